@@ -1,0 +1,38 @@
+"""Temperature scaling: make 90 % mean right nine times out of ten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .metrics import compute_log_loss, compute_softmax
+
+_TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
+
+
+def fit_temperature(logits: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+    """Find the temperature T for which softmax(logits / T) has the least log loss.
+
+    A weak pull towards 1 (worth one photo) keeps a model that makes no mistake on its few validation
+    photos from being called certain of everything.
+
+    Parameters
+    ----------
+    logits
+        (N, K) of photos that the model was not trained on.
+    targets
+        (N,) indices of the true classes.
+
+    References
+    ----------
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    if not len(targets):
+        return 1.0
+    losses = [
+        len(targets) * compute_log_loss(compute_softmax(logits, t), targets) + np.log(t) ** 2
+        for t in _TEMPERATURES
+    ]
+    return float(_TEMPERATURES[int(np.argmin(losses))])

@@ -1,0 +1,61 @@
+"""The one tree of errors; every message is a sentence that says what to do next.
+
+FastclfError
+├── UsageProblem (ValueError)            the call was wrong: exit code 2
+├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
+├── PhotosError (ValueError)             the folder holds no usable set of photos
+├── BundleError (ValueError)             this model does not open
+├── ExportError (RuntimeError)           the exported model differs from the trained one
+├── WeightsError (RuntimeError)          pretrained weights are out of reach
+├── MissingExtraError (ImportError)      an optional part is not installed
+└── ServingError (RuntimeError)          the dashboard cannot start
+"""
+
+
+class FastclfError(Exception):
+    """Base of every error that fastclf raises on purpose."""
+
+
+class UsageProblem(FastclfError, ValueError):  # noqa: N818 - reads as what it is
+    """The call itself was wrong; the command exits with 2."""
+
+
+class UnreadablePhotoError(FastclfError, ValueError):
+    """A file cannot be used as a photo.
+
+    Parameters
+    ----------
+    name
+        The file's name as its owner knows it.
+    reason
+        What is wrong, as a clause without the name ("is cut off in the middle").
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}.")
+        self.name = name
+        self.reason = reason
+
+
+class PhotosError(FastclfError, ValueError):
+    """A folder holds no usable set of labelled photos."""
+
+
+class BundleError(FastclfError, ValueError):
+    """A model bundle is missing, damaged, foreign or of another version."""
+
+
+class ExportError(FastclfError, RuntimeError):
+    """The exported model does not answer like the trained one."""
+
+
+class WeightsError(FastclfError, RuntimeError):
+    """Pretrained weights cannot be loaded."""
+
+
+class MissingExtraError(FastclfError, ImportError):
+    """A package that only an extra brings is not installed."""
+
+
+class ServingError(FastclfError, RuntimeError):
+    """The dashboard's server cannot start."""

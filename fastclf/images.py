@@ -1,0 +1,239 @@
+"""The one decoder: every photo, wherever it comes from, becomes RGB here or a sentence saying why not."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from .errors import UnreadablePhotoError
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview
+
+# Formats that people's photos come in; everything else that Pillow reads has no business here.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF")
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp",
+    ".tif", ".tiff", ".mpo", ".avif", ".heic", ".heif",
+)  # fmt: skip
+MAX_BYTES = 20 * 2**20
+MAX_PIXELS = 80_000_000
+MAX_ASPECT = 1000
+
+_EMPTY = "is empty (0 bytes); it was probably not fully saved or downloaded"
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo as RGB, with what was found on the way.
+
+    Attributes
+    ----------
+    image
+        The photo: mode RGB, upright, alpha over white.
+    format
+        Pillow's name of the file format, "JPEG" for example.
+    plain
+        Whether fastai's own reading, ``Image.open(f).convert("RGB")``, gives the same pixels.
+    """
+
+    image: Image.Image
+    format: str
+    plain: bool
+
+
+def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MAX_BYTES) -> DecodedPhoto:
+    """Decode one photo to upright RGB.
+
+    EXIF orientation is applied, alpha is laid over white, 16 bits a channel are scaled to 8, CMYK is
+    converted and of an animation the first frame is taken.
+
+    Parameters
+    ----------
+    source
+        A path, or the file's bytes.
+    name
+        What to call the photo in an error; by default the path's last part.
+    max_bytes
+        Largest file that is looked at.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If the file is missing, empty, too large, cut off, damaged or no photo. The message names the file.
+    """
+    name = name or _name_of(source)
+    try:
+        data = _read_bytes(source, max_bytes)
+        with _open(data) as image:
+            _check_dimensions(*image.size)
+            image.load()
+            return _to_rgb(image)
+    except UnreadablePhotoError:
+        raise
+    except _Refused as e:
+        raise UnreadablePhotoError(name, str(e)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadablePhotoError(name, f"has more than {MAX_PIXELS:,} pixels; scale it down") from None
+    except MemoryError:
+        raise UnreadablePhotoError(name, "does not fit into memory; scale it down") from None
+    except Image.UnidentifiedImageError:
+        raise UnreadablePhotoError(name, _describe_unknown(data)) from None
+    except OSError as e:
+        raise UnreadablePhotoError(name, _describe_os_error(e)) from None
+    except (ValueError, SyntaxError, struct.error, IndexError, TypeError, EOFError, ArithmeticError, KeyError):
+        # what Pillow's parsers raise on damaged headers
+        raise UnreadablePhotoError(name, "is damaged and cannot be decoded; save or fetch it again") from None
+
+
+def hash_pixels(image: Image.Image) -> str:
+    """Return the sha256 of a decoded photo's size and pixels: equal for files that look the same."""
+    digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
+    digest.update(np.asarray(image).data)
+    return digest.hexdigest()
+
+
+def make_thumbnail(image: Image.Image, side: int = 256) -> Image.Image:
+    """Return a copy that fits into `side` x `side` pixels; tiny photos are enlarged without blur."""
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    if scale >= 2:
+        return image.resize(size, Image.Resampling.NEAREST)
+    return image.resize(size, Image.Resampling.LANCZOS) if scale < 1 else image.copy()
+
+
+def encode_jpeg(image: Image.Image, quality: int = 85) -> bytes:
+    """Return an RGB image as JPEG bytes that hold nothing but the picture (no EXIF, no GPS)."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Return an RGB image as PNG bytes that hold nothing but the picture."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+class _Refused(Exception):
+    """A reason, still without the file's name."""
+
+
+def _name_of(source: Source) -> str:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "the photo"
+    return Path(source).name or str(source)
+
+
+def _read_bytes(source: Source, max_bytes: int) -> bytes:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        size, data = len(source), None
+    else:
+        size = Path(source).stat().st_size
+        data = Path(source)
+    if size > max_bytes:
+        raise _Refused(
+            f"has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:.0f} MB are read, so scale it down"
+        )
+    content = data.read_bytes() if data is not None else bytes(source)  # type: ignore[arg-type]
+    if not content:
+        raise _Refused(_EMPTY)
+    return content
+
+
+def _open(data: bytes) -> Image.Image:
+    formats = list(FORMATS)
+    if _register_heif():
+        formats.append("HEIF")
+    return Image.open(io.BytesIO(data), formats=formats)
+
+
+def _register_heif() -> bool:
+    if "HEIF" in Image.OPEN:
+        return True
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _check_dimensions(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise _Refused(f"is {width} x {height} pixels; there is nothing to see")
+    if width * height > MAX_PIXELS:
+        raise _Refused(f"has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read, so scale it down")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise _Refused(
+            f"is {width:,} x {height:,} pixels; a photo may be at most {MAX_ASPECT:,} times as long as wide"
+        )
+
+
+def _to_rgb(image: Image.Image) -> DecodedPhoto:
+    kind = image.format or "unknown"
+    turned = _orientation(image) in range(2, 9)
+    if turned:
+        image = ImageOps.exif_transpose(image)
+    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    clear = not deep and ("A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info)
+    if deep:
+        rgb = _scale_depth(image).convert("RGB")
+    elif clear:
+        rgba = image.convert("RGBA")
+        rgb = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    else:
+        rgb = image.convert("RGB")
+    plain = not (turned or deep or clear) and kind != "HEIF"
+    # a fresh image: what Pillow keeps of the file (EXIF, GPS, comments) stays behind
+    return DecodedPhoto(Image.fromarray(np.asarray(rgb)), kind, plain)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing; the picture may still be fine
+        return 1
+
+
+def _scale_depth(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        values = np.nan_to_num(values)
+        top = 1.0 if values.max() <= 1 else 255.0 if values.max() <= 255 else 65535.0
+    else:
+        top = 65535.0 if values.max() <= 65535 else float(values.max())
+    return Image.fromarray(np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8))
+
+
+def _describe_unknown(data: bytes) -> str:
+    head = data[:1024].lstrip().lower()
+    known = f"use {', '.join(FORMATS[:6])} or AVIF"
+    if head.startswith((b"<!doctype html", b"<html", b"<head")):
+        return f"is a web page, not a photo; {known}"
+    if b"<svg" in head:
+        return f"is an SVG drawing, not a photo; {known}"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim"):
+        return "is a HEIC photo; install the extra fastclf[heic] to read these, or save it as JPEG"
+    if not any(data[:1024]):
+        return "holds only zeros; save or fetch it again"
+    return f"is not a photo that can be read here; {known}"
+
+
+def _describe_os_error(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, not a photo"
+    if isinstance(error, PermissionError):
+        return "may not be read by this user"
+    if "truncated" in str(error) or "Truncated" in str(error):
+        return "is cut off before its end; save or fetch it again"
+    return "is damaged and cannot be decoded; save or fetch it again"

@@ -1,0 +1,123 @@
+"""The only definition of the evaluation transform: decoded RGB in, the network's input out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from .errors import BundleError
+
+Method = Literal["squish", "crop", "pad"]
+PadMode = Literal["reflection", "border", "zeros"]
+
+METHODS: tuple[Method, ...] = ("squish", "crop", "pad")
+_NUMPY_PAD = {"reflection": "reflect", "border": "edge", "zeros": "constant"}
+_INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+# A padded canvas larger than this is made from a photo scaled down by a whole number first.
+_MAX_CANVAS = 40_000_000
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a decoded photo becomes the network's input; equals fastai's ``Resize`` on a validation photo.
+
+    Attributes
+    ----------
+    input_size
+        (channels, height, width) of the network's input; channels is 3.
+    resize_to
+        (height, width) that the photo is brought to.
+    method
+        "squish" changes the aspect ratio, "crop" cuts from the middle, "pad" adds on the short side.
+    pad_mode
+        What "pad" adds: "reflection", "border" or "zeros".
+    interpolation
+        "bilinear" or "bicubic".
+    mean, std
+        Normalisation inside the graph, a value a channel, or None where there is none. For the record:
+        the tensor made here is not normalised.
+    """
+
+    input_size: tuple[int, int, int]
+    resize_to: tuple[int, int]
+    method: Method = "squish"
+    pad_mode: PadMode = "reflection"
+    interpolation: str = "bilinear"
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
+        """Turn one RGB photo into an array (3, height, width) of values in [0, 1]."""
+        resized = self.resize(image)
+        return np.asarray(resized, np.float32).transpose(2, 0, 1) / np.float32(255)
+
+    def batch(self, images: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+        """Turn N RGB photos into one array (N, 3, height, width) of values in [0, 1]."""
+        out = np.empty((len(images), *self.input_size), np.float32)
+        for row, image in zip(out, images, strict=True):
+            row[:] = self(image)
+        return out
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """Bring one RGB photo to `resize_to`."""
+        height, width = self.resize_to
+        if self.method != "squish":
+            image = self._to_aspect(image, width, height)
+        return image.resize((width, height), _INTERPOLATION[self.interpolation])
+
+    def _to_aspect(self, image: Image.Image, width: int, height: int) -> Image.Image:
+        """Crop or pad around the middle to the target's aspect; fastai's floors, in fastai's order."""
+        ratios = (image.width / width, image.height / height)
+        scale = max(ratios) if self.method == "pad" else min(ratios)
+        canvas = (int(scale * width), int(scale * height))
+        if self.method == "pad" and canvas[0] * canvas[1] > _MAX_CANVAS:
+            factor = int((canvas[0] * canvas[1] / _MAX_CANVAS) ** 0.5) + 1
+            return self._to_aspect(image.reduce(factor), width, height)
+        left, top = int(0.5 * (image.width - canvas[0])), int(0.5 * (image.height - canvas[1]))
+        right, bottom = left + canvas[0], top + canvas[1]
+        image = image.crop((max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)))
+        missing_x, missing_y = canvas[0] - image.width, canvas[1] - image.height
+        if missing_x <= 0 and missing_y <= 0:
+            return image
+        before = (max(-left, 0), max(-top, 0))
+        return self._pad(image, before, (missing_x - before[0], missing_y - before[1]))
+
+    def _pad(self, image: Image.Image, before: tuple[int, int], after: tuple[int, int]) -> Image.Image:
+        widths = ((before[1], after[1]), (before[0], after[0]), (0, 0))
+        pixels = np.pad(np.asarray(image), widths, _NUMPY_PAD[self.pad_mode])  # type: ignore[call-overload]
+        return Image.fromarray(pixels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        BundleError
+            If a field is missing, unknown or outside of what is allowed.
+        """
+        try:
+            made = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            channels, height, width = made.input_size
+            sane = (
+                channels == 3
+                and made.resize_to == (height, width)
+                and all(isinstance(n, int) and 0 < n <= 4096 for n in (height, width))
+                and made.method in METHODS
+                and made.pad_mode in _NUMPY_PAD
+                and made.interpolation in _INTERPOLATION
+            )
+        except (TypeError, ValueError, AttributeError):
+            sane = False
+        if not sane:
+            raise BundleError(f"The model's preprocess description is not usable: {values!r}.")
+        return made

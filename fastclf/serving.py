@@ -1,0 +1,174 @@
+"""The dashboard's server: Voila's settings in one place, and a child process that runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .errors import ServingError
+from .images import MAX_BYTES
+
+MAX_FILES = 20
+# All files of one upload travel in one message; a little more for its envelope.
+MAX_MESSAGE = MAX_FILES * MAX_BYTES + 2**20
+DEFAULT_PORT = 8866
+_START_SECONDS = 60.0
+
+_NO_FILES: dict[str, Any] = {"file_allowlist": ["(?!)"], "file_denylist": [".*"]}
+
+# What voila.json holds and `fastclf serve` passes.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Voila": {"tornado_settings": {"websocket_max_message_size": MAX_MESSAGE}},
+    "VoilaConfiguration": {
+        "template": "fastclf",
+        "theme": "light",
+        "strip_sources": True,
+        "show_tracebacks": False,
+        "allow_template_override": "NO",
+        "allow_theme_override": "NO",
+        "preheat_kernel": True,
+        "default_pool_size": 1,
+        **_NO_FILES,
+    },
+    "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60, "cull_connected": False},
+}
+
+# What jupyter_server_config.json holds: Voila as an extension of a Jupyter server, which is how Binder runs it.
+# An extension cannot preheat.
+EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
+    "ServerApp": {"tornado_settings": SETTINGS["Voila"]["tornado_settings"]},
+    "VoilaConfiguration": {**SETTINGS["VoilaConfiguration"], "preheat_kernel": False},
+    "MappingKernelManager": SETTINGS["MappingKernelManager"],
+}
+
+
+def find_notebook() -> Path:
+    """Return the dashboard notebook: the installed one, or the checkout's."""
+    package = Path(__file__).parent
+    for candidate in (package / "notebooks" / "dashboard.ipynb", package.parent / "dashboard.ipynb"):
+        if candidate.is_file():
+            return candidate
+    raise ServingError("dashboard.ipynb is missing from the installation. Install fastclf again.")
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that a server can listen.
+
+    Raises
+    ------
+    ServingError
+        If the port is taken or may not be used; the message names another way.
+    """
+    if not 0 < port < 65536:
+        raise ServingError(f"Port {port} does not exist; name one from 1024 to 65535 with --port.")
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            raise ServingError(f"Port {port} needs an administrator; name one above 1023 with --port.") from None
+        except OSError as e:
+            raise ServingError(
+                f"Port {port} on {host} cannot be used ({e.strerror}). Stop what runs there, or name another "
+                f"with --port {port + 1}."
+            ) from None
+
+
+def serve(
+    model: Path,
+    *,
+    photos: Path | None = None,
+    owner: bool = False,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    on_ready: Callable[[str], None] | None = None,
+) -> int:
+    """Run the dashboard until it is stopped; returns the server's exit status.
+
+    Parameters
+    ----------
+    model
+        Folder of the bundle.
+    photos
+        Folder of the photos, for the owner's cleaning.
+    owner
+        Whether whoever opens the page may change things.
+    host, port
+        Where to listen.
+    on_ready
+        Called with the URL once the server answers.
+
+    Raises
+    ------
+    ServingError
+        If the port cannot be used or the server does not start.
+    """
+    check_port(host, port)
+    if find_spec("voila") is None:
+        raise ServingError("Voila is not installed. Run `pip install fastclf` again.")
+    with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
+        # Voila reads voila.json from the folder that it is started in
+        Path(folder, "voila.json").write_text(json.dumps(SETTINGS))
+        command = [
+            sys.executable, "-m", "voila", str(find_notebook()), "--no-browser",
+            f"--port={port}", f"--Voila.ip={host}", "--Voila.log_level=WARN",
+        ]  # fmt: skip
+        child = subprocess.Popen(command, cwd=folder, env=_build_env(model, photos, owner))
+        try:
+            return _watch(child, host, port, on_ready)
+        finally:
+            _stop(child)
+
+
+def _build_env(model: Path, photos: Path | None, owner: bool) -> dict[str, str]:
+    env = {**os.environ, "FASTCLF_MODEL": str(model.absolute()), "FASTCLF_OWNER": "1" if owner else "0"}
+    if photos is not None:
+        env["FASTCLF_PHOTOS"] = str(photos.absolute())
+    return env
+
+
+def _watch(
+    child: subprocess.Popen[bytes], host: str, port: int, on_ready: Callable[[str], None] | None
+) -> int:
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1") else host  # noqa: S104
+    reachable = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+    deadline = time.monotonic() + _START_SECONDS
+    while child.poll() is None:
+        if _answers(reachable, port):
+            break
+        if time.monotonic() > deadline:
+            raise ServingError(f"The server did not answer on port {port} within {_START_SECONDS:.0f} s.")
+        time.sleep(0.1)
+    if child.poll() is not None:
+        raise ServingError(f"The server stopped while starting (status {child.returncode}).")
+    if on_ready:
+        on_ready(f"http://{shown}:{port}")
+    return child.wait()
+
+
+def _answers(host: str, port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is not None:
+        return
+    child.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
+    try:
+        child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

@@ -1,0 +1,113 @@
+"""fastai callbacks: a tqdm bar on stderr, a time budget, and the record of every epoch.
+
+They are handed to `fit(cbs=)`, never to the Learner, so that `export.pkl` needs no name of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from fastai.callback.core import Callback, CancelFitException
+from tqdm.auto import tqdm
+
+
+class EpochProgress(Callback):
+    """Show a bar over all batches and a line an epoch, on stderr."""
+
+    order = 60
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.bar: Any = None
+
+    def before_fit(self) -> None:
+        """Open the bar."""
+        total = self.n_epoch * len(self.dls.train)
+        self.bar = tqdm(total=total, desc="training", unit="batch", file=sys.stderr, disable=self.quiet,
+                        mininterval=0.2 if sys.stderr.isatty() else 15)
+
+    def after_batch(self) -> None:
+        """Advance by a training batch."""
+        if self.training:
+            self.bar.update()
+
+    def after_epoch(self) -> None:
+        """Say what the epoch reached."""
+        self.bar.total = self.n_epoch * len(self.dls.train)
+        names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
+        told = "  ".join(f"{n} {v:.4f}" for n, v in zip(names, values, strict=False) if isinstance(v, float))
+        if not self.quiet:
+            tqdm.write(f"epoch {self.epoch + 1}/{self.n_epoch}  {told}", file=sys.stderr)
+
+    def after_fit(self) -> None:
+        """Close the bar."""
+        self.bar.close()
+
+    after_cancel_fit = after_fit
+
+
+class TimeBudget(Callback):
+    """Plan the epochs from the time that the first one took, and stop in time.
+
+    The one-cycle schedule follows `n_epoch`, so a smaller plan still ends at the schedule's end.
+
+    Parameters
+    ----------
+    deadline
+        `time.monotonic()` at which fitting must be over.
+    """
+
+    order = 70
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.planned: int | None = None
+        self.stopped_early = False
+
+    def before_epoch(self) -> None:
+        """Leave when the plan is done; else time the epoch."""
+        if self.epoch >= self.n_epoch:
+            raise CancelFitException
+        self.started = time.monotonic()
+
+    def after_batch(self) -> None:
+        """Leave in the middle of an epoch when there is no time at all."""
+        if self.training and time.monotonic() > self.deadline:
+            self.stopped_early = True
+            raise CancelFitException
+
+    def after_epoch(self) -> None:
+        """Shrink the plan to what fits."""
+        now = time.monotonic()
+        fitting = int((self.deadline - now) / max(now - self.started, 1e-6))
+        planned = min(self.n_epoch, self.epoch + 1 + max(fitting, 0))
+        if planned < self.n_epoch:
+            self.learn.n_epoch = self.planned = planned
+
+
+class EpochRecord(Callback):
+    """Keep what each epoch reached, as JSON values.
+
+    Attributes
+    ----------
+    epochs
+        A dict an epoch: ``epoch``, ``train_loss``, ``valid_loss``, the metrics, ``seconds``.
+    """
+
+    order = 65
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, Any]] = []
+
+    def before_epoch(self) -> None:
+        """Time the epoch."""
+        self.started = time.monotonic()
+
+    def after_epoch(self) -> None:
+        """Add a row."""
+        names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
+        row = {n: float(v) for n, v in zip(names, values, strict=False) if isinstance(v, float)}
+        seconds = round(time.monotonic() - self.started, 2)
+        self.epochs.append({"epoch": len(self.epochs) + 1, **row, "seconds": seconds})

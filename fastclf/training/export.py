@@ -1,0 +1,241 @@
+"""From a trained Learner to a bundle that answers like it, or an error."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from fastai.vision.all import Learner, Resize
+
+from .. import __version__
+from ..bundle import (
+    MANIFEST,
+    SCHEMA,
+    ModelBundle,
+    hash_files,
+    python_version,
+    utc_now,
+    write_manifest,
+    write_photos,
+)
+from ..calibration import fit_temperature
+from ..errors import ExportError, UsageProblem
+from ..files import replaced_folder
+from ..images import decode_photo, encode_jpeg, make_thumbnail
+from ..metrics import compute_metrics, compute_softmax
+from ..ood import KIND, KnnDetector
+from ..predictor import Predictor
+from ..preprocess import Preprocess
+from ..splits import TRAIN, VALID
+from .data import TrainingData
+from .graph import ExportNet, compute_features_id, read_normalisation, write_graph
+
+_logger = logging.getLogger(__name__)
+Array = npt.NDArray[Any]
+
+PARITY = 1e-3
+_PARITY_PHOTOS = 16
+_MAX_REFERENCE = 1000
+_MAX_EXAMPLES = 6
+
+
+def export_bundle(
+    learn: Learner,
+    data: TrainingData,
+    out: str | Path,
+    *,
+    arch: str,
+    title: str = "",
+    recipe: str | None = None,
+    training: dict[str, Any] | None = None,
+    licences: dict[str, str] | None = None,
+) -> ModelBundle:
+    """Write the bundle of a trained Learner and prove that it answers like the Learner.
+
+    The test photos are listed in the bundle and not looked at.
+
+    Parameters
+    ----------
+    learn
+        From `build_learner`, trained.
+    data
+        The photos that it was trained on.
+    out
+        Folder of the bundle; an earlier bundle there is replaced in one step.
+    arch
+        The architecture's name.
+    title
+        What the dashboard calls the model.
+    recipe
+        The recipe's name, if there was one.
+    training
+        The record of the training, for the manifest.
+    licences
+        What is known of the licences of weights and photos.
+
+    Raises
+    ------
+    ExportError
+        If the exported model's probabilities differ from the Learner's by more than 1e-3 on a real photo.
+    UsageProblem
+        If `out` is a folder with something else in it.
+    """
+    target = Path(out).absolute()
+    check_target(target)
+    preprocess = read_preprocess(learn)
+    learn.model.eval()
+    device = next(learn.model.parameters()).device
+    net = ExportNet(learn)
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "fastclf": __version__,
+        "python": python_version(),
+        "created": utc_now(),
+        "title": title,
+        "recipe": recipe,
+        "arch": arch,
+        "vocab": list(learn.dls.vocab),
+        "features_id": compute_features_id(net, preprocess),
+        "preprocess": preprocess.to_dict(),
+        "temperature": 1.0,
+        "ood": None,
+        "metrics": {"train": None, "valid": None, "test": None},
+        "sealed_test": {"n": len(data.part("test")), "openings": []},
+        "training": training or {},
+        "licences": licences or {"weights": "not recorded", "photos": "not recorded"},
+        "files": {},
+    }
+    with replaced_folder(target) as staging:
+        write_graph(net, preprocess, staging / "model.onnx")
+        np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
+        learn.model.to(device)
+        write_photos(staging, data.rows())
+        _write_examples(data, staging / "examples")
+        learn.export(staging / "export.pkl")
+        manifest["export_pkl"] = f"fastai Learner; opens on Python {python_version()} only"
+        manifest["parity"] = _judge(learn, data, staging, manifest)
+        manifest["files"] = hash_files(staging)
+        write_manifest(staging, manifest)
+    return ModelBundle.load(target)
+
+
+def check_target(target: Path) -> None:
+    """Refuse to replace a folder that is no bundle.
+
+    Raises
+    ------
+    UsageProblem
+        If `target` is a file, or a folder that holds something and no `bundle.json`.
+    """
+    if target.is_file():
+        raise UsageProblem(f"{target} is a file. Name a folder for the model with --out.")
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).exists():
+        raise UsageProblem(f"{target} holds other things than a model. Name another folder with --out.")
+
+
+def read_preprocess(learn: Learner) -> Preprocess:
+    """Read from the Learner how a validation photo reaches its network."""
+    resizes = [t for t in learn.dls.valid.after_item.fs if isinstance(t, Resize)]
+    if len(resizes) != 1:
+        raise ExportError(f"The photos are resized {len(resizes)} times; one Resize is what can be exported.")
+    resize = resizes[0]
+    width, height = resize.size
+    mean, std = read_normalisation(learn)
+    return Preprocess(
+        input_size=(3, height, width),
+        resize_to=(height, width),
+        method=str(resize.method),  # type: ignore[arg-type]
+        pad_mode=str(resize.pad_mode),  # type: ignore[arg-type]
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+    )
+
+
+def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> float:
+    """Return the largest difference between the Learner's and the bundle's probabilities.
+
+    Photos go one by one and eight at a time, each from its file, through the whole of both sides.
+
+    Parameters
+    ----------
+    learn, predictor
+        The two sides.
+    photos
+        Rows with ``file`` (for fastai) and ``path`` (for fastclf).
+
+    Raises
+    ------
+    ExportError
+        If it is more than 1e-3.
+    """
+    worst = 0.0
+    images = [decode_photo(path, max_bytes=2**31).image for path in photos["path"]]
+    for size in (1, 8):
+        dl = learn.dls.test_dl(list(photos["file"]), bs=size, num_workers=0)
+        with learn.no_bar(), learn.no_logging():
+            expected = learn.get_preds(dl=dl)[0].numpy()
+        for start in range(0, len(images), size):
+            logits, _ = predictor.run(predictor.preprocess.batch(images[start : start + size]))
+            difference = np.abs(compute_softmax(logits) - expected[start : start + size])
+            worst = max(worst, float(difference.max()))
+    if not worst <= PARITY:
+        raise ExportError(
+            f"The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
+            f"(allowed: {PARITY:g}), so it was not written. Try another --arch, and please report this one."
+        )
+    return worst
+
+
+def _judge(learn: Learner, data: TrainingData, staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Fill the manifest's temperature, unfamiliarity and metrics; return the parity that was measured."""
+    write_manifest(staging, {**manifest, "files": hash_files(staging)})
+    valid = data.part(VALID)
+    train = data.part(TRAIN).iloc[: _MAX_REFERENCE]
+    with Predictor(ModelBundle.load(staging, verify=False)) as predictor:
+        worst = check_parity(learn, predictor, valid.iloc[:_PARITY_PHOTOS])
+        valid_logits, valid_features = _run_all(predictor, valid)
+        train_logits, train_features = _run_all(predictor, train)
+    vocab = manifest["vocab"]
+    valid_y, train_y = _targets(valid, vocab), _targets(train, vocab)
+    manifest["temperature"] = temperature = fit_temperature(valid_logits, valid_y)
+    detector = KnnDetector.fit(train_features, valid_features)
+    np.savez(staging / "ood.npz", reference=detector.reference_)
+    manifest["ood"] = {
+        "kind": KIND,
+        "k": detector.k,
+        "threshold": detector.threshold_,
+        "false_alarm_rate": detector.false_alarm_rate,
+    }
+    metrics = manifest["metrics"]
+    metrics["valid"] = compute_metrics(compute_softmax(valid_logits, temperature), valid_y, vocab)
+    metrics["train"] = compute_metrics(compute_softmax(train_logits, temperature), train_y, vocab)
+    return {"photos": min(len(valid), _PARITY_PHOTOS), "largest_difference": worst, "allowed": PARITY}
+
+
+def _run_all(predictor: Predictor, photos: pd.DataFrame, batch_size: int = 16) -> tuple[Array, Array]:
+    """Return (N, K) logits and (N, D) features of the photos."""
+    logits, features = [], []
+    paths = list(photos["path"])
+    for start in range(0, len(paths), batch_size):
+        images = [decode_photo(p, max_bytes=2**31).image for p in paths[start : start + batch_size]]
+        some_logits, some_features = predictor.run(predictor.preprocess.batch(images))
+        logits.append(some_logits)
+        features.append(some_features)
+    return np.concatenate(logits), np.concatenate(features)
+
+
+def _targets(photos: pd.DataFrame, vocab: list[str]) -> Array:
+    return np.array([vocab.index(label) for label in photos["label"]])
+
+
+def _write_examples(data: TrainingData, folder: Path) -> None:
+    """Write a validation photo of each of the first classes, small and without metadata."""
+    folder.mkdir()
+    valid = data.part(VALID).drop_duplicates("label").sort_values("label").iloc[:_MAX_EXAMPLES]
+    for number, path in enumerate(valid["path"], 1):
+        image = make_thumbnail(decode_photo(path, max_bytes=2**31).image, 512)
+        (folder / f"example-{number}.jpg").write_bytes(encode_jpeg(image, 90))
