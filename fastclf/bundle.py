@@ -155,7 +155,9 @@ class ModelBundle:
         for name, expected in self.manifest["files"].items():
             file = self.path / name
             if not file.is_file():
-                raise BundleError(f"The model {self.path} lacks its file {name}. Copy the whole folder again.")
+                raise BundleError(
+                    f"The model {self.path} lacks its file {name}. Copy the whole folder again."
+                )
             if hash_file(file) != expected:
                 raise BundleError(
                     f"The model {self.path} is not as it was written: {name} differs from the hash in "
@@ -190,7 +192,9 @@ class ModelBundle:
                 raise BundleError(f"The model {self.path} is incomplete: {MANIFEST} lists no {name}.")
         temperature = self.manifest["temperature"]
         if not isinstance(temperature, int | float) or not 0 < temperature < 1000:
-            raise BundleError(f"The model {self.path} has the temperature {temperature!r}; it must be above 0.")
+            raise BundleError(
+                f"The model {self.path} has the temperature {temperature!r}; it must be above 0."
+            )
         ood = self.manifest.get("ood")
         if ood and ood.get("kind") != KIND:
             raise BundleError(

@@ -47,7 +47,9 @@ def demo(
 
 @app.command()
 def train(
-    photos: Annotated[str, typer.Argument(metavar="DIR|RECIPE", help="A folder of photos, or a recipe's name.")],
+    photos: Annotated[
+        str, typer.Argument(metavar="DIR|RECIPE", help="A folder of photos, or a recipe's name.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
     arch: Annotated[str | None, typer.Option(help="A torchvision or timm architecture.")] = None,
     size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
@@ -119,7 +121,9 @@ def evaluate(
             f"ECE {m['ece']:.4f}, log loss {m['loss']:.4f}."
         )
     if result.sealed:
-        _say(f"{result.sealed} test photos stay sealed; --open-test-set opens them, and the model records it.")
+        _say(
+            f"{result.sealed} test photos stay sealed; --open-test-set opens them, and the model records it."
+        )
 
 
 @app.command()
@@ -247,8 +251,8 @@ def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
     valid = bundle.manifest["metrics"]["valid"]
     low, high = valid["accuracy_interval"]
     _say(
-        f"Validation accuracy {valid['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, n = {valid['n']}); "
-        f"{bundle.manifest['sealed_test']['n']} test photos stay sealed."
+        f"Validation accuracy {valid['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, "
+        f"n = {valid['n']}); {bundle.manifest['sealed_test']['n']} test photos stay sealed."
     )
     _say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
     _say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")

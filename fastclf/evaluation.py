@@ -90,7 +90,9 @@ def evaluate(
     scanned = scan_photos(Path(folder), progress)
     parts = _sort_photos(bundle, scanned)
     failures = list(scanned.failures)
-    failures += [(p.path.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]]
+    failures += [
+        (p.path.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]
+    ]
     wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
     if not wanted:
         raise PhotosError(

@@ -33,8 +33,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             f.flush()
             os.fsync(f.fileno())
         # mkstemp makes files private; a photo or a model is as readable as its folder lets it be
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -58,7 +58,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    os.chmod(staging, 0o777 & ~_umask())
+    staging.chmod(0o777 & ~_umask())
     try:
         yield staging
         for path in sorted(p for p in staging.rglob("*") if p.is_file()):
@@ -73,7 +73,7 @@ def recover_folder(target: Path) -> None:
     """Bring back the old `target` if a kill came between the two renames of `replaced_folder`."""
     old = _old_name(target)
     if old.is_dir() and not target.exists():
-        os.replace(old, target)
+        old.replace(target)
 
 
 def _old_name(target: Path) -> Path:
@@ -85,12 +85,12 @@ def _swap(staging: Path, target: Path) -> None:
     old = _old_name(target)
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
-        os.replace(target, old)
+        target.replace(old)
     try:
-        os.replace(staging, target)
+        staging.replace(target)
     except BaseException:
         if old.exists():
-            os.replace(old, target)
+            old.replace(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import io
 import os
@@ -10,7 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import (  # the plugins register their formats when they are imported
+    AvifImagePlugin,  # noqa: F401
+    BmpImagePlugin,  # noqa: F401
+    ExifTags,
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageOps,
+    JpegImagePlugin,  # noqa: F401
+    MpoImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from .errors import UnreadablePhotoError
 
@@ -77,17 +92,26 @@ def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MA
             return _to_rgb(image)
     except UnreadablePhotoError:
         raise
-    except _Refused as e:
+    except _RefusedError as e:
         raise UnreadablePhotoError(name, str(e)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnreadablePhotoError(name, f"has more than {MAX_PIXELS:,} pixels; scale it down") from None
     except MemoryError:
         raise UnreadablePhotoError(name, "does not fit into memory; scale it down") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadablePhotoError(name, _describe_unknown(data)) from None
     except OSError as e:
         raise UnreadablePhotoError(name, _describe_os_error(e)) from None
-    except (ValueError, SyntaxError, struct.error, IndexError, TypeError, EOFError, ArithmeticError, KeyError):
+    except (
+        ValueError,
+        SyntaxError,
+        struct.error,
+        IndexError,
+        TypeError,
+        EOFError,
+        ArithmeticError,
+        KeyError,
+    ):
         # what Pillow's parsers raise on damaged headers
         raise UnreadablePhotoError(name, "is damaged and cannot be decoded; save or fetch it again") from None
 
@@ -122,7 +146,7 @@ def encode_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A reason, still without the file's name."""
 
 
@@ -139,40 +163,39 @@ def _read_bytes(source: Source, max_bytes: int) -> bytes:
         size = Path(source).stat().st_size
         data = Path(source)
     if size > max_bytes:
-        raise _Refused(
+        raise _RefusedError(
             f"has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:.0f} MB are read, so scale it down"
         )
     content = data.read_bytes() if data is not None else bytes(source)  # type: ignore[arg-type]
     if not content:
-        raise _Refused(_EMPTY)
+        raise _RefusedError(_EMPTY)
     return content
 
 
 def _open(data: bytes) -> Image.Image:
-    formats = list(FORMATS)
-    if _register_heif():
-        formats.append("HEIF")
+    _register_heif()
+    formats = [name for name in (*FORMATS, "HEIF") if name in Image.OPEN]
     return Image.open(io.BytesIO(data), formats=formats)
 
 
-def _register_heif() -> bool:
-    if "HEIF" in Image.OPEN:
-        return True
-    try:
+@functools.cache
+def _register_heif() -> None:
+    """Add iPhones' format to Pillow's where the extra `heic` is installed."""
+    with contextlib.suppress(ImportError):
         import pillow_heif
-    except ImportError:
-        return False
-    pillow_heif.register_heif_opener()
-    return True
+
+        pillow_heif.register_heif_opener()
 
 
 def _check_dimensions(width: int, height: int) -> None:
     if width < 1 or height < 1:
-        raise _Refused(f"is {width} x {height} pixels; there is nothing to see")
+        raise _RefusedError(f"is {width} x {height} pixels; there is nothing to see")
     if width * height > MAX_PIXELS:
-        raise _Refused(f"has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read, so scale it down")
+        raise _RefusedError(
+            f"has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read, so scale it down"
+        )
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise _Refused(
+        raise _RefusedError(
             f"is {width:,} x {height:,} pixels; a photo may be at most {MAX_ASPECT:,} times as long as wide"
         )
 

@@ -171,7 +171,7 @@ class Predictor:
             raise BundleError(f"The model {path} lacks the output 'features' or 'logits'.")
         if outputs["logits"][-1] != len(self.vocab):
             raise BundleError(
-                f"The model {path} answers with {outputs['logits'][-1]} numbers for {len(self.vocab)} classes."
+                f"The model {path} gives {outputs['logits'][-1]} numbers for {len(self.vocab)} classes."
             )
 
     def __enter__(self) -> Self:
@@ -200,7 +200,7 @@ def _open_session(bundle: ModelBundle, threads: int) -> ort.InferenceSession:
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
         text = " ".join(str(e).split())[:200]
-        raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from None
+        raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from e
 
 
 def _usable_cores() -> int:

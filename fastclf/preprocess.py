@@ -106,7 +106,8 @@ class Preprocess:
             If a field is missing, unknown or outside of what is allowed.
         """
         try:
-            made = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            made = cls(**fields)
             channels, height, width = made.input_size
             sane = (
                 channels == 3

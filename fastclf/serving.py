@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +23,11 @@ MAX_FILES = 20
 MAX_MESSAGE = MAX_FILES * MAX_BYTES + 2**20
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
+# tornado warns at every visit that Jupyter's ping settings are odd; the maker can do nothing about that
+_LAUNCH = (
+    "import logging; logging.getLogger('tornado.general').setLevel(logging.ERROR); "
+    "from voila.app import main; main()"
+)
 
 _NO_FILES: dict[str, Any] = {"file_allowlist": ["(?!)"], "file_denylist": [".*"]}
 
@@ -44,8 +48,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60, "cull_connected": False},
 }
 
-# What jupyter_server_config.json holds: Voila as an extension of a Jupyter server, which is how Binder runs it.
-# An extension cannot preheat.
+# What jupyter_server_config.json holds: Voila as an extension of a Jupyter server, which is how Binder
+# runs it. An extension cannot preheat.
 EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
     "ServerApp": {"tornado_settings": SETTINGS["Voila"]["tornado_settings"]},
     "VoilaConfiguration": {**SETTINGS["VoilaConfiguration"], "preheat_kernel": False},
@@ -77,7 +81,9 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except PermissionError:
-            raise ServingError(f"Port {port} needs an administrator; name one above 1023 with --port.") from None
+            raise ServingError(
+                f"Port {port} needs an administrator; name one above 1023 with --port."
+            ) from None
         except OSError as e:
             raise ServingError(
                 f"Port {port} on {host} cannot be used ({e.strerror}). Stop what runs there, or name another "
@@ -119,16 +125,22 @@ def serve(
         raise ServingError("Voila is not installed. Run `pip install fastclf` again.")
     with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
         # Voila reads voila.json from the folder that it is started in
-        Path(folder, "voila.json").write_text(json.dumps(SETTINGS))
+        Path(folder, "voila.json").write_text(json.dumps({**SETTINGS, **_local_settings()}))
         command = [
-            sys.executable, "-m", "voila", str(find_notebook()), "--no-browser",
-            f"--port={port}", f"--Voila.ip={host}", "--Voila.log_level=WARN",
+            sys.executable, "-c", _LAUNCH, str(find_notebook()), "--no-browser",
+            f"--port={port}", f"--Voila.ip={host}", "--Voila.port_retries=0",
+            "--Voila.log_level=ERROR",
         ]  # fmt: skip
         child = subprocess.Popen(command, cwd=folder, env=_build_env(model, photos, owner))
         try:
             return _watch(child, host, port, on_ready)
         finally:
             _stop(child)
+
+
+def _local_settings() -> dict[str, dict[str, Any]]:
+    """Return what only a server on this machine can have: kernels behind sockets that no port reaches."""
+    return {"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {}
 
 
 def _build_env(model: Path, photos: Path | None, owner: bool) -> dict[str, str]:
@@ -141,8 +153,8 @@ def _build_env(model: Path, photos: Path | None, owner: bool) -> dict[str, str]:
 def _watch(
     child: subprocess.Popen[bytes], host: str, port: int, on_ready: Callable[[str], None] | None
 ) -> int:
-    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1") else host  # noqa: S104
-    reachable = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1") else host
+    reachable = "127.0.0.1" if host == "0.0.0.0" else host
     deadline = time.monotonic() + _START_SECONDS
     while child.poll() is None:
         if _answers(reachable, port):
@@ -166,7 +178,7 @@ def _answers(host: str, port: int) -> bool:
 def _stop(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is not None:
         return
-    child.send_signal(signal.SIGINT if os.name != "nt" else signal.SIGTERM)
+    child.terminate()
     try:
         child.wait(timeout=10)
     except subprocess.TimeoutExpired:

@@ -13,14 +13,14 @@ from .samples import write_digits
 
 _FOLDER = resources.files("fastclf.collect") / "recipes"
 _SAMPLES = {"digits": write_digits}
-_KEYS = {
+_KEYS: dict[str, type] = {
     "name": str,
     "title": str,
     "sample": str,
     "photo_licence": str,
     "train": dict,
 }
-_TRAIN_KEYS = {
+_TRAIN_KEYS: dict[str, type] = {
     "arch": str,
     "size": int,
     "resize": str,

@@ -25,8 +25,14 @@ class EpochProgress(Callback):
     def before_fit(self) -> None:
         """Open the bar."""
         total = self.n_epoch * len(self.dls.train)
-        self.bar = tqdm(total=total, desc="training", unit="batch", file=sys.stderr, disable=self.quiet,
-                        mininterval=0.2 if sys.stderr.isatty() else 15)
+        self.bar = tqdm(
+            total=total,
+            desc="training",
+            unit="batch",
+            file=sys.stderr,
+            disable=self.quiet,
+            mininterval=0.2 if sys.stderr.isatty() else 15,
+        )
 
     def after_batch(self) -> None:
         """Advance by a training batch."""

@@ -179,7 +179,7 @@ def _check_classes(photos: PhotoSet, label_of_group: dict[str, str]) -> None:
             f"{photos.folder} holds {len(photos.vocab)} class with readable photos; a classifier needs two. "
             "Add a sub-folder with photos of another kind."
         )
-    counts = {label: 0 for label in photos.vocab}
+    counts = dict.fromkeys(photos.vocab, 0)
     for label in label_of_group.values():
         counts[label] += 1
     small = [f"{label} ({n})" for label, n in counts.items() if n < 3]

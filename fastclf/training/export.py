@@ -105,7 +105,7 @@ def export_bundle(
         "ood": None,
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": len(data.part("test")), "openings": []},
-        "training": training or {},
+        "training": training or {"epochs": _read_epochs(learn)},
         "licences": licences or {"weights": "not recorded", "photos": "not recorded"},
         "files": {},
     }
@@ -190,11 +190,17 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
     return worst
 
 
+def _read_epochs(learn: Learner) -> list[dict[str, float]]:
+    """Return what fastai's recorder holds of the last fit: a row an epoch."""
+    names = list(learn.recorder.metric_names[1:-1]) if len(getattr(learn.recorder, "values", [])) else []
+    return [dict(zip(names, map(float, row), strict=False)) for row in getattr(learn.recorder, "values", [])]
+
+
 def _judge(learn: Learner, data: TrainingData, staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Fill the manifest's temperature, unfamiliarity and metrics; return the parity that was measured."""
     write_manifest(staging, {**manifest, "files": hash_files(staging)})
     valid = data.part(VALID)
-    train = data.part(TRAIN).iloc[: _MAX_REFERENCE]
+    train = data.part(TRAIN).iloc[:_MAX_REFERENCE]
     with Predictor(ModelBundle.load(staging, verify=False)) as predictor:
         worst = check_parity(learn, predictor, valid.iloc[:_PARITY_PHOTOS])
         valid_logits, valid_features = _run_all(predictor, valid)

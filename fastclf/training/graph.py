@@ -112,7 +112,9 @@ def write_graph(net: ExportNet, preprocess: Preprocess, path: Path) -> None:
 
 
 def _read_head(head: nn.Sequential) -> tuple[bool, nn.BatchNorm1d | None, nn.Linear]:
-    layers = [m for m in head.modules() if not list(m.children()) and not isinstance(m, nn.Dropout | nn.Identity)]
+    layers = [
+        m for m in head.modules() if not list(m.children()) and not isinstance(m, nn.Dropout | nn.Identity)
+    ]
     pools = bool(layers) and isinstance(layers[0], nn.AdaptiveAvgPool2d)
     if pools:
         layers = layers[2:]

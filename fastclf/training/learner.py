@@ -84,8 +84,8 @@ def build_learner(
         if not pretrained:
             raise UsageProblem(f"The architecture {arch} cannot be built ({_brief(e)}). Try another.") from e
         raise WeightsError(
-            f"The pretrained weights of {arch} could not be loaded ({_brief(e)}). Check the network, or train "
-            "without them: --no-pretrained (from Python: pretrained=False)."
+            f"The pretrained weights of {arch} could not be loaded ({_brief(e)}). Check the network, or "
+            "train without them: --no-pretrained (from Python: pretrained=False)."
         ) from e
     _check_size(learn, arch)
     return learn

@@ -145,7 +145,9 @@ def train(
         seed=options.seed,
     )
     learn = build_learner(dls, options.arch, pretrained=options.pretrained, seed=options.seed)
-    deadline = None if options.time_limit is None else started + options.time_limit - _reserve(data, learn, size)
+    deadline = (
+        None if options.time_limit is None else started + options.time_limit - _reserve(data, learn, size)
+    )
     epochs = options.epochs or _default_epochs(options)
     rows = fit(
         learn,

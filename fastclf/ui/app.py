@@ -54,11 +54,12 @@ def _build_head(bundle: ModelBundle | None) -> widgets.HTML:
     words = ""
     if bundle:
         named = ", ".join(bundle.vocab[:12]) + (" ..." if len(bundle.vocab) > 12 else "")
-        words = f"<p>Drop in photos and read what they show. This model tells apart: {escape(named)}.</p>"
+        words = f"<p>Choose photos and read what they show. This model tells apart: {escape(named)}.</p>"
     return widgets.HTML(f'<header class="fastclf-head"><h1>{escape(title)}</h1>{words}</header>')
 
 
 def _build_refusal(fault: str) -> widgets.HTML:
     return widgets.HTML(
-        f'<div class="fastclf-refusal" role="alert"><h2>No model to answer with</h2><p>{escape(fault)}</p></div>'
+        f'<div class="fastclf-refusal" role="alert"><h2>No model to answer with</h2>'
+        f"<p>{escape(fault)}</p></div>"
     )

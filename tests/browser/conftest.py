@@ -1,0 +1,153 @@
+"""A real Voila server and a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ..conftest import ROOT, Trained
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SCREENSHOTS = ROOT / "tests" / "screenshots"
+
+
+@dataclass
+class Server:
+    """A running dashboard."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+
+def find_chromium() -> str:
+    named = os.environ.get("FASTCLF_CHROMIUM")
+    found = (
+        named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    )
+    if not found:
+        pytest.fail(
+            "The browser tests need Chromium. Run them with `make test`, which finds or installs one."
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def build_checkout(folder: Path, model: Path | None, photos: Path | None) -> Path:
+    """Lay a folder out like a checkout in which `make dashboard` has run."""
+    folder.mkdir()
+    for name in ("dashboard.ipynb", "train.ipynb", "voila.json"):
+        shutil.copy(ROOT / name, folder)
+    if model:
+        shutil.copytree(model, folder / "model")
+    if photos:
+        shutil.copytree(photos, folder / "photos" / "digits")
+    return folder
+
+
+def start(mode: str, folder: Path) -> Server:
+    """Start the dashboard in one of the three ways that people do."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    env = dict(os.environ)
+    if mode == "serve":
+        command = [sys.executable, "-m", "fastclf.cli", "serve", "model", f"--port={port}"]
+    elif mode == "voila":
+        command = [sys.executable, "-m", "voila", "dashboard.ipynb", "--no-browser", f"--port={port}"]
+    else:
+        # as Binder does it: Jupyter's own server, with the file that postBuild installs
+        (folder / "etc").mkdir()
+        shutil.copy(ROOT / "fastclf" / "jupyter_server_config.json", folder / "etc")
+        env["JUPYTER_CONFIG_PATH"] = str(folder / "etc")
+        command = [
+            sys.executable, "-m", "jupyter", "server", "--no-browser", f"--port={port}",
+            "--IdentityProvider.token=", "--allow-root", "--ServerApp.jpserver_extensions={'voila.server_extension': True}",
+        ]  # fmt: skip
+        url += "voila/render/dashboard.ipynb"
+    log = (folder / "server.log").open("wb")
+    process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
+    wait_for(port, process, folder)
+    return Server(url, process, folder)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail(f"The server did not start:\n{(folder / 'server.log').read_text()}")
+
+
+def stop(server: Server) -> list[psutil.Process]:
+    """Stop a server as an operating system does; return which of its processes stayed."""
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    server.process.terminate()
+    server.process.wait(15)
+    _, alive = psutil.wait_procs(family, timeout=15)
+    for process in alive:
+        process.kill()
+    return alive
+
+
+@pytest.fixture
+def launch(tmp_path: Path, trained: Trained) -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def go(mode: str, *, model: Path | None = trained.model) -> Server:
+        folder = build_checkout(tmp_path / f"checkout{len(servers)}", model, trained.photos)
+        servers.append(start(mode, folder))
+        return servers[-1]
+
+    yield go
+    for server in servers:
+        if server.process.poll() is None:
+            stop(server)
+
+
+def fetch(url: str) -> tuple[int, bytes]:
+    """GET a URL exactly as it is written; return status and body."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read()

@@ -1,0 +1,206 @@
+"""The dashboard as a visitor meets it: served by Voila, opened in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from ..conftest import Trained
+from ..drawing import draw_photo, encode
+from .conftest import SCREENSHOTS, Server, fetch, stop
+
+pytestmark = pytest.mark.slow
+
+MODES = ["serve", "voila", "extension"]
+
+
+def open_page(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_role("button", name="Choose photos").wait_for()
+
+
+def choose(page: Page, *files: Path) -> None:
+    """Choose files as a person does; the widget's own input is not in the page."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose photos").click()
+    chooser.value.set_files(files)
+
+
+def keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def sealed_digits(trained: Trained) -> dict[str, Path]:
+    """One photo of each of three digits, none of which the model was trained on."""
+    lines = (trained.model / "photos.csv").read_text().splitlines()[1:]
+    unseen = {line.split(",")[0] for line in lines if line.endswith(",test")}
+    from fastclf.files import hash_file
+
+    return {
+        digit: next(p for p in sorted((trained.photos / digit).iterdir()) if hash_file(p) in unseen)
+        for digit in ("0", "4", "7")
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
+    mode: str, launch: Callable[..., Server], page: Page, trained: Trained, tmp_path: Path
+) -> None:
+    server = launch(mode)
+    requested: list[str] = []
+    page.on("request", lambda r: requested.append(r.url))
+    open_page(page, server)
+    broken = tmp_path / "holiday.jpg"
+    broken.write_bytes(encode(draw_photo("red", 0, (300, 200)), "JPEG")[:4000])
+    digits = sealed_digits(trained)
+    choose(page, *digits.values(), broken)
+    cards = page.locator(".fastclf-card")
+    expect(cards).to_have_count(4)
+    for card, digit in zip(cards.all(), digits, strict=False):
+        heading = card.get_by_role("heading").inner_text()
+        assert re.search(rf"(^|probably |perhaps ){digit}, ", heading), heading
+        assert card.get_by_role("img").get_attribute("alt", timeout=5000).startswith("Your photo")
+    expect(cards.nth(3)).to_contain_text("holiday.jpg is cut off before its end")
+    expect(page.get_by_role("status")).to_contain_text("3 of 4 photos answered")
+    keep(page, f"answers-{mode}")
+    hosts = {urlsplit(url).hostname for url in requested if not url.startswith(("data:", "blob:"))}
+    assert hosts == {"127.0.0.1"}
+    source = page.content()
+    assert "build_app" not in source
+    assert "import fastclf" not in source
+    assert "Traceback" not in source
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_photo_over_the_old_ten_megabyte_limit_is_answered(
+    mode: str, launch: Callable[..., Server], page: Page, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    noise = Image.fromarray(rng.integers(0, 256, (2200, 2200, 3), dtype=np.uint8))
+    big, bigger = tmp_path / "big.bmp", tmp_path / "bigger.bmp"
+    noise.save(big)
+    noise.resize((3000, 3000)).save(bigger)
+    assert big.stat().st_size > 10 * 2**20
+    server = launch(mode)
+    open_page(page, server)
+    choose(page, big, bigger)
+    expect(page.locator(".fastclf-card")).to_have_count(2)
+    expect(page.locator(".fastclf-card").nth(0)).to_contain_text("Unlike the photos")
+    expect(page.locator(".fastclf-card").nth(1)).to_contain_text("bigger.bmp has 25.7 MB; at most 20 MB")
+    choose(page, big)
+    expect(page.locator(".fastclf-card")).to_have_count(3)
+
+
+@pytest.mark.parametrize("mode", ["serve", "voila"])
+def test_no_url_gives_away_code_model_or_photos(
+    mode: str, launch: Callable[..., Server], trained: Trained
+) -> None:
+    server = launch(mode)
+    photo = next((trained.photos / "3").iterdir())
+    secrets = {
+        "photo": photo.read_bytes(),
+        "pickle": (trained.model / "export.pkl").read_bytes()[:200],
+        "graph": (trained.model / "model.onnx").read_bytes()[:200],
+        "code": b"build_app",
+        "training notebook": b"load_data",
+        "manifest": b'"features_id"',
+        "settings": b"websocket_max_message_size",
+    }
+    inside = [
+        "dashboard.ipynb", "train.ipynb", "voila.json", "model/export.pkl", "model/model.onnx", "model/bundle.json",
+        "model/examples/example-1.jpg", f"photos/digits/3/{photo.name}", "server.log",
+    ]  # fmt: skip
+    prefixes = [
+        "",
+        "voila/files/",
+        "voila/static/../",
+        "voila/render/",
+        "files/",
+        "voila/templates/../",
+        "static/",
+    ]
+    urls = [
+        f"{server.url}{prefix}{name}"
+        for prefix in prefixes
+        for name in inside
+        if prefix or name.count("/") < 2
+    ]
+    for route in (
+        "api/contents",
+        "api/kernels",
+        "api/kernelspecs",
+        "api/sessions",
+        "voila/tree",
+        "voila/files/",
+    ):
+        urls.append(server.url + route)
+    leaks = [
+        (url, what)
+        for url in urls
+        for what, secret in secrets.items()
+        if secret in fetch(url.replace("../", "..%2f"))[1]
+    ]
+    assert leaks == []
+
+
+def test_code_sent_over_the_kernel_channel_is_not_run(
+    launch: Callable[..., Server], page: Page, tmp_path: Path
+) -> None:
+    server = launch("serve")
+    open_page(page, server)
+    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
+    target = tmp_path / "pwned"
+    message = {
+        "header": {"msg_id": "1", "msg_type": "execute_request", "username": "", "session": "s", "date": "", "version": "5.3"},
+        "parent_header": {}, "metadata": {}, "buffers": [], "channel": "shell",
+        "content": {"code": f"open({str(target)!r}, 'w')", "silent": False, "store_history": False,
+                    "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
+    }  # fmt: skip
+    page.evaluate(
+        """async ([path, message]) => {
+            const socket = new WebSocket(`ws://${location.host}${path}`);
+            await new Promise((done, fail) => { socket.onopen = done; socket.onerror = fail; });
+            socket.send(JSON.stringify(message));
+            await new Promise((done) => setTimeout(done, 3000));
+        }""",
+        [f"/api/kernels/{config['kernelId']}/channels", message],
+    )
+    assert not target.exists()
+
+
+def test_example_photos_are_one_click_and_clear_forgets_them(
+    launch: Callable[..., Server], page: Page
+) -> None:
+    server = launch("serve")
+    open_page(page, server)
+    keep(page, "start")
+    page.get_by_role("button", name="Try example photos").click()
+    expect(page.locator(".fastclf-card")).to_have_count(6)
+    page.set_viewport_size({"width": 360, "height": 1800})
+    keep(page, "phone")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 360
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".fastclf-card")).to_have_count(0)
+
+
+def test_without_a_model_the_page_says_what_to_run(launch: Callable[..., Server], page: Page) -> None:
+    server = launch("voila", model=None)
+    page.goto(server.url)
+    expect(page.get_by_role("alert")).to_contain_text("fastclf train")
+    assert "Traceback" not in page.content()
+    keep(page, "no-model")
+
+
+def test_a_stopped_server_leaves_no_process_behind(launch: Callable[..., Server], page: Page) -> None:
+    server = launch("serve")
+    open_page(page, server)
+    assert stop(server) == []

@@ -1,0 +1,91 @@
+"""A toy bundle built with `onnx` alone: the mean colour of a photo names its class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from fastclf.bundle import SCHEMA, PhotoRow, hash_files, write_manifest, write_photos
+from fastclf.ood import KIND, KnnDetector
+
+from .drawing import COLOURS, draw_photo, encode
+
+VOCAB = sorted(COLOURS)
+SIDE = 8
+
+
+def write_toy_bundle(
+    folder: Path, *, vocab: list[str] | None = None, rows: list[PhotoRow] | None = None
+) -> Path:
+    """Write a bundle of three classes whose features are the photo's mean red, green and blue."""
+    vocab = vocab or VOCAB
+    folder.mkdir(parents=True)
+    # the logit of "red" grows with the red share, and so on
+    weight = 8 * np.array([[COLOURS[c][i] / 255 for i in range(3)] for c in VOCAB], np.float32)
+    weight -= weight.mean(1, keepdims=True)
+    bias = np.zeros(len(VOCAB), np.float32)
+    onnx.save(_build_graph(weight, bias), folder / "model.onnx")
+    np.savez(folder / "head.npz", weight=weight, bias=bias)
+    features = np.array([np.asarray(draw_photo(c, i)).mean((0, 1)) / 255 for c in VOCAB for i in range(20)])
+    detector = KnnDetector.fit(features[::2], features[1::2])
+    np.savez(folder / "ood.npz", reference=detector.reference_)
+    write_photos(folder, rows or [])
+    (folder / "examples").mkdir()
+    for number, label in enumerate(VOCAB, 1):
+        (folder / "examples" / f"example-{number}.jpg").write_bytes(encode(draw_photo(label, 99), "JPEG"))
+    write_manifest(folder, _build_manifest(folder, vocab, detector.threshold_))
+    return folder
+
+
+def _build_graph(weight: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("ReduceMean", ["image", "axes"], ["features"], keepdims=0),
+        helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [value("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
+        [
+            value("features", TensorProto.FLOAT, ["N", 3]),
+            value("logits", TensorProto.FLOAT, ["N", len(weight)]),
+        ],
+        [
+            numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
+            numpy_helper.from_array(weight, "head.weight"),
+            numpy_helper.from_array(bias, "head.bias"),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def _build_manifest(folder: Path, vocab: list[str], threshold: float) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "fastclf": "0.0",
+        "python": "3.11",
+        "created": "2026-01-01T00:00:00+00:00",
+        "title": "Toy colours",
+        "arch": "toy",
+        "vocab": vocab,
+        "features_id": "0" * 64,
+        "preprocess": {
+            "input_size": [3, SIDE, SIDE],
+            "resize_to": [SIDE, SIDE],
+            "method": "squish",
+            "pad_mode": "reflection",
+            "interpolation": "bilinear",
+            "mean": None,
+            "std": None,
+        },
+        "temperature": 1.0,
+        "ood": {"kind": KIND, "k": 5, "threshold": threshold, "false_alarm_rate": 0.02},
+        "metrics": {"train": None, "valid": None, "test": None},
+        "sealed_test": {"n": 0, "openings": []},
+        "training": {},
+        "files": hash_files(folder),
+    }

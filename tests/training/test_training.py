@@ -1,0 +1,356 @@
+"""Training for real, through fastai, on photos drawn here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from fastclf import ModelBundle, Predictor
+from fastclf.errors import ExportError, PhotosError, UsageProblem, WeightsError
+from fastclf.files import hash_file
+from fastclf.metrics import compute_softmax
+
+from ..conftest import Trained, run_fastclf
+from ..drawing import draw_photo, draw_photos
+
+pytestmark = pytest.mark.slow
+
+TINY = {
+    "arch": "test_resnet",
+    "size": 32,
+    "pretrained": False,
+    "epochs": 3,
+    "batch_size": 16,
+    "lr": 1e-2,
+    "quiet": True,
+}
+
+
+@pytest.fixture(scope="module")
+def training() -> Any:
+    import fastclf.training
+
+    return fastclf.training
+
+
+@pytest.fixture(scope="module")
+def coloured(training: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A Learner trained on drawn photos, some of which fastai alone would read wrongly, and its bundle."""
+    folder = draw_photos(tmp_path_factory.mktemp("coloured") / "photos", per_class=20, size=(60, 40))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for i in range(6):
+        draw_photo("red", 100 + i, (60, 40)).save(folder / "red" / f"turned{i}.jpg", exif=exif)
+        clear = draw_photo("blue", 100 + i, (60, 40)).convert("RGBA")
+        clear.paste((0, 0, 0, 0), (0, 0, 20, 40))
+        clear.save(folder / "blue" / f"clear{i}.png")
+    (folder / "red" / "broken.jpg").write_bytes(b"nothing")
+    data = training.load_data(folder)
+    dls = training.build_dls(data, 32, pretrained=False, batch_size=16)
+    learn = training.build_learner(dls, "test_resnet", pretrained=False)
+    rows = training.fit(learn, 3, pretrained=False, lr=1e-2, quiet=True)
+    bundle = training.export_bundle(learn, data, folder.parent / "model", arch="test_resnet", title="Colours")
+    return SimpleNamespace(folder=folder, data=data, learn=learn, bundle=bundle, rows=rows)
+
+
+def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleNamespace) -> None:
+    frame = coloured.data.frame
+    dl = coloured.learn.dls.test_dl(list(frame["file"]), bs=7)
+    with coloured.learn.no_bar():
+        expected = coloured.learn.get_preds(dl=dl)[0].numpy()
+    predictor = Predictor(coloured.bundle)
+    from fastclf.images import decode_photo
+
+    logits, features = predictor.run(
+        predictor.preprocess.batch([decode_photo(p).image for p in frame["path"]])
+    )
+    assert np.abs(compute_softmax(logits) - expected).max() <= 1e-3
+    weight, bias = coloured.bundle.head
+    assert np.abs(features @ weight.T + bias - logits).max() < 1e-4
+    assert coloured.bundle.manifest["parity"]["largest_difference"] <= 1e-3
+
+
+def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> None:
+    import onnx
+
+    model = onnx.load(coloured.bundle.onnx_path)
+    assert [i.name for i in model.graph.input] == ["image"]
+    assert [o.name for o in model.graph.output] == ["features", "logits", "maps"]
+    weights = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    assert np.array_equal(weights["head.weight"], coloured.bundle.head[0])
+    assert np.array_equal(weights["head.bias"], coloured.bundle.head[1])
+    batch = np.random.default_rng(0).random((3, 3, 32, 32), dtype=np.float32)
+    features, maps = Predictor(coloured.bundle).session.run(["features", "maps"], {"image": batch})
+    assert np.allclose(features, maps.mean((2, 3)), atol=1e-5)
+
+
+def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:
+    from fastai.vision.all import PILImage
+
+    from fastclf.images import decode_photo
+
+    copies = coloured.data.frame[coloured.data.frame["file"] != coloured.data.frame["path"]]
+    assert len(copies) == 12
+    for file, path in zip(copies["file"], copies["path"], strict=True):
+        assert np.array_equal(np.asarray(PILImage.create(file)), np.asarray(decode_photo(path).image))
+
+
+def test_the_manifest_tells_the_whole_story(coloured: SimpleNamespace) -> None:
+    manifest = coloured.bundle.manifest
+    assert manifest["vocab"] == ["blue", "green", "red"]
+    assert manifest["metrics"]["valid"]["n"] == len(coloured.data.part("valid"))
+    assert manifest["metrics"]["test"] is None
+    assert manifest["sealed_test"] == {"n": len(coloured.data.part("test")), "openings": []}
+    assert 0 < manifest["ood"]["false_alarm_rate"] < 0.1
+    assert set(manifest["files"]) >= {"model.onnx", "head.npz", "ood.npz", "photos.csv", "export.pkl"}
+    assert manifest["preprocess"]["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    rows = {r.sha256: r for r in coloured.bundle.read_photos()}
+    assert len(rows) == 72
+    assert all(rows[hash_file(Path(p))].split == s for p, s in coloured.data.frame[["path", "split"]].values)
+
+
+def test_test_photos_never_reach_the_dataloaders(coloured: SimpleNamespace) -> None:
+    shown = {*coloured.learn.dls.train_ds.items["file"], *coloured.learn.dls.valid_ds.items["file"]}
+    assert shown == set(coloured.data.frame[coloured.data.frame["split"] != "test"]["file"])
+    assert len(coloured.data.part("test")) > 0
+
+
+def test_export_fails_when_the_exported_model_answers_otherwise(
+    coloured: SimpleNamespace, training: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastclf.training import graph
+
+    exact = graph.fold_batch_norm
+
+    def fold_badly(*layers: Any) -> Any:
+        folded = exact(*layers)
+        folded.bias.data[0] += 0.1
+        return folded
+
+    monkeypatch.setattr(graph, "fold_batch_norm", fold_badly)
+    with pytest.raises(ExportError, match="differ from the trained one's"):
+        training.export_bundle(coloured.learn, coloured.data, tmp_path / "model", arch="test_resnet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_pkl_predicts_where_fastclf_cannot_be_imported(coloured: SimpleNamespace) -> None:
+    script = (
+        "import sys, json; sys.modules['fastclf'] = None\n"
+        "from fastai.vision.all import load_learner, PILImage\n"
+        "from pathlib import Path\n"
+        "learn = load_learner(sys.argv[1]); path = sys.argv[2]\n"
+        "with learn.no_bar():\n"
+        "    answers = [learn.predict(x) for x in (path, Path(path), Path(path).read_bytes(), PILImage.create(path))]\n"
+        "print(json.dumps([[a[0], a[2].tolist()] for a in answers]))\n"
+    )
+    photo = coloured.folder / "green" / "003.png"
+    command = [sys.executable, "-c", script, coloured.bundle.path / "export.pkl", photo]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=coloured.folder, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout.splitlines()[-1])
+    ours = Predictor(coloured.bundle).predict(photo)
+    assert {label for label, _ in answers} == {ours.label}
+    assert len({tuple(p) for _, p in answers}) == 1
+
+
+def test_splits_and_weights_do_not_depend_on_where_the_photos_lie(training: Any, tmp_path: Path) -> None:
+    first = draw_photos(tmp_path / "a", per_class=12)
+    second = tmp_path / "b"
+    for number, path in enumerate(sorted(first.rglob("*.png"), key=hash_file)):
+        target = second / path.parent.name / f"renamed {number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    ids = []
+    for folder in (first, second):
+        bundle = training.train(folder, tmp_path / f"model {folder.name}", **{**TINY, "epochs": 1})
+        ids.append((bundle.manifest["features_id"], (bundle.path / "photos.csv").read_bytes()))
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "random-crop"])
+def test_every_resize_method_exports_with_parity(
+    training: Any, photo_folder: Path, tmp_path: Path, resize: str
+) -> None:
+    bundle = training.train(photo_folder, tmp_path / "model", **{**TINY, "epochs": 1, "resize": resize})
+    assert bundle.preprocess.method == ("squish" if resize == "random-crop" else resize)
+    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+
+
+@pytest.mark.parametrize(
+    ("arch", "size", "maps"),
+    [("resnet18", 64, True), ("vit_tiny_patch16_224", 224, False), ("mobilenetv4_conv_small_050", 64, True)],
+)
+def test_torchvision_and_timm_architectures_export_with_parity(
+    training: Any, photo_folder: Path, tmp_path: Path, arch: str, size: int, maps: bool
+) -> None:
+    bundle = training.train(
+        photo_folder, tmp_path / "model", **{**TINY, "epochs": 1, "arch": arch, "size": size}
+    )
+    outputs = [o.name for o in Predictor(bundle).session.get_outputs()]
+    assert outputs == ["features", "logits", *(["maps"] if maps else [])]
+    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+
+
+def test_a_time_limit_is_kept_with_a_finished_schedule(
+    training: Any, photo_folder: Path, tmp_path: Path
+) -> None:
+    started = time.monotonic()
+    options = {**TINY, "epochs": 100_000, "time_limit": 45}
+    bundle = training.train(photo_folder, tmp_path / "model", **options)
+    assert time.monotonic() - started < 45
+    assert 1 < len(bundle.manifest["training"]["epochs"]) < 100_000
+
+
+def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(
+    training: Any, coloured: SimpleNamespace
+) -> None:
+    from fastai.callback.core import Callback
+
+    class Watch(Callback):
+        order = 90
+
+        def __init__(self) -> None:
+            self.pct: list[float] = []
+
+        def after_batch(self) -> None:
+            if self.training:
+                self.pct.append(self.learn.pct_train)
+                time.sleep(0.05)
+
+    dls = training.build_dls(coloured.data, 32, pretrained=False, batch_size=16)
+    learn = training.build_learner(dls, "test_resnet", pretrained=False)
+    watch = Watch()
+    deadline = time.monotonic() + 4
+    rows = training.fit(learn, 500, pretrained=False, deadline=deadline, quiet=True, cbs=[watch])
+    assert time.monotonic() < deadline + 1
+    assert 1 < len(rows) < 500
+    assert watch.pct == sorted(watch.pct)
+    assert watch.pct[-1] > 0.9
+
+
+def test_pretrained_weights_out_of_reach_are_a_sentence_with_the_way_on(
+    photo_folder: Path, tmp_path: Path
+) -> None:
+    # the only addresses that answer here are this machine's own, so the real loaders fail for real
+    script = (
+        "import sys, pytest_socket; pytest_socket.disable_socket(allow_unix_socket=True)\n"
+        "sys.argv = ['fastclf', 'train', *sys.argv[1:]]\n"
+        "from fastclf.cli import main; main()"
+    )
+    for arch in ("resnet18", "vit_tiny_patch16_224"):
+        command = [sys.executable, "-c", script, photo_folder, "--arch", arch, "--out", tmp_path / "model"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=200, check=False)
+        assert done.returncode == 1, done.stderr
+        assert "--no-pretrained" in done.stderr
+        assert f"weights of {arch} could not be loaded" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert issubclass(WeightsError, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"arch": "resnet81"}, "Similar ones: .*resnet18"),
+        ({"arch": "vit_tiny_patch16_224", "size": 64}, "does not take photos of 64 x 64"),
+        ({"resize": "fold"}, "squish, crop, pad"),
+        ({"size": 5}, "16 to 1024"),
+        ({"epochs": 0}, "1 or more"),
+        ({"time_limit": 1}, "30 s"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_is_allowed(
+    training: Any, photo_folder: Path, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageProblem, match=words):
+        training.train(photo_folder, tmp_path / "model", **{**TINY, **changes})
+
+
+def test_a_folder_with_other_things_is_not_replaced(
+    training: Any, photo_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    with pytest.raises(UsageProblem, match="other things"):
+        training.train(photo_folder, tmp_path / "thesis", **TINY)
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
+
+
+def test_too_few_photos_or_classes_are_refused_by_name(
+    training: Any, photo_folder: Path, tmp_path: Path
+) -> None:
+    (photo_folder / "rare").mkdir()
+    draw_photo("red", 70).save(photo_folder / "rare" / "a.png")
+    with pytest.raises(PhotosError, match=r"rare \(1\)"):
+        training.load_data(photo_folder)
+    alone = tmp_path / "alone"
+    shutil.copytree(photo_folder / "red", alone / "red")
+    with pytest.raises(PhotosError, match="1 class"):
+        training.load_data(alone)
+
+
+def test_the_same_picture_under_two_labels_trains_neither(training: Any, photo_folder: Path) -> None:
+    draw_photo("red", 0).save(photo_folder / "blue" / "same.bmp")
+    data = training.load_data(photo_folder)
+    assert data.conflicts == 2
+    assert len(data.frame) == 29
+
+
+def test_the_default_size_follows_the_photos_and_is_said(training: Any, tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "p", per_class=8, size=(120, 70))
+    said: list[str] = []
+    bundle = training.train(
+        folder, tmp_path / "model", say=said.append, **{**TINY, "size": None, "epochs": 1}
+    )
+    assert bundle.preprocess.resize_to == (64, 64)
+    assert any("64 x 64 px" in s and "70 px" in s for s in said)
+
+
+def test_an_unreadable_photo_is_said_and_the_rest_trains(
+    training: Any, photo_folder: Path, tmp_path: Path
+) -> None:
+    (photo_folder / "red" / "broken.jpg").write_bytes(b"nothing")
+    said: list[str] = []
+    training.train(photo_folder, tmp_path / "model", say=said.append, **{**TINY, "epochs": 1})
+    assert any("red/broken.jpg" in s for s in said)
+
+
+def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generator) -> None:
+    from fastai.vision.all import PILImage, Resize, ToTensor
+
+    from fastclf.preprocess import Preprocess
+
+    sizes = [(1, 1000), (1000, 1), (3, 2), (2, 3), (100, 100), (640, 480), (481, 643), (223, 225), (17, 501)]
+    for width, height in sizes:
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        for target in ((64, 64), (224, 224), (96, 160)):
+            for method in ("squish", "crop", "pad"):
+                for pad_mode in ("reflection", "border", "zeros"):
+                    resize = Resize(target, method=method, pad_mode=pad_mode)
+                    expected = ToTensor()(resize(PILImage(image), split_idx=1)).numpy() / np.float32(255)
+                    ours = Preprocess((3, *target), target, method, pad_mode)(image)
+                    assert np.abs(ours - expected).max() <= 1 / 255 + 1e-6, (width, height, target, method)
+
+
+def test_digits_reach_what_is_promised(trained: Trained) -> None:
+    manifest = json.loads(trained.stdout)
+    assert manifest["metrics"]["valid"]["accuracy"] >= 0.97
+    assert "Loading fastai" in trained.stderr
+    assert "epoch 12/12" in trained.stderr
+    done = run_fastclf(
+        "evaluate", trained.model, trained.photos, "--open-test-set", "--json", cwd=trained.folder
+    )
+    test = json.loads(done.stdout)["metrics"]["test"]
+    assert test["n"] == manifest["sealed_test"]["n"] >= 170
+    assert test["accuracy"] >= 0.97
+    assert test["ece"] <= 0.03
+    assert len(ModelBundle.load(trained.model).manifest["sealed_test"]["openings"]) == 1

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastclf import ModelBundle, Predictor
+from fastclf.bundle import PhotoRow, hash_files, write_photos
+from fastclf.errors import BundleError
+
+
+def edit(model: Path, **changes: Any) -> None:
+    manifest = json.loads((model / "bundle.json").read_text())
+    for key, value in changes.items():
+        if value is None:
+            del manifest[key]
+        else:
+            manifest[key] = value
+    (model / "bundle.json").write_text(json.dumps(manifest))
+
+
+def test_a_whole_bundle_opens(toy_model: Path) -> None:
+    bundle = ModelBundle.load(toy_model)
+    assert bundle.vocab == ["blue", "green", "red"]
+    assert bundle.head[0].shape == (3, 3)
+    assert bundle.detector is not None
+    assert [p.name for p in bundle.example_files] == ["example-1.jpg", "example-2.jpg", "example-3.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name", ["model.onnx", "head.npz", "ood.npz", "photos.csv", "examples/example-1.jpg"]
+)
+def test_a_changed_byte_in_any_file_is_refused_by_name(toy_model: Path, name: str) -> None:
+    data = bytearray((toy_model / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (toy_model / name).write_bytes(data)
+    with pytest.raises(BundleError, match=name):
+        ModelBundle.load(toy_model)
+
+
+def test_a_missing_file_is_refused_by_name(toy_model: Path) -> None:
+    (toy_model / "model.onnx").unlink()
+    with pytest.raises(BundleError, match=r"lacks its file model\.onnx"):
+        ModelBundle.load(toy_model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": 2}, "schema 2"),
+        ({"vocab": None}, "lacks vocab"),
+        ({"vocab": ["only"]}, "fewer than two"),
+        ({"vocab": ["a", "b"]}, "names 2 classes"),
+        ({"temperature": 0}, "temperature 0"),
+        ({"temperature": "hot"}, "temperature 'hot'"),
+        ({"ood": {"kind": "crystal ball"}}, "crystal ball"),
+        ({"preprocess": {"method": "fold"}}, "preprocess"),
+        ({"files": {}}, r"model\.onnx"),
+        ({"files": {"../../etc/passwd": "0"}}, "outside"),
+        ({"files": {"/etc/passwd": "0"}}, "outside"),
+        ({"files": {"C:\\secrets": "0"}}, "outside"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused_with_the_reason(
+    toy_model: Path, changes: dict[str, Any], words: str
+) -> None:
+    edit(toy_model, **changes)
+    with pytest.raises(BundleError, match=words):
+        ModelBundle.load(toy_model)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_torn_manifest_is_a_sentence(toy_model: Path, text: str) -> None:
+    (toy_model / "bundle.json").write_text(text)
+    with pytest.raises(BundleError):
+        ModelBundle.load(toy_model)
+
+
+def test_no_model_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="fastclf train"):
+        ModelBundle.load(tmp_path / "nothing")
+
+
+def test_a_pickle_in_the_arrays_is_not_unpickled(toy_model: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "boom",))
+
+    np.savez(toy_model / "head.npz", weight=np.array([Bomb()], dtype=object), bias=np.zeros(3))
+    edit(toy_model, files=hash_files(toy_model))
+    with pytest.raises(BundleError, match=r"head\.npz"):
+        ModelBundle.load(toy_model)
+    assert not (tmp_path / "boom").exists()
+
+
+def test_a_graph_that_is_none_is_refused(toy_model: Path) -> None:
+    (toy_model / "model.onnx").write_bytes(b"this is no graph")
+    edit(toy_model, files=hash_files(toy_model))
+    with pytest.raises(BundleError, match="ONNX Runtime refuses"):
+        Predictor(toy_model)
+
+
+def test_a_graph_of_another_size_is_refused(toy_model: Path) -> None:
+    preprocess = json.loads((toy_model / "bundle.json").read_text())["preprocess"]
+    edit(toy_model, preprocess={**preprocess, "input_size": [3, 16, 16], "resize_to": [16, 16]})
+    with pytest.raises(BundleError, match="takes"):
+        Predictor(toy_model)
+
+
+def test_an_interrupted_replacement_comes_back(toy_model: Path) -> None:
+    toy_model.rename(toy_model.with_name(f".{toy_model.name}.old"))
+    assert ModelBundle.load(toy_model).vocab == ["blue", "green", "red"]
+
+
+def test_an_opening_of_the_test_set_is_recorded_each_time(toy_model: Path) -> None:
+    bundle = ModelBundle.load(toy_model)
+    bundle = bundle.record_opening({"folder": "a", "metrics": {"n": 1}})
+    bundle.record_opening({"folder": "b", "metrics": {"n": 2}})
+    openings = ModelBundle.load(toy_model).manifest["sealed_test"]["openings"]
+    assert [o["folder"] for o in openings] == ["a", "b"]
+    assert all(o["time"] for o in openings)
+
+
+def test_photos_come_back_as_they_were_written(toy_model: Path) -> None:
+    rows = [PhotoRow("b", "dog, big", "b", "train"), PhotoRow("a", 'a "cat"', "a", "test")]
+    write_photos(toy_model, rows)
+    assert ModelBundle(toy_model, {}).read_photos() == [rows[1], rows[0]]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastclf import Predictor
+from fastclf.errors import UnreadablePhotoError
+
+from ..drawing import draw_photo, encode
+
+
+@pytest.mark.parametrize("label", ["red", "green", "blue"])
+def test_the_answer_is_the_colour(toy_model: Path, label: str) -> None:
+    answer = Predictor(toy_model).predict(encode(draw_photo(label, 7), "PNG"))
+    assert answer.label == label
+    assert answer.probs is not None
+    assert answer.probability == answer.probs[label] == max(answer.probs.values())
+    assert sum(answer.probs.values()) == pytest.approx(1)
+    assert next(iter(answer.probs)) == label
+    assert answer.unfamiliar is False
+
+
+def test_a_foreign_colour_is_called_unfamiliar(toy_model: Path) -> None:
+    answer = Predictor(toy_model).predict(encode(Image.new("RGB", (20, 20), (230, 230, 20)), "PNG"))
+    assert answer.unfamiliar is True
+
+
+def test_many_photos_keep_their_order_around_a_broken_one(toy_model: Path, photo_folder: Path) -> None:
+    good = [photo_folder / label / "000.png" for label in ("red", "green", "blue")]
+    broken = photo_folder / "broken.jpg"
+    broken.write_bytes(b"nothing")
+    sources = [good[0], broken, good[1], *[good[2]] * 20, broken]
+    answers = list(Predictor(toy_model).predict_many(sources, batch_size=4))
+    assert [a.label for a in answers] == ["red", None, "green", *["blue"] * 20, None]
+    assert [a.file for a in answers] == [str(s) for s in sources]
+    failed = answers[1].to_dict()
+    assert "broken.jpg" in failed.pop("error")
+    assert failed.pop("file") == str(broken)
+    assert set(failed.values()) == {None}
+
+
+def test_a_batch_answers_like_single_photos(toy_model: Path) -> None:
+    predictor = Predictor(toy_model)
+    images = [draw_photo(label, i, (30 + i, 20)) for i, label in enumerate(["red", "blue", "green", "red"])]
+    together = predictor.predict_images(images, ["x"] * 4)
+    for image, answer in zip(images, together, strict=True):
+        alone = predictor.predict_images([image], ["x"])[0]
+        assert alone.probs == pytest.approx(answer.probs)
+
+
+def test_temperature_softens_the_answer(toy_model: Path) -> None:
+    from .test_bundle import edit
+
+    photo = encode(draw_photo("red", 1), "PNG")
+    before = Predictor(toy_model).predict(photo)
+    edit(toy_model, temperature=3.0)
+    after = Predictor(toy_model).predict(photo)
+    assert before.label == after.label
+    assert before.probability > after.probability
+    logits = np.log(list(before.probs.values()))
+    expected = np.exp(logits / 3) / np.exp(logits / 3).sum()
+    assert list(after.probs.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_unreadable_photo_raises(toy_model: Path) -> None:
+    with pytest.raises(UnreadablePhotoError, match=r"x\.jpg"):
+        Predictor(toy_model).predict(b"nothing", "x.jpg")
