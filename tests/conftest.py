@@ -35,7 +35,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         del os.environ[name]
     # the tests' own scripts stand first, so that `fastclf` and `jupyter` are this environment's
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    os.environ["MPLBACKEND"] = "agg"
     return folder
 
 
