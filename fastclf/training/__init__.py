@@ -23,7 +23,7 @@ except ImportError as e:
         f'Training needs the package {e.name}, which is not installed. Run `pip install "fastclf[train]"`.'
     ) from None
 
-from .callbacks import EpochProgress
+from .callbacks import EpochProgress, EpochRecord
 from .data import TrainingData, build_dls, load_data
 from .export import export_bundle
 from .learner import build_learner, fit
@@ -31,6 +31,7 @@ from .run import TrainOptions, train
 
 __all__ = [
     "EpochProgress",
+    "EpochRecord",
     "TrainOptions",
     "TrainingData",
     "build_dls",

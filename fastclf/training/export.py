@@ -105,7 +105,7 @@ def export_bundle(
         "ood": None,
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": len(data.part("test")), "openings": []},
-        "training": training or {"epochs": _read_epochs(learn)},
+        "training": training or {},
         "licences": licences or {"weights": "not recorded", "photos": "not recorded"},
         "files": {},
     }
@@ -188,12 +188,6 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
             f"(allowed: {PARITY:g}), so it was not written. Try another --arch, and please report this one."
         )
     return worst
-
-
-def _read_epochs(learn: Learner) -> list[dict[str, float]]:
-    """Return what fastai's recorder holds of the last fit: a row an epoch."""
-    names = list(learn.recorder.metric_names[1:-1]) if len(getattr(learn.recorder, "values", [])) else []
-    return [dict(zip(names, map(float, row), strict=False)) for row in getattr(learn.recorder, "values", [])]
 
 
 def _judge(learn: Learner, data: TrainingData, staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
