@@ -193,6 +193,14 @@ class ClassifyPanelModel(traitlets.HasTraits):
         else:
             self.message = self._summarise(taken, left)
             self.status = Status.DONE
+        finally:
+            self._trim_heap()
+
+    @staticmethod
+    def _trim_heap() -> None:
+        from ..predictor import trim_heap
+
+        trim_heap()
 
     def _answer(self, name: str, source: Source) -> Answer:
         from ..errors import UnreadablePhotoError

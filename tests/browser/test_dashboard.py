@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -201,6 +203,29 @@ def test_without_a_model_the_page_says_what_to_run(launch: Callable[..., Server]
     expect(page.get_by_role("alert")).to_contain_text("fastclf train")
     assert "Traceback" not in page.content()
     keep(page, "no-model")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_visitor_who_leaves_takes_the_kernel_along(
+    mode: str, launch: Callable[..., Server], page: Page
+) -> None:
+    server = launch(mode)
+
+    def kernels() -> set[int]:
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        return {p.pid for p in family if p.is_running() and "ipykernel_launcher" in " ".join(p.cmdline())}
+
+    open_page(page, server)
+    page.get_by_role("button", name="Try example photos").click()
+    expect(page.locator(".fastclf-card")).to_have_count(6)
+    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
+    mine = {p for p in kernels() if config["kernelId"] in " ".join(psutil.Process(p).cmdline())}
+    assert len(mine) == 1
+    page.goto("about:blank")
+    deadline = time.monotonic() + 15
+    while mine & kernels() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not mine & kernels()
 
 
 def test_a_stopped_server_leaves_no_process_behind(launch: Callable[..., Server], page: Page) -> None:
