@@ -12,7 +12,7 @@ setup:
 	@./scripts/setup
 
 dashboard: setup
-	@.venv/bin/fastclf demo --out $(MODEL) --port $(PORT)
+	@.venv/bin/fastclf demo --out "$(MODEL)" --port "$(PORT)"
 
 test: setup
 	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +30,11 @@ _REQUIRED_KEYS = (
     "temperature", "metrics", "sealed_test", "training", "files",
 )  # fmt: skip
 _REQUIRED_FILES = ("model.onnx", "head.npz", "photos.csv")
+# What reading a damaged or hostile file raises, below Python's own parsers.
+_DAMAGE = (
+    OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError,
+    EOFError, zipfile.BadZipFile, zlib.error, csv.Error,
+)  # fmt: skip
 _PHOTO_COLUMNS = ("sha256", "label", "group", "split")
 
 
@@ -85,11 +93,21 @@ class ModelBundle:
         """
         folder = Path(path)
         recover_folder(folder)
-        bundle = cls(folder, _read_manifest(folder))
-        bundle._check_manifest()
-        if verify:
-            bundle.verify_files()
-        bundle._check_head()
+        try:
+            bundle = cls(folder, _read_manifest(folder))
+            bundle._check_manifest()
+            if verify:
+                bundle.verify_files()
+            bundle._check_head()
+            bundle._check_detector()
+            bundle.read_photos()
+        except BundleError:
+            raise
+        except _DAMAGE as e:
+            text = " ".join(str(e).split())[:120] or type(e).__name__
+            raise BundleError(
+                f"The model {folder} is damaged ({text}). Copy it again, or train again."
+            ) from None
         return bundle
 
     @property
@@ -142,7 +160,12 @@ class ModelBundle:
     def read_photos(self) -> list[PhotoRow]:
         """Return the photos that the model was trained and judged on."""
         with (self.path / "photos.csv").open(encoding="utf-8", newline="") as f:
-            return [PhotoRow(**row) for row in csv.DictReader(f)]
+            rows = csv.DictReader(f)
+            if rows.fieldnames and tuple(rows.fieldnames) != _PHOTO_COLUMNS:
+                raise BundleError(
+                    f"The model {self.path} has a photos.csv with the columns {rows.fieldnames}."
+                )
+            return [PhotoRow(*(row[c] for c in _PHOTO_COLUMNS)) for row in rows]
 
     def verify_files(self) -> None:
         """Compare every file's hash with the manifest's.
@@ -174,9 +197,26 @@ class ModelBundle:
         """
         manifest = json.loads(json.dumps(self.manifest))
         manifest["sealed_test"]["openings"].append({"time": utc_now(), **opening})
-        manifest["metrics"]["test"] = opening["metrics"]
+        # a part of the test photos, or a second look at them, does not replace the first look at all of them
+        known = manifest["metrics"].get("test")
+        if not known or known["n"] < opening["metrics"]["n"]:
+            manifest["metrics"]["test"] = opening["metrics"]
         write_manifest(self.path, manifest)
         return ModelBundle(self.path, manifest)
+
+    def _check_detector(self) -> None:
+        detector, ood = self.detector, self.manifest.get("ood") or {}
+        if detector is None:
+            return
+        rows, width = detector.reference_.shape
+        fits = (
+            np.issubdtype(detector.reference_.dtype, np.floating)
+            and width == self.head[0].shape[1]
+            and 1 <= detector.k <= rows
+            and all(_is_number(ood[key]) for key in ("threshold", "k", "false_alarm_rate"))
+        )
+        if not fits:
+            raise BundleError(f"The model {self.path} has an ood.npz that does not fit {MANIFEST}.")
 
     def _check_manifest(self) -> None:
         missing = [key for key in _REQUIRED_KEYS if key not in self.manifest]
@@ -185,16 +225,20 @@ class ModelBundle:
         vocab, files = self.manifest["vocab"], self.manifest["files"]
         if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
             raise BundleError(f"The model {self.path} names fewer than two classes in {MANIFEST}.")
+        "".join(vocab).encode()  # a lone surrogate is no text
         if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
             raise BundleError(f"The model {self.path} lists files outside of its folder; do not use it.")
         for name in _REQUIRED_FILES:
             if name not in files:
                 raise BundleError(f"The model {self.path} is incomplete: {MANIFEST} lists no {name}.")
         temperature = self.manifest["temperature"]
-        if not isinstance(temperature, int | float) or not 0 < temperature < 1000:
+        if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
             raise BundleError(
-                f"The model {self.path} has the temperature {temperature!r}; it must be above 0."
+                f"The model {self.path} has the temperature {temperature!r}; it must be 0.001 to 1000."
             )
+        sealed = self.manifest["sealed_test"]
+        if not isinstance(sealed["openings"], list) or not isinstance(self.manifest["metrics"], dict):
+            raise BundleError(f"The model {self.path} has no usable metrics or sealed_test in {MANIFEST}.")
         ood = self.manifest.get("ood")
         if ood and ood.get("kind") != KIND:
             raise BundleError(
@@ -206,14 +250,20 @@ class ModelBundle:
     def _check_head(self) -> None:
         try:
             weight, bias = self.head
-        except (OSError, ValueError, KeyError) as e:
+        except _DAMAGE as e:
             raise BundleError(f"The model {self.path} has no usable head.npz ({e}).") from None
         k = len(self.vocab)
+        if not np.isfinite(weight).all() or not np.isfinite(bias).all():
+            raise BundleError(f"The model {self.path} has a head with numbers that are none.")
         if weight.ndim != 2 or weight.shape[0] != k or bias.shape != (k,):
             raise BundleError(
                 f"The model {self.path} names {k} classes, but its head has weights {weight.shape} "
                 f"and biases {bias.shape}."
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def utc_now() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import re
 import signal
@@ -77,17 +79,19 @@ def train(
         options.setdefault("title", recipe.title)
     _say("Loading fastai ...")
     _quiet_libraries()
-    from .training import train as run_training
+    # whatever a library prints (a download, a hint) is for people
+    with contextlib.redirect_stdout(sys.stderr):
+        from .training import train as run_training
 
-    bundle = run_training(
-        folder,
-        out,
-        recipe=recipe.name if recipe else None,
-        started=started,
-        say=_say,
-        progress=_show_progress("reading photos"),
-        **options,
-    )
+        bundle = run_training(
+            folder,
+            out,
+            recipe=recipe.name if recipe else None,
+            started=started,
+            say=_say,
+            progress=_show_progress("reading photos"),
+            **options,
+        )
     if as_json:
         _print_json({**bundle.manifest, "path": str(bundle.path)})
     _tell_trained(bundle, folder, time.monotonic() - started)
@@ -215,6 +219,10 @@ def parse_duration(text: str) -> float:
 
 def main() -> None:
     """Run the command; every expected failure is one sentence on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # a file name may hold what the terminal's encoding lacks
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except UsageProblem as e:
@@ -237,7 +245,7 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     """Return the folder of photos, which a recipe may have to write first, and the recipe."""
     from .collect import list_recipes, load_recipe
 
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return Path(name), None
     if name not in list_recipes():
         raise UsageProblem(
@@ -284,7 +292,7 @@ def _raise_interrupt(*_: object) -> None:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False))
+    print(json.dumps(value))
 
 
 def _say(text: str) -> None:

@@ -91,7 +91,8 @@ def evaluate(
     parts = _sort_photos(bundle, scanned)
     failures = list(scanned.failures)
     failures += [
-        (p.path.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]
+        (_relative(p, folder), f"is labelled {p.label}, which the model does not know")
+        for p in parts["foreign"]
     ]
     wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
     if not wanted:
@@ -104,9 +105,13 @@ def evaluate(
         for part in wanted:
             metrics[part], confusion[part] = _judge(predictor, parts[part])
     if TEST in metrics:
-        bundle.record_opening({"folder": Path(folder).name, "metrics": metrics[TEST]})
+        bundle.record_opening({"folder": Path(folder).resolve().name, "metrics": metrics[TEST]})
     sealed = 0 if open_test_set else len(parts[TEST])
     return Evaluation(metrics, confusion, bundle.vocab, sealed, failures)
+
+
+def _relative(photo: Photo, folder: str | Path) -> str:
+    return photo.path.relative_to(folder).as_posix()
 
 
 def _sort_photos(bundle: ModelBundle, scanned: PhotoSet) -> dict[str, list[Photo]]:

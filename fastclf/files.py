@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import glob
 import hashlib
 import io
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +59,9 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     The folder is a sibling of `target`, so that the last step is a rename. An old `target` is kept until
     the new one is complete, and comes back if the rename fails.
     """
+    target = target.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     staging.chmod(0o777 & ~_umask())
     try:
@@ -71,28 +76,43 @@ def replaced_folder(target: Path) -> Iterator[Path]:
 
 def recover_folder(target: Path) -> None:
     """Bring back the old `target` if a kill came between the two renames of `replaced_folder`."""
+    target = target.absolute()
+    if not target.name or target.exists():
+        return
     old = _old_name(target)
     if old.is_dir() and not target.exists():
-        old.replace(target)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            old.replace(target)
 
 
 def _old_name(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
 
 
-def _swap(staging: Path, target: Path) -> None:
-    recover_folder(target)
+def _swap(staging: Path, target: Path, attempts: int = 20) -> None:
+    """Rename `staging` to `target`; a reader in between may have brought the old one back."""
     old = _old_name(target)
+    for attempt in range(attempts):
+        recover_folder(target)
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.replace(old)
+        try:
+            staging.replace(target)
+            break
+        except OSError:
+            if attempt + 1 < attempts and target.exists():
+                continue
+            recover_folder(target)
+            raise
     shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.replace(old)
-    try:
-        staging.replace(target)
-    except BaseException:
-        if old.exists():
-            old.replace(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(target: Path, age: float = 86_400) -> None:
+    """Remove what a killed `replaced_folder` left beside `target` a day ago or earlier."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+        if left.name != _old_name(target).name and time.time() - left.lstat().st_mtime > age:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _umask() -> int:

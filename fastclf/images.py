@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import io
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +113,7 @@ def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MA
         EOFError,
         ArithmeticError,
         KeyError,
+        RuntimeError,
     ):
         # what Pillow's parsers raise on damaged headers
         raise UnreadablePhotoError(name, "is damaged and cannot be decoded; save or fetch it again") from None
@@ -158,18 +161,26 @@ def _name_of(source: Source) -> str:
 
 def _read_bytes(source: Source, max_bytes: int) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        size, data = len(source), None
+        content = bytes(source)
     else:
-        size = Path(source).stat().st_size
-        data = Path(source)
-    if size > max_bytes:
+        _check_regular(Path(source))
+        with Path(source).open("rb") as f:
+            content = f.read(max_bytes + 1)
+    size = len(content) if isinstance(source, (bytes, bytearray, memoryview)) else Path(source).stat().st_size
+    if len(content) > max_bytes:
         raise _RefusedError(
             f"has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:.0f} MB are read, so scale it down"
         )
-    content = data.read_bytes() if data is not None else bytes(source)  # type: ignore[arg-type]
     if not content:
         raise _RefusedError(_EMPTY)
     return content
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what is no file: a pipe would wait for ever, a device never ends."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise _RefusedError("is a pipe or a device, not a photo")
 
 
 def _open(data: bytes) -> Image.Image:
@@ -253,6 +264,10 @@ def _describe_unknown(data: bytes) -> str:
 def _describe_os_error(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist"
+    if isinstance(error, NotADirectoryError):
+        return "does not exist; a part of its path is a file"
+    if error.errno == errno.ELOOP:
+        return "is a link that leads back to itself"
     if isinstance(error, IsADirectoryError):
         return "is a folder, not a photo"
     if isinstance(error, PermissionError):

@@ -26,7 +26,7 @@ class KnnDetector:
     k
         Which neighbour counts.
     false_alarm_rate
-        Share of the validation photos that score above the threshold.
+        Share of the validation photos that score above the threshold, as counted.
 
     References
     ----------
@@ -61,8 +61,9 @@ class KnnDetector:
         """
         rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), max_reference)).astype(int))
         made = cls(_unit(train[rows]).astype(np.float16), np.inf, min(k, len(rows)), false_alarm_rate)
-        threshold = float(np.quantile(made.ood_score(valid), 1 - false_alarm_rate))
-        return cls(made.reference_, threshold, made.k, false_alarm_rate)
+        scores = made.ood_score(valid)
+        threshold = float(np.quantile(scores, 1 - false_alarm_rate))
+        return cls(made.reference_, threshold, made.k, float((scores > threshold).mean()))
 
     def ood_score(self, features: Array) -> Array:
         """Return (N,) scores in [0, 2] for (N, D) features; higher is further out."""

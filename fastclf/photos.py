@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,8 @@ import platformdirs
 from .errors import PhotosError, UnreadablePhotoError
 from .files import hash_bytes, hash_file, write_atomic
 from .images import MAX_BYTES, SUFFIXES, decode_photo, encode_png, hash_pixels
+
+_logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -98,8 +102,8 @@ def find_photo_files(folder: Path) -> list[tuple[Path, str]]:
     found = [
         (path, sub.name)
         for sub in sorted(folder.iterdir())
-        if sub.is_dir() and not sub.name.startswith(".")
-        for path in _walk(sub)
+        if sub.is_dir() and not sub.name.startswith(".") and not (sub / "bundle.json").exists()
+        for path in _walk(sub, set())
     ]
     if not found:
         raise PhotosError(
@@ -154,7 +158,11 @@ def find_private_folder(folder: Path) -> Path:
         pass
     name = hash_bytes(str(folder.resolve()).encode())[:16]
     outside = Path(platformdirs.user_data_dir("fastclf", False)) / name
-    outside.mkdir(parents=True, exist_ok=True)
+    try:
+        outside.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        outside = Path(tempfile.gettempdir()) / f"fastclf-{name}"
+        outside.mkdir(mode=0o700, exist_ok=True)
     return outside
 
 
@@ -173,13 +181,23 @@ def build_training_file(photo: Photo, private: Path) -> Path:
     return copy
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, seen: set[Path]) -> list[Path]:
+    """List the photo files below a folder; a folder that links lead to twice is walked once."""
+    real = folder.resolve()
+    if real in seen:
+        return []
+    seen.add(real)
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as e:
+        _logger.warning("Left out: the folder %s cannot be read (%s).", folder, e.strerror)
+        return []
     paths = []
-    for path in sorted(folder.iterdir()):
+    for path in entries:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            paths += _walk(path)
+            paths += _walk(path, seen)
         elif path.suffix.lower() in SUFFIXES:
             paths.append(path)
     return paths

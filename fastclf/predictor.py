@@ -14,6 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+# ONNX Runtime reports its use to its maker unless it is told not to before it loads.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 from PIL import Image
 
@@ -137,7 +140,15 @@ class Predictor:
         logits, features
             (N, K) before temperature, and (N, D).
         """
-        logits, features = self.session.run(["logits", "features"], {"image": batch})
+        try:
+            logits, features = self.session.run(["logits", "features"], {"image": batch})
+        except Exception as e:
+            text = " ".join(str(e).split())[:200]
+            raise BundleError(f"The model {self.bundle.path} cannot answer ({text}).") from e
+        if not np.isfinite(logits).all():
+            raise BundleError(
+                f"The model {self.bundle.path} answers with numbers that are none; do not use it."
+            )
         return logits, features
 
     def _predict_chunk(self, sources: Sequence[Source]) -> list[Prediction]:

@@ -42,6 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "allow_template_override": "NO",
         "allow_theme_override": "NO",
         "preheat_kernel": True,
+        "multi_kernel_manager_class": "fastclf.kernels.GraceKernelManager",
         "default_pool_size": 1,
         **_NO_FILES,
     },
@@ -52,7 +53,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 # runs it. An extension cannot preheat.
 EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
     "ServerApp": {"tornado_settings": SETTINGS["Voila"]["tornado_settings"]},
-    "VoilaConfiguration": {**SETTINGS["VoilaConfiguration"], "preheat_kernel": False},
+    "VoilaConfiguration": {
+        **{k: v for k, v in SETTINGS["VoilaConfiguration"].items() if k != "multi_kernel_manager_class"},
+        "preheat_kernel": False,
+    },
     "MappingKernelManager": SETTINGS["MappingKernelManager"],
 }
 
@@ -76,7 +80,7 @@ def check_port(host: str, port: int) -> None:
     """
     if not 0 < port < 65536:
         raise ServingError(f"Port {port} does not exist; name one from 1024 to 65535 with --port.")
-    with closing(socket.socket()) as probe:
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -84,6 +88,8 @@ def check_port(host: str, port: int) -> None:
             raise ServingError(
                 f"Port {port} needs an administrator; name one above 1023 with --port."
             ) from None
+        except (socket.gaierror, OverflowError):
+            raise ServingError(f"{host} is no address of this machine; 127.0.0.1 and 0.0.0.0 are.") from None
         except OSError as e:
             raise ServingError(
                 f"Port {port} on {host} cannot be used ({e.strerror}). Stop what runs there, or name another "
@@ -144,7 +150,12 @@ def _local_settings() -> dict[str, dict[str, Any]]:
 
 
 def _build_env(model: Path, photos: Path | None, owner: bool) -> dict[str, str]:
-    env = {**os.environ, "FASTCLF_MODEL": str(model.absolute()), "FASTCLF_OWNER": "1" if owner else "0"}
+    env = {
+        **os.environ,
+        "ORT_DISABLE_TELEMETRY": "1",
+        "FASTCLF_MODEL": str(model.absolute()),
+        "FASTCLF_OWNER": "1" if owner else "0",
+    }
     if photos is not None:
         env["FASTCLF_PHOTOS"] = str(photos.absolute())
     return env
@@ -170,7 +181,7 @@ def _watch(
 
 
 def _answers(host: str, port: int) -> bool:
-    with closing(socket.socket()) as probe:
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0
 

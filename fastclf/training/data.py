@@ -56,6 +56,14 @@ class TrainingData:
     conflicts: int = 0
 
     @property
+    def lost_classes(self) -> list[str]:
+        """The class folders of which no photo is left: empty, unreadable, or equal to another class."""
+        folders = (p for p in self.photos.folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+        return sorted(
+            p.name for p in folders if p.name not in self.vocab and not (p / "bundle.json").exists()
+        )
+
+    @property
     def vocab(self) -> list[str]:
         """The class names, sorted."""
         return self.photos.vocab

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,7 @@ def export_bundle(
     UsageProblem
         If `out` is a folder with something else in it.
     """
-    target = Path(out).absolute()
+    target = Path(out).resolve()
     check_target(target)
     preprocess = read_preprocess(learn)
     learn.model.eval()
@@ -133,8 +135,30 @@ def check_target(target: Path) -> None:
     """
     if target.is_file():
         raise UsageProblem(f"{target} is a file. Name a folder for the model with --out.")
-    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).exists():
-        raise UsageProblem(f"{target} holds other things than a model. Name another folder with --out.")
+    foreign = _find_foreign(target) if target.is_dir() else None
+    if foreign is not None:
+        raise UsageProblem(
+            f"{target} holds other things than a model ({foreign}). Name another folder with --out."
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
+            pass
+    except OSError as e:
+        raise UsageProblem(
+            f"The model cannot be written to {target} ({e.strerror}). Name another folder with --out."
+        ) from None
+
+
+def _find_foreign(target: Path) -> str | None:
+    """Return the name of a file in `target` that no bundle of ours wrote there, if there is one."""
+    try:
+        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
+    except (OSError, ValueError, TypeError, KeyError):
+        ours = set()
+    names = (p.relative_to(target).as_posix() for p in sorted(target.rglob("*")) if not p.is_dir())
+    return next((name for name in names if name not in ours), None)
 
 
 def read_preprocess(learn: Learner) -> Preprocess:
@@ -209,6 +233,7 @@ def _judge(learn: Learner, data: TrainingData, staging: Path, manifest: dict[str
         "k": detector.k,
         "threshold": detector.threshold_,
         "false_alarm_rate": detector.false_alarm_rate,
+        "n": len(valid),
     }
     metrics = manifest["metrics"]
     metrics["valid"] = compute_metrics(compute_softmax(valid_logits, temperature), valid_y, vocab)

@@ -142,7 +142,7 @@ def fit(
     return record.epochs
 
 
-def measure_step(arch: str, size: int, batch_size: int = 32, repeats: int = 2) -> float:
+def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -> float:
     """Return the seconds that one photo costs in a training step of new weights, at `size` pixels.
 
     The first of ``repeats + 1`` steps warms up and does not count.

@@ -80,8 +80,8 @@ class TrainOptions:
             raise UsageProblem(f"--size is {self.size}; it can be 16 to 1024 pixels.")
         if self.epochs is not None and self.epochs < 1:
             raise UsageProblem(f"--epochs is {self.epochs}; it must be 1 or more.")
-        if self.time_limit is not None and self.time_limit < 30:
-            raise UsageProblem(f"--time-limit is {self.time_limit:g} s; 30 s is the least.")
+        if self.time_limit is not None and self.time_limit < 60:
+            raise UsageProblem(f"--time-limit is {self.time_limit:g} s; 60 s is the least.")
 
 
 def train(
@@ -130,7 +130,7 @@ def train(
     started = time.monotonic() if started is None else started
     options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
     say = say or _logger.info
-    check_target(Path(out).absolute())
+    _check_places(Path(folder), Path(out))
     resolve_arch(options.arch)
     data = load_data(folder, seed=options.seed, progress=progress)
     _tell_photos(data, say)
@@ -158,11 +158,24 @@ def train(
         deadline=deadline,
         quiet=quiet,
     )
+    if not rows:
+        raise UsageProblem(
+            f"The time limit of {options.time_limit or 0:.0f} s was over before the first epoch, so "
+            "there is no model. Give more time, a smaller --size or another --arch."
+        )
     record = _record(options, size, rows, started, learn)
     say("Writing the model and checking it against the trained one ...")
     return export_bundle(
         learn, data, out, arch=options.arch, title=options.title, recipe=recipe, training=record
     )
+
+
+def _check_places(folder: Path, out: Path) -> None:
+    """Refuse a model's folder that would be taken for a class, or that cannot be written."""
+    target = out.resolve()
+    if folder.resolve() in target.parents or target == folder.resolve():
+        raise UsageProblem(f"{out} lies inside the photos' folder {folder}. Name another folder with --out.")
+    check_target(target)
 
 
 def _tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
@@ -175,6 +188,8 @@ def _tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
         say(f"... and {len(data.photos.failures) - 20} more files that cannot be read.")
     if data.conflicts:
         say(f"Left out: {data.conflicts} photos that lie in two class folders with the same pixels.")
+    if data.lost_classes:
+        say(f"Attention: no photo is left of {', '.join(data.lost_classes)}; the model will not know them.")
 
 
 def _choose_size(
@@ -187,10 +202,10 @@ def _choose_size(
     if options.time_limit is not None:
         usable = options.time_limit - (time.monotonic() - started) - _EXPORT_SECONDS
         per_epoch = usable / _LEAST_EPOCHS[options.pretrained]
-        for smaller in [s for s in _SIZES if s < size]:
-            if measure_step(options.arch, size) * len(data.part(TRAIN)) <= per_epoch:
-                break
-            size, reason = smaller, "what the time limit allows"
+        # the cost of a step grows with the photo's area, so one measurement does for all sizes
+        epoch_of_a_pixel = measure_step(options.arch, size) * len(data.part(TRAIN)) / size**2
+        while epoch_of_a_pixel * size**2 > per_epoch and size > _SIZES[-1]:
+            size, reason = next(s for s in _SIZES if s < size), "what the time limit allows"
     say(f"Training at {size} x {size} px ({reason}); --size sets another.")
     return size
 

@@ -58,6 +58,18 @@ def test_a_missing_file_is_refused_by_name(toy_model: Path) -> None:
         ({"temperature": "hot"}, "temperature 'hot'"),
         ({"ood": {"kind": "crystal ball"}}, "crystal ball"),
         ({"preprocess": {"method": "fold"}}, "preprocess"),
+        ({"temperature": 1e-320}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"vocab": ["a", "b", "\ud800"]}, "damaged"),
+        ({"ood": "yes"}, "damaged"),
+        ({"ood": [1]}, "damaged"),
+        ({"ood": {"kind": "knn-cosine", "k": 5, "threshold": None, "false_alarm_rate": 0.02}}, "damaged"),
+        ({"ood": {"kind": "knn-cosine", "k": 5000, "threshold": 0.1, "false_alarm_rate": 0.02}}, r"ood\.npz"),
+        ({"ood": {"kind": "knn-cosine"}}, "damaged"),
+        ({"sealed_test": 5}, "damaged"),
+        ({"metrics": []}, "metrics"),
+        ({"preprocess": []}, "preprocess|damaged"),
+        ({"files": []}, "outside|damaged"),
         ({"files": {}}, r"model\.onnx"),
         ({"files": {"../../etc/passwd": "0"}}, "outside"),
         ({"files": {"/etc/passwd": "0"}}, "outside"),
@@ -94,6 +106,36 @@ def test_a_pickle_in_the_arrays_is_not_unpickled(toy_model: Path, tmp_path: Path
     with pytest.raises(BundleError, match=r"head\.npz"):
         ModelBundle.load(toy_model)
     assert not (tmp_path / "boom").exists()
+
+
+@pytest.mark.parametrize("name", ["head.npz", "ood.npz", "photos.csv"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 garbage", b"\x93NUMPY\x01\x00", bytes(range(256))])
+def test_a_file_that_parses_as_nothing_is_a_sentence(toy_model: Path, name: str, content: bytes) -> None:
+    (toy_model / name).write_bytes(content)
+    edit(toy_model, files=hash_files(toy_model))
+    if name == "photos.csv" and not content:
+        assert ModelBundle.load(toy_model).read_photos() == []
+        return
+    with pytest.raises(BundleError):
+        ModelBundle.load(toy_model)
+
+
+def test_a_deeply_nested_manifest_is_a_sentence(toy_model: Path) -> None:
+    (toy_model / "bundle.json").write_text("[" * 100_000)
+    with pytest.raises(BundleError):
+        ModelBundle.load(toy_model)
+
+
+def test_the_current_folder_can_be_the_model(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(toy_model)
+    assert ModelBundle.load(".").vocab == ["blue", "green", "red"]
+
+
+def test_a_part_of_the_test_set_does_not_replace_the_metrics_of_the_whole(toy_model: Path) -> None:
+    bundle = ModelBundle.load(toy_model).record_opening({"folder": "all", "metrics": {"n": 4}})
+    bundle = bundle.record_opening({"folder": "some", "metrics": {"n": 2}})
+    assert bundle.manifest["metrics"]["test"] == {"n": 4}
+    assert len(bundle.manifest["sealed_test"]["openings"]) == 2
 
 
 def test_a_graph_that_is_none_is_refused(toy_model: Path) -> None:

@@ -131,7 +131,7 @@ def test_evaluate_judges_by_the_labels_of_today(photo_folder: Path, tmp_path: Pa
     blue = result["vocab"].index("blue")
     assert result["confusion"]["valid"][blue][result["vocab"].index("red")] == 1
     assert result["metrics"]["valid"]["accuracy"] == pytest.approx(5 / 6)
-    assert [f["file"] for f in result["failures"]] == ["a.png"]
+    assert [f["file"] for f in result["failures"]] == ["yellow/a.png"]
 
 
 def test_evaluate_on_training_photos_alone_says_why_not(photo_folder: Path, tmp_path: Path) -> None:

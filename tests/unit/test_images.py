@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import ExifTags, Image
 
@@ -36,17 +38,29 @@ def test_a_path_that_is_no_file_is_named(make: str, words: str, tmp_path: Path) 
         decode_photo(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    for name, words in (("fifo.jpg", "pipe"), ("zero.jpg", "device"), ("loop.jpg", "back to itself")):
+        with pytest.raises(UnreadablePhotoError, match=words):
+            decode_photo(tmp_path / name)
+
+
 def test_a_file_over_the_limit_is_not_opened() -> None:
     with pytest.raises(UnreadablePhotoError, match="20 MB"):
         decode_photo(bytes(MAX_BYTES + 1), "big.jpg")
 
 
 def test_every_byte_flip_and_every_cut_gives_pixels_or_a_sentence(rng: np.random.Generator) -> None:
+    pillow_heif.register_heif_opener()
     originals = [
-        encode(draw_photo("red", 0, (64, 48)), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")
+        encode(draw_photo("red", 0, (64, 48)), kind)
+        for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "MPO", "HEIF")
     ]
     for original in originals:
-        for _ in range(60):
+        for _ in range(120):
             damaged = bytearray(original)
             for at in rng.integers(0, len(damaged), 3):
                 damaged[at] = rng.integers(0, 256)
@@ -142,7 +156,6 @@ def test_nothing_of_the_file_but_the_picture_is_kept() -> None:
 
 
 def test_a_heic_photo_is_read_where_the_extra_is_installed() -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 30, 30))).save(buffer)
     decoded = decode_photo(buffer.getvalue(), "IMG_1.HEIC")

@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
 
 from fastclf.errors import PhotosError
-from fastclf.files import csv_bytes, hash_file, replaced_folder, write_atomic
+from fastclf.files import csv_bytes, hash_file, recover_folder, replaced_folder, write_atomic
 from fastclf.images import decode_photo
 from fastclf.photos import build_training_file, find_photo_files, find_private_folder, scan_photos
 
@@ -129,6 +130,54 @@ def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> N
         assert len(data) == 300_000
         assert len(set(data)) == 1
     assert set(file.read_bytes()) != {ord("0")}
+
+
+def test_links_that_lead_back_are_walked_once(photo_folder: Path) -> None:
+    (photo_folder / "red" / "self").symlink_to(photo_folder / "red")
+    (photo_folder / "red" / "up").symlink_to(photo_folder)
+    found = [path for path, label in find_photo_files(photo_folder) if label == "red"]
+    assert len(found) <= 30
+    assert len({p.resolve() for p in found}) == len(found)
+
+
+def test_a_model_inside_the_photo_folder_is_no_class(photo_folder: Path) -> None:
+    (photo_folder / "model").mkdir()
+    (photo_folder / "model" / "bundle.json").write_text("{}")
+    draw_photo("red", 5).save(photo_folder / "model" / "example.png")
+    assert {label for _, label in find_photo_files(photo_folder)} == {"red", "green", "blue"}
+
+
+def test_readers_during_replacements_never_cost_the_new_folder(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            recover_folder(target)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for i in range(100):
+            with replaced_folder(target) as staging:
+                (staging / "n").write_text(str(i))
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert (target / "n").read_text() == "99"
+
+
+def test_a_link_as_target_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for text in ("a", "b"):
+        with replaced_folder(tmp_path / "link") as staging:
+            (staging / "n").write_text(text)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "n").read_text() == "b"
 
 
 def test_csv_quotes_what_it_must() -> None:

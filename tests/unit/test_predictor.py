@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,14 @@ def test_temperature_softens_the_answer(toy_model: Path) -> None:
     logits = np.log(list(before.probs.values()))
     expected = np.exp(logits / 3) / np.exp(logits / 3).sum()
     assert list(after.probs.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_onnx_runtime_is_told_not_to_report_its_use() -> None:
+    code = (
+        "import os, sys; from fastclf import Predictor\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1' and 'onnxruntime' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_one_unreadable_photo_raises(toy_model: Path) -> None:
