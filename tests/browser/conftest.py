@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def build_checkout(folder: Path, model: Path | None, photos: Path | None) -> Pat
     return folder
 
 
-def start(mode: str, folder: Path) -> Server:
+def start(mode: str, folder: Path, options: Sequence[str] = ()) -> Server:
     """Start the dashboard in one of the three ways that people do."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
@@ -91,7 +91,15 @@ def start(mode: str, folder: Path) -> Server:
     if mode == "serve":
         command = [sys.executable, "-m", "fastclf.cli", "serve", "model", f"--port={port}"]
     elif mode == "voila":
-        command = [sys.executable, "-m", "voila", "dashboard.ipynb", "--no-browser", f"--port={port}"]
+        command = [
+            sys.executable,
+            "-m",
+            "voila",
+            "dashboard.ipynb",
+            "--no-browser",
+            f"--port={port}",
+            *options,
+        ]
     else:
         # as Binder does it: Jupyter's own server, with the file that postBuild installs
         (folder / "etc").mkdir()
@@ -133,9 +141,9 @@ def stop(server: Server) -> list[psutil.Process]:
 def launch(tmp_path: Path, trained: Trained) -> Iterator[Callable[..., Server]]:
     servers: list[Server] = []
 
-    def go(mode: str, *, model: Path | None = trained.model) -> Server:
+    def go(mode: str, *, model: Path | None = trained.model, options: Sequence[str] = ()) -> Server:
         folder = build_checkout(tmp_path / f"checkout{len(servers)}", model, trained.photos)
-        servers.append(start(mode, folder))
+        servers.append(start(mode, folder, options))
         return servers[-1]
 
     yield go

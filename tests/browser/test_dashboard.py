@@ -21,6 +21,7 @@ from .conftest import SCREENSHOTS, Server, fetch, stop
 
 pytestmark = pytest.mark.slow
 
+OPEN = ["--VoilaConfiguration.file_allowlist=.*", "--VoilaConfiguration.file_denylist=x^"]
 MODES = ["serve", "voila", "extension"]
 
 
@@ -152,13 +153,19 @@ def test_no_url_gives_away_code_model_or_photos(
         "voila/files/",
     ):
         urls.append(server.url + route)
-    leaks = [
-        (url, what)
-        for url in urls
-        for what, secret in secrets.items()
-        if secret in fetch(url.replace("../", "..%2f"))[1]
-    ]
-    assert leaks == []
+
+    def find_leaks(urls: list[str]) -> list[tuple[str, str]]:
+        bodies = {url: fetch(url.replace("../", "..%2f"))[1] for url in urls}
+        return [
+            (url, what) for url, body in bodies.items() for what, secret in secrets.items() if secret in body
+        ]
+
+    assert find_leaks(urls) == []
+    if mode == "voila":
+        # the same search finds them all where Voila is told to serve everything
+        open_server = launch("voila", options=OPEN)
+        opened = find_leaks([f"{open_server.url}voila/files/{name}" for name in inside])
+        assert {what for _, what in opened} == set(secrets)
 
 
 def test_code_sent_over_the_kernel_channel_is_not_run(
