@@ -5,14 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +17,10 @@ import numpy.typing as npt
 
 from .errors import BundleError
 from .files import csv_bytes, hash_file, recover_folder, write_atomic
-from .ood import KIND, KnnDetector
+from .manifest import MANIFEST, check_manifest, read_manifest, utc_now, write_manifest
+from .ood import KnnDetector
 from .preprocess import Preprocess
 
-SCHEMA = 1
-MANIFEST = "bundle.json"
-_REQUIRED_KEYS = (
-    "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",
-    "temperature", "metrics", "sealed_test", "training", "files",
-)  # fmt: skip
-_REQUIRED_FILES = ("model.onnx", "head.npz", "photos.csv")
 # What reading a damaged or hostile file raises, below Python's own parsers.
 _DAMAGE = (
     OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError,
@@ -94,8 +85,8 @@ class ModelBundle:
         folder = Path(path)
         recover_folder(folder)
         try:
-            bundle = cls(folder, _read_manifest(folder))
-            bundle._check_manifest()
+            bundle = cls(folder, read_manifest(folder))
+            check_manifest(folder, bundle.manifest)
             if verify:
                 bundle.verify_files()
             bundle._check_head()
@@ -218,35 +209,6 @@ class ModelBundle:
         if not fits:
             raise BundleError(f"The model {self.path} has an ood.npz that does not fit {MANIFEST}.")
 
-    def _check_manifest(self) -> None:
-        missing = [key for key in _REQUIRED_KEYS if key not in self.manifest]
-        if missing:
-            raise BundleError(f"The model {self.path} is incomplete: {MANIFEST} lacks {', '.join(missing)}.")
-        vocab, files = self.manifest["vocab"], self.manifest["files"]
-        if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
-            raise BundleError(f"The model {self.path} names fewer than two classes in {MANIFEST}.")
-        "".join(vocab).encode()  # a lone surrogate is no text
-        if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
-            raise BundleError(f"The model {self.path} lists files outside of its folder; do not use it.")
-        for name in _REQUIRED_FILES:
-            if name not in files:
-                raise BundleError(f"The model {self.path} is incomplete: {MANIFEST} lists no {name}.")
-        temperature = self.manifest["temperature"]
-        if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
-            raise BundleError(
-                f"The model {self.path} has the temperature {temperature!r}; it must be 0.001 to 1000."
-            )
-        sealed = self.manifest["sealed_test"]
-        if not isinstance(sealed["openings"], list) or not isinstance(self.manifest["metrics"], dict):
-            raise BundleError(f"The model {self.path} has no usable metrics or sealed_test in {MANIFEST}.")
-        ood = self.manifest.get("ood")
-        if ood and ood.get("kind") != KIND:
-            raise BundleError(
-                f"The model {self.path} tells unfamiliar photos by {ood.get('kind')!r}, which this fastclf "
-                f"does not know ({KIND!r} it does). Update fastclf."
-            )
-        _ = self.preprocess
-
     def _check_head(self) -> None:
         try:
             weight, bias = self.head
@@ -262,65 +224,11 @@ class ModelBundle:
             )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def utc_now() -> str:
-    """Return the time as ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def python_version() -> str:
-    """Return this interpreter's version, "3.11" for example."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
 def write_photos(folder: Path, rows: list[PhotoRow]) -> None:
     """Write `photos.csv`, sorted by hash so that equal sets give equal files."""
     ordered = sorted((r.sha256, r.label, r.group, r.split) for r in rows)
     write_atomic(folder / "photos.csv", csv_bytes(_PHOTO_COLUMNS, ordered))
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write `bundle.json` in one step."""
-    write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def hash_files(folder: Path) -> dict[str, str]:
-    """Return {name: sha256} of every file of a bundle folder but the manifest."""
-    return {name: hash_file(folder / name) for name in sorted(_files_of(folder))}
-
-
-def _files_of(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != MANIFEST:
-            yield name
-
-
-def _is_inside(name: object) -> bool:
-    if not isinstance(name, str) or not name or "\\" in name or ":" in name:
-        return False
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    file = folder / MANIFEST
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise BundleError(
-            f"There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
-            "or name another folder."
-        ) from None
-    except (OSError, ValueError) as e:
-        raise BundleError(f"{file} cannot be read ({e}).") from None
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        found = manifest.get("schema") if isinstance(manifest, dict) else None
-        raise BundleError(
-            f"The model {folder} has schema {found!r}; this fastclf reads schema {SCHEMA}. "
-            "Use the fastclf that wrote it, or train again."
-        )
-    return manifest
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from fastclf.bundle import SCHEMA, PhotoRow, hash_files, write_manifest, write_photos
+from fastclf.bundle import PhotoRow, write_photos
+from fastclf.manifest import SCHEMA, hash_files, write_manifest
 from fastclf.ood import KIND, KnnDetector
 
 from .drawing import COLOURS, draw_photo, encode

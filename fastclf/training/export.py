@@ -14,20 +14,12 @@ import pandas as pd
 from fastai.vision.all import Learner, Resize
 
 from .. import __version__
-from ..bundle import (
-    MANIFEST,
-    SCHEMA,
-    ModelBundle,
-    hash_files,
-    python_version,
-    utc_now,
-    write_manifest,
-    write_photos,
-)
+from ..bundle import ModelBundle, write_photos
 from ..calibration import fit_temperature
 from ..errors import ExportError, UsageProblem
 from ..files import replaced_folder
 from ..images import decode_photo, encode_jpeg, make_thumbnail
+from ..manifest import MANIFEST, SCHEMA, hash_files, python_version, utc_now, write_manifest
 from ..metrics import compute_metrics, compute_softmax
 from ..ood import KIND, KnnDetector
 from ..predictor import Predictor

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fastclf import ModelBundle, Predictor
-from fastclf.bundle import PhotoRow, hash_files, write_photos
+from fastclf.bundle import PhotoRow, write_photos
 from fastclf.errors import BundleError
+from fastclf.manifest import hash_files
 
 
 def edit(model: Path, **changes: Any) -> None:
