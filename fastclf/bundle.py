@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BundleError
-from .files import csv_bytes, hash_file, recover_folder, write_atomic
-from .manifest import MANIFEST, check_manifest, read_manifest, utc_now, write_manifest
+from .files import csv_bytes, hash_file, recover_folder, utc_now, write_atomic
+from .manifest import MANIFEST, check_manifest, read_manifest, write_manifest
 from .ood import KnnDetector
 from .preprocess import Preprocess
 

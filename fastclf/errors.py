@@ -4,6 +4,9 @@ FastclfError
 ├── UsageProblem (ValueError)            the call was wrong: exit code 2
 ├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
 ├── PhotosError (ValueError)             the folder holds no usable set of photos
+├── CatalogError (RuntimeError)          the catalog cannot be opened, read or written
+├── CheckError (RuntimeError)            a check of the photos could not be made
+├── RefitError (RuntimeError)            the head could not be refitted
 ├── BundleError (ValueError)             this model does not open
 ├── ExportError (RuntimeError)           the exported model differs from the trained one
 ├── WeightsError (RuntimeError)          pretrained weights are out of reach
@@ -39,6 +42,18 @@ class UnreadablePhotoError(FastclfError, ValueError):
 
 class PhotosError(FastclfError, ValueError):
     """A folder holds no usable set of labelled photos."""
+
+
+class CatalogError(FastclfError, RuntimeError):
+    """The catalog of a photo folder cannot be opened, read or written."""
+
+
+class CheckError(FastclfError, RuntimeError):
+    """A check of the photos could not be made."""
+
+
+class RefitError(FastclfError, RuntimeError):
+    """The head could not be refitted."""
 
 
 class BundleError(FastclfError, ValueError):

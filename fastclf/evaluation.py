@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .bundle import ModelBundle
+from .catalog import Catalog
 from .errors import PhotosError
-from .images import decode_photo
+from .images import MAX_FOLDER_BYTES, decode_photo
 from .metrics import compute_confusion, compute_metrics, compute_softmax
-from .photos import Photo, PhotoSet, Progress, scan_photos
+from .photos import Photo, PhotoSet, Progress
 from .predictor import Predictor
 from .splits import TEST, TRAIN, VALID
 
@@ -87,31 +88,40 @@ def evaluate(
     PhotosError
         If the folder holds no photo to judge on.
     """
-    scanned = scan_photos(Path(folder), progress)
-    parts = _sort_photos(bundle, scanned)
-    failures = list(scanned.failures)
-    failures += [
-        (_relative(p, folder), f"is labelled {p.label}, which the model does not know")
-        for p in parts["foreign"]
-    ]
-    wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
-    if not wanted:
-        raise PhotosError(
-            f"{folder} holds no photo to judge on: {len(parts[TRAIN])} training photos, "
-            f"{len(parts[TEST])} sealed test photos (--open-test-set opens them)."
-        )
-    metrics, confusion = {}, {}
-    with Predictor(bundle) as predictor:
-        for part in wanted:
-            metrics[part], confusion[part] = _judge(predictor, parts[part])
-    if TEST in metrics:
-        bundle.record_opening({"folder": Path(folder).resolve().name, "metrics": metrics[TEST]})
+    with Catalog(folder) as catalog:
+        catalog.scan(progress)
+        scanned = catalog.photos()
+        parts = _sort_photos(bundle, scanned)
+        failures = list(scanned.failures)
+        failures += [
+            (p.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]
+        ]
+        wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
+        if not wanted:
+            raise PhotosError(
+                f"{folder} holds no photo to judge on: {len(parts[TRAIN])} training photos, "
+                f"{len(parts[TEST])} sealed test photos (--open-test-set opens them)."
+            )
+        metrics, confusion = {}, {}
+        with Predictor(bundle) as predictor:
+            for part in wanted:
+                metrics[part], confusion[part] = _judge(predictor, parts[part])
+        if TEST in metrics:
+            _record_opening(bundle, catalog, parts[TEST], metrics[TEST])
     sealed = 0 if open_test_set else len(parts[TEST])
     return Evaluation(metrics, confusion, bundle.vocab, sealed, failures)
 
 
-def _relative(photo: Photo, folder: str | Path) -> str:
-    return photo.path.relative_to(folder).as_posix()
+def _record_opening(
+    bundle: ModelBundle, catalog: Catalog, photos: Sequence[Photo], metrics: dict[str, Any]
+) -> None:
+    """Record in the bundle and beside the photos that the test set was looked at."""
+    name = catalog.folder.resolve().name
+    bundle.record_opening({"folder": name, "metrics": metrics})
+    model = f"{bundle.title} ({bundle.manifest['arch']}, {bundle.manifest['created']})"
+    catalog.record_opening(
+        model, [p.sha256 for p in photos], {"folder": name, "accuracy": metrics["accuracy"]}
+    )
 
 
 def _sort_photos(bundle: ModelBundle, scanned: PhotoSet) -> dict[str, list[Photo]]:
@@ -136,7 +146,9 @@ def _judge(predictor: Predictor, photos: Sequence[Photo]) -> tuple[dict[str, Any
 def _predict_probs(predictor: Predictor, photos: Sequence[Photo]) -> npt.NDArray[Any]:
     rows = []
     for start in range(0, len(photos), _BATCH):
-        images = [decode_photo(p.path, max_bytes=2**31).image for p in photos[start : start + _BATCH]]
+        images = [
+            decode_photo(p.path, max_bytes=MAX_FOLDER_BYTES).image for p in photos[start : start + _BATCH]
+        ]
         logits, _ = predictor.run(predictor.preprocess.batch(images))
         rows.append(compute_softmax(logits, predictor.bundle.temperature))
     return np.concatenate(rows)

@@ -11,9 +11,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 
 def hash_bytes(data: bytes) -> str:
@@ -27,12 +29,22 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
+def utc_now() -> str:
+    """Return the time as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` under a temporary name, sync it and rename it to `path`."""
+    write_atomic_with(path, lambda f: f.write(data))
+
+
+def write_atomic_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a file under a temporary name, sync it and rename it to `path`."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as f:
-            f.write(data)
+            write(f)
             f.flush()
             os.fsync(f.fileno())
         # mkstemp makes files private; a photo or a model is as readable as its folder lets it be
@@ -69,7 +81,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         for path in sorted(p for p in staging.rglob("*") if p.is_file()):
             with path.open("rb") as f:
                 os.fsync(f.fileno())
-        _swap(staging, target)
+        swap_folder(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -89,8 +101,9 @@ def _old_name(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
 
 
-def _swap(staging: Path, target: Path, attempts: int = 20) -> None:
-    """Rename `staging` to `target`; a reader in between may have brought the old one back."""
+def swap_folder(staging: Path, target: Path, attempts: int = 20) -> None:
+    """Rename `staging` to `target`, whose old content goes; a reader in between may bring it back."""
+    target = target.absolute()
     old = _old_name(target)
     for attempt in range(attempts):
         recover_folder(target)

@@ -40,6 +40,8 @@ SUFFIXES = (
     ".tif", ".tiff", ".mpo", ".avif", ".heic", ".heif",
 )  # fmt: skip
 MAX_BYTES = 20 * 2**20
+# What lies in one's own folder may be larger than what is uploaded.
+MAX_FOLDER_BYTES = 10 * MAX_BYTES
 MAX_PIXELS = 80_000_000
 MAX_ASPECT = 1000
 
@@ -117,6 +119,12 @@ def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MA
     ):
         # what Pillow's parsers raise on damaged headers
         raise UnreadablePhotoError(name, "is damaged and cannot be decoded; save or fetch it again") from None
+
+
+def reads_heif() -> bool:
+    """Return whether iPhones' format can be read: whether the extra `heic` is installed."""
+    _register_heif()
+    return "HEIF" in Image.OPEN
 
 
 def hash_pixels(image: Image.Image) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -73,11 +72,6 @@ def check_manifest(path: Path, manifest: dict[str, Any]) -> None:
             f"does not know ({KIND!r} it does). Update fastclf."
         )
     Preprocess.from_dict(manifest["preprocess"])
-
-
-def utc_now() -> str:
-    """Return the time as ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def python_version() -> str:

@@ -1,25 +1,27 @@
-"""A folder of photos, a sub-folder a class: found, hashed and decoded once, without changing a byte of it."""
+"""A folder of photos, a sub-folder a class: what lies there, and what is known of each photo."""
 
 from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
-from .errors import PhotosError, UnreadablePhotoError
-from .files import hash_bytes, hash_file, write_atomic
-from .images import MAX_BYTES, SUFFIXES, decode_photo, encode_png, hash_pixels
+from .errors import PhotosError
+from .files import write_atomic
+from .images import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
+from .splits import TEST, TRAIN, VALID
 
 _logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+
+# Folder names that say a split when nothing else lies beside them: DIR/train/cat, DIR/valid/cat.
+_SPLIT_FOLDERS = {
+    "train": TRAIN, "training": TRAIN, "valid": VALID, "val": VALID, "validation": VALID, "test": TEST,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Photo:
     ----------
     path
         Where it lies.
+    name
+        The path relative to the folder, with ``/``.
     label
-        The class folder's name.
+        Its class today: the class folder's name, or what an edit said.
     sha256
         Hash of the file's bytes.
     pixel_hash
@@ -40,15 +44,34 @@ class Photo:
         Pixels, upright.
     plain
         Whether fastai reads it like fastclf does.
+    id
+        The catalog's number of it; a renamed photo keeps its number.
+    folder_label
+        The class folder's name.
+    given_split
+        The split that the folder names (``DIR/train/cat``), or "".
+    split
+        The recorded split, or "" where none is recorded yet.
+    removed
+        Whether an edit took it out.
+    size
+        Bytes.
     """
 
     path: Path
+    name: str
     label: str
     sha256: str
     pixel_hash: str
     width: int
     height: int
     plain: bool
+    id: int = 0
+    folder_label: str = ""
+    given_split: str = ""
+    split: str = ""
+    removed: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,10 +110,40 @@ class PhotoSet:
         return PhotoSet(self.folder, tuple(p for p in self.photos if p not in gone), self.failures)
 
 
-def find_photo_files(folder: Path) -> list[tuple[Path, str]]:
-    """List (path, label) of the files in the class folders that are named like photos.
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that is named like a photo.
 
-    Hidden files and folders are passed over; below a class folder every depth counts.
+    Attributes
+    ----------
+    path
+        Where it lies.
+    name
+        The path relative to the folder, with ``/``.
+    label
+        The class folder's name.
+    split
+        The split that the folder names, or "".
+    size
+        Bytes.
+    mtime_ns
+        Time of the last change, in nanoseconds.
+    """
+
+    path: Path
+    name: str
+    label: str
+    split: str
+    size: int
+    mtime_ns: int
+
+
+def find_photo_files(folder: Path) -> list[FoundFile]:
+    """List the files in the class folders that are named like photos.
+
+    Hidden files and folders are passed over; below a class folder every depth counts. Where a folder holds
+    nothing but folders named train, valid (or val, validation) and test, the classes are the folders in
+    these.
 
     Raises
     ------
@@ -100,10 +153,9 @@ def find_photo_files(folder: Path) -> list[tuple[Path, str]]:
     if not folder.is_dir():
         raise PhotosError(f"There is no folder {folder}. Name a folder with one sub-folder a class.")
     found = [
-        (path, sub.name)
-        for sub in sorted(folder.iterdir())
-        if sub.is_dir() and not sub.name.startswith(".") and not (sub / "bundle.json").exists()
-        for path in _walk(sub, set())
+        file
+        for sub, label, split in _find_class_folders(folder)
+        for file in _walk(sub, sub.relative_to(folder).as_posix(), label, split, set())
     ]
     if not found:
         raise PhotosError(
@@ -113,57 +165,9 @@ def find_photo_files(folder: Path) -> list[tuple[Path, str]]:
     return found
 
 
-def scan_photos(folder: Path, progress: Progress | None = None) -> PhotoSet:
-    """Read every photo of a folder once; what cannot be read is listed, and the rest goes on.
-
-    Parameters
-    ----------
-    folder
-        One sub-folder a class.
-    progress
-        Called with (done, all) after each photo.
-
-    Raises
-    ------
-    PhotosError
-        If there is no photo to be found.
-    """
-    files = find_photo_files(folder)
-    photos: list[Photo] = []
-    failures: list[tuple[str, str]] = []
-    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1)) as pool:
-        for done, result in enumerate(pool.map(_read_photo, files), 1):
-            if isinstance(result, Photo):
-                photos.append(result)
-            else:
-                path, reason = result
-                failures.append((path.relative_to(folder).as_posix(), reason))
-            if progress:
-                progress(done, len(files))
-    photos.sort(key=lambda p: (p.label, p.path.as_posix()))
-    return PhotoSet(folder, tuple(photos), tuple(sorted(failures)))
-
-
-def find_private_folder(folder: Path) -> Path:
-    """Return where fastclf keeps its own files about a folder of photos, and create it.
-
-    ``.fastclf`` inside it, or, where that cannot be written, a folder of the user's data directory.
-    """
-    inside = folder / ".fastclf"
-    try:
-        inside.mkdir(exist_ok=True)
-        if os.access(inside, os.W_OK):
-            return inside
-    except OSError:
-        pass
-    name = hash_bytes(str(folder.resolve()).encode())[:16]
-    outside = Path(platformdirs.user_data_dir("fastclf", False)) / name
-    try:
-        outside.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        outside = Path(tempfile.gettempdir()) / f"fastclf-{name}"
-        outside.mkdir(mode=0o700, exist_ok=True)
-    return outside
+def find_class_folders(folder: Path) -> list[str]:
+    """Return the names of the class folders, the empty ones too."""
+    return sorted({label for _, label, _ in _find_class_folders(folder)})
 
 
 def build_training_file(photo: Photo, private: Path) -> Path:
@@ -177,40 +181,53 @@ def build_training_file(photo: Photo, private: Path) -> Path:
     folder.mkdir(exist_ok=True)
     copy = folder / f"{photo.sha256}.png"
     if not copy.exists():
-        write_atomic(copy, encode_png(decode_photo(photo.path).image))
+        write_atomic(copy, encode_png(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image))
     return copy
 
 
-def _walk(folder: Path, seen: set[Path]) -> list[Path]:
+def _find_class_folders(folder: Path) -> list[tuple[Path, str, str]]:
+    """Return (folder, label, split or "") of each class folder."""
+    subs = _list_folders(folder)
+    if len(subs) > 1 and {s.name.lower() for s in subs} <= set(_SPLIT_FOLDERS):
+        inner = [(deep, deep.name, _SPLIT_FOLDERS[s.name.lower()]) for s in subs for deep in _list_folders(s)]
+        if inner:
+            return inner
+    return [(sub, sub.name, "") for sub in subs]
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    return [
+        sub
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir() and not sub.name.startswith(".") and not (sub / "bundle.json").exists()
+    ]
+
+
+def _walk(folder: Path, name: str, label: str, split: str, seen: set[Path]) -> Iterator[FoundFile]:
     """List the photo files below a folder; a folder that links lead to twice is walked once."""
     real = folder.resolve()
     if real in seen:
-        return []
+        return
     seen.add(real)
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as e:
         _logger.warning("Left out: the folder %s cannot be read (%s).", folder, e.strerror)
-        return []
-    paths = []
-    for path in entries:
-        if path.name.startswith("."):
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
             continue
-        if path.is_dir():
-            paths += _walk(path, seen)
-        elif path.suffix.lower() in SUFFIXES:
-            paths.append(path)
-    return paths
+        inside = f"{name}/{entry.name}"
+        if entry.is_dir():
+            yield from _walk(folder / entry.name, inside, label, split, seen)
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield _describe_file(entry, folder / entry.name, inside, label, split)
 
 
-def _read_photo(item: tuple[Path, str]) -> Photo | tuple[Path, str]:
-    path, label = item
+def _describe_file(entry: os.DirEntry[str], path: Path, name: str, label: str, split: str) -> FoundFile:
     try:
-        decoded = decode_photo(path, max_bytes=10 * MAX_BYTES)
-        return Photo(
-            path, label, hash_file(path), hash_pixels(decoded.image), *decoded.image.size, decoded.plain
-        )
-    except UnreadablePhotoError as e:
-        return path, e.reason
-    except OSError as e:
-        return path, f"cannot be read ({e.strerror or e})"
+        status = entry.stat()
+        return FoundFile(path, name, label, split, status.st_size, status.st_mtime_ns)
+    except OSError:  # a dangling link; reading it will say so
+        return FoundFile(path, name, label, split, -1, -1)

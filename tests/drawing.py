@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 COLOURS = {"blue": (30, 30, 220), "green": (30, 200, 30), "red": (220, 30, 30)}
 
@@ -71,3 +71,17 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "document.jpg": (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n" + bytes(range(200)), "not a photo"),
         "icon.ico": (encode(Image.new("RGB", (32, 32)), "ICO"), "not a photo"),
     }
+
+
+def draw_scene(name: str, size: tuple[int, int] = (200, 160)) -> Image.Image:
+    """A picture with structure of its own: shapes and shading that follow from `name` alone."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    shade = np.linspace(60, 200, size[0])[None, :, None] * rng.uniform(0.5, 1, 3)
+    image = Image.fromarray(np.broadcast_to(shade, (size[1], size[0], 3)).astype(np.uint8))
+    canvas = ImageDraw.Draw(image)
+    for _ in range(14):
+        x, y = rng.integers(0, size[0]), rng.integers(0, size[1])
+        w, h = rng.integers(10, size[0] // 3), rng.integers(10, size[1] // 3)
+        colour = tuple(int(c) for c in rng.integers(0, 256, 3))
+        (canvas.ellipse if rng.random() < 0.5 else canvas.rectangle)((x, y, x + w, y + h), fill=colour)
+    return image

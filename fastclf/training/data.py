@@ -24,9 +24,10 @@ from fastai.vision.all import (
 )
 
 from ..bundle import PhotoRow
+from ..catalog import Assignment, Catalog, GivenSplits, group_by_folder, read_given_splits
 from ..errors import PhotosError
-from ..photos import Photo, PhotoSet, Progress, build_training_file, find_private_folder, scan_photos
-from ..splits import TEST, TRAIN, VALID, draw_splits, group_identical
+from ..photos import Photo, PhotoSet, Progress, build_training_file, find_class_folders
+from ..splits import TEST, TRAIN, VALID
 
 # What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
@@ -46,22 +47,35 @@ class TrainingData:
         The readable photos, and what failed.
     frame
         A row a photo, ordered by content hash, with the columns ``file`` (as fastai reads it), ``path`` (the
-        photo itself), ``label``, ``sha256``, ``group``, ``split`` and ``is_valid``.
+        photo itself), ``name`` (relative to the folder), ``label``, ``sha256``, ``group``, ``split`` and
+        ``is_valid``.
+    private
+        Where the folder's features are cached.
     conflicts
         How many photos were left out because equal pixels carry two labels.
+    leaks
+        How many were left out because they nearly agree with a photo of another split.
+    removed
+        How many edits took out.
+    openings
+        When the sealed test photos were looked at before.
+    notes
+        Sentences for the user.
     """
 
     photos: PhotoSet
     frame: pd.DataFrame
+    private: Path
     conflicts: int = 0
+    leaks: int = 0
+    removed: int = 0
+    openings: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def lost_classes(self) -> list[str]:
         """The class folders of which no photo is left: empty, unreadable, or equal to another class."""
-        folders = (p for p in self.photos.folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        return sorted(
-            p.name for p in folders if p.name not in self.vocab and not (p / "bundle.json").exists()
-        )
+        return [name for name in find_class_folders(self.photos.folder) if name not in self.vocab]
 
     @property
     def vocab(self) -> list[str]:
@@ -89,18 +103,24 @@ def load_data(
     seed: int = 0,
     valid: float = 0.2,
     test: float = 0.1,
+    split_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingData:
-    """Scan a folder and draw its splits from content hashes.
+    """Scan a folder and return its photos with today's labels and their recorded splits.
+
+    The scan is incremental, edits count, and photos without a split get one that stays.
 
     Parameters
     ----------
     folder
         One sub-folder a class.
     seed
-        Another seed draws other splits.
+        Another seed draws other splits, where none are recorded yet.
     valid, test
         Wanted shares of the photos, in [0, 1).
+    split_by
+        None draws; "folder" keeps photos of one sub-folder of the class folders together; else a CSV file
+        with the columns ``path`` and ``split`` or ``group``.
     progress
         Called with (done, all) while photos are read.
 
@@ -108,15 +128,31 @@ def load_data(
     ------
     PhotosError
         If there are fewer than two classes, or a class is too small to train and validate on.
+    UsageProblem
+        If `split_by` is not usable.
+    CatalogError
+        If the catalog cannot be opened or written.
     """
-    scanned = scan_photos(Path(folder), progress)
-    conflicting = [photo for group in scanned.find_conflicts() for photo in group]
-    photos = scanned.without(conflicting)
-    groups = group_identical([p.sha256 for p in photos.photos], [p.pixel_hash for p in photos.photos])
-    labels = [p.label for p in photos.photos]
-    _check_classes(photos, dict(zip(groups, labels, strict=True)))
-    splits = draw_splits(groups, labels, seed=seed, valid=valid, test=test)
-    return TrainingData(photos, _build_frame(photos, groups, splits), len(conflicting))
+    with Catalog(folder) as catalog:
+        catalog.scan(progress)
+        scanned = catalog.photos()
+        conflicting = [photo for group in scanned.find_conflicts() for photo in group]
+        photos = scanned.without(conflicting)
+        _check_classes(photos)
+        given = _read_given(photos, split_by)
+        assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
+        leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
+        frame = _build_frame(photos, assignment, catalog.private)
+        return TrainingData(
+            photos.without(leaks),
+            frame,
+            catalog.private,
+            conflicts=len(conflicting),
+            leaks=len(leaks),
+            removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
+            openings=_find_openings(catalog, frame),
+            notes=(catalog.note,) if catalog.note else (),
+        )
 
 
 def build_dls(
@@ -181,16 +217,28 @@ def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:
     return tfms if pretrained else [*tfms, Normalize.from_stats(*imagenet_stats)]
 
 
-def _check_classes(photos: PhotoSet, label_of_group: dict[str, str]) -> None:
+def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:
+    if split_by is None:
+        return None
+    return group_by_folder(photos.photos) if split_by == "folder" else read_given_splits(Path(split_by))
+
+
+def _find_openings(catalog: Catalog, frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Return the openings of test sets that hold a test photo of today."""
+    opened = catalog.opened_hashes() & set(frame.loc[frame["split"] == TEST, "sha256"])
+    return tuple({**o, "inherited": True} for o in catalog.openings()) if opened else ()
+
+
+def _check_classes(photos: PhotoSet) -> None:
     if len(photos.vocab) < 2:
         raise PhotosError(
             f"{photos.folder} holds {len(photos.vocab)} class with readable photos; a classifier needs two. "
             "Add a sub-folder with photos of another kind."
         )
-    counts = dict.fromkeys(photos.vocab, 0)
-    for label in label_of_group.values():
-        counts[label] += 1
-    small = [f"{label} ({n})" for label, n in counts.items() if n < 3]
+    different: dict[str, set[str]] = {label: set() for label in photos.vocab}
+    for photo in photos.photos:
+        different[photo.label].add(photo.pixel_hash)
+    small = [f"{label} ({len(hashes)})" for label, hashes in different.items() if len(hashes) < 3]
     if small:
         raise PhotosError(
             f"Too few different photos of: {', '.join(small)}. Three a class are the least to train and "
@@ -198,17 +246,20 @@ def _check_classes(photos: PhotoSet, label_of_group: dict[str, str]) -> None:
         )
 
 
-def _build_frame(photos: PhotoSet, groups: list[str], splits: list[str]) -> pd.DataFrame:
-    private = find_private_folder(photos.folder)
-    rows = [_row(photo, private, g, s) for photo, g, s in zip(photos.photos, groups, splits, strict=True)]
-    frame = pd.DataFrame(rows).sort_values(["sha256", "path"]).reset_index(drop=True)
-    return frame
+def _build_frame(photos: PhotoSet, assignment: Assignment, private: Path) -> pd.DataFrame:
+    rows = [
+        _row(photo, private, group, split)
+        for photo, group, split in zip(photos.photos, assignment.groups, assignment.splits, strict=True)
+        if split
+    ]
+    return pd.DataFrame(rows).sort_values(["sha256", "path"]).reset_index(drop=True)
 
 
 def _row(photo: Photo, private: Path, group: str, split: str) -> dict[str, Any]:
     return {
         "file": str(build_training_file(photo, private)),
         "path": str(photo.path),
+        "name": photo.name,
         "label": photo.label,
         "sha256": photo.sha256,
         "group": group,

@@ -9,32 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from fastai.vision.all import Learner, Resize
 
 from .. import __version__
 from ..bundle import ModelBundle, write_photos
-from ..calibration import fit_temperature
 from ..errors import ExportError, UsageProblem
-from ..files import replaced_folder
-from ..images import decode_photo, encode_jpeg, make_thumbnail
-from ..manifest import MANIFEST, SCHEMA, hash_files, python_version, utc_now, write_manifest
-from ..metrics import compute_metrics, compute_softmax
-from ..ood import KIND, KnnDetector
+from ..extract import compute_logits, extract_features
+from ..features import FeatureCache
+from ..files import replaced_folder, utc_now
+from ..images import MAX_FOLDER_BYTES, decode_photo
+from ..judging import Answers, describe_answers, write_examples
+from ..manifest import MANIFEST, SCHEMA, hash_files, python_version, write_manifest
+from ..metrics import compute_softmax
 from ..predictor import Predictor
 from ..preprocess import Preprocess
-from ..splits import TRAIN, VALID
+from ..splits import TEST, TRAIN, VALID
 from .data import TrainingData
 from .graph import ExportNet, compute_features_id, read_normalisation, write_graph
 
 _logger = logging.getLogger(__name__)
-Array = npt.NDArray[Any]
 
 PARITY = 1e-3
 _PARITY_PHOTOS = 16
-_MAX_REFERENCE = 1000
-_MAX_EXAMPLES = 6
 
 
 def export_bundle(
@@ -98,7 +95,7 @@ def export_bundle(
         "temperature": 1.0,
         "ood": None,
         "metrics": {"train": None, "valid": None, "test": None},
-        "sealed_test": {"n": len(data.part("test")), "openings": []},
+        "sealed_test": {"n": len(data.part(TEST)), "openings": list(data.openings)},
         "training": training or {},
         "licences": licences or {"weights": "not recorded", "photos": "not recorded"},
         "files": {},
@@ -108,7 +105,8 @@ def export_bundle(
         np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
         learn.model.to(device)
         write_photos(staging, data.rows())
-        _write_examples(data, staging / "examples")
+        valid = data.part(VALID)
+        write_examples(list(zip(valid["label"], map(Path, valid["path"]), strict=True)), staging / "examples")
         learn.export(staging / "export.pkl")
         manifest["export_pkl"] = f"fastai Learner; opens on Python {python_version()} only"
         manifest["parity"] = _judge(learn, data, staging, manifest)
@@ -189,7 +187,7 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
         If it is more than 1e-3.
     """
     worst = 0.0
-    images = [decode_photo(path, max_bytes=2**31).image for path in photos["path"]]
+    images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in photos["path"]]
     for size in (1, 8):
         dl = learn.dls.test_dl(list(photos["file"]), bs=size, num_workers=0)
         with learn.no_bar(), learn.no_logging():
@@ -207,52 +205,26 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
 
 
 def _judge(learn: Learner, data: TrainingData, staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Fill the manifest's temperature, unfamiliarity and metrics; return the parity that was measured."""
+    """Fill in what the bundle says of its answers, and cache the features; return the measured parity."""
     write_manifest(staging, {**manifest, "files": hash_files(staging)})
-    valid = data.part(VALID)
-    train = data.part(TRAIN).iloc[:_MAX_REFERENCE]
-    with Predictor(ModelBundle.load(staging, verify=False)) as predictor:
-        worst = check_parity(learn, predictor, valid.iloc[:_PARITY_PHOTOS])
-        valid_logits, valid_features = _run_all(predictor, valid)
-        train_logits, train_features = _run_all(predictor, train)
     vocab = manifest["vocab"]
-    valid_y, train_y = _targets(valid, vocab), _targets(train, vocab)
-    manifest["temperature"] = temperature = fit_temperature(valid_logits, valid_y)
-    detector = KnnDetector.fit(train_features, valid_features)
-    np.savez(staging / "ood.npz", reference=detector.reference_)
-    manifest["ood"] = {
-        "kind": KIND,
-        "k": detector.k,
-        "threshold": detector.threshold_,
-        "false_alarm_rate": detector.false_alarm_rate,
-        "n": len(valid),
-    }
-    metrics = manifest["metrics"]
-    metrics["valid"] = compute_metrics(compute_softmax(valid_logits, temperature), valid_y, vocab)
-    metrics["train"] = compute_metrics(compute_softmax(train_logits, temperature), train_y, vocab)
-    return {"photos": min(len(valid), _PARITY_PHOTOS), "largest_difference": worst, "allowed": PARITY}
+    with Predictor(ModelBundle.load(staging, verify=False)) as predictor:
+        worst = check_parity(learn, predictor, data.part(VALID).iloc[:_PARITY_PHOTOS])
+        answers = {split: _answer(predictor, data, split, vocab) for split in (TRAIN, VALID)}
+    describe_answers(manifest, staging, answers[TRAIN], answers[VALID])
+    return {
+        "photos": min(len(data.part(VALID)), _PARITY_PHOTOS), "largest_difference": worst, "allowed": PARITY,
+    }  # fmt: skip
 
 
-def _run_all(predictor: Predictor, photos: pd.DataFrame, batch_size: int = 16) -> tuple[Array, Array]:
-    """Return (N, K) logits and (N, D) features of the photos."""
-    logits, features = [], []
-    paths = list(photos["path"])
-    for start in range(0, len(paths), batch_size):
-        images = [decode_photo(p, max_bytes=2**31).image for p in paths[start : start + batch_size]]
-        some_logits, some_features = predictor.run(predictor.preprocess.batch(images))
-        logits.append(some_logits)
-        features.append(some_features)
-    return np.concatenate(logits), np.concatenate(features)
-
-
-def _targets(photos: pd.DataFrame, vocab: list[str]) -> Array:
-    return np.array([vocab.index(label) for label in photos["label"]])
-
-
-def _write_examples(data: TrainingData, folder: Path) -> None:
-    """Write a validation photo of each of the first classes, small and without metadata."""
-    folder.mkdir()
-    valid = data.part(VALID).drop_duplicates("label").sort_values("label").iloc[:_MAX_EXAMPLES]
-    for number, path in enumerate(valid["path"], 1):
-        image = make_thumbnail(decode_photo(path, max_bytes=2**31).image, 512)
-        (folder / f"example-{number}.jpg").write_bytes(encode_jpeg(image, 90))
+def _answer(predictor: Predictor, data: TrainingData, split: str, vocab: list[str]) -> Answers:
+    """Return the answers about a split's photos, whose features stay in the cache of the folder."""
+    part = data.part(split)
+    known = {photo.name: photo for photo in data.photos.photos}
+    photos = [known[name] for name in part["name"]]
+    cache = FeatureCache(data.private, str(predictor.bundle.manifest["features_id"]))
+    features = extract_features(cache, photos, predictor.bundle, predictor=predictor)
+    there = np.isfinite(features).all(1)
+    targets = np.array([vocab.index(label) for label in part["label"]])
+    features = features[there]
+    return Answers(compute_logits(features, predictor.bundle), features, targets[there])

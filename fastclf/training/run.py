@@ -51,7 +51,9 @@ class TrainOptions:
     lr
         Highest learning rate; None chooses.
     seed
-        For splits, weights, order and augmentation.
+        For weights, order and augmentation, and for splits that are not on record yet.
+    split_by
+        Where splits come from: None draws, "folder" or a CSV file; see `load_data`.
     time_limit
         Seconds from the start to the written bundle; None is no limit.
     pretrained
@@ -68,6 +70,7 @@ class TrainOptions:
     batch_size: int = 64
     lr: float | None = None
     seed: int = 0
+    split_by: str | None = None
     time_limit: float | None = None
     pretrained: bool = True
     title: str = ""
@@ -132,7 +135,7 @@ def train(
     say = say or _logger.info
     _check_places(Path(folder), Path(out))
     resolve_arch(options.arch)
-    data = load_data(folder, seed=options.seed, progress=progress)
+    data = load_data(folder, seed=options.seed, split_by=options.split_by, progress=progress)
     _tell_photos(data, say)
     size = options.size or _choose_size(data, options, started, say)
     dls = build_dls(
@@ -186,6 +189,12 @@ def _tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
         say(f"Left out: {file} {reason}.")
     if len(data.photos.failures) > 20:
         say(f"... and {len(data.photos.failures) - 20} more files that cannot be read.")
+    for note in data.notes:
+        say(note)
+    if data.removed:
+        say(f"Left out: {data.removed} photos that edits took out.")
+    if data.leaks:
+        say(f"Left out: {data.leaks} photos that nearly agree with photos of another split.")
     if data.conflicts:
         say(f"Left out: {data.conflicts} photos that lie in two class folders with the same pixels.")
     if data.lost_classes:
@@ -225,7 +234,7 @@ def _reserve(data: TrainingData, learn: Any, size: int) -> float:
         before = time.perf_counter()
         learn.model(batch)
     each = (time.perf_counter() - before) / 16 + 0.003  # 3 ms: decoding and resizing
-    judged = 2 * len(data.part(VALID)) + min(1000, len(data.part(TRAIN)))
+    judged = len(data.part(VALID)) + len(data.part(TRAIN))
     return _EXPORT_SECONDS + 1.5 * each * judged
 
 

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 
 from ..bundle import ModelBundle
 from ..errors import FastclfError
+from ..photos import find_class_folders
 from .classify import ClassifyPanel
 from .models import ClassifyPanelModel, ModelSource
 
@@ -32,10 +33,37 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
         fault = ""
     except FastclfError as e:
         bundle, fault = None, str(e)
-    panels = [_build_head(bundle), _build_refusal(fault) if bundle is None else _build_panel(bundle)]
-    box = widgets.VBox([_build_style(), *panels])
+    panel = _build_refusal(fault) if bundle is None else _build_panel(bundle)
+    folder = _find_photos(bundle) if is_owner() else None
+    if folder is not None:
+        # only here does anything come to be that can change something
+        from .desk import CatalogDesk
+        from .tabs import CleanTab, build_tabs
+
+        panel = build_tabs(panel, CleanTab(CatalogDesk(folder, path)))
+    box = widgets.VBox([_build_style(), _build_head(bundle), panel])
     box.add_class("fastclf")
     return box
+
+
+def is_owner() -> bool:
+    """Return whether whoever opens the page may change things: ``FASTCLF_OWNER`` says so, nothing else."""
+    return os.environ.get("FASTCLF_OWNER") == "1"
+
+
+def _find_photos(bundle: ModelBundle | None) -> Path | None:
+    """Return ``FASTCLF_PHOTOS``, else ``photos`` or the folder in it that has the model's classes."""
+    named = os.environ.get("FASTCLF_PHOTOS")
+    if named:
+        return Path(named)
+    root = Path("photos")
+    if not root.is_dir():
+        return None
+    folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]
+    for folder in folders if bundle else ():
+        if set(find_class_folders(folder)) & set(bundle.vocab if bundle else ()):
+            return folder
+    return root
 
 
 def _build_panel(bundle: ModelBundle) -> ClassifyPanel:

@@ -18,7 +18,7 @@ from fastclf.metrics import (
     wilson_interval,
 )
 from fastclf.ood import KnnDetector
-from fastclf.splits import draw_splits, group_identical
+from fastclf.splits import draw_splits
 
 
 def _photos(n: int, classes: int = 3) -> tuple[list[str], list[str]]:
@@ -63,8 +63,30 @@ def test_a_tiny_class_is_still_validated() -> None:
     assert Counter(splits) == {"train": 2, "valid": 1}
 
 
-def test_photos_with_equal_pixels_share_a_group() -> None:
-    assert group_identical(["c", "a", "b"], ["x", "y", "x"]) == ["b", "a", "b"]
+def test_recorded_splits_stay_and_new_groups_fill_what_is_lacking() -> None:
+    groups, labels = _photos(300)
+    recorded = dict(zip(groups[:150], draw_splits(groups[:150], labels[:150]), strict=True))
+    splits = draw_splits(groups, labels, recorded=recorded)
+    assert all(recorded[g] == s for g, s in zip(groups[:150], splits[:150], strict=True))
+    counts = Counter(zip(labels, splits, strict=True))
+    assert all((counts[c, "valid"], counts[c, "test"]) == (20, 10) for c in set(labels))
+
+
+def test_a_group_follows_its_links_and_a_bridge_is_left_out() -> None:
+    groups, labels = ["t", "v", "near t", "bridge", "free"], ["a"] * 5
+    recorded = {"t": "train", "v": "valid"}
+    links = [("t", "near t"), ("bridge", "t"), ("v", "bridge")]
+    for seed in range(5):
+        drawn = draw_splits(groups, labels, seed=seed, recorded=recorded, links=links, valid=0.6)
+        assert drawn[:4] == ["train", "valid", "train", ""]
+        assert drawn[4]
+
+
+def test_linked_new_groups_end_in_one_split_or_are_left_out() -> None:
+    groups, labels = _photos(300)
+    links = [(groups[i], groups[i + 1]) for i in range(0, 200, 2)]
+    drawn = dict(zip(groups, draw_splits(groups, labels, links=links), strict=True))
+    assert all(drawn[a] == drawn[b] for a, b in links)
 
 
 def test_softmax_is_stable_and_sums_to_one() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastclf.catalog import Catalog
 from fastclf.collect import list_recipes, load_recipe, write_digits
 from fastclf.collect.recipe import parse_recipe
 from fastclf.errors import UsageProblem
-from fastclf.photos import scan_photos
 
 GOOD = 'name = "n"\ntitle = "t"\nsample = "digits"\n'
 
@@ -44,7 +44,9 @@ def test_digits_are_written_whole_and_once(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
     folder = write_digits(tmp_path / "photos" / "digits")
-    photos = scan_photos(folder)
+    with Catalog(folder) as catalog:
+        catalog.scan()
+        photos = catalog.photos()
     assert len(photos.photos) == 1797
     assert photos.vocab == [str(i) for i in range(10)]
     assert not photos.failures

@@ -1,53 +1,39 @@
-"""The `fastclf` command; every heavy import happens inside the command that needs it."""
+"""Commands about models: demo, train, evaluate, predict, serve."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import io
-import json
-import re
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import FastclfError, UsageProblem
+from ..errors import UsageProblem
+from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
-    from .bundle import ModelBundle
-    from .collect import Recipe
-
-app = typer.Typer(
-    name="fastclf",
-    help="From an idea to a photo classifier that anyone can open in a browser.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; all else goes to stderr.")]
+    from ..bundle import ModelBundle
+    from ..collect import Recipe
 
 
-@app.command()
 def demo(
     port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8866,
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
 ) -> None:
     """Train on the embedded digits if there is no model yet, and open the dashboard. Needs no network."""
-    from .serving import check_port
+    from ..serving import check_port
 
     check_port("127.0.0.1", port)
     if not (out / "bundle.json").exists():
         train("digits", out=out)
-    serve(out, owner=True, port=port)
+    photos = Path("photos") / "digits"
+    serve(out, photos=photos if photos.is_dir() else None, owner=True, port=port)
 
 
-@app.command()
 def train(
     photos: Annotated[
         str, typer.Argument(metavar="DIR|RECIPE", help="A folder of photos, or a recipe's name.")
@@ -58,7 +44,13 @@ def train(
     resize: Annotated[str | None, typer.Option(help="squish, crop, pad or random-crop.")] = None,
     augment: Annotated[str | None, typer.Option(help="symmetric, upright or none.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs over all photos.")] = None,
-    seed: Annotated[int | None, typer.Option(help="For splits, weights, order and augmentation.")] = None,
+    seed: Annotated[int | None, typer.Option(help="For weights, order, augmentation and new splits.")] = None,
+    split_by: Annotated[
+        str | None, typer.Option(help="`folder`, or a CSV file with the columns path and split or group.")
+    ] = None,
+    redraw_splits: Annotated[
+        bool, typer.Option("--redraw-splits", help="Forget the recorded splits and draw anew.")
+    ] = False,
     time_limit: Annotated[str | None, typer.Option(help="From start to written model: 90s, 5m, 1h.")] = None,
     pretrained: Annotated[
         bool | None, typer.Option("--pretrained/--no-pretrained", help="Start from ImageNet weights.")
@@ -73,31 +65,36 @@ def train(
     given = {
         "arch": arch, "size": size, "resize": resize, "augment": augment, "epochs": epochs, "seed": seed,
         "time_limit": limit, "pretrained": pretrained, "title": title,
+        "split_by": split_by,
     }  # fmt: skip
     options = {**(recipe.train if recipe else {}), **{k: v for k, v in given.items() if v is not None}}
     if recipe:
         options.setdefault("title", recipe.title)
-    _say("Loading fastai ...")
-    _quiet_libraries()
+    if redraw_splits:
+        from ..catalog import Catalog
+
+        with Catalog(folder) as catalog:
+            say(f"Forgot the splits of {catalog.clear_splits()} photos; they are drawn anew.")
+    say("Loading fastai ...")
+    quiet_libraries()
     # whatever a library prints (a download, a hint) is for people
     with contextlib.redirect_stdout(sys.stderr):
-        from .training import train as run_training
+        from ..training import train as run_training
 
         bundle = run_training(
             folder,
             out,
             recipe=recipe.name if recipe else None,
             started=started,
-            say=_say,
-            progress=_show_progress("reading photos"),
+            say=say,
+            progress=show_progress("reading photos"),
             **options,
         )
     if as_json:
-        _print_json({**bundle.manifest, "path": str(bundle.path)})
+        print_json({**bundle.manifest, "path": str(bundle.path)})
     _tell_trained(bundle, folder, time.monotonic() - started)
 
 
-@app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
     photos: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")],
@@ -105,32 +102,29 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a model on labelled photos. The test photos stay sealed unless they are opened by name."""
-    from .bundle import ModelBundle
-    from .evaluation import evaluate as judge
+    from ..bundle import ModelBundle
+    from ..evaluation import evaluate as judge
 
     result = judge(
         ModelBundle.load(model),
         photos,
         open_test_set=open_test_set,
-        progress=_show_progress("reading photos"),
+        progress=show_progress("reading photos"),
     )
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     for file, reason in result.failures:
-        _say(f"Left out: {file} {reason}.")
+        say(f"Left out: {file} {reason}.")
     for part, m in result.metrics.items():
         low, high = m["accuracy_interval"]
-        _say(
+        say(
             f"{part}: accuracy {m['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, n = {m['n']}), "
             f"ECE {m['ece']:.4f}, log loss {m['loss']:.4f}."
         )
     if result.sealed:
-        _say(
-            f"{result.sealed} test photos stay sealed; --open-test-set opens them, and the model records it."
-        )
+        say(f"{result.sealed} test photos stay sealed; --open-test-set opens them, and the model records it.")
 
 
-@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Photos.")],
@@ -140,7 +134,7 @@ def predict(
     """Say what photos show. A file that cannot be read is reported and the rest go on (exit code 1)."""
     if as_json and as_csv:
         raise UsageProblem("--json and --csv exclude each other; name one.")
-    from .predictor import Predictor
+    from ..predictor import Predictor
 
     failed = False
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -149,11 +143,11 @@ def predict(
     for p in Predictor(model).predict_many(files):
         failed = failed or p.error is not None
         if as_json:
-            _print_json(p.to_dict())
+            print_json(p.to_dict())
         elif as_csv:
             writer.writerow([p.file, p.label, p.probability, p.unfamiliar, p.ood_score, p.error])
         elif p.error:
-            _say(p.error)
+            say(p.error)
         else:
             unlike = "  (unlike the photos this model learned from)" if p.unfamiliar else ""
             print(f"{p.file}: {p.label}, {p.probability:.1%}{unlike}")
@@ -162,7 +156,6 @@ def predict(
         raise typer.Exit(1)
 
 
-@app.command()
 def serve(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")] = Path("model"),
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos.")] = None,
@@ -171,79 +164,26 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
-    from .bundle import ModelBundle
-    from .serving import serve as run_server
+    from ..bundle import ModelBundle
+    from ..serving import serve as run_server
 
     ModelBundle.load(model)
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    _say("Starting the dashboard ...")
+    say("Starting the dashboard ...")
     status = run_server(
         model,
         photos=photos,
         owner=owner,
         host=host,
         port=port,
-        on_ready=lambda url: _say(f"The dashboard is at {url} (Ctrl-C stops it)."),
+        on_ready=lambda url: say(f"The dashboard is at {url} (Ctrl-C stops it)."),
     )
     raise typer.Exit(int(status != 0))
 
 
-@app.command()
-def recipes() -> None:
-    """List the recipes that come with fastclf."""
-    from .collect import list_recipes, load_recipe
-
-    for name in list_recipes():
-        print(f"{name}: {load_recipe(name).title}")
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds in "90", "90s", "5m" or "1h30m".
-
-    Raises
-    ------
-    UsageProblem
-        If the text is none of these.
-
-    Examples
-    --------
-    >>> parse_duration("1h30m")
-    5400.0
-    """
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip().lower())
-    if not match or not any(match.groups()):
-        raise UsageProblem(f"--time-limit is {text!r}; write it as 90s, 5m or 1h30m.")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return float(3600 * hours + 60 * minutes + seconds)
-
-
-def main() -> None:
-    """Run the command; every expected failure is one sentence on stderr and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # a file name may hold what the terminal's encoding lacks
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except UsageProblem as e:
-        _say(f"fastclf: {e}")
-        sys.exit(2)
-    except FastclfError as e:
-        _say(f"fastclf: {e}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        _say("fastclf: stopped.")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
-    except OSError as e:
-        _say(f"fastclf: {e.strerror or e}{f' ({e.filename})' if e.filename else ''}.")
-        sys.exit(1)
-
-
 def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     """Return the folder of photos, which a recipe may have to write first, and the recipe."""
-    from .collect import list_recipes, load_recipe
+    from ..collect import list_recipes, load_recipe
 
     if name and Path(name).is_dir():
         return Path(name), None
@@ -258,46 +198,13 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
 def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
     valid = bundle.manifest["metrics"]["valid"]
     low, high = valid["accuracy_interval"]
-    _say(
+    say(
         f"Validation accuracy {valid['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, "
         f"n = {valid['n']}); {bundle.manifest['sealed_test']['n']} test photos stay sealed."
     )
-    _say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
-    _say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")
-
-
-def _show_progress(what: str) -> Callable[[int, int], None] | None:
-    """Return a callback that counts on a terminal's stderr; None where stderr is a file."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, total: int) -> None:
-        if done == total or done % 25 == 0:
-            sys.stderr.write(f"\r{what}: {done}/{total}" + ("\n" if done == total else ""))
-            sys.stderr.flush()
-
-    return show
-
-
-def _quiet_libraries() -> None:
-    """Keep the warnings of libraries about each other from the user's terminal."""
-    import warnings
-
-    for category in (FutureWarning, DeprecationWarning, UserWarning):
-        warnings.simplefilter("ignore", category)
+    say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
+    say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")
 
 
 def _raise_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    main()

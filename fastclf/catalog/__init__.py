@@ -1,0 +1,25 @@
+"""The catalog of a photo folder: scan, edits, splits and checks, in one SQLite file."""
+
+from .assign import Assignment, GivenSplits, assign_splits, group_by_folder, read_given_splits
+from .catalog import Catalog
+from .edits import Edit, EditRow
+from .materialize import Materialized
+from .scan import ScanResult
+from .travel import ImportReport, count_words, export_edits, import_edits
+
+__all__ = [
+    "Assignment",
+    "Catalog",
+    "Edit",
+    "EditRow",
+    "GivenSplits",
+    "ImportReport",
+    "Materialized",
+    "ScanResult",
+    "assign_splits",
+    "count_words",
+    "export_edits",
+    "group_by_folder",
+    "import_edits",
+    "read_given_splits",
+]

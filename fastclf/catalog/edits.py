@@ -1,0 +1,272 @@
+"""Edits: appended rows that say what a photo's label is today; undo and redo are rows too."""
+
+from __future__ import annotations
+
+import getpass
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import UsageProblem
+from ..files import utc_now
+from .store import Store
+
+RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"
+ACTIONS = (RELABEL, REMOVE, RESTORE)
+MAX_LABEL = 200
+MAX_WHY = 1000
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What somebody decided about a photo.
+
+    Attributes
+    ----------
+    photo
+        The catalog's number of the photo.
+    action
+        "relabel", "remove" or "restore".
+    label
+        The new label of a relabel.
+    why
+        For people.
+    who
+        Whoever decided, where it is not whoever applies it.
+    """
+
+    photo: int
+    action: str
+    label: str | None = None
+    why: str = ""
+    who: str | None = None
+
+
+@dataclass(frozen=True)
+class EditRow:
+    """An edit as the catalog keeps it.
+
+    Attributes
+    ----------
+    sha256, path
+        The photo: hash of its bytes, and its name at the time.
+    action
+        "relabel", "remove" or "restore".
+    old, new
+        The label before and after; equal for remove and restore.
+    why, who, time
+        Reason, person or "scan", ISO 8601 in UTC.
+    photo
+        The catalog's number of the photo.
+    id
+        The edit's number.
+    """
+
+    sha256: str
+    path: str
+    action: str
+    old: str
+    new: str
+    why: str
+    who: str
+    time: str
+    photo: int = 0
+    id: int = 0
+
+
+def apply_edits(store: Store, edits: Sequence[Edit], who: str | None = None) -> list[EditRow]:
+    """Apply edits as one step; what would change nothing is left out.
+
+    Parameters
+    ----------
+    store
+        The catalog's database.
+    edits
+        In order.
+    who
+        Whoever decides; by default the name of the system's user.
+
+    Raises
+    ------
+    UsageProblem
+        If a photo, an action or a label is none. Nothing is changed then.
+    """
+    for edit in edits:
+        check_edit(edit)
+    with store.transaction():
+        return write_step(store, edits, "do", who)
+
+
+def check_edit(edit: Edit) -> None:
+    """Refuse an edit that makes no sense, whatever the photo.
+
+    Raises
+    ------
+    UsageProblem
+        With the reason.
+    """
+    if edit.action not in ACTIONS:
+        raise UsageProblem(f"The action is {edit.action!r}; it can be {', '.join(ACTIONS)}.")
+    if edit.action == RELABEL:
+        check_label(edit.label)
+
+
+def check_label(label: object) -> None:
+    """Refuse a label that no folder could be named after.
+
+    Raises
+    ------
+    UsageProblem
+        With the reason.
+    """
+    if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
+        raise UsageProblem(f"A label has 1 to {MAX_LABEL} characters; {str(label)[:40]!r} is none.")
+    text = label.encode("utf-8", "replace").decode()
+    if label in (".", "..") or any(c in label for c in "/\\\0\n\r") or text != label or label.startswith("."):
+        raise UsageProblem(
+            f"{label[:40]!r} cannot be a label: a folder could not be named that. Leave out slashes, line "
+            "ends and a dot in front."
+        )
+
+
+def write_step(
+    store: Store, edits: Iterable[Edit], kind: str, who: str | None, target: int | None = None
+) -> list[EditRow]:
+    """Write edits as one step inside a transaction."""
+    now, who = utc_now(), who or find_user()
+    step = store.write("INSERT INTO steps (time, kind, target) VALUES (?, ?, ?)", (now, kind, target))
+    written = []
+    for edit in edits:
+        row = _write_edit(store, edit, step, now, who)
+        if row is not None:
+            written.append(row)
+    if not written and kind == "do":
+        # an empty step would make an undo that does nothing
+        store.write("DELETE FROM steps WHERE id = ?", (step,))
+    return written
+
+
+def undo_step(store: Store, who: str | None = None) -> list[EditRow] | None:
+    """Take back the last step that stands; returns the rows that do it, or None where no step stands."""
+    with store.transaction():
+        done, _ = find_stacks(store)
+        if not done:
+            return None
+        rows = read_rows(store, "WHERE step = ?", (done[-1],))
+        inverse = [_invert(row) for row in reversed(rows) if not _was_moved_since(store, row)]
+        return write_step(store, inverse, "undo", who, done[-1])
+
+
+def redo_step(store: Store, who: str | None = None) -> list[EditRow] | None:
+    """Do the step again that was taken back last; returns its rows, or None where there is none."""
+    with store.transaction():
+        _, undone = find_stacks(store)
+        if not undone:
+            return None
+        rows = read_rows(store, "WHERE step = ?", (undone[-1],))
+        edits = [Edit(r.photo, r.action, r.new if r.action == RELABEL else None, r.why) for r in rows]
+        return write_step(store, edits, "redo", who, undone[-1])
+
+
+def find_stacks(store: Store) -> tuple[list[int], list[int]]:
+    """Return the steps that stand and those that were undone, each with the next one to move last."""
+    done: list[int] = []
+    undone: list[int] = []
+    for row in store.read("SELECT id, kind, target FROM steps ORDER BY id"):
+        if row["kind"] == "do":
+            done.append(row["id"])
+            undone.clear()
+        elif row["kind"] == "undo":
+            done.remove(row["target"])
+            undone.append(row["target"])
+        elif row["kind"] == "redo":
+            undone.remove(row["target"])
+            done.append(row["target"])
+    return done, undone
+
+
+def read_rows(store: Store, where: str = "", values: Sequence[object] = ()) -> list[EditRow]:
+    """Return edits in the order in which they were made."""
+    query = (
+        "SELECT sha256, path, action, old, new, why, who, time, photo, id FROM edits "
+        + where
+        + " ORDER BY id"
+    )
+    return [EditRow(*row) for row in store.read(query, values)]
+
+
+def read_net_rows(store: Store) -> list[EditRow]:
+    """Return one or two rows a photo that together lead from its folder's label to today's state.
+
+    A relabel if today's label is not the folder's, a remove if the photo is out; each with the reason, person
+    and time of the last edit that said so, in the order of these.
+    """
+    last: dict[tuple[int, str], EditRow] = {}
+    for row in read_rows(store):
+        last[row.photo, RELABEL if row.action == RELABEL else REMOVE] = row
+    net = []
+    for photo in store.read(
+        "SELECT id, sha256, path, label, folder_label, removed FROM photos WHERE present"
+    ):
+        relabel, removal = last.get((photo["id"], RELABEL)), last.get((photo["id"], REMOVE))
+        if relabel is not None and photo["label"] != photo["folder_label"]:
+            net.append(_net_row(photo, relabel, RELABEL, photo["folder_label"]))
+        if removal is not None and photo["removed"]:
+            net.append(_net_row(photo, removal, REMOVE, photo["label"]))
+    return sorted(net, key=lambda row: row.id)
+
+
+def find_user() -> str:
+    """Return the name of the system's user, or "unknown"."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown"
+
+
+def _net_row(photo: sqlite3.Row, row: EditRow, action: str, old: str) -> EditRow:
+    new = photo["label"]
+    return EditRow(
+        photo["sha256"], photo["path"], action, old, new, row.why, row.who, row.time, row.photo, row.id
+    )
+
+
+def _was_moved_since(store: Store, row: EditRow) -> bool:
+    """Tell whether somebody gave the photo another label by moving its file after the edit."""
+    return row.action == RELABEL and bool(
+        store.read(
+            "SELECT 1 FROM edits JOIN steps ON steps.id = edits.step"
+            " WHERE edits.photo = ? AND edits.id > ? AND steps.kind = 'scan' LIMIT 1",
+            (row.photo, row.id),
+        )
+    )
+
+
+def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> EditRow | None:
+    found = store.read("SELECT sha256, path, label, removed FROM photos WHERE id = ?", (edit.photo,))
+    if not found:
+        raise UsageProblem(f"There is no photo number {edit.photo} in this catalog.")
+    sha256, path, old, removed = found[0]
+    new = str(edit.label) if edit.action == RELABEL else old
+    if (edit.action == RELABEL and new == old) or (
+        edit.action != RELABEL and removed == (edit.action == REMOVE)
+    ):
+        return None
+    values = (edit.photo, sha256, path, edit.action, old, new, edit.why[:MAX_WHY], edit.who or who, now)
+    number = store.write(
+        "INSERT INTO edits (step, photo, sha256, path, action, old, new, why, who, time)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (step, *values),
+    )
+    if edit.action == RELABEL:
+        store.write("UPDATE photos SET label = ? WHERE id = ?", (new, edit.photo))
+    else:
+        store.write("UPDATE photos SET removed = ? WHERE id = ?", (int(edit.action == REMOVE), edit.photo))
+    return EditRow(*values[1:], photo=edit.photo, id=number)
+
+
+def _invert(row: EditRow) -> Edit:
+    why = f"undo: {row.why}" if row.why else "undo"
+    if row.action == RELABEL:
+        return Edit(row.photo, RELABEL, row.old, why)
+    return Edit(row.photo, RESTORE if row.action == REMOVE else REMOVE, None, why)

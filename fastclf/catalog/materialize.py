@@ -1,0 +1,94 @@
+"""A clean copy of a photo folder: today's labels as folders, without what was removed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UsageProblem
+from ..files import replaced_folder
+from ..photos import Photo, PhotoSet
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """What `materialize` wrote.
+
+    Attributes
+    ----------
+    folder
+        The copy.
+    linked, copied
+        How many files are hard links, and how many are copies.
+    renamed
+        (name in the source, name in the copy) where two photos would have had one name.
+    """
+
+    folder: Path
+    linked: int
+    copied: int
+    renamed: tuple[tuple[str, str], ...]
+
+
+def materialize(photos: PhotoSet, dest: Path) -> Materialized:
+    """Write a copy of the folder with today's labels; files are hard links where the disk allows it.
+
+    Parameters
+    ----------
+    photos
+        The photos to copy.
+    dest
+        A folder that does not exist yet, or is empty; it appears when it is complete.
+
+    Raises
+    ------
+    UsageProblem
+        If `dest` is the source, lies in it or around it, or holds something.
+    """
+    _check_dest(photos.folder.resolve(), dest.resolve())
+    names = _name_files(photos)
+    linked = 0
+    with replaced_folder(dest) as staging:
+        for photo, name in names:
+            target = staging / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            linked += _link_or_copy(photo.path, target)
+    renamed = [(p.name, name) for p, name in names if Path(name).name != Path(p.name).name]
+    return Materialized(dest, linked, len(names) - linked, tuple(renamed))
+
+
+def _check_dest(source: Path, dest: Path) -> None:
+    if dest == source or source in dest.parents or dest in source.parents:
+        raise UsageProblem(f"{dest} is, holds or lies in the photos' folder {source}. Name another place.")
+    if dest.is_file() or (dest.is_dir() and any(dest.iterdir())):
+        raise UsageProblem(f"{dest} is there already and not an empty folder. Name another place.")
+
+
+def _name_files(photos: PhotoSet) -> list[tuple[Photo, str]]:
+    taken: set[str] = set()
+    names = []
+    for photo in photos.photos:
+        folder = "/".join(part for part in (photo.given_split, photo.label) if part)
+        stem, suffix = Path(photo.name).stem, Path(photo.name).suffix
+        name, number = f"{folder}/{stem}{suffix}", 1
+        while name.lower() in taken:  # a disk may not tell a.jpg from A.JPG
+            number += 1
+            name = f"{folder}/{stem}-{number}{suffix}"
+        taken.add(name.lower())
+        names.append((photo, name))
+    return names
+
+
+def _link_or_copy(source: Path, target: Path) -> bool:
+    """Return whether a hard link was possible."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT):
+            raise
+        shutil.copy2(source, target)
+        return False
+    return True

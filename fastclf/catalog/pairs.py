@@ -1,0 +1,112 @@
+"""Near-identical pairs of contents, found once and kept; new contents are compared with all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..checks.duplicates import find_pixel_pairs
+from ..checks.hashes import N_HASHES, SIGNATURE_SHAPE
+from .store import Store
+
+# Names how pairs are found; another way compares everything anew.
+METHOD = "aligned-1"
+_CAPPED = "near pairs capped"
+
+
+@dataclass(frozen=True)
+class NearPair:
+    """Two contents that are nearly the same picture.
+
+    Attributes
+    ----------
+    a, b
+        sha256 of the two, the smaller first.
+    score
+        Agreement of the aligned pixels, in [0, 1].
+    mirrored
+        Whether one is the other's mirror image.
+    """
+
+    a: str
+    b: str
+    score: float
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class NearPairs:
+    """All pairs, and how many contents had more partners than were looked at."""
+
+    pairs: tuple[NearPair, ...]
+    capped: int = 0
+
+
+class _StoredSignatures:
+    """Reads signatures from the database as they are needed, so that a large folder fits into memory."""
+
+    def __init__(self, store: Store, hashes: list[str]) -> None:
+        self._store, self._hashes = store, hashes
+
+    def __getitem__(self, photos: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
+        wanted = [self._hashes[i] for i in photos]
+        names = sorted(set(wanted))
+        marks = ", ".join("?" * len(names))
+        rows = self._store.read(f"SELECT sha256, signature FROM contents WHERE sha256 IN ({marks})", names)
+        found = {r["sha256"]: np.frombuffer(r["signature"], np.uint8).reshape(SIGNATURE_SHAPE) for r in rows}
+        return np.stack([found[sha] for sha in wanted])
+
+
+def find_near_pairs(store: Store) -> NearPairs:
+    """Return all near-identical pairs of contents; what was not compared yet is compared with all."""
+    while not _compare_new(store):
+        pass  # another process compared others meanwhile: see whether these are near to ours
+    rows = store.read("SELECT a, b, score, mirrored FROM pairs ORDER BY a, b")
+    capped = store.read("SELECT value FROM results WHERE name = ?", (_CAPPED,))
+    return NearPairs(
+        tuple(NearPair(r["a"], r["b"], r["score"], bool(r["mirrored"])) for r in rows),
+        int(capped[0]["value"]) if capped else 0,
+    )
+
+
+def _compare_new(store: Store) -> bool:
+    """Compare the contents that are new; return False if another process came in between."""
+    compared = _read_compared(store)
+    rows = store.read(
+        "SELECT sha256, hashes, comparable FROM contents WHERE signature IS NOT NULL ORDER BY sha256"
+    )
+    new = np.array([r["sha256"] not in compared for r in rows], bool)
+    if not new.any():
+        return True
+    names = [r["sha256"] for r in rows]
+    hashes = np.frombuffer(b"".join(r["hashes"] for r in rows), "<u8").reshape(-1, N_HASHES).astype(np.uint64)
+    comparable = np.array([r["comparable"] for r in rows], bool)
+    found = find_pixel_pairs(
+        hashes, _StoredSignatures(store, names), comparable, new=None if new.all() else new
+    )
+    pairs = [
+        (names[a], names[b], float(score), int(mirrored))
+        for (a, b), score, mirrored in zip(found.pairs, found.scores, found.mirrored, strict=True)
+    ]
+    with store.transaction():
+        if _read_compared(store) != compared:
+            return False
+        if not compared:
+            store.write("DELETE FROM pairs")
+            store.write("DELETE FROM compared")
+        store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
+        store.write_many(
+            "INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)",
+            [(sha, METHOD) for sha, is_new in zip(names, new, strict=True) if is_new],
+        )
+        store.write(
+            "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)",
+            (_CAPPED, METHOD, str(len(found.capped))),
+        )
+    return True
+
+
+def _read_compared(store: Store) -> set[str]:
+    return {r["sha256"] for r in store.read("SELECT sha256 FROM compared WHERE method = ?", (METHOD,))}

@@ -1,0 +1,195 @@
+"""Edits as a file that travels: written as CSV, replayed on another copy of the photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import UsageProblem
+from ..files import csv_bytes
+from .edits import RELABEL, REMOVE, Edit, EditRow, check_edit, read_net_rows, read_rows, write_step
+from .store import Store
+
+COLUMNS = ("sha256", "path", "action", "from", "to", "why", "who", "time")
+MAX_BYTES = 200 * 2**20
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes
+    ----------
+    applied
+        The edits that were made.
+    already
+        How many rows said what was so already.
+    missing
+        (path, reason) of rows whose photo is not here.
+    conflicts
+        (path, reason) of rows that were left alone because something is in doubt.
+    """
+
+    applied: tuple[EditRow, ...]
+    already: int
+    missing: tuple[tuple[str, str], ...]
+    conflicts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """A photo's state while rows are replayed."""
+
+    id: int
+    sha256: str
+    path: str
+    label: str
+    removed: bool
+
+
+def export_edits(store: Store, *, log: bool = False) -> bytes:
+    """Return the net edits as CSV, or with `log` every edit that was ever made, undone ones and undos too."""
+    rows = read_rows(store) if log else read_net_rows(store)
+    return csv_bytes(
+        COLUMNS, [(r.sha256, r.path, r.action, r.old, r.new, r.why, r.who, r.time) for r in rows]
+    )
+
+
+def import_edits(store: Store, data: bytes, who: str | None = None) -> ImportReport:
+    """Replay exported edits as one step; what is in doubt is left alone and reported.
+
+    A row is about the photo of the same path and bytes; else about the one unclaimed photo with these bytes
+    whose label equals the row's ``from``.
+
+    Parameters
+    ----------
+    store
+        The catalog's database.
+    data
+        The CSV file.
+    who
+        Whoever imports, for rows that name nobody.
+
+    Raises
+    ------
+    UsageProblem
+        If it is no file of edits. Nothing is changed then.
+    """
+    rows = _parse(data)
+    with store.transaction():
+        replay = _Replay(store)
+        for number, row in enumerate(rows, 2):
+            replay.play(row, number)
+        applied = write_step(store, replay.edits, "do", who) if replay.edits else []
+    return ImportReport(tuple(applied), replay.already, tuple(replay.missing), tuple(replay.conflicts))
+
+
+class _Replay:
+    """Replays rows on the photos' states in memory; `edits` is what is to be written."""
+
+    def __init__(self, store: Store) -> None:
+        self.edits: list[Edit] = []
+        self.already = 0
+        self.missing: list[tuple[str, str]] = []
+        self.conflicts: list[tuple[str, str]] = []
+        self._states: dict[int, _Photo] = {}
+        self._by_hash: dict[str, list[int]] = defaultdict(list)
+        self._claims: dict[tuple[str, str], int] = {}
+        self._claimed: set[int] = set()
+        for row in store.read("SELECT id, sha256, path, label, removed FROM photos WHERE present"):
+            self._states[row["id"]] = _Photo(
+                row["id"], row["sha256"], row["path"], row["label"], bool(row["removed"])
+            )
+            self._by_hash[row["sha256"]].append(row["id"])
+
+    def play(self, row: dict[str, str], number: int) -> None:
+        path, reason = row["path"], _find_fault(row)
+        if reason:
+            self.conflicts.append((path or f"line {number}", reason))
+            return
+        photo = self._match(row)
+        if photo is None:
+            return
+        removed = row["action"] == REMOVE
+        if row["action"] == RELABEL:
+            settled, fits = photo.label == row["to"], photo.label == row["from"]
+            state = replace(photo, label=row["to"])
+        else:
+            settled, fits = photo.removed == removed, photo.label == row["from"]
+            state = replace(photo, removed=removed)
+        if settled:
+            self.already += 1
+        elif not fits:
+            self.conflicts.append(
+                (
+                    path,
+                    f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone",
+                )
+            )
+        else:
+            self._states[photo.id] = state
+            label = row["to"] if row["action"] == RELABEL else None
+            self.edits.append(Edit(photo.id, row["action"], label, row["why"], row["who"] or None))
+
+    def _match(self, row: dict[str, str]) -> _Photo | None:
+        key = (row["sha256"], row["path"])
+        if key in self._claims:
+            return self._states[self._claims[key]]
+        same = [self._states[i] for i in self._by_hash.get(row["sha256"], ())]
+        if not same:
+            self.missing.append((row["path"], "is not among these photos (by its bytes)"))
+            return None
+        claimed = self._claimed
+        exact = [p for p in same if p.path == row["path"] and p.id not in claimed]
+        free = [p for p in same if p.id not in claimed and row["from"] == p.label]
+        # a second import finds the photo where the first one put it
+        settled = [p for p in same if p.id not in claimed and row["to"] == p.label]
+        for candidates in (exact, free, settled):
+            if len(candidates) == 1:
+                self._claims[key] = candidates[0].id
+                self._claimed.add(candidates[0].id)
+                return candidates[0]
+            if candidates:
+                break
+        places = ", ".join(sorted(p.path for p in same)[:3])
+        self.conflicts.append(
+            (row["path"], f"could be any of {places}; none has that path and the label {row['from']} alone")
+        )
+        return None
+
+
+def _parse(data: bytes) -> list[dict[str, str]]:
+    if len(data) > MAX_BYTES:
+        raise UsageProblem(f"The file of edits has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise UsageProblem(
+                f"This is no file of edits: its first line is not {','.join(COLUMNS)}. Write one with "
+                "`fastclf edits export DIR FILE`."
+            )
+        return [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as e:
+        raise UsageProblem(f"This is no file of edits: it cannot be read as CSV in UTF-8 ({e}).") from None
+
+
+def _find_fault(row: dict[str, str]) -> str:
+    """Return why a row makes no sense, or ""."""
+    if not re.fullmatch(r"[0-9a-f]{64}", row["sha256"]):
+        return f"has {row['sha256'][:20]!r} where a sha256 is expected"
+    try:
+        check_edit(Edit(0, row["action"], row["to"] if row["action"] == RELABEL else None))
+    except UsageProblem as e:
+        return f"was left alone: {e}"
+    return ""
+
+
+def count_words(rows: Sequence[EditRow]) -> str:
+    """Return what rows do in words, "2 relabelled, 1 removed" for example."""
+    words = {RELABEL: "relabelled", REMOVE: "removed", "restore": "restored"}
+    counts = [(sum(r.action == action for r in rows), word) for action, word in words.items()]
+    return ", ".join(f"{n} {word}" for n, word in counts if n) or "nothing changed"

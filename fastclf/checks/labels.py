@@ -1,0 +1,275 @@
+"""Which labels look wrong, judged out of sample: by a classifier that never saw the photo or its copies."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..children import run_child
+from ..errors import CheckError, UsageProblem
+
+Array = npt.NDArray[Any]
+
+MIN_GROUPS = 3
+"""A class with fewer different photos than this is not judged: nothing is left to learn it from."""
+
+ISSUE_QUALITY = 0.05
+"""A label whose probability is below this is an issue, where another class is more likely than not."""
+
+_WORKER = "fastclf.checks.label_worker"
+_REPEATS, _REPEATED_UP_TO = 3, 3000
+
+
+@dataclass(frozen=True)
+class LabelIssues:
+    """What the check found, one row a photo in the order they were given.
+
+    Attributes
+    ----------
+    vocab
+        (K,) names of the classes, in the order of the columns of `pred_probs`.
+    pred_probs
+        (N, K) probabilities out of sample.
+    label_quality
+        (N,) probability of the given label, in [0, 1]; low is doubtful. NaN where it was not judged.
+    suggested
+        (N,) name of the most probable class; of an issue never the given label.
+    is_issue
+        (N,) whether the label is doubtful enough to be listed: its probability is below `ISSUE_QUALITY`
+        and another class is more likely than not. On photos with planted errors that was more precise than
+        `pruned`.
+    pruned
+        (N,) what cleanlab's ``find_label_issues`` flags by default on the same probabilities.
+    notes
+        Sentences about what was not judged, and why.
+    """
+
+    vocab: tuple[str, ...]
+    pred_probs: Array
+    label_quality: Array
+    suggested: Array
+    is_issue: Array
+    pruned: Array
+    notes: tuple[str, ...] = ()
+
+
+def find_label_issues(
+    features: npt.ArrayLike,
+    labels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    pred_probs: npt.ArrayLike | None = None,
+    vocab: Sequence[str] | None = None,
+    seed: int = 0,
+    folds: int = 5,
+    timeout: float = 600,
+) -> LabelIssues:
+    """Find labels that the other photos speak against.
+
+    Every photo is judged by a classifier learned on the other folds. Folds are stratified, no group lies
+    in two of them, and they follow from `seed` and the groups' names alone, whatever the photos' order.
+    scikit-learn and cleanlab run in a child process, so that the caller stays light.
+
+    Parameters
+    ----------
+    features
+        (N, D) finite numbers.
+    labels, groups
+        (N,) name of each photo's class, and of its group of copies.
+    pred_probs
+        (N, K) answers of a model that was not trained on the photo; rows of NaN where it was. A row whose
+        label is not in `vocab` is judged by the folds.
+    vocab
+        (K,) names of the columns of `pred_probs`; needed with these. Other labels are added behind.
+    seed
+        Another seed draws other folds.
+    folds
+        Number of folds, at least 2.
+    timeout
+        Seconds that the child process may take.
+
+    Raises
+    ------
+    UsageProblem
+        If the arrays do not fit together or hold numbers that are not finite.
+    MissingExtraError
+        If scikit-learn or cleanlab is not installed.
+    CheckError
+        If the child process was killed, failed or took too long.
+
+    References
+    ----------
+    Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
+    """
+    x = _check_features(features, labels, groups, folds)
+    given, own, names = _lay_out(labels, pred_probs, vocab)
+    judged, notes = _choose_judged(given, groups, own, names)
+    obstacle = _find_obstacle(x, given) if np.isnan(own).any() or len(names) < 2 else None
+    if obstacle or not judged.any():
+        return _judge_none(given, own, names, [obstacle] if obstacle else notes)
+    order = _canonical_order(x, labels, groups, seed)
+    repeats = _REPEATS if len(x) <= _REPEATED_UP_TO else 1
+    drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r, folds) for r in range(repeats)]
+    answer = _run_worker(
+        timeout,
+        features=x[order],
+        targets=given[order],
+        folds=np.stack(drawn),
+        own=own[order],
+        judged=judged[order],
+    )
+    back = np.argsort(order)
+    return _decide(given, names, {name: rows[back] for name, rows in answer.items()}, notes)
+
+
+def _check_features(
+    features: npt.ArrayLike, labels: Sequence[str], groups: Sequence[str], folds: int
+) -> Array:
+    x = np.asarray(features, np.float32)
+    if x.ndim != 2 or not len(x) == len(labels) == len(groups):
+        raise UsageProblem(
+            f"features of shape {x.shape}, {len(labels)} labels and {len(groups)} groups do not fit; "
+            "give one row, one label and one group for each photo."
+        )
+    if folds < 2:
+        raise UsageProblem(f"folds is {folds}; at least 2 are needed to judge photos out of sample.")
+    broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if len(broken):
+        raise UsageProblem(
+            f"{len(broken)} photos have features that are not finite, the first in row {broken[0]}; "
+            "compute these features again or leave the photos out."
+        )
+    return x
+
+
+def _lay_out(
+    labels: Sequence[str], pred_probs: npt.ArrayLike | None, vocab: Sequence[str] | None
+) -> tuple[Array, Array, tuple[str, ...]]:
+    """Return label indices (N,), own answers (N, K) with NaN rows, and the names of the K classes."""
+    known = tuple(vocab or ())
+    names = known + tuple(sorted(set(labels) - set(known)))
+    index = {name: k for k, name in enumerate(names)}
+    given = np.array([index[label] for label in labels], np.int64)
+    own = np.full((len(given), len(names)), np.nan)
+    if pred_probs is None:
+        return given, own, names
+    probs = np.asarray(pred_probs, np.float64)
+    if len(index) != len(names) or probs.shape != (len(given), len(known)):
+        raise UsageProblem(
+            f"pred_probs has the shape {probs.shape} and vocab {len(known)} names; "
+            f"give ({len(given)}, K) probabilities and the K different names of their columns."
+        )
+    usable = ~np.isnan(probs).any(axis=1)
+    sums = probs[usable].sum(axis=1)
+    if (probs[usable] < 0).any() or (np.abs(sums - 1) > 0.01).any():
+        raise UsageProblem("pred_probs has rows that are no probabilities; each must add up to 1 or be NaN.")
+    usable &= given < len(known)
+    own[usable] = 0
+    own[usable, : len(known)] = probs[usable]
+    return given, own, names
+
+
+def _choose_judged(
+    given: Array, groups: Sequence[str], own: Array, names: Sequence[str]
+) -> tuple[Array, list[str]]:
+    """Return which rows can be judged, and a sentence for each class that is too small for it."""
+    members: dict[int, set[str]] = defaultdict(set)
+    for k, group in zip(given.tolist(), groups, strict=True):
+        members[k].add(group)
+    small = sorted(k for k, of_class in members.items() if len(of_class) < MIN_GROUPS)
+    answered = ~np.isnan(own).any(axis=1)
+    judged = answered | ~np.isin(given, small)
+    notes = [
+        f"The labels of class {names[k]!r} were not judged: it has {len(members[k])} different "
+        f"photo{'s' if len(members[k]) > 1 else ''}, and at least {MIN_GROUPS} are needed."
+        for k in small
+        if not judged[given == k].all()
+    ]
+    return judged, notes
+
+
+def _find_obstacle(x: Array, given: Array) -> str | None:
+    """Say why no classifier can be learned, if so."""
+    if not len(x):
+        return "There are no photos."
+    if len(np.unique(given)) < 2:
+        return "There is only one class, so no label can be told to be wrong; add photos of a second one."
+    if not (x != x[0]).any():
+        return "All photos have the same features, so no label can be told from another."
+    return None
+
+
+def _judge_none(given: Array, own: Array, names: tuple[str, ...], notes: Iterable[str]) -> LabelIssues:
+    counts = np.bincount(given, minlength=len(names)) / max(len(given), 1)
+    probs = np.where(np.isnan(own), counts, own)
+    unknown = np.full(len(given), np.nan)
+    none = np.zeros(len(given), bool)
+    return LabelIssues(names, probs, unknown, np.array(names, str)[given], none, none, tuple(notes))
+
+
+def _canonical_order(x: Array, labels: Sequence[str], groups: Sequence[str], seed: int) -> Array:
+    """Return the order of the photos by hashes, so that the order they came in changes nothing."""
+    keys = [
+        (_hash(seed, group), label, hashlib.sha256(row.tobytes()).digest())
+        for row, label, group in zip(x, labels, groups, strict=True)
+    ]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+
+
+def _draw_folds(given: Array, groups: Sequence[str], seed: int, folds: int) -> Array:
+    """Return (N,) numbers of folds: stratified by class, a group in one fold only."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, group in enumerate(groups):
+        members[group].append(row)
+    filled = np.zeros((int(given.max()) + 1, folds), np.int64)
+    fold = np.empty(len(given), np.int64)
+    for group in sorted(members, key=lambda name: _hash(seed, name)):
+        rows = members[group]
+        counts = Counter(given[rows].tolist())
+        k = min(counts, key=lambda c: (-counts[c], c))
+        # of the folds with the fewest photos of this class the one with the fewest photos at all
+        chosen = int(np.lexsort((filled.sum(axis=0), filled[k]))[0])
+        fold[rows] = chosen
+        filled[:, chosen] += np.bincount(given[rows], minlength=len(filled))
+    return fold
+
+
+def _hash(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+
+
+def _run_worker(timeout: float, **arrays: Array) -> dict[str, Array]:
+    """Hand the arrays to the child process and return its answer."""
+    with tempfile.TemporaryDirectory(prefix="fastclf-labels-") as name:
+        folder = Path(name)
+        save_arrays(folder / "in.npz", arrays)
+        run_child(_WORKER, [folder], what="Judging the labels", error=CheckError, timeout=timeout)
+        if not (folder / "out.npz").is_file():
+            raise CheckError("Judging the labels ended without an answer; try again.")
+        with np.load(folder / "out.npz") as answer:
+            return dict(answer)
+
+
+def save_arrays(path: Path, arrays: dict[str, Array]) -> None:
+    """Write arrays by name to an .npz file, for the worker or by it."""
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def _decide(
+    given: Array, names: tuple[str, ...], answer: dict[str, Array], notes: Iterable[str]
+) -> LabelIssues:
+    probs, quality = answer["pred_probs"], answer["label_quality"]
+    rows = np.arange(len(given))
+    best = probs.argmax(axis=1)
+    is_issue = (quality < ISSUE_QUALITY) & (best != given) & (probs[rows, best] > 0.5)
+    return LabelIssues(
+        names, probs, quality, np.array(names, str)[best], is_issue, answer["pruned"], tuple(notes)
+    )

@@ -1,0 +1,163 @@
+"""Confirm that two photos are one: lay one signature over the other, then compare what is left of detail.
+
+The second photo is taken for a part of the first: a window, which shifts and scales each axis by itself.
+Gauss-Newton steps (Lucas and Kanade, 1981) move the window from 16 to 32 to 64 pixels, with the gain and
+the offset of the light fitted on the way; pairs that cannot become one are dropped at the coarse levels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .hashes import COLOUR_SIDE, SIDE, FloatArray, UInt8Array, blur
+
+# (shrinking, blur, steps, least correlation to go on). Of 10,900 copies of photos of hands and clothes,
+# 999 in 1,000 stay above 0.81 and 0.88 at the coarse levels; 95 % of other close photos of hands do not.
+_LEVELS = ((4, 0.6, 3, 0.75), (2, 0.8, 3, 0.85), (1, 1.0, 4, 0.0))
+_MIN_OVERLAP = 0.6
+# The worst spot of the difference, where each photo's detail has the variance 1. A photo that is the same but
+# for one object has a high correlation and one bad spot; 998 in 1,000 of the copies stay under this.
+_MAX_SPOT = 0.8
+# in levels of 0 to 255; the same copies differ by at most 6.0, at JPEG quality 30 too
+_MAX_COLOUR_GAP = 8.0
+
+
+def score_pairs(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> FloatArray:
+    """Score how surely each second photo shows what the first one shows.
+
+    Parameters
+    ----------
+    first, second
+        (B, 72, 64) signatures. Of a mirrored pair, the second is already turned (see `mirror_signatures`).
+    windows
+        (B, 4) where the second lies in the first to begin with: top, bottom, left, right, in shares.
+
+    Returns
+    -------
+    numpy.ndarray
+        (B,) correlation of fine detail after alignment, in [0, 1]; 0 for pairs dropped early, and where one
+        spot or the colours differ or the overlap is too small.
+    """
+    scores = np.zeros(len(first), np.float32)
+    alive = np.arange(len(first))
+    windows = windows.astype(np.float32)
+    for shrink, sigma, steps, least in _LEVELS:
+        if not len(alive):
+            return scores
+        fixed = blur(_shrink(second[alive, :SIDE], shrink), sigma)
+        moving = blur(_shrink(first[alive, :SIDE], shrink), sigma)
+        windows = _align(moving, fixed, windows, steps)
+        level = _correlate_detail(moving, fixed, windows)
+        keep = level >= least
+        alive, windows, level = alive[keep], windows[keep], level[keep]
+    if not len(alive):
+        return scores
+    same = _measure_worst_spot(moving[keep], fixed[keep], windows) <= _MAX_SPOT
+    same &= _measure_colour_gap(first[alive], second[alive], windows) <= _MAX_COLOUR_GAP
+    scores[alive] = np.where(same, np.clip(level, 0, 1), 0)
+    return scores
+
+
+def mirror_signatures(signatures: UInt8Array) -> UInt8Array:
+    """Return the (B, 72, 64) signatures of the mirrored photos."""
+    grey, colours = signatures[:, :SIDE], _get_colours(signatures)
+    rows = colours[..., ::-1].reshape(len(signatures), -1, SIDE)
+    return np.concatenate([grey[..., ::-1], rows], axis=1)
+
+
+def _get_colours(signatures: UInt8Array) -> UInt8Array:
+    return signatures[:, SIDE:].reshape(len(signatures), 2, COLOUR_SIDE, COLOUR_SIDE)
+
+
+def _shrink(grey: UInt8Array, factor: int) -> FloatArray:
+    # as products of matrices, means over blocks are six times faster
+    pool = np.repeat(np.eye(SIDE // factor, dtype=np.float32), factor, axis=1) / factor
+    shrunk: FloatArray = np.matmul(np.matmul(pool, grey.astype(np.float32)), pool.T)
+    return shrunk
+
+
+def _align(moving: FloatArray, fixed: FloatArray, windows: FloatArray, steps: int) -> FloatArray:
+    """Move the windows so that what they cut out of `moving` resembles `fixed` (both (B, n, n))."""
+    n = fixed.shape[1]
+    across = 2 * (np.arange(n, dtype=np.float32) + 0.5) / n - 1
+    for _ in range(steps):
+        cut, inside = _cut(moving, windows)
+        down, right = np.gradient(cut, axis=1), np.gradient(cut, axis=2)
+        terms = (cut, np.ones_like(cut), down, down * across[:, None], right, right * across)
+        design = np.stack(terms, axis=1).reshape(len(cut), 6, -1)
+        weighted = design * inside.reshape(len(cut), 1, -1)
+        normal = weighted @ design.transpose(0, 2, 1)
+        ridge = 1e-4 * np.trace(normal, axis1=1, axis2=2) + 1e-3
+        normal += ridge[:, None, None] * np.eye(6, dtype=np.float32)
+        solved = np.linalg.solve(normal, weighted @ fixed.reshape(len(cut), -1, 1))[..., 0]
+        # the gain is the factor of every other term; a step never moves an edge further than a tenth
+        gain = np.maximum(solved[:, :1], 0.3)
+        step = np.clip(solved[:, 2:] / (gain * n), -0.05, 0.05)
+        height, width = windows[:, 1] - windows[:, 0], windows[:, 3] - windows[:, 2]
+        y, y_scale, x, x_scale = step.T
+        moves = (y - y_scale) * height, (y + y_scale) * height, (x - x_scale) * width, (x + x_scale) * width
+        windows = windows + np.stack(moves, axis=1)
+        windows = np.clip(windows, (-0.3, 0.7, -0.3, 0.7), (0.3, 1.3, 0.3, 1.3)).astype(np.float32)
+    return windows
+
+
+def _cut(images: FloatArray, windows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Cut the windows out of (B, n, n) images, enlarged to n x n, and say which pixels lie inside."""
+    n = images.shape[-1]
+    y, y_inside = _interpolate(windows[:, 0], windows[:, 1], n)
+    x, x_inside = _interpolate(windows[:, 2], windows[:, 3], n)
+    cut: FloatArray = np.matmul(np.matmul(y, images), x.transpose(0, 2, 1))
+    return cut, y_inside[:, :, None] * x_inside[:, None, :]
+
+
+def _interpolate(low: FloatArray, high: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Build (B, n, n) matrices of linear interpolation along one axis, and (B, n) what lies inside."""
+    shares = (np.arange(n, dtype=np.float32) + 0.5) / n
+    places = (low[:, None] + (high - low)[:, None] * shares) * n - 0.5
+    inside = (places > -0.75) & (places < n - 0.25)
+    # at its rim a photo is blurred with itself, a part of a photo with what lies around it
+    rim = n // 32
+    inside[:, :rim] = inside[:, n - rim :] = False
+    places = np.clip(places, 0, n - 1)
+    weights = np.maximum(0, 1 - np.abs(np.arange(n, dtype=np.float32) - places[..., None]))
+    return weights.astype(np.float32), inside.astype(np.float32)
+
+
+def _correlate_detail(moving: FloatArray, fixed: FloatArray, windows: FloatArray) -> FloatArray:
+    """Return the (B,) correlation of fine detail inside the windows."""
+    cut, inside = _cut(moving, windows)
+    cut, fixed = cut - blur(cut, 2.0), fixed - blur(fixed, 2.0)
+    weight = inside.sum(axis=(1, 2)) + 1e-6
+    a = (cut - ((cut * inside).sum(axis=(1, 2)) / weight)[:, None, None]) * inside
+    b = (fixed - ((fixed * inside).sum(axis=(1, 2)) / weight)[:, None, None]) * inside
+    power = (a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2))
+    correlation = (a * b).sum(axis=(1, 2)) / np.sqrt(power + 1e-6)
+    enough = weight >= _MIN_OVERLAP * fixed.shape[1] * fixed.shape[2]
+    result: FloatArray = np.where(enough, correlation, 0).astype(np.float32)
+    return result
+
+
+def _measure_worst_spot(moving: FloatArray, fixed: FloatArray, windows: FloatArray) -> FloatArray:
+    """Return the (B,) largest local mean of the squared difference of standardised detail."""
+    cut, inside = _cut(moving, windows)
+    a, b = (cut - blur(cut, 2.0)) * inside, (fixed - blur(fixed, 2.0)) * inside
+    a /= np.sqrt((a * a).mean(axis=(1, 2), keepdims=True) + 1e-6)
+    b /= np.sqrt((b * b).mean(axis=(1, 2), keepdims=True) + 1e-6)
+    worst: FloatArray = blur((a - b) ** 2, 3.0).max(axis=(1, 2))
+    return worst
+
+
+def _measure_colour_gap(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> FloatArray:
+    """Return the (B,) mean difference of the colour maps after alignment, in levels of 0 to 255.
+
+    More light makes colours stronger by the same factor; it is fitted, within a third either way.
+    """
+    a, b = _get_colours(first).astype(np.float32) - 128, _get_colours(second).astype(np.float32) - 128
+    cut = np.stack([_cut(a[:, plane], windows)[0] for plane in range(2)], axis=1)
+    inside = _cut(a[:, 0], windows)[1][:, None]
+    cut, b = cut * inside, b * inside
+    gain = (cut * b).sum(axis=(1, 2, 3)) / ((cut * cut).sum(axis=(1, 2, 3)) + 1e-6)
+    gain = np.where((cut * cut).mean(axis=(1, 2, 3)) < 1, 1, np.clip(gain, 0.75, 1.33))
+    gap = np.abs(cut * gain[:, None, None, None] - b).sum(axis=(1, 2, 3))
+    result: FloatArray = gap / (2 * inside.sum(axis=(1, 2, 3)) + 1e-6)
+    return result

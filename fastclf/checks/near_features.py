@@ -1,0 +1,125 @@
+"""Near-duplicates by features: pairs far closer to each other than photos of this folder usually are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .hashes import FloatArray
+from .near_search import IntArray
+
+_BLOCK_VALUES = 4_000_000
+
+
+@dataclass(frozen=True)
+class FeaturePairs:
+    """Pairs of photos whose features nearly coincide.
+
+    Attributes
+    ----------
+    pairs
+        (P, 2) positions, the smaller first, in rising order.
+    scores
+        (P,) cosine similarity, at most 1.
+    threshold
+        Least similarity that any pair needs here; where photos crowd, a pair needs more.
+    capped
+        Positions of photos that had more partners than are kept: theirs are the nearest.
+    """
+
+    pairs: IntArray
+    scores: FloatArray
+    threshold: float
+    capped: IntArray
+
+
+def find_feature_pairs(
+    features: FloatArray,
+    *,
+    new: NDArray[np.bool_] | None = None,
+    ratio: float = 0.5,
+    neighbours: int = 5,
+    min_similarity: float = 0.5,
+    per_photo: int = 16,
+) -> FeaturePairs:
+    """Find pairs of photos by the cosine similarity of their features.
+
+    The threshold comes from the photos themselves: the distance ``1 - cosine`` of a pair must be at most
+    `ratio` times the distance that a photo usually has to its fifth neighbour (the median over all photos),
+    and `ratio` times that of either of the two. Where all photos look alike, little is a duplicate.
+
+    Parameters
+    ----------
+    features
+        (N, D) features of any scale.
+    new
+        (N,) photos that were not there before; only pairs that hold one of them are reported.
+    ratio
+        Share of the usual distance, in (0, 1).
+    neighbours
+        Which neighbour measures how crowded it is around a photo; as many copies of one photo hide each
+        other.
+    min_similarity
+        Least similarity, whatever the photos are like.
+    per_photo
+        Most partners kept for a photo, the nearest.
+
+    Raises
+    ------
+    ValueError
+        If `features` is not a table of finite numbers.
+    """
+    if features.ndim != 2 or not np.isfinite(features).all():
+        raise ValueError(f"features have the shape {features.shape}; (N, D) finite numbers are needed")
+    unit = _normalise(features)
+    keep = min(max(neighbours, per_photo + 1), max(len(unit) - 1, 0))
+    if not keep:
+        return FeaturePairs(np.zeros((0, 2), np.intp), np.zeros(0, np.float32), 1.0, np.zeros(0, np.intp))
+    nearest, similarity = _find_nearest(unit, keep)
+    crowd = 1 - similarity[:, min(neighbours, keep) - 1]
+    usual = float(np.median(crowd))
+    limit = np.minimum(ratio * np.minimum(crowd, usual), 1 - min_similarity)
+    near = 1 - similarity <= np.minimum(limit[:, None], limit[nearest])
+    capped = np.flatnonzero(near[:, per_photo:].any(axis=1))
+    i, rank = np.nonzero(near[:, :per_photo])
+    pairs = np.sort(np.stack([i, nearest[i, rank]], axis=1), axis=1)
+    pairs, first = np.unique(pairs, axis=0, return_index=True)
+    scores = similarity[i, rank][first]
+    if new is not None:
+        wanted = new[pairs].any(axis=1)
+        pairs, scores = pairs[wanted], scores[wanted]
+    threshold = max(1 - ratio * usual, min_similarity)
+    return FeaturePairs(pairs, scores, threshold, capped)
+
+
+def _normalise(features: FloatArray) -> FloatArray:
+    values = features.astype(np.float32)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    unit: FloatArray = np.divide(values, np.where(length > 0, length, 1), dtype=np.float32)
+    return unit
+
+
+def _find_nearest(unit: FloatArray, n: int) -> tuple[IntArray, FloatArray]:
+    """Return (N, n) positions and similarities of each photo's nearest, the most alike first."""
+    positions = np.empty((len(unit), n), np.intp)
+    similarities = np.empty((len(unit), n), np.float32)
+    for rows, block in _compare_blocks(unit):
+        chosen = np.argpartition(block, -n, axis=1)[:, -n:]
+        values = np.take_along_axis(block, chosen, axis=1)
+        order = np.lexsort((chosen, -values), axis=1)
+        positions[rows] = np.take_along_axis(chosen, order, axis=1)
+        similarities[rows] = np.minimum(np.take_along_axis(values, order, axis=1), 1)
+    return positions, similarities
+
+
+def _compare_blocks(unit: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield the similarities of some photos to all, with their own set below everything."""
+    size = max(1, _BLOCK_VALUES // len(unit))
+    for start in range(0, len(unit), size):
+        rows = slice(start, min(start + size, len(unit)))
+        block: FloatArray = np.matmul(unit[rows], unit.T)
+        block[np.arange(rows.stop - start), np.arange(start, rows.stop)] = -2
+        yield rows, block

@@ -1,0 +1,153 @@
+"""Which photos are far from all others: a stranger in the folder, or the only one of its kind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UsageProblem
+
+Array = npt.NDArray[Any]
+
+MIN_PHOTOS = 20
+"""With fewer photos nothing is called odd: what is usual cannot be told."""
+
+_SHARE, _MIN_K, _MAX_K = 0.04, 5, 100  # the neighbour that counts: a clump of strangers must not hide itself
+_MAX_REFERENCE = 5000
+_BLOCK_NUMBERS = 2**22  # distances held at a time: 16 MiB of float32
+_MIN_SPREAD = 0.02  # of the median: where all photos are alike, a hair's breadth is not odd
+
+
+@dataclass(frozen=True)
+class OddPhotos:
+    """How far each photo is from the others.
+
+    Attributes
+    ----------
+    scores
+        (N,) distance in [0, 2] to the k-th nearest photo outside of the photo's own group.
+    threshold
+        Scores above this are called odd; infinite where there are too few photos to say.
+    is_odd
+        (N,) whether the photo is odd.
+    """
+
+    scores: Array
+    threshold: float
+    is_odd: Array
+
+
+def find_odd(
+    features: npt.ArrayLike,
+    groups: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    *,
+    false_alarm_rate: float = 0.001,
+    k: int | None = None,
+) -> OddPhotos:
+    """Find photos that are far from all others in feature space.
+
+    The score is the distance between features of length 1 to the k-th nearest photo of another group.
+    The threshold is set where a normal distribution with the scores' median and upper spread (84 % quantile
+    minus median; a few odd photos move neither) would have the wanted share above it.
+
+    Parameters
+    ----------
+    features
+        (N, D) finite numbers.
+    groups
+        (N,) name of each photo's group of copies; copies are no neighbours of each other.
+    labels
+        (N,) name of each photo's class. With it a photo is compared with at most half as many photos as
+        its class has, so that a rare class is not odd as a whole.
+    false_alarm_rate
+        Wanted share of usual photos above the threshold, in (0, 0.5).
+    k
+        Which neighbour counts; by default 4 % of the photos, between 5 and 100.
+
+    Raises
+    ------
+    UsageProblem
+        If the arrays do not fit together or hold numbers that are not finite.
+
+    References
+    ----------
+    Ramaswamy et al., "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000.
+    """
+    x = np.asarray(features, np.float32)
+    _check(x, groups, labels, false_alarm_rate, k)
+    if len(x) < 2:
+        return OddPhotos(np.zeros(len(x)), np.inf, np.zeros(len(x), bool))
+    x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    names = [str(i) for i in range(len(x))] if groups is None else list(groups)
+    group = np.unique(names, return_inverse=True)[1]
+    reference = _choose_reference(names)
+    wanted = k or int(np.clip(round(_SHARE * len(x)), _MIN_K, _MAX_K))
+    scores = _kth_distances(x, group, reference, _neighbours(wanted, labels, len(x)))
+    threshold = _find_threshold(scores, false_alarm_rate) if len(x) >= MIN_PHOTOS else np.inf
+    return OddPhotos(scores, threshold, scores > threshold)
+
+
+def _check(
+    x: Array, groups: Sequence[str] | None, labels: Sequence[str] | None, rate: float, k: int | None
+) -> None:
+    lengths = [len(names) for names in (groups, labels) if names is not None]
+    if x.ndim != 2 or any(n != len(x) for n in lengths):
+        raise UsageProblem(
+            f"features of shape {x.shape} and names of length {lengths} do not fit together; "
+            "give one row and one name for each photo."
+        )
+    if not np.isfinite(x).all():
+        raise UsageProblem("features hold numbers that are not finite; compute them again.")
+    if not 0 < rate < 0.5 or (k is not None and k < 1):
+        raise UsageProblem(
+            f"false_alarm_rate {rate} must lie between 0 and 0.5, and k, here {k}, be 1 or more."
+        )
+
+
+def _choose_reference(names: list[str]) -> Array:
+    """Return the rows that others are compared with: all, or those first by hash of the group's name."""
+    if len(names) <= _MAX_REFERENCE:
+        return np.arange(len(names))
+    order = sorted(range(len(names)), key=lambda i: hashlib.sha256(names[i].encode()).digest())
+    return np.sort(np.array(order[:_MAX_REFERENCE]))
+
+
+def _neighbours(k: int, labels: Sequence[str] | None, n: int) -> Array:
+    """Return (N,) which neighbour counts for each photo."""
+    if labels is None:
+        return np.full(n, k)
+    sizes = Counter(labels)
+    return np.array([min(k, max(_MIN_K, sizes[label] // 2)) for label in labels])
+
+
+def _kth_distances(x: Array, group: Array, reference: Array, k: Array) -> Array:
+    """Return (N,) distance to the k-th nearest reference photo of another group."""
+    share = len(reference) / len(x)
+    k = np.clip(np.ceil(k * share).astype(np.intp), 1, len(reference) - 1)
+    most = int(k.max())
+    scores = np.zeros(len(x))
+    step = max(1, _BLOCK_NUMBERS // len(reference))
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        squared = np.maximum(2 - 2 * (x[rows] @ x[reference].T), 0)
+        squared[group[rows, None] == group[reference]] = np.inf
+        nearest = np.sort(np.partition(squared, most - 1, axis=1)[:, :most], axis=1)
+        # where fewer photos lie outside of the group, the furthest of them counts
+        last = np.minimum(k[rows], np.isfinite(nearest).sum(axis=1)) - 1
+        kth = nearest[np.arange(len(last)), np.maximum(last, 0)]
+        scores[rows] = np.sqrt(np.where(last >= 0, kth, 0))
+    return scores
+
+
+def _find_threshold(scores: Array, rate: float) -> float:
+    median, upper = np.quantile(scores, [0.5, 0.8413])
+    spread = max(float(upper - median), _MIN_SPREAD * float(median), 1e-6)
+    return float(median + NormalDist().inv_cdf(1 - rate) * spread)

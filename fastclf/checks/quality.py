@@ -1,0 +1,153 @@
+"""Photos that show little: dark, light, blurred, empty, grey among coloured ones, of an odd size or shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Array = npt.NDArray[Any]
+
+_SIDE = 128
+KINDS = ("dark", "light", "blurred", "empty", "grey", "odd size", "odd shape")
+
+# A photo is dark if even its brightest parts are, light if even its darkest parts are.
+_DARK, _LIGHT = 0.30, 0.80
+# Standard deviation of the grey levels (0 to 1) below which there is nothing to see.
+_EMPTY = 0.02
+# Share of the fine contrast that blurring takes away; a photo that is blurred already loses little.
+_BLURRED = 0.35
+# Largest mean distance between the colour channels (0 to 1) of a photo that is grey for the eye.
+_GREY = 0.012
+# Grey is told only where at most this share of the photos is.
+_GREY_SHARE = 0.2
+# How many times smaller (in pixels), or longer for its width, than the folder's median.
+_ODD_SIZE, _ODD_SHAPE = 8.0, 2.5
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is measured on one photo; every value is in [0, 1].
+
+    Attributes
+    ----------
+    bright
+        The 99th percentile of the grey levels.
+    dim
+        The 5th percentile of the grey levels.
+    contrast
+        Standard deviation of the grey levels.
+    sharpness
+        Share of the local differences that a blur takes away (Crete et al., "The Blur Effect", 2007).
+    colour
+        Mean distance between the largest and the smallest channel.
+    """
+
+    bright: float
+    dim: float
+    contrast: float
+    sharpness: float
+    colour: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the fields as JSON values."""
+        return {name: round(value, 5) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class LowQuality:
+    """One finding.
+
+    Attributes
+    ----------
+    index
+        Which photo.
+    kind
+        One of `KINDS`.
+    value, threshold
+        What was measured, and the limit that it is beyond.
+    """
+
+    index: int
+    kind: str
+    value: float
+    threshold: float
+
+
+def measure_quality(image: Image.Image) -> Quality:
+    """Measure an RGB photo as a network would see it: scaled down to 128 pixels on the longer side."""
+    scale = _SIDE / max(image.size)
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BOX)
+    rgb = np.asarray(image, np.float32) / 255
+    grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
+    bright, dim = np.percentile(grey, [99, 5])
+    colour = float((rgb.max(2) - rgb.min(2)).mean())
+    return Quality(float(bright), float(dim), float(grey.std()), _measure_sharpness(grey), colour)
+
+
+def find_low_quality(
+    measures: Sequence[Quality], widths: Sequence[int], heights: Sequence[int]
+) -> list[LowQuality]:
+    """Find the photos that show little, or are unlike the others in size, shape or colour.
+
+    Parameters
+    ----------
+    measures
+        (N,) from `measure_quality`.
+    widths, heights
+        (N,) pixels.
+    """
+    if not measures:
+        return []
+    pixels = np.asarray(widths, float) * np.asarray(heights, float)
+    shapes = np.asarray(widths, float) / np.asarray(heights, float)
+    smaller = np.median(pixels) / pixels
+    longer = np.maximum(shapes / np.median(shapes), np.median(shapes) / shapes)
+    colour = _column(measures, "colour")
+    empty = _column(measures, "contrast") < _EMPTY
+    found = [
+        *_above("odd size", smaller, _ODD_SIZE),
+        *_above("odd shape", longer, _ODD_SHAPE),
+        *_below("empty", _column(measures, "contrast"), _EMPTY),
+        *_below("dark", _column(measures, "bright"), _DARK),
+        *_above("light", _column(measures, "dim"), _LIGHT),
+        *(f for f in _below("blurred", _column(measures, "sharpness"), _BLURRED) if not empty[f.index]),
+    ]
+    if (colour < _GREY).mean() <= _GREY_SHARE:
+        found += _below("grey", colour, _GREY)
+    return sorted(found, key=lambda f: (f.index, KINDS.index(f.kind)))
+
+
+def _column(measures: Sequence[Quality], name: str) -> Array:
+    return np.array([getattr(m, name) for m in measures])
+
+
+def _above(kind: str, values: Array, threshold: float) -> list[LowQuality]:
+    return [LowQuality(int(i), kind, float(values[i]), threshold) for i in np.flatnonzero(values > threshold)]
+
+
+def _below(kind: str, values: Array, threshold: float) -> list[LowQuality]:
+    return [LowQuality(int(i), kind, float(values[i]), threshold) for i in np.flatnonzero(values < threshold)]
+
+
+def _measure_sharpness(grey: Array) -> float:
+    """Return the larger of the losses along the two axes; 0 where there is no difference to lose."""
+    return max(_measure_loss(grey), _measure_loss(grey.T))
+
+
+def _measure_loss(grey: Array, reach: int = 4) -> float:
+    width = 2 * reach + 1
+    if grey.shape[0] <= width:
+        return 1.0  # too few pixels to tell
+    sums = np.cumsum(np.pad(grey, ((reach + 1, reach), (0, 0)), mode="edge"), axis=0)
+    blurred = (sums[width:] - sums[:-width]) / width
+    sharp = np.abs(np.diff(grey, axis=0))
+    lost = np.maximum(0, sharp - np.abs(np.diff(blurred, axis=0)))
+    total = float(sharp.sum())
+    return float(lost.sum()) / total if total > 1e-6 else 0.0

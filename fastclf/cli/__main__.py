@@ -1,0 +1,5 @@
+"""`python -m fastclf.cli`."""
+
+from . import main
+
+main()

@@ -1,0 +1,173 @@
+"""Commands about photos: recipes, check, edits, materialize."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageProblem
+from .console import Json, print_json, quiet_libraries, say, show_progress
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")]
+
+edits = typer.Typer(
+    name="edits", help="Take what was relabelled or removed along, as CSV.", no_args_is_help=True
+)
+
+
+def recipes() -> None:
+    """List the recipes that come with fastclf."""
+    from ..collect import list_recipes, load_recipe
+
+    for name in list_recipes():
+        print(f"{name}: {load_recipe(name).title}")
+
+
+def check(
+    photos: _Folder,
+    model: Annotated[Path | None, typer.Option(help="A model of these photos, to judge labels with.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a report with thumbnails to this file.")] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Look for doubtful labels, too.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Look for unreadable, doubled, doubtful and odd photos. Changes nothing."""
+    from ..bundle import ModelBundle
+    from ..catalog import Catalog
+    from ..checks.page import write_page
+    from ..examine import examine, find_bundle
+
+    if html is not None and not html.absolute().parent.is_dir():
+        raise UsageProblem(f"There is no folder {html.parent} for the report. Name another file with --html.")
+    with Catalog(photos) as catalog:
+        if catalog.note:
+            say(catalog.note)
+        catalog.scan(show_progress("reading photos"))
+        found = catalog.photos().photos
+        default = os.environ.get("FASTCLF_MODEL") or "model"
+        bundle = ModelBundle.load(model) if model is not None else find_bundle(default, found)
+        _prepare_general(catalog)
+        report = examine(catalog, bundle, labels=labels, progress=show_progress("computing features"))
+        if html is not None:
+            hashes = {p.name: p.sha256 for p in found}
+            write_page(report, html, lambda name: catalog.thumbnail(hashes.get(name, "")))
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print(report.to_text())
+    if html is not None:
+        say(f"The report is in {html}.")
+
+
+def _prepare_general(catalog: Catalog) -> None:
+    """Compute features with a pretrained network, where torch and such weights are at hand."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None or find_spec("fastai") is None or not _may_have_weights():
+        return
+    quiet_libraries()
+    with contextlib.redirect_stdout(sys.stderr):
+        from ..examine import remember_general
+        from ..splits import TEST
+        from ..training.backbone import extract_general, find_backbone
+
+        backbone = find_backbone()
+        if backbone is None:
+            return
+        wanted = [p for p in catalog.photos().photos if p.split != TEST]
+        cache = catalog.feature_cache(backbone.features.features_id)
+        extract_general(backbone, cache, wanted, show_progress(f"looking with {backbone.arch}"))
+        remember_general(catalog, backbone.features)
+
+
+def _may_have_weights() -> bool:
+    """Return whether any download of weights left a file; importing torch to learn that costs seconds."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    hub = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
+    hugging = (
+        os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or cache / "huggingface") / "hub"
+    )
+    return any(hub.glob("*.pth")) or any(Path(hugging).glob("models--timm--*"))
+
+
+@edits.command("export")
+def export_edits(
+    photos: _Folder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file; - is stdout.")],
+    log: Annotated[bool, typer.Option("--log", help="Every edit ever made, undone ones too.")] = False,
+) -> None:
+    """Write the edits of a folder as CSV."""
+    from ..catalog import Catalog
+    from ..files import write_atomic
+
+    with Catalog(photos) as catalog:
+        catalog.scan(show_progress("reading photos"))
+        data = catalog.export_edits(log=log)
+    if str(file) == "-":
+        sys.stdout.write(data.decode())
+        return
+    if not file.absolute().parent.is_dir():
+        raise UsageProblem(f"There is no folder {file.parent}. Name another file.")
+    write_atomic(file.absolute(), data)
+    say(f"{data.count(bytes([10])) - 1} edits are in {file}.")
+
+
+@edits.command("import")
+def import_edits(
+    photos: _Folder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file of edits.")],
+    as_json: Json = False,
+) -> None:
+    """Replay edits on a copy of the photos; what is in doubt is left alone and reported."""
+    from ..catalog import Catalog, count_words
+
+    try:
+        data = file.read_bytes()
+    except OSError as e:
+        raise UsageProblem(f"The file of edits {file} cannot be read ({e.strerror}).") from None
+    with Catalog(photos) as catalog:
+        catalog.scan(show_progress("reading photos"))
+        report = catalog.import_edits(data)
+    if as_json:
+        print_json(
+            {
+                "applied": [{"file": r.path, "action": r.action, "to": r.new} for r in report.applied],
+                "already": report.already,
+                "missing": [{"file": path, "reason": reason} for path, reason in report.missing],
+                "conflicts": [{"file": path, "reason": reason} for path, reason in report.conflicts],
+            }
+        )
+    for path, reason in (*report.missing, *report.conflicts):
+        say(f"Left alone: {path} {reason}.")
+    say(
+        f"{len(report.applied)} edits applied ({count_words(report.applied)}), {report.already} were so "
+        f"already, {len(report.missing)} photos missing, {len(report.conflicts)} conflicts."
+    )
+
+
+def materialize(
+    photos: _Folder,
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder.")],
+    as_json: Json = False,
+) -> None:
+    """Write a clean copy of a folder: today's labels, without what was removed."""
+    from ..catalog import Catalog
+
+    with Catalog(photos) as catalog:
+        catalog.scan(show_progress("reading photos"))
+        made = catalog.materialize(dest)
+    if as_json:
+        renamed = [{"file": old, "name": new} for old, new in made.renamed]
+        print_json({"folder": str(dest), "linked": made.linked, "copied": made.copied, "renamed": renamed})
+    for old, new in made.renamed:
+        say(f"{old} is {new} there, since its name was taken.")
+    say(f"{made.linked + made.copied} photos are in {dest} ({made.linked} hard links, {made.copied} copies).")

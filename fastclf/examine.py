@@ -1,0 +1,133 @@
+"""Check a folder with the best features at hand: general ones, a model's own, or a plain descriptor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bundle import ModelBundle
+from .catalog import Catalog
+from .checks.report import CheckReport
+from .errors import BundleError
+from .extract import compute_logits, extract_features
+from .files import write_atomic
+from .metrics import compute_softmax
+from .photos import Photo, Progress
+from .splits import TEST, TRAIN
+
+Array = npt.NDArray[Any]
+
+_GENERAL = "general.json"
+
+
+@dataclass(frozen=True)
+class GeneralFeatures:
+    """Features of a network that knows nothing of these labels.
+
+    Attributes
+    ----------
+    features_id
+        Names them in the cache.
+    source
+        In words.
+    """
+
+    features_id: str
+    source: str
+
+
+def examine(
+    catalog: Catalog,
+    bundle: ModelBundle | None = None,
+    *,
+    labels: bool = True,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Check the photos of the last scan with the best features at hand.
+
+    General features that are cached (see `remember_general`) come first, since they never saw the labels;
+    then the model's own, with its own answers about photos that it was not trained on; then a plain
+    descriptor.
+
+    Parameters
+    ----------
+    catalog
+        The photos' catalog, scanned.
+    bundle
+        A model of these photos.
+    labels
+        Whether labels are checked, which takes a child process.
+    progress
+        Called with (done, all) while features are computed.
+    """
+    photos = catalog.photos().photos
+    general = _find_general(catalog, photos)
+    if general is not None:
+        features, source = general
+        return catalog.check(features, provenance=source, labels=labels)
+    if bundle is None or not knows_photos(bundle, photos):
+        return catalog.check(labels=labels)
+    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+    features = extract_features(cache, photos, bundle, progress=progress)
+    return catalog.check(
+        features,
+        find_own_answers(bundle, photos, features),
+        f"the body of {bundle.title} ({bundle.manifest['arch']})",
+        vocab=bundle.vocab,
+        out_of_sample=False,
+        labels=labels,
+        notes=(
+            "The features come from a network that was trained on these labels, which hides some wrong ones; "
+            "the photos that it was not trained on are judged by its own answers.",
+        ),
+    )
+
+
+def find_own_answers(bundle: ModelBundle, photos: Sequence[Photo], features: Array) -> Array:
+    """Return (N, K) probabilities of the bundle about photos it was never trained on, NaN elsewhere."""
+    trained = {row.sha256 for row in bundle.read_photos() if row.split == TRAIN}
+    logits = compute_logits(features, bundle)
+    probs = np.full(logits.shape, np.nan)
+    rows = np.isfinite(logits).all(1) & np.array([p.sha256 not in trained for p in photos], bool)
+    if rows.any():
+        probs[rows] = compute_softmax(logits[rows], bundle.temperature)
+    return probs
+
+
+def knows_photos(bundle: ModelBundle, photos: Sequence[Photo]) -> bool:
+    """Return whether a bundle was trained on some of these photos."""
+    known = {row.sha256 for row in bundle.read_photos()}
+    return any(p.sha256 in known for p in photos)
+
+
+def find_bundle(path: str | Path, photos: Sequence[Photo]) -> ModelBundle | None:
+    """Return the bundle at `path` if there is a sound one that was trained on some of these photos."""
+    try:
+        bundle = ModelBundle.load(path, verify=False)
+    except BundleError:
+        return None
+    return bundle if knows_photos(bundle, photos) else None
+
+
+def remember_general(catalog: Catalog, general: GeneralFeatures) -> None:
+    """Note that general features of this folder's photos are in the cache."""
+    text = json.dumps({"features_id": general.features_id, "source": general.source})
+    write_atomic(catalog.private / _GENERAL, text.encode())
+
+
+def _find_general(catalog: Catalog, photos: Sequence[Photo]) -> tuple[Array, str] | None:
+    """Return cached general features, unless they lack photos that may be looked at."""
+    try:
+        noted = json.loads((catalog.private / _GENERAL).read_text(encoding="utf-8"))
+        cache, source = catalog.feature_cache(noted["features_id"]), str(noted["source"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    features, there = cache.stack([p.sha256 for p in photos])
+    wanted = np.array([p.split != TEST for p in photos], bool)
+    return (features, source) if features.size and there[wanted].all() else None

@@ -1,0 +1,100 @@
+"""Features computed once: kept beside the photos, by the photos' content and by what computed them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .files import hash_bytes, write_atomic_with
+
+Array = npt.NDArray[Any]
+
+_MAX_CHUNKS = 16
+
+
+class FeatureCache:
+    """Feature vectors by the sha256 of the photo's file.
+
+    A chunk is written under a temporary name and renamed, so a kill leaves whole chunks only, and two
+    processes add chunks of their own.
+
+    Parameters
+    ----------
+    private
+        The private folder of a photo folder; the vectors go below ``features/`` in it.
+    features_id
+        Names the network (or descriptor) and the preprocessing.
+    """
+
+    def __init__(self, private: Path, features_id: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", features_id) or features_id.startswith("."):
+            raise ValueError(f"{features_id!r} cannot name a folder of features.")
+        self.folder = private / "features" / features_id
+        self._vectors: dict[str, Array] | None = None
+
+    def load(self) -> dict[str, Array]:
+        """Return {sha256: (D,) float32} of all vectors; a damaged chunk is passed over."""
+        if self._vectors is None:
+            self._vectors = {}
+            for chunk in self._chunks():
+                self._vectors |= _read_chunk(chunk)
+        return self._vectors
+
+    def add(self, vectors: Mapping[str, Array]) -> None:
+        """Keep more vectors."""
+        known = self.load()
+        new = {sha: np.asarray(v, np.float32) for sha, v in vectors.items() if sha not in known}
+        if not new:
+            return
+        known |= new
+        chunks = self._chunks()
+        if len(chunks) < _MAX_CHUNKS:
+            self._write(new)
+            return
+        self._write(known)
+        for chunk in chunks:
+            chunk.unlink(missing_ok=True)
+
+    def stack(self, hashes: Sequence[str]) -> tuple[Array, Array]:
+        """Return (N, D) float32 vectors of contents, NaN where there is none, and (N,) where there is one."""
+        known = self.load()
+        there = np.array([sha in known for sha in hashes], bool)
+        width = len(next(iter(known.values()))) if known else 0
+        rows = np.full((len(hashes), width), np.nan, np.float32)
+        for row, sha in zip(rows, hashes, strict=True):
+            if sha in known:
+                row[:] = known[sha]
+        return rows, there
+
+    def clear(self) -> None:
+        """Forget all vectors of this kind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._vectors = None
+
+    def _chunks(self) -> list[Path]:
+        return sorted(self.folder.glob("*.npz"))
+
+    def _write(self, vectors: Mapping[str, Array]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        hashes = np.array(sorted(vectors))
+        rows = np.stack([vectors[sha] for sha in hashes])
+        name = hash_bytes("".join(hashes).encode())[:24]
+        write_atomic_with(self.folder / f"{name}.npz", lambda f: np.savez(f, sha256=hashes, features=rows))
+
+
+def _read_chunk(chunk: Path) -> dict[str, Array]:
+    try:
+        with np.load(chunk, allow_pickle=False) as arrays:
+            hashes, rows = arrays["sha256"], arrays["features"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {}
+    if rows.ndim != 2 or len(hashes) != len(rows) or not np.isfinite(rows).all():
+        return {}
+    return dict(zip(map(str, hashes), rows, strict=True))

@@ -1,0 +1,140 @@
+"""Where fastclf keeps its own files about a folder of photos."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from .errors import CatalogError
+from .files import hash_bytes
+
+DATABASE = "catalog.sqlite"
+# File systems on which SQLite's locks or its shared memory cannot be relied on.
+_NETWORK = {
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "lustre", "ceph", "glusterfs", "beegfs",
+    "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone", "fuse.glusterfs", "fuse.davfs", "davfs",
+    "fuse.goofys", "fuse.blobfuse", "fuse.google-drive-ocamlfuse", "fuse.drive",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PrivatePlace:
+    """Where the catalog, the features and the decoded copies of a photo folder are.
+
+    Attributes
+    ----------
+    path
+        The folder, which exists and can be written.
+    inside
+        Whether it is ``.fastclf`` in the folder of photos.
+    note
+        A sentence for the user where it is not; else "".
+    """
+
+    path: Path
+    inside: bool
+    note: str = ""
+
+
+def find_private_place(folder: Path) -> PrivatePlace:
+    """Return where fastclf keeps its own files about a folder of photos, and create it.
+
+    ``.fastclf`` inside it. Where that cannot be written or lies on a network file system: a folder, named by
+    the hash of the photo folder's path, below ``FASTCLF_CATALOG`` or else below the user's data directory.
+
+    Raises
+    ------
+    CatalogError
+        If no place can be written.
+    """
+    inside = folder / ".fastclf"
+    reason = _find_obstacle(folder, inside)
+    if not reason:
+        return PrivatePlace(inside, True)
+    outside = _make_outside(folder)
+    _take_along(inside, outside)
+    note = (
+        f"{folder} {reason}, so what fastclf notes about it is kept in {outside} "
+        "(FASTCLF_CATALOG names another place)."
+    )
+    return PrivatePlace(outside, False, note)
+
+
+def find_filesystem(path: Path, mounts: str | None = None) -> str:
+    """Return the type of the file system that `path` lies on, or "" where the system does not say.
+
+    Parameters
+    ----------
+    path
+        Any path.
+    mounts
+        The text of Linux' ``/proc/self/mountinfo``; read if it is not given.
+    """
+    if str(path).startswith("\\\\"):
+        return "smb3"
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+    real, best, kind = path.resolve(), -1, ""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) < 5 or not after:
+            continue
+        point = Path(fields[4].replace("\\040", " "))
+        # of two mounts on one point the later one hides the other
+        if (point == real or point in real.parents) and len(point.parts) >= best:
+            best, kind = len(point.parts), after.split()[0]
+    return kind
+
+
+def _find_obstacle(folder: Path, inside: Path) -> str:
+    """Return why `inside` cannot hold the catalog, or ""."""
+    if find_filesystem(folder) in _NETWORK:
+        return "lies on a network file system, where a database is not safe"
+    try:
+        inside.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=inside):
+            pass
+    except OSError:
+        return "cannot be written"
+    return ""
+
+
+def _make_outside(folder: Path) -> Path:
+    name = hash_bytes(str(folder.resolve()).encode(errors="surrogateescape"))[:16]
+    named = os.environ.get("FASTCLF_CATALOG")
+    if named:
+        roots = [Path(named)]
+    else:
+        roots = [Path(platformdirs.user_data_dir("fastclf", False)), Path(tempfile.gettempdir()) / "fastclf"]
+    for root in roots:
+        with contextlib.suppress(OSError):
+            (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=root / name):
+                pass
+            return root / name
+    raise CatalogError(
+        f"Neither {folder} nor {roots[0]} can be written, so there is no place for the catalog. Name a "
+        "folder that can be written in FASTCLF_CATALOG."
+    )
+
+
+def _take_along(inside: Path, outside: Path) -> None:
+    """Start from the catalog that came with a folder which cannot be written."""
+    source, target = inside / DATABASE, outside / DATABASE
+    if target.exists() or not source.is_file():
+        return
+    with contextlib.suppress(OSError):
+        for suffix in ("-wal", ""):  # the database last: it makes the copy count
+            part = source.with_name(source.name + suffix)
+            if part.is_file():
+                shutil.copyfile(part, outside / part.name)

@@ -1,0 +1,165 @@
+"""Retrain the head on today's labels, in seconds: the new bundle stands beside the old one.
+
+This half is light; `refit_worker` is the child process and needs scikit-learn and onnx (the extra `clean`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .bundle import ModelBundle
+from .children import run_child
+from .errors import RefitError
+from .files import swap_folder
+
+_TIMEOUT = 3600.0
+
+
+@dataclass(frozen=True)
+class ChangedAnswer:
+    """A validation photo whose answer became right, or wrong.
+
+    Attributes
+    ----------
+    id, name, label
+        The photo, and its label of today.
+    before, after
+        The answer of the old and of the new model.
+    """
+
+    id: int
+    name: str
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A refitted model beside the old one.
+
+    Attributes
+    ----------
+    model, candidate
+        Folders of the old and of the new bundle.
+    before, after
+        Accuracy of both on the same validation photos, with today's labels.
+    n
+        How many photos these are.
+    n_train
+        How many photos the head was fitted on.
+    changed
+        The photos whose answer changed sides.
+    computed
+        How many photos' features had to be computed; the others' were cached.
+    seconds
+        From start to written bundle.
+    notes
+        Sentences for the user.
+    """
+
+    model: Path
+    candidate: Path
+    before: float
+    after: float
+    n: int
+    n_train: int
+    changed: tuple[ChangedAnswer, ...]
+    computed: int
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -> Refit:
+    """Fit the head, the temperature and the unfamiliarity anew on today's labels.
+
+    The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
+    to ``MODEL-new`` beside the old one, which stays untouched until `use_refit`.
+
+    Parameters
+    ----------
+    model
+        Folder of the bundle.
+    folder
+        The photos, with their catalog.
+    timeout
+        Seconds until the child process is ended.
+
+    Raises
+    ------
+    BundleError, PhotosError, RefitError, MissingExtraError
+        With a sentence; the old bundle is as it was.
+    """
+    old = ModelBundle.load(model)
+    candidate = find_candidate(old.path)
+    _check_writable(candidate)
+    with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
+        report = Path(scratch, "report.json")
+        run_child(
+            "fastclf.refit_worker",
+            [old.path.absolute(), Path(folder).absolute(), candidate.absolute(), report],
+            what="Retraining",
+            error=RefitError,
+            timeout=timeout,
+        )
+        values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    changed = tuple(ChangedAnswer(**c) for c in values.pop("changed"))
+    return Refit(old.path, candidate, changed=changed, notes=tuple(values.pop("notes")), **values)
+
+
+def find_candidate(model: Path) -> Path:
+    """Return the folder of the bundle that a refit of `model` writes."""
+    model = model.absolute()
+    return model.with_name(f"{model.name}-new")
+
+
+def find_previous(model: Path) -> Path:
+    """Return the folder that keeps the bundle which the last refit replaced."""
+    model = model.absolute()
+    return model.with_name(f"{model.name}-previous")
+
+
+def use_refit(model: str | Path) -> ModelBundle:
+    """Put the refitted bundle in the old one's place; the old one is kept as ``MODEL-previous``.
+
+    Raises
+    ------
+    BundleError
+        If there is no sound refitted bundle. Nothing is changed then.
+    """
+    path = Path(model)
+    candidate = ModelBundle.load(find_candidate(path)).path
+    previous = find_previous(path)
+    shutil.rmtree(previous, ignore_errors=True)
+    # a copy, because the old bundle has to stay in its place until the new one takes it in one step
+    shutil.copytree(path, previous, copy_function=_link_or_copy)
+    swap_folder(candidate, path)
+    return ModelBundle.load(path)
+
+
+def discard_refit(model: str | Path) -> None:
+    """Remove the refitted bundle; the old one goes on."""
+    shutil.rmtree(find_candidate(Path(model)), ignore_errors=True)
+
+
+def _check_writable(candidate: Path) -> None:
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{candidate.name}.", dir=candidate.parent):
+            pass
+    except OSError as e:
+        raise RefitError(
+            f"The new model cannot be written beside the old one: {candidate.parent} ({e.strerror})."
+        ) from None
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,277 @@
+"""The child process of `refit`: scikit-learn fits the head, onnx writes it into the graph.
+
+Called as ``python -m fastclf.refit_worker MODEL PHOTOS OUT REPORT``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import __version__
+from .bundle import ModelBundle, PhotoRow, write_photos
+from .catalog import Catalog
+from .children import FAILED, MISSING, NO_MEMORY
+from .errors import FastclfError, RefitError
+from .extract import compute_logits, extract_features
+from .files import replaced_folder, utc_now
+from .images import MAX_FOLDER_BYTES, decode_photo
+from .judging import Answers, describe_answers, write_examples
+from .manifest import hash_files, python_version, write_manifest
+from .photos import Photo
+from .predictor import Predictor
+from .splits import TEST, TRAIN, VALID
+
+try:
+    import onnx
+    from onnx import numpy_helper
+    from sklearn.linear_model import LogisticRegression
+except ImportError as e:
+    sys.stderr.write(f"{e.name or e}\n")
+    sys.exit(MISSING)
+
+Array = npt.NDArray[Any]
+
+# Strength of the pull towards small weights, on features scaled to unit variance.
+_C = 0.02
+_PARITY, _PARITY_PHOTOS = 1e-3, 4
+
+
+def main(model: str, folder: str, out: str, report: str) -> None:
+    """Refit and write the bundle and the report."""
+    started = time.monotonic()
+    bundle = ModelBundle.load(model, verify=False)
+    with Catalog(folder) as catalog:
+        photos = Photos(catalog, bundle)
+        before, after, values = _refit(catalog, bundle, photos, Path(out))
+    changed = [
+        {"id": p.id, "name": p.name, "label": p.label, "before": b, "after": a}
+        for p, b, a in zip(photos.valid, before, after, strict=True)
+        if (b == p.label) != (a == p.label)
+    ]
+    values |= {"changed": changed, "seconds": round(time.monotonic() - started, 2)}
+    Path(report).write_text(json.dumps(values), encoding="utf-8")
+
+
+class Photos:
+    """The training and validation photos of today, with their features."""
+
+    def __init__(self, catalog: Catalog, bundle: ModelBundle) -> None:
+        catalog.scan()
+        found = catalog.photos()
+        usable = found.without(p for group in found.find_conflicts() for p in group)
+        rows = bundle.read_photos()
+        catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
+        assignment = catalog.assign_splits(usable.photos)
+        trained_on = {row.sha256 for row in rows if row.split == TRAIN}
+        self.rows = [
+            PhotoRow(p.sha256, p.label, group, split)
+            for p, group, split in zip(usable.photos, assignment.groups, assignment.splits, strict=True)
+            if split
+        ]
+        by_split: dict[str, list[Photo]] = {TRAIN: [], VALID: [], TEST: [], "": []}
+        for photo, split in zip(usable.photos, assignment.splits, strict=True):
+            by_split[split].append(photo)
+        self.train = by_split[TRAIN]
+        # what the body was trained on says nothing about new photos, whatever is on record
+        self.valid = [p for p in by_split[VALID] if p.sha256 not in trained_on]
+        self.sealed = len(by_split[TEST])
+        cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+        wanted = [*self.train, *self.valid]
+        self.computed = len({p.sha256 for p in wanted} - cache.load().keys())
+        features = extract_features(cache, wanted, bundle)
+        usable_rows = np.asarray(
+            np.isfinite(features).all(1) if features.size else np.zeros(len(wanted), bool)
+        )
+        n = len(self.train)
+        self.train_features, self.valid_features = (
+            features[:n][usable_rows[:n]],
+            features[n:][usable_rows[n:]],
+        )
+        self.train = [p for p, ok in zip(self.train, usable_rows[:n], strict=True) if ok]
+        self.valid = [p for p, ok in zip(self.valid, usable_rows[n:], strict=True) if ok]
+        self._check(catalog.folder)
+
+    def _check(self, folder: Path) -> None:
+        labels = {p.label for p in self.train}
+        if len(labels) < 2:
+            raise RefitError(
+                f"{folder} holds training photos of {len(labels)} class; a classifier needs two. Restore or "
+                "relabel photos."
+            )
+        if not self.valid:
+            raise RefitError(f"{folder} holds no validation photos to judge a new head on. Restore some.")
+
+
+def _refit(
+    catalog: Catalog, bundle: ModelBundle, photos: Photos, out: Path
+) -> tuple[list[str], list[str], dict[str, Any]]:
+    vocab = sorted({p.label for p in photos.train})
+    notes = _describe_vocab(bundle.vocab, vocab, photos)
+    # a label that no training photo has cannot be answered; its photos count as wrong for both
+    valid = [i for i, p in enumerate(photos.valid) if p.label in vocab]
+    train_y = np.array([vocab.index(p.label) for p in photos.train])
+    valid_y = np.array([vocab.index(photos.valid[i].label) for i in valid])
+    weight, bias = fit_head(photos.train_features, train_y)
+    logits = photos.valid_features @ weight.T + bias
+    train = Answers(photos.train_features @ weight.T + bias, photos.train_features, train_y)
+    judged = Answers(logits[valid], photos.valid_features[valid], valid_y)
+    _write_bundle(bundle, photos, vocab, (weight, bias), train, judged, out, catalog)
+    before = [bundle.vocab[k] for k in compute_logits(photos.valid_features, bundle).argmax(1)]
+    after = [vocab[k] for k in logits.argmax(1)]
+    truth = [p.label for p in photos.valid]
+    values = {
+        "before": float(np.mean([a == b for a, b in zip(before, truth, strict=True)])),
+        "after": float(np.mean([a == b for a, b in zip(after, truth, strict=True)])),
+        "n": len(truth),
+        "n_train": len(photos.train),
+        "computed": photos.computed,
+        "notes": notes,
+    }
+    return before, after, values
+
+
+def fit_head(features: Array, targets: Array) -> tuple[Array, Array]:
+    """Fit multinomial logistic regression and return its weight (K, D) and bias (K,), float32.
+
+    Parameters
+    ----------
+    features
+        (N, D) pooled body output.
+    targets
+        (N,) indices 0 to K - 1, each at least once.
+    """
+    mean, scale = features.mean(0), features.std(0) + 1e-6 * max(float(features.std()), 1e-12) + 1e-12
+    # one common factor keeps the sum of squares at about one a photo, whatever the width
+    width = np.sqrt(features.shape[1])
+    x = ((features - mean) / scale / width).astype(np.float64)
+    model = LogisticRegression(C=_C * features.shape[1], max_iter=300, tol=1e-4).fit(x, targets)
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:  # two classes: scikit-learn fits their difference
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    weight = weight / (scale * width)
+    bias = bias - weight @ mean
+    return weight.astype(np.float32), bias.astype(np.float32)
+
+
+def _describe_vocab(old: list[str], new: list[str], photos: Photos) -> list[str]:
+    notes = []
+    if set(new) - set(old):
+        notes.append(f"New classes: {', '.join(sorted(set(new) - set(old)))}.")
+    if set(old) - set(new):
+        notes.append(f"No training photo is left of: {', '.join(sorted(set(old) - set(new)))}.")
+    if photos.computed:
+        notes.append(f"Features of {photos.computed} photos had to be computed; next time they are at hand.")
+    return notes
+
+
+def _write_bundle(
+    bundle: ModelBundle,
+    photos: Photos,
+    vocab: list[str],
+    head: tuple[Array, Array],
+    train: Answers,
+    valid: Answers,
+    out: Path,
+    catalog: Catalog,
+) -> None:
+    old = bundle.manifest
+    manifest: dict[str, Any] = {
+        **old,
+        "fastclf": __version__,
+        "python": python_version(),
+        "created": utc_now(),
+        "vocab": vocab,
+        "metrics": {"train": None, "valid": None, "test": None},
+        "sealed_test": {"n": photos.sealed, "openings": old["sealed_test"]["openings"]},
+        "refits": [*old.get("refits", []), _describe_refit(old, photos, catalog)],
+        "export_pkl": "dropped: the head was refitted, so fastai's Learner would answer otherwise",
+        "parity": None,
+    }
+    with replaced_folder(out) as staging:
+        write_head(bundle.onnx_path, staging / "model.onnx", *head)
+        np.savez(staging / "head.npz", weight=head[0], bias=head[1])
+        describe_answers(manifest, staging, train, valid)
+        write_photos(staging, photos.rows)
+        write_examples([(p.label, p.path) for p in photos.valid if p.label in vocab], staging / "examples")
+        write_manifest(staging, {**manifest, "files": hash_files(staging)})
+        manifest["parity"] = check_head(staging, photos, head)
+        manifest["files"] = hash_files(staging)
+        write_manifest(staging, manifest)
+
+
+def _describe_refit(old: dict[str, Any], photos: Photos, catalog: Catalog) -> dict[str, Any]:
+    return {
+        "time": utc_now(),
+        "of": old["created"],
+        "n_train": len(photos.train),
+        "edits": len(catalog.edits()),
+    }
+
+
+def write_head(source: Path, target: Path, weight: Array, bias: Array) -> None:
+    """Write a bundle's graph with another head; the number of classes may differ.
+
+    Raises
+    ------
+    RefitError
+        If the graph's last layer is not the one that a bundle promises.
+    """
+    model = onnx.load(str(source))
+    graph = model.graph
+    places = {t.name: t for t in graph.initializer}
+    if not {"head.weight", "head.bias"} <= places.keys():
+        raise RefitError(f"The graph {source} has no head.weight and head.bias. Train again.")
+    for name, values in (("head.weight", weight), ("head.bias", bias)):
+        places[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
+    for value in [*graph.output, *graph.value_info]:
+        if value.name == "logits":
+            value.type.tensor_type.shape.dim[-1].Clear()
+            value.type.tensor_type.shape.dim[-1].dim_value = len(bias)
+        if value.name in places and value.name.startswith("head."):
+            value.type.tensor_type.shape.dim[0].dim_value = len(bias)
+    target.write_bytes(model.SerializeToString())
+
+
+def check_head(staging: Path, photos: Photos, head: tuple[Array, Array]) -> dict[str, Any]:
+    """Compare the written graph's answers with the head's on cached features.
+
+    Raises
+    ------
+    RefitError
+        If they differ by more than 1e-3, relative to the size of the logits.
+    """
+    some = photos.valid[:_PARITY_PHOTOS]
+    images = [decode_photo(p.path, max_bytes=MAX_FOLDER_BYTES).image for p in some]
+    with Predictor(ModelBundle.load(staging, verify=False)) as predictor:
+        logits, _ = predictor.run(predictor.preprocess.batch(images))
+    expected = photos.valid_features[: len(some)] @ head[0].T + head[1]
+    worst = float(np.abs(logits - expected).max() / max(1.0, float(np.abs(expected).max())))
+    if not worst <= _PARITY:
+        raise RefitError(
+            f"The new model's answers differ from its head's by {worst:.2g} (allowed: {_PARITY:g}), so it "
+            "was not written. The cached features may be of another model: remove .fastclf/features and try "
+            "again."
+        )
+    return {"photos": len(some), "largest_difference": worst, "allowed": _PARITY}
+
+
+if __name__ == "__main__":
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            main(*sys.argv[1:])
+    except FastclfError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(FAILED)
+    except MemoryError:
+        sys.exit(NO_MEMORY)
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}.\n")
+        sys.exit(FAILED)

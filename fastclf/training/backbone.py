@@ -1,0 +1,152 @@
+"""General features from a pretrained network whose weights are on this machine; nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+import torchvision
+from huggingface_hub import try_to_load_from_cache
+from torch import Tensor, nn
+
+from ..errors import UnreadablePhotoError
+from ..examine import GeneralFeatures
+from ..features import FeatureCache
+from ..files import hash_file
+from ..images import MAX_FOLDER_BYTES, decode_photo
+from ..photos import Photo, Progress
+from ..preprocess import Preprocess
+
+# The first whose weights are at hand is taken: the better on ImageNet, the earlier.
+ARCHS = (
+    "resnet50", "convnext_tiny.fb_in22k", "levit_256", "mobilenetv4_conv_small", "resnet34", "resnet18",
+)  # fmt: skip
+_BATCH = 16
+_KEEP = 256
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained network with its weights' file.
+
+    Attributes
+    ----------
+    arch
+        A torchvision or timm name.
+    weights
+        The file.
+    """
+
+    arch: str
+    weights: Path
+
+    @property
+    def features(self) -> GeneralFeatures:
+        """How its features are called in the cache and in words."""
+        name = f"{self.arch}-{hash_file(self.weights)[:16]}"
+        return GeneralFeatures(name, f"{self.arch} with its published weights, frozen")
+
+
+def find_backbone(archs: Sequence[str] = ARCHS) -> Backbone | None:
+    """Return a pretrained network whose weights an earlier download left on this machine, or None."""
+    for arch in archs:
+        path = find_weights(arch)
+        if path is not None:
+            return Backbone(arch, path)
+    return None
+
+
+def find_weights(arch: str) -> Path | None:
+    """Return the file of an architecture's default weights in torchvision's or timm's cache, or None."""
+    if arch in torchvision.models.list_models(module=torchvision.models):
+        url = torchvision.models.get_model_weights(arch).DEFAULT.url
+        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+        if path.is_file():
+            return path
+    if timm.is_model(arch):
+        repository = timm.models.get_pretrained_cfg(arch).hf_hub_id
+        for name in ("model.safetensors", "pytorch_model.bin") if repository else ():
+            found = try_to_load_from_cache(str(repository).rstrip("/"), name)
+            if isinstance(found, str):
+                return Path(found)
+    return None
+
+
+def extract_general(
+    backbone: Backbone, cache: FeatureCache, photos: Sequence[Photo], progress: Progress | None = None
+) -> int:
+    """Compute and cache the pooled features of the photos that lack them; returns how many.
+
+    Parameters
+    ----------
+    backbone
+        From `find_backbone`.
+    cache
+        Of its features.
+    photos
+        The photos.
+    progress
+        Called with (done, all).
+    """
+    known = cache.load()
+    todo = list({p.sha256: p for p in photos if p.sha256 not in known}.values())
+    if not todo:
+        return 0
+    body, prepare = _open(backbone)
+    found: dict[str, Any] = {}
+    for start in range(0, len(todo), _BATCH):
+        found |= _run(body, prepare, todo[start : start + _BATCH])
+        if len(found) >= _KEEP or start + _BATCH >= len(todo):
+            cache.add(found)
+            found = {}
+        if progress:
+            progress(min(start + _BATCH, len(todo)), len(todo))
+    return len(todo)
+
+
+def _open(backbone: Backbone) -> tuple[nn.Module, Callable[[Sequence[Any]], Tensor]]:
+    """Return the network without its classifier, and what turns RGB photos into its input."""
+    if backbone.weights.suffix == ".pth":
+        model = torchvision.models.get_model(backbone.arch, weights=None)
+        state = torch.load(backbone.weights, map_location="cpu", weights_only=True)
+        model.load_state_dict(state)
+        model.fc = nn.Identity()
+        size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    else:
+        model = timm.create_model(
+            backbone.arch,
+            pretrained=True,
+            num_classes=0,
+            pretrained_cfg_overlay={"file": str(backbone.weights)},
+        )
+        config = timm.data.resolve_model_data_config(model)
+        size, mean, std = config["input_size"][-1], config["mean"], config["std"]
+    transform = Preprocess((3, size, size), (size, size), "squish")
+    shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (mean, std))
+
+    def prepare(images: Sequence[Any]) -> Tensor:
+        return (torch.from_numpy(transform.batch(images)) - shift) / scale
+
+    return model.eval(), prepare
+
+
+def _run(
+    body: nn.Module, prepare: Callable[[Sequence[Any]], Tensor], photos: Sequence[Photo]
+) -> dict[str, Any]:
+    images, hashes = [], []
+    for photo in photos:
+        try:
+            images.append(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image)
+            hashes.append(photo.sha256)
+        except UnreadablePhotoError:
+            continue  # it vanished since the scan
+    if not images:
+        return {}
+    with torch.no_grad():
+        features = body(prepare(images)).flatten(1).numpy().astype(np.float32)
+    return dict(zip(hashes, features, strict=True))

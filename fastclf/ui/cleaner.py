@@ -1,0 +1,201 @@
+"""ImageClassifierCleaner: fastai's name and contract, without fastai."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..errors import UsageProblem
+from ..images import decode_photo, encode_jpeg, make_thumbnail
+from .grid import PhotoGrid
+from .models import format_share
+from .queue import ALL
+from .review import Decision, Reason, ReviewItem
+from .review_model import ReviewModel
+from .sources import JudgedPhotos, read_source
+
+_logger = logging.getLogger(__name__)
+
+KEEP, DELETE = "<Keep>", "<Delete>"
+_SPLITS = {"Train": "train", "Valid": "valid"}
+
+
+class ImageClassifierCleaner(widgets.VBox):
+    """Relabel or remove the photos that a model finds hardest; changes no file.
+
+    As with fastai's, a class and a split are chosen, the photos with the highest loss come first, and
+    ``delete()`` and ``change()`` say what was chosen for the paths in ``fns``. Unlike there, choices survive
+    a switch of class or split, there are pages, undo and keys, and a Learner's training photos are judged
+    without random augmentation (``dls.test_dl``), so their order is the same every time.
+
+    Parameters
+    ----------
+    source
+        A fastai Learner, or anything with ``fns`` (N paths), ``labels`` (N, names or indices) and
+        ``pred_probs`` (N, K), optionally ``vocab`` (K names) and ``splits`` (N of "train", "valid", "test").
+        Without splits all photos count as "Train". Photos of a split "test" are left out: what a model
+        answers on them is not to be seen while cleaning.
+    max_n
+        Most photos of one class and split, 30 as in fastai; None for all.
+    page_size
+        Photos on one page.
+
+    Raises
+    ------
+    UsageProblem
+        If the source is neither, or its parts do not fit together.
+
+    Examples
+    --------
+    In a notebook, after some photos were marked::
+
+        cleaner = ImageClassifierCleaner(learn)
+        cleaner
+        for idx in cleaner.delete(): cleaner.fns[idx].unlink()
+        for idx, label in cleaner.change(): shutil.move(cleaner.fns[idx], path / label)
+    """
+
+    def __init__(self, source: Any, max_n: int | None = 30, *, page_size: int = 24) -> None:
+        if max_n is not None and max_n < 1:
+            raise UsageProblem(f"max_n is {max_n}; it must be 1 or more, or None for all photos.")
+        store = _JudgedStore(read_source(source))
+        losses = store.photos.losses
+        self.model = ReviewModel(
+            store, page_size=page_size, limit=max_n, rank=lambda item: (-losses[item.key],)
+        )
+        self.dd_cats = widgets.Dropdown(options=store.vocab, description="Class")
+        self.dd_ds = widgets.Dropdown(options=tuple(_SPLITS), description="Split")
+        self.model.view = ALL
+        self._on_filter_change(None)
+        self.model.load()
+        self.grid = PhotoGrid(self.model)
+        self._undo = widgets.Button(description="Undo")
+        self._redo = widgets.Button(description="Redo")
+        row = widgets.HBox([self.dd_cats, self.dd_ds, self._undo, self._redo])
+        row.add_class("fastclf-clean-filters")
+        super().__init__([row, self.grid])
+        self.add_class("fastclf")
+        self._link()
+
+    @property
+    def fns(self) -> list[Path]:
+        """The paths of the current class and split over all pages, highest loss first, at most `max_n`."""
+        return [item.fn for item in self.model.queue]
+
+    @property
+    def pending(self) -> dict[Path, str]:
+        """The choices of all classes and splits, the current one included.
+
+        {path: new label or "<Delete>"}; what is kept is not in it.
+        """
+        return {self.model.item(key).fn: _value(decision) for key, decision in self.model.pending.items()}
+
+    @property
+    def widget(self) -> ImageClassifierCleaner:
+        """The cleaner itself, where fastai's keeps its widget."""
+        return self
+
+    def values(self) -> list[str]:
+        """Return what was chosen for each of `fns`: "<Keep>", "<Delete>" or the new label."""
+        return [_value(self.model.pending.get(item.key)) for item in self.model.queue]
+
+    def delete(self) -> list[int]:
+        """Return the indices into `fns` of the photos to delete."""
+        return [i for i, value in enumerate(self.values()) if value == DELETE]
+
+    def change(self) -> list[tuple[int, str]]:
+        """Return (index into `fns`, new label) of the photos to relabel."""
+        return [(i, value) for i, value in enumerate(self.values()) if value not in (KEEP, DELETE)]
+
+    def _link(self) -> None:
+        self.dd_cats.observe(self._on_filter_change, "value")
+        self.dd_ds.observe(self._on_filter_change, "value")
+        self._undo.on_click(lambda _: self._guard(self.model.undo))
+        self._redo.on_click(lambda _: self._guard(self.model.redo))
+        self.model.observe(self._on_history_change, ["can_undo", "can_redo", "revision"])
+        self._on_history_change(None)
+
+    def _guard(self, act: Any) -> None:
+        try:
+            act()
+        except Exception:
+            _logger.exception("an action of the cleaner failed")
+            self.model.refuse("That did not work, and nothing was changed.")
+
+    def _on_filter_change(self, _: Any) -> None:
+        self._guard(self._filter)
+
+    def _filter(self) -> None:
+        self.model.label, self.model.split = self.dd_cats.value, _SPLITS[self.dd_ds.value]
+
+    def _on_history_change(self, _: Any) -> None:
+        self._undo.disabled, self._redo.disabled = not self.model.can_undo, not self.model.can_redo
+
+
+class _JudgedStore:
+    """Photos of a source as a review store; nothing is ever stored."""
+
+    def __init__(self, photos: JudgedPhotos) -> None:
+        self.photos = photos
+        self.vocab = photos.vocab
+
+    def load_items(self) -> list[ReviewItem]:
+        """Return all photos but those of a test set, in the source's order."""
+        root = _find_root(self.photos.fns)
+        answers = self.photos.pred_probs.argmax(axis=1)
+        return [
+            self._build_item(key, int(answers[key]), root)
+            for key, split in enumerate(self.photos.splits)
+            if split != "test"
+        ]
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Decode one photo; raises UnreadablePhotoError with the reason."""
+        return encode_jpeg(make_thumbnail(decode_photo(self.photos.fns[key]).image))
+
+    def apply(self, decisions: Sequence[Decision]) -> str:
+        """Refuse: what becomes of the files is the caller's decision."""
+        raise UsageProblem("This cleaner changes no file; use its delete() and change().")
+
+    def undo(self) -> str | None:
+        """Return None: nothing was stored."""
+        return None
+
+    def redo(self) -> str | None:
+        """Return None: nothing was stored."""
+        return None
+
+    def export_edits(self) -> bytes:
+        """Return no edits."""
+        return b""
+
+    def _build_item(self, key: int, answer: int, root: Path) -> ReviewItem:
+        photos = self.photos
+        label, probs = int(photos.labels[key]), photos.pred_probs[key]
+        reasons: tuple[Reason, ...] = ()
+        if answer != label:
+            text = f"the model gives {self.vocab[label]} {format_share(float(probs[label]))}"
+            reasons = (Reason("label", text, float(1 - probs[label]), suggested=self.vocab[answer]),)
+        fn = photos.fns[key]
+        return ReviewItem(
+            key, fn, os.path.relpath(fn, root), self.vocab[label], photos.splits[key],
+            answer=self.vocab[answer], probability=float(probs[answer]), reasons=reasons,
+        )  # fmt: skip
+
+
+def _find_root(fns: list[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath([fn.parent for fn in fns]))
+    except ValueError:  # none at all, or relative and absolute ones mixed
+        return Path()
+
+
+def _value(decision: Decision | None) -> str:
+    if decision is None:
+        return KEEP
+    return DELETE if decision.action == "remove" else str(decision.label)

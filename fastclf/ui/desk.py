@@ -1,0 +1,219 @@
+"""What the Clean tab works on: a folder's catalog, the check of it, and the model to retrain."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..bundle import ModelBundle
+from ..catalog import Catalog, Edit, EditRow, count_words
+from ..checks.report import CheckReport, Group
+from ..errors import FastclfError
+from ..examine import examine, find_bundle
+from ..refit import discard_refit, refit, use_refit
+from .models import format_share
+from .review import ChangedPhoto, Decision, Reason, RetrainResult, ReviewItem
+
+# How doubtful a photo is for the queue, beside doubtful labels, which are ranked by their quality.
+_DOUBT = {
+    "conflict": 0.95, "unreadable": 0.9, "leak": 0.85, "duplicate": 0.7, "near-duplicate": 0.6, "odd": 0.5,
+    "quality": 0.45,
+}  # fmt: skip
+_GROUP_WORDS = {
+    "bytes": "the same file as {}",
+    "pixels": "the same picture as {}",
+    "aligned": "nearly the same picture as {}",
+    "features": "looks much like {}",
+}
+Say = Callable[[str], None]
+
+
+class CatalogDesk:
+    """A ReviewStore over a folder's catalog, and a Retrainer of the model beside it.
+
+    Parameters
+    ----------
+    folder
+        One sub-folder a class.
+    model
+        Folder of the bundle.
+    """
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder, self.model = folder, model
+        self.vocab: list[str] = []
+        self.note = ""
+        self._report: CheckReport | None = None
+        self._catalog: Catalog | None = None
+        self._hashes: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, say: Say) -> None:
+        """Scan and check the folder; takes seconds the first time.
+
+        Parameters
+        ----------
+        say
+            Called with words about the progress.
+
+        Raises
+        ------
+        FastclfError
+            If the folder or its catalog cannot be used.
+        """
+        with self._lock:
+            catalog = self._open()
+            say("Looking through the photos ...")
+            catalog.scan(
+                lambda done, n: say(f"Reading photo {done:,} of {n:,} ...") if done % 25 == 0 else None
+            )
+            bundle = find_bundle(self.model, catalog.photos().photos)
+            say("Looking for doubtful photos ...")
+            self._report = examine(
+                catalog, bundle, progress=lambda done, n: say(f"Looking at photo {done:,} of {n:,} ...")
+            )
+            self.note = " ".join([catalog.note, *self._report.notes]).strip()
+
+    def find_obstacle(self) -> str:
+        """Return why the model cannot be retrained on these photos, or ""."""
+        try:
+            ModelBundle.load(self.model, verify=False)
+        except FastclfError as e:
+            return str(e)
+        if find_bundle(self.model, self._open().photos().photos) is None:
+            return "The model was trained on other photos than these, so there is nothing to retrain."
+        return ""
+
+    def load_items(self) -> list[ReviewItem]:
+        """Return all photos with today's labels and the reasons to look at them."""
+        catalog = self._open()
+        photos = catalog.photos(removed=True).photos
+        self._hashes = {p.id: p.sha256 for p in photos}
+        answers = self._report.answers if self._report else {}
+        items = [
+            ReviewItem(p.id, p.path, p.name, p.label, p.split, p.removed, *answers.get(p.name, (None, None)))
+            for p in photos
+        ]
+        items += [
+            ReviewItem(f.id, self.folder / f.name, f.name, f.label, "", f.removed)
+            for f in catalog.unreadable()
+        ]
+        self.vocab = sorted({i.label for i in items} | set(self._read_vocab()))
+        reasons = self._collect_reasons({i.name: i for i in items if not i.removed})
+        return [replace(i, reasons=tuple(reasons.get(i.name, ()))) for i in items]
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Return a photo's JPEG, or None."""
+        sha256 = self._hashes.get(key)
+        return self._open().thumbnail(sha256) if sha256 else None
+
+    def apply(self, decisions: Sequence[Decision]) -> str:
+        """Record decisions as one step; returns words."""
+        rows = self._open().apply([Edit(d.key, d.action, d.label, d.why) for d in decisions])
+        return f"Applied: {count_words(rows)}. No file was changed."
+
+    def undo(self) -> str | None:
+        """Take the last recorded step back; returns words, or None if there is none."""
+        return _describe_step("Undone", self._open().undo())
+
+    def redo(self) -> str | None:
+        """Record the last undone step again; returns words, or None if there is none."""
+        return _describe_step("Done again", self._open().redo())
+
+    def export_edits(self) -> bytes:
+        """Return the net edits as CSV."""
+        return self._open().export_edits()
+
+    def retrain(self) -> RetrainResult:
+        """Refit the model's head on today's labels."""
+        result = refit(self.model, self.folder)
+        changed = tuple(ChangedPhoto(c.id, c.name, c.label, c.before, c.after) for c in result.changed)
+        return RetrainResult(result.before, result.after, result.n, changed, result.seconds, result.notes)
+
+    def use_new(self) -> str:
+        """Put the refitted model in the old one's place."""
+        use_refit(self.model)
+        return f"The new model answers from now on. The old one is kept as {self.model.name}-previous."
+
+    def keep_old(self) -> str:
+        """Forget the refitted model."""
+        discard_refit(self.model)
+        return "The old model goes on."
+
+    def _open(self) -> Catalog:
+        if self._catalog is None:
+            self._catalog = Catalog(self.folder)
+        return self._catalog
+
+    def _read_vocab(self) -> list[str]:
+        try:
+            return ModelBundle.load(self.model, verify=False).vocab
+        except FastclfError:
+            return []
+
+    def _collect_reasons(self, items: dict[str, ReviewItem]) -> dict[str, list[Reason]]:
+        """Return the reasons that still hold: of photos that are in, under the labels that were checked."""
+        reasons: dict[str, list[Reason]] = defaultdict(list)
+        report = self._report
+        if report is None:
+            return reasons
+        for name, reason in _find_label_reasons(report, items):
+            reasons[name].append(reason)
+        tables = (
+            ("conflict", report.conflicting_labels), ("leak", report.leaks), ("duplicate", report.duplicates),
+            ("near-duplicate", report.near_duplicates),
+        )  # fmt: skip
+        number = 0
+        for kind, groups in tables:
+            for group in groups:
+                number += 1
+                for name, reason in _find_group_reasons(kind, group, items, number):
+                    reasons[name].append(reason)
+        for quality in report.low_quality:
+            words = f"{quality.kind} ({quality.value:.2f}, limit {quality.threshold:.2f})"
+            reasons[quality.file].append(Reason("quality", words, _DOUBT["quality"]))
+        for odd in report.odd:
+            reasons[odd.file].append(Reason("odd", "unlike all the other photos", _DOUBT["odd"]))
+        for file in report.unreadable:
+            reasons[file.file].append(Reason("unreadable", file.reason, _DOUBT["unreadable"]))
+        return reasons
+
+
+def _find_label_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> Iterable[tuple[str, Reason]]:
+    """Return doubtful labels, and labels that the answer differs from."""
+    doubtful = {issue.file: issue for issue in report.label_issues}
+    for name, item in items.items():
+        issue = doubtful.get(name)
+        if issue is not None and issue.label == item.label:
+            words = f"more likely {issue.suggested} than {issue.label}"
+            yield name, Reason("label", words, 1 - issue.label_quality, issue.suggested)
+        elif item.answer is not None and item.answer != item.label and issue is None:
+            share = item.probability or 0.0
+            words = f"looks like {item.answer}, {format_share(share)}"
+            # below what the check calls doubtful, above what is only a copy
+            yield name, Reason("label", words, 0.94 * share, item.answer)
+
+
+def _find_group_reasons(
+    kind: str, group: Group, items: dict[str, ReviewItem], number: int
+) -> Iterable[tuple[str, Reason]]:
+    here = [name for name in group.files if name in items]
+    labels = {items[name].label for name in here}
+    if len(here) < 2 or (kind == "conflict" and len(labels) < 2):
+        return
+    best = group.best if group.best in here else here[0]
+    for name in here:
+        other = best if name != best else next(n for n in here if n != best)
+        words = _GROUP_WORDS[group.tier].format(other)
+        if kind == "conflict":
+            words += f", which is labelled {items[other].label}"
+        elif kind == "leak":
+            words += f", which is in {items[other].split or 'another split'}"
+        yield name, Reason(kind, words, _DOUBT[kind], None, number, name == best)
+
+
+def _describe_step(word: str, rows: list[EditRow] | None) -> str | None:
+    return None if rows is None else f"{word}: {count_words(rows)}."

@@ -1,0 +1,132 @@
+"""Which photos are shown, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from .review import KINDS, Reason, ReviewItem
+
+DOUBTS, ALL, REMOVED = "doubts", "all", "removed"
+VIEWS = (DOUBTS, *KINDS, ALL, REMOVED)
+
+GroupId = tuple[str, int]
+Rank = Callable[[ReviewItem], tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What to show.
+
+    Attributes
+    ----------
+    view
+        One of `VIEWS`.
+    label, split
+        Only these; "" for all.
+    show_removed
+        Whether removed photos stand among the others.
+    """
+
+    view: str = DOUBTS
+    label: str = ""
+    split: str = ""
+    show_removed: bool = False
+
+    def accepts(self, item: ReviewItem) -> bool:
+        """Tell whether class, split and removal let a photo through; the view is not asked."""
+        if self.label and item.label != self.label:
+            return False
+        if self.split and item.split != self.split:
+            return False
+        return not item.removed or self.show_removed or self.view == REMOVED
+
+
+def rank_by_doubt(item: ReviewItem) -> tuple[object, ...]:
+    """Return a sort key: most doubtful first, ties by name."""
+    return (-item.doubt, item.name)
+
+
+def find_queue(ranked: Iterable[ReviewItem], wanted: Filter, skipped: Collection[int]) -> list[ReviewItem]:
+    """Return the photos to look at, best first.
+
+    Parameters
+    ----------
+    ranked
+        All photos in rank order.
+    wanted
+        What to show.
+    skipped
+        Photos that a person has looked at; they leave every view of doubts.
+    """
+    found = [item for item in ranked if wanted.accepts(item) and _in_view(item, wanted.view)]
+    if wanted.view not in (ALL, REMOVED) and skipped:
+        found = [item for item in found if item.key not in skipped]
+    return _sort_kind(found, wanted.view) if wanted.view in KINDS else found
+
+
+def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection[int]) -> dict[str, int]:
+    """Return {view: number of photos} for the class and the split of `wanted`."""
+    counts = Counter(dict.fromkeys(VIEWS, 0))
+    hidden = Filter(wanted.view if wanted.view != REMOVED else ALL, wanted.label, wanted.split)
+    removed = Filter(REMOVED, wanted.label, wanted.split)
+    for item in items:
+        if item.removed and removed.accepts(item):
+            counts[REMOVED] += 1
+        if not (hidden.accepts(item) or (wanted.show_removed and removed.accepts(item))):
+            continue
+        counts[ALL] += 1
+        if item.reasons and item.key not in skipped:
+            counts[DOUBTS] += 1
+            counts.update({reason.kind for reason in item.reasons})
+    return dict(counts)
+
+
+def build_groups(items: Iterable[ReviewItem]) -> dict[GroupId, tuple[ReviewItem, ...]]:
+    """Return {(kind, number): its photos, the copy to keep first}."""
+    groups: dict[GroupId, list[tuple[ReviewItem, Reason]]] = {}
+    for item in items:
+        for reason in item.reasons:
+            if reason.group is not None:
+                groups.setdefault((reason.kind, reason.group), []).append((item, reason))
+    return {
+        group: tuple(item for item, _ in sorted(pairs, key=lambda pair: (not pair[1].best, pair[0].name)))
+        for group, pairs in groups.items()
+    }
+
+
+def find_best(group: GroupId, members: Sequence[ReviewItem]) -> ReviewItem | None:
+    """Return the copy to keep of a group; None where none is named or that one is removed."""
+    for item in members:
+        if not item.removed and any(r.best and (r.kind, r.group) == group for r in item.reasons):
+            return item
+    return None
+
+
+def _in_view(item: ReviewItem, view: str) -> bool:
+    if view == ALL:
+        return True
+    if view == REMOVED:
+        return item.removed
+    if view == DOUBTS:
+        # a removed photo that is asked for is shown, whatever is wrong with it
+        return bool(item.reasons) or item.removed
+    return any(reason.kind == view for reason in item.reasons)
+
+
+def _sort_kind(items: list[ReviewItem], kind: str) -> list[ReviewItem]:
+    """Sort by the doubt of one kind, so that the copies of one group stand side by side."""
+    reasons = {i.key: max((r for r in i.reasons if r.kind == kind), key=lambda r: r.doubt) for i in items}
+    worst: dict[int, float] = {}
+    for reason in reasons.values():
+        if reason.group is not None:
+            worst[reason.group] = max(worst.get(reason.group, 0.0), reason.doubt)
+
+    def sort_key(item: ReviewItem) -> tuple[float, int, bool, str]:
+        reason = reasons[item.key]
+        if reason.group is None:
+            return (-reason.doubt, -1, False, item.name)
+        return (-worst[reason.group], reason.group, not reason.best, item.name)
+
+    return sorted(items, key=sort_key)

@@ -1,0 +1,127 @@
+"""Retraining in the background: state and rules; no widget is imported here."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import traitlets
+
+from ..errors import FastclfError
+from .models import Status
+from .review import Retrainer, RetrainResult
+
+_logger = logging.getLogger(__name__)
+
+TICK = 1.0
+
+
+class RetrainModel(traitlets.HasTraits):
+    """A retraining that runs beside the page, and the choice that follows it.
+
+    Parameters
+    ----------
+    retrainer
+        Makes the new model; None where there is nothing to retrain.
+    why_not
+        The sentence to show without a retrainer.
+    """
+
+    status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
+    message = traitlets.Unicode()
+    result = traitlets.Instance(RetrainResult, allow_none=True)
+
+    def __init__(self, retrainer: Retrainer | None, why_not: str = "") -> None:
+        super().__init__()
+        self.retrainer = retrainer
+        self.why_not = why_not or "There is no model here to retrain."
+        self._thread: threading.Thread | None = None
+
+    def find_blocker(self, pending: int) -> str:
+        """Return why retraining cannot start now; "" if it can.
+
+        Parameters
+        ----------
+        pending
+            Number of choices that wait to be applied.
+        """
+        if self.retrainer is None:
+            return self.why_not
+        if self.status is Status.BUSY:
+            return "The model is being retrained."
+        if self.result is not None:
+            return "Choose first between the new model and the old one."
+        if pending:
+            return "Apply or undo the waiting changes first: the model learns only from what is applied."
+        return ""
+
+    def start(self, pending: int = 0) -> bool:
+        """Begin to retrain in the background; tell whether that was possible."""
+        blocker = self.find_blocker(pending)
+        if blocker:
+            self.message = blocker
+            return False
+        self.status, self.message = Status.BUSY, "Retraining on the labels of today ..."
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return True
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the retraining that runs is over."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def use_new(self) -> None:
+        """Put the new model in the old one's place."""
+        if self.retrainer is not None and self.result is not None:
+            self._settle(
+                self.retrainer.use_new, "The new model could not be put in place; the old one stays."
+            )
+
+    def keep_old(self) -> None:
+        """Forget the new model."""
+        if self.retrainer is not None and self.result is not None:
+            self._settle(
+                self.retrainer.keep_old, "The new model could not be removed; the old one is in use."
+            )
+
+    def _run(self) -> None:
+        done = threading.Event()
+        threading.Thread(target=self._tick, args=(done,), daemon=True).start()
+        try:
+            result = self.retrainer.retrain() if self.retrainer else None
+        except FastclfError as e:
+            self._finish(done, Status.ERROR, str(e), None)
+        except BaseException:
+            _logger.exception("retraining failed")
+            self._finish(done, Status.ERROR, "Retraining failed; the old model is still in use.", None)
+        else:
+            self._finish(done, Status.DONE, "The new model is ready. Compare and choose.", result)
+
+    def _finish(
+        self, done: threading.Event, status: Status, words: str, result: RetrainResult | None
+    ) -> None:
+        done.set()
+        try:
+            # the result first: who sees the status change finds it there
+            self.result, self.message, self.status = result, words, status
+        except Exception:
+            _logger.exception("the result of the retraining could not be shown")
+
+    def _tick(self, done: threading.Event) -> None:
+        start = time.monotonic()
+        while not done.wait(TICK):
+            self.message = f"Retraining on the labels of today ... {time.monotonic() - start:.0f} s"
+
+    def _settle(self, act: Callable[[], str], failed: str) -> None:
+        try:
+            words = act()
+        except FastclfError as e:
+            self.message, self.status = str(e), Status.ERROR
+        except Exception:
+            _logger.exception("settling the retraining failed")
+            self.message, self.status = failed, Status.ERROR
+        else:
+            self.result, self.message, self.status = None, words, Status.READY

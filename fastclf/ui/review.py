@@ -1,0 +1,194 @@
+"""What the cleaner shows and decides: photos, reasons, decisions, and who keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+KINDS = ("label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
+ACTIONS = ("relabel", "remove", "restore")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a photo is in the queue.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    text
+        Words for people, not escaped: "the model says dress, 97 %".
+    doubt
+        0 to 1; 1 is most doubtful.
+    suggested
+        A label to give.
+    group
+        What the members of one group of copies share.
+    best
+        Whether this is the copy to keep of that group.
+    """
+
+    kind: str
+    text: str
+    doubt: float
+    suggested: str | None = None
+    group: int | None = None
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """One photo of the set, with the edits of today.
+
+    Attributes
+    ----------
+    key
+        Stable id of the photo.
+    fn
+        The file.
+    name
+        Relative path, not escaped.
+    label
+        Label of today.
+    split
+        "train", "valid", "test" or "".
+    removed
+        Whether an edit took it out of the set.
+    answer
+        The model's answer; None where it is sealed or unknown.
+    probability
+        Probability of that answer.
+    reasons
+        Why it should be looked at.
+    """
+
+    key: int
+    fn: Path
+    name: str
+    label: str
+    split: str
+    removed: bool = False
+    answer: str | None = None
+    probability: float | None = None
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def doubt(self) -> float:
+        """The largest doubt of all reasons; 0 without any."""
+        return max((reason.doubt for reason in self.reasons), default=0.0)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided for a photo.
+
+    Attributes
+    ----------
+    key
+        The photo's id.
+    action
+        One of `ACTIONS`.
+    label
+        The new label, for "relabel".
+    why
+        The doubt that led to it, in words.
+    """
+
+    key: int
+    action: str
+    label: str | None = None
+    why: str = ""
+
+
+class ReviewStore(Protocol):
+    """Keeps the photos and the edits."""
+
+    vocab: list[str]
+
+    def load_items(self) -> list[ReviewItem]:
+        """Return all photos; tens of thousands are normal."""
+        ...
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Return a JPEG, or None without one; may raise a FastclfError that says why there is none."""
+        ...
+
+    def apply(self, decisions: Sequence[Decision]) -> str:
+        """Store decisions as one step, all or none; return words of what was done."""
+        ...
+
+    def undo(self) -> str | None:
+        """Undo the last stored step; return words, None when nothing is left."""
+        ...
+
+    def redo(self) -> str | None:
+        """Store the last undone step again; return words, None when nothing is left."""
+        ...
+
+    def export_edits(self) -> bytes:
+        """Return the edits as CSV."""
+        ...
+
+
+@dataclass(frozen=True)
+class ChangedPhoto:
+    """A validation photo whose answer became right or wrong by a retraining.
+
+    Attributes
+    ----------
+    key, name, label
+        The photo, and its label of today.
+    before, after
+        The old and the new model's answer.
+    """
+
+    key: int
+    name: str
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class RetrainResult:
+    """A new model beside the old one, judged on the same validation photos with today's labels.
+
+    Attributes
+    ----------
+    before, after
+        Accuracy of the old and of the new model, 0 to 1.
+    n
+        Number of those photos.
+    changed
+        Photos whose answer changed between right and wrong.
+    seconds
+        How long it took.
+    notes
+        Sentences to show beside it.
+    """
+
+    before: float
+    after: float
+    n: int
+    changed: tuple[ChangedPhoto, ...]
+    seconds: float
+    notes: tuple[str, ...]
+
+
+class Retrainer(Protocol):
+    """Makes a new model of today's labels."""
+
+    def retrain(self) -> RetrainResult:
+        """Train and judge the new model; blocks; may raise a FastclfError."""
+        ...
+
+    def use_new(self) -> str:
+        """Put the new model in the old one's place; return words of what was done."""
+        ...
+
+    def keep_old(self) -> str:
+        """Forget the new model; return words of what was done."""
+        ...

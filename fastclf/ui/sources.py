@@ -1,0 +1,164 @@
+"""Photos, labels and losses out of whatever the cleaner is given; imports neither fastai nor torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UsageProblem
+
+_SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
+
+
+@dataclass(frozen=True)
+class JudgedPhotos:
+    """Photos with a model's answers.
+
+    Attributes
+    ----------
+    fns
+        N paths.
+    labels
+        (N,) indices into `vocab`.
+    pred_probs
+        (N, K) probabilities.
+    losses
+        (N,) the higher, the more doubtful.
+    splits
+        N of "train", "valid", "test" or others.
+    vocab
+        K class names.
+    """
+
+    fns: list[Path]
+    labels: npt.NDArray[np.int64]
+    pred_probs: npt.NDArray[np.float64]
+    losses: npt.NDArray[np.float64]
+    splits: list[str]
+    vocab: list[str]
+
+
+def read_source(source: Any) -> JudgedPhotos:
+    """Read a fastai Learner, or anything with `fns`, `labels` and `pred_probs`.
+
+    Raises
+    ------
+    UsageProblem
+        If it is neither, or its parts do not fit together.
+    """
+    if hasattr(source, "dls") and hasattr(source, "get_preds"):
+        return _read_learner(source)
+    missing = [name for name in ("fns", "labels", "pred_probs") if getattr(source, name, None) is None]
+    if missing:
+        raise UsageProblem(
+            f"A {type(source).__name__} has no {' and no '.join(missing)}. Give a fastai Learner, or an "
+            "object with fns (N paths), labels (N) and pred_probs (N x K)."
+        )
+    return _read_arrays(source)
+
+
+def _read_arrays(source: Any) -> JudgedPhotos:
+    fns = [Path(fn) for fn in source.fns]
+    probs = np.asarray(source.pred_probs, dtype=np.float64)
+    if probs.ndim != 2 or len(probs) != len(fns) or len(source.labels) != len(fns):
+        raise UsageProblem(
+            f"There are {len(fns)} fns, {len(source.labels)} labels and pred_probs of shape {probs.shape}; "
+            "they must be N, N and N x K."
+        )
+    labels, vocab = _read_labels(list(source.labels), getattr(source, "vocab", None), probs.shape[1])
+    given = getattr(source, "splits", None)
+    splits = ["train"] * len(fns) if given is None else [_SPLITS.get(str(s), str(s)) for s in given]
+    if len(splits) != len(fns):
+        raise UsageProblem(f"There are {len(fns)} fns, but {len(splits)} splits.")
+    with np.errstate(divide="ignore"):
+        losses = -np.log(probs[np.arange(len(fns)), labels])
+    return JudgedPhotos(fns, labels, probs, _rankable(losses), splits, vocab)
+
+
+def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.int64], list[str]]:
+    named = any(isinstance(label, str) for label in labels)
+    if vocab is None:
+        vocab = sorted({str(label) for label in labels}) if named else [str(i) for i in range(n)]
+    names = [str(label) for label in vocab]
+    if len(names) != n:
+        raise UsageProblem(
+            f"pred_probs have {n} columns, but there are {len(names)} classes; "
+            "give `vocab`, the columns' names."
+        )
+    index = {name: i for i, name in enumerate(names)}
+    try:
+        found = [index[label] if isinstance(label, str) else int(label) for label in labels]
+    except KeyError as e:
+        raise UsageProblem(f"The label {e.args[0]!r} is not in vocab: {', '.join(names)}.") from None
+    if any(not 0 <= label < n for label in found):
+        raise UsageProblem(f"A label lies outside 0 to {n - 1}, the columns of pred_probs.")
+    return np.asarray(found, dtype=np.int64), names
+
+
+def _read_learner(learn: Any) -> JudgedPhotos:
+    vocab = learn.dls.vocab
+    if not all(isinstance(name, str) for name in vocab):
+        raise UsageProblem("The cleaner needs a Learner with one label a photo; this one's vocab is nested.")
+    parts = [
+        _judge(learn, ds_idx, split)
+        for ds_idx, split in enumerate(("train", "valid")[: len(learn.dls.loaders)])
+    ]
+    return JudgedPhotos(
+        [fn for part in parts for fn in part.fns],
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.pred_probs for part in parts]),
+        np.concatenate([part.losses for part in parts]),
+        [split for part in parts for split in part.splits],
+        list(vocab),
+    )
+
+
+def _judge(learn: Any, ds_idx: int, split: str) -> JudgedPhotos:
+    dataset = learn.dls[ds_idx].dataset
+    if split == "valid":
+        dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False)
+    else:
+        # the training photos as the model sees a photo in use: without random crops and flips
+        dl = learn.dls.test_dl(dataset.items, with_labels=True)
+    with getattr(learn, "no_bar", nullcontext)():
+        probs, targets, _, losses = learn.get_preds(dl=dl, with_loss=True, with_decoded=True)
+    labels = np.asarray(targets).astype(np.int64)
+    if labels.ndim != 1:
+        raise UsageProblem("The cleaner needs a Learner with one label a photo; this one has several.")
+    fns = list(_find_files(dataset))
+    return JudgedPhotos(
+        fns,
+        labels,
+        np.asarray(probs, dtype=np.float64),
+        _rankable(np.asarray(losses, dtype=np.float64)),
+        [split] * len(fns),
+        list(learn.dls.vocab),
+    )
+
+
+def _find_files(dataset: Any) -> Iterator[Path]:
+    """Yield the path behind every item; the rows of a table go through the dataset's own reader."""
+    items = dataset.items
+    rows: Sequence[Any] = [row for _, row in items.iterrows()] if hasattr(items, "iterrows") else items
+    for row in rows:
+        value = row
+        for transform in [] if isinstance(value, (str, Path)) else dataset.tls[0].tfms.fs:
+            value = transform(value)
+            if isinstance(value, (str, Path)):
+                break
+        if not isinstance(value, (str, Path)):
+            raise UsageProblem(
+                f"The cleaner needs photos that are files; this Learner's are {type(row).__name__}."
+            )
+        yield Path(value)
+
+
+def _rankable(losses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # a loss that is no number is a doubt like no other
+    return np.nan_to_num(losses, nan=np.inf, posinf=np.inf)

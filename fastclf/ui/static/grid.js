@@ -1,0 +1,589 @@
+// The photo grid. Names and labels are only ever set as text.
+
+const MOST_PICTURES = 1000;
+const LABEL_KEYS = "1234567890";
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function makeButton(className, text, onClick) {
+  const button = make("button", className, text);
+  button.type = "button";
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+const count = (n) => `${n} photo${n === 1 ? "" : "s"}`;
+
+class Pictures {
+  // A thumbnail comes once and is kept as an object URL; the oldest go first.
+  constructor() {
+    this.urls = new Map();
+  }
+  has(key) {
+    return this.urls.has(key);
+  }
+  add(key, bytes) {
+    if (this.has(key)) return;
+    this.urls.set(key, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
+  }
+  trim(keep) {
+    for (const [key, url] of this.urls) {
+      if (this.urls.size <= MOST_PICTURES) return;
+      if (keep.has(key)) continue;
+      URL.revokeObjectURL(url);
+      this.urls.delete(key);
+    }
+  }
+  clear() {
+    this.urls.forEach((url) => URL.revokeObjectURL(url));
+    this.urls.clear();
+  }
+}
+
+class Tile {
+  constructor(grid, key) {
+    this.grid = grid;
+    this.key = key;
+    this.id = `${grid.id}-${key}`;
+    this.item = make("div", "fastclf-tile-item");
+    this.item.setAttribute("role", "listitem");
+    this.box = make("div", "fastclf-tile");
+    this.box.setAttribute("role", "group");
+    this.box.dataset.key = key;
+    this.item.append(this.box);
+    this.buildPicture();
+    this.buildText();
+    this.buildControls();
+    this.box.addEventListener("mousedown", (event) => event.shiftKey && event.preventDefault());
+    this.box.addEventListener("click", (event) => grid.onTileClick(event, this.key));
+    this.box.addEventListener("focusin", () => grid.setCurrent(this.key));
+  }
+
+  buildPicture() {
+    const frame = make("div", "fastclf-tile-frame");
+    this.image = make("img", "fastclf-tile-image");
+    this.image.draggable = false;
+    this.noImage = make("p", "fastclf-tile-fault");
+    const tick = make("label", "fastclf-tile-tick");
+    this.check = make("input");
+    this.check.type = "checkbox";
+    this.check.addEventListener("click", (event) => event.shiftKey && this.grid.selectTo(this.key));
+    this.check.addEventListener("change", () => this.grid.setSelected([this.key], this.check.checked));
+    tick.append(this.check);
+    this.fate = make("p", "fastclf-tile-fate");
+    frame.append(this.image, this.noImage, tick, this.fate);
+    this.box.append(frame);
+  }
+
+  buildText() {
+    const text = make("div", "fastclf-tile-text");
+    this.label = make("p", "fastclf-tile-label");
+    this.name = make("p", "fastclf-tile-name");
+    this.name.id = `${this.id}-name`;
+    this.answer = make("p", "fastclf-tile-answer");
+    this.reasons = make("ul", "fastclf-tile-reasons");
+    text.append(this.label, this.answer, this.reasons, this.name);
+    this.box.append(text);
+  }
+
+  buildControls() {
+    const row = make("div", "fastclf-tile-controls");
+    this.select = make("select");
+    this.select.addEventListener("change", () => this.onSelect());
+    this.remove = makeButton("", "Remove", () => this.onRemove());
+    this.skip = makeButton("", "Skip", () => this.grid.act([this.key], this.tile.mark === "skip" ? "keep" : "skip"));
+    row.append(this.select, this.remove, this.skip);
+    this.box.append(row);
+  }
+
+  onSelect() {
+    const value = this.select.value;
+    if (value === "keep" || value === "remove") this.grid.act([this.key], value);
+    else this.grid.act([this.key], "relabel", this.grid.vocab[Number(value)]);
+  }
+
+  onRemove() {
+    const { mark, removed } = this.tile;
+    const back = mark === "remove" || mark === "restore" ? "keep" : undefined;
+    this.grid.act([this.key], back || (removed ? "restore" : "remove"));
+  }
+
+  update(tile, index, total) {
+    this.tile = tile;
+    const { name, label, words, removed, mark } = tile;
+    this.box.classList.toggle("fastclf-is-removed", removed);
+    this.box.dataset.mark = mark;
+    this.image.alt = `${label}: ${name}`;
+    this.label.textContent = removed ? `${label} (removed)` : label;
+    if (tile.split) this.label.append(" ", make("span", "fastclf-tile-split", tile.split));
+    this.name.textContent = name;
+    this.name.title = name;
+    this.answer.textContent = tile.answer ? `Model: ${tile.answer}` : "";
+    this.answer.hidden = !tile.answer;
+    this.answer.classList.toggle("fastclf-differs", tile.differs);
+    this.fate.textContent = words;
+    this.fate.hidden = !words;
+    this.updateReasons(tile);
+    this.updateControls(tile);
+    this.showPicture();
+    this.describe(index, total);
+  }
+
+  updateReasons(tile) {
+    const known = JSON.stringify(tile.reasons);
+    if (known === this.known) return;
+    this.known = known;
+    this.reasons.replaceChildren(...tile.reasons.map((reason) => this.makeReason(reason)));
+    this.reasons.hidden = !tile.reasons.length;
+    this.setTabbable(this.tabbable);
+  }
+
+  makeReason(reason) {
+    const row = make("li", "fastclf-reason");
+    row.dataset.kind = reason.kind;
+    row.append(make("b", "", reason.title), " ", make("span", "", reason.text));
+    if (reason.best) row.append(" ", make("span", "fastclf-reason-best", "copy to keep"));
+    if (reason.suggested !== null) {
+      const take = () => this.grid.act([this.key], "relabel", reason.suggested);
+      row.append(" ", makeButton("fastclf-reason-do", `Make it ${reason.suggested}`, take));
+    }
+    if (reason.size > 1) {
+      const show = () => this.grid.send({ type: "group", kind: reason.kind, group: reason.group });
+      row.append(" ", makeButton("fastclf-reason-do", `Compare ${reason.size}`, show));
+    }
+    return row;
+  }
+
+  updateControls(tile) {
+    const { vocab } = this.grid;
+    if (this.select.options.length !== vocab.length + 2) {
+      const names = [["keep", "<Keep>"], ...vocab.map((label, i) => [String(i), label]), ["remove", "<Delete>"]];
+      this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
+    }
+    const chosen = vocab.indexOf(tile.choice);
+    this.select.value = tile.mark === "remove" ? "remove" : tile.mark === "relabel" ? String(chosen) : "keep";
+    this.select.disabled = tile.removed;
+    this.select.setAttribute("aria-label", `Label of ${tile.name}`);
+    this.remove.textContent = tile.mark === "remove" || tile.mark === "restore" ? "Keep" : tile.removed ? "Restore" : "Remove";
+    this.remove.setAttribute("aria-label", `${this.remove.textContent} ${tile.name}`);
+    this.skip.textContent = tile.mark === "skip" ? "Unskip" : "Skip";
+    this.skip.setAttribute("aria-label", `${this.skip.textContent} ${tile.name}`);
+    this.check.setAttribute("aria-label", `Select ${tile.name}`);
+  }
+
+  showPicture() {
+    const url = this.grid.pictures.urls.get(this.key);
+    if (url && this.image.src !== url) this.image.src = url;
+    this.image.hidden = !url;
+    this.noImage.hidden = Boolean(url) || !this.tile.fault;
+    this.noImage.textContent = this.tile.fault;
+  }
+
+  describe(index, total) {
+    const { name, label, split, answer, reasons, words, removed } = this.tile;
+    const parts = [`Photo ${index} of ${total}`, name, removed ? `${label}, removed` : label];
+    if (split) parts.push(split);
+    if (words) parts.push(words);
+    if (this.grid.selected.has(this.key)) parts.push("selected");
+    if (answer) parts.push(`model: ${answer}`);
+    parts.push(...reasons.map((reason) => `${reason.title} ${reason.text}`));
+    this.box.setAttribute("aria-label", parts.join("; "));
+    this.place = [index, total];
+  }
+
+  showSelected() {
+    const on = this.grid.selected.has(this.key);
+    this.check.checked = on;
+    this.box.classList.toggle("fastclf-is-selected", on);
+    this.describe(...this.place);
+  }
+
+  setTabbable(on) {
+    // one stop for the tab key in the whole grid; the controls of that tile come after it
+    this.tabbable = on;
+    this.box.tabIndex = on ? 0 : -1;
+    this.box.querySelectorAll("button, select, input").forEach((node) => (node.tabIndex = on ? 0 : -1));
+  }
+}
+
+class Grid {
+  constructor(model, el) {
+    this.model = model;
+    this.id = `fastclf-grid-${Math.random().toString(36).slice(2)}`;
+    this.pictures = new Pictures();
+    this.tiles = new Map();
+    this.selected = new Set();
+    this.current = null;
+    this.anchor = null;
+    this.keys = [];
+    this.build(el);
+    this.listen();
+    this.draw();
+  }
+
+  get vocab() {
+    return this.model.get("vocab");
+  }
+
+  build(el) {
+    this.root = make("div", "fastclf-grid");
+    // JupyterLab's own single-key commands must not fire here
+    this.root.dataset.lmSuppressShortcuts = "true";
+    this.live = make("p", "fastclf-grid-said");
+    this.live.setAttribute("role", "status");
+    this.live.setAttribute("aria-live", "polite");
+    this.bar = make("div", "fastclf-grid-bar");
+    this.bar.setAttribute("role", "group");
+    this.bar.setAttribute("aria-label", "Label the selected photos");
+    this.list = make("div", "fastclf-grid-list");
+    this.list.setAttribute("role", "list");
+    this.list.setAttribute("aria-label", "Photos");
+    this.empty = make("p", "fastclf-grid-empty");
+    this.empty.tabIndex = -1;
+    const top = make("div", "fastclf-grid-top");
+    top.append(this.bar, this.live);
+    this.pager = this.makePager();
+    this.root.append(top, this.list, this.empty, this.pager, this.makeHelp());
+    el.append(this.root);
+  }
+
+  makePager() {
+    const nav = make("nav", "fastclf-grid-pager");
+    nav.setAttribute("aria-label", "Pages");
+    this.before = makeButton("", "‹ Previous page", () => this.turn(-1));
+    this.after = makeButton("", "Next page ›", () => this.turn(1));
+    this.where = make("span");
+    nav.append(this.before, this.where, this.after);
+    return nav;
+  }
+
+  makeHelp() {
+    const help = make("details", "fastclf-grid-help");
+    const rows = [
+      ["Arrow keys", "go from photo to photo; with Shift they select"],
+      ["1 to 9, 0", "give the photo in focus, or all selected, the label with that number"],
+      ["a", "take the suggested label"],
+      ["Delete or x", "remove"],
+      ["s", "skip: it stays as it is and leaves the list"],
+      ["Space", "select; Ctrl+A selects the page, Escape nothing, Shift+click a range"],
+      ["Ctrl+Z, Ctrl+Y", "undo, do again"],
+      ["Page Up, Page Down", "turn the page"],
+    ];
+    const list = make("dl");
+    rows.forEach(([key, does]) => list.append(make("dt", "", key), make("dd", "", does)));
+    help.append(make("summary", "", "Keys"), list);
+    return help;
+  }
+
+  listen() {
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
+    this.onDraw = () => this.schedule();
+    this.onSaid = () => this.showSaid();
+    this.onPictures = () => this.takePictures();
+    this.onCustom = (message, buffers) => {
+      if (message.type !== "pictures") return;
+      message.keys.forEach((key, i) => this.pictures.add(key, buffers[i]));
+      this.tiles.forEach((tile) => tile.showPicture());
+    };
+    this.model.on("change:tiles", this.onDraw);
+    this.model.on("change:place", this.onDraw);
+    this.model.on("change:vocab", this.onDraw);
+    this.model.on("change:said", this.onSaid);
+    this.model.on("change:pictures", this.onPictures);
+    this.model.on("msg:custom", this.onCustom);
+  }
+
+  close() {
+    this.model.off("change:tiles", this.onDraw);
+    this.model.off("change:place", this.onDraw);
+    this.model.off("change:vocab", this.onDraw);
+    this.model.off("change:said", this.onSaid);
+    this.model.off("change:pictures", this.onPictures);
+    this.model.off("msg:custom", this.onCustom);
+    this.pictures.clear();
+  }
+
+  send(message) {
+    this.model.send(message);
+  }
+
+  // ---- drawing
+
+  schedule() {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.draw();
+    });
+  }
+
+  takePictures() {
+    for (const [key, bytes] of Object.entries(this.model.get("pictures") || {})) this.pictures.add(Number(key), bytes);
+    this.schedule();
+  }
+
+  draw() {
+    const tiles = this.model.get("tiles");
+    const place = this.model.get("place");
+    const keys = tiles.map((tile) => tile.key);
+    const turned = this.shown && (this.shown.list !== place.list || this.shown.page !== place.page);
+    if (this.shown && this.shown.list !== place.list) this.selected.clear();
+    this.shown = place;
+    for (const [key, bytes] of Object.entries(this.model.get("pictures") || {})) this.pictures.add(Number(key), bytes);
+    this.pictures.trim(new Set(keys));
+    const inside = this.list.contains(document.activeElement);
+    const oldIndex = this.keys.indexOf(this.current);
+    this.place(tiles, place);
+    this.keys = keys;
+    this.recover(turned, oldIndex, inside);
+    this.drawBar();
+    this.drawPager(place);
+    if (turned) this.say(place.total ? this.where.textContent : place.empty);
+    this.empty.textContent = place.empty;
+    this.empty.hidden = keys.length > 0;
+    this.askForPictures(tiles);
+  }
+
+  place(tiles, place) {
+    const wanted = new Set(tiles.map((tile) => tile.key));
+    for (const [key, tile] of this.tiles) {
+      if (wanted.has(key)) continue;
+      tile.item.remove();
+      this.tiles.delete(key);
+    }
+    tiles.forEach((data, i) => {
+      let tile = this.tiles.get(data.key);
+      if (!tile) this.tiles.set(data.key, (tile = new Tile(this, data.key)));
+      if (this.list.children[i] !== tile.item) this.list.insertBefore(tile.item, this.list.children[i] || null);
+      tile.update(data, place.first + i, place.total);
+      tile.showSelected();
+    });
+  }
+
+  recover(turned, oldIndex, inside) {
+    // a tile that left hands the focus to the one that took its place
+    if (turned) this.anchor = null;
+    if (turned || !this.tiles.has(this.current)) {
+      const index = turned ? 0 : Math.min(Math.max(oldIndex, 0), this.keys.length - 1);
+      this.current = this.keys[index] ?? null;
+    }
+    this.tiles.forEach((tile, key) => tile.setTabbable(key === this.current));
+    if (turned && this.list.getBoundingClientRect().top < 0) this.root.scrollIntoView({ block: "start" });
+    if (!inside || this.list.contains(document.activeElement)) return;
+    if (this.current === null) {
+      this.empty.hidden = false;
+      this.empty.focus();
+    } else this.focus(this.current);
+  }
+
+  drawBar() {
+    const n = this.selected.size;
+    const known = JSON.stringify([this.vocab, n]);
+    if (known === this.knownBar) return;
+    this.knownBar = known;
+    const focused = this.bar.contains(document.activeElement) ? document.activeElement.dataset.does : null;
+    const target = n ? `${count(n)} selected:` : "Photo in focus:";
+    const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(LABEL_KEYS[i], label, () => this.actOnTarget("relabel", label)));
+    if (this.vocab.length > LABEL_KEYS.length) buttons.push(this.makeMore());
+    buttons.push(this.makeBarButton("x", "Remove", () => this.actOnTarget("remove")));
+    buttons.push(this.makeBarButton("s", "Skip", () => this.actOnTarget("skip")));
+    if (n) buttons.push(this.makeBarButton("Esc", "Select none", () => this.selectNone()));
+    else buttons.push(this.makeBarButton("Ctrl A", "Select the page", () => this.selectPage()));
+    this.bar.replaceChildren(make("span", "fastclf-grid-target", target), ...buttons);
+    if (focused) [...this.bar.children].find((node) => node.dataset.does === focused)?.focus();
+  }
+
+  makeBarButton(key, text, onClick) {
+    const button = makeButton("", undefined, onClick);
+    const kbd = make("kbd", "", key);
+    // the key is a hint for the eye; the button says the rest
+    kbd.setAttribute("aria-hidden", "true");
+    button.append(kbd, " ", make("span", "", text));
+    button.dataset.does = text;
+    return button;
+  }
+
+  makeMore() {
+    const select = make("select");
+    select.setAttribute("aria-label", "Other labels");
+    select.append(new Option("other label ...", ""), ...this.vocab.slice(LABEL_KEYS.length).map((label, i) => new Option(label, String(i + LABEL_KEYS.length))));
+    select.addEventListener("change", () => {
+      if (select.value) this.actOnTarget("relabel", this.vocab[Number(select.value)]);
+      select.value = "";
+    });
+    return select;
+  }
+
+  drawPager(place) {
+    this.before.disabled = place.page <= 0;
+    this.after.disabled = place.page + 1 >= place.pages;
+    this.pager.hidden = place.pages < 2;
+    const last = place.first + this.keys.length - 1;
+    this.where.textContent = `Page ${place.page + 1} of ${place.pages}, photos ${place.first} to ${last} of ${place.total.toLocaleString("en")}`;
+  }
+
+  askForPictures(tiles) {
+    const missing = tiles.filter((tile) => !tile.fault && !this.pictures.has(tile.key)).map((tile) => tile.key);
+    clearTimeout(this.asking);
+    if (!missing.length) return;
+    this.asking = setTimeout(() => this.send({ type: "need", keys: missing }), 150);
+  }
+
+  showSaid() {
+    const said = this.model.get("said");
+    this.say(said.text, said.bad);
+  }
+
+  say(text, bad = false) {
+    this.live.setAttribute("role", bad ? "alert" : "status");
+    this.live.classList.toggle("fastclf-error", bad);
+    // emptied first, so that the same words are read out a second time
+    this.live.textContent = "";
+    setTimeout(() => (this.live.textContent = text), 30);
+  }
+
+  // ---- acting
+
+  act(keys, action, label) {
+    if (!keys.length) return;
+    this.send({ type: "act", keys, action, ...(label === undefined ? {} : { label }) });
+  }
+
+  target() {
+    return this.selected.size ? [...this.selected] : this.current === null ? [] : [this.current];
+  }
+
+  actOnTarget(action, label) {
+    this.act(this.target(), action, label);
+    if (this.selected.size) this.setSelected([...this.selected], false, false);
+  }
+
+  takeSuggestion() {
+    let found = false;
+    for (const key of this.target()) {
+      const suggested = this.tiles.get(key)?.tile.reasons.find((reason) => reason.suggested !== null)?.suggested;
+      if (suggested) this.act([key], "relabel", suggested);
+      found ||= Boolean(suggested);
+    }
+    if (!found) this.say("No label is suggested here.");
+  }
+
+  turn(step) {
+    const page = this.shown.page + step;
+    if (page < 0 || page >= this.shown.pages) return;
+    this.send({ type: "page", step });
+  }
+
+  // ---- focus and selection
+
+  setCurrent(key) {
+    if (key === this.current) return;
+    this.tiles.get(this.current)?.setTabbable(false);
+    this.current = key;
+    this.tiles.get(key)?.setTabbable(true);
+  }
+
+  focus(key) {
+    this.setCurrent(key);
+    this.tiles.get(key)?.box.focus();
+  }
+
+  setSelected(keys, on, aloud = true) {
+    keys.forEach((key) => (on ? this.selected.add(key) : this.selected.delete(key)));
+    if (keys.length === 1) this.anchor = keys[0];
+    this.tiles.forEach((tile) => tile.showSelected());
+    this.drawBar();
+    if (aloud) this.say(this.selected.size ? `${count(this.selected.size)} selected.` : "Nothing is selected.");
+  }
+
+  selectTo(key) {
+    const from = this.keys.indexOf(this.anchor ?? this.current ?? key);
+    const to = this.keys.indexOf(key);
+    const anchor = this.keys[from];
+    this.setSelected(this.keys.slice(Math.min(from, to), Math.max(from, to) + 1), true);
+    this.anchor = anchor;
+  }
+
+  selectPage() {
+    this.setSelected(this.keys, true);
+  }
+
+  selectNone() {
+    this.setSelected([...this.selected], false);
+  }
+
+  onTileClick(event, key) {
+    if (event.target.closest("button, select, label, input")) return;
+    if (event.shiftKey) this.selectTo(key);
+    else if (event.ctrlKey || event.metaKey) this.setSelected([key], !this.selected.has(key));
+    else this.anchor = key;
+    this.focus(key);
+  }
+
+  columns() {
+    const top = this.list.children[0]?.offsetTop;
+    const other = [...this.list.children].findIndex((node) => node.offsetTop !== top);
+    return other < 0 ? this.list.children.length : other;
+  }
+
+  onKey(event) {
+    if (event.target.closest("select, input, textarea")) return;
+    if (event.target.closest("button, summary") && (event.key === " " || event.key === "Enter")) return;
+    if (this.obey(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  }
+
+  obey(event) {
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.altKey) return false;
+    if (event.ctrlKey || event.metaKey) return this.obeyCommand(key, event.shiftKey);
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() }[key];
+    if (step) return this.move(step, event.shiftKey);
+    if (key === "PageUp" || key === "PageDown") return this.turn(key === "PageUp" ? -1 : 1), true;
+    if (key === "Home" || key === "End") return this.focus(this.keys.at(key === "Home" ? 0 : -1)), true;
+    if (key === "Escape" && this.selected.size) return this.selectNone(), true;
+    if (event.repeat) return false;
+    const number = key.length === 1 ? LABEL_KEYS.indexOf(key) : -1;
+    if (number >= 0 && number < this.vocab.length) return this.actOnTarget("relabel", this.vocab[number]), true;
+    if (key === "Delete" || key === "x") return this.actOnTarget("remove"), true;
+    if (key === "s") return this.actOnTarget("skip"), true;
+    if (key === "a") return this.takeSuggestion(), true;
+    if (key === " " && this.current !== null) return this.setSelected([this.current], !this.selected.has(this.current)), true;
+    return false;
+  }
+
+  obeyCommand(key, shift) {
+    if (key === "z") return this.send({ type: shift ? "redo" : "undo" }), true;
+    if (key === "y") return this.send({ type: "redo" }), true;
+    if (key === "a") return this.selectPage(), true;
+    return false;
+  }
+
+  move(step, shift) {
+    const from = this.keys.indexOf(this.current);
+    const to = from + step;
+    if (to < 0 || to >= this.keys.length) return true;
+    if (shift) {
+      this.anchor ??= this.current;
+      this.selectTo(this.keys[to]);
+    }
+    this.focus(this.keys[to]);
+    if (!shift) this.anchor = this.current;
+    return true;
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const grid = new Grid(model, el);
+    return () => grid.close();
+  },
+};

@@ -1,0 +1,189 @@
+"""The cleaner in a real Chromium: keys, focus, selection, pictures, names that would be HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ..conftest import ROOT
+from .conftest import SCREENSHOTS, Server, build_checkout, start, stop
+
+pytestmark = pytest.mark.slow
+
+CODE = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from dataclasses import replace
+import ipywidgets as widgets
+from fastclf.ui.clean import CleanPanel
+from tests.ui.test_review import VOCAB, MemoryStore, build_group, build_item
+
+items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
+items[2] = replace(items[2], name="<img src=x onerror=document.title='pwned'>.jpg")
+panel = CleanPanel(MemoryStore([*items, *build_group("duplicate", 1, [60, 61, 62], best=61)]))
+# what was sent before the page opened is gone: it has to ask for the first pictures
+panel.model.page = 1
+panel.model.page = 0
+box = widgets.VBox([panel])
+box.add_class("fastclf")
+box
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = build_checkout(tmp_path_factory.mktemp("grid") / "checkout", None, None)
+    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook = nbformat.v4.new_notebook(metadata=metadata, cells=[nbformat.v4.new_code_cell(CODE)])
+    nbformat.write(notebook, folder / "dashboard.ipynb")
+    server = start("voila", folder)
+    yield server
+    stop(server)
+
+
+@pytest.fixture
+def cleaner(server: Server, page: Page) -> Page:
+    foreign: list[str] = []
+    page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
+    page.goto(server.url)
+    page.locator(".fastclf-tile").first.wait_for()
+    assert not [url for url in foreign if not url.startswith(("blob:", "data:"))]
+    return page
+
+
+def tile(page: Page, index: int) -> Locator:
+    return page.locator(".fastclf-tile").nth(index)
+
+
+def expect_focus(page: Page, key: int) -> None:
+    expect(page.locator(f".fastclf-tile[data-key='{key}']")).to_be_focused()
+
+
+def expect_said(page: Page, words: str) -> None:
+    expect(page.get_by_role("status").filter(has_text=words).first).to_be_visible()
+
+
+def test_pictures_arrive_and_a_name_is_never_read_as_html(cleaner: Page) -> None:
+    expect(cleaner.locator(".fastclf-tile-image:visible")).to_have_count(24)
+    assert "<img src=x" in tile(cleaner, 2).inner_text()
+    assert cleaner.locator("img[src=x]").count() == 0
+    assert cleaner.title() != "pwned"
+    Path(SCREENSHOTS).mkdir(exist_ok=True)
+    cleaner.screenshot(path=SCREENSHOTS / "cleaner.png")
+
+
+def test_the_keyboard_does_everything(cleaner: Page) -> None:
+    keyboard = cleaner.keyboard
+    tile(cleaner, 0).focus()
+    keyboard.press("ArrowRight")
+    expect_focus(cleaner, 1)
+    keyboard.press("3")
+    expect(tile(cleaner, 1)).to_contain_text("will become red")
+    expect_said(cleaner, "green/001.jpg will become red.")
+    expect_focus(cleaner, 1)
+    keyboard.press("x")
+    expect(tile(cleaner, 1)).to_contain_text("will be removed")
+    keyboard.press("Control+z")
+    expect(tile(cleaner, 1)).to_contain_text("will become red")
+    keyboard.press("Control+Shift+z")
+    expect(tile(cleaner, 1)).to_contain_text("will be removed")
+    keyboard.press("ArrowRight")
+    keyboard.press("a")
+    expect(tile(cleaner, 2)).to_contain_text("will become blue")
+    keyboard.press("End")
+    expect_focus(cleaner, 23)
+    keyboard.press("PageDown")
+    expect_focus(cleaner, 24)
+    expect_said(cleaner, "Page 2 of 3, photos 25 to 48 of 63")
+    keyboard.press("PageUp")
+    expect_focus(cleaner, 0)
+    expect(tile(cleaner, 1)).to_contain_text("will be removed")
+
+
+def test_a_skipped_photo_hands_the_focus_to_the_next(cleaner: Page) -> None:
+    tile(cleaner, 4).focus()
+    cleaner.keyboard.press("s")
+    expect_focus(cleaner, 5)
+    tile(cleaner, 4).get_by_role("button", name="Skip").click()
+    expect_focus(cleaner, 6)
+    cleaner.keyboard.press("Control+z")
+    expect(cleaner.locator(".fastclf-tile[data-key='5']")).to_be_visible()
+
+
+def test_many_are_selected_over_pages_and_changed_in_one_step(cleaner: Page) -> None:
+    tile(cleaner, 1).get_by_role("checkbox").check()
+    tile(cleaner, 3).locator(".fastclf-tile-name").click(modifiers=["Shift"])
+    cleaner.keyboard.press("Shift+ArrowRight")
+    expect_said(cleaner, "4 photos selected.")
+    cleaner.get_by_role("button", name="Next page").click()
+    expect(tile(cleaner, 0)).to_have_attribute("data-key", "24")
+    tile(cleaner, 0).focus()
+    cleaner.keyboard.press(" ")
+    expect_said(cleaner, "5 photos selected.")
+    cleaner.get_by_role("button", name="Remove", exact=True).first.click()
+    expect_said(cleaner, "5 photos will be removed.")
+    expect(cleaner.get_by_role("button", name="Apply 5 changes ...")).to_be_enabled()
+    cleaner.get_by_role("button", name="Undo", exact=True).click()
+    expect(cleaner.get_by_role("button", name="Apply ...")).to_be_disabled()
+
+
+def test_a_field_keeps_its_keys(cleaner: Page) -> None:
+    select = tile(cleaner, 0).get_by_role("combobox")
+    select.focus()
+    cleaner.keyboard.press("x")
+    cleaner.keyboard.press("Delete")
+    select.select_option("green")
+    expect(tile(cleaner, 0)).to_contain_text("will become green")
+    expect(select).to_be_focused()
+    select.select_option("<Delete>")
+    expect(tile(cleaner, 0)).to_contain_text("will be removed")
+    select.select_option("<Keep>")
+    expect(tile(cleaner, 0).locator(".fastclf-tile-fate")).to_be_hidden()
+
+
+def test_a_screen_reader_is_told_what_the_eye_sees(cleaner: Page) -> None:
+    photos = cleaner.get_by_role("list", name="Photos")
+    expect(photos.get_by_role("listitem").filter(has=cleaner.get_by_role("group"))).to_have_count(24)
+    tile(cleaner, 0).focus()
+    cleaner.keyboard.press("2")
+    wanted = re.compile(
+        r"Photo 1 of 63; blue.000.jpg; blue; training; will become green; .*Label\? the model says blue \(0\)"
+    )
+    expect(photos.get_by_role("group", name=wanted)).to_be_visible()
+    expect(photos.get_by_role("img", name="blue: blue/000.jpg")).to_be_visible()
+    stops = "document.querySelectorAll('.fastclf-grid-list [tabindex=\"0\"]').length"
+    # the tile in focus with its tick, suggestion, select and two buttons; no other tile
+    assert cleaner.evaluate(stops) <= 6
+
+
+def test_a_group_is_compared_and_the_changes_are_applied_after_a_look(cleaner: Page) -> None:
+    cleaner.get_by_label("Show").select_option("Exact copies (3)")
+    tile(cleaner, 0).get_by_role("button", name="Compare 3").click()
+    expect(cleaner.get_by_text("3 photos side by side")).to_be_visible()
+    cleaner.get_by_role("button", name="Keep the best").click()
+    cleaner.get_by_role("button", name="Apply 2 changes ...").click()
+    expect(cleaner.get_by_role("button", name="Apply these changes")).to_be_focused()
+    expect(cleaner.get_by_role("region", name="What will change")).to_contain_text("red/060.jpg")
+    cleaner.get_by_role("button", name="Apply these changes").click()
+    expect_said(cleaner, "2 changes are stored.")
+    with cleaner.expect_download() as download:
+        cleaner.get_by_role("link", name="Download the edits").click()
+    assert download.value.path().read_text().splitlines()[1:] == [
+        "60,remove,,a copy (60)",
+        "62,remove,,a copy (62)",
+    ]
+
+
+def test_a_narrow_window_shows_all_of_it(cleaner: Page) -> None:
+    cleaner.set_viewport_size({"width": 360, "height": 780})
+    expect(cleaner.locator(".fastclf-tile-image:visible")).to_have_count(24)
+    for index in range(4):
+        box = tile(cleaner, index).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+    cleaner.screenshot(path=SCREENSHOTS / "cleaner-phone.png")
