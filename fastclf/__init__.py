@@ -1,6 +1,6 @@
 """fastclf: from an idea to a photo classifier that anyone can open in a browser.
 
-`Predictor`, `Prediction` and `ModelBundle` are light; training lives in `fastclf.training`.
+`Catalog`, `Predictor`, `Prediction` and `ModelBundle` are light; training lives in `fastclf.training`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,13 +9,19 @@ from .errors import FastclfError
 
 if TYPE_CHECKING:
     from .bundle import ModelBundle
+    from .catalog import Catalog
     from .predictor import Prediction, Predictor
 
-__all__ = ["FastclfError", "ModelBundle", "Prediction", "Predictor", "__version__"]
+__all__ = ["Catalog", "FastclfError", "ModelBundle", "Prediction", "Predictor", "__version__"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"ModelBundle": "bundle", "Prediction": "predictor", "Predictor": "predictor"}
+_HOMES = {
+    "Catalog": "catalog",
+    "ModelBundle": "bundle",
+    "Prediction": "predictor",
+    "Predictor": "predictor",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
     BundleError, PhotosError, RefitError, MissingExtraError
         With a sentence; the old bundle is as it was.
     """
+    started = time.monotonic()
     old = ModelBundle.load(model)
     candidate = find_candidate(old.path)
     _check_writable(candidate)
@@ -110,7 +112,9 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
         )
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     changed = tuple(ChangedAnswer(**c) for c in values.pop("changed"))
-    return Refit(old.path, candidate, changed=changed, notes=tuple(values.pop("notes")), **values)
+    seconds = round(time.monotonic() - started, 2)
+    notes = tuple(values.pop("notes"))
+    return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, **values)
 
 
 def find_candidate(model: Path) -> Path:

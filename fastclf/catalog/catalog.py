@@ -155,13 +155,13 @@ class Catalog:
         rows = self._store.read("SELECT jpeg FROM thumbnails WHERE sha256 = ?", (sha256,))
         return bytes(rows[0]["jpeg"]) if rows else None
 
-    def relabel(self, names: Iterable[str], label: str, why: str = "") -> list[edits.EditRow]:
+    def relabel(self, names: Iterable[str | Path], label: str, why: str = "") -> list[edits.EditRow]:
         """Give photos another label; returns what was recorded.
 
         Parameters
         ----------
         names
-            Paths relative to the folder, with ``/``.
+            Paths relative to the folder, with ``/``; or whole paths.
         label
             The new label; it need not be a folder.
         why
@@ -174,11 +174,11 @@ class Catalog:
         """
         return self.apply([edits.Edit(i, edits.RELABEL, label, why) for i in self._find(names)])
 
-    def remove(self, names: Iterable[str], why: str = "") -> list[edits.EditRow]:
+    def remove(self, names: Iterable[str | Path], why: str = "") -> list[edits.EditRow]:
         """Take photos out; their files stay as they are."""
         return self.apply([edits.Edit(i, edits.REMOVE, None, why) for i in self._find(names)])
 
-    def restore(self, names: Iterable[str], why: str = "") -> list[edits.EditRow]:
+    def restore(self, names: Iterable[str | Path], why: str = "") -> list[edits.EditRow]:
         """Take removed photos in again."""
         return self.apply([edits.Edit(i, edits.RESTORE, None, why) for i in self._find(names)])
 
@@ -332,9 +332,10 @@ class Catalog:
             row["given_split"], row["split"] or "", bool(row["removed"]), row["size"],
         )  # fmt: skip
 
-    def _find(self, names: Iterable[str]) -> list[int]:
+    def _find(self, names: Iterable[str | Path]) -> list[int]:
+        """Return the numbers of photos by name, or by path."""
         known = {r["path"]: r["id"] for r in self._store.read("SELECT path, id FROM photos WHERE present")}
-        names = [names] if isinstance(names, str) else list(names)
+        names = [self._name(n) for n in ([names] if isinstance(names, str | Path) else names)]
         unknown = [name for name in names if name not in known]
         if unknown:
             raise UsageProblem(
@@ -342,3 +343,7 @@ class Catalog:
                 f"{next(iter(known), 'class/photo.jpg')}."
             )
         return [known[name] for name in names]
+
+    def _name(self, photo: str | Path) -> str:
+        path = Path(photo)
+        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(photo)

@@ -103,11 +103,9 @@ def _prepare_features(
         features = describe_thumbnails(catalog, photos)
         notes.append(
             "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among the "
-            "doubtful labels, and wrong ones that it misses. After `fastclf train` the check uses the network."
+            "doubtful labels, and wrong ones that it misses. After `fastclf train` the network helps."
         )
-        name = (
-            source.provenance or "a plain image descriptor, as no model and no pretrained weights are at hand"
-        )
+        name = source.provenance or "a plain image descriptor, as no model and no weights are at hand"
         return features, FeatureSource(name, True)
     features = np.asarray(source.features, np.float32)
     if features.ndim != 2 or len(features) != len(photos):

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.duplicates import choose_best, group_pairs
+from ..checks.duplicates import MIN_SCORE, choose_best, group_pairs
 from ..checks.near_features import find_feature_pairs
 from ..checks.report import Group
 from ..photos import Photo
-from .pairs import find_near_pairs
+from .pairs import confirm_candidates, find_near_pairs
 from .store import Store
 
 Array = npt.NDArray[Any]
+
+# Pixels decide, so features may bring up every pair that is nearer than neighbours usually are.
+_USUAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def find_neighbours(store: Store, photos: Sequence[Photo], features: Array) -> N
     ]
     aligned, capped = _find_aligned(store, photos, first)
     known = {(p.a, p.b) for p in aligned}
-    by_features = [p for p in _find_by_features(features, first) if (p.a, p.b) not in known]
+    by_features = _find_by_features(store, photos, features, first, known)
     near = [*_group(photos, aligned, "aligned"), *_group(photos, by_features, "features")]
     notes = []
     if capped:
@@ -145,16 +148,24 @@ def _find_aligned(store: Store, photos: Sequence[Photo], first: Mapping[int, int
     return [_Pair(a, b, score, "aligned") for (a, b), score in sorted(found.items())], near.capped
 
 
-def _find_by_features(features: Array, first: Mapping[int, int]) -> list[_Pair]:
+def _find_by_features(
+    store: Store,
+    photos: Sequence[Photo],
+    features: Array,
+    first: Mapping[int, int],
+    known: set[tuple[int, int]],
+) -> list[_Pair]:
+    """Return the pairs that features bring up and pixels confirm, without those that are known."""
     representatives = sorted(set(first.values()))
     rows = [i for i in representatives if features.size and np.isfinite(features[i]).all()]
     if len(rows) < 3:
         return []
-    found = find_feature_pairs(features[rows])
-    return [
-        _Pair(rows[a], rows[b], float(score), "features")
-        for (a, b), score in zip(found.pairs, found.scores, strict=True)
-    ]
+    found = find_feature_pairs(features[rows], ratio=_USUAL)
+    ends = [(rows[a], rows[b]) for a, b in found.pairs]
+    ends = [pair for pair in ends if pair not in known]
+    scores = confirm_candidates(store, [(photos[a].sha256, photos[b].sha256) for a, b in ends])
+    pairs = zip(ends, scores, strict=True)
+    return [_Pair(a, b, score, "features") for (a, b), score in pairs if score >= MIN_SCORE]
 
 
 def _group(photos: Sequence[Photo], pairs: Sequence[_Pair], tier: str) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,13 @@ import numpy.typing as npt
 
 from ..checks.duplicates import find_pixel_pairs
 from ..checks.hashes import N_HASHES, SIGNATURE_SHAPE
+from ..checks.near_features import confirm_pairs
 from .store import Store
 
 # Names how pairs are found; another way compares everything anew.
 METHOD = "aligned-1"
+# The same for pairs that features bring up.
+LOOK = "starts-1"
 _CAPPED = "near pairs capped"
 
 
@@ -69,6 +73,44 @@ def find_near_pairs(store: Store) -> NearPairs:
         tuple(NearPair(r["a"], r["b"], r["score"], bool(r["mirrored"])) for r in rows),
         int(capped[0]["value"]) if capped else 0,
     )
+
+
+def confirm_candidates(store: Store, candidates: Sequence[tuple[str, str]]) -> list[float]:
+    """Return how surely each two contents, alike by their features, are one picture; scores are kept.
+
+    Parameters
+    ----------
+    store
+        The catalog's database.
+    candidates
+        (P,) pairs of sha256.
+    """
+    method = f"{METHOD}+{LOOK}"
+    known = {
+        (r["a"], r["b"]): float(r["score"])
+        for r in store.read("SELECT a, b, score FROM looked_at WHERE method = ?", (method,))
+    }
+    new = sorted({_sort(*pair) for pair in candidates} - known.keys())
+    if new:
+        rows = store.read("SELECT sha256 FROM contents WHERE comparable")
+        comparable = {r["sha256"] for r in rows}
+        tried = [(a, b) for a, b in new if a in comparable and b in comparable]
+        names = sorted({sha for pair in tried for sha in pair})
+        index = {sha: i for i, sha in enumerate(names)}
+        ends = np.array([(index[a], index[b]) for a, b in tried], np.intp).reshape(-1, 2)
+        scores = dict.fromkeys(new, 0.0)
+        scores |= dict(zip(tried, confirm_pairs(ends, _StoredSignatures(store, names)).tolist(), strict=True))
+        with store.transaction():
+            store.write_many(
+                "INSERT OR REPLACE INTO looked_at (a, b, method, score) VALUES (?, ?, ?, ?)",
+                [(a, b, method, score) for (a, b), score in scores.items()],
+            )
+        known |= scores
+    return [known[_sort(*pair)] for pair in candidates]
+
+
+def _sort(a: str, b: str) -> tuple[str, str]:
+    return (a, b) if a < b else (b, a)
 
 
 def _compare_new(store: Store) -> bool:

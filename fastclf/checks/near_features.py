@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .duplicates import MIN_SCORE, Signatures
 from .hashes import FloatArray
+from .near_align import mirror_signatures, score_pairs
 from .near_search import IntArray
 
 _BLOCK_VALUES = 4_000_000
+_CONFIRMED = 64
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,53 @@ def _compare_blocks(unit: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
         block: FloatArray = np.matmul(unit[rows], unit.T)
         block[np.arange(rows.stop - start), np.arange(start, rows.stop)] = -2
         yield rows, block
+
+
+def confirm_pairs(pairs: IntArray, signatures: Signatures, *, min_score: float = MIN_SCORE) -> FloatArray:
+    """Score pairs found by features on aligned pixels, from more starting points than hashes offer.
+
+    Features find a copy whose hash is far off, a large crop or a mirrored crop for example, and look-alikes
+    as well: other trousers on the same floor. Each photo is tried as a part of the other one, turned or not.
+
+    Parameters
+    ----------
+    pairs
+        (P, 2) positions.
+    signatures
+        Gives the signatures of some photos at a time.
+    min_score
+        A pair that reaches it is not tried further.
+
+    Returns
+    -------
+    numpy.ndarray
+        (P,) best score in [0, 1] of `score_pairs`.
+    """
+    scores = np.zeros(len(pairs), np.float32)
+    for start in range(0, len(pairs), _CONFIRMED):
+        block = np.arange(start, min(start + _CONFIRMED, len(pairs)))
+        ends = signatures[pairs[block, 0]], signatures[pairs[block, 1]]
+        for whole, part, turned, window in _list_starts():
+            left = np.flatnonzero(scores[block] < min_score)
+            if not len(left):
+                break
+            second = ends[part][left]
+            tried = score_pairs(
+                ends[whole][left],
+                mirror_signatures(second) if turned else second,
+                np.tile(np.array(window, np.float32), (len(left), 1)),
+            )
+            scores[block[left]] = np.maximum(scores[block[left]], tried)
+    return scores
+
+
+def _list_starts() -> Iterator[tuple[int, int, bool, tuple[float, float, float, float]]]:
+    """Yield which photo is the whole, which the part, whether it is turned, and where it begins."""
+    for share in (1.0, 0.85, 0.7):
+        gap = 1 - share
+        corners = [(y, x) for y in (0.0, gap) for x in (0.0, gap)] if gap else []
+        places = [(gap / 2, gap / 2), *corners]
+        for turned in (False, True):
+            for whole, part in ((0, 1), (1, 0)):
+                for top, left in places:
+                    yield whole, part, turned, (top, top + share, left, left + share)

@@ -21,7 +21,7 @@ class Group:
         The copy to keep.
     tier
         "bytes" (equal files), "pixels" (equal pictures), "aligned" (nearly equal, laid over each other) or
-        "features" (a network, or a descriptor, sees nearly the same).
+        "features" (a network brought them up, and laid over each other with more tries they nearly agree).
     score
         The least agreement of a member with the group's centre, in [0, 1].
     labels

@@ -26,7 +26,7 @@ _GROUP_WORDS = {
     "bytes": "the same file as {}",
     "pixels": "the same picture as {}",
     "aligned": "nearly the same picture as {}",
-    "features": "looks much like {}",
+    "features": "cut from the same picture as {}",
 }
 Say = Callable[[str], None]
 

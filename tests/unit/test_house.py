@@ -28,7 +28,19 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 @pytest.mark.parametrize(
     "module",
-    ["fastclf", "fastclf.ui", "fastclf.predictor", "fastclf.evaluation", "fastclf.serving", "fastclf.cli"],
+    [
+        "fastclf",
+        "fastclf.ui",
+        "fastclf.predictor",
+        "fastclf.evaluation",
+        "fastclf.serving",
+        "fastclf.cli",
+        "fastclf.catalog",
+        "fastclf.examine",
+        "fastclf.refit",
+        "fastclf.ui.cleaner",
+        "fastclf.ui.tabs",
+    ],
 )
 def test_a_light_module_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
@@ -48,7 +60,14 @@ def test_building_the_dashboard_loads_nothing_heavy(toy_model: Path) -> None:
 
 
 def test_public_names_are_these() -> None:
-    assert fastclf.__all__ == ["FastclfError", "ModelBundle", "Prediction", "Predictor", "__version__"]
+    assert fastclf.__all__ == [
+        "Catalog",
+        "FastclfError",
+        "ModelBundle",
+        "Prediction",
+        "Predictor",
+        "__version__",
+    ]
     for name in fastclf.__all__:
         assert getattr(fastclf, name)
     with pytest.raises(AttributeError, match="Learner"):

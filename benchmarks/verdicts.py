@@ -1,0 +1,42 @@
+"""Tables that the benchmarks print: what was to be reached beside what was."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def compare(
+    what: str,
+    baseline: float | None,
+    value: float,
+    *,
+    at_most: float | None = None,
+    limit: float | None = None,
+) -> tuple[str, str, str, str, str]:
+    """Return what, baseline, value, ratio, verdict; `at_most` bounds the ratio, `limit` the value."""
+    verdict = "-"
+    if at_most is not None and baseline is not None:
+        verdict = f"{judge(value <= at_most * baseline)} (≤ {at_most:.3g} ×)"
+    elif limit is not None:
+        verdict = f"{judge(value <= limit)} (≤ {limit:g})"
+    digits = 3 if value < 0.1 else 2 if max(baseline or 0, value) < 100 else 0
+    ratio = "-" if baseline is None else f"{value / baseline:.3f} ×"
+    return what, "-" if baseline is None else f"{baseline:.{digits}f}", f"{value:.{digits}f}", ratio, verdict
+
+
+def judge(met: bool) -> str:
+    """Return the verdict in words."""
+    return "target met" if met else "missed"
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table in Markdown."""
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+def tell(words: str) -> None:
+    """Say what is going on, beside the tables."""
+    print(words, file=sys.stderr, flush=True)
