@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
-import resource
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -35,15 +36,18 @@ def measure_scan_and_check(folder: Path) -> dict[str, float]:
     """Scan and check a folder without a catalog; return seconds and this process's memory in MB."""
     from fastclf.catalog import Catalog
 
-    before = _unique_memory()
+    before, children, stop = _unique_memory(), [0.0], threading.Event()
+    watch = threading.Thread(target=_watch_children, args=(stop, children))
+    watch.start()
     with Catalog(folder) as catalog:
         scanned = _time(catalog.scan)
         after_scan = _unique_memory()
         checked = _time(catalog.check)
+    stop.set()
+    watch.join()
     return {
-        "scan": scanned, "check": checked,
-        "uss before": before, "uss after scan": after_scan, "uss": _unique_memory(),
-        "peak": _peak(resource.RUSAGE_SELF), "peak of children": _peak(resource.RUSAGE_CHILDREN),
+        "scan": scanned, "check": checked, "uss before": before, "uss after scan": after_scan,
+        "uss": _unique_memory(), "peak": _peak(), "peak of children": max(children),
     }  # fmt: skip
 
 
@@ -75,7 +79,7 @@ def measure_search(n: int) -> dict[str, float]:
     started = time.perf_counter()
     found = find_pixel_pairs(hashes, Noise(), np.ones(n, bool))
     whole = time.perf_counter() - started
-    return {"one": one, "whole": whole, "candidates": found.n_candidates, "peak": _peak(resource.RUSAGE_SELF)}
+    return {"one": one, "whole": whole, "candidates": found.n_candidates, "peak": _peak()}
 
 
 def train_small(folder: Path, out: Path) -> dict[str, float]:
@@ -112,5 +116,19 @@ def _unique_memory() -> float:
     return psutil.Process().memory_full_info().uss / 1e6
 
 
-def _peak(who: int) -> float:
-    return resource.getrusage(who).ru_maxrss / 1000
+def _peak() -> float:
+    """Return the most resident memory of this process, in MB; `ru_maxrss` would count its parent's too."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1000
+    raise SystemExit("Memory is counted on Linux only.")
+
+
+def _watch_children(stop: threading.Event, sizes: list[float]) -> None:
+    """Look every 50 ms how much memory the children hold."""
+    while not stop.wait(0.05):
+        total = 0.0
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                total += child.memory_info().rss / 1e6
+        sizes.append(total)

@@ -20,9 +20,8 @@ def compare(
         verdict = f"{judge(value <= at_most * baseline)} (≤ {at_most:.3g} ×)"
     elif limit is not None:
         verdict = f"{judge(value <= limit)} (≤ {limit:g})"
-    digits = 3 if value < 0.1 else 2 if max(baseline or 0, value) < 100 else 0
     ratio = "-" if baseline is None else f"{value / baseline:.3f} ×"
-    return what, "-" if baseline is None else f"{baseline:.{digits}f}", f"{value:.{digits}f}", ratio, verdict
+    return what, "-" if baseline is None else _round(baseline), _round(value), ratio, verdict
 
 
 def judge(met: bool) -> str:
@@ -40,3 +39,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def tell(words: str) -> None:
     """Say what is going on, beside the tables."""
     print(words, file=sys.stderr, flush=True)
+
+
+def _round(value: float) -> str:
+    return f"{value:.{3 if value < 0.1 else 2 if value < 100 else 0}f}"

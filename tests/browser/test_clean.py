@@ -1,0 +1,186 @@
+"""The Clean tab as its owner uses it, and as nobody else can."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from fastclf import ModelBundle
+from fastclf.catalog import Catalog
+
+from ..conftest import Trained, run_fastclf
+from ..unit.test_catalog import hash_folder, labels_of
+from .conftest import SCREENSHOTS, Server
+
+pytestmark = pytest.mark.slow
+
+# on a busy machine a child process alone takes longer than Playwright's five seconds
+expect.set_options(timeout=60_000)
+OWNER = ["--owner", "--photos=photos/digits"]
+
+# sends messages to every widget of the page's kernel, as somebody would who talks to the channel himself
+_BLAST = """async ([path, contents, wait]) => {
+    const socket = new WebSocket(`ws://${location.host}${path}`);
+    await new Promise((done, fail) => { socket.onopen = done; socket.onerror = fail; });
+    const send = (type, content) => socket.send(JSON.stringify({
+        header: {msg_id: crypto.randomUUID(), msg_type: type, username: "", session: "s", date: "", version: "5.3"},
+        parent_header: {}, metadata: {}, buffers: [], channel: "shell", content}));
+    const heard = [];
+    const comms = await new Promise((done) => {
+        socket.onmessage = (event) => {
+            if (typeof event.data !== "string") { return; }
+            const message = JSON.parse(event.data);
+            heard.push(event.data.length < 2000000 ? event.data : "");
+            if (message.header.msg_type === "comm_info_reply") { done(Object.keys(message.content.comms)); }
+        };
+        send("comm_info_request", {target_name: "jupyter.widget"});
+    });
+    for (const content of contents) {
+        for (const id of comms) { send("comm_msg", {comm_id: id, data: content}); }
+        await new Promise((done) => setTimeout(done, wait));
+    }
+    socket.close();
+    return [comms.length, heard.join("\\n")];
+}"""
+
+
+def keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def open_clean(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_role("tab", name="Clean").click()
+    page.locator(".fastclf-tile").first.wait_for()
+
+
+def blast(page: Page, *contents: dict[str, object], wait: int = 1500) -> tuple[int, str]:
+    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
+    path = f"/api/kernels/{config['kernelId']}/channels"
+    count, heard = page.evaluate(_BLAST, [path, list(contents), wait])
+    return count, heard
+
+
+def test_an_owner_cleans_retrains_and_takes_the_edits_along(
+    launch: Callable[..., Server], page: Page, trained: Trained, tmp_path: Path
+) -> None:
+    server = launch("serve", options=OWNER)
+    photos, model = server.folder / "photos" / "digits", server.folder / "model"
+    before, old = hash_folder(photos), (model / "bundle.json").read_bytes()
+    open_clean(page, server)
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 1,797 photos")
+    page.get_by_label("Show").select_option(label="All photos (1,797)")
+    tiles = page.locator(".fastclf-tile")
+    expect(tiles).to_have_count(24)
+    tiles.nth(0).focus()
+    page.keyboard.press("4")
+    expect(tiles.nth(0)).to_contain_text("will become 3")
+    tiles.nth(1).get_by_role("combobox").select_option("7")
+    expect(tiles.nth(1)).to_contain_text("will become 7")
+    tiles.nth(2).get_by_role("button", name="Remove").click()
+    expect(tiles.nth(2)).to_contain_text("will be removed")
+    keep(page, "clean")
+    page.get_by_label("Class").select_option(label="5")
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("182 shown")
+    page.get_by_label("Class").select_option(label="all classes")
+    expect(tiles.nth(0)).to_contain_text("will become 3")
+    expect(tiles.nth(2)).to_contain_text("will be removed")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(tiles.nth(2)).not_to_contain_text("will be removed")
+    page.get_by_role("button", name="Redo", exact=True).click()
+    expect(tiles.nth(2)).to_contain_text("will be removed")
+    page.get_by_role("button", name="Apply 3 changes").click()
+    expect(page.locator(".fastclf-clean-preview tbody tr")).to_have_count(3)
+    keep(page, "clean-preview")
+    page.get_by_role("button", name="Apply these changes").click()
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 1,797 photos")
+    expect(page.get_by_text("Applied: 2 relabelled, 1 removed.")).to_be_visible()
+    page.get_by_role("button", name="Retrain").click()
+    expect(page.locator(".fastclf-accuracies tr")).to_have_count(2)
+    keep(page, "clean-retrained")
+    assert (model / "bundle.json").read_bytes() == old
+    page.get_by_role("button", name="Use the new one").click()
+    expect(page.get_by_text("The new model answers from now on")).to_be_visible()
+    assert len(ModelBundle.load(model).manifest["refits"]) == 1
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the edits").click()
+    download.value.save_as(tmp_path / "edits.csv")
+    assert hash_folder(photos) == before
+    with Catalog(photos) as catalog:
+        expected = labels_of(catalog)
+        assert len(catalog.edits()) == 3
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.photos, copy, ignore=shutil.ignore_patterns(".fastclf"))
+    done = run_fastclf("edits", "import", copy, tmp_path / "edits.csv", cwd=tmp_path)
+    assert "3 edits applied" in done.stderr
+    with Catalog(copy) as catalog:
+        assert labels_of(catalog) == expected
+
+
+def test_a_visitor_has_no_tab_and_no_message_changes_or_shows_anything(
+    launch: Callable[..., Server], page: Page
+) -> None:
+    messages: list[dict[str, object]] = [
+        {"method": "update", "state": {"selected_index": 1}},
+        {"method": "custom", "content": {"type": "act", "keys": [1, 2, 3], "action": "remove"}},
+        {"method": "custom", "content": {"event": "click"}},
+        {"method": "custom", "content": {"event": "click"}},
+    ]
+    visitor = launch("serve", options=["--photos=photos/digits"])
+    photos, model = visitor.folder / "photos" / "digits", visitor.folder / "model"
+    before = hash_folder(visitor.folder / "model")
+    page.goto(visitor.url)
+    page.get_by_role("button", name="Choose photos").wait_for()
+    expect(page.get_by_role("tab")).to_have_count(0)
+    count, heard = blast(page, *messages)
+    assert count > 3
+    assert "fastclf-tile" not in heard
+    assert str(photos) not in heard
+    with Catalog(photos) as catalog:
+        assert catalog.edits(log=True) == []
+    assert hash_folder(model) == before
+    # the same messages do their worst where the page's owner is allowed to
+    owner = launch("serve", options=OWNER)
+    open_clean(page, owner)
+    blast(page, *messages)
+    with Catalog(owner.folder / "photos" / "digits") as catalog:
+        assert {r.action for r in catalog.edits(log=True)} >= {"remove"}
+
+
+@pytest.mark.parametrize("mode", ["voila", "extension"])
+def test_ownership_is_what_the_environment_says_in_every_mode(
+    mode: str, launch: Callable[..., Server], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    server = launch(mode)
+    open_clean(page, server)
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 1,797 photos")
+    for value in ("0", "true", ""):
+        monkeypatch.setenv("FASTCLF_OWNER", value)
+        page.goto(launch(mode).url)
+        page.get_by_role("button", name="Choose photos").wait_for()
+        expect(page.get_by_role("tab")).to_have_count(0)
+
+
+def test_an_owner_without_photos_or_with_a_damaged_catalog_reads_a_sentence(
+    launch: Callable[..., Server], page: Page
+) -> None:
+    server = launch("serve", options=["--owner", "--photos=photos/none"])
+    page.goto(server.url)
+    page.get_by_role("tab", name="Clean").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no folder")
+    server = launch("serve", options=OWNER)
+    private = server.folder / "photos" / "digits" / ".fastclf"
+    for file in private.glob("catalog.sqlite*"):
+        file.unlink()
+    (private / "catalog.sqlite").write_bytes(b"no database at all" * 1000)
+    page.goto(server.url)
+    page.get_by_role("tab", name="Clean").click()
+    expect(page.get_by_role("alert")).to_contain_text("is damaged")
+    assert "Traceback" not in page.content()
