@@ -346,4 +346,7 @@ class Catalog:
 
     def _name(self, photo: str | Path) -> str:
         path = Path(photo)
+        if path.parent == self.private / "decoded":  # what fastai was given in the photo's stead
+            rows = self._store.read("SELECT path FROM photos WHERE sha256 = ? AND present", (path.stem,))
+            return str(rows[0]["path"]) if rows else str(photo)
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(photo)

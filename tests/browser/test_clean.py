@@ -79,7 +79,7 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     tiles = page.locator(".fastclf-tile")
     expect(tiles).to_have_count(24)
     tiles.nth(0).focus()
-    page.keyboard.press("4")
+    page.keyboard.press("3")
     expect(tiles.nth(0)).to_contain_text("will become 3")
     tiles.nth(1).get_by_role("combobox").select_option("7")
     expect(tiles.nth(1)).to_contain_text("will become 7")

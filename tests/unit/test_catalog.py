@@ -17,7 +17,7 @@ from fastclf.catalog import scan as scan_module
 from fastclf.catalog.store import Store
 from fastclf.errors import CatalogError, PhotosError, UsageProblem
 from fastclf.files import hash_file
-from fastclf.photos import find_photo_files
+from fastclf.photos import build_training_file, find_photo_files
 from fastclf.places import find_filesystem, find_private_place
 
 from ..drawing import bad_files, draw_photo, draw_scene
@@ -486,3 +486,16 @@ def test_the_file_system_is_read_from_the_mounts() -> None:
     assert find_filesystem(Path("/mnt/my share/photos"), mounts) == "nfs4"
     assert find_filesystem(Path("/mnt/my share/local/x"), mounts) == "tmpfs"
     assert find_filesystem(Path("/mnt/my shared"), mounts) == "ext4"
+
+
+def test_a_photo_is_known_by_its_path_and_by_its_decoded_copy(photo_folder: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    draw_photo("red", 60).save(photo_folder / "red" / "sideways.png", exif=exif)
+    with scanned(photo_folder) as catalog:
+        [photo] = [p for p in catalog.photos().photos if not p.plain]
+        copy = build_training_file(photo, catalog.private)
+        assert copy != photo.path
+        catalog.relabel([photo_folder / "red" / "000.png"], "blue")
+        catalog.remove([copy])
+        assert [r.path for r in catalog.edits()] == ["red/000.png", "red/sideways.png"]

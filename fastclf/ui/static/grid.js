@@ -226,6 +226,12 @@ class Grid {
     this.draw();
   }
 
+  // the key of each label: its place, or the label itself where all of them are digits
+  get labelKeys() {
+    const digits = this.vocab.every((label) => /^[0-9]$/.test(label));
+    return digits ? this.vocab : Array.from(LABEL_KEYS).slice(0, this.vocab.length);
+  }
+
   get vocab() {
     return this.model.get("vocab");
   }
@@ -266,7 +272,7 @@ class Grid {
     const help = make("details", "fastclf-grid-help");
     const rows = [
       ["Arrow keys", "go from photo to photo; with Shift they select"],
-      ["1 to 9, 0", "give the photo in focus, or all selected, the label with that number"],
+      ["1 to 9, 0", "give the photo in focus, or all selected, the label that the line above names for that key"],
       ["a", "take the suggested label"],
       ["Delete or x", "remove"],
       ["s", "skip: it stays as it is and leaves the list"],
@@ -389,7 +395,7 @@ class Grid {
     this.knownBar = known;
     const focused = this.bar.contains(document.activeElement) ? document.activeElement.dataset.does : null;
     const target = n ? `${count(n)} selected:` : "Photo in focus:";
-    const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(LABEL_KEYS[i], label, () => this.actOnTarget("relabel", label)));
+    const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(this.labelKeys[i], label, () => this.actOnTarget("relabel", label)));
     if (this.vocab.length > LABEL_KEYS.length) buttons.push(this.makeMore());
     buttons.push(this.makeBarButton("x", "Remove", () => this.actOnTarget("remove")));
     buttons.push(this.makeBarButton("s", "Skip", () => this.actOnTarget("skip")));
@@ -551,8 +557,8 @@ class Grid {
     if (key === "Home" || key === "End") return this.focus(this.keys.at(key === "Home" ? 0 : -1)), true;
     if (key === "Escape" && this.selected.size) return this.selectNone(), true;
     if (event.repeat) return false;
-    const number = key.length === 1 ? LABEL_KEYS.indexOf(key) : -1;
-    if (number >= 0 && number < this.vocab.length) return this.actOnTarget("relabel", this.vocab[number]), true;
+    const number = this.labelKeys.indexOf(key);
+    if (number >= 0) return this.actOnTarget("relabel", this.vocab[number]), true;
     if (key === "Delete" || key === "x") return this.actOnTarget("remove"), true;
     if (key === "s") return this.actOnTarget("skip"), true;
     if (key === "a") return this.takeSuggestion(), true;
