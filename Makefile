@@ -1,12 +1,13 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
 # make test:      everything, then every test, the browser ones included
 # make check:     lint, types, import contracts
+# make benchmark: the page; make benchmark-cleaning or benchmark-faults DATA=FOLDER: one's own labelled photos
 
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark clean
+.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults clean
 
 setup:
 	@./scripts/setup
@@ -32,6 +33,12 @@ format: setup
 
 benchmark: setup
 	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python benchmarks/page.py
+
+benchmark-cleaning: setup
+	@.venv/bin/python benchmarks/cleaning.py $(DATA)
+
+benchmark-faults: setup
+	@.venv/bin/python benchmarks/faults.py $(DATA)
 
 clean:
 	rm -rf .venv model photos/digits tests/screenshots

@@ -18,11 +18,12 @@ from fastclf.bundle import ModelBundle
 from fastclf.catalog import Catalog
 from fastclf.catalog.check import describe_thumbnails
 from fastclf.catalog.near_groups import find_neighbours
-from fastclf.checks.labels import find_label_issues
+from fastclf.checks.labels import LabelIssues, find_label_issues
 from fastclf.checks.odd import find_odd
 from fastclf.checks.quality import KINDS as QUALITY_KINDS
 from fastclf.checks.report import CheckReport
 from fastclf.extract import extract_features
+from fastclf.photos import Photo
 
 PIXELS, DESCRIPTOR, NETWORK = "pixels alone", "plain descriptor", "network"
 WRONG, FOREIGN, POOR, BROKEN = 0.05, 0.05, 0.05, 12
@@ -194,8 +195,7 @@ def _judge_labels(ground: Ground, source: str, wrong: set[str], rng: np.random.G
     features = ground.features(source)
     report = ground.catalog.check(features, out_of_sample=True)
     photos = ground.catalog.photos().photos
-    network = features if source == NETWORK else np.zeros((len(photos), 0), np.float32)
-    groups = find_neighbours(ground.catalog._store, photos, network).groups
+    groups = _name_groups(ground, photos)
     labels = [p.label for p in photos]
     issues = find_label_issues(features, labels, groups)
     truth = np.array([p.name in wrong for p in photos])
@@ -205,8 +205,17 @@ def _judge_labels(ground: Ground, source: str, wrong: set[str], rng: np.random.G
         "fault": "wrong label", "features": source, "n": int(truth.sum()),
         "average precision": average_precision_score(truth, 1 - issues.label_quality),
         **_rate("ours", truth, flagged), **_rate("cleanlab", truth, issues.pruned),
+        "cleanlab average precision": average_precision_score(truth, 1 - _score_by_cleanlab(issues, labels)),
         "own classifier": _ask_cleanlab(features, labels, truth, rng),
     }  # fmt: skip
+
+
+def _score_by_cleanlab(issues: LabelIssues, labels: Sequence[str]) -> Any:
+    """Return cleanlab's default label quality on the same probabilities."""
+    from cleanlab.rank import get_label_quality_scores
+
+    targets = np.array([issues.vocab.index(label) for label in labels])
+    return get_label_quality_scores(targets, issues.pred_probs)
 
 
 def _ask_cleanlab(features: Any, labels: Sequence[str], truth: Any, rng: np.random.Generator) -> float:
@@ -240,8 +249,7 @@ def _judge_foreign(ground: Ground, source: str, kinds: dict[str, set[str]]) -> l
     features = ground.features(source)
     listed = {o.file for o in ground.catalog.check(features, labels=False).odd}
     photos = ground.catalog.photos().photos
-    network = features if source == NETWORK else np.zeros((len(photos), 0), np.float32)
-    groups = find_neighbours(ground.catalog._store, photos, network).groups
+    groups = _name_groups(ground, photos)
     scores = find_odd(features, groups, [p.label for p in photos]).scores
     names = np.array([p.name for p in photos])
     rows = []
@@ -291,6 +299,11 @@ def _any(ground: Ground, rng: np.random.Generator) -> Path:
 
 def _count(fault: str, n: int, found: int, false: int) -> Row:
     return {"fault": fault, "n": n, "found": found, "false": false}
+
+
+def _name_groups(ground: Ground, photos: Sequence[Photo]) -> Sequence[str]:
+    """Return the groups of copies that the check keeps together; features have no say in them."""
+    return find_neighbours(ground.catalog._store, photos, np.zeros((len(photos), 0), np.float32)).groups
 
 
 def _pair(a: str, b: str) -> Pair:

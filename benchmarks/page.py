@@ -30,6 +30,7 @@ from served import (
     wait_until_quiet,
     write_notebook,
 )
+from verdicts import compare, print_table, tell
 
 EMPTY, COURSE = "empty", "course"
 COLD, PREHEATED, SMALL = "fastclf cold", "fastclf preheated", "fastclf small"
@@ -130,7 +131,7 @@ class Bench:
             elif name != EMPTY:
                 visit.answers = [self._answer(page, name, i) for i in range(len(self.photos))]
         line = " throttled" if throttled else ""
-        _tell(f"{name}{line}: usable {visit.usable:.2f} s, answers {[round(s, 2) for s in visit.answers]}")
+        tell(f"{name}{line}: usable {visit.usable:.2f} s, answers {[round(s, 2) for s in visit.answers]}")
         return visit
 
     def measure_memory(self, name: str) -> list[float]:
@@ -144,7 +145,7 @@ class Bench:
                 self._answer(page, name, 0)
             time.sleep(2)
             sizes = [kernel.memory_full_info().uss / 1e6 for kernel in server.kernels()]
-        _tell(f"{name}: {', '.join(f'{size:.0f}' for size in sizes)} MB")
+        tell(f"{name}: {', '.join(f'{size:.0f}' for size in sizes)} MB")
         return sizes
 
     def _load(self, page: Page, name: str) -> Visit:
@@ -168,7 +169,7 @@ def start_bench() -> Iterator[Bench]:
     """Train, start the servers and the browser; end them all afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastclf-benchmark-")))
-        _tell("Training resnet18 at 224 px and the sample's small network ...")
+        tell("Training resnet18 at 224 px and the sample's small network ...")
         photos = draw_training_photos(folder / "photos")
         model = build_model(photos, folder / "model", "resnet18", 224)
         small = build_model(photos, folder / "small-model", "test_resnet", 32)
@@ -200,7 +201,7 @@ def measure(bench: Bench, repeats: int, quick: bool) -> dict[str, Any]:
     names = [EMPTY, COURSE, COLD, PREHEATED]
     slow_names = [EMPTY, PREHEATED] if quick else [EMPTY, COURSE, PREHEATED]
     for name in [EMPTY, COLD, PREHEATED] if quick else names:
-        _tell("Warming up, not counted:")
+        tell("Warming up, not counted:")
         bench.visit(name)
     raw: dict[str, Any] = {"open": {n: [] for n in names}, "throttled": {n: [] for n in slow_names}}
     for kind in raw:
@@ -215,10 +216,10 @@ def judge(raw: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     """Return the table's rows: what, baseline, fastclf, ratio, verdict."""
     usable = {n: median(v["usable"] for v in visits) for n, visits in raw["open"].items()}
     rows = [
-        _compare("page usable, cold, s; empty page", usable[EMPTY], usable[COLD], at_most=1.3),
-        _compare("page usable, cold, s; course's app", usable[COURSE], usable[COLD], at_most=1 / 6),
-        _compare("page usable, preheated, s; empty, cold", usable[EMPTY], usable[PREHEATED], at_most=0.75),
-        _compare("page usable, preheated, s; course's app, cold", usable[COURSE], usable[PREHEATED]),
+        compare("page usable, cold, s; empty page", usable[EMPTY], usable[COLD], at_most=1.3),
+        compare("page usable, cold, s; course's app", usable[COURSE], usable[COLD], at_most=1 / 6),
+        compare("page usable, preheated, s; empty, cold", usable[EMPTY], usable[PREHEATED], at_most=0.75),
+        compare("page usable, preheated, s; course's app, cold", usable[COURSE], usable[PREHEATED]),
     ]
     slow = raw["throttled"]
     for key, words, scale, limit in (
@@ -230,16 +231,16 @@ def judge(raw: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
         for name, baseline in [(n, v) for n, v in got.items() if n != PREHEATED]:
             label = "empty page" if name == EMPTY else "course's app"
             bound = limit if name == EMPTY else None
-            rows.append(_compare(f"{words}; {label}", baseline, got[PREHEATED], limit=bound))
+            rows.append(compare(f"{words}; {label}", baseline, got[PREHEATED], limit=bound))
     memory = {n: mean(sizes) for n, sizes in raw["memory"].items()}
     words = f"unique memory a visitor, mean of {VISITORS}, MB"
-    rows.append(_compare(f"{words}; course's", memory[COURSE], memory[COLD], limit=140))
-    rows.append(_compare(f"{words}, sample's network; course's", memory[COURSE], memory[SMALL], limit=100))
+    rows.append(compare(f"{words}; course's", memory[COURSE], memory[COLD], limit=140))
+    rows.append(compare(f"{words}, sample's network; course's", memory[COURSE], memory[SMALL], limit=100))
     for number, words in enumerate(("first", "second")):
         took = {n: median(v["answers"][number] for v in raw["open"][n]) for n in (COURSE, COLD, PREHEATED)}
         for name in (COLD, PREHEATED):
             what = f"upload to {words} answer, {name.split()[1]}, s; course's"
-            rows.append(_compare(what, took[COURSE], took[name]))
+            rows.append(compare(what, took[COURSE], took[name]))
     return rows
 
 
@@ -256,31 +257,8 @@ def main() -> int:
         raw = measure(bench, 1 if args.quick else max(1, args.repeats), args.quick)
     if args.json:
         args.json.write_text(json.dumps(raw, indent=1))
-    print("| what; baseline | baseline | fastclf | ratio | verdict |\n|---|---|---|---|---|")
-    for row in judge(raw):
-        print("| " + " | ".join(row) + " |")
+    print_table(["what; baseline", "baseline", "fastclf", "ratio", "verdict"], judge(raw))
     return 0
-
-
-def _compare(
-    what: str, baseline: float, value: float, *, at_most: float | None = None, limit: float | None = None
-) -> tuple[str, str, str, str, str]:
-    ratio = value / baseline
-    verdict = "-"
-    if at_most is not None:
-        verdict = f"{_verdict(ratio <= at_most)} (≤ {at_most:.3g} ×)"
-    elif limit is not None:
-        verdict = f"{_verdict(value <= limit)} (≤ {limit:g})"
-    digits = 2 if max(baseline, value) < 100 else 0
-    return what, f"{baseline:.{digits}f}", f"{value:.{digits}f}", f"{ratio:.3f} ×", verdict
-
-
-def _verdict(met: bool) -> str:
-    return "target met" if met else "missed"
-
-
-def _tell(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

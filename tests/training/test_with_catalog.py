@@ -1,0 +1,150 @@
+"""Training and judging follow the catalog: edits, recorded splits, openings, cached and general features."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastclf import ModelBundle
+from fastclf.catalog import Catalog
+from fastclf.evaluation import evaluate
+from fastclf.extract import compute_logits, extract_features
+from fastclf.refit import refit
+
+from ..conftest import run_fastclf
+from ..drawing import draw_photos, draw_scene
+from .test_training import TINY
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def training() -> Any:
+    import fastclf.training
+
+    return fastclf.training
+
+
+@pytest.fixture(scope="module")
+def trained_colours(training: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder = draw_photos(tmp_path_factory.mktemp("colours") / "photos", per_class=20, size=(60, 50))
+    bundle = training.train(folder, folder.parent / "model", **TINY)
+    return SimpleNamespace(folder=folder, bundle=bundle)
+
+
+def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
+    with Catalog(photo_folder) as catalog:
+        catalog.scan()
+        catalog.relabel(["red/000.png"], "blue")
+        catalog.remove(["green/000.png"])
+    data = training.load_data(photo_folder)
+    labels = dict(zip(data.frame["name"], data.frame["label"], strict=True))
+    assert labels["red/000.png"] == "blue"
+    assert "green/000.png" not in labels
+    assert data.removed == 1
+
+
+def test_splits_are_the_recorded_ones_whatever_the_seed(training: Any, photo_folder: Path) -> None:
+    first = training.load_data(photo_folder, seed=1).frame.set_index("name")["split"]
+    draw_scene("more").save(photo_folder / "red" / "more.png")
+    second = training.load_data(photo_folder, seed=2).frame.set_index("name")["split"]
+    assert (second[first.index] == first).all()
+
+
+def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNamespace) -> None:
+    folder, bundle = trained_colours.folder, trained_colours.bundle
+    with Catalog(folder) as catalog:
+        photos = catalog.photos().photos
+        cache = catalog.feature_cache(bundle.manifest["features_id"])
+        assert {p.sha256 for p in photos if p.split != "test"} == set(cache.load())
+        valid = [p for p in photos if p.split == "valid"]
+        # what is cached is what the graph would say
+        features = extract_features(cache, valid, bundle)
+        cache.clear()
+        fresh = extract_features(catalog.feature_cache("fresh"), valid, bundle)
+        assert np.allclose(features, fresh, atol=1e-5)
+        answers = [bundle.vocab[k] for k in compute_logits(features, bundle).argmax(1)]
+    metrics = bundle.manifest["metrics"]["valid"]
+    assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
+    assert refit(bundle.path, folder).computed == 48 + 6
+    assert refit(bundle.path, folder).computed == 0
+
+
+def test_an_opened_test_set_is_known_to_the_next_model(training: Any, tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=20, size=(60, 50))
+    bundle = training.train(folder, tmp_path / "model", **TINY)
+    assert bundle.manifest["sealed_test"]["openings"] == []
+    evaluate(bundle, folder, open_test_set=True)
+    again = training.train(folder, tmp_path / "second", **TINY)
+    [opening] = again.manifest["sealed_test"]["openings"]
+    assert opening["inherited"] is True
+    assert opening["n"] == 6
+    refitted = ModelBundle.load(refit(again.path, folder).candidate)
+    assert refitted.manifest["sealed_test"]["openings"] == [opening]
+
+
+def test_splits_by_a_table_through_the_command(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=12)
+    names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*.png"))]
+    rows = [f"{name},{'valid' if i % 3 == 0 else 'train'}" for i, name in enumerate(names)]
+    (tmp_path / "splits.csv").write_text("path,split\n" + "\n".join(rows) + "\n")
+    train = ["train", folder, "--no-pretrained", "--arch=test_resnet", "--size=32", "--epochs=1"]
+    done = run_fastclf(*train, "--split-by=splits.csv", cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert ModelBundle.load(tmp_path / "model").manifest["metrics"]["valid"]["n"] == 12
+    (tmp_path / "splits.csv").write_text("path,split\n" + rows[0].replace("valid", "train") + "\n")
+    done = run_fastclf(*train, "--split-by=splits.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--redraw-splits" in done.stderr
+
+
+_WRITE_WEIGHTS = """
+import sys, torch, torchvision
+from pathlib import Path
+kind, folder = sys.argv[1], Path(sys.argv[2])
+torch.manual_seed(0)
+if kind == "torchvision":
+    url = torchvision.models.ResNet18_Weights.DEFAULT.url
+    folder = folder / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), folder / url.rsplit("/")[-1])
+else:
+    import timm
+    from safetensors.torch import save_file
+    name = timm.models.get_pretrained_cfg("mobilenetv4_conv_small").hf_hub_id
+    root = folder / "huggingface" / "hub" / ("models--" + name.replace("/", "--"))
+    (root / "refs").mkdir(parents=True)
+    (root / "refs" / "main").write_text("0" * 40)
+    (root / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    model = timm.create_model("mobilenetv4_conv_small", pretrained=False)
+    save_file(model.state_dict(), root / "snapshots" / ("0" * 40) / "model.safetensors")
+"""
+
+
+@pytest.mark.parametrize(("kind", "arch"), [("torchvision", "resnet18"), ("timm", "mobilenetv4_conv_small")])
+def test_pretrained_weights_at_hand_look_at_the_photos(
+    kind: str, arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    subprocess.run(
+        [sys.executable, "-c", _WRITE_WEIGHTS, kind, tmp_path / "cache"], check=True, env=os.environ
+    )
+    folder = draw_photos(tmp_path / "photos", per_class=10, size=(64, 64))
+    done = run_fastclf("check", folder, "--json", cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    features = json.loads(done.stdout)["features"]
+    assert features["source"].startswith(arch)
+    assert features["out_of_sample"] is True
+    with Catalog(folder) as catalog:
+        [cache] = [p.name for p in (catalog.private / "features").iterdir() if p.name.startswith(arch)]
+        assert len(catalog.feature_cache(cache).load()) == 30
+    again = run_fastclf("check", folder, "--json", cwd=tmp_path, timeout=300)
+    assert json.loads(again.stdout) == json.loads(done.stdout)
