@@ -122,8 +122,8 @@ def measure_cleaner(bench: Bench) -> list[Line]:
 
     folder = build_folder(bench.source, bench.scratch / "cleaned", CLEANED)
     model = bench.scratch / "model"
-    # small batches, so that the averages of batch normalisation settle within the one epoch
-    train(folder, model, size=224, epochs=1, batch_size=8, pretrained=False, quiet=True)
+    # small steps and batches: what it answers costs the same, and its features stay in bounds
+    train(folder, model, size=224, epochs=1, batch_size=8, lr=1e-5, pretrained=False, quiet=True)
     trained = bench.scratch / "trained"
     shutil.copytree(folder / ".fastclf", trained)
     learn = _build_learner(folder)

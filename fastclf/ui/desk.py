@@ -179,7 +179,7 @@ class CatalogDesk:
             reasons[odd.file].append(Reason("odd", "unlike all the other photos", _DOUBT["odd"]))
         for file in report.unreadable:
             reasons[file.file].append(Reason("unreadable", file.reason, _DOUBT["unreadable"]))
-        return reasons
+        return {name: found for name, found in reasons.items() if name in items}
 
 
 def _find_label_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> Iterable[tuple[str, Reason]]:

@@ -1,0 +1,174 @@
+"""The Clean tab's desk: a real folder, a real catalog, a toy model; and who may see the tab at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import ipywidgets as widgets
+import pytest
+
+from fastclf import Catalog
+from fastclf.bundle import PhotoRow
+from fastclf.errors import FastclfError
+from fastclf.ui.app import build_app
+from fastclf.ui.desk import CatalogDesk
+from fastclf.ui.review import Decision, ReviewItem
+from fastclf.ui.tabs import CleanTab
+
+from ..drawing import draw_photos
+from ..toy import write_toy_bundle
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = draw_photos(tmp_path / "photos", per_class=20)
+    shutil.copy(folder / "red" / "000.png", folder / "red" / "copy.png")
+    shutil.copy(folder / "red" / "001.png", folder / "blue" / "conflict.png")
+    shutil.move(folder / "green" / "002.png", folder / "red" / "wrong.png")
+    (folder / "red" / "broken.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def model(folder: Path, tmp_path: Path) -> Path:
+    with Catalog(folder) as catalog:
+        catalog.scan()
+        photos = catalog.photos().photos
+        given = catalog.assign_splits([p for p in photos if "conflict" not in p.name])
+        with_split = {p.sha256: s for p, s in zip(photos, given.splits, strict=False)}
+    rows = [PhotoRow(p.sha256, p.label, p.sha256, with_split.get(p.sha256, "train")) for p in photos]
+    return write_toy_bundle(tmp_path / "model", rows=rows)
+
+
+def prepared(folder: Path, model: Path) -> tuple[CatalogDesk, dict[str, ReviewItem]]:
+    desk = CatalogDesk(folder, model)
+    desk.prepare(lambda words: None)
+    return desk, {item.name: item for item in desk.load_items()}
+
+
+def kinds(item: ReviewItem) -> set[str]:
+    return {reason.kind for reason in item.reasons}
+
+
+def test_every_doubt_becomes_a_reason_in_words(folder: Path, model: Path) -> None:
+    desk, items = prepared(folder, model)
+    assert len(items) == 63
+    assert desk.vocab == ["blue", "green", "red"]
+    assert "duplicate" in kinds(items["red/copy.png"])
+    assert "conflict" in kinds(items["blue/conflict.png"])
+    [unreadable] = items["red/broken.png"].reasons
+    assert "0 bytes" in unreadable.text
+    assert desk.read_thumbnail(items["red/broken.png"].key) is None
+    assert desk.read_thumbnail(items["red/copy.png"].key).startswith(b"\xff\xd8")
+    pair = [items["red/copy.png"], items["red/000.png"]]
+    assert sum(r.best for i in pair for r in i.reasons if r.kind == "duplicate") == 1
+    assert len({r.group for i in pair for r in i.reasons if r.kind == "duplicate"}) == 1
+
+
+def test_no_answer_about_a_sealed_photo_is_on_the_desk(folder: Path, model: Path) -> None:
+    _, items = prepared(folder, model)
+    sealed = [i for i in items.values() if i.split == "test"]
+    assert sealed
+    assert all(i.answer is None and i.probability is None for i in sealed)
+    assert not any(kinds(i) & {"label", "odd"} for i in sealed)
+    assert all(i.answer for i in items.values() if i.split == "valid")
+
+
+def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: Path) -> None:
+    desk, items = prepared(folder, model)
+    words = desk.apply(
+        [
+            Decision(items["red/copy.png"].key, "remove"),
+            Decision(items["blue/conflict.png"].key, "relabel", "red"),
+            Decision(items["red/wrong.png"].key, "relabel", "green", "it is green"),
+            Decision(items["red/broken.png"].key, "remove"),
+        ]
+    )
+    assert words == "Applied: 2 relabelled, 2 removed. No file was changed."
+    after = {item.name: item for item in desk.load_items()}
+    assert "duplicate" not in kinds(after["red/000.png"])
+    assert "conflict" not in kinds(after["blue/conflict.png"]) | kinds(after["red/001.png"])
+    assert "label" not in kinds(after["red/wrong.png"])
+    assert after["red/broken.png"].removed
+    assert not after["red/broken.png"].reasons
+    assert b"it is green" in desk.export_edits()
+    assert desk.undo() == "Undone: 2 relabelled, 2 restored."
+    assert {i.name: i.label for i in desk.load_items()} == {i.name: i.label for i in items.values()}
+    assert desk.redo()
+    assert desk.undo()
+    assert desk.undo() is None
+
+
+def test_retraining_goes_through_the_desk(folder: Path, model: Path) -> None:
+    desk, _ = prepared(folder, model)
+    assert desk.find_obstacle() == ""
+    old = (model / "bundle.json").read_bytes()
+    result = desk.retrain()
+    assert 0 < result.after <= 1
+    assert result.n > 0
+    assert (model / "bundle.json").read_bytes() == old
+    desk.keep_old()
+    assert (model / "bundle.json").read_bytes() == old
+    desk.retrain()
+    assert "model-previous" in desk.use_new()
+    assert (model / "bundle.json").read_bytes() != old
+
+
+def test_without_a_model_of_these_photos_the_reason_is_said(folder: Path, tmp_path: Path) -> None:
+    desk, items = prepared(folder, tmp_path / "none")
+    assert "There is no model" in desk.find_obstacle()
+    assert "duplicate" in kinds(items["red/copy.png"])
+    desk, _ = prepared(folder, write_toy_bundle(tmp_path / "stranger"))
+    assert "other photos" in desk.find_obstacle()
+
+
+def find_tabs(app: widgets.VBox) -> widgets.Tab | None:
+    return next((child for child in app.children if isinstance(child, widgets.Tab)), None)
+
+
+def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTCLF_PHOTOS", str(folder))
+    for value in (None, "", "0", "true", "yes", "01"):
+        if value is None:
+            monkeypatch.delenv("FASTCLF_OWNER", raising=False)
+        else:
+            monkeypatch.setenv("FASTCLF_OWNER", value)
+        assert find_tabs(build_app(model)) is None
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    tabs = find_tabs(build_app(model))
+    assert tabs.titles == ("Classify", "Clean")
+    # nothing is read before the tab is looked at
+    clean = tabs.children[1]
+    assert clean.panel is None
+    tabs.selected_index = 1
+    assert clean.done.wait(60)
+    assert len(clean.panel.model) == 63
+    assert clean.panel.retrain.button.disabled is False
+
+
+def test_a_tab_that_cannot_start_says_why_and_tries_again(folder: Path, model: Path, tmp_path: Path) -> None:
+    desk = CatalogDesk(tmp_path / "later", model)
+    tab = CleanTab(desk)
+    tab.start()
+    assert tab.done.wait(30)
+    assert "There is no folder" in tab.note.value
+    with pytest.raises(FastclfError):
+        desk.prepare(lambda words: None)
+    folder.rename(tmp_path / "later")
+    tab.done.clear()
+    tab.start()
+    assert tab.done.wait(60)
+    assert tab.panel is not None
+
+
+def test_the_photos_folder_is_the_one_with_the_models_classes(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    (tmp_path / "all").mkdir()
+    folder.rename(tmp_path / "all" / "colours")
+    (tmp_path / "all" / "bears" / "grizzly").mkdir(parents=True)
+    (tmp_path / "all").rename(tmp_path / "photos")
+    assert find_tabs(build_app(model)).children[1].desk.folder == Path("photos/colours")
