@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..calibration import fit_temperature
-from ..children import MISSING, NO_MEMORY
+from ..children import FAILED, MISSING, NO_MEMORY
 from ..metrics import compute_log_loss, compute_softmax
 from .labels import save_arrays
 
@@ -88,6 +88,9 @@ def main(folder: Path) -> int:
         save_arrays(folder / "out.npz", answer)
     except MemoryError:
         return NO_MEMORY
+    except np.linalg.LinAlgError as e:
+        sys.stderr.write(f"The labels cannot be judged with these features ({e}).\n")
+        return FAILED
     return 0
 
 
@@ -107,13 +110,16 @@ def _expand(features: Array) -> Array:
     """Return (N, M) coordinates whose dot products are the Gaussian kernel's values on the landmarks."""
     from scipy.linalg import cholesky, solve_triangular
 
-    x = features - features.mean(axis=0)
+    # of length 1: a network's features of a few bright photos may be hundreds of times longer than others
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    x = features / np.where(lengths > 0, lengths, 1)
+    x = x - x.mean(axis=0)
     landmarks = x[:_MAX_LANDMARKS]
     squared = _squared_distances(landmarks, landmarks)
     typical = float(np.median(squared[~np.eye(len(squared), dtype=bool)])) or float(squared.mean()) or 1.0
     kernel = np.exp(-_WIDTH / typical * squared)
     kernel[np.diag_indices_from(kernel)] += 1e-6
-    root = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+    root = cholesky(kernel, lower=True, check_finite=False)
     expanded = np.empty((len(x), len(landmarks)), np.float32)
     for start in range(0, len(x), _BLOCK):
         block = np.exp(-_WIDTH / typical * _squared_distances(landmarks, x[start : start + _BLOCK]))
@@ -122,8 +128,9 @@ def _expand(features: Array) -> Array:
 
 
 def _squared_distances(a: Array, b: Array) -> Array:
-    products = (a @ b.T).astype(np.float64)
-    lengths = [(np.asarray(m, np.float64) ** 2).sum(axis=1) for m in (a, b)]
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    products = a @ b.T
+    lengths = [(m**2).sum(axis=1) for m in (a, b)]
     return np.asarray(np.maximum(lengths[0][:, None] + lengths[1] - 2 * products, 0))
 
 

@@ -260,7 +260,8 @@ def _run_worker(timeout: float, **arrays: Array) -> dict[str, Array]:
 
 def save_arrays(path: Path, arrays: dict[str, Array]) -> None:
     """Write arrays by name to an .npz file, for the worker or by it."""
-    np.savez(path, allow_pickle=False, **arrays)
+    named: dict[str, Any] = dict(arrays)
+    np.savez(path, **named)
 
 
 def _decide(

@@ -20,7 +20,7 @@ _DARK, _LIGHT = 0.30, 0.80
 # Standard deviation of the grey levels (0 to 1) below which there is nothing to see.
 _EMPTY = 0.02
 # Share of the fine contrast that blurring takes away; a photo that is blurred already loses little.
-_BLURRED = 0.35
+_BLURRED = 0.5
 # Largest mean distance between the colour channels (0 to 1) of a photo that is grey for the eye.
 _GREY = 0.012
 # Grey is told only where at most this share of the photos is.
@@ -84,11 +84,17 @@ def measure_quality(image: Image.Image) -> Quality:
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.BOX)
-    rgb = np.asarray(image, np.float32) / 255
-    grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32)
-    bright, dim = np.percentile(grey, [99, 5])
-    colour = float((rgb.max(2) - rgb.min(2)).mean())
-    return Quality(float(bright), float(dim), float(grey.std()), _measure_sharpness(grey), colour)
+    grey = image.convert("L")
+    counts = np.array(grey.histogram(), np.float64)
+    bright, dim = (float(np.searchsorted(counts.cumsum(), q * counts.sum())) / 255 for q in (0.99, 0.05))
+    levels = np.arange(256) / 255
+    mean = float(counts @ levels / counts.sum())
+    contrast = float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
+    red, green, blue = (np.asarray(band) for band in image.split())
+    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    colour = float((most - least).mean()) / 255
+    sharpness = _measure_sharpness(np.asarray(grey, np.float32))
+    return Quality(bright, dim, contrast, sharpness, colour)
 
 
 def find_low_quality(
@@ -147,7 +153,7 @@ def _measure_loss(grey: Array, reach: int = 4) -> float:
         return 1.0  # too few pixels to tell
     sums = np.cumsum(np.pad(grey, ((reach + 1, reach), (0, 0)), mode="edge"), axis=0)
     blurred = (sums[width:] - sums[:-width]) / width
-    sharp = np.abs(np.diff(grey, axis=0))
-    lost = np.maximum(0, sharp - np.abs(np.diff(blurred, axis=0)))
+    sharp = np.abs(grey[1:] - grey[:-1])
+    lost = np.maximum(0, sharp - np.abs(blurred[1:] - blurred[:-1]))
     total = float(sharp.sum())
-    return float(lost.sum()) / total if total > 1e-6 else 0.0
+    return float(lost.sum()) / total if total > 1e-3 else 0.0

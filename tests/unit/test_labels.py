@@ -227,3 +227,16 @@ def test_no_prediction_sees_the_photos_own_label(rng: np.random.Generator) -> No
 def test_our_quality_is_cleanlabs_own() -> None:
     quality, _ = judge_labels(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]]))
     np.testing.assert_allclose(quality, [0.9, 0.2, 0.9])
+
+
+def test_features_of_very_different_lengths_are_judged(rng: np.random.Generator) -> None:
+    x, labels = blobs(rng, 40)
+    x = x - x.min() + 1
+    stretched = (x * rng.lognormal(0, 2, (len(x), 1))).astype(np.float32) * 300
+    y = np.array([NAMES.index(label) for label in labels])
+    folds = np.arange(len(y))[None] % 5
+    assert (predict_out_of_sample(stretched, y, folds, 3).argmax(1) == y).mean() > 0.9
+    one = np.abs(rng.normal(size=512)).astype(np.float32) * 300
+    nearly = (one * rng.lognormal(0, 2, (462, 1)) + rng.normal(0, 0.01, (462, 512))).astype(np.float32)
+    probs = predict_out_of_sample(nearly, np.arange(462) % 3, np.arange(462)[None] % 5, 3)
+    assert np.isfinite(probs).all()
