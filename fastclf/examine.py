@@ -16,6 +16,7 @@ from .catalog import Catalog
 from .checks.report import CheckReport
 from .errors import BundleError
 from .extract import compute_logits, extract_features
+from .features import FeatureCache
 from .files import write_atomic
 from .metrics import compute_softmax
 from .photos import Photo, Progress
@@ -78,7 +79,9 @@ def examine(
     if bundle is None or not knows_photos(bundle, photos):
         return catalog.check(labels=labels)
     cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
-    features = extract_features(cache, photos, bundle, progress=progress)
+    # what is sealed for the test is not even looked at
+    extract_features(cache, find_open_photos(catalog, photos), bundle, progress=progress)
+    features = _stack(catalog, cache, photos)
     return catalog.check(
         features,
         find_own_answers(bundle, photos, features),
@@ -91,6 +94,35 @@ def examine(
             "the photos that it was not trained on are judged by its own answers.",
         ),
     )
+
+
+def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple[str, float]]:
+    """Return {name: (label, probability)} that cached features give at once.
+
+    Only of photos that the bundle's body was not trained on, and that are not sealed for the test.
+    """
+    photos = catalog.photos().photos
+    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+    features = _stack(catalog, cache, photos)
+    if not features.size:
+        return {}
+    probs = find_own_answers(bundle, photos, features)
+    rows = np.flatnonzero(np.isfinite(probs).all(1))
+    return {photos[i].name: (bundle.vocab[int(probs[i].argmax())], float(probs[i].max())) for i in rows}
+
+
+def find_open_photos(catalog: Catalog, photos: Sequence[Photo]) -> list[Photo]:
+    """Return the photos without those that are sealed for the test."""
+    opened = catalog.opened_hashes()
+    return [p for p in photos if p.split != TEST or p.sha256 in opened]
+
+
+def _stack(catalog: Catalog, cache: FeatureCache, photos: Sequence[Photo]) -> Array:
+    """Return (N, D) cached features, NaN for sealed photos whatever the cache holds."""
+    features, _ = cache.stack([p.sha256 for p in photos])
+    opened = {p.id for p in find_open_photos(catalog, photos)}
+    features[[i for i, p in enumerate(photos) if p.id not in opened]] = np.nan
+    return features
 
 
 def find_own_answers(bundle: ModelBundle, photos: Sequence[Photo], features: Array) -> Array:

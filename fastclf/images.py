@@ -143,7 +143,7 @@ def make_thumbnail(image: Image.Image, side: int = 256) -> Image.Image:
     if scale >= 1:
         return image.copy()
     # half as much work as LANCZOS for a picture that small, and no ringing
-    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=3.0)
+    return image.resize(size, Image.Resampling.HAMMING, reducing_gap=1.0)
 
 
 def encode_jpeg(image: Image.Image, quality: int = 85) -> bytes:

@@ -130,7 +130,7 @@ def _read_files(
     known = {row["sha256"] for row in store.read("SELECT sha256 FROM contents")} - stale
     seen: list[_Seen] = []
     decoded = done = 0
-    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         results = _map_bounded(pool, files, known)
         while batch := list(islice(results, _BATCH)):
             contents = {content["sha256"]: content for _, content in batch if content}

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..bundle import ModelBundle
 from ..catalog import Catalog, Edit, EditRow, count_words
 from ..checks.report import CheckReport, Group
 from ..errors import FastclfError
-from ..examine import examine, find_bundle
+from ..examine import examine, find_bundle, find_first_answers
 from ..refit import discard_refit, refit, use_refit
 from .models import format_share
 from .review import ChangedPhoto, Decision, Reason, RetrainResult, ReviewItem
@@ -51,8 +53,8 @@ class CatalogDesk:
         self._hashes: dict[int, str] = {}
         self._lock = threading.Lock()
 
-    def prepare(self, say: Say) -> None:
-        """Scan and check the folder; takes seconds the first time.
+    def open(self, say: Say) -> None:
+        """Scan the folder and look for what needs no network: enough to begin with.
 
         Parameters
         ----------
@@ -70,8 +72,30 @@ class CatalogDesk:
             catalog.scan(
                 lambda done, n: say(f"Reading photo {done:,} of {n:,} ...") if done % 25 == 0 else None
             )
+            nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
+            report = catalog.check(nothing, labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
-            say("Looking for doubtful photos ...")
+            first = find_first_answers(catalog, bundle) if bundle else {}
+            self._report = replace(report, answers=first)
+            self.note = catalog.note
+
+    def prepare(self, say: Say) -> None:
+        """Check the labels as well, with the best features at hand; takes seconds the first time.
+
+        Parameters
+        ----------
+        say
+            Called with words about the progress.
+
+        Raises
+        ------
+        FastclfError
+            If the folder or its catalog cannot be used.
+        """
+        with self._lock:
+            catalog = self._open()
+            bundle = find_bundle(self.model, catalog.photos().photos)
+            say("Begin already; doubtful labels are still being looked for ...")
             self._report = examine(
                 catalog, bundle, progress=lambda done, n: say(f"Looking at photo {done:,} of {n:,} ...")
             )

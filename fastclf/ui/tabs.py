@@ -44,11 +44,13 @@ class CleanTab(widgets.VBox):
 
     def _prepare(self) -> None:
         try:
-            self.desk.prepare(self._say)
+            self.desk.open(self._say)
             obstacle = self.desk.find_obstacle()
             self.panel = CleanPanel(self.desk, None if obstacle else self.desk, why_not=obstacle)
-            self._say(self.desk.note)
             self.children = [self.note, self.panel]
+            self.desk.prepare(self._say)
+            self.panel.refresh()
+            self._say(self.desk.note)
         except FastclfError as e:
             self._fail(str(e))
         except Exception:

@@ -43,7 +43,11 @@ def model(folder: Path, tmp_path: Path) -> Path:
 
 def prepared(folder: Path, model: Path) -> tuple[CatalogDesk, dict[str, ReviewItem]]:
     desk = CatalogDesk(folder, model)
+    desk.open(lambda words: None)
+    early = {item.name for item in desk.load_items() if item.reasons}
     desk.prepare(lambda words: None)
+    # what needs no network is there at once
+    assert early >= {"red/copy.png", "blue/conflict.png", "red/broken.png"}
     return desk, {item.name: item for item in desk.load_items()}
 
 
@@ -154,7 +158,7 @@ def test_a_tab_that_cannot_start_says_why_and_tries_again(folder: Path, model: P
     assert tab.done.wait(30)
     assert "There is no folder" in tab.note.value
     with pytest.raises(FastclfError):
-        desk.prepare(lambda words: None)
+        desk.open(lambda words: None)
     folder.rename(tmp_path / "later")
     tab.done.clear()
     tab.start()
