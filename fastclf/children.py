@@ -80,7 +80,7 @@ def _explain(what: str, status: int, said: str, error: type[FastclfError]) -> Fa
         )
     if status == FAILED:
         return error(said)
-    if status in (NO_MEMORY, -signal.SIGKILL):
+    if status in (NO_MEMORY, -getattr(signal, "SIGKILL", 9)):
         return error(
             f"{what} was killed or ran out of memory. Close other programs, or take fewer photos at once."
         )

@@ -91,7 +91,8 @@ def evaluate(
     with Catalog(folder) as catalog:
         catalog.scan(progress)
         scanned = catalog.photos()
-        parts = _sort_photos(bundle, scanned)
+        near = {(p.a, p.b) for p in catalog.find_near_pairs().pairs}
+        parts = _sort_photos(bundle, scanned, near)
         failures = list(scanned.failures)
         failures += [
             (p.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]
@@ -124,9 +125,17 @@ def _record_opening(
     )
 
 
-def _sort_photos(bundle: ModelBundle, scanned: PhotoSet) -> dict[str, list[Photo]]:
-    """Tell the photos apart by what the bundle did with them."""
+def _sort_photos(
+    bundle: ModelBundle, scanned: PhotoSet, near: set[tuple[str, str]]
+) -> dict[str, list[Photo]]:
+    """Tell the photos apart by what the bundle did with them; a copy is what its original is."""
     known = {row.sha256: row.split for row in bundle.read_photos()}
+    # sealed beside the photos is sealed, even where the bundle does not know the photo
+    sealed = {p.sha256: TEST for p in scanned.photos if p.split == TEST}
+    known = {**sealed, **known}
+    for a, b in sorted((*near, *((b, a) for a, b in near))):
+        if a in known and b not in known:
+            known[b] = known[a]
     pixels = {p.pixel_hash: known[p.sha256] for p in scanned.photos if p.sha256 in known}
     parts: dict[str, list[Photo]] = {part: [] for part in (TRAIN, VALID, TEST, NEW, "foreign")}
     for photo in scanned.photos:

@@ -20,7 +20,7 @@ from .features import FeatureCache
 from .files import write_atomic
 from .metrics import compute_softmax
 from .photos import Photo, Progress
-from .splits import TEST, TRAIN
+from .splits import TEST, TRAIN, VALID
 
 Array = npt.NDArray[Any]
 
@@ -68,20 +68,20 @@ def examine(
         Called with (done, all) while features are computed.
     """
     photos = catalog.photos().photos
-    if bundle is not None and knows_photos(bundle, photos):
-        # what is sealed for the model is sealed for the check
-        catalog.adopt_splits({row.sha256: (row.group, row.split) for row in bundle.read_photos()})
-        photos = catalog.photos().photos
+    if bundle is not None and not knows_photos(bundle, photos):
+        bundle = None
+    # what is sealed for the model is sealed for the check
+    sealed = find_sealed(bundle)
     general = _find_general(catalog, photos)
     if general is not None:
         features, source = general
-        return catalog.check(features, provenance=source, labels=labels)
-    if bundle is None or not knows_photos(bundle, photos):
+        return catalog.check(features, provenance=source, labels=labels, sealed=sealed)
+    if bundle is None:
         return catalog.check(labels=labels)
     cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
     # what is sealed for the test is not even looked at
-    extract_features(cache, find_open_photos(catalog, photos), bundle, progress=progress)
-    features = _stack(catalog, cache, photos)
+    extract_features(cache, find_open_photos(catalog, photos, sealed), bundle, progress=progress)
+    features = _stack(catalog, cache, photos, sealed)
     return catalog.check(
         features,
         find_own_answers(bundle, photos, features),
@@ -89,6 +89,7 @@ def examine(
         vocab=bundle.vocab,
         out_of_sample=False,
         labels=labels,
+        sealed=sealed,
         notes=(
             "The features come from a network that was trained on these labels, which hides some wrong ones; "
             "the photos that it was not trained on are judged by its own answers.",
@@ -99,11 +100,11 @@ def examine(
 def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple[str, float]]:
     """Return {name: (label, probability)} that cached features give at once.
 
-    Only of photos that the bundle's body was not trained on, and that are not sealed for the test.
+    Only of validation photos: what is sealed, or not yet told to be sealed or not, has to wait.
     """
-    photos = catalog.photos().photos
+    photos = [p for p in catalog.photos().photos if p.split == VALID]
     cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
-    features = _stack(catalog, cache, photos)
+    features = _stack(catalog, cache, photos, find_sealed(bundle))
     if not features.size:
         return {}
     probs = find_own_answers(bundle, photos, features)
@@ -111,16 +112,22 @@ def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple
     return {photos[i].name: (bundle.vocab[int(probs[i].argmax())], float(probs[i].max())) for i in rows}
 
 
-def find_open_photos(catalog: Catalog, photos: Sequence[Photo]) -> list[Photo]:
-    """Return the photos without those that are sealed for the test."""
+def find_sealed(bundle: ModelBundle | None) -> frozenset[str]:
+    """Return the sha256 of the bundle's test photos."""
+    rows = [] if bundle is None else bundle.read_photos()
+    return frozenset(row.sha256 for row in rows if row.split == TEST)
+
+
+def find_open_photos(catalog: Catalog, photos: Sequence[Photo], sealed: frozenset[str]) -> list[Photo]:
+    """Return the photos without those that are sealed for the test, on record or by `sealed`."""
     opened = catalog.opened_hashes()
-    return [p for p in photos if p.split != TEST or p.sha256 in opened]
+    return [p for p in photos if (p.split != TEST and p.sha256 not in sealed) or p.sha256 in opened]
 
 
-def _stack(catalog: Catalog, cache: FeatureCache, photos: Sequence[Photo]) -> Array:
+def _stack(catalog: Catalog, cache: FeatureCache, photos: Sequence[Photo], sealed: frozenset[str]) -> Array:
     """Return (N, D) cached features, NaN for sealed photos whatever the cache holds."""
     features, _ = cache.stack([p.sha256 for p in photos])
-    opened = {p.id for p in find_open_photos(catalog, photos)}
+    opened = {p.id for p in find_open_photos(catalog, photos, sealed)}
     features[[i for i, p in enumerate(photos) if p.id not in opened]] = np.nan
     return features
 

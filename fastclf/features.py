@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,19 +48,15 @@ class FeatureCache:
         return self._vectors
 
     def add(self, vectors: Mapping[str, Array]) -> None:
-        """Keep more vectors."""
+        """Keep more vectors; where they cannot be written, for as long as the process lives."""
         known = self.load()
         new = {sha: np.asarray(v, np.float32) for sha, v in vectors.items() if sha not in known}
         if not new:
             return
         known |= new
-        chunks = self._chunks()
-        if len(chunks) < _MAX_CHUNKS:
-            self._write(new)
-            return
-        self._write(known)
-        for chunk in chunks:
-            chunk.unlink(missing_ok=True)
+        # it is a cache: on a full disk they are there until the process ends
+        with contextlib.suppress(OSError):
+            self._store(new)
 
     def stack(self, hashes: Sequence[str]) -> tuple[Array, Array]:
         """Return (N, D) float32 vectors of contents, NaN where there is none, and (N,) where there is one."""
@@ -78,6 +74,15 @@ class FeatureCache:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._vectors = None
 
+    def _store(self, new: Mapping[str, Array]) -> None:
+        chunks = self._chunks()
+        if len(chunks) < _MAX_CHUNKS:
+            self._write(new)
+            return
+        self._write(self.load())
+        for chunk in chunks:
+            chunk.unlink(missing_ok=True)
+
     def _chunks(self) -> list[Path]:
         return sorted(self.folder.glob("*.npz"))
 
@@ -93,7 +98,7 @@ def _read_chunk(chunk: Path) -> dict[str, Array]:
     try:
         with np.load(chunk, allow_pickle=False) as arrays:
             hashes, rows = arrays["sha256"], arrays["features"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001 - it is a cache: whatever is wrong with it, it is computed again
         return {}
     if rows.ndim != 2 or len(hashes) != len(rows) or not np.isfinite(rows).all():
         return {}

@@ -57,10 +57,13 @@ def write_atomic_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """Return rows as CSV (UTF-8, one header line, ``\\n`` line ends)."""
+    values = [["" if value is None else str(value) for value in row] for row in rows]
+    # a lone carriage return is a line's end to readers, and the writer does not quote it by itself
+    odd = any("\r" in value for row in values for value in row)
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL)
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows(values)
     return text.getvalue().encode()
 
 
@@ -79,7 +82,8 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     try:
         yield staging
         for path in sorted(p for p in staging.rglob("*") if p.is_file()):
-            with path.open("rb") as f:
+            # Windows syncs only what is open for writing
+            with path.open("r+b" if os.name == "nt" else "rb") as f:
                 os.fsync(f.fileno())
         swap_folder(staging, target)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -35,11 +36,14 @@ class PrivatePlace:
         Whether it is ``.fastclf`` in the folder of photos.
     note
         A sentence for the user where it is not; else "".
+    stray
+        A catalog that was kept elsewhere while the folder could not be written, or None.
     """
 
     path: Path
     inside: bool
     note: str = ""
+    stray: Path | None = None
 
 
 def find_private_place(folder: Path) -> PrivatePlace:
@@ -56,7 +60,8 @@ def find_private_place(folder: Path) -> PrivatePlace:
     inside = folder / ".fastclf"
     reason = _find_obstacle(folder, inside)
     if not reason:
-        return PrivatePlace(inside, True)
+        strays = (root / _name_outside(folder) / DATABASE for root in _list_roots())
+        return PrivatePlace(inside, True, stray=next((s for s in strays if s.is_file()), None))
     outside = _make_outside(folder)
     _take_along(inside, outside)
     note = (
@@ -104,18 +109,26 @@ def _find_obstacle(folder: Path, inside: Path) -> str:
         inside.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=inside):
             pass
-    except OSError:
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT) and inside.is_dir():
+            return ""  # a full disk is told when something has to be written
         return "cannot be written"
     return ""
 
 
-def _make_outside(folder: Path) -> Path:
-    name = hash_bytes(str(folder.resolve()).encode(errors="surrogateescape"))[:16]
+def _name_outside(folder: Path) -> str:
+    return hash_bytes(str(folder.resolve()).encode(errors="surrogateescape"))[:16]
+
+
+def _list_roots() -> list[Path]:
     named = os.environ.get("FASTCLF_CATALOG")
     if named:
-        roots = [Path(named)]
-    else:
-        roots = [Path(platformdirs.user_data_dir("fastclf", False)), Path(tempfile.gettempdir()) / "fastclf"]
+        return [Path(named).expanduser()]
+    return [Path(platformdirs.user_data_dir("fastclf", False)), Path(tempfile.gettempdir()) / "fastclf"]
+
+
+def _make_outside(folder: Path) -> Path:
+    name, roots = _name_outside(folder), _list_roots()
     for root in roots:
         with contextlib.suppress(OSError):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -17,7 +17,8 @@ from typing import Any
 from .bundle import ModelBundle
 from .children import run_child
 from .errors import RefitError
-from .files import swap_folder
+from .files import hash_file, swap_folder
+from .manifest import MANIFEST
 
 _TIMEOUT = 3600.0
 
@@ -63,6 +64,8 @@ class Refit:
         From start to written bundle.
     notes
         Sentences for the user.
+    stamp
+        Hash of the new bundle's manifest: `use_refit` and `discard_refit` touch no other one.
     """
 
     model: Path
@@ -75,13 +78,14 @@ class Refit:
     computed: int
     seconds: float
     notes: tuple[str, ...]
+    stamp: str
 
 
 def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -> Refit:
     """Fit the head, the temperature and the unfamiliarity anew on today's labels.
 
     The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
-    to ``MODEL-new`` beside the old one, which stays untouched until `use_refit`.
+    to a hidden folder beside the old one, which stays untouched until `use_refit`.
 
     Parameters
     ----------
@@ -100,7 +104,7 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
     started = time.monotonic()
     old = ModelBundle.load(model)
     candidate = find_candidate(old.path)
-    _check_writable(candidate)
+    _check_free(candidate)
     with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
         report = Path(scratch, "report.json")
         run_child(
@@ -114,32 +118,48 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
     changed = tuple(ChangedAnswer(**c) for c in values.pop("changed"))
     seconds = round(time.monotonic() - started, 2)
     notes = tuple(values.pop("notes"))
-    return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, **values)
+    stamp = hash_file(candidate / MANIFEST)
+    return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, stamp=stamp, **values)
 
 
 def find_candidate(model: Path) -> Path:
     """Return the folder of the bundle that a refit of `model` writes."""
     model = model.absolute()
-    return model.with_name(f"{model.name}-new")
+    return model.with_name(f".{model.name}-refitted")
 
 
 def find_previous(model: Path) -> Path:
     """Return the folder that keeps the bundle which the last refit replaced."""
     model = model.absolute()
-    return model.with_name(f"{model.name}-previous")
+    return model.with_name(f".{model.name}-previous")
 
 
-def use_refit(model: str | Path) -> ModelBundle:
-    """Put the refitted bundle in the old one's place; the old one is kept as ``MODEL-previous``.
+def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
+    """Put the refitted bundle in the old one's place; the old one is kept beside it (`find_previous`).
+
+    Parameters
+    ----------
+    model
+        Folder of the old bundle.
+    stamp
+        Of the `Refit` that is meant; by default whichever is there.
 
     Raises
     ------
     BundleError
         If there is no sound refitted bundle. Nothing is changed then.
+    RefitError
+        If another retraining came in between. Nothing is changed then.
     """
     path = Path(model)
     candidate = ModelBundle.load(find_candidate(path)).path
+    if not _is_meant(candidate, stamp):
+        raise RefitError(
+            "Another retraining replaced this new model meanwhile. Retrain again and compare once more; "
+            "nothing was changed."
+        )
     previous = find_previous(path)
+    _check_free(previous)
     shutil.rmtree(previous, ignore_errors=True)
     # a copy, because the old bundle has to stay in its place until the new one takes it in one step
     shutil.copytree(path, previous, copy_function=_link_or_copy)
@@ -147,12 +167,21 @@ def use_refit(model: str | Path) -> ModelBundle:
     return ModelBundle.load(path)
 
 
-def discard_refit(model: str | Path) -> None:
-    """Remove the refitted bundle; the old one goes on."""
-    shutil.rmtree(find_candidate(Path(model)), ignore_errors=True)
+def discard_refit(model: str | Path, stamp: str | None = None) -> None:
+    """Remove the refitted bundle, unless it is another one than `stamp` says; the old one goes on."""
+    candidate = find_candidate(Path(model))
+    if (candidate / MANIFEST).is_file() and _is_meant(candidate, stamp):
+        shutil.rmtree(candidate, ignore_errors=True)
 
 
-def _check_writable(candidate: Path) -> None:
+def _is_meant(candidate: Path, stamp: str | None) -> bool:
+    return stamp is None or hash_file(candidate / MANIFEST) == stamp
+
+
+def _check_free(candidate: Path) -> None:
+    """Refuse to replace what is no bundle, and what cannot be written."""
+    if candidate.exists() and not (candidate / MANIFEST).is_file():
+        raise RefitError(f"{candidate} is in the way and no model. Move it away, then try again.")
     try:
         with tempfile.TemporaryDirectory(prefix=f".{candidate.name}.", dir=candidate.parent):
             pass

@@ -80,6 +80,10 @@ class Photos:
         # what the body was trained on says nothing about new photos, whatever is on record
         self.valid = [p for p in by_split[VALID] if p.sha256 not in trained_on]
         self.sealed = len(by_split[TEST])
+        self.openings = _join_openings(
+            bundle.manifest["sealed_test"]["openings"],
+            catalog.find_openings(p.sha256 for p in by_split[TEST]),
+        )
         cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
         wanted = [*self.train, *self.valid]
         self.computed = len({p.sha256 for p in wanted} - cache.load().keys())
@@ -103,8 +107,17 @@ class Photos:
                 f"{folder} holds training photos of {len(labels)} class; a classifier needs two. Restore or "
                 "relabel photos."
             )
-        if not self.valid:
-            raise RefitError(f"{folder} holds no validation photos to judge a new head on. Restore some.")
+        if not any(p.label in labels for p in self.valid):
+            raise RefitError(
+                f"{folder} holds no validation photos of the classes that are trained, so a new head cannot "
+                "be judged. Restore or relabel some."
+            )
+
+
+def _join_openings(known: list[dict[str, Any]], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the openings that the old model knew and those that the catalog knows, each once."""
+    times = {opening.get("time") for opening in known}
+    return [*known, *(opening for opening in more if opening["time"] not in times)]
 
 
 def _refit(
@@ -114,6 +127,11 @@ def _refit(
     notes = _describe_vocab(bundle.vocab, vocab, photos)
     # a label that no training photo has cannot be answered; its photos count as wrong for both
     valid = [i for i, p in enumerate(photos.valid) if p.label in vocab]
+    if len(valid) < len(photos.valid):
+        notes.append(
+            f"{len(photos.valid) - len(valid)} validation photos have a label that no training photo has: "
+            "both models are wrong there, and the figures in the new model leave them out."
+        )
     train_y = np.array([vocab.index(p.label) for p in photos.train])
     valid_y = np.array([vocab.index(photos.valid[i].label) for i in valid])
     weight, bias = fit_head(photos.train_features, train_y)
@@ -187,7 +205,7 @@ def _write_bundle(
         "created": utc_now(),
         "vocab": vocab,
         "metrics": {"train": None, "valid": None, "test": None},
-        "sealed_test": {"n": photos.sealed, "openings": old["sealed_test"]["openings"]},
+        "sealed_test": {"n": photos.sealed, "openings": photos.openings},
         "refits": [*old.get("refits", []), _describe_refit(old, photos, catalog)],
         "export_pkl": "dropped: the head was refitted, so fastai's Learner would answer otherwise",
         "parity": None,

@@ -150,14 +150,16 @@ def _local_settings() -> dict[str, dict[str, Any]]:
 
 
 def _build_env(model: Path, photos: Path | None, owner: bool) -> dict[str, str]:
-    env = {
-        **os.environ,
-        "ORT_DISABLE_TELEMETRY": "1",
-        "FASTCLF_MODEL": str(model.absolute()),
-        "FASTCLF_OWNER": "1" if owner else "0",
-    }
+    env = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "FASTCLF_MODEL": str(model.absolute())}
+    if owner:
+        env["FASTCLF_OWNER"] = "1"
     if photos is not None:
-        env["FASTCLF_PHOTOS"] = str(photos.absolute())
+        env["FASTCLF_PHOTOS"] = str(photos)
+    # the server runs in a folder of its own, so every path has to be a whole one
+    for name, default in (("FASTCLF_PHOTOS", "photos"), ("FASTCLF_CATALOG", None)):
+        value = env.get(name) or default
+        if value:
+            env[name] = str(Path(value).expanduser().absolute())
     return env
 
 

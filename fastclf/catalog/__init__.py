@@ -1,6 +1,6 @@
 """The catalog of a photo folder: scan, edits, splits and checks, in one SQLite file."""
 
-from .assign import Assignment, GivenSplits, assign_splits, group_by_folder, read_given_splits
+from .assign import Assignment, GivenSplits, assign_splits, read_given_splits
 from .catalog import Catalog
 from .edits import Edit, EditRow
 from .materialize import Materialized
@@ -19,7 +19,6 @@ __all__ = [
     "assign_splits",
     "count_words",
     "export_edits",
-    "group_by_folder",
     "import_edits",
     "read_given_splits",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +17,11 @@ from ..checks.duplicates import group_pairs
 from ..errors import UsageProblem
 from ..files import utc_now
 from ..photos import Photo
-from ..splits import LEFT_OUT, SPLITS, draw_splits
+from ..splits import LEFT_OUT, SPLITS, TEST, TRAIN, VALID, draw_splits
 from .pairs import NearPair
 from .store import Store
 
+RULE = "given groups"
 _INSERT = "INSERT OR IGNORE INTO splits (sha256, grp, split, origin, seed, time) VALUES (?, ?, ?, ?, ?, ?)"
 _ALIASES = {"val": "valid", "validation": "valid", "training": "train"}
 
@@ -33,10 +36,13 @@ class GivenSplits:
         {name of a photo: "train", "valid" or "test"}.
     groups
         {name of a photo: group}, a camera or a day for example; no group straddles two splits.
+    by_folder
+        Whether the folder below the class folder names the group: ``bear/camera2/17.jpg`` is of camera2.
     """
 
     splits: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    by_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,6 @@ def read_given_splits(path: Path) -> GivenSplits:
     return GivenSplits(splits, groups)
 
 
-def group_by_folder(photos: Sequence[Photo]) -> GivenSplits:
-    """Return groups by the folder below the class folder: ``bear/camera2/17.jpg`` is of group camera2."""
-    parts = {p.name: p.name.split("/")[2 if p.given_split else 1 : -1] for p in photos}
-    return GivenSplits(groups={name: deeper[0] for name, deeper in parts.items() if deeper})
-
-
 def assign_splits(
     store: Store,
     photos: Sequence[Photo],
@@ -126,14 +126,18 @@ def assign_splits(
     Raises
     ------
     UsageProblem
-        If a given split contradicts a recorded one.
+        If a given split or group contradicts what is on record.
     """
-    given = given or GivenSplits()
     with store.transaction():
         recorded = {r["sha256"]: (r["grp"], r["split"]) for r in store.read("SELECT * FROM splits")}
+        given = _remember_groups(store, given)
         named = _collect_given(photos, given)
+        if TEST in named.values():
+            test = 0.0
+        cameras = _name_cameras(photos, given)
         _check_given(recorded, named)
-        groups, links = _build_groups(photos, pairs, recorded, given)
+        _check_cameras(recorded, named, cameras)
+        groups, links = _build_groups(photos, pairs, recorded, cameras)
         of_group = dict(recorded.values())
         of_group |= {groups[sha]: split for sha, split in named.items() if sha not in recorded}
         splits = draw_splits(
@@ -175,8 +179,59 @@ def _read_split(value: str, path: Path) -> str:
 
 
 def _collect_given(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
+    """Return {sha256: split} that the maker names.
+
+    Where training and test are named and validation is not, it is drawn from the training photos.
+    """
     named = {p.sha256: p.given_split for p in photos if p.given_split}
-    return named | {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
+    named |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
+    if VALID not in named.values():
+        named = {sha: split for sha, split in named.items() if split != TRAIN}
+    return named
+
+
+def _remember_groups(store: Store, given: GivenSplits | None) -> GivenSplits:
+    """Keep how photos are grouped, so that photos that come later are grouped the same way."""
+    rows = store.read("SELECT value FROM results WHERE name = ?", (RULE,))
+    known: dict[str, Any] = json.loads(rows[0]["value"]) if rows else {"by_folder": False, "groups": {}}
+    given = given or GivenSplits()
+    groups = {**known["groups"], **given.groups}
+    by_folder = bool(known["by_folder"] or given.by_folder)
+    if groups != known["groups"] or by_folder != known["by_folder"]:
+        value = json.dumps({"by_folder": by_folder, "groups": groups})
+        store.write("INSERT OR REPLACE INTO results (name, key, value) VALUES (?, '', ?)", (RULE, value))
+    return GivenSplits(given.splits, groups, by_folder)
+
+
+def _name_cameras(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
+    """Return {sha256: group} that the maker names."""
+    names = {p.sha256: given.groups[p.name] for p in photos if p.name in given.groups}
+    if given.by_folder:
+        for photo in photos:
+            deeper = photo.name.split("/")[2 if photo.given_split else 1 : -1]
+            if deeper:
+                names.setdefault(photo.sha256, deeper[0])
+    return {sha: f"given:{name}" for sha, name in names.items()}
+
+
+def _check_cameras(
+    recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str], cameras: Mapping[str, str]
+) -> None:
+    stand: dict[str, set[str]] = defaultdict(set)
+    for sha, camera in cameras.items():
+        split = recorded[sha][1] if sha in recorded else named.get(sha, LEFT_OUT)
+        if split:
+            stand[camera].add(split)
+    torn = sorted(camera.removeprefix("given:") for camera, splits in stand.items() if len(splits) > 1)
+    if torn:
+        raise UsageProblem(
+            f"The group {torn[0]} stands in more than one split{_more(torn)}. Mend the table, or draw "
+            "the splits anew with --redraw-splits."
+        )
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
 def _check_given(recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str]) -> None:
@@ -193,7 +248,7 @@ def _build_groups(
     photos: Sequence[Photo],
     pairs: Sequence[NearPair],
     recorded: Mapping[str, tuple[str, str]],
-    given: GivenSplits,
+    cameras: Mapping[str, str],
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return {sha256: group} and the links between groups."""
     here = {p.sha256 for p in photos}
@@ -207,9 +262,8 @@ def _build_groups(
     loose_set = here - groups.keys()
     loose = sorted(loose_set)
     inner = [p for p in pairs if p.a in loose_set and p.b in loose_set]
-    by_camera = {p.sha256: f"given:{given.groups[p.name]}" for p in photos if p.name in given.groups}
     groups |= _group_new(loose, inner)
-    groups |= {sha: name for sha, name in by_camera.items() if sha not in recorded}
+    groups |= {sha: name for sha, name in cameras.items() if sha not in recorded}
     links = {(groups[p.a], groups[p.b]) for p in pairs if groups[p.a] != groups[p.b]}
     return groups, sorted(links)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +99,7 @@ class Catalog:
             raise PhotosError(f"There is no folder {folder}. Name a folder with one sub-folder a class.")
         place = find_private_place(self.folder)
         self.private, self.note, self._who = place.path, place.note, who
+        self._stray = place.stray
         self._store = Store(place.path / DATABASE, wal=place.inside)
 
     def close(self) -> None:
@@ -126,7 +129,29 @@ class Catalog:
         CatalogError
             If the catalog cannot be written.
         """
-        return scan.scan_folder(self._store, self.folder, progress)
+        result = scan.scan_folder(self._store, self.folder, progress)
+        if result.lapsed:
+            self.note = _join(
+                self.note,
+                f"{len(result.lapsed)} photos were rewritten, so edits of their old content no longer hold: "
+                f"{', '.join(result.lapsed[:3])}{' ...' if len(result.lapsed) > 3 else ''}.",
+            )
+        if self._stray is not None:
+            self._bring_home(self._stray)
+        return result
+
+    def _bring_home(self, stray: Path) -> None:
+        """Take in the edits that were made while the folder could not be written."""
+        self._stray = None
+        with contextlib.closing(Store(stray, wal=False)) as other:
+            data = travel.export_edits(other)
+        report = travel.import_edits(self._store, data, self._who)
+        stray.replace(stray.with_suffix(".merged"))
+        words = f"{len(report.applied)} edits were brought in from {stray.parent}"
+        doubt = len(report.missing) + len(report.conflicts)
+        words += f", {doubt} in doubt were left there." if doubt else "."
+        if report.applied or doubt:
+            self.note = _join(self.note, words)
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with today's labels, as of the last scan; with `removed` also those taken out."""
@@ -246,6 +271,7 @@ class Catalog:
         with self._store.transaction():
             count = int(self._store.read("SELECT COUNT(*) AS n FROM splits")[0]["n"])
             self._store.write("DELETE FROM splits")
+            self._store.write("DELETE FROM results WHERE name = ?", (assign.RULE,))
         return count
 
     def record_opening(self, model: str, hashes: Iterable[str], facts: Mapping[str, Any]) -> None:
@@ -278,6 +304,18 @@ class Catalog:
         )
         return [{"time": r["time"], "model": r["model"], "n": r["n"], **json.loads(r["facts"])} for r in rows]
 
+    def find_openings(self, hashes: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the openings in which one of these photos was looked at, marked as inherited."""
+        wanted = set(hashes)
+        rows = self._store.read("SELECT DISTINCT opening, sha256 FROM opened")
+        numbers = {row["opening"] for row in rows if row["sha256"] in wanted}
+        every = self._store.read("SELECT id FROM openings ORDER BY id")
+        return [
+            {**opening, "inherited": True}
+            for row, opening in zip(every, self.openings(), strict=True)
+            if row["id"] in numbers
+        ]
+
     def opened_hashes(self) -> set[str]:
         """Return the sha256 of the test photos that were looked at in any opening."""
         return {row["sha256"] for row in self._store.read("SELECT DISTINCT sha256 FROM opened")}
@@ -296,6 +334,7 @@ class Catalog:
         out_of_sample: bool = True,
         labels: bool = True,
         notes: Sequence[str] = (),
+        sealed: Iterable[str] = (),
     ) -> CheckReport:
         """Check the photos of the last scan.
 
@@ -316,13 +355,17 @@ class Catalog:
             Whether labels are checked, which takes the extra `clean` and a child process.
         notes
             Sentences to add to the report.
+        sealed
+            sha256 of photos that are sealed for the test, beside those whose recorded split says so.
 
         Raises
         ------
         ValueError
             If the arrays do not fit the photos.
         """
-        source = check.Source(features, pred_probs, provenance, vocab, out_of_sample, tuple(notes))
+        source = check.Source(
+            features, pred_probs, provenance, vocab, out_of_sample, tuple(notes), frozenset(sealed)
+        )
         return check.check_photos(self, self._store, source, labels=labels)
 
     def _make_photo(self, row: sqlite3.Row) -> Photo:
@@ -346,7 +389,13 @@ class Catalog:
 
     def _name(self, photo: str | Path) -> str:
         path = Path(photo)
+        if path.is_absolute() and not self.folder.is_absolute():
+            path = self.folder / os.path.relpath(path, self.folder.absolute())
         if path.parent == self.private / "decoded":  # what fastai was given in the photo's stead
             rows = self._store.read("SELECT path FROM photos WHERE sha256 = ? AND present", (path.stem,))
             return str(rows[0]["path"]) if rows else str(photo)
         return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(photo)
+
+
+def _join(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

@@ -24,8 +24,9 @@ from ..checks.report import (
     OddPhoto,
     QualityFinding,
     Unreadable,
+    count,
 )  # fmt: skip
-from ..photos import Photo, PhotoSet
+from ..photos import Photo, PhotoSet, find_class_folders
 from ..splits import TEST
 from .label_check import LabelCheck, check_labels
 from .near_groups import Neighbours, find_neighbours
@@ -52,6 +53,7 @@ class Source:
     vocab: Sequence[str] | None
     out_of_sample: bool
     notes: tuple[str, ...] = ()
+    sealed: frozenset[str] = frozenset()
 
 
 def check_photos(catalog: Catalog, store: Store, source: Source, *, labels: bool) -> CheckReport:
@@ -64,11 +66,11 @@ def check_photos(catalog: Catalog, store: Store, source: Source, *, labels: bool
     by_features = features if source.features is not None else np.zeros((len(photos), 0), np.float32)
     neighbours = find_neighbours(store, photos, by_features)
     notes += [*neighbours.notes, *_find_large_groups(neighbours, len(photos))]
-    open_rows = _find_open(catalog, photos)
+    open_rows = _find_open(catalog, photos, neighbours.groups, source.sealed)
     sealed = len(photos) - int(open_rows.sum())
     if sealed:
         notes.append(
-            f"{sealed} photos are sealed for the test: labels and odd photos are not looked for among them."
+            f"{count(sealed, 'photo')} sealed for the test: labels and odd photos are not looked for there."
         )
     checked = LabelCheck()
     if labels:
@@ -93,6 +95,7 @@ def check_photos(catalog: Catalog, store: Store, source: Source, *, labels: bool
         sealed=sealed,
         notes=tuple(notes),
         answers=checked.answers,
+        labels_checked=checked.done,
     )
 
 
@@ -130,10 +133,14 @@ def describe_thumbnails(catalog: Catalog, photos: Sequence[Photo]) -> Array:
     return rows
 
 
-def _find_open(catalog: Catalog, photos: Sequence[Photo]) -> npt.NDArray[np.bool_]:
-    """Return (N,) whether a model's answer about the photo may be shown."""
+def _find_open(
+    catalog: Catalog, photos: Sequence[Photo], groups: Sequence[str], sealed: frozenset[str]
+) -> npt.NDArray[np.bool_]:
+    """Return (N,) whether an answer may be shown: the photo is no test photo and no copy of one."""
     opened = catalog.opened_hashes()
-    return np.array([p.split != TEST or p.sha256 in opened for p in photos], bool)
+    closed = [(p.split == TEST or p.sha256 in sealed) and p.sha256 not in opened for p in photos]
+    closed_groups = {group for group, is_closed in zip(groups, closed, strict=True) if is_closed}
+    return np.array([group not in closed_groups for group in groups], bool)
 
 
 def _check_quality(store: Store, photos: Sequence[Photo]) -> tuple[QualityFinding, ...]:
@@ -171,15 +178,20 @@ def _check_odd(
 
 
 def _count_classes(found: PhotoSet) -> dict[str, ClassCount]:
-    counts = Counter(p.label for p in found.photos)
+    counts = Counter(dict.fromkeys(find_class_folders(found.folder), 0))
+    counts.update(p.label for p in found.photos)
     most = max(counts.values(), default=0)
     classes = {}
     for label in sorted(counts):
         n, warning = counts[label], None
-        if n < _SMALL_CLASS:
-            warning = f"{label} has {n} photos; some dozens a class make a model."
+        if not n:
+            warning = (
+                f"{label} has no usable photo left: its folder is empty, unreadable, or all was taken out."
+            )
+        elif n < _SMALL_CLASS:
+            warning = f"{label} has {count(n, 'photo')}; some dozens a class make a model."
         elif n * _IMBALANCE < most:
-            warning = f"{label} has {n} photos, {most // n} times fewer than the largest class."
+            warning = f"{label} has {count(n, 'photo')}, {most // n} times fewer than the largest class."
         classes[label] = ClassCount(n, warning)
     return classes
 

@@ -13,7 +13,7 @@ from .store import Store
 
 RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"
 ACTIONS = (RELABEL, REMOVE, RESTORE)
-MAX_LABEL = 200
+MAX_LABEL = 255
 MAX_WHY = 1000
 
 
@@ -213,7 +213,11 @@ def read_net_rows(store: Store) -> list[EditRow]:
             net.append(_net_row(photo, relabel, RELABEL, photo["folder_label"]))
         if removal is not None and photo["removed"]:
             net.append(_net_row(photo, removal, REMOVE, photo["label"]))
-    return sorted(net, key=lambda row: row.id)
+    # a photo's relabel before its removal, which names the new label
+    latest: dict[int, int] = {}
+    for row in net:
+        latest[row.photo] = max(row.id, latest.get(row.photo, 0))
+    return sorted(net, key=lambda row: (latest[row.photo], row.action != RELABEL))
 
 
 def find_user() -> str:
@@ -252,7 +256,7 @@ def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> Edit
         edit.action != RELABEL and removed == (edit.action == REMOVE)
     ):
         return None
-    values = (edit.photo, sha256, path, edit.action, old, new, edit.why[:MAX_WHY], edit.who or who, now)
+    values = (edit.photo, sha256, path, edit.action, old, new, _clean(edit.why), edit.who or who, now)
     number = store.write(
         "INSERT INTO edits (step, photo, sha256, path, action, old, new, why, who, time)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -263,6 +267,11 @@ def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> Edit
     else:
         store.write("UPDATE photos SET removed = ? WHERE id = ?", (int(edit.action == REMOVE), edit.photo))
     return EditRow(*values[1:], photo=edit.photo, id=number)
+
+
+def _clean(why: str) -> str:
+    """Return a reason as one line of valid text."""
+    return " ".join(why.encode("utf-8", "replace").decode().split())[:MAX_WHY]
 
 
 def _invert(row: EditRow) -> Edit:

@@ -41,6 +41,8 @@ class LabelCheck:
         {name: (label, probability)} of every checked photo.
     notes
         Sentences for the user.
+    done
+        Whether labels were checked.
     """
 
     issues: tuple[int, ...] = ()
@@ -48,6 +50,7 @@ class LabelCheck:
     quality: Mapping[int, float] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    done: bool = False
 
 
 def check_labels(
@@ -99,6 +102,7 @@ def _describe(photos: Sequence[Photo], rows: Array, found: Mapping[str, Any], no
         {int(r): float(q) for r, q in zip(rows, found["label_quality"], strict=True) if np.isfinite(q)},
         answers,
         tuple(notes),
+        True,
     )
 
 
@@ -138,6 +142,6 @@ def _load(store: Store, key: str) -> dict[str, Any] | None:
     try:
         with np.load(io.BytesIO(rows[0]["value"]), allow_pickle=False) as arrays:
             found: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError):
+    except Exception:  # noqa: BLE001 - it is a cache: whatever is wrong with it, it is computed again
         return None
     return {**found, "vocab": [str(v) for v in found["vocab"]]}

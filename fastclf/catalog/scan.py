@@ -43,6 +43,8 @@ class ScanResult:
         How many were decoded; the others' bytes were known.
     new, changed, moved, gone
         Names of the files that came, got other bytes, were renamed, or are no longer there.
+    lapsed
+        Names of the changed files that had edits: an edit is about a photo's bytes, so it no longer holds.
     """
 
     files: int
@@ -51,6 +53,7 @@ class ScanResult:
     changed: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,15 @@ class _Seen:
     name: str
     sha256: str
     trouble: str | None = None
+
+    @property
+    def label(self) -> str:
+        return _make_text(self.file.label)
+
+
+def _make_text(name: str) -> str:
+    """Return a name that is valid text, whatever bytes it has on the disk."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def scan_folder(store: Store, folder: Path, progress: Progress | None = None) -> ScanResult:
@@ -159,7 +171,7 @@ def _map_bounded(
 
 
 def _read_file(file: FoundFile, known: set[str]) -> tuple[_Seen, dict[str, Any] | None]:
-    name = file.name.encode("utf-8", "backslashreplace").decode()
+    name = _make_text(file.name)
     if name != file.name:
         return _Seen(file, name, "", _BAD_NAME), None
     try:
@@ -250,6 +262,11 @@ def _reconcile(store: Store, seen: list[_Seen], decoded: int, settled: int) -> S
     """Match files with the catalog's photos: by name and bytes, then by bytes, the rest is new."""
     rows = store.read("SELECT * FROM photos")
     at_path = {row["path"]: row for row in rows if row["present"]}
+    renamed = _find_renamed_classes(rows, seen)
+    if renamed:
+        _follow_renamed(store, rows, renamed)
+        rows = store.read("SELECT * FROM photos")
+        at_path = {row["path"]: row for row in rows if row["present"]}
     moved: list[str] = []
     changed: list[str] = []
     taken: set[int] = set()
@@ -276,7 +293,37 @@ def _reconcile(store: Store, seen: list[_Seen], decoded: int, settled: int) -> S
             (changed if one.name in at_path else new).append(one.name)
     names = {one.name for one in seen}
     gone = [p for p, row in at_path.items() if p not in names and row["id"] in loose.left]
-    return ScanResult(len(seen), decoded, *(tuple(sorted(x)) for x in (new, changed, moved, gone)))
+    edited = {row["photo"] for row in store.read("SELECT DISTINCT photo FROM edits")}
+    lapsed = [name for name in changed if at_path[name]["id"] in edited]
+    return ScanResult(len(seen), decoded, *(tuple(sorted(x)) for x in (new, changed, moved, gone, lapsed)))
+
+
+def _find_renamed_classes(rows: Sequence[sqlite3.Row], seen: Sequence[_Seen]) -> dict[str, str]:
+    """Return {old: new} of class folders whose every file now stands, under its name, in one new folder."""
+    labels = {one.label for one in seen}
+    now = {(one.name.split("/", 1)[-1], one.sha256): one.label for one in seen if one.sha256}
+    known = {row["folder_label"] for row in rows if row["present"]}
+    renamed = {}
+    for old in known - labels:
+        files = [row for row in rows if row["present"] and row["folder_label"] == old]
+        found = {now.get((row["path"].split("/", 1)[-1], row["sha256"]), "") for row in files}
+        new = found.pop() if len(found) == 1 else ""
+        if new and new not in known:
+            renamed[old] = new
+    return renamed
+
+
+def _follow_renamed(store: Store, rows: Sequence[sqlite3.Row], renamed: dict[str, str]) -> None:
+    """Give a renamed class its new name everywhere; what people relabelled in it stays as they said."""
+    edited = {row["photo"] for row in store.read("SELECT DISTINCT photo FROM edits")}
+    for row in rows:
+        folder = renamed.get(row["folder_label"], row["folder_label"])
+        label = renamed.get(row["label"], row["label"])
+        if (folder, label) == (row["folder_label"], row["label"]):
+            continue
+        if label != row["label"] and row["id"] in edited:
+            _note(store, row, row["path"], label, f"the class {row['label']} was renamed")
+        store.write("UPDATE photos SET folder_label = ?, label = ? WHERE id = ?", (folder, label, row["id"]))
 
 
 class _Loose:
@@ -292,13 +339,15 @@ class _Loose:
                 self._by_hash[row["sha256"]].append(row)
 
     def has_label(self, one: _Seen) -> bool:
-        return any(row["folder_label"] == one.file.label for row in self._by_hash.get(one.sha256, ()))
+        return any(row["folder_label"] == one.label for row in self._by_hash.get(one.sha256, ()))
 
     def take(self, one: _Seen) -> sqlite3.Row | None:
-        rows = self._by_hash.get(one.sha256) if one.sha256 else None
-        if not rows:
+        rows = self._by_hash.get(one.sha256, []) if one.sha256 else []
+        # a photo that has long been gone says nothing about a file in another class folder
+        able = [r for r in rows if r["present"] or r["folder_label"] == one.label]
+        if not able:
             return None
-        row = min(rows, key=lambda r: (r["path"] != one.name, r["folder_label"] != one.file.label))
+        row = min(able, key=lambda r: (-r["present"], r["path"] != one.name, r["folder_label"] != one.label))
         rows.remove(row)
         self.left.discard(row["id"])
         return row
@@ -311,10 +360,10 @@ def _order(files: list[_Seen], loose: _Loose) -> list[_Seen]:
 
 def _update(store: Store, row: sqlite3.Row, one: _Seen) -> None:
     label = row["label"]
-    if one.file.label != row["folder_label"]:
-        label = one.file.label
+    if one.label != row["folder_label"]:
+        label = one.label
         _note_move(store, row, one)
-    facts = (one.name, one.file.size, one.file.mtime_ns, one.file.label, one.file.split, label, one.trouble)
+    facts = (one.name, one.file.size, one.file.mtime_ns, one.label, one.file.split, label, one.trouble)
     kept = ("path", "size", "mtime_ns", "folder_label", "given_split", "label", "trouble")
     if row["present"] and facts == tuple(row[k] for k in kept):
         return
@@ -327,18 +376,21 @@ def _update(store: Store, row: sqlite3.Row, one: _Seen) -> None:
 
 def _note_move(store: Store, row: sqlite3.Row, one: _Seen) -> None:
     """Record that a photo with edits took its new class folder's label."""
-    if row["label"] == one.file.label:
+    if row["label"] == one.label:
         return
-    if not store.read("SELECT 1 FROM edits WHERE photo = ? LIMIT 1", (row["id"],)):
-        return
+    if store.read("SELECT 1 FROM edits WHERE photo = ? LIMIT 1", (row["id"],)):
+        _note(store, row, one.name, one.label, f"moved from {row['path']}")
+
+
+def _note(store: Store, row: sqlite3.Row, path: str, label: str, why: str) -> None:
+    """Write a row that says which label a scan gave a photo."""
     now = utc_now()
     step = store.write("INSERT INTO steps (time, kind) VALUES (?, 'scan')", (now,))
     store.write(
         "INSERT INTO edits (step, photo, sha256, path, action, old, new, why, who, time)"
         " VALUES (?, ?, ?, ?, 'relabel', ?, ?, ?, ?, ?)",
         (
-            step, row["id"], row["sha256"], one.name, row["label"], one.file.label,
-            f"moved from {row['path']}", "scan", now,
+            step, row["id"], row["sha256"], path, row["label"], label, why, "scan", now,
         ),
     )  # fmt: skip
 
@@ -349,7 +401,7 @@ def _insert(store: Store, one: _Seen) -> None:
         "INSERT INTO photos (path, sha256, size, mtime_ns, folder_label, given_split, label, trouble, added)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            one.name, one.sha256, file.size, file.mtime_ns, file.label, file.split, file.label, one.trouble,
+            one.name, one.sha256, file.size, file.mtime_ns, one.label, file.split, one.label, one.trouble,
             utc_now(),
         ),
     )  # fmt: skip

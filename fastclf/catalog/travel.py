@@ -167,7 +167,13 @@ def _parse(data: bytes) -> list[dict[str, str]]:
         raise UsageProblem(f"The file of edits has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        found = tuple(reader.fieldnames or ())
+        if len(found) == 1 and found[0].split(";") == list(COLUMNS):
+            raise UsageProblem(
+                "This file of edits has semicolons between its columns, as some spreadsheets write them. "
+                "Save it with commas."
+            )
+        if found != COLUMNS:
             raise UsageProblem(
                 f"This is no file of edits: its first line is not {','.join(COLUMNS)}. Write one with "
                 "`fastclf edits export DIR FILE`."

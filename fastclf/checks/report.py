@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _SHOWN = 5
+_LABELS = "doubtful labels"
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class CheckReport:
     answers
         {file: (label, probability)}: what the photo shows, said by something that did not learn from it. Not
         in the JSON document.
+    labels_checked
+        Whether labels were looked at.
     """
 
     folder: str
@@ -151,6 +154,7 @@ class CheckReport:
     sealed: int = 0
     notes: tuple[str, ...] = ()
     answers: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    labels_checked: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``fastclf check --json``."""
@@ -166,6 +170,7 @@ class CheckReport:
             "leaks": [g.to_dict() for g in self.leaks],
             "classes": {name: vars(c).copy() for name, c in self.classes.items()},
             "features": vars(self.features).copy(),
+            "labels_checked": self.labels_checked,
             "sealed": self.sealed,
             "notes": list(self.notes),
         }
@@ -173,10 +178,11 @@ class CheckReport:
     def to_text(self) -> str:
         """Return a summary for the terminal, a few findings of each kind."""
         counted = ", ".join(f"{label} {c.n}" for label, c in self.classes.items())
-        lines = [f"{self.photos} readable photos of {len(self.classes)} classes: {counted}."]
+        lines = [f"{count(self.photos, 'readable photo')} of {len(self.classes)} classes: {counted}."]
         lines += [f"Attention: {c.warning}" for c in self.classes.values() if c.warning]
         for title, findings in self._describe():
-            lines += _list_some(title, findings)
+            skipped = title == _LABELS and not self.labels_checked
+            lines += [f"{_LABELS}: not looked for."] if skipped else _list_some(title, findings)
         if self.features.out_of_sample is not None:
             lines.append(describe_source(self.features))
         lines += self.notes
@@ -189,10 +195,15 @@ class CheckReport:
             ("groups of nearly identical photos", [describe_group(g) for g in self.near_duplicates]),
             ("photos under two labels", [describe_group(g) for g in self.conflicting_labels]),
             ("photos that show little", [describe_quality(q) for q in self.low_quality]),
-            ("doubtful labels", [describe_issue(i) for i in self.label_issues]),
+            (_LABELS, [describe_issue(i) for i in self.label_issues]),
             ("photos unlike all others", [f"{o.file} ({o.score:.2f})" for o in self.odd]),
             ("groups that stand in two splits", [describe_group(g) for g in self.leaks]),
         ]
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number with its noun: "1 photo", "2 photos"."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def describe_source(source: FeatureSource) -> str:

@@ -46,12 +46,12 @@ def check(
     from ..checks.page import write_page
     from ..examine import examine, find_bundle
 
-    if html is not None and not html.absolute().parent.is_dir():
-        raise UsageProblem(f"There is no folder {html.parent} for the report. Name another file with --html.")
+    if html is not None:
+        _check_output(html, photos, (".html", ".htm"))
     with Catalog(photos) as catalog:
+        catalog.scan(show_progress("reading photos"))
         if catalog.note:
             say(catalog.note)
-        catalog.scan(show_progress("reading photos"))
         found = catalog.photos().photos
         default = os.environ.get("FASTCLF_MODEL") or "model"
         bundle = ModelBundle.load(model) if model is not None else find_bundle(default, found)
@@ -66,6 +66,15 @@ def check(
         print(report.to_text())
     if html is not None:
         say(f"The report is in {html}.")
+
+
+def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuse to write where no folder is, or over something that is no such file, a photo for example."""
+    if not file.absolute().parent.is_dir():
+        raise UsageProblem(f"There is no folder {file.parent} for {file.name}. Name another file.")
+    inside = photos.resolve() in file.resolve().parents
+    if file.suffix.lower() not in suffixes and (file.exists() or inside):
+        raise UsageProblem(f"{file} would be overwritten. Name a file that ends with {suffixes[0]}.")
 
 
 def _prepare_general(catalog: Catalog) -> None:
@@ -109,14 +118,14 @@ def export_edits(
     from ..catalog import Catalog
     from ..files import write_atomic
 
+    if str(file) != "-":
+        _check_output(file, photos, (".csv",))
     with Catalog(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         data = catalog.export_edits(log=log)
     if str(file) == "-":
         sys.stdout.write(data.decode())
         return
-    if not file.absolute().parent.is_dir():
-        raise UsageProblem(f"There is no folder {file.parent}. Name another file.")
     write_atomic(file.absolute(), data)
     say(f"{data.count(bytes([10])) - 1} edits are in {file}.")
 

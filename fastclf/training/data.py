@@ -24,8 +24,8 @@ from fastai.vision.all import (
 )
 
 from ..bundle import PhotoRow
-from ..catalog import Assignment, Catalog, GivenSplits, group_by_folder, read_given_splits
-from ..errors import PhotosError
+from ..catalog import Assignment, Catalog, GivenSplits, read_given_splits
+from ..errors import PhotosError, UsageProblem
 from ..photos import Photo, PhotoSet, Progress, build_training_file, find_class_folders
 from ..splits import TEST, TRAIN, VALID
 
@@ -143,6 +143,7 @@ def load_data(
         assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
         leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
         frame = _build_frame(photos, assignment, catalog.private)
+        _check_splits(photos.folder, frame)
         return TrainingData(
             photos.without(leaks),
             frame,
@@ -150,7 +151,7 @@ def load_data(
             conflicts=len(conflicting),
             leaks=len(leaks),
             removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
-            openings=_find_openings(catalog, frame),
+            openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
             notes=(catalog.note,) if catalog.note else (),
         )
 
@@ -220,13 +221,16 @@ def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:
 def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:
     if split_by is None:
         return None
-    return group_by_folder(photos.photos) if split_by == "folder" else read_given_splits(Path(split_by))
-
-
-def _find_openings(catalog: Catalog, frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    """Return the openings of test sets that hold a test photo of today."""
-    opened = catalog.opened_hashes() & set(frame.loc[frame["split"] == TEST, "sha256"])
-    return tuple({**o, "inherited": True} for o in catalog.openings()) if opened else ()
+    if split_by == "folder":
+        return GivenSplits(by_folder=True)
+    given = read_given_splits(Path(split_by))
+    names = {p.name for p in photos.photos}
+    if not names & {*given.splits, *given.groups}:
+        raise UsageProblem(
+            f"The table of splits {split_by} names no photo of {photos.folder}. Paths are relative to that "
+            f"folder, like {next(iter(sorted(names)), 'class/photo.jpg')}."
+        )
+    return given
 
 
 def _check_classes(photos: PhotoSet) -> None:
@@ -243,6 +247,22 @@ def _check_classes(photos: PhotoSet) -> None:
         raise PhotosError(
             f"Too few different photos of: {', '.join(small)}. Three a class are the least to train and "
             "validate on; some dozens make a model."
+        )
+
+
+def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
+    """Refuse splits that leave a class without training photos, or nothing to validate on."""
+    trained = set(frame.loc[frame["split"] == TRAIN, "label"])
+    lacking = sorted(set(frame["label"]) - trained)
+    if lacking:
+        raise PhotosError(
+            f"No photo of {', '.join(lacking)} is in the training split of {folder}. Add photos, or draw the "
+            "splits anew with --redraw-splits."
+        )
+    if not (frame["split"] == VALID).any():
+        raise PhotosError(
+            f"{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
+            "with --redraw-splits."
         )
 
 

@@ -34,13 +34,12 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
     except FastclfError as e:
         bundle, fault = None, str(e)
     panel = _build_refusal(fault) if bundle is None else _build_panel(bundle)
-    folder = _find_photos(bundle) if is_owner() else None
-    if folder is not None:
+    if is_owner():
         # only here does anything come to be that can change something
         from .desk import CatalogDesk
         from .tabs import CleanTab, build_tabs
 
-        panel = build_tabs(panel, CleanTab(CatalogDesk(folder, path)))
+        panel = build_tabs(panel, CleanTab(CatalogDesk(_find_photos(bundle), path)))
     box = widgets.VBox([_build_style(), _build_head(bundle), panel])
     box.add_class("fastclf")
     return box
@@ -51,17 +50,13 @@ def is_owner() -> bool:
     return os.environ.get("FASTCLF_OWNER") == "1"
 
 
-def _find_photos(bundle: ModelBundle | None) -> Path | None:
-    """Return ``FASTCLF_PHOTOS``, else ``photos`` or the folder in it that has the model's classes."""
-    named = os.environ.get("FASTCLF_PHOTOS")
-    if named:
-        return Path(named)
-    root = Path("photos")
-    if not root.is_dir():
-        return None
-    folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]
-    for folder in folders if bundle else ():
-        if set(find_class_folders(folder)) & set(bundle.vocab if bundle else ()):
+def _find_photos(bundle: ModelBundle | None) -> Path:
+    """Return ``FASTCLF_PHOTOS`` (by default ``photos``), or the folder in it that has the model's classes."""
+    root = Path(os.environ.get("FASTCLF_PHOTOS") or "photos").expanduser()
+    if not root.is_dir() or bundle is None:
+        return root
+    for folder in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]:
+        if set(find_class_folders(folder)) & set(bundle.vocab):
             return folder
     return root
 

@@ -56,8 +56,10 @@ class ImageClassifierCleaner(widgets.VBox):
 
         cleaner = ImageClassifierCleaner(learn)
         cleaner
-        for idx in cleaner.delete(): cleaner.fns[idx].unlink()
-        for idx, label in cleaner.change(): shutil.move(cleaner.fns[idx], path / label)
+        with Catalog(folder) as catalog:
+            catalog.remove(cleaner.fns[idx] for idx in cleaner.delete())
+            for idx, label in cleaner.change():
+                catalog.relabel([cleaner.fns[idx]], label)
     """
 
     def __init__(self, source: Any, max_n: int | None = 30, *, page_size: int = 24) -> None:

@@ -15,7 +15,8 @@ from ..catalog import Catalog, Edit, EditRow, count_words
 from ..checks.report import CheckReport, Group
 from ..errors import FastclfError
 from ..examine import examine, find_bundle, find_first_answers
-from ..refit import discard_refit, refit, use_refit
+from ..refit import discard_refit, find_previous, refit, use_refit
+from ..splits import TEST
 from .models import format_share
 from .review import ChangedPhoto, Decision, Reason, RetrainResult, ReviewItem
 
@@ -52,6 +53,7 @@ class CatalogDesk:
         self._catalog: Catalog | None = None
         self._hashes: dict[int, str] = {}
         self._lock = threading.Lock()
+        self._stamp: str | None = None
 
     def open(self, say: Say) -> None:
         """Scan the folder and look for what needs no network: enough to begin with.
@@ -116,7 +118,12 @@ class CatalogDesk:
         catalog = self._open()
         photos = catalog.photos(removed=True).photos
         self._hashes = {p.id: p.sha256 for p in photos}
-        answers = self._report.answers if self._report else {}
+        opened = catalog.opened_hashes()
+        answers = dict(self._report.answers) if self._report else {}
+        for photo in photos:
+            # it may have been sealed after it was judged
+            if photo.split == TEST and photo.sha256 not in opened:
+                answers.pop(photo.name, None)
         items = [
             ReviewItem(p.id, p.path, p.name, p.label, p.split, p.removed, *answers.get(p.name, (None, None)))
             for p in photos
@@ -154,17 +161,19 @@ class CatalogDesk:
     def retrain(self) -> RetrainResult:
         """Refit the model's head on today's labels."""
         result = refit(self.model, self.folder)
+        self._stamp = result.stamp
         changed = tuple(ChangedPhoto(c.id, c.name, c.label, c.before, c.after) for c in result.changed)
         return RetrainResult(result.before, result.after, result.n, changed, result.seconds, result.notes)
 
     def use_new(self) -> str:
         """Put the refitted model in the old one's place."""
-        use_refit(self.model)
-        return f"The new model answers from now on. The old one is kept as {self.model.name}-previous."
+        use_refit(self.model, self._stamp)
+        kept = find_previous(self.model).name
+        return f"The new model answers from now on. The old one is kept beside it as {kept}."
 
     def keep_old(self) -> str:
         """Forget the refitted model."""
-        discard_refit(self.model)
+        discard_refit(self.model, self._stamp)
         return "The old model goes on."
 
     def _open(self) -> Catalog:
@@ -199,7 +208,10 @@ class CatalogDesk:
         for quality in report.low_quality:
             words = f"{quality.kind} ({quality.value:.2f}, limit {quality.threshold:.2f})"
             reasons[quality.file].append(Reason("quality", words, _DOUBT["quality"]))
+        sealed = {name for name, i in items.items() if i.split == TEST and i.answer is None}
         for odd in report.odd:
+            if odd.file in sealed:
+                continue
             reasons[odd.file].append(Reason("odd", "unlike all the other photos", _DOUBT["odd"]))
         for file in report.unreadable:
             reasons[file.file].append(Reason("unreadable", file.reason, _DOUBT["unreadable"]))
@@ -211,6 +223,8 @@ def _find_label_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> It
     doubtful = {issue.file: issue for issue in report.label_issues}
     for name, item in items.items():
         issue = doubtful.get(name)
+        if item.split == TEST and item.answer is None:
+            continue  # sealed
         if issue is not None and issue.label == item.label:
             words = f"more likely {issue.suggested} than {issue.label}"
             yield name, Reason("label", words, 1 - issue.label_quality, issue.suggested)
@@ -236,8 +250,15 @@ def _find_group_reasons(
             words += f", which is labelled {items[other].label}"
         elif kind == "leak":
             words += f", which is in {items[other].split or 'another split'}"
-        yield name, Reason(kind, words, _DOUBT[kind], None, number, name == best)
+        # which label is right is not told by which file is larger
+        is_best = name == best and len(labels) == 1
+        yield name, Reason(kind, words, _DOUBT[kind], None, number, is_best)
 
 
 def _describe_step(word: str, rows: list[EditRow] | None) -> str | None:
-    return None if rows is None else f"{word}: {count_words(rows)}."
+    """Return words that name photos, since the step may be an earlier day's or another person's."""
+    if rows is None:
+        return None
+    names = sorted({row.path for row in rows})
+    which = f" ({', '.join(names[:3])}{' ...' if len(names) > 3 else ''})" if names else ""
+    return f"{word}: {count_words(rows)}{which}."

@@ -53,6 +53,8 @@ class CleanTab(widgets.VBox):
             self._say(self.desk.note)
         except FastclfError as e:
             self._fail(str(e))
+        except OSError as e:
+            self._fail(f"The photos cannot be worked on ({e.strerror or e}). Mend that and reload the page.")
         except Exception:
             _logger.exception("preparing the Clean tab failed")
             self._fail(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fastclf.catalog import Catalog, Edit, GivenSplits, group_by_folder, read_given_splits
+from fastclf.catalog import Catalog, Edit, GivenSplits, read_given_splits
 from fastclf.catalog import scan as scan_module
 from fastclf.catalog.store import Store
 from fastclf.errors import CatalogError, PhotosError, UsageProblem
@@ -353,7 +353,7 @@ def test_the_folder_below_the_class_can_name_the_group(photo_folder: Path) -> No
             (photo_folder / label / f"{i:03d}.png").rename(sub / f"{i:03d}.png")
     with scanned(photo_folder) as catalog:
         photos = catalog.photos().photos
-        splits = catalog.assign_splits(photos, given=group_by_folder(photos)).splits
+        splits = catalog.assign_splits(photos, given=GivenSplits(by_folder=True)).splits
         found = {(p.name.split("/")[1], s) for p, s in zip(photos, splits, strict=True)}
         assert len(found) == 5
 

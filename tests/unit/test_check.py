@@ -99,7 +99,7 @@ def test_unreadable_files_and_small_classes_are_named(report: CheckReport) -> No
     assert report.unreadable == (
         Unreadable("a/cut.jpg", "is cut off before its end; save or fetch it again"),
     )
-    assert "1 photos" in str(report.classes["rare"].warning)
+    assert "1 photo;" in str(report.classes["rare"].warning)
     assert report.classes["a"].warning is None
 
 

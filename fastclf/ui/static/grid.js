@@ -123,7 +123,7 @@ class Tile {
     if (tile.split) this.label.append(" ", make("span", "fastclf-tile-split", tile.split));
     this.name.textContent = name;
     this.name.title = name;
-    this.answer.textContent = tile.answer ? `Model: ${tile.answer}` : "";
+    this.answer.textContent = tile.answer ? `Looks like ${tile.answer}` : "";
     this.answer.hidden = !tile.answer;
     this.answer.classList.toggle("fastclf-differs", tile.differs);
     this.fate.textContent = words;
@@ -161,7 +161,9 @@ class Tile {
 
   updateControls(tile) {
     const { vocab } = this.grid;
-    if (this.select.options.length !== vocab.length + 2) {
+    const known = JSON.stringify(vocab);
+    if (this.labels !== known) {
+      this.labels = known;
       const names = [["keep", "<Keep>"], ...vocab.map((label, i) => [String(i), label]), ["remove", "<Delete>"]];
       this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
     }
