@@ -97,7 +97,7 @@ def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: P
     assert after["red/broken.png"].removed
     assert not after["red/broken.png"].reasons
     assert b"it is green" in desk.export_edits()
-    assert desk.undo() .startswith("Undone: 2 relabelled, 2 restored (blue/conflict.png")
+    assert desk.undo().startswith("Undone: 2 relabelled, 2 restored (blue/conflict.png")
     assert {i.name: i.label for i in desk.load_items()} == {i.name: i.label for i in items.values()}
     assert desk.redo()
     assert desk.undo()
