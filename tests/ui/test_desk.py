@@ -19,6 +19,8 @@ from fastclf.ui.tabs import CleanTab
 from ..drawing import draw_photos
 from ..toy import write_toy_bundle
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -132,6 +132,7 @@ def test_the_page_opens_from_disk_and_escapes_everything(tmp_path: Path) -> None
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.slow
 def test_sealed_photos_are_not_judged_until_the_test_set_is_opened(photo_folder: Path) -> None:
     with scanned(photo_folder) as catalog:
         photos = catalog.photos().photos
@@ -152,6 +153,7 @@ def test_sealed_photos_are_not_judged_until_the_test_set_is_opened(photo_folder:
         assert sealed <= set(opened.answers)
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_found_and_the_result_is_kept(
     photo_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +171,7 @@ def test_wrong_labels_are_found_and_the_result_is_kept(
         assert catalog.check().label_issues == ()
 
 
+@pytest.mark.slow
 def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path, tmp_path: Path) -> None:
     with scanned(photo_folder) as catalog:
         photos = catalog.photos().photos
@@ -222,6 +225,7 @@ def test_measures_do_not_depend_on_size() -> None:
     assert not any(f.kind == "grey" for f in find_low_quality([grey] * 4 + [a], [9] * 5, [9] * 5))
 
 
+@pytest.mark.slow
 def test_the_command_prints_json_alone_or_words(faulty: Path, tmp_path: Path) -> None:
     done = run_fastclf("check", faulty, "--json", "--html", "r.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -240,6 +244,7 @@ def test_the_command_prints_json_alone_or_words(faulty: Path, tmp_path: Path) ->
         assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_digits_are_no_copies_of_each_other(tmp_path: Path) -> None:
     from fastclf.collect.samples import write_digits
 

@@ -18,6 +18,9 @@ from ..drawing import draw_photos
 from ..toy import write_toy_bundle
 from .test_catalog import hash_folder, labels_of, scanned
 
+pytestmark = pytest.mark.slow
+
+
 _SCAN = """
 import shutil, sys
 from fastclf.catalog import Catalog
@@ -109,7 +112,6 @@ def test_no_committed_edit_is_lost(folder: Path) -> None:
     assert hash_folder(folder) == before
 
 
-@pytest.mark.slow
 def test_a_killed_refit_leaves_a_model_that_opens(folder: Path, tmp_path: Path) -> None:
     before = hash_folder(folder)
     with scanned(folder) as catalog:

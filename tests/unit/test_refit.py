@@ -23,6 +23,8 @@ from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
 from .test_catalog import hash_folder, labels_of, scanned
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:

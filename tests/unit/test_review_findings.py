@@ -181,6 +181,7 @@ def scenes(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_sealed_photo_is_sealed(tmp_path: Path) -> None:
     folder = scenes(tmp_path / "photos")
     with scanned(folder) as catalog:
@@ -196,6 +197,7 @@ def test_a_copy_of_a_sealed_photo_is_sealed(tmp_path: Path) -> None:
         assert "red/other.png" in report.answers
 
 
+@pytest.mark.slow
 def test_the_bundles_own_test_photos_stay_sealed_and_a_check_records_no_split(
     photo_folder: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +234,7 @@ def test_evaluation_respects_what_is_sealed_beside_the_photos_and_copies(tmp_pat
     assert result.metrics["new"]["n"] == len(photos) - tests - len(trained[::2])
 
 
+@pytest.mark.slow
 def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "photos", per_class=20)
     model = write_toy_bundle(tmp_path / "model")
@@ -259,6 +262,7 @@ def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) 
         refit(model, folder)
 
 
+@pytest.mark.slow
 def test_damaged_caches_are_computed_again(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with scanned(photo_folder) as catalog:
         expected = catalog.check()
@@ -280,6 +284,7 @@ def test_damaged_caches_are_computed_again(photo_folder: Path, monkeypatch: pyte
     assert len(cache.load()) == 1
 
 
+@pytest.mark.slow
 def test_outputs_never_replace_a_photo(photo_folder: Path, tmp_path: Path) -> None:
     before = hash_folder(photo_folder)
     for args in (
