@@ -185,7 +185,7 @@ def _collect_given(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str
     """
     named = {p.sha256: p.given_split for p in photos if p.given_split}
     named |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
-    if VALID not in named.values():
+    if VALID not in named.values() and TEST in named.values():
         named = {sha: split for sha, split in named.items() if split != TRAIN}
     return named
 

@@ -117,7 +117,7 @@ def test_retraining_goes_through_the_desk(folder: Path, model: Path) -> None:
     desk.keep_old()
     assert (model / "bundle.json").read_bytes() == old
     desk.retrain()
-    assert "model-previous" in desk.use_new()
+    assert ".model-previous" in desk.use_new()
     assert (model / "bundle.json").read_bytes() != old
 
 
