@@ -19,8 +19,9 @@ KINDS = ("dark", "light", "blurred", "empty", "grey", "odd size", "odd shape")
 _DARK, _LIGHT = 0.30, 0.80
 # Standard deviation of the grey levels (0 to 1) below which there is nothing to see.
 _EMPTY = 0.02
-# Share of the fine contrast that blurring takes away; a photo that is blurred already loses little.
-_BLURRED = 0.5
+# Share of the fine contrast that blurring takes away; a photo that is blurred already loses little. Where all
+# photos are soft (tiny ones enlarged, say), a blurred one is softer than their median by a fifth.
+_BLURRED, _SOFTER = 0.5, 0.8
 # Largest mean distance between the colour channels (0 to 1) of a photo that is grey for the eye.
 _GREY = 0.012
 # Grey is told only where at most this share of the photos is.
@@ -117,13 +118,15 @@ def find_low_quality(
     longer = np.maximum(shapes / np.median(shapes), np.median(shapes) / shapes)
     colour = _column(measures, "colour")
     empty = _column(measures, "contrast") < _EMPTY
+    sharpness = _column(measures, "sharpness")
+    limit = min(_BLURRED, _SOFTER * float(np.median(sharpness)))
     found = [
         *_above("odd size", smaller, _ODD_SIZE),
         *_above("odd shape", longer, _ODD_SHAPE),
         *_below("empty", _column(measures, "contrast"), _EMPTY),
         *_below("dark", _column(measures, "bright"), _DARK),
         *_above("light", _column(measures, "dim"), _LIGHT),
-        *(f for f in _below("blurred", _column(measures, "sharpness"), _BLURRED) if not empty[f.index]),
+        *(f for f in _below("blurred", sharpness, limit) if not empty[f.index]),
     ]
     if (colour < _GREY).mean() <= _GREY_SHARE:
         found += _below("grey", colour, _GREY)

@@ -132,6 +132,6 @@ def _build_reason(
 
 def _say_answer(item: ReviewItem) -> str:
     if item.answer is None:
-        return "kept secret until the test set is opened" if item.split == "test" else ""
+        return "The answer is kept secret until the test set is opened" if item.split == "test" else ""
     share = "" if item.probability is None else f", {format_share(item.probability)}"
-    return f"{item.answer}{share}"
+    return f"Looks like {item.answer}{share}"

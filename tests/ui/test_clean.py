@@ -91,7 +91,7 @@ def test_a_page_of_tiles_goes_out_with_label_answer_reasons_and_pictures(store: 
     assert panel.grid.vocab == VOCAB
     first = tile(panel, 0)
     assert (first["name"], first["label"], first["split"]) == ("red/000.jpg", "red", "training")
-    assert first["answer"] == "blue, over 99 %"
+    assert first["answer"] == "Looks like blue, over 99 %"
     [reason] = first["reasons"]
     assert (reason["text"], reason["suggested"]) == ("the model says blue (0)", "blue")
     assert panel.grid.pictures["0"] == JPEG

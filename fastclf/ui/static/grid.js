@@ -123,7 +123,7 @@ class Tile {
     if (tile.split) this.label.append(" ", make("span", "fastclf-tile-split", tile.split));
     this.name.textContent = name;
     this.name.title = name;
-    this.answer.textContent = tile.answer ? `Looks like ${tile.answer}` : "";
+    this.answer.textContent = tile.answer;
     this.answer.hidden = !tile.answer;
     this.answer.classList.toggle("fastclf-differs", tile.differs);
     this.fate.textContent = words;
