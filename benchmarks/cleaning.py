@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -130,7 +131,7 @@ def measure_cleaner(bench: Bench) -> list[Line]:
     learn = _build_learner(folder)
     learn.remove_cb(learn.progress)
     theirs = _get_their_cleaner()
-    took: dict[str, list[float]] = {key: [] for key in ("theirs", "ours", "cached", "again", "nothing")}
+    took: dict[str, list[float]] = defaultdict(list)
     for number in range(bench.repeats):
         acts: list[Callable[[], None]] = [
             lambda: took["theirs"].append(_time(lambda: theirs(learn))),
@@ -143,8 +144,16 @@ def measure_cleaner(bench: Bench) -> list[Line]:
     words = f"open the cleaner on {CLEANED} photos"
     return [
         Line(f"{words}, features cached by training, s; fastai's", took["cached"], took["theirs"], limit=2),
+        Line("... until its labels are judged too, s; fastai's", took["cached, all"], took["theirs"]),
         Line("... a second time, s; fastai's", took["again"], took["theirs"], limit=2),
+        Line("... until its labels are judged too, s; fastai's", took["again, all"], took["theirs"], limit=2),
         Line("... nothing cached, s; fastai's", took["nothing"], took["theirs"], at_most=0.8),
+        Line(
+            "... until its labels are judged too, s; fastai's",
+            took["nothing, all"],
+            took["theirs"],
+            at_most=0.8,
+        ),
         Line("... our ImageClassifierCleaner(learn), s; fastai's", took["ours"], took["theirs"]),
     ]
 
