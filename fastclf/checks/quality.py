@@ -20,8 +20,8 @@ _DARK, _LIGHT = 0.30, 0.80
 # Standard deviation of the grey levels (0 to 1) below which there is nothing to see.
 _EMPTY = 0.02
 # Share of the fine contrast that blurring takes away; a photo that is blurred already loses little. Where all
-# photos are soft (tiny ones enlarged, say), a blurred one is softer than their median by a fifth.
-_BLURRED, _SOFTER = 0.5, 0.8
+# photos are soft, a blurred one is softer than their median by a fifth; of a tiny one nothing can be said.
+_BLURRED, _SOFTER, _LEAST_SIDE = 0.5, 0.8, 64
 # Largest mean distance between the colour channels (0 to 1) of a photo that is grey for the eye.
 _GREY = 0.012
 # Grey is told only where at most this share of the photos is.
@@ -118,6 +118,7 @@ def find_low_quality(
     longer = np.maximum(shapes / np.median(shapes), np.median(shapes) / shapes)
     colour = _column(measures, "colour")
     empty = _column(measures, "contrast") < _EMPTY
+    tiny = np.maximum(widths, heights) < _LEAST_SIDE
     sharpness = _column(measures, "sharpness")
     limit = min(_BLURRED, _SOFTER * float(np.median(sharpness)))
     found = [
@@ -126,7 +127,7 @@ def find_low_quality(
         *_below("empty", _column(measures, "contrast"), _EMPTY),
         *_below("dark", _column(measures, "bright"), _DARK),
         *_above("light", _column(measures, "dim"), _LIGHT),
-        *(f for f in _below("blurred", sharpness, limit) if not empty[f.index]),
+        *(f for f in _below("blurred", sharpness, limit) if not empty[f.index] and not tiny[f.index]),
     ]
     if (colour < _GREY).mean() <= _GREY_SHARE:
         found += _below("grey", colour, _GREY)
