@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from .bundle import ModelBundle
 from .errors import UnreadablePhotoError
@@ -16,6 +17,7 @@ from .photos import Photo, Progress
 from .predictor import Predictor
 
 Array = npt.NDArray[Any]
+Run = Callable[[Sequence[Image.Image]], Array]
 
 _BATCH = 16
 _KEEP = 256
@@ -49,19 +51,45 @@ def extract_features(
     numpy.ndarray
         (N, D) float32; NaN rows for photos that could not be read any more.
     """
-    known = cache.load()
-    todo = list({p.sha256: p for p in photos if p.sha256 not in known}.values())
-    if todo:
+
+    def run(images: Sequence[Image.Image]) -> Array:
+        nonlocal predictor
         predictor = predictor or Predictor(bundle)
-        for start in range(0, len(todo), _KEEP):
-            found: dict[str, Array] = {}
-            for first in range(start, min(start + _KEEP, len(todo)), _BATCH):
-                found |= _extract_batch(predictor, todo[first : min(first + _BATCH, start + _KEEP)])
-                if progress:
-                    progress(min(first + _BATCH, len(todo)), len(todo))
-            cache.add(found)
+        return predictor.run(predictor.preprocess.batch(images))[1]
+
+    fill_cache(cache, photos, run, progress)
     rows, _ = cache.stack([p.sha256 for p in photos])
     return rows
+
+
+def fill_cache(
+    cache: FeatureCache, photos: Sequence[Photo], run: Run, progress: Progress | None = None
+) -> int:
+    """Compute the features of the photos that the cache lacks; returns how many these are.
+
+    Parameters
+    ----------
+    cache
+        Where the features are kept.
+    photos
+        The photos; one that can no longer be read is passed over.
+    run
+        Returns the (N, D) features of N decoded RGB photos.
+    progress
+        Called with (done, all) of what has to be computed.
+    """
+    known = cache.load()
+    todo = list({p.sha256: p for p in photos if p.sha256 not in known}.values())
+    found: dict[str, Array] = {}
+    for start in range(0, len(todo), _BATCH):
+        found |= _run_batch(run, todo[start : start + _BATCH])
+        done = min(start + _BATCH, len(todo))
+        if len(found) >= _KEEP or done == len(todo):
+            cache.add(found)
+            found = {}
+        if progress:
+            progress(done, len(todo))
+    return len(todo)
 
 
 def compute_logits(features: Array, bundle: ModelBundle) -> Array:
@@ -70,7 +98,7 @@ def compute_logits(features: Array, bundle: ModelBundle) -> Array:
     return np.asarray(features @ weight.T + bias)
 
 
-def _extract_batch(predictor: Predictor, photos: Sequence[Photo]) -> dict[str, Array]:
+def _run_batch(run: Run, photos: Sequence[Photo]) -> dict[str, Array]:
     images, hashes = [], []
     for photo in photos:
         try:
@@ -78,7 +106,4 @@ def _extract_batch(predictor: Predictor, photos: Sequence[Photo]) -> dict[str, A
             hashes.append(photo.sha256)
         except UnreadablePhotoError:
             continue  # it vanished or changed since the scan; the next scan says so
-    if not images:
-        return {}
-    _, features = predictor.run(predictor.preprocess.batch(images))
-    return dict(zip(hashes, features, strict=True))
+    return dict(zip(hashes, run(images), strict=True)) if images else {}

@@ -1,10 +1,11 @@
 """The catalog of a photo folder: scan, edits, splits and checks, in one SQLite file."""
 
-from .assign import Assignment, GivenSplits, assign_splits, read_given_splits
+from .assign import Assignment, assign_splits
 from .catalog import Catalog
 from .edits import Edit, EditRow
+from .given import GivenSplits, read_given_splits
 from .materialize import Materialized
-from .scan import ScanResult
+from .reconcile import ScanResult
 from .travel import ImportReport, count_words, export_edits, import_edits
 
 __all__ = [

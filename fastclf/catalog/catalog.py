@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,45 +11,14 @@ from typing import Any, Self
 import numpy.typing as npt
 
 from ..checks.report import CheckReport
-from ..errors import PhotosError, UsageProblem
+from ..errors import PhotosError
 from ..features import FeatureCache
-from ..files import utc_now
 from ..photos import Photo, PhotoSet, Progress
 from ..places import DATABASE, find_private_place
-from . import assign, check, edits, materialize, pairs, scan, travel
+from . import assign, check, edits, given, listing, materialize, openings, pairs, reconcile, scan, travel
 from .store import Store
 
 Array = npt.NDArray[Any]
-
-_PHOTOS = (
-    "SELECT p.id, p.path, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.trouble, p.size,"
-    " c.reason, c.pixel_hash, c.width, c.height, c.plain, s.split"
-    " FROM photos p LEFT JOIN contents c ON c.sha256 = p.sha256 LEFT JOIN splits s ON s.sha256 = p.sha256"
-    " WHERE p.present"
-)
-
-
-@dataclass(frozen=True)
-class UnreadableFile:
-    """A file that is named like a photo and cannot be used.
-
-    Attributes
-    ----------
-    id
-        The catalog's number of it.
-    name, label
-        Path relative to the folder, and label of today.
-    reason
-        What is wrong, as a clause without the name.
-    removed
-        Whether an edit took it out.
-    """
-
-    id: int
-    name: str
-    label: str
-    reason: str
-    removed: bool
 
 
 class Catalog:
@@ -114,7 +79,7 @@ class Catalog:
     ) -> None:
         self.close()
 
-    def scan(self, progress: Progress | None = None) -> scan.ScanResult:
+    def scan(self, progress: Progress | None = None) -> reconcile.ScanResult:
         """Look at the folder; read and decode only what is not known yet.
 
         Parameters
@@ -155,25 +120,11 @@ class Catalog:
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with today's labels, as of the last scan; with `removed` also those taken out."""
-        photos, failures = [], []
-        for row in self._store.read(_PHOTOS):
-            reason = row["trouble"] or row["reason"]
-            if row["removed"] and not removed:
-                continue
-            if reason:
-                failures.append((row["path"], reason))
-            else:
-                photos.append(self._make_photo(row))
-        photos.sort(key=lambda p: (p.label, p.name))
-        return PhotoSet(self.folder, tuple(photos), tuple(sorted(failures)))
+        return listing.read_photos(self._store, self.folder, removed=removed)
 
-    def unreadable(self) -> list[UnreadableFile]:
+    def unreadable(self) -> list[listing.UnreadableFile]:
         """Return the files that cannot be used, the removed ones too, by name."""
-        return [
-            UnreadableFile(r["id"], r["path"], r["label"], r["trouble"] or r["reason"], bool(r["removed"]))
-            for r in self._store.read(f"{_PHOTOS} ORDER BY p.path")
-            if r["trouble"] or r["reason"]
-        ]
+        return listing.read_unreadable(self._store)
 
     def thumbnail(self, sha256: str) -> bytes | None:
         """Return a photo's thumbnail as JPEG, at most 256 pixels long; None where there is none."""
@@ -246,7 +197,7 @@ class Catalog:
         seed: int = 0,
         valid: float = 0.2,
         test: float = 0.1,
-        given: assign.GivenSplits | None = None,
+        given: given.GivenSplits | None = None,
     ) -> assign.Assignment:
         """Return the split of each photo and record new ones; see `fastclf.catalog.assign_splits`."""
         near = self.find_near_pairs().pairs
@@ -268,57 +219,23 @@ class Catalog:
         What was sealed may become a training photo: no model that was trained before may be judged on the
         new test photos.
         """
-        with self._store.transaction():
-            count = int(self._store.read("SELECT COUNT(*) AS n FROM splits")[0]["n"])
-            self._store.write("DELETE FROM splits")
-            self._store.write("DELETE FROM results WHERE name = ?", (assign.RULE,))
-        return count
+        return assign.clear_splits(self._store)
 
     def record_opening(self, model: str, hashes: Iterable[str], facts: Mapping[str, Any]) -> None:
-        """Record that the sealed test set was opened.
-
-        Parameters
-        ----------
-        model
-            What opened it, in words.
-        hashes
-            sha256 of the photos that were looked at.
-        facts
-            JSON values: what was found.
-        """
-        with self._store.transaction():
-            number = self._store.write(
-                "INSERT INTO openings (time, model, facts) VALUES (?, ?, ?)",
-                (utc_now(), model, json.dumps(dict(facts))),
-            )
-            self._store.write_many(
-                "INSERT OR IGNORE INTO opened (opening, sha256) VALUES (?, ?)",
-                [(number, sha) for sha in hashes],
-            )
+        """Record that the sealed test set was opened; see `fastclf.catalog.openings.record_opening`."""
+        openings.record_opening(self._store, model, hashes, facts)
 
     def openings(self) -> list[dict[str, Any]]:
         """Return every opening of the test set: time, model, n and what was found."""
-        rows = self._store.read(
-            "SELECT o.time, o.model, o.facts, COUNT(x.sha256) AS n FROM openings o"
-            " LEFT JOIN opened x ON x.opening = o.id GROUP BY o.id ORDER BY o.id"
-        )
-        return [{"time": r["time"], "model": r["model"], "n": r["n"], **json.loads(r["facts"])} for r in rows]
+        return openings.read_openings(self._store)
 
     def find_openings(self, hashes: Iterable[str]) -> list[dict[str, Any]]:
         """Return the openings in which one of these photos was looked at, marked as inherited."""
-        wanted = set(hashes)
-        rows = self._store.read("SELECT DISTINCT opening, sha256 FROM opened")
-        numbers = {row["opening"] for row in rows if row["sha256"] in wanted}
-        every = self._store.read("SELECT id FROM openings ORDER BY id")
-        return [
-            {**opening, "inherited": True}
-            for row, opening in zip(every, self.openings(), strict=True)
-            if row["id"] in numbers
-        ]
+        return openings.find_openings(self._store, hashes)
 
     def opened_hashes(self) -> set[str]:
         """Return the sha256 of the test photos that were looked at in any opening."""
-        return {row["sha256"] for row in self._store.read("SELECT DISTINCT sha256 FROM opened")}
+        return openings.read_opened(self._store)
 
     def feature_cache(self, features_id: str) -> FeatureCache:
         """Return the cached features of one network or descriptor."""
@@ -368,33 +285,8 @@ class Catalog:
         )
         return check.check_photos(self, self._store, source, labels=labels)
 
-    def _make_photo(self, row: sqlite3.Row) -> Photo:
-        return Photo(
-            self.folder / row["path"], row["path"], row["label"], row["sha256"], row["pixel_hash"],
-            row["width"], row["height"], bool(row["plain"]), row["id"], row["folder_label"],
-            row["given_split"], row["split"] or "", bool(row["removed"]), row["size"],
-        )  # fmt: skip
-
-    def _find(self, names: Iterable[str | Path]) -> list[int]:
-        """Return the numbers of photos by name, or by path."""
-        known = {r["path"]: r["id"] for r in self._store.read("SELECT path, id FROM photos WHERE present")}
-        names = [self._name(n) for n in ([names] if isinstance(names, str | Path) else names)]
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageProblem(
-                f"There is no photo {unknown[0]} in {self.folder}. Names are relative to it, like "
-                f"{next(iter(known), 'class/photo.jpg')}."
-            )
-        return [known[name] for name in names]
-
-    def _name(self, photo: str | Path) -> str:
-        path = Path(photo)
-        if path.is_absolute() and not self.folder.is_absolute():
-            path = self.folder / os.path.relpath(path, self.folder.absolute())
-        if path.parent == self.private / "decoded":  # what fastai was given in the photo's stead
-            rows = self._store.read("SELECT path FROM photos WHERE sha256 = ? AND present", (path.stem,))
-            return str(rows[0]["path"]) if rows else str(photo)
-        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(photo)
+    def _find(self, photos: Iterable[str | Path]) -> list[int]:
+        return listing.find_numbers(self._store, self.folder, self.private, photos)
 
 
 def _join(*sentences: str) -> str:

@@ -22,7 +22,7 @@ _TABLES = """
 CREATE TABLE contents (
   sha256 TEXT PRIMARY KEY, reason TEXT, measured TEXT NOT NULL, bytes INTEGER NOT NULL,
   width INTEGER, height INTEGER, format TEXT, plain INTEGER, pixel_hash TEXT,
-  phash INTEGER, hashes BLOB, signature BLOB, comparable INTEGER, quality TEXT
+  hashes BLOB, signature BLOB, comparable INTEGER, quality TEXT
 ) WITHOUT ROWID;
 CREATE TABLE thumbnails (sha256 TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
 CREATE TABLE photos (

@@ -12,13 +12,12 @@ import timm
 import torch
 import torchvision
 from huggingface_hub import try_to_load_from_cache
-from torch import Tensor, nn
+from torch import nn
 
-from ..errors import UnreadablePhotoError
 from ..examine import GeneralFeatures
+from ..extract import fill_cache
 from ..features import FeatureCache
 from ..files import hash_file
-from ..images import MAX_FOLDER_BYTES, decode_photo
 from ..photos import Photo, Progress
 from ..preprocess import Preprocess
 
@@ -26,8 +25,6 @@ from ..preprocess import Preprocess
 ARCHS = (
     "resnet50", "convnext_tiny.fb_in22k", "levit_256", "mobilenetv4_conv_small", "resnet34", "resnet18",
 )  # fmt: skip
-_BATCH = 16
-_KEEP = 256
 
 
 @dataclass(frozen=True)
@@ -93,24 +90,19 @@ def extract_general(
     progress
         Called with (done, all).
     """
-    known = cache.load()
-    todo = list({p.sha256: p for p in photos if p.sha256 not in known}.values())
-    if not todo:
-        return 0
-    body, prepare = _open(backbone)
-    found: dict[str, Any] = {}
-    for start in range(0, len(todo), _BATCH):
-        found |= _run(body, prepare, todo[start : start + _BATCH])
-        if len(found) >= _KEEP or start + _BATCH >= len(todo):
-            cache.add(found)
-            found = {}
-        if progress:
-            progress(min(start + _BATCH, len(todo)), len(todo))
-    return len(todo)
+    network: list[Callable[[Sequence[Any]], Any]] = []
+
+    def run(images: Sequence[Any]) -> Any:
+        # opened when the first photo needs it
+        if not network:
+            network.append(_open(backbone))
+        return network[0](images)
+
+    return fill_cache(cache, photos, run, progress)
 
 
-def _open(backbone: Backbone) -> tuple[nn.Module, Callable[[Sequence[Any]], Tensor]]:
-    """Return the network without its classifier, and what turns RGB photos into its input."""
+def _open(backbone: Backbone) -> Callable[[Sequence[Any]], Any]:
+    """Return what computes (N, D) features of RGB photos: the network without its classifier."""
     if backbone.weights.suffix == ".pth":
         model = torchvision.models.get_model(backbone.arch, weights=None)
         state = torch.load(backbone.weights, map_location="cpu", weights_only=True)
@@ -129,24 +121,11 @@ def _open(backbone: Backbone) -> tuple[nn.Module, Callable[[Sequence[Any]], Tens
     transform = Preprocess((3, size, size), (size, size), "squish")
     shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (mean, std))
 
-    def prepare(images: Sequence[Any]) -> Tensor:
-        return (torch.from_numpy(transform.batch(images)) - shift) / scale
+    model.eval()
 
-    return model.eval(), prepare
+    def run(images: Sequence[Any]) -> Any:
+        with torch.no_grad():
+            batch = (torch.from_numpy(transform.batch(images)) - shift) / scale
+            return model(batch).flatten(1).numpy().astype(np.float32)
 
-
-def _run(
-    body: nn.Module, prepare: Callable[[Sequence[Any]], Tensor], photos: Sequence[Photo]
-) -> dict[str, Any]:
-    images, hashes = [], []
-    for photo in photos:
-        try:
-            images.append(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image)
-            hashes.append(photo.sha256)
-        except UnreadablePhotoError:
-            continue  # it vanished since the scan
-    if not images:
-        return {}
-    with torch.no_grad():
-        features = body(prepare(images)).flatten(1).numpy().astype(np.float32)
-    return dict(zip(hashes, features, strict=True))
+    return run

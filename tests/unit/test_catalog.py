@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fastclf.catalog import Catalog, Edit, GivenSplits, read_given_splits
-from fastclf.catalog import scan as scan_module
+from fastclf.catalog import Catalog, Edit, GivenSplits, read_given_splits, reading
 from fastclf.catalog.store import Store
 from fastclf.errors import CatalogError, PhotosError, UsageProblem
 from fastclf.files import hash_file
@@ -45,8 +44,8 @@ def test_a_second_scan_decodes_nothing(photo_folder: Path, monkeypatch: pytest.M
     with Catalog(photo_folder) as catalog:
         first = catalog.scan()
         assert (first.files, first.decoded, len(first.new)) == (30, 30, 30)
-        monkeypatch.setattr(scan_module, "decode_photo", None)
-        monkeypatch.setattr(scan_module, "hash_bytes", None)
+        monkeypatch.setattr(reading, "decode_photo", None)
+        monkeypatch.setattr(reading, "hash_bytes", None)
         again = catalog.scan()
         assert (again.files, again.decoded, again.new, again.gone) == (30, 0, (), ())
         assert len(catalog.photos().photos) == 30
@@ -143,7 +142,7 @@ def test_unreadable_files_are_listed_and_tried_again_by_another_decoder(
         failures = dict(catalog.photos().failures)
         assert len(failures) == len([n for n in bad_files() if not n.endswith(".ico")])
         assert catalog.scan().decoded == 0
-        monkeypatch.setattr(scan_module, "describe_decoder", lambda: "better")
+        monkeypatch.setattr(reading, "describe_decoder", lambda: "better")
         assert catalog.scan().decoded == len(failures)
         assert catalog.scan().decoded == 0
 

@@ -328,3 +328,20 @@ def test_a_relative_catalog_knows_whole_paths(photo_folder: Path, monkeypatch: p
     with scanned(Path("photos")) as catalog:
         catalog.relabel([photo_folder / "red" / "000.png"], "blue")
         assert labels_of(catalog)["red/000.png"] == "blue"
+
+
+def test_a_class_renamed_below_split_folders_keeps_its_edits(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    for split in ("train", "valid"):
+        for label in ("red", "blue"):
+            (folder / split / label).mkdir(parents=True)
+            for i in range(3):
+                draw_photo(label, i + 20 * len(split)).save(folder / split / label / f"{i}.png")
+    with scanned(folder) as catalog:
+        catalog.relabel(["train/red/0.png"], "blue")
+        for split in ("train", "valid"):
+            (folder / split / "red").rename(folder / split / "crimson")
+        catalog.scan()
+        labels = labels_of(catalog)
+        assert labels["train/crimson/0.png"] == "blue"
+        assert labels["valid/crimson/0.png"] == "crimson"

@@ -1,0 +1,178 @@
+"""Files read once: hashed, decoded, measured; what they hold is kept by their bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import PIL
+from PIL import Image
+
+from ..checks.hashes import describe_photo
+from ..checks.quality import measure_quality
+from ..errors import UnreadablePhotoError
+from ..files import hash_bytes, hash_file
+from ..images import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, hash_pixels, make_thumbnail, reads_heif
+from ..photos import FoundFile, Progress
+from .store import Store
+
+# What is measured on a photo; another version is measured anew.
+MEASURES = "1"
+THUMBNAIL_SIDE = 256
+_BATCH = 64
+_BAD_NAME = "has a name that is no valid text; rename it"
+_COLUMNS = (
+    "sha256", "reason", "measured", "bytes", "width", "height", "format", "plain", "pixel_hash",
+    "hashes", "signature", "comparable", "quality",
+)  # fmt: skip  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file with its hash; without one where it could not be read."""
+
+    file: FoundFile
+    name: str
+    sha256: str
+    trouble: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The class folder's name, as valid text."""
+        return _make_text(self.file.label)
+
+
+def _make_text(name: str) -> str:
+    """Return a name that is valid text, whatever bytes it has on the disk."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def describe_decoder() -> str:
+    """Return what a file that could not be read was tried with; with another decoder it is tried again."""
+    return f"{PIL.__version__}{'+heif' if reads_heif() else ''}"
+
+
+def find_stale(store: Store) -> set[str]:
+    """Return the hashes of contents that an older fastclf measured, or that another decoder refused."""
+    rows = store.read(
+        "SELECT sha256 FROM contents WHERE (reason IS NULL AND measured != ?)"
+        " OR (reason IS NOT NULL AND measured != ?)",
+        (MEASURES, describe_decoder()),
+    )
+    return {row["sha256"] for row in rows}
+
+
+def read_files(
+    store: Store, files: Sequence[FoundFile], stale: set[str], progress: Progress | None
+) -> tuple[list[SeenFile], int]:
+    """Hash files and decode the unknown ones; what was decoded is kept even if the scan is killed later."""
+    known = {row["sha256"] for row in store.read("SELECT sha256 FROM contents")} - stale
+    seen: list[SeenFile] = []
+    decoded = done = 0
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        results = _map_bounded(pool, files, known)
+        while batch := list(islice(results, _BATCH)):
+            contents = {content["sha256"]: content for _, content in batch if content}
+            if contents:
+                with store.transaction():
+                    _write_contents(store, contents.values())
+                known |= contents.keys()
+            decoded += len(contents)
+            for one, _ in batch:
+                seen.append(one)
+                done += 1
+                if progress:
+                    progress(done, len(files))
+    return seen, decoded
+
+
+def _map_bounded(
+    pool: ThreadPoolExecutor, files: Sequence[FoundFile], known: set[str]
+) -> Iterator[tuple[SeenFile, dict[str, Any] | None]]:
+    """Read in threads, at most a batch ahead, so that thumbnails do not pile up."""
+    waiting = iter(files)
+    running = [pool.submit(_read_file, file, known) for file in islice(waiting, _BATCH)]
+    while running:
+        yield running.pop(0).result()
+        running += [pool.submit(_read_file, file, known) for file in islice(waiting, 1)]
+
+
+def _read_file(file: FoundFile, known: set[str]) -> tuple[SeenFile, dict[str, Any] | None]:
+    name = _make_text(file.name)
+    if name != file.name:
+        return SeenFile(file, name, "", _BAD_NAME), None
+    try:
+        data, sha256 = _hash(file)
+    except OSError as e:
+        return SeenFile(file, name, "", _describe_trouble(file, e)), None
+    except UnreadablePhotoError as e:
+        return SeenFile(file, name, "", e.reason), None
+    seen = SeenFile(file, name, sha256)
+    return seen, None if sha256 in known else _measure(file, data, sha256)
+
+
+def _hash(file: FoundFile) -> tuple[bytes | None, str]:
+    """Return the bytes, unless there are too many to hold, and their hash."""
+    if not file.path.is_file():  # a pipe would wait for ever; the decoder has the words
+        decode_photo(file.path)
+    if file.size > MAX_FOLDER_BYTES:
+        return None, hash_file(file.path)
+    data = file.path.read_bytes()
+    return data, hash_bytes(data)
+
+
+def _describe_trouble(file: FoundFile, error: OSError) -> str:
+    try:
+        decode_photo(file.path)
+    except UnreadablePhotoError as e:
+        return e.reason
+    return f"cannot be read ({error.strerror or error})"
+
+
+def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"sha256": sha256, "reason": None, "measured": MEASURES, "bytes": max(file.size, 0)}
+    try:
+        decoded = decode_photo(
+            file.path if data is None else data, file.path.name, max_bytes=MAX_FOLDER_BYTES
+        )
+    except UnreadablePhotoError as e:
+        return {**row, "reason": e.reason, "measured": describe_decoder()}
+    image = decoded.image
+    thumbnail = make_thumbnail(image, THUMBNAIL_SIDE)
+    prints = describe_photo(image)
+    return {
+        **row,
+        "width": image.width,
+        "height": image.height,
+        "format": decoded.format,
+        "plain": int(decoded.plain),
+        "pixel_hash": hash_pixels(image),
+        "hashes": prints.hashes.astype("<u8").tobytes(),
+        "signature": prints.signature.tobytes(),
+        "comparable": int(prints.comparable),
+        "quality": json.dumps(measure_quality(_small(image, thumbnail)).to_dict()),
+        "thumbnail": encode_jpeg(thumbnail),
+    }
+
+
+def _small(image: Image.Image, thumbnail: Image.Image) -> Image.Image:
+    """Return the thumbnail to measure on; a tiny photo's thumbnail is enlarged, so the photo itself."""
+    return thumbnail if max(image.size) > THUMBNAIL_SIDE else image
+
+
+def _write_contents(store: Store, contents: Iterable[dict[str, Any]]) -> None:
+    contents = list(contents)
+    marks = ", ".join("?" * len(_COLUMNS))
+    store.write_many(
+        f"INSERT OR REPLACE INTO contents ({', '.join(_COLUMNS)}) VALUES ({marks})",
+        [[content.get(column) for column in _COLUMNS] for content in contents],
+    )
+    store.write_many(
+        "INSERT OR REPLACE INTO thumbnails (sha256, jpeg) VALUES (?, ?)",
+        [(c["sha256"], c["thumbnail"]) for c in contents if "thumbnail" in c],
+    )
