@@ -24,18 +24,18 @@ _TIMEOUT = 3600.0
 
 
 @dataclass(frozen=True)
-class ChangedAnswer:
-    """A validation photo whose answer became right, or wrong.
+class ChangedPhoto:
+    """A validation photo whose answer became right or wrong by a refit.
 
     Attributes
     ----------
-    id, name, label
-        The photo, and its label of today.
+    key, name, label
+        The photo (the catalog's number of it, its path), and its label of today.
     before, after
         The answer of the old and of the new model.
     """
 
-    id: int
+    key: int
     name: str
     label: str
     before: str
@@ -74,7 +74,7 @@ class Refit:
     after: float
     n: int
     n_train: int
-    changed: tuple[ChangedAnswer, ...]
+    changed: tuple[ChangedPhoto, ...]
     computed: int
     seconds: float
     notes: tuple[str, ...]
@@ -115,7 +115,7 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
             timeout=timeout,
         )
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    changed = tuple(ChangedAnswer(**c) for c in values.pop("changed"))
+    changed = tuple(ChangedPhoto(**c) for c in values.pop("changed"))
     seconds = round(time.monotonic() - started, 2)
     notes = tuple(values.pop("notes"))
     stamp = hash_file(candidate / MANIFEST)

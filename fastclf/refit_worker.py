@@ -50,7 +50,7 @@ def main(model: str, folder: str, out: str, report: str) -> None:
         photos = Photos(catalog, bundle)
         before, after, values = _refit(catalog, bundle, photos, Path(out))
     changed = [
-        {"id": p.id, "name": p.name, "label": p.label, "before": b, "after": a}
+        {"key": p.id, "name": p.name, "label": p.label, "before": b, "after": a}
         for p, b, a in zip(photos.valid, before, after, strict=True)
         if (b == p.label) != (a == p.label)
     ]

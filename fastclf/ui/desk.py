@@ -18,7 +18,7 @@ from ..examine import examine, find_bundle, find_first_answers
 from ..refit import discard_refit, find_previous, refit, use_refit
 from ..splits import TEST
 from .models import format_share
-from .review import ChangedPhoto, Decision, Reason, RetrainResult, ReviewItem
+from .review import Decision, Reason, RetrainResult, ReviewItem
 
 # How doubtful a photo is for the queue, beside doubtful labels, which are ranked by their quality.
 _DOUBT = {
@@ -162,8 +162,9 @@ class CatalogDesk:
         """Refit the model's head on today's labels."""
         result = refit(self.model, self.folder)
         self._stamp = result.stamp
-        changed = tuple(ChangedPhoto(c.id, c.name, c.label, c.before, c.after) for c in result.changed)
-        return RetrainResult(result.before, result.after, result.n, changed, result.seconds, result.notes)
+        return RetrainResult(
+            result.before, result.after, result.n, result.changed, result.seconds, result.notes
+        )
 
     def use_new(self) -> str:
         """Put the refitted model in the old one's place."""

@@ -11,9 +11,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..errors import FastclfError
+from ..refit import ChangedPhoto
 from .models import Status
 from .retrain_model import RetrainModel
-from .review import ChangedPhoto, RetrainResult
+from .review import RetrainResult
 
 _logger = logging.getLogger(__name__)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..refit import ChangedPhoto
+
 KINDS = ("label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
 ACTIONS = ("relabel", "remove", "restore")
 
@@ -131,25 +133,6 @@ class ReviewStore(Protocol):
     def export_edits(self) -> bytes:
         """Return the edits as CSV."""
         ...
-
-
-@dataclass(frozen=True)
-class ChangedPhoto:
-    """A validation photo whose answer became right or wrong by a retraining.
-
-    Attributes
-    ----------
-    key, name, label
-        The photo, and its label of today.
-    before, after
-        The old and the new model's answer.
-    """
-
-    key: int
-    name: str
-    label: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from fastclf.errors import FastclfError, PhotosError, UnreadablePhotoError
+from fastclf.refit import ChangedPhoto
 from fastclf.ui import retrain_model
 from fastclf.ui.clean import CleanPanel
 from fastclf.ui.models import Status
-from fastclf.ui.review import ChangedPhoto, Reason, RetrainResult
+from fastclf.ui.review import Reason, RetrainResult
 
 from .test_review import JPEG, VOCAB, MemoryStore, build_group, build_item
 

@@ -16,7 +16,7 @@ from fastclf.ui.desk import CatalogDesk
 from fastclf.ui.review import Decision, ReviewItem
 from fastclf.ui.tabs import CleanTab
 
-from ..drawing import draw_photos
+from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
 
 pytestmark = pytest.mark.slow
@@ -70,6 +70,9 @@ def test_every_doubt_becomes_a_reason_in_words(folder: Path, model: Path) -> Non
     pair = [items["red/copy.png"], items["red/000.png"]]
     assert sum(r.best for i in pair for r in i.reasons if r.kind == "duplicate") == 1
     assert len({r.group for i in pair for r in i.reasons if r.kind == "duplicate"}) == 1
+    # which of two labels is right, no bulk action decides
+    torn = [items["blue/conflict.png"], items["red/001.png"]]
+    assert not any(r.best for i in torn for r in i.reasons)
 
 
 def test_no_answer_about_a_sealed_photo_is_on_the_desk(folder: Path, model: Path) -> None:
@@ -79,6 +82,19 @@ def test_no_answer_about_a_sealed_photo_is_on_the_desk(folder: Path, model: Path
     assert all(i.answer is None and i.probability is None for i in sealed)
     assert not any(kinds(i) & {"label", "odd"} for i in sealed)
     assert all(i.answer for i in items.values() if i.split == "valid")
+
+
+def test_a_photo_that_is_sealed_after_it_was_judged_shows_nothing(folder: Path, model: Path) -> None:
+    for i in range(30):
+        draw_photo("red", 700 + i).save(folder / "blue" / f"late{i}.png")
+    desk, items = prepared(folder, model)
+    assert items["blue/late0.png"].answer
+    assert "label" in kinds(items["blue/late0.png"])
+    with Catalog(folder) as catalog:
+        catalog.assign_splits(catalog.photos().photos)
+    after = [i for i in desk.load_items() if "late" in i.name and i.split == "test"]
+    assert after
+    assert all(i.answer is None and not kinds(i) & {"label", "odd"} for i in after)
 
 
 def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: Path) -> None:
