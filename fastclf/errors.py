@@ -4,6 +4,8 @@ FastclfError
 ├── UsageProblem (ValueError)            the call was wrong: exit code 2
 ├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
 ├── PhotosError (ValueError)             the folder holds no usable set of photos
+├── ArchiveError (ValueError)            an archive of photos is damaged, hostile or another one
+├── SearchError (RuntimeError)           no source of photos gave any
 ├── CatalogError (RuntimeError)          the catalog cannot be opened, read or written
 ├── CheckError (RuntimeError)            a check of the photos could not be made
 ├── RefitError (RuntimeError)            the head could not be refitted
@@ -42,6 +44,14 @@ class UnreadablePhotoError(FastclfError, ValueError):
 
 class PhotosError(FastclfError, ValueError):
     """A folder holds no usable set of labelled photos."""
+
+
+class ArchiveError(FastclfError, ValueError):
+    """An archive of photos is damaged, too large, or not the one that was meant."""
+
+
+class SearchError(FastclfError, RuntimeError):
+    """No source of photos could be reached, or none gave any."""
 
 
 class CatalogError(FastclfError, RuntimeError):

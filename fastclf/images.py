@@ -60,14 +60,22 @@ class DecodedPhoto:
         Pillow's name of the file format, "JPEG" for example.
     plain
         Whether fastai's own reading, ``Image.open(f).convert("RGB")``, gives the same pixels.
+    upright
+        Whether the file's pixels stand as they are to be seen, without EXIF.
+    size
+        Width and height of the file's own pixels, before any reduction.
     """
 
     image: Image.Image
     format: str
     plain: bool
+    upright: bool = True
+    size: tuple[int, int] = (0, 0)
 
 
-def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MAX_BYTES) -> DecodedPhoto:
+def decode_photo(
+    source: Source, name: str | None = None, *, max_bytes: int = MAX_BYTES, least_side: int | None = None
+) -> DecodedPhoto:
     """Decode one photo to upright RGB.
 
     EXIF orientation is applied, alpha is laid over white, 16 bits a channel are scaled to 8, CMYK is
@@ -81,6 +89,9 @@ def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MA
         What to call the photo in an error; by default the path's last part.
     max_bytes
         Largest file that is looked at.
+    least_side
+        If given, a JPEG may come smaller than it is, as long as its longer side keeps that many pixels:
+        decoding it at a half or a quarter of its size is several times faster.
 
     Raises
     ------
@@ -92,8 +103,12 @@ def decode_photo(source: Source, name: str | None = None, *, max_bytes: int = MA
         data = _read_bytes(source, max_bytes)
         with _open(data) as image:
             _check_dimensions(*image.size)
+            size = image.size
+            if least_side is not None and image.format in ("JPEG", "MPO"):
+                # both sides are kept above what is asked for
+                image.draft(None, (_part(size[0], least_side, size), _part(size[1], least_side, size)))
             image.load()
-            return _to_rgb(image)
+            return _to_rgb(image, size)
     except UnreadablePhotoError:
         raise
     except _RefusedError as e:
@@ -222,7 +237,11 @@ def _check_dimensions(width: int, height: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image) -> DecodedPhoto:
+def _part(side: int, least_side: int, size: tuple[int, int]) -> int:
+    return max(1, side * least_side // max(size))
+
+
+def _to_rgb(image: Image.Image, size: tuple[int, int]) -> DecodedPhoto:
     kind = image.format or "unknown"
     turned = _orientation(image) in range(2, 9)
     if turned:
@@ -239,7 +258,7 @@ def _to_rgb(image: Image.Image) -> DecodedPhoto:
     plain = not (turned or deep or clear) and kind != "HEIF"
     # `convert` made a picture of its own; what Pillow keeps of the file (EXIF, GPS, comments) stays behind
     rgb.info = {}
-    return DecodedPhoto(rgb, kind, plain)
+    return DecodedPhoto(rgb, kind, plain, not turned, size)
 
 
 def _orientation(image: Image.Image) -> int:

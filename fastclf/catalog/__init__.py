@@ -3,6 +3,7 @@
 from .assign import Assignment, assign_splits
 from .catalog import Catalog
 from .edits import Edit, EditRow
+from .fetches import Fetch, FetchLedger, Outcome
 from .given import GivenSplits, read_given_splits
 from .materialize import Materialized
 from .reconcile import ScanResult
@@ -13,9 +14,12 @@ __all__ = [
     "Catalog",
     "Edit",
     "EditRow",
+    "Fetch",
+    "FetchLedger",
     "GivenSplits",
     "ImportReport",
     "Materialized",
+    "Outcome",
     "ScanResult",
     "assign_splits",
     "count_words",

@@ -15,7 +15,20 @@ from ..errors import PhotosError
 from ..features import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
 from ..places import DATABASE, find_private_place
-from . import assign, check, edits, given, listing, materialize, openings, pairs, reconcile, scan, travel
+from . import (
+    assign,
+    check,
+    edits,
+    fetches,
+    given,
+    listing,
+    materialize,
+    openings,
+    pairs,
+    reconcile,
+    scan,
+    travel,
+)
 from .store import Store
 
 Array = npt.NDArray[Any]
@@ -236,6 +249,11 @@ class Catalog:
     def opened_hashes(self) -> set[str]:
         """Return the sha256 of the test photos that were looked at in any opening."""
         return openings.read_opened(self._store)
+
+    @property
+    def fetches(self) -> fetches.FetchLedger:
+        """The record of what was searched and fetched for this folder."""
+        return fetches.FetchLedger(self._store)
 
     def feature_cache(self, features_id: str) -> FeatureCache:
         """Return the cached features of one network or descriptor."""

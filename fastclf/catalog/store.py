@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import CatalogError
 
-SCHEMA = 1
+SCHEMA = 2
 _BUSY_SECONDS = 30.0
 
 # contents: what is known of a file's bytes, however many files hold them.
@@ -28,8 +28,7 @@ CREATE TABLE thumbnails (sha256 TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
 CREATE TABLE photos (
   id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
   mtime_ns INTEGER NOT NULL, folder_label TEXT NOT NULL, given_split TEXT NOT NULL, label TEXT NOT NULL,
-  removed INTEGER NOT NULL DEFAULT 0, present INTEGER NOT NULL DEFAULT 1, trouble TEXT,
-  source_url TEXT, licence TEXT, added TEXT NOT NULL
+  removed INTEGER NOT NULL DEFAULT 0, present INTEGER NOT NULL DEFAULT 1, trouble TEXT, added TEXT NOT NULL
 );
 CREATE UNIQUE INDEX photos_path ON photos (path) WHERE present;
 CREATE INDEX photos_sha256 ON photos (sha256);
@@ -65,6 +64,26 @@ CREATE TABLE looked_at (
 CREATE TABLE compared (sha256 TEXT PRIMARY KEY, method TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE results (name TEXT PRIMARY KEY, key TEXT NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
 """
+# fetches:  an address that was found for a class, and what became of it; never deleted.
+# searches: which pages of which search were read.
+_FETCHES = """
+CREATE TABLE fetches (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, url TEXT NOT NULL, source TEXT NOT NULL,
+  query TEXT NOT NULL, page TEXT NOT NULL, licence TEXT NOT NULL, creator TEXT NOT NULL, title TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'stored', 'duplicate', 'refused')),
+  reason TEXT NOT NULL DEFAULT '', lasting INTEGER NOT NULL DEFAULT 0, received TEXT, pixels TEXT,
+  stored TEXT, path TEXT, bytes INTEGER, time TEXT NOT NULL
+);
+CREATE UNIQUE INDEX fetches_url ON fetches (label, url);
+CREATE INDEX fetches_stored ON fetches (stored);
+CREATE TABLE searches (
+  label TEXT NOT NULL, source TEXT NOT NULL, query TEXT NOT NULL, page INTEGER NOT NULL,
+  found INTEGER NOT NULL, time TEXT NOT NULL, PRIMARY KEY (label, source, query, page)
+) WITHOUT ROWID;
+"""
+_DROP_UNUSED = "ALTER TABLE photos DROP COLUMN source_url; ALTER TABLE photos DROP COLUMN licence;"
+# What brings an empty file, or a catalog of an earlier schema, to today's.
+_UPGRADES = {0: _TABLES + _FETCHES, 1: _DROP_UNUSED + _FETCHES}
 
 
 class Store:
@@ -116,7 +135,7 @@ class Store:
         with self._told():
             return self._connection.execute(query, values).lastrowid or 0
 
-    def write_many(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
+    def write_many(self, query: str, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> None:
         """Execute a statement for each row, inside `transaction`."""
         with self._told():
             self._connection.executemany(query, rows)
@@ -149,8 +168,9 @@ class Store:
             return
         self._connection.execute("BEGIN IMMEDIATE")
         # another process may have been faster
-        if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in _split_statements(_TABLES):
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA:
+            for statement in _split_statements(_UPGRADES[version]):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
         self._connection.execute("COMMIT")

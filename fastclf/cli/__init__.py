@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import models, photos
+from . import collecting, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -20,7 +20,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (models.demo, photos.recipes, photos.check, models.train, models.evaluate, models.predict):
+app.command()(models.demo)
+app.add_typer(collecting.recipes)
+for command in (collecting.collect, photos.check, models.train, models.evaluate, models.predict):
     app.command()(command)
 app.add_typer(photos.edits)
 app.command()(photos.materialize)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageProblem
+from ..errors import PhotosError, UsageProblem
 from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
@@ -182,17 +182,27 @@ def serve(
 
 
 def _find_photos(name: str) -> tuple[Path, Recipe | None]:
-    """Return the folder of photos, which a recipe may have to write first, and the recipe."""
+    """Return the folder of photos, and the recipe; its photos are collected if there are none."""
     from ..collect import list_recipes, load_recipe
+    from ..collect.recipe import is_recipe_file
+    from ..photos import find_photo_files
+    from .collecting import run_collect
 
     if name and Path(name).is_dir():
         return Path(name), None
-    if name not in list_recipes():
+    if name not in list_recipes() and not is_recipe_file(name):
         raise UsageProblem(
-            f"{name} is neither a folder of photos nor a recipe. Recipes: {', '.join(list_recipes())}."
+            f"{name} is neither a folder of photos nor a recipe. Recipes: {', '.join(list_recipes())}, or a "
+            "file of your own that ends with .toml."
         )
     recipe = load_recipe(name)
-    return recipe.write_photos(Path("photos") / recipe.name), recipe
+    folder = Path("photos") / recipe.name
+    try:
+        find_photo_files(folder)
+    except PhotosError:
+        report = run_collect(recipe)
+        say(report.to_text())
+    return folder, recipe
 
 
 def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Commands about photos: recipes, check, edits, materialize."""
+"""Commands about photos that are there: check, edits, materialize."""
 
 from __future__ import annotations
 
@@ -15,20 +15,13 @@ from .console import Json, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
+    from ..checks.report import CheckReport
 
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")]
 
 edits = typer.Typer(
     name="edits", help="Take what was relabelled or removed along, as CSV.", no_args_is_help=True
 )
-
-
-def recipes() -> None:
-    """List the recipes that come with fastclf."""
-    from ..collect import list_recipes, load_recipe
-
-    for name in list_recipes():
-        print(f"{name}: {load_recipe(name).title}")
 
 
 def check(
@@ -41,13 +34,26 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Look for unreadable, doubled, doubtful and odd photos. Changes nothing."""
+    if html is not None:
+        _check_output(html, photos, (".html", ".htm"))
+    report = run_check(photos, model, html, labels=labels)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print(report.to_text())
+    if html is not None:
+        say(f"The report is in {html}.")
+
+
+def run_check(
+    photos: Path, model: Path | None = None, html: Path | None = None, *, labels: bool = True
+) -> CheckReport:
+    """Check a folder with the best that is at hand, and write the page if one is named."""
     from ..bundle import ModelBundle
     from ..catalog import Catalog
     from ..checks.page import write_page
     from ..examine import examine, find_bundle
 
-    if html is not None:
-        _check_output(html, photos, (".html", ".htm"))
     with Catalog(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         if catalog.note:
@@ -60,12 +66,7 @@ def check(
         if html is not None:
             hashes = {p.name: p.sha256 for p in found}
             write_page(report, html, lambda name: catalog.thumbnail(hashes.get(name, "")))
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        print(report.to_text())
-    if html is not None:
-        say(f"The report is in {html}.")
+    return report
 
 
 def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:

@@ -2,34 +2,88 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageProblem
-from .samples import write_digits
+from .found import SERVICES
+from .labelling import LabelRule
 
 _FOLDER = resources.files("fastclf.collect") / "recipes"
-_SAMPLES = {"digits": write_digits}
-_KEYS: dict[str, type] = {
-    "name": str,
-    "title": str,
-    "sample": str,
-    "photo_licence": str,
-    "train": dict,
-}
-_TRAIN_KEYS: dict[str, type] = {
-    "arch": str,
-    "size": int,
-    "resize": str,
-    "augment": str,
-    "epochs": int,
-    "batch_size": int,
-    "lr": float,
-    "pretrained": bool,
-}
+_SUFFIX = ".toml"
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """A class of a recipe, and how its photos are found.
+
+    Attributes
+    ----------
+    label
+        Its name, and that of its folder.
+    terms
+        What to search for.
+    urls
+        A file with addresses, one a line or a CSV table; "" for none.
+    photos
+        How many are wanted; None is the recipe's number.
+    """
+
+    label: str
+    terms: tuple[str, ...] = ()
+    urls: str = ""
+    photos: int | None = None
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An archive to download, or a folder, a zip file or a cloud path to read.
+
+    Attributes
+    ----------
+    place
+        Where it is.
+    rule
+        What says a photo's class, from its original name.
+    sha256
+        The hash of the whole archive; "" where it is not known.
+    only
+        Patterns such as ``images/*.jpg``; a file counts if one of them fits. Empty: all photos count.
+    licence, page
+        Of all its photos.
+    """
+
+    place: str
+    rule: LabelRule
+    sha256: str = ""
+    only: tuple[str, ...] = ()
+    licence: str = ""
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class CollectOptions:
+    """How photos are collected.
+
+    Attributes
+    ----------
+    photos_per_class
+        How many are wanted of each class.
+    largest_side
+        The longer side of what is stored, in pixels.
+    services
+        The search services, the preferred first.
+    variations
+        Searches that are made of each term, which stands for ``{}``.
+    """
+
+    photos_per_class: int = 150
+    largest_side: int = 640
+    services: tuple[str, ...] = SERVICES
+    variations: tuple[str, ...] = ("{} photo", "{}", "{} sun photo", "{} shade photo", "{} close up")
 
 
 @dataclass(frozen=True)
@@ -43,74 +97,80 @@ class Recipe:
     title
         What the dashboard calls it.
     sample
-        The embedded photos that it uses.
+        The embedded photos that it uses, or "".
+    classes
+        The classes whose photos are searched for.
+    archive, folder
+        Where photos come from that have names already, or None.
+    options
+        How photos are collected.
     photo_licence
-        The licence of the photos.
+        The licence of the photos, where all have the same.
     train
         Options of the training, by name.
+    base
+        The folder that relative paths of the recipe start from.
     """
 
     name: str
     title: str
-    sample: str
+    sample: str = ""
+    classes: tuple[ClassPlan, ...] = ()
+    archive: FileSource | None = None
+    folder: FileSource | None = None
+    options: CollectOptions = field(default_factory=CollectOptions)
     photo_licence: str = "not recorded"
-    train: dict[str, Any] = field(default_factory=dict)
-
-    def write_photos(self, folder: Path) -> Path:
-        """Put the recipe's photos into a folder, unless they are there."""
-        return _SAMPLES[self.sample](folder)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    base: Path = Path()
 
 
 def list_recipes() -> list[str]:
     """Return the names of the recipes that come with fastclf."""
-    return sorted(f.name.removesuffix(".toml") for f in _FOLDER.iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(_SUFFIX)
+        for f in _FOLDER.iterdir()
+        if f.name.endswith(_SUFFIX) and not f.name.startswith("_")
+    )
 
 
-def load_recipe(name: str) -> Recipe:
-    """Read a recipe by its name.
-
-    Raises
-    ------
-    UsageProblem
-        If there is none of that name, or a key of it is unknown, missing or of the wrong type.
-    """
-    if name not in list_recipes():
-        raise UsageProblem(f"There is no recipe {name!r}. There is: {', '.join(list_recipes())}.")
-    return parse_recipe((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml")
-
-
-def parse_recipe(text: str, file: str) -> Recipe:
-    """Read a recipe's text.
+def load_recipe(name: str | Path) -> Recipe:
+    """Read a recipe that comes with fastclf, or a maker's own file.
 
     Parameters
     ----------
-    text
-        TOML.
-    file
-        What to call it in an error.
+    name
+        A name of `list_recipes`, or a path that ends with ``.toml``.
 
     Raises
     ------
     UsageProblem
-        As `load_recipe`; the message names file and key.
+        If there is none of that name, or its text is wrong: the message names file, line and key.
     """
+    from .recipe_file import parse_recipe
+
+    text = str(name)
+    if text in list_recipes():
+        return parse_recipe((_FOLDER / f"{text}{_SUFFIX}").read_text(encoding="utf-8"), f"{text}{_SUFFIX}")
+    path = Path(name).expanduser()
+    if not is_recipe_file(text):
+        raise UsageProblem(
+            f"There is no recipe {text!r}. There is: {', '.join(list_recipes())}; or name a file of your own "
+            f"that ends with {_SUFFIX} (`fastclf recipes new` writes one)."
+        )
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise UsageProblem(f"{file} is not valid TOML: {e}.") from None
-    _check_keys(values, _KEYS, file, "")
-    _check_keys(values.get("train", {}), _TRAIN_KEYS, file, "train.")
-    for key in ("name", "title", "sample"):
-        if key not in values:
-            raise UsageProblem(f"{file} lacks the key {key!r}.")
-    if values["sample"] not in _SAMPLES:
-        raise UsageProblem(f"{file}: sample is {values['sample']!r}; it can be {', '.join(_SAMPLES)}.")
-    return Recipe(**values)
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{path} is no text in UTF-8; save it as such.") from None
+    except OSError as e:
+        raise UsageProblem(f"The recipe {path} cannot be read ({e.strerror}).") from None
+    return parse_recipe(content, str(path), base=path.absolute().parent)
 
 
-def _check_keys(values: dict[str, Any], allowed: dict[str, type], file: str, prefix: str) -> None:
-    for key, value in values.items():
-        if key not in allowed:
-            raise UsageProblem(f"{file}: unknown key {prefix}{key!s}; known are {', '.join(allowed)}.")
-        if not isinstance(value, allowed[key]) or (allowed[key] is int and isinstance(value, bool)):
-            raise UsageProblem(f"{file}: {prefix}{key} is {value!r}; it must be a {allowed[key].__name__}.")
+def is_recipe_file(name: str) -> bool:
+    """Return whether a text is meant as the path of a recipe, whether or not that exists."""
+    return name.lower().endswith(_SUFFIX)
+
+
+def read_template() -> str:
+    """Return the text of a commented recipe to start from."""
+    return (_FOLDER / "_template.toml").read_text(encoding="utf-8")

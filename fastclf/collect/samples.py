@@ -51,3 +51,7 @@ def write_digits(folder: str | Path) -> Path:
             ink = Image.fromarray((255 - grey * (255 / 16)).round().astype(np.uint8))
             ink.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).save(sub / f"{number:04d}.png")
     return target
+
+
+# What a recipe's `sample` can be.
+SAMPLES = {"digits": write_digits}

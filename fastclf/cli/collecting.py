@@ -1,0 +1,112 @@
+"""Commands about getting photos: recipes, collect."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import CheckError, MissingExtraError, UsageProblem
+from .console import Json, print_json, say
+
+if TYPE_CHECKING:
+    from ..collect import CollectReport, Recipe
+
+recipes = typer.Typer(name="recipes", help="List the recipes, or write one of your own.")
+
+
+@recipes.callback(invoke_without_command=True)
+def list_all(context: typer.Context) -> None:
+    """List the recipes that come with fastclf."""
+    from ..collect import list_recipes, load_recipe
+
+    if context.invoked_subcommand is not None:
+        return
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        print(f"{name}: {recipe.title} {_describe_source(recipe)}")
+    say("Your own: `fastclf recipes new mine.toml`, then `fastclf collect mine.toml`.")
+
+
+@recipes.command("new")
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("recipe.toml"),
+) -> None:
+    """Write a commented recipe to start from."""
+    from ..collect.recipe import read_template
+    from ..files import write_atomic
+
+    if file.suffix.lower() != ".toml":
+        raise UsageProblem(f"{file} does not end with .toml; call it {file.name}.toml, for example.")
+    if file.exists():
+        raise UsageProblem(f"{file} is there already. Name another file.")
+    if not file.absolute().parent.is_dir():
+        raise UsageProblem(f"There is no folder {file.parent} for {file.name}. Name another file.")
+    name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"
+    write_atomic(file, read_template().replace('"NAME"', f'"{name}"', 1).encode())
+    say(f"The recipe is in {file}. Change its classes, then: fastclf collect {file}")
+
+
+def collect(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a .toml file.")],
+    out: Annotated[Path | None, typer.Option(help="The folder of photos; else photos/NAME.")] = None,
+    most: Annotated[int | None, typer.Option("--max", min=1, help="Photos of each class.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also fetch what was refused for good, or deleted since.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Check the photos afterwards.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Get a recipe's photos. Run it again to go on where it stopped; nothing is fetched twice."""
+    from ..collect import load_recipe
+
+    report = run_collect(load_recipe(recipe), out, most=most, again=again)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print(report.to_text())
+    if not report.photos:
+        say("No photo was stored.")
+        raise typer.Exit(1)
+    if check:
+        # stdout is one JSON document, or one table
+        print(_check(report.folder), file=sys.stderr if as_json else sys.stdout)
+    say(f"Next: fastclf train {recipe if out is None else report.folder}")
+
+
+def run_collect(
+    recipe: Recipe, out: Path | None = None, *, most: int | None = None, again: bool = False
+) -> CollectReport:
+    """Collect, and say of a run that is broken off that nothing is lost."""
+    from ..collect import collect as run
+
+    try:
+        return run(recipe, out, most=most, again=again, say=say)
+    except KeyboardInterrupt:
+        say("Stopped; what is stored is kept, and the same command goes on.")
+        raise
+
+
+def _check(folder: Path) -> str:
+    from .photos import run_check
+
+    say("Checking ...")
+    try:
+        return run_check(folder).to_text()
+    except MissingExtraError as e:
+        return f"The check was left out. {e}"
+    except CheckError as e:
+        return f"The check could not be made: {e}"
+
+
+def _describe_source(recipe: Recipe) -> str:
+    if recipe.sample:
+        return "(comes with fastclf)"
+    if recipe.archive:
+        return f"(archive, {recipe.archive.place})"
+    if recipe.folder:
+        return f"(folder {recipe.folder.place})"
+    return f"(web search: {', '.join(c.label for c in recipe.classes)})"

@@ -1,0 +1,135 @@
+"""Which addresses may be fetched: the public web, and nothing of the network that we stand in."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, quote, urlsplit
+
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-zA-Z0-9._:-]{1,253}")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What stands in paths and queries as it is; "%" is of what is quoted already.
+_KEPT = "%/:?[]@!$&'()*+,;=~"
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class RefusedAddressError(Exception):
+    """An address must not be fetched; the text is a clause ("leads into a private network")."""
+
+
+class UnknownHostError(Exception):
+    """A host's name has no address; the text is a clause."""
+
+
+@dataclass(frozen=True)
+class AddressRule:
+    """What may be fetched: http and https on their own ports, from addresses that are global.
+
+    Attributes
+    ----------
+    allow
+        (address, port) pairs that may be fetched besides, a test's own server for example.
+    names
+        Addresses of host names that are not looked up.
+    """
+
+    allow: frozenset[tuple[str, int]] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def split(self, url: str) -> SplitResult:
+        """Return the parts of a URL that may be fetched, in ASCII and without its fragment.
+
+        Raises
+        ------
+        RefusedAddressError
+            If it is no http(s) address, holds a password, or names another port.
+        """
+        try:
+            parts = urlsplit(url.strip())
+            host, port = _to_ascii(parts.hostname or ""), parts.port
+        except ValueError:
+            raise RefusedAddressError("is no address that can be fetched") from None
+        if parts.scheme not in _PORTS:
+            raise RefusedAddressError("does not begin with http:// or https://")
+        if not _HOST.fullmatch(host):
+            raise RefusedAddressError("names no host that could be looked up")
+        if parts.username is not None or parts.password is not None:
+            raise RefusedAddressError("holds a user name or a password; such addresses are not fetched")
+        port = _PORTS[parts.scheme] if port is None else port
+        if port not in _PORTS.values() and port not in {p for _, p in self.allow}:
+            raise RefusedAddressError(f"names port {port}; only 80 and 443 are fetched from")
+        host = f"[{host}]" if ":" in host else host
+        netloc = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
+        path, query = quote(parts.path or "/", safe=_KEPT), quote(parts.query, safe=_KEPT)
+        return SplitResult(parts.scheme, netloc, path, query, "")
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a host, all of which may be fetched from.
+
+        Raises
+        ------
+        RefusedAddressError
+            If any of them may not.
+        UnknownHostError
+            If it has none.
+        """
+        addresses = [self.names[host]] if host in self.names else _look_up(host, port)
+        for address in addresses:
+            if (address, port) not in self.allow and not (port in _PORTS.values() and is_public(address)):
+                raise RefusedAddressError(f"leads to {address}, which is no public address")
+        return addresses
+
+
+def is_public(address: str) -> bool:
+    """Return whether an IP address belongs to the public internet.
+
+    Stricter than ``ipaddress.is_global``: no multicast, nothing reserved, and an IPv4 address inside an IPv6
+    one (mapped, 6to4, Teredo, NAT64) has to be public itself.
+
+    Examples
+    --------
+    >>> is_public("93.184.216.34"), is_public("127.0.0.1"), is_public("::ffff:10.0.0.1")
+    (True, False, False)
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inside = _find_embedded(ip)
+        if inside:
+            return all(_is_plain_public(i) for i in inside)
+        if ip.is_site_local:
+            return False
+    return _is_plain_public(ip)
+
+
+def _is_plain_public(ip: IPAddress) -> bool:
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
+
+
+def _find_embedded(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    found = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+    if ip in _NAT64:
+        found.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    return [i for i in found if i is not None]
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as e:
+        lasting = e.errno == socket.EAI_NONAME
+        raise UnknownHostError(
+            f"names the host {host}, which {'is not known' if lasting else 'could not be looked up'}"
+        ) from None
+    except (OSError, UnicodeError):
+        raise UnknownHostError(f"names the host {host}, which could not be looked up") from None
+    # a list without doubles, in the order of preference
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+def _to_ascii(host: str) -> str:
+    return host if host.isascii() else host.encode("idna").decode()

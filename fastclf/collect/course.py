@@ -1,0 +1,184 @@
+"""The course's three calls, under its names, for notebooks: search, download, verify."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageProblem
+from ..images import MAX_FOLDER_BYTES, decode_photo
+from .found import SERVICES, Found, LimitedError, SearchService, UnreachableError
+from .report import CollectReport
+
+if TYPE_CHECKING:
+    from .addresses import AddressRule
+
+_PAGES = 20
+
+
+class FoundUrl(str):
+    """The address of a photo, which is a text, with what is known of the photo in `found`."""
+
+    __slots__ = ("found",)
+    found: Found
+
+    def __new__(cls, found: Found) -> Self:
+        """Make a text of what was found."""
+        text = super().__new__(cls, found.url)
+        text.found = found
+        return text
+
+
+class Failures(list[Path]):
+    """Files that are no usable photos; `reasons` says why, and `map` calls a function with each."""
+
+    def __init__(self, found: Iterable[tuple[Path, str]]) -> None:
+        pairs = list(found)
+        super().__init__(path for path, _ in pairs)
+        self.reasons = dict(pairs)
+
+    def map(self, function: Callable[[Path], Any]) -> list[Any]:
+        """Call a function with each file."""
+        return [function(path) for path in self]
+
+
+def search_images(
+    term: str,
+    max_images: int = 200,
+    *,
+    services: Sequence[SearchService] | None = None,
+    rule: AddressRule | None = None,
+) -> list[FoundUrl]:
+    """Return the addresses of photos that a search finds; the next service is asked where one has no more.
+
+    Parameters
+    ----------
+    term
+        What to search for.
+    max_images
+        The most addresses.
+    services
+        The services, the preferred first; by default DuckDuckGo, Openverse and Wikimedia Commons.
+    rule
+        What may be fetched.
+
+    Raises
+    ------
+    SearchError
+        If no service could be used.
+    """
+    from .fetch import Fetcher
+    from .services import build_service
+
+    found: dict[str, Found] = {}
+    lost = []
+    with Fetcher(rule) as fetcher:
+        for service in services or [build_service(name, fetcher) for name in SERVICES]:
+            try:
+                _search_all(service, term, max_images, found)
+            except LimitedError as e:
+                lost.append(f"{e.service} asks for patience")
+            except (UnreachableError, MissingExtraError) as e:
+                lost.append(str(e).rstrip("."))
+            if len(found) >= max_images:
+                break
+    if not found and lost:
+        raise SearchError(
+            f"No search service could be used ({'; '.join(lost)}). Wait a little, check the network, or take "
+            "addresses from a file: download_images(dest, url_file=...)."
+        )
+    return [FoundUrl(one) for one in list(found.values())[:max_images]]
+
+
+def _search_all(service: SearchService, term: str, most: int, found: dict[str, Found]) -> None:
+    for page in range(1, _PAGES + 1):
+        results = service.search(term, page)
+        new = [one for one in results if one.url not in found]
+        found.update({one.url: one for one in new})
+        if not new or len(found) >= most:
+            return
+
+
+def download_images(
+    dest: str | Path,
+    url_file: str | Path | None = None,
+    urls: Iterable[str] | None = None,
+    max_pics: int = 1000,
+    n_workers: int = 16,
+    timeout: float = 30.0,
+    *,
+    max_size: int = 640,
+    rule: AddressRule | None = None,
+    bars: bool | None = None,
+) -> CollectReport:
+    """Download photos into a class folder; each address ends in a row of the report.
+
+    Its class is the folder's name, and the catalog lies in the folder above, as if ``fastclf collect`` had
+    done it: calling it again continues, and no picture is stored twice.
+
+    Parameters
+    ----------
+    dest
+        The class folder, ``photos/bears/grizzly`` for example.
+    url_file
+        A text file with an address a line, or a CSV table with the column ``url``; or:
+    urls
+        The addresses; those of `search_images` bring their licences along.
+    max_pics
+        The most addresses to take.
+    n_workers
+        Requests at once.
+    timeout
+        The longest time for one photo, in seconds.
+    max_size
+        The longer side of what is stored, in pixels.
+    rule
+        What may be fetched.
+    bars
+        Whether to show a progress bar; None shows it on a terminal and in a notebook.
+
+    Raises
+    ------
+    UsageProblem
+        If neither addresses nor a file are given, or the file is not usable.
+    """
+    from .run import collect_urls
+    from .services.url_list import UrlList
+
+    folder = Path(dest).absolute()
+    if urls is None and url_file is None:
+        raise UsageProblem("download_images needs urls=... or url_file=...; search_images returns addresses.")
+    if urls is not None:
+        found = [u.found if isinstance(u, FoundUrl) else Found(str(u), source="list") for u in urls]
+    else:
+        found = UrlList(Path(url_file or ""), folder.name).search("", 1)
+    rows = [asdict(one) for one in found[:max_pics]]
+    return collect_urls(
+        folder, rows, parallel=n_workers, seconds=timeout, largest_side=max_size, rule=rule, bars=bars
+    )
+
+
+def verify_images(fns: Iterable[str | Path]) -> Failures:
+    """Return the files that are no usable photos; nothing is deleted.
+
+    Parameters
+    ----------
+    fns
+        The files.
+    """
+    files = [Path(fn) for fn in fns]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        reasons = list(pool.map(_find_fault, files))
+    return Failures((file, reason) for file, reason in zip(files, reasons, strict=True) if reason)
+
+
+def _find_fault(file: Path) -> str:
+    try:
+        decode_photo(file, max_bytes=MAX_FOLDER_BYTES)
+    except UnreadablePhotoError as e:
+        return e.reason
+    return ""

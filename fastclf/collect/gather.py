@@ -1,0 +1,290 @@
+"""Searching and downloading at once: one thread decides, many fetch, every address ends in a row."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
+from ..errors import FastclfError, UnreadablePhotoError
+from ..images import MAX_BYTES
+from .fetch import PHOTOS, Fetcher, FetchError, StoppedError
+from .found import Found, LimitedError, UnreachableError
+from .hosts import HostQueue, Job
+from .intake import prepare_photo
+from .plan import Question, SearchPlan
+from .shelf import ENOUGH, Shelf
+
+_logger = logging.getLogger(__name__)
+
+_SECONDS = 30.0
+# What came is recorded in lots: so many, or so many seconds.
+_LOT, _LOT_SECONDS = 64, 0.5
+_GLANCE = 0.1
+
+
+class Watcher(Protocol):
+    """Is told how it goes; called from one thread."""
+
+    def counted(self, label: str, stored: int, refused: int) -> None:
+        """Take in the numbers of a class."""
+
+    def say(self, text: str) -> None:
+        """Tell the person a sentence."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a run fetches.
+
+    Attributes
+    ----------
+    parallel
+        Requests at once.
+    per_host
+        The most of them to one host.
+    seconds
+        The longest time for one photo.
+    largest_side
+        The longer side of what is stored, in pixels.
+    """
+
+    parallel: int = 16
+    per_host: int = 4
+    seconds: float = _SECONDS
+    largest_side: int = 640
+
+
+class Gatherer:
+    """Fills the classes of one collection.
+
+    Parameters
+    ----------
+    ledger
+        The record of what was found and fetched; what waits in it is fetched first.
+    shelf
+        Where photos go.
+    fetcher
+        The client; `stop` ends its requests.
+    labels
+        The classes to fill; of others nothing is fetched.
+    plans
+        The searches of each class; a class without one has what waits in the ledger.
+    limits
+        How to fetch.
+    watcher
+        Is told how it goes.
+    stop
+        Set when the run is broken off.
+    """
+
+    def __init__(
+        self,
+        ledger: FetchLedger,
+        shelf: Shelf,
+        fetcher: Fetcher,
+        labels: Sequence[str],
+        plans: Sequence[SearchPlan],
+        limits: Limits,
+        watcher: Watcher,
+        stop: threading.Event,
+    ) -> None:
+        self._ledger, self._shelf, self._fetcher = ledger, shelf, fetcher
+        self._labels = labels
+        self._plans, self._limits, self._watcher, self._stop = plans, limits, watcher, stop
+        self._queue = HostQueue(limits.per_host)
+        self._running: dict[Future[Outcome], Job] = {}
+        self._asking: dict[Future[list[Found]], Question] = {}
+        self._active: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._outcomes: list[Outcome] = []
+        self._flushed = time.monotonic()
+        self._known = 0
+
+    def run(self) -> None:
+        """Fetch and search until every class is full or nothing is left to try."""
+        self._queue_new()
+        with ThreadPoolExecutor(self._limits.parallel + 2, thread_name_prefix="collect") as pool:
+            try:
+                while self._step(pool):
+                    pass
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                self._take_done(0)
+                raise
+            finally:
+                self._flush()
+        self._leave_rest()
+
+    def _step(self, pool: ThreadPoolExecutor) -> bool:
+        """Start what can be started and take in what is done; returns whether anything is left to do."""
+        self._start_searches(pool)
+        self._start_fetches(pool)
+        self._drop_given_up()
+        if self._running or self._asking:
+            self._take_done(_GLANCE)
+            return True
+        moment = self._next_moment()
+        if moment is None:
+            return False
+        self._flush()
+        self._stop.wait(min(max(moment - time.monotonic(), 0.01), 1.0))
+        return True
+
+    def _start_searches(self, pool: ThreadPoolExecutor) -> None:
+        # classes take turns
+        for plan in sorted(self._plans, key=lambda p: p.asked):
+            if any(q.label == plan.label for q in self._asking.values()) or not self._needs_more(plan.label):
+                continue
+            question = plan.next()
+            if question is not None:
+                question.state.busy = True
+                plan.asked += 1
+                service = question.state.service
+                self._asking[pool.submit(service.search, question.query, question.page)] = question
+
+    def _needs_more(self, label: str) -> bool:
+        return not self._is_covered(label, self._active[label] + self._queue.waiting(label))
+
+    def _is_covered(self, label: str, coming: int) -> bool:
+        """Return whether what is coming fills a class, though some of it will fail."""
+        missing = self._shelf.missing(label)
+        return missing is not None and coming >= (missing * 1.3 + 2 if missing else 0)
+
+    def _start_fetches(self, pool: ThreadPoolExecutor) -> None:
+        while len(self._running) < self._limits.parallel:
+            full = {label for label in self._labels if self._is_covered(label, self._active[label])}
+            job = self._queue.take(full)
+            if job is None:
+                return
+            self._active[job.row.label] += 1
+            self._running[pool.submit(self._bring, job.row)] = job
+
+    def _bring(self, row: Fetch) -> Outcome:
+        """Fetch, judge and store one photo; runs in a thread of its own."""
+        answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._limits.seconds, accept=PHOTOS)
+        return keep(self._shelf, row, answer.body, self._limits.largest_side)
+
+    def _take_done(self, seconds: float) -> None:
+        futures: list[Future[Any]] = [*self._running, *self._asking]
+        done, _ = wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
+        for future in done:
+            if future in self._running:
+                self._take_photo(future, self._running.pop(future))
+            else:
+                self._take_answer(future, self._asking.pop(future))
+        if len(self._outcomes) >= _LOT or time.monotonic() - self._flushed > _LOT_SECONDS:
+            self._flush()
+
+    def _take_photo(self, future: Future[Outcome], job: Job) -> None:
+        label = job.row.label
+        self._active[label] -= 1
+        if future.cancelled():
+            return
+        try:
+            outcome = future.result()
+            self._queue.done(job)
+        except StoppedError:
+            return
+        except FetchError as e:
+            if self._queue.failed(job, e):
+                return
+            outcome = Outcome(job.row.id, REFUSED, e.reason, e.lasting)
+        self._note(label, outcome)
+
+    def _note(self, label: str, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+        self._refused[label] += outcome.status not in (STORED, WAITING)
+        self._watcher.counted(label, self._shelf.count(label), self._refused[label])
+
+    def _take_answer(self, future: Future[list[Found]], question: Question) -> None:
+        if future.cancelled():
+            return
+        state = question.state
+        try:
+            found = future.result()
+        except StoppedError:
+            return
+        except LimitedError as e:
+            seconds = state.limited(e.retry_after)
+            what = f"waiting {seconds:.0f} s" if seconds else "left out of this run"
+            self._watcher.say(f"{state.service.name} asks for patience: {what}.")
+            return
+        except UnreachableError as e:
+            state.failed(e.reason)
+            self._watcher.say(f"{state.service.name} {e.reason}; it is left out of this run.")
+            return
+        except Exception as e:
+            # a service rests on foreign code; whatever happens there, the others go on
+            _logger.info("%s failed", state.service.name, exc_info=True)
+            state.failed(str(e) if isinstance(e, FastclfError) else f"failed ({type(e).__name__})")
+            self._watcher.say(f"{state.service.name} is left out of this run: {state.lost.rstrip('.')}.")
+            return
+        state.answered()
+        new = self._ledger.add(question.label, [asdict(f) for f in found])
+        self._ledger.note_search(question.label, state.service.name, question.query, question.page, new)
+        next(p for p in self._plans if p.label == question.label).note(question, new)
+        self._queue_new()
+
+    def _queue_new(self) -> None:
+        """Queue what waits in the ledger and is not queued yet."""
+        for row in self._ledger.rows(status=WAITING, after=self._known):
+            self._known = row.id
+            if row.label in self._labels:
+                self._queue.add(row)
+
+    def _drop_given_up(self) -> None:
+        for job, reason in self._queue.given_up():
+            self._note(job.row.label, Outcome(job.row.id, REFUSED, f"{reason}, like others of its host"))
+
+    def _next_moment(self) -> float | None:
+        """Return when there will be something to start; None if never."""
+        full = self._shelf.full()
+        times = [self._queue.next_time(full)]
+        times += [p.wait_until() for p in self._plans if p.label not in full]
+        return min((t for t in times if t is not None), default=None)
+
+    def _flush(self) -> None:
+        outcomes, self._outcomes = self._outcomes, []
+        self._flushed = time.monotonic()
+        if outcomes:
+            self._ledger.finish(outcomes)
+
+    def _leave_rest(self) -> None:
+        """Say of what was found and not fetched that it was not needed."""
+        rest = [r for r in self._ledger.rows(status=WAITING) if r.label in self._labels and not r.reason]
+        if rest:
+            self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rest])
+
+
+def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
+    """Judge bytes and store the photo that they are.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    try:
+        photo = prepare_photo(data, largest_side)
+    except UnreadablePhotoError as e:
+        return Outcome(row.id, REFUSED, e.reason.partition(";")[0], True, bytes=len(data))
+    placed = shelf.put(row.label, photo)
+    return Outcome(
+        row.id,
+        placed.status,
+        placed.reason,
+        lasting=placed.status != WAITING,
+        received=photo.received,
+        pixels=photo.pixels,
+        stored=photo.stored if placed.status == STORED else "",
+        path=placed.path,
+        bytes=len(data),
+    )

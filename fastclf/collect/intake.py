@@ -1,0 +1,88 @@
+"""What arrived becomes a photo to keep: judged by its bytes, upright, not too large, without GPS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ..files import hash_bytes
+from ..images import MAX_FOLDER_BYTES, DecodedPhoto, decode_photo, encode_jpeg, encode_png, hash_pixels
+from .metadata import strip_metadata
+
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
+# A photo that was drawn or photographed without loss stays without loss.
+_LOSSLESS = ("PNG", "GIF", "BMP", "TIFF")
+_QUALITY = 92
+# So much of the hash names a file: 80 bits, and names stay readable.
+_NAME_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo as it will be stored.
+
+    Attributes
+    ----------
+    data
+        The file's bytes, without metadata.
+    name
+        The file's name, from the hash of what arrived.
+    received
+        The sha256 of what arrived.
+    pixels
+        A hash of the upright, scaled picture.
+    stored
+        The sha256 of `data`.
+    """
+
+    data: bytes
+    name: str
+    received: str
+    pixels: str
+    stored: str
+
+
+def prepare_photo(data: bytes, largest_side: int) -> Prepared:
+    """Judge bytes and make a photo of them.
+
+    A JPEG, PNG or WebP that stands upright and is small enough keeps its pixels to the byte, and loses its
+    metadata. Another is turned and scaled; other formats become JPEG, or PNG where they are lossless.
+
+    Parameters
+    ----------
+    data
+        What arrived, whatever its name or type was said to be.
+    largest_side
+        The longer side of what is kept, in pixels.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If that is no photo.
+    """
+    photo = decode_photo(data, "it", max_bytes=MAX_FOLDER_BYTES, least_side=largest_side)
+    image = _scale(photo.image, largest_side)
+    kept = _keep(data, photo, largest_side)
+    if kept is None:
+        kind = "PNG" if photo.format in _LOSSLESS else "JPEG"
+        kept = encode_png(image) if kind == "PNG" else encode_jpeg(image, _QUALITY)
+    else:
+        kind = photo.format
+    received = hash_bytes(data)
+    name = received[:_NAME_DIGITS] + _SUFFIXES[kind]
+    return Prepared(kept, name, received, hash_pixels(image), hash_bytes(kept))
+
+
+def _keep(data: bytes, photo: DecodedPhoto, largest_side: int) -> bytes | None:
+    if photo.format not in _SUFFIXES or not photo.upright or max(photo.size) > largest_side:
+        return None
+    return strip_metadata(data, photo.format)
+
+
+def _scale(image: Image.Image, largest_side: int) -> Image.Image:
+    longest = max(image.size)
+    if longest <= largest_side:
+        return image
+    width, height = (max(1, round(side * largest_side / longest)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=2.0)

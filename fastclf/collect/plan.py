@@ -1,0 +1,125 @@
+"""Which search comes next: services in turn, pages of each query, and patience with those that ask for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .found import SearchService
+
+# Seconds between two questions to one service; more than anybody who searches by hand would need.
+_PAUSE = 1.5
+_FIRST_REST, _MOST_REST = 15.0, 120.0
+_MAX_PAGE = 20
+
+
+@dataclass
+class ServiceState:
+    """How a search service behaves in this run.
+
+    Attributes
+    ----------
+    service
+        The service.
+    ready_at
+        When it may be asked again, on `time.monotonic()`'s clock.
+    rests
+        How often in a row it asked for patience.
+    lost
+        Why it is not asked any more in this run, or "".
+    busy
+        Whether it is being asked.
+    """
+
+    service: SearchService
+    ready_at: float = 0.0
+    rests: int = 0
+    lost: str = ""
+    busy: bool = False
+
+    def answered(self) -> None:
+        """Note an answer."""
+        self.busy, self.rests = False, 0
+        self.ready_at = time.monotonic() + _PAUSE
+
+    def limited(self, retry_after: float | None) -> float:
+        """Note that it asks for patience; returns for how many seconds, or 0 if it is given up."""
+        self.busy = False
+        self.rests += 1
+        wait = retry_after if retry_after is not None else _FIRST_REST * 2 ** (self.rests - 1)
+        if self.rests > 3 or wait > _MOST_REST:
+            self.lost = f"asks to wait {wait:.0f} s" if wait > _MOST_REST else "refuses again and again"
+            return 0.0
+        self.ready_at = time.monotonic() + wait
+        return wait
+
+    def failed(self, reason: str) -> None:
+        """Note that it cannot be used in this run."""
+        self.busy, self.lost = False, reason
+
+
+@dataclass(frozen=True)
+class Question:
+    """One page of one search, for a class."""
+
+    label: str
+    state: ServiceState
+    query: str
+    page: int
+
+
+@dataclass
+class SearchPlan:
+    """The searches of one class.
+
+    Attributes
+    ----------
+    label
+        The class.
+    states
+        The services, the preferred first.
+    queries
+        What to search for, the best first.
+    done
+        {(service, query): (last page read, results on it)}, from earlier runs too.
+    asked
+        How many questions this run asked.
+    """
+
+    label: str
+    states: Sequence[ServiceState]
+    queries: Sequence[str]
+    done: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    asked: int = 0
+
+    def next(self) -> Question | None:
+        """Return what to ask now; None if all that is left has to wait, or nothing is left."""
+        now = time.monotonic()
+        for state in self.states:
+            if not state.lost and not state.busy and state.ready_at <= now:
+                question = self._next_of(state)
+                if question is not None:
+                    return question
+        return None
+
+    def wait_until(self) -> float | None:
+        """Return when a service can be asked that has something left to ask; None if there is none."""
+        times = [s.ready_at for s in self.states if not s.lost and self._next_of(s) is not None]
+        return min(times, default=None)
+
+    def note(self, question: Question, new: int) -> None:
+        """Record that a page was read, and how many addresses on it were new."""
+        self.done[question.state.service.name, question.query] = question.page, new
+
+    def _next_of(self, state: ServiceState) -> Question | None:
+        """Return the lowest page that is not read of a query that still gives something new."""
+        pages = []
+        for rank, query in enumerate(self.queries):
+            page, found = self.done.get((state.service.name, query), (0, 1))
+            if found and page < _MAX_PAGE:
+                pages.append((page + 1, rank, query))
+        if not pages:
+            return None
+        page, _, query = min(pages)
+        return Question(self.label, state, query, page)

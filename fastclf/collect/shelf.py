@@ -1,0 +1,131 @@
+"""The class folders of a collection: each picture is stored once, no class gets more than was asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..catalog import Catalog
+from ..catalog.fetches import DUPLICATE, STORED, WAITING
+from ..files import write_atomic
+from .intake import Prepared
+
+ENOUGH = "was not needed; the class had as many photos as were asked for"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What became of a photo that was offered.
+
+    Attributes
+    ----------
+    status
+        "stored", "duplicate", or "waiting" if the class is full.
+    path
+        Relative to the folder, or "".
+    reason
+        A clause where it was not stored.
+    """
+
+    status: str
+    path: str
+    reason: str = ""
+
+
+class Shelf:
+    """Stores photos; threads may share it.
+
+    Parameters
+    ----------
+    catalog
+        The folder's catalog, scanned.
+    wanted
+        The most photos of each class that has a limit of its own.
+    most
+        The most photos of every other class; None is no limit.
+    """
+
+    def __init__(self, catalog: Catalog, wanted: Mapping[str, int], most: int | None = None) -> None:
+        self._folder = catalog.folder
+        self._wanted, self._most = wanted, most
+        self._lock = threading.Lock()
+        self._names: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        # files that a run wrote which was killed before it recorded them
+        self._unrecorded: set[str] = set()
+        self._read(catalog)
+
+    def count(self, label: str) -> int:
+        """Return how many photos a class has."""
+        with self._lock:
+            return self._counts[label]
+
+    def is_full(self, label: str) -> bool:
+        """Return whether a class has as many photos as were asked for."""
+        return self.missing(label) == 0
+
+    def missing(self, label: str) -> int | None:
+        """Return how many photos a class lacks; None where it has no limit."""
+        limit = self._wanted.get(label, self._most)
+        return None if limit is None else max(0, limit - self.count(label))
+
+    def full(self) -> set[str]:
+        """Return the classes that have as many photos as were asked for."""
+        return {label for label in {*self._wanted, *self._counts} if self.is_full(label)}
+
+    def put(self, label: str, photo: Prepared) -> Placed:
+        """Store a photo in its class folder, unless the folder has it or the class is full.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        name = f"{label}/{photo.name}"
+        with self._lock:
+            twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)
+            if twin == name and name in self._unrecorded:
+                self._unrecorded.remove(name)
+                return Placed(STORED, name)
+            if twin is not None:
+                return Placed(DUPLICATE, "", f"is the same picture as {twin}")
+            limit = self._wanted.get(label, self._most)
+            if limit is not None and self._counts[label] >= limit:
+                return Placed(WAITING, "", ENOUGH)
+            self._names.update(dict.fromkeys(_hashes(photo), name))
+            self._counts[label] += 1
+        target = self._folder / label / photo.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, photo.data)
+        return Placed(STORED, name)
+
+    def _read(self, catalog: Catalog) -> None:
+        """Learn what the folder holds; what a killed run left half-written goes."""
+        present = catalog.photos(removed=True)
+        for photo in present.photos:
+            self._names[photo.sha256] = self._names[photo.pixel_hash] = photo.name
+            self._counts[photo.label] += not photo.removed
+            self._unrecorded.add(photo.name)
+        names = {photo.sha256: photo.name for photo in present.photos}
+        for row in catalog.fetches.rows(status=STORED):
+            # a photo that was stored and is gone was thrown away by hand: it does not come back
+            name = names.get(row.stored, f"{row.path}, which is no longer there")
+            self._unrecorded.discard(row.path)
+            for known in (row.received, row.pixels):
+                self._names.setdefault(known, name)
+        for left in self._folder.glob("*/.*.*"):
+            if is_half_written(left):
+                left.unlink(missing_ok=True)
+
+
+def is_half_written(path: Path) -> bool:
+    """Return whether a hidden file is what `write_atomic` had begun to write for a `Shelf`."""
+    digits = path.name[1:].partition(".")[0]
+    return len(digits) == 20 and not set(digits) - set("0123456789abcdef") and path.name.count(".") >= 3
+
+
+def _hashes(photo: Prepared) -> tuple[str, ...]:
+    return photo.received, photo.stored, photo.pixels

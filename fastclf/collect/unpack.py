@@ -1,0 +1,137 @@
+"""Photos that have names already: out of an archive, a folder or a cloud path, into class folders."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from itertools import islice
+
+from ..catalog.fetches import REFUSED, WAITING, Fetch, FetchLedger, Outcome
+from ..files import hash_bytes
+from .archives import Member, is_photo_name
+from .gather import Watcher, keep
+from .recipe import FileSource
+from .shelf import ENOUGH, Shelf
+
+_LOT = 32
+_NO_CLASS = "has a name that the labelling rule gives no class"
+Read = Callable[[Callable[[str], bool]], Iterable[Member]]
+
+
+class Unpacker:
+    """Stores the photos of one source, each in the class that its original name says.
+
+    Parameters
+    ----------
+    ledger
+        The record; what is finished there is not read again.
+    shelf
+        Where photos go.
+    source
+        Which files count, and what they are called.
+    largest_side
+        The longer side of what is stored, in pixels.
+    watcher
+        Is told how it goes.
+    """
+
+    def __init__(
+        self, ledger: FetchLedger, shelf: Shelf, source: FileSource, largest_side: int, watcher: Watcher
+    ) -> None:
+        self._ledger, self._shelf, self._source = ledger, shelf, source
+        self._side, self._watcher = largest_side, watcher
+        self._refused: Counter[str] = Counter()
+        self._not_needed: list[str] = []
+        self.passed_over = 0
+        # a waiting row was not needed in an earlier run, or not finished by one that was killed
+        self._finished = {row.url for row in ledger.rows() if row.status != WAITING}
+
+    def run(self, read: Read) -> None:
+        """Read the source once and store what is wanted of it.
+
+        Parameters
+        ----------
+        read
+            Yields the files whose names are wanted.
+        """
+        members = iter(read(self._is_wanted))
+        lots: Iterator[list[Member]] = iter(lambda: list(islice(members, _LOT)), [])
+        running: list[Future[Outcome]] = []
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="unpack") as pool:
+            try:
+                # one lot is decoded while the next one is read
+                for lot in lots:
+                    started = [pool.submit(self._keep, row, member) for row, member in self._record(lot)]
+                    self._finish(running)
+                    running = started
+            finally:
+                self._finish(running)
+        self._record_not_needed()
+
+    def _address(self, name: str) -> str:
+        return f"{self._source.place}#{name}"
+
+    def _is_wanted(self, name: str) -> bool:
+        only = self._source.only
+        if not is_photo_name(name) or (only and not any(fnmatchcase(name, pattern) for pattern in only)):
+            self.passed_over += 1
+            return False
+        if self._address(name) in self._finished:
+            return False
+        label = self._source.rule.find_label(name)
+        if label is not None and self._shelf.is_full(label):
+            self._not_needed.append(name)
+            return False
+        return True
+
+    def _record(self, lot: list[Member]) -> list[tuple[Fetch, Member]]:
+        """Give each file a row; return those that are in the record as waiting."""
+        by_label: dict[str, list[Member]] = {}
+        for member in lot:
+            by_label.setdefault(self._source.rule.find_label(member.name) or "", []).append(member)
+        for label, members in by_label.items():
+            self._ledger.add(label, [self._describe(m.name) for m in members])
+        rows = {row.url: row for row in self._ledger.find([self._address(m.name) for m in lot])}
+        pairs = [(rows[self._address(m.name)], m) for m in lot]
+        return [(row, member) for row, member in pairs if row.status == WAITING]
+
+    def _describe(self, name: str) -> dict[str, str]:
+        source = self._source
+        return {
+            "url": self._address(name),
+            "source": source.place,
+            "page": source.page,
+            "licence": source.licence,
+            "title": name.rpartition("/")[2],
+        }
+
+    def _keep(self, row: Fetch, member: Member) -> Outcome:
+        if member.data is None:
+            return Outcome(row.id, REFUSED, member.reason, True)
+        if not row.label:
+            received = hash_bytes(member.data)
+            return Outcome(row.id, REFUSED, _NO_CLASS, True, received=received, bytes=len(member.data))
+        return keep(self._shelf, row, member.data, self._side)
+
+    def _finish(self, futures: list[Future[Outcome]]) -> None:
+        outcomes = [future.result() for future in futures]
+        if not outcomes:
+            return
+        self._ledger.finish(outcomes)
+        labels = {row.id: row.label for row in self._ledger.rows(after=min(o.id for o in outcomes) - 1)}
+        for outcome in outcomes:
+            self._refused[labels[outcome.id]] += outcome.status == REFUSED
+        for label in {labels[outcome.id] for outcome in outcomes} - {""}:
+            self._watcher.counted(label, self._shelf.count(label), self._refused[label])
+
+    def _record_not_needed(self) -> None:
+        names = self._not_needed
+        for start in range(0, len(names), 500):
+            part = names[start : start + 500]
+            for name in part:
+                self._ledger.add(self._source.rule.find_label(name) or "", [self._describe(name)])
+            rows = self._ledger.find([self._address(name) for name in part])
+            self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rows if r.status == WAITING])

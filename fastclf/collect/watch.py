@@ -1,0 +1,69 @@
+"""Progress: a bar a class on a terminal or in a notebook, and sentences that do not tear the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+
+class Bars:
+    """A bar for each class.
+
+    Parameters
+    ----------
+    tell
+        Takes the sentences where no bar is shown.
+    shown
+        Whether to show bars; None shows them on a terminal and in a notebook.
+    """
+
+    def __init__(self, tell: Callable[[str], None], shown: bool | None = None) -> None:
+        self._tell, self._shown = tell, shown
+        self._bars: dict[str, Any] = {}
+        self._wanted: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def expect(self, wanted: dict[str, int]) -> None:
+        """Note how many photos each class shall have."""
+        self._wanted = wanted
+
+    def counted(self, label: str, stored: int, refused: int) -> None:
+        """Show how many photos a class has, and how many were refused or doubled."""
+        bar = self._bar(label, "photos")
+        bar.set_postfix(refused=refused, refresh=False)
+        bar.update(stored - bar.n)
+
+    def downloaded(self, done: int, total: int | None) -> None:
+        """Show how much of an archive is there."""
+        bar = self._bar("archive", "B")
+        bar.total = total
+        bar.update(done - bar.n)
+
+    def say(self, text: str) -> None:
+        """Tell a sentence."""
+        if any(not bar.disable for bar in self._bars.values()):
+            next(iter(self._bars.values())).write(text)
+        else:
+            self._tell(text)
+
+    def _bar(self, label: str, unit: str) -> Any:
+        if label not in self._bars:
+            from tqdm.auto import tqdm
+
+            self._bars[label] = tqdm(
+                desc=label,
+                total=self._wanted.get(label),
+                unit=unit,
+                unit_scale=unit == "B",
+                disable=None if self._shown is None else not self._shown,
+            )
+        return self._bars[label]

@@ -1,0 +1,586 @@
+"""Reading archives: honest ones wholly, damaged ones as far as they go, hostile ones without harm."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+import tracemalloc
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from fastclf.collect import archives
+from fastclf.collect.archives import Member, ReadLimits, is_photo_name, read_archive, tidy_name
+from fastclf.errors import ArchiveError
+
+MB = 2**20
+PHOTOS = {f"images/Cat_{i}.jpg": bytes([i]) * 1000 + os.urandom(500) for i in range(5)}
+OUT = "has a path that leads out of the archive"
+SMALL = ReadLimits(member_bytes=2 * MB, slack_bytes=MB, ratio=10)
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w", **options) -> Path:
+    with tarfile.open(path, mode, **options) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def read(path: Path, wanted: Callable[[str], bool] = is_photo_name, **options) -> dict[str, bytes | str]:
+    """{name: bytes, or the reason for refusing it}."""
+    members = list(read_archive(path, wanted, **options))
+    assert len({m.name for m in members}) == len(members)
+    assert all((m.data is None) == bool(m.reason) for m in members)
+    return {m.name: m.reason if m.data is None else m.data for m in members}
+
+
+def read_until_error(path: Path, **options) -> tuple[list[Member], str]:
+    members: list[Member] = []
+    with pytest.raises(ArchiveError) as e:
+        members.extend(read_archive(path, is_photo_name, **options))
+    return members, str(e.value)
+
+
+KINDS = {
+    "zip": write_zip,
+    "stored zip": lambda path, files: write_zip(path, files, zipfile.ZIP_STORED),
+    "tar": write_tar,
+    "tar.gz": lambda path, files: write_tar(path, files, "w:gz"),
+    "tar.bz2": lambda path, files: write_tar(path, files, "w:bz2", compresslevel=1),
+    "tar.xz": lambda path, files: write_tar(path, files, "w:xz", preset=0),
+}
+TARS = [kind for kind in KINDS if "tar" in kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_read_whatever_it_is_called(kind: str, tmp_path: Path) -> None:
+    files = {"readme.txt": b"hello", **PHOTOS, "empty.png": b""}
+    path = KINDS[kind](tmp_path / "download", files)
+    assert read(path) == {**PHOTOS, "empty.png": b""}
+    assert list(read(path)) == [*PHOTOS, "empty.png"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_is_wanted_is_given(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path / "a", PHOTOS)
+    assert list(read(path, lambda name: name.endswith("3.jpg"))) == ["images/Cat_3.jpg"]
+
+
+def test_a_photo_is_named_like_one_in_any_case() -> None:
+    assert is_photo_name("a/B.JPG")
+    assert is_photo_name("a.webp")
+    assert not is_photo_name("a.jpg/readme")
+    assert not is_photo_name("a.mat")
+
+
+@pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_and_foreign_names_come_through_every_layout_of_tar(layout: int, tmp_path: Path) -> None:
+    names = ["a" * 90 + "/" + "b" * 90 + ".jpg"]
+    if layout != tarfile.USTAR_FORMAT:
+        names += ["Zürich/猫.jpg", "c/" * 100 + "d" * 150 + ".jpg"]
+    with tarfile.open(tmp_path / "a.tar", "w", format=layout, pax_headers={"comment": "x"}) as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = 3, 1.5 if layout == tarfile.PAX_FORMAT else 1
+            archive.addfile(info, io.BytesIO(b"abc"))
+    assert read(tmp_path / "a.tar") == dict.fromkeys(names, b"abc")
+
+
+def test_what_the_systems_own_tar_packs_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "photos" / ("long" * 40)
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").write_bytes(b"one")
+    (folder / "2.jpg").symlink_to("1.jpg")
+    os.link(folder / "1.jpg", folder / "3.jpg")
+    command = ["tar", "-czf", tmp_path / "a.tgz", "-C", tmp_path, "photos"]
+    subprocess.run(command, check=True)
+    found = read(tmp_path / "a.tgz")
+    assert [name for name, data in found.items() if data == b"one"] != []
+    assert sorted(map(str, found.values())) == ["b'one'", archives._LINK, archives._LINK]
+
+
+def test_a_tar_file_of_another_age_is_known_by_its_checksum(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", PHOTOS)
+    block = bytearray(path.read_bytes())
+    for start in [i for i in range(0, len(block), 512) if block[i + 257 : i + 262] == b"ustar"]:
+        block[start + 257 : start + 265] = bytes(8)
+        block[start + 148 : start + 156] = b" " * 8
+        block[start + 148 : start + 156] = b"%06o\0 " % sum(block[start : start + 512])
+    path.write_bytes(block)
+    assert read(path) == PHOTOS
+
+
+def test_archives_one_after_the_other_in_xz_are_read(tmp_path: Path) -> None:
+    whole = write_tar(tmp_path / "a.tar", PHOTOS).read_bytes()
+    half = len(whole) // 2
+    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(whole[:half]) + bytes(8) + lzma.compress(whole[half:]))
+    assert read(tmp_path / "a.tar.xz") == PHOTOS
+
+
+def test_what_hides_and_what_macos_adds_is_passed_over(tmp_path: Path) -> None:
+    files = {
+        "cat/1.jpg": b"1",
+        "cat/._1.jpg": b"2",
+        "__MACOSX/cat/1.jpg": b"3",
+        ".git/2.jpg": b"4",
+        "./dog/3.jpg": b"5",
+    }
+    for write in (write_zip, write_tar):
+        assert read(write(tmp_path / "a", files)) == {"cat/1.jpg": b"1", "dog/3.jpg": b"5"}
+
+
+def test_names_from_windows_and_from_macos_are_read_as_they_were_meant(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"cat/1.jpg": b"1", "xxxxxx/2.jpg": b"2"})
+    data = path.read_bytes().replace(b"xxxxxx/2", "Zürch\\2".encode()).replace(b"cat/1", b"cat\\1")
+    path.write_bytes(data)
+    assert read(path) == {"cat/1.jpg": b"1", "Zürch/2.jpg": b"2"}
+
+
+def test_a_name_that_is_no_utf8_is_shown_without_its_bytes(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", {"caf\udce9/1.jpg": b"1"})
+    assert read(path) == {"caf\ufffd/1.jpg": b"1"}
+
+
+ESCAPES = ["../../evil.jpg", "/etc/evil.jpg", "a/../../evil.jpg", "C:\\evil.jpg", "\\\\host\\evil.jpg", "..\\evil.jpg",
+           "c:evil.jpg", "a\nb/evil.jpg", "a\x1b[2Jevil.jpg", "a\x9bevil.jpg"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ESCAPES)
+def test_a_name_that_leads_out_is_refused_and_said(name: str, tmp_path: Path) -> None:
+    for write in (write_zip, write_tar):
+        found = read(write(tmp_path / "a", {name: b"evil", "good.jpg": b"good"}))
+        [(shown, reason)] = [item for item in found.items() if item[0] != "good.jpg"]
+        assert (reason, found["good.jpg"]) == (OUT, b"good")
+        assert shown.isprintable()
+        assert not shown.startswith("/")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_nul_in_a_zip_name_hides_nothing(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"evil.jpgX.jpg": b"1"})
+    path.write_bytes(path.read_bytes().replace(b"evil.jpgX", b"evil.jpg\0"))
+    assert read(path) == {"evil.jpg\ufffd.jpg": OUT}
+
+
+def test_a_refused_name_is_cut_before_it_is_handed_on(tmp_path: Path) -> None:
+    [(name, reason)] = read(write_tar(tmp_path / "a", {"a/" * 5000 + ".jpg"[1:] + "x.jpg": b"1"})).items()
+    assert len(name) == 1001
+    assert "more than 1,000 characters" in str(reason)
+
+
+def test_names_are_judged_without_an_archive_too() -> None:
+    assert tidy_name("a//./b.jpg") == ("a/b.jpg", "")
+    assert tidy_name("..") == ("..", OUT)
+    assert tidy_name("a..b/c...jpg") == ("a..b/c...jpg", "")
+
+
+def test_a_tar_gives_only_files(tmp_path: Path) -> None:
+    kinds = {"link.jpg": tarfile.SYMTYPE, "hard.jpg": tarfile.LNKTYPE, "char.jpg": tarfile.CHRTYPE,
+             "block.jpg": tarfile.BLKTYPE, "pipe.jpg": tarfile.FIFOTYPE, "folder.jpg": tarfile.DIRTYPE}  # fmt: skip
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for name, kind in kinds.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        info = tarfile.TarInfo("contiguous.jpg")
+        info.type, info.size = tarfile.CONTTYPE, 3
+        archive.addfile(info, io.BytesIO(b"abc"))
+        info = tarfile.TarInfo("other.jpg")
+        info.type, info.size = b"Z", 3
+        archive.addfile(info, io.BytesIO(b"abc"))
+        info = tarfile.TarInfo("good.jpg")
+        archive.addfile(info)
+    link, device = "is a link; only files are read", "is a device or a pipe, not a photo"
+    assert read(tmp_path / "a.tar.gz") == {
+        "link.jpg": link, "hard.jpg": link, "char.jpg": device, "block.jpg": device, "pipe.jpg": device,
+        "contiguous.jpg": b"abc", "other.jpg": "is of a kind that is not read here", "good.jpg": b"",
+    }  # fmt: skip
+
+
+def test_a_zip_gives_only_files(tmp_path: Path) -> None:
+    modes = {"link.jpg": stat.S_IFLNK, "pipe.jpg": stat.S_IFIFO, "file.jpg": stat.S_IFREG, "plain.jpg": 0}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, mode in modes.items():
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, (mode | 0o777) << 16
+            archive.writestr(info, b"/etc/passwd")
+        archive.mkdir("folder.jpg")
+    found = read(tmp_path / "a.zip")
+    assert found["file.jpg"] == found["plain.jpg"] == b"/etc/passwd"
+    assert "is a link" in str(found["link.jpg"])
+    assert "a pipe" in str(found["pipe.jpg"])
+    assert len(found) == 4
+
+
+def test_a_sparse_file_is_refused_and_the_next_one_found(tmp_path: Path) -> None:
+    with (tmp_path / "1.jpg").open("wb") as f:
+        for i in range(30):  # more pieces than fit into one header
+            f.seek(i * 200_000)
+            f.write(b"x")
+    (tmp_path / "2.jpg").write_bytes(b"two")
+    for layout in ("gnu", "posix"):
+        command = ["tar", "-cSf", "a.tar", f"--format={layout}", "1.jpg", "2.jpg"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        assert (tmp_path / "a.tar").stat().st_size < 2 * MB
+        found = read(tmp_path / "a.tar")
+        assert found.pop("2.jpg") == b"two"
+        assert "stored with holes" in str(found.popitem()[1])
+
+
+def test_an_encrypted_member_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"secret.jpg": b"1", "open.jpg": b"2"})
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.find(signature) + offset] |= 1
+    path.write_bytes(data)
+    assert read(path) == {"secret.jpg": "is encrypted; pack it again without a password", "open.jpg": b"2"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_of_packing_that_cannot_be_bounded_is_refused(method: int, tmp_path: Path) -> None:
+    [reason] = read(write_zip(tmp_path / "a.zip", {"1.jpg": b"1" * 1000}, method)).values()
+    assert "packed in a way that is not read here" in str(reason)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_too_large_is_refused_and_the_others_are_read(kind: str, tmp_path: Path) -> None:
+    files = {
+        "1.jpg": b"1",
+        "large.jpg": os.urandom(MB + 1),
+        "just.jpg": os.urandom(MB),
+        "3.jpg": b"3",
+    }
+    found = read(KINDS[kind](tmp_path / "a", files), limits=ReadLimits(member_bytes=MB))
+    assert found == {**files, "large.jpg": "is larger than 1 MB"}
+
+
+def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_says(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"bomb.jpg": bytes(50 * MB), "good.jpg": b"good"})
+    data = path.read_bytes()
+    directory = data.find(b"PK\1\2")
+    lie = struct.pack("<I", 1000)
+    path.write_bytes(data[:22] + lie + data[26 : directory + 24] + lie + data[directory + 28 :])
+    tracemalloc.start()
+    found = read(path, limits=ReadLimits(member_bytes=2 * MB))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == {"bomb.jpg": "is damaged in the archive; fetch the archive again", "good.jpg": b"good"}
+    assert peak < 10 * MB
+
+
+def test_a_tar_header_that_promises_gigabytes_is_found_out(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("1.jpg")
+    info.size = 2**40
+    for name, data in (("a.tar", info.tobuf() + b"abc"), ("a.tar.gz", gzip.compress(info.tobuf() + b"abc"))):
+        (tmp_path / name).write_bytes(data)
+        for limits in (ReadLimits(), ReadLimits(member_bytes=2**41)):
+            members, said = read_until_error(tmp_path / name, limits=limits)
+            assert not members
+            assert "damaged or cut off" in said
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_bomb_in_a_tar_ends_the_reading_wanted_or_not(
+    pack: Callable[[bytes], bytes], wanted: bool, tmp_path: Path
+) -> None:
+    files = {"1.jpg": b"1", "bomb.jpg" if wanted else "bomb.bin": bytes(30 * MB), "2.jpg": b"2"}
+    path = tmp_path / "a"
+    path.write_bytes(pack(write_tar(tmp_path / "t", files).read_bytes()))
+    tracemalloc.start()
+    members, said = read_until_error(path, limits=SMALL)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert members == [Member("1.jpg", b"1")]
+    assert "a has" in said
+    assert "unpacks to more than" in said
+    assert "unpack it yourself" in said
+    assert peak < 12 * MB
+    assert (
+        read(path, limits=ReadLimits(member_bytes=MB))["2.jpg"] == b"2"
+    )  # the usual limits allow 64 MB and more
+
+
+def test_zeros_behind_the_last_member_are_bounded_too(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(gzip.compress(write_tar(tmp_path / "t", {"1.jpg": b"1"}).read_bytes() + bytes(30 * MB)))
+    members, said = read_until_error(path, limits=SMALL)
+    assert members == [Member("1.jpg", b"1")]
+    assert "unpacks to more than" in said
+
+
+def test_members_that_overlap_are_bounded_by_their_sum(tmp_path: Path) -> None:
+    """A directory that names the same packed megabyte five hundred times, as the quoted bombs do."""
+    path = write_zip(tmp_path / "a.zip", {"0.jpg": bytes(MB)})
+    data = path.read_bytes()
+    start, end = data.find(b"PK\1\2"), data.find(b"PK\5\6")
+    entry = data[start:end]
+    tail = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 500, 500, 500 * len(entry), start, 0)
+    path.write_bytes(data[:start] + entry * 500 + tail)
+    members, said = read_until_error(path, limits=SMALL)
+    assert len(members) == 1
+    assert "unpacks to more than" in said
+
+
+def test_the_sum_is_limited_whatever_the_ratio(tmp_path: Path) -> None:
+    for kind in KINDS:
+        path = KINDS[kind](tmp_path / "a", {f"{i}.jpg": os.urandom(MB) for i in range(4)})
+        assert len(read(path)) == 4
+        if kind != "tar":  # what is not packed is as large as it is
+            members, said = read_until_error(path, limits=ReadLimits(total_bytes=2 * MB + MB // 2))
+            assert len(members) == 2, kind
+            assert "more than 2 MB" in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_members_is_limited(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path / "a", {f"{i}.txt": b"" for i in range(20)})
+    assert read(path, limits=ReadLimits(members=20)) == {}
+    _, said = read_until_error(path, limits=ReadLimits(members=19))
+    assert "more than 19 files" in said
+
+
+def _with_note(kind: bytes, size: int, note: bytes, tmp_path: Path) -> Path:
+    """A tar.gz of one photo, and one behind an extended header."""
+    info = tarfile.TarInfo("note")
+    info.type, info.size = kind, size
+    good = write_tar(tmp_path / "t", {"1.jpg": b"1"}).read_bytes()[:1024]
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(good + info.tobuf() + note + bytes(-len(note) % 512) + good + bytes(1024)))
+    return path
+
+
+NOTES = [
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+]
+
+
+@pytest.mark.parametrize("kind", NOTES)
+def test_a_giant_extended_header_is_not_taken_into_memory(kind: bytes, tmp_path: Path) -> None:
+    path = _with_note(kind, 7 * 2**30, bytes(30 * MB), tmp_path)
+    tracemalloc.start()
+    members, said = read_until_error(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert members == [Member("1.jpg", b"1")]
+    assert "a header of 7,168 MB" in said
+    assert peak < 4 * MB
+
+
+@pytest.mark.parametrize(
+    "note",
+    [b"x" * 100, b"0 path=a\n", b"999 path=a.jpg\n", b"-5 path=a\n", b"16 size=-100000\n", b"5 abc", b" =", b"7 size=",
+     b"33 size=1000000000000000000000\n\n", "٣ a=b".encode()],
+)  # fmt: skip
+def test_a_broken_extended_header_is_damage(note: bytes, tmp_path: Path) -> None:
+    members, said = read_until_error(_with_note(tarfile.XHDTYPE, len(note), note, tmp_path))
+    assert members == [Member("1.jpg", b"1")]
+    assert "damaged or cut off" in said
+
+
+def test_an_extended_header_of_a_megabyte_of_digits_takes_no_time(tmp_path: Path) -> None:
+    """Python's own tarfile once needed quadratic time for it."""
+    note = b"1" * (MB - 512)
+    start = time.perf_counter()
+    read_until_error(_with_note(tarfile.XHDTYPE, len(note), note, tmp_path))
+    assert time.perf_counter() - start < 2
+
+
+def test_a_chain_of_extended_headers_ends(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("note")
+    info.type = tarfile.XHDTYPE
+    (tmp_path / "a.tar").write_bytes(info.tobuf() * 20_000 + tarfile.TarInfo("1.jpg").tobuf())
+    members, said = read_until_error(tmp_path / "a.tar")
+    assert not members
+    assert "damaged" in said
+
+
+def test_a_negative_size_is_damage(tmp_path: Path) -> None:
+    block = bytearray(tarfile.TarInfo("1.jpg").tobuf())
+    block[124:136] = b"\xff" * 11 + b"\0"
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    (tmp_path / "a.tar").write_bytes(block + bytes(1024))
+    assert "damaged" in read_until_error(tmp_path / "a.tar")[1]
+
+
+def test_an_xz_file_may_not_ask_for_gigabytes_of_memory(tmp_path: Path) -> None:
+    packed = bytearray(lzma.compress(write_tar(tmp_path / "t", PHOTOS).read_bytes()))
+    length = (packed[12] + 1) * 4
+    assert packed[14:16] == b"\x21\x01"
+    packed[16] = 38  # a dictionary of 2 GB
+    packed[12 + length - 4 : 12 + length] = struct.pack("<I", zlib.crc32(packed[12 : 12 + length - 4]))
+    (tmp_path / "a.tar.xz").write_bytes(packed)
+    members, said = read_until_error(tmp_path / "a.tar.xz")
+    assert not members
+    assert "too much memory" in said
+
+
+@pytest.mark.parametrize("kind", TARS)
+def test_a_cut_archive_gives_what_stands_before_the_cut(kind: str, tmp_path: Path) -> None:
+    files = {f"{i}.jpg": os.urandom(300_000) for i in range(4)}
+    path = KINDS[kind](tmp_path / "photos", files)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * 0.63)])
+    members, said = read_until_error(path)
+    assert {m.name: m.data for m in members} == {name: files[name] for name in ("0.jpg", "1.jpg")}
+    assert said == f"{path} is damaged or cut off; delete it and fetch it again."
+
+
+@pytest.mark.parametrize("kind", TARS)
+def test_a_cut_in_what_is_not_wanted_is_noticed(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path / "a", {"1.jpg": b"1", "large.bin": os.urandom(MB)})
+    path.write_bytes(path.read_bytes()[: MB // 2])
+    members, said = read_until_error(path)
+    assert members == [Member("1.jpg", b"1")]
+    assert "cut off" in said
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
+def test_a_flipped_bit_is_noticed(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path / "a", {f"{i}.jpg": os.urandom(MB) for i in range(2)})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    assert "damaged" in read_until_error(path)[1]
+
+
+def test_a_cut_header_behind_an_extended_one_is_noticed(tmp_path: Path) -> None:
+    whole = write_tar(tmp_path / "a.tar", {"1.jpg": b"1", "x" * 200 + ".jpg": b"2"}, "w").read_bytes()
+    second = whole.find(b"././@LongLink")
+    second = second if second > 0 else whole.find(b"././@PaxHeader")
+    assert second == 1024
+    for end in (second + 300, second + 512, second + 1024, second + 1100):
+        (tmp_path / "a.tar").write_bytes(whole[:end])
+        members, said = read_until_error(tmp_path / "a.tar")
+        assert members == [Member("1.jpg", b"1")]
+        assert "cut off" in said
+
+
+@pytest.mark.parametrize("end", [0.3, 0.9, 0.99])
+def test_a_cut_zip_is_said_to_be_cut(end: float, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", PHOTOS)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * end)])
+    members, said = read_until_error(path)
+    assert not members
+    assert "a.zip is damaged or cut off; delete it and fetch it again." in said
+
+
+def test_a_damaged_member_of_a_zip_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", PHOTOS, zipfile.ZIP_STORED)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(PHOTOS["images/Cat_2.jpg"], bytes(1500)))
+    found = read(path)
+    assert found.pop("images/Cat_2.jpg") == "is damaged in the archive; fetch the archive again"
+    assert found == {name: data for name, data in PHOTOS.items() if "2" not in name}
+
+
+def test_a_zip_that_points_outside_itself_does_no_harm(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"1.jpg": b"1", "2.jpg": b"2"})
+    data = bytearray(path.read_bytes())
+    first = data.find(b"PK\1\2")
+    data[first + 42 : first + 46] = struct.pack("<I", 2**31)
+    path.write_bytes(data)
+    assert read(path) == {"1.jpg": "is damaged in the archive; fetch the archive again", "2.jpg": b"2"}
+
+
+def test_any_flipped_byte_ends_in_a_sentence_or_in_photos(tmp_path: Path) -> None:
+    """A small fuzz: whatever the damage, nothing but ArchiveError comes out."""
+    raised = 0
+    for kind in KINDS:
+        whole = KINDS[kind](tmp_path / "a", {f"{i}.jpg": b"%d" % i * 30 for i in range(3)}).read_bytes()
+        for at in range(0, min(len(whole), 2200), 7):
+            data = bytearray(whole)
+            data[at] ^= 0xFF
+            (tmp_path / "a").write_bytes(data)
+            try:
+                list(read_archive(tmp_path / "a", lambda name: True, limits=SMALL))
+            except ArchiveError:
+                raised += 1
+    assert raised > 100
+
+
+def test_what_is_no_archive_is_told_what_is_one(tmp_path: Path) -> None:
+    contents = {
+        "page": b"<!DOCTYPE html><html>",
+        "zeros": bytes(20_000),
+        "empty": b"",
+        "text": b"hello" * 999,
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        _, said = read_until_error(tmp_path / name)
+        assert f"{name} is no zip, tar, tar.gz, tar.bz2 or tar.xz file" in said
+        assert ("web page" in said) == (name == "page")
+
+
+def test_a_packed_file_that_holds_no_tar_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg.gz").write_bytes(gzip.compress(b"\xff\xd8\xff" * 1000))
+    assert "packed, but holds no tar file" in read_until_error(tmp_path / "photo.jpg.gz")[1]
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "b.zip", {"inner.jpg": b"1"}).read_bytes()
+    path = write_tar(tmp_path / "a", {"outer.jpg": b"2", "b.zip": inner})
+    assert zipfile.is_zipfile(path)
+    assert read(path) == {"outer.jpg": b"2"}
+
+
+def test_a_zip_behind_a_program_is_a_zip(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", PHOTOS)
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    assert read(path) == PHOTOS
+
+
+def test_a_missing_file_is_named_and_another_name_is_used_where_given(tmp_path: Path) -> None:
+    assert str(tmp_path / "a.zip") in read_until_error(tmp_path / "a.zip")[1]
+    assert "There is no file s3://b/a.zip" in read_until_error(tmp_path, called="s3://b/a.zip")[1]
+
+
+def test_an_error_of_the_caller_is_not_called_damage(tmp_path: Path) -> None:
+    def ask(name: str) -> bool:
+        raise ValueError("mine")
+
+    for kind in KINDS:
+        with pytest.raises(ValueError, match="mine"):
+            list(read_archive(KINDS[kind](tmp_path / "a", PHOTOS), ask))
+
+
+def test_an_archive_that_is_left_early_is_closed(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from fastclf.collect.archives import read_archive\n"
+        "for p in sys.argv[1:]:\n"
+        "    members = read_archive(pathlib.Path(p), lambda name: True)\n"
+        "    next(members); members.close()\n"
+    )
+    paths = [KINDS[kind](tmp_path / kind, PHOTOS) for kind in KINDS]
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", code, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -1,0 +1,906 @@
+"""Fetching from a server that misbehaves in every way, and from addresses that nobody may fetch."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastclf.collect import fetch as fetch_module
+from fastclf.collect.addresses import AddressRule, RefusedAddressError, is_public
+from fastclf.collect.fetch import MAX_REDIRECTS, Answer, Fetcher, FetchError, StoppedError
+
+from ..drawing import draw_scene, encode
+from . import web as bad
+from .web import Exchange, Web, compose, make_certificate, ranged, redirect, status
+
+MB = 2**20
+PHOTO = encode(draw_scene("fetch"), "JPEG")
+NAMES = {"photos.example": "127.0.0.1", "other.example": "127.0.0.1"}
+OLD = bytes(range(250)) * 1200
+NEW = bytes(reversed(OLD))
+
+# fmt: off
+PRIVATE = [
+    "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.8.8", "169.254.169.254",
+    "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1",
+    "203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1",
+    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:0:7f00:1", "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1", "2002:7f00:1::", "2002:c0a8:101::1", "2001:0:7f00:1::1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe", "2001:db8::1", "100::1", "fc00::1", "fd00:ec2::254", "fe80::1",
+    "fe80::1%lo", "fec0::1", "ff02::1", "ff0e::1",
+]
+PUBLIC = [
+    "1.1.1.1", "93.184.216.34", "172.15.0.1", "172.32.0.1", "223.255.255.1", "2606:4700:4700::1111",
+    "2a00:1450:4001:81b::200e", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1",
+]
+SPELLINGS = [
+    "127.0.0.1", "127.1", "127.0.1", "0", "0.0.0.0", "2130706433", "0x7f000001", "0x7f.1", "0X7F.0.0.1",
+    "0177.0.0.1", "017700000001", "127.0.0.01", "localhost", "LOCALHOST", "localhost.", "127.0.0.1.", "10.1.2.3",
+    "0xa9fea9fe", "2852039166", "169.254.169.254", "100.100.100.200", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[fc00::1]", "[fe80::1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+    "[ff02::1]", "\uff11\uff12\uff17.\uff10.\uff10.\uff11", "127\u30020\u30020\u30021",
+]
+# {address: words of the reason}
+NO_ADDRESSES = {
+    "ftp://1.1.1.1/a.jpg": "begin with http", "file:///etc/passwd": "begin with http",
+    "gopher://1.1.1.1:80/": "begin with http", "data:image/png;base64,AAAA": "begin with http",
+    "//1.1.1.1/a.jpg": "begin with http", "photos/a.jpg": "begin with http", "": "begin with http",
+    "http://": "no host", "http:///a.jpg": "no host", "http://:80/a.jpg": "no host",
+    "http://user:secret@1.1.1.1/a.jpg": "password", "http://user@1.1.1.1/": "user name",
+    "http://@1.1.1.1/": "user name", "http://1.1.1.1\\@127.0.0.1/": "user name",
+    "http://1.1.1.1:22/": "port 22", "http://1.1.1.1:8080/": "port 8080", "https://1.1.1.1:8443/": "port 8443",
+    "http://1.1.1.1:0/": "port 0", "http://1.1.1.1:99999/": "no address", "http://1.1.1.1:http/": "no address",
+    "http://[::1/": "no address", "http://[broken]/": "no address",
+    "http://" + "a" * 70 + "\u00fc.example/": "no address",
+}
+NO_HOSTS = [
+    "exa mple.com", "exa\0mple.com", "a" * 64 + ".example", "a." * 200 + "example", ".example.",
+    "%31%32%37.0.0.1", "127.0.0.1%00.example", "[fe80::1%25lo]", "example\udc80.com", "xn--.example", "\u00ad",
+]
+FORBIDDEN = [
+    "http://10.0.0.1/a.jpg", "http://169.254.169.254/latest/", "http://100.100.100.200/", "http://127.0.0.1/",
+    "http://2130706433/", "http://[::1]:{port}/a.jpg", "http://[::ffff:127.0.0.1]:{port}/a.jpg", "//10.0.0.1/a.jpg",
+    "http://192.168.0.1:{port}/a.jpg", "http://photos.example:22/", "http://user:secret@photos.example:{port}/a.jpg",
+    "file:///etc/passwd", "FILE:///etc/passwd", "ftp://photos.example/a.jpg", "data:image/png;base64,AAAA",
+    "javascript:alert(1)",
+]
+NO_HTTP = {
+    "tls alert": bad.garbage(), "html": bad.garbage(b"<html>no header at all</html>\r\n\r\n"),
+    "bytes": bad.garbage(bytes(range(256)) * 1000), "headers": bad.huge_headers(), "endless": bad.huge_headers(None),
+    "length \u00b2": bad.garbage(b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nx"),
+    "length -5": bad.garbage(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx"),
+    "two lengths": bad.garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 7\r\n\r\nx"),
+    "no chunk": bad.garbage(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n"),
+}
+CUT_OFF = {
+    "nothing": bad.garbage(b""), "half a header": bad.garbage(b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "short": bad.wrong_length(PHOTO, len(PHOTO) + 1000), "reset": bad.reset(),
+    "reset after headers": bad.reset(PHOTO, after=0), "reset midway": bad.reset(PHOTO, after=1000),
+    "half a chunk": bad.garbage(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+}
+# fmt: on
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download that breaks off is tried again at once."""
+    monkeypatch.setattr(fetch_module, "_PAUSES", (0.01,) * 4)
+
+
+def build_fetcher(*servers: Web, stop: threading.Event | None = None) -> Fetcher:
+    return Fetcher(AddressRule(frozenset(server.address for server in servers), NAMES), stop=stop)
+
+
+@pytest.fixture
+def fetcher(web: Web) -> Iterator[Fetcher]:
+    with closing(build_fetcher(web)) as client:
+        yield client
+
+
+@pytest.fixture
+def plain() -> Iterator[Fetcher]:
+    """A fetcher that may fetch from the public web alone, as makers have it."""
+    with closing(Fetcher()) as client:
+        yield client
+
+
+def fetch(fetcher: Fetcher, url: str, max_bytes: int = MB, seconds: float = 5) -> Answer:
+    return fetcher.get(url, max_bytes=max_bytes, seconds=seconds)
+
+
+def refusal(call: Callable[..., object], *args: Any, **options: Any) -> FetchError:
+    """Return the error of a fetch, whose reason is one clause without the address."""
+    with pytest.raises(FetchError) as caught:
+        call(*args, **options)
+    error = caught.value
+    assert error.reason == str(error)
+    assert error.reason[0].islower()
+    assert not error.reason.endswith(".")
+    assert error.reason.isprintable()
+    assert "://" not in error.reason.replace("http:// or https://", "")
+    assert "secret" not in error.reason
+    assert len(error.reason) < 160
+    return error
+
+
+@contextlib.contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    begin = time.monotonic()
+    yield
+    assert time.monotonic() - begin < seconds
+
+
+def answer_lookups(monkeypatch: pytest.MonkeyPatch, name: str, *answers: list[str] | Exception) -> list[str]:
+    """Let a name have these addresses, one answer after the other; returns the list of its look-ups."""
+    real, lookups = socket.getaddrinfo, []
+
+    def look_up(host: Any, port: Any, *args: Any, **options: Any) -> list[Any]:
+        if (host.decode() if isinstance(host, bytes) else host) != name:
+            return real(host, port, *args, **options)
+        lookups.append(name)
+        answer = answers[min(len(lookups), len(answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        kinds = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in answer]
+        return [(k, socket.SOCK_STREAM, 6, "", (a, port)) for k, a in zip(kinds, answer, strict=True)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return lookups
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_of_no_public_network_is_not_fetched_from(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_an_address_of_the_public_network_is_fetched_from(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+def test_no_spelling_of_a_private_address_reaches_it(host: str, web: Web, plain: Fetcher) -> None:
+    web.photo("/a.jpg", PHOTO)
+    port = web.address[1]
+    with closing(Fetcher(AddressRule(frozenset({("93.184.216.34", port)})))) as other_ports_too:
+        refusal(fetch, other_ports_too, f"http://{host}:{port}/a.jpg")
+    refusal(fetch, plain, f"http://{host}/a.jpg")
+    assert not web.hits
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+def test_what_is_no_plain_web_address_is_refused(url: str, plain: Fetcher) -> None:
+    with pytest.raises(RefusedAddressError, match=NO_ADDRESSES[url]):
+        AddressRule().split(url)
+    error = refusal(fetch, plain, url)
+    assert NO_ADDRESSES[url] in error.reason
+    assert error.lasting
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_a_host_that_is_none_is_a_sentence(
+    host: str, plain: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look_up(name: Any, *_: Any, **__: Any) -> list[Any]:
+        if isinstance(name, str):
+            name.encode("idna")  # as the real one does
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    refusal(fetch, plain, f"http://{host}/a.jpg")
+
+
+def test_a_url_is_sent_in_ascii_and_without_its_fragment(web: Web, fetcher: Fetcher) -> None:
+    web.photo("/b%C3%A4r%20a.jpg", PHOTO)
+    url = web.url("/b\u00e4r a.jpg?q=\u00e4&r=%20#part", "PHOTOS.example")
+    assert fetch(fetcher, url).body == PHOTO
+    assert web.hits[0].query == "q=%C3%A4&r=%20"
+
+
+def test_a_line_end_in_a_url_makes_no_header(web: Web, fetcher: Fetcher) -> None:
+    for path in (
+        "/a\r\nX-Evil: 1",
+        "/a HTTP/1.1\r\nX-Evil: 1\r\nX: y",
+        "/a%0d%0aX-Evil: 1",
+        "/a?\r\nX-Evil: 1",
+    ):
+        refusal(fetch, fetcher, web.url(path))
+    assert not any("x-evil" in hit.headers for hit in web.hits)
+
+
+def test_allowing_one_address_and_port_allows_no_other(web: Web) -> None:
+    url, port = web.photo("/a.jpg", PHOTO), web.address[1]
+    for allowed, words in ((("127.0.0.2", port), "127.0.0.1"), (("127.0.0.1", port + 1), f"port {port}")):
+        with closing(Fetcher(AddressRule(frozenset({allowed})))) as client:
+            assert words in refusal(fetch, client, url).reason
+    assert not web.hits
+
+
+@pytest.mark.parametrize("private", ["10.0.0.1", "127.0.0.1", "::1", "::ffff:169.254.169.254"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_name_with_one_private_address_among_public_ones_is_refused(
+    private: str, first: bool, plain: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = ["93.184.216.34", "2606:4700:4700::1111"]
+    answer_lookups(monkeypatch, "mixed.example", [private, *public] if first else [*public, private])
+    error = refusal(fetch, plain, "http://mixed.example/a.jpg")
+    assert error.lasting
+    assert private in error.reason
+
+
+def test_the_checked_address_is_the_one_connected_to(
+    web: Web, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.photo("/a.jpg", PHOTO)
+    lookups = answer_lookups(monkeypatch, "changing.example", ["127.0.0.1"], ["::1"], ["10.0.0.1"])
+    assert fetch(fetcher, web.url("/a.jpg", "changing.example")).body == PHOTO
+    assert len(lookups) == 1
+
+
+def test_a_name_that_turns_private_is_refused_at_its_next_connection(
+    web: Web, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.add("/a.jpg", bad.hang_up(PHOTO))
+    answer_lookups(monkeypatch, "changing.example", ["127.0.0.1"], ["10.0.0.1"])
+    url = web.url("/a.jpg", "changing.example")
+    assert fetch(fetcher, url).body == PHOTO
+    time.sleep(0.02)
+    assert "10.0.0.1" in refusal(fetch, fetcher, url).reason
+    assert web.count("/a.jpg") == 1
+
+
+@pytest.mark.parametrize("code", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_a_name_that_cannot_be_looked_up_is_a_sentence(
+    code: int, plain: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_lookups(monkeypatch, "nowhere.example", socket.gaierror(code, "no"))
+    error = refusal(fetch, plain, "http://nowhere.example/a.jpg")
+    assert "nowhere.example" in error.reason
+    assert not error.lasting or code == socket.EAI_NONAME
+
+
+def test_a_photo_arrives_whole_with_its_headers_and_its_address(web: Web, fetcher: Fetcher) -> None:
+    web.photo("/a.jpg", PHOTO)
+    url = web.url("/a.jpg", "photos.example")
+    answer = fetch(fetcher, url, max_bytes=len(PHOTO))
+    assert (answer.url, answer.status, answer.body) == (url, 200, PHOTO)
+    assert answer.headers["content-type"] == "image/jpeg"
+
+
+def test_a_request_holds_nothing_but_what_it_needs(web: Web, fetcher: Fetcher) -> None:
+    fetcher.get(web.photo("/a.jpg", PHOTO), max_bytes=MB, seconds=5, accept="image/*")
+    headers = web.hits[0].headers
+    assert headers["host"] == f"127.0.0.1:{web.address[1]}"
+    assert (headers["accept"], headers["accept-encoding"]) == ("image/*", "identity")
+    assert set(headers) <= {"host", "accept", "accept-encoding", "user-agent", "connection"}
+
+
+def test_cookies_are_neither_kept_nor_sent_on(web: Web, fetcher: Fetcher) -> None:
+    url = web.add("/a.jpg", bad.set_cookie(PHOTO))
+    web.add("/go", redirect("/a.jpg", headers={"Set-Cookie": "hop=1"}))
+    for address in (web.url("/go"), url, url):
+        assert fetch(fetcher, address).body == PHOTO
+    assert len(web.hits) == 4
+    assert not any({"cookie", "referer"} & hit.headers.keys() for hit in web.hits)
+
+
+def test_passwords_that_lie_around_are_not_sent(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("default login user password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    web.add("/a.jpg", status(401, {"WWW-Authenticate": 'Basic realm="x"'}))
+    with closing(build_fetcher(web)) as client:
+        assert refusal(fetch, client, web.url("/a.jpg", "photos.example")).status == 401
+    assert [hit.headers.get("authorization") for hit in web.hits] == [None]
+
+
+def test_no_proxy_is_taken_from_the_environment(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Web() as proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url(""))
+            monkeypatch.setenv(name.lower(), proxy.url(""))
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            monkeypatch.delenv("no_proxy", raising=False)
+        web.photo("/a.jpg", PHOTO)
+        with closing(build_fetcher(web)) as client:
+            assert fetch(client, web.url("/a.jpg", "photos.example")).body == PHOTO
+            refusal(fetch, client, "http://10.0.0.1/a.jpg")
+            refusal(fetch, client, "https://10.0.0.1/a.jpg")
+        assert not proxy.hits
+
+
+def test_threads_that_share_a_fetcher_get_their_own_photos(web: Web, fetcher: Fetcher) -> None:
+    photos = {f"/{i}.jpg": bytes([i]) * (1000 + i) for i in range(60)}
+    for path, data in photos.items():
+        web.photo(path, data)
+    urls = [web.url(path, host) for path in photos for host in NAMES]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda url: fetch(fetcher, url), urls))
+    assert [answer.body for answer in answers] == [data for data in photos.values() for _ in NAMES]
+    assert [answer.url for answer in answers] == urls
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 410, 413, 418, 451])
+def test_what_a_server_will_not_give_is_not_asked_for_again(code: int, web: Web, fetcher: Fetcher) -> None:
+    error = refusal(fetch, fetcher, web.add("/a.jpg", status(code, {}, b"<html>no</html>")))
+    assert (error.status, error.lasting, error.retry_after) == (code, True, None)
+    assert f"answered {code}" in error.reason
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504, 507, 520, 522])
+def test_what_a_server_cannot_give_now_is_worth_another_try(code: int, web: Web, fetcher: Fetcher) -> None:
+    error = refusal(fetch, fetcher, web.add("/a.jpg", status(code)))
+    assert (error.status, error.lasting, error.retry_after) == (code, False, None)
+
+
+def test_a_status_that_nobody_knows_is_a_sentence(web: Web, fetcher: Fetcher) -> None:
+    for code in (306, 399, 499, 599, 799):
+        assert refusal(fetch, fetcher, web.add("/a.jpg", status(code))).status == code
+
+
+@pytest.mark.parametrize(("value", "wait"), [(3, 3), (0, 0), ("120", 120), ("soon", None)])
+def test_retry_after_is_read_in_seconds(value: Any, wait: float | None, web: Web, fetcher: Fetcher) -> None:
+    url = web.add("/a.jpg", bad.limited(1, value, PHOTO))
+    assert refusal(fetch, fetcher, url).retry_after == wait
+    assert fetch(fetcher, url).body == PHOTO
+
+
+def test_retry_after_is_read_as_a_date(web: Web, fetcher: Fetcher) -> None:
+    wait = refusal(fetch, fetcher, web.add("/a", bad.limited(1, 90, PHOTO, dated=True))).retry_after
+    assert wait is not None
+    assert 85 < wait <= 91
+    past = "Wed, 21 Oct 2015 07:28:00 GMT"
+    assert not refusal(fetch, fetcher, web.add("/b", bad.limited(1, past, PHOTO))).retry_after
+
+
+@pytest.mark.parametrize("zone", ["GMT", "+99999999999999999"])
+@pytest.mark.parametrize(
+    "day", ["Mon, 01 Jan 2024", "Mon, 99 Foo 2024", "Mon, 01 Jan 99999", "Fri, 31 Dec 9999"]
+)
+def test_a_senseless_date_to_come_back_is_no_accident(
+    day: str, zone: str, web: Web, fetcher: Fetcher
+) -> None:
+    url = web.add("/a.jpg", bad.limited(1, f"{day} 23:59:59 {zone}", PHOTO))
+    assert 0 <= (refusal(fetch, fetcher, url).retry_after or 0) <= 7 * 86400
+
+
+@pytest.mark.parametrize("value", ["", "-5", "\u00b2", "1e9", "nan", "9" * 5000])
+def test_a_senseless_wait_is_no_accident(value: str, web: Web, fetcher: Fetcher) -> None:
+    url = web.add("/a.jpg", bad.limited(1, value, PHOTO))
+    assert 0 <= (refusal(fetch, fetcher, url).retry_after or 0) <= 7 * 86400
+
+
+@pytest.mark.parametrize("how", NO_HTTP)
+def test_an_answer_that_is_no_http_is_a_sentence(how: str, web: Web, fetcher: Fetcher) -> None:
+    with no_longer_than(2):
+        error = refusal(fetch, fetcher, web.add("/a.jpg", NO_HTTP[how]))
+    assert "no HTTP" in error.reason
+    assert (error.lasting, error.status) == (True, None)
+
+
+@pytest.mark.parametrize("how", CUT_OFF)
+def test_an_answer_that_is_cut_off_is_worth_another_try(how: str, web: Web, fetcher: Fetcher) -> None:
+    error = refusal(fetch, fetcher, web.add("/a.jpg", CUT_OFF[how]))
+    assert "cut off" in error.reason
+    assert (error.lasting, error.status) == (False, None)
+
+
+@pytest.mark.parametrize("code", [None, 503])
+def test_the_next_try_of_a_flaky_server_is_as_good_as_the_first(
+    code: int | None, web: Web, fetcher: Fetcher
+) -> None:
+    url = web.add("/a.jpg", bad.flaky(2, PHOTO, code))
+    for _ in range(2):
+        assert not refusal(fetch, fetcher, url).lasting
+    assert fetch(fetcher, url).body == PHOTO
+
+
+def test_a_server_that_is_not_there_is_a_sentence() -> None:
+    with Web() as gone:
+        pass
+    with closing(build_fetcher(gone)) as client:
+        error = refusal(fetch, client, gone.url("/a.jpg"))
+    assert "connected" in error.reason
+    assert not error.lasting
+
+
+def test_bytes_after_a_body_do_not_spoil_the_next_photo(web: Web, fetcher: Fetcher) -> None:
+    forged = compose(200, {}, b"forged")
+    good = web.photo("/good.jpg", PHOTO)
+    for path, rest in {"/long.jpg": PHOTO, "/forged.jpg": forged}.items():
+        url = web.add(path, bad.wrong_length(PHOTO + rest, len(PHOTO)))
+        for _ in range(3):
+            assert fetch(fetcher, url).body == PHOTO
+            assert fetch(fetcher, good).body == PHOTO
+
+
+def test_a_connection_that_was_closed_in_between_is_opened_again(web: Web, fetcher: Fetcher) -> None:
+    url = web.add("/a.jpg", bad.hang_up(PHOTO))
+    for _ in range(3):
+        assert fetch(fetcher, url).body == PHOTO
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed_to_its_end(code: int, web: Web, fetcher: Fetcher) -> None:
+    web.photo("/deep/b.jpg", PHOTO)
+    web.add("/deep/a.jpg", redirect("b.jpg?x=1", code))
+    web.add("/start", redirect(web.url("/deep/a.jpg", "other.example"), code))
+    answer = fetch(fetcher, web.url("/start", "photos.example"))
+    assert answer.body == PHOTO
+    assert answer.url == web.url("/deep/b.jpg?x=1", "other.example")
+
+
+def test_a_chain_of_redirects_is_followed_only_so_far(web: Web, fetcher: Fetcher) -> None:
+    web.photo("/0", PHOTO)
+    for i in range(1, MAX_REDIRECTS + 2):
+        web.add(f"/{i}", redirect(f"/{i - 1}"))
+    assert 3 <= MAX_REDIRECTS <= 10
+    assert fetch(fetcher, web.url(f"/{MAX_REDIRECTS}")).body == PHOTO
+    web.forget()
+    error = refusal(fetch, fetcher, web.url(f"/{MAX_REDIRECTS + 1}"))
+    assert "redirected" in error.reason
+    assert error.lasting
+    assert not web.count("/0")
+
+
+def test_a_loop_of_redirects_ends(web: Web, fetcher: Fetcher) -> None:
+    web.add("/b", redirect("/a"))
+    for url in (web.add("/a", redirect("/b")), web.add("/self", redirect("/self"))):
+        assert refusal(fetch, fetcher, url).lasting
+    assert len(web.hits) <= 2 * (MAX_REDIRECTS + 1)
+
+
+@pytest.mark.parametrize("to", FORBIDDEN)
+def test_every_hop_is_checked_as_the_first_address_is(to: str, web: Web, fetcher: Fetcher) -> None:
+    web.photo("/a.jpg", PHOTO)
+    web.add("/hop", redirect(to.format(port=web.address[1])))
+    url = web.add("/start", redirect(web.url("/hop", "other.example")))
+    assert refusal(fetch, fetcher, url).lasting
+    assert [hit.path for hit in web.hits] == ["/start", "/hop"]
+
+
+def test_a_redirect_to_another_server_of_this_machine_does_not_reach_it(web: Web, fetcher: Fetcher) -> None:
+    with Web() as private:
+        private.photo("/admin", PHOTO)
+        assert refusal(fetch, fetcher, web.add("/a.jpg", redirect(private.url("/admin")))).lasting
+        assert not private.hits
+
+
+@pytest.mark.parametrize(
+    "to", ["http://[broken/", "http://[1.2.3]/", "//[", "http://a:b:c/", "http://a:99999/"]
+)
+def test_a_redirect_to_no_address_is_a_sentence(to: str, web: Web, fetcher: Fetcher) -> None:
+    assert refusal(fetch, fetcher, web.add("/a.jpg", bad.bad_location(to))).lasting
+
+
+@pytest.mark.parametrize("to", [None, ""])
+def test_a_redirect_that_says_not_where_to_is_a_sentence(to: str | None, web: Web, fetcher: Fetcher) -> None:
+    assert refusal(fetch, fetcher, web.add("/a.jpg", bad.bad_location(to))).status == 302
+
+
+def test_a_redirect_in_raw_utf_8_is_followed(web: Web, fetcher: Fetcher) -> None:
+    web.photo("/b%C3%A4r.jpg", PHOTO)
+    url = web.add("/a.jpg", redirect("/b\u00e4r.jpg".encode().decode("latin-1")))
+    assert fetch(fetcher, url).body == PHOTO
+
+
+def test_the_body_of_a_redirect_is_not_waited_for(web: Web, fetcher: Fetcher) -> None:
+    web.photo("/b.jpg", PHOTO)
+
+    def behave(exchange: Exchange) -> None:
+        exchange.send(compose(302, {"Location": "/b.jpg", "Content-Length": "1000000000"}, bytes(1000)))
+        exchange.wait_for_client()
+
+    with no_longer_than(1):
+        assert fetch(fetcher, web.add("/a.jpg", behave)).body == PHOTO
+
+
+@pytest.fixture
+def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """An https server whose certificate is trusted for photos.example."""
+    made = make_certificate(tmp_path, "photos.example")
+    if made is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    certificate, context = made
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with Web(tls=context) as server:
+        yield server
+
+
+def test_a_certificate_is_checked_for_the_name_and_not_the_address(secure: Web) -> None:
+    secure.photo("/a.jpg", PHOTO)
+    with closing(build_fetcher(secure)) as client:
+        assert fetch(client, secure.url("/a.jpg", "photos.example")).body == PHOTO
+        for host in ("other.example", "127.0.0.1"):
+            error = refusal(fetch, client, secure.url("/a.jpg", host))
+            assert "certificate" in error.reason
+            assert error.lasting
+    assert len(secure.hits) == 1
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    secure: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with closing(build_fetcher(secure)) as client:
+        error = refusal(fetch, client, secure.url("/a.jpg", "photos.example"))
+    assert "certificate" in error.reason
+    assert not secure.hits
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "Http", "ht\ttp"])
+def test_https_is_not_left_for_plain_http(scheme: str, secure: Web, web: Web) -> None:
+    web.photo("/a.jpg", PHOTO)
+    secure.add("/a.jpg", redirect(web.url("/a.jpg", "photos.example").replace("http", scheme, 1)))
+    with closing(build_fetcher(secure, web)) as client:
+        assert refusal(fetch, client, secure.url("/a.jpg", "photos.example")).lasting
+    assert not web.hits
+
+
+def test_http_may_lead_to_https_and_https_further(secure: Web, web: Web) -> None:
+    secure.photo("/b.jpg", PHOTO)
+    secure.add("/a.jpg", redirect("/b.jpg"))
+    web.add("/a.jpg", redirect(secure.url("/a.jpg", "photos.example")))
+    with closing(build_fetcher(secure, web)) as client:
+        assert fetch(client, web.url("/a.jpg", "photos.example")).body == PHOTO
+
+
+def test_a_server_that_speaks_no_tls_is_a_sentence(web: Web, fetcher: Fetcher) -> None:
+    url = web.add("/a.jpg", bad.garbage()).replace("http:", "https:")
+    with no_longer_than(1):
+        refusal(fetch, fetcher, url, seconds=0.4)
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_without_an_end_is_left_at_the_limit(chunked: bool, web: Web, fetcher: Fetcher) -> None:
+    with no_longer_than(2):
+        error = refusal(fetch, fetcher, web.add("/a.jpg", bad.endless(chunked=chunked)))
+    assert "1 MB" in error.reason
+    assert error.lasting
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length_before_it_comes(web: Web, fetcher: Fetcher) -> None:
+    url = web.add("/a.jpg", bad.wrong_length(PHOTO, 10**9, hold=True))
+    with no_longer_than(1):
+        error = refusal(fetch, fetcher, url)
+    assert "953.7 MB" in error.reason
+    assert error.lasting
+
+
+def test_the_limit_is_the_last_size_that_is_fetched(web: Web, fetcher: Fetcher) -> None:
+    url = web.photo("/a.jpg", bytes(1000))
+    assert len(fetch(fetcher, url, max_bytes=1000).body) == 1000
+    assert refusal(fetch, fetcher, url, max_bytes=999).lasting
+
+
+def test_a_compressed_body_that_was_not_asked_for_is_refused(web: Web, fetcher: Fetcher) -> None:
+    error = refusal(fetch, fetcher, web.add("/a.jpg", bad.gzipped(PHOTO)))
+    assert "gzip" in error.reason
+    assert error.lasting
+
+
+def send_hints(exchange: Exchange) -> None:
+    """Say "go on" for ever, as HTTP allows."""
+    while True:
+        exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
+        exchange.sleep(0.01)
+
+
+SLOW = {
+    "silence": bad.silent(),
+    "body": bad.slow_drip(PHOTO, 0.02),
+    "headers": bad.slow_headers(0.02),
+    "last byte": bad.wrong_length(PHOTO, len(PHOTO) + 1, hold=True),
+    "chunks": bad.endless(chunk=b"x", head=b"y", pause=0.001),
+    "hints": send_hints,
+}
+
+
+@contextlib.contextmanager
+def mute_port(backlog: int = 5) -> Iterator[tuple[str, int]]:
+    """A port that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as listener:
+        yield ("127.0.0.1", listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def full_port() -> Iterator[tuple[str, int]]:
+    """A port whose queue is full, so that a further connection waits."""
+    with mute_port(backlog=0) as address, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(address)
+        yield address
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_no_server_stretches_the_time_limit(how: str, web: Web, fetcher: Fetcher) -> None:
+    with no_longer_than(0.9):
+        error = refusal(fetch, fetcher, web.add("/a.jpg", SLOW[how]), seconds=0.4)
+    assert "0.4 s" in error.reason
+    assert not error.lasting
+
+
+def test_the_time_limit_is_for_all_redirects_together(web: Web, fetcher: Fetcher) -> None:
+    web.delay = 0.15
+    web.photo("/0", PHOTO)
+    for i in range(1, 5):
+        web.add(f"/{i}", redirect(f"/{i - 1}"))
+    with no_longer_than(0.8):
+        assert "0.4 s" in refusal(fetch, fetcher, web.url("/4"), seconds=0.4).reason
+
+
+def test_the_time_limit_holds_for_a_slow_look_up(plain: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: Any, **__: Any) -> list[Any]:
+        time.sleep(1.5)
+        raise socket.gaierror(socket.EAI_AGAIN, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with no_longer_than(1):
+        assert not refusal(fetch, plain, "http://slow.example/a.jpg", seconds=0.4).lasting
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a port's queue is filled as Linux counts it")
+def test_the_time_limit_holds_for_a_slow_connection() -> None:
+    with (
+        full_port() as address,
+        closing(Fetcher(AddressRule(frozenset({address})))) as client,
+        no_longer_than(0.9),
+    ):
+        assert not refusal(fetch, client, f"http://127.0.0.1:{address[1]}/", seconds=0.4).lasting
+
+
+def test_the_time_limit_holds_while_tls_is_agreed_on() -> None:
+    with (
+        mute_port() as address,
+        closing(Fetcher(AddressRule(frozenset({address})))) as client,
+        no_longer_than(0.9),
+    ):
+        assert not refusal(fetch, client, f"https://127.0.0.1:{address[1]}/", seconds=0.4).lasting
+
+
+def test_one_fetch_does_not_shorten_the_time_of_another(web: Web, fetcher: Fetcher) -> None:
+    def behave(exchange: Exchange) -> None:
+        exchange.sleep(0.4)
+        exchange.answer(200, {}, PHOTO)
+
+    slow, late = web.add("/slow.jpg", bad.silent()), web.add("/late.jpg", behave)
+    with ThreadPoolExecutor(2) as threads:
+        patient = threads.submit(fetch, fetcher, late)
+        refusal(fetch, fetcher, slow, seconds=0.2)
+        assert patient.result().body == PHOTO
+    assert fetch(fetcher, late).body == PHOTO
+
+
+def ends_when_told(url: str, address: tuple[str, int]) -> None:
+    """Fetch, set the stop event after 0.2 s, and see that the fetch ends within a second."""
+    stop = threading.Event()
+    timer = threading.Timer(0.2, stop.set)
+    timer.start()
+    with closing(Fetcher(AddressRule(frozenset({address})), stop=stop)) as client:
+        with no_longer_than(1.2), pytest.raises((StoppedError, FetchError)) as caught:
+            fetch(client, url, seconds=3)
+        assert isinstance(caught.value, StoppedError)
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_the_stop_event_ends_a_running_fetch(how: str, web: Web) -> None:
+    ends_when_told(web.add("/a.jpg", SLOW[how]), web.address)
+
+
+def test_the_stop_event_ends_the_agreeing_on_tls() -> None:
+    with mute_port() as address:
+        ends_when_told(f"https://127.0.0.1:{address[1]}/a.jpg", address)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a port's queue is filled as Linux counts it")
+def test_the_stop_event_ends_the_wait_for_a_connection() -> None:
+    with full_port() as address:
+        ends_when_told(f"http://127.0.0.1:{address[1]}/a.jpg", address)
+
+
+def test_the_stop_event_ends_all_threads(web: Web) -> None:
+    stop = threading.Event()
+    url = web.add("/a.jpg", bad.silent())
+    with closing(build_fetcher(web, stop=stop)) as client, ThreadPoolExecutor(8) as threads:
+        running = [threads.submit(fetch, client, url, seconds=3) for _ in range(8)]
+        time.sleep(0.2)
+        stop.set()
+        with no_longer_than(1):
+            assert all(isinstance(one.exception(), StoppedError) for one in running)
+
+
+def test_nothing_is_asked_for_after_the_stop_event(web: Web, tmp_path: Path) -> None:
+    stop = threading.Event()
+    url = web.photo("/a.jpg", PHOTO)
+    with closing(build_fetcher(web, stop=stop)) as client:
+        assert fetch(client, url).body == PHOTO
+        stop.set()
+        with pytest.raises(StoppedError):
+            fetch(client, url)
+        with pytest.raises(StoppedError):
+            client.save(url, tmp_path / "a", max_bytes=MB)
+    assert len(web.hits) == 1
+    assert not (tmp_path / "a").exists()
+
+
+def save(fetcher: Fetcher, url: str, path: Path, max_bytes: int = MB) -> bytes:
+    fetcher.save(url, path, max_bytes=max_bytes)
+    return path.read_bytes()
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
+    """Stop the download of OLD on its way, so that a part is left behind; returns its address."""
+    stop = threading.Event()
+
+    def behave(exchange: Exchange) -> None:
+        headers = {"ETag": ranged(OLD).etag, "Content-Length": str(len(OLD) + (at_least == len(OLD)))}
+        exchange.send(compose(200, headers, OLD[: at_least + 50_000]))
+        exchange.wait_for_client()
+
+    def progress(done: int, _: int | None) -> None:
+        if done >= at_least:
+            stop.set()
+
+    url = web.add("/file", behave)
+    with closing(build_fetcher(web, stop=stop)) as client, pytest.raises(StoppedError):
+        client.save(url, path, max_bytes=MB, progress=progress)
+    assert not path.exists()
+    web.forget()
+    return url
+
+
+# {what the server does: (how, what comes of it)} once a part of OLD has been fetched
+ANEW = {
+    "changed": (ranged(NEW), NEW),
+    "shorter": (ranged(NEW[:10]), NEW[:10]),
+    "no ranges": (ranged(OLD, honour=False), OLD),
+    "changed, no ranges": (ranged(NEW, honour=False), NEW),
+    "no validator": (ranged(NEW, validator=None), NEW),
+}
+WRONG = {
+    "changed": ranged(NEW, heed_if_range=False),
+    "grown": ranged(NEW + NEW, heed_if_range=False),
+    "shorter": ranged(NEW[:10], heed_if_range=False),
+    "later part": ranged(OLD, shift=7),
+    "earlier part": ranged(OLD, shift=-7),
+    "small parts": ranged(OLD, most=50_000),
+}
+FAILING = {
+    "404": status(404),
+    "503": status(503),
+    "reset": bad.reset(),
+    "short": bad.wrong_length(OLD, len(OLD) + 1),
+    "endless": bad.endless(),
+    "private": redirect("http://10.0.0.1/"),
+}
+
+
+def test_a_file_is_saved_whole_and_nothing_beside_it(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    web.add("/file", ranged(OLD))
+    url = web.add("/go", redirect("/file"))
+    fetcher.save(url, tmp_path / "file", max_bytes=MB, progress=lambda *at: told.append(at))
+    assert (tmp_path / "file").read_bytes() == OLD
+    assert names_in(tmp_path) == ["file"]
+    assert told[-1] == (len(OLD), len(OLD))
+    assert told == sorted(told)
+
+
+def test_a_broken_download_goes_on_where_it_broke(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    server = ranged(OLD, break_after=100_000, breaks=2)
+    assert save(fetcher, web.add("/file", server), tmp_path / "file") == OLD
+    asked = [(hit.headers.get("range"), hit.headers.get("if-range")) for hit in web.hits]
+    assert asked == [(None, None), ("bytes=100000-", server.etag), ("bytes=200000-", server.etag)]
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_a_stopped_download_goes_on_at_the_next_call(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    url = begin_download(web, tmp_path / "file")
+    web.add("/file", ranged(OLD))
+    told: list[tuple[int, int | None]] = []
+    fetcher.save(url, tmp_path / "file", max_bytes=MB, progress=lambda *at: told.append(at))
+    assert (tmp_path / "file").read_bytes() == OLD
+    (hit,) = web.hits
+    begin = int(hit.headers["range"].removeprefix("bytes=").removesuffix("-"))
+    assert begin >= 50_000
+    assert told[0][0] > begin
+    assert {total for _, total in told} == {len(OLD)}
+    assert names_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("how", ANEW)
+def test_a_download_begins_anew_where_it_cannot_go_on(
+    how: str, web: Web, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    server, whole = ANEW[how]
+    url = begin_download(web, tmp_path / "file")
+    web.add("/file", server)
+    assert save(fetcher, url, tmp_path / "file") == whole
+    assert names_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_parts_that_do_not_fit_together_never_make_a_file(
+    how: str, web: Web, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    url = begin_download(web, tmp_path / "file")
+    web.add("/file", WRONG[how])
+    with contextlib.suppress(FetchError):
+        assert save(fetcher, url, tmp_path / "file") == WRONG[how].data
+    web.add("/file", ranged(OLD))
+    assert save(fetcher, url, tmp_path / "file") == OLD
+
+
+@pytest.mark.parametrize("validator", ["etag", "weak", "date", None])
+@pytest.mark.parametrize("heed_if_range", [True, False])
+def test_a_file_that_changes_while_it_comes_is_never_mixed(
+    validator: str | None, heed_if_range: bool, web: Web, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    server = ranged(OLD, change_to=NEW, break_after=100_000, validator=validator, heed_if_range=heed_if_range)
+    with contextlib.suppress(FetchError):
+        assert save(fetcher, web.add("/file", server), tmp_path / "file") == NEW
+    assert server.answers > 1
+    assert not any(hit.headers.get("if-range", "").startswith("W/") for hit in web.hits)
+
+
+def test_a_part_that_was_not_asked_for_is_not_the_file(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    headers = {"Content-Range": f"bytes 0-999/{len(OLD)}", "ETag": '"1"'}
+    url = web.add("/file", status(206, headers, OLD[:1000]))
+    refusal(save, fetcher, url, tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_part_that_is_complete_already_ends_well(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    url = begin_download(web, tmp_path / "file", at_least=len(OLD))
+    web.add("/file", ranged(OLD))
+    assert save(fetcher, url, tmp_path / "file") == OLD
+
+
+def test_a_part_of_one_address_is_not_continued_from_another(
+    web: Web, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    begin_download(web, tmp_path / "file")
+    assert save(fetcher, web.add("/other", ranged(NEW)), tmp_path / "file") == NEW
+
+
+@pytest.mark.parametrize("how", FAILING)
+def test_a_download_that_fails_leaves_the_old_file_alone(
+    how: str, web: Web, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    with no_longer_than(3):
+        refusal(save, fetcher, web.add("/file", FAILING[how]), tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert len(web.hits) <= 10
+
+
+def test_the_size_limit_counts_what_was_there_before(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
+    url = begin_download(web, tmp_path / "file")
+    web.add("/file", ranged(OLD))
+    assert refusal(save, fetcher, url, tmp_path / "file", max_bytes=len(OLD) - 1).lasting
+    assert save(fetcher, url, tmp_path / "file", max_bytes=len(OLD)) == OLD

@@ -1,0 +1,641 @@
+"""The search services against answers in the form that each of them documents."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from fastclf.collect.addresses import AddressRule
+from fastclf.collect.fetch import Answer, Fetcher, FetchError
+from fastclf.collect.found import Found, LimitedError, UnreachableError
+from fastclf.collect.services import SERVICES, build_service
+from fastclf.collect.services.duckduckgo import DuckDuckGo
+from fastclf.collect.services.openverse import Openverse
+from fastclf.collect.services.url_list import UrlList
+from fastclf.collect.services.wikimedia import Wikimedia, strip_html
+from fastclf.errors import MissingExtraError, UsageProblem
+
+ANSWERS = Path(__file__).parent / "answers"
+NO_LIST = "answered with something that is no list of photos"
+
+
+class FakeFetcher:
+    """Gives one answer, or one error, to every question, and remembers the questions."""
+
+    def __init__(self, answer: object = None, *, error: FetchError | None = None) -> None:
+        self.body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.error = error
+        self.asked: list[str] = []
+
+    def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> Answer:
+        self.asked.append(url)
+        if self.error:
+            raise self.error
+        return Answer(url, 200, {"content-type": "application/json"}, self.body)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The parameters of the last question."""
+        return {key: found[0] for key, found in parse_qs(urlsplit(self.asked[-1]).query).items()}
+
+
+def recorded(name: str) -> Any:
+    return json.loads((ANSWERS / f"{name}.json").read_bytes())
+
+
+def refusal(status: int | None, retry_after: float | None = None) -> FetchError:
+    return FetchError(f"answered {status}", lasting=True, status=status, retry_after=retry_after)
+
+
+@pytest.fixture
+def commons() -> FakeFetcher:
+    return FakeFetcher(recorded("wikimedia"))
+
+
+# All services that speak JSON
+
+
+@pytest.fixture(params=[Openverse, Wikimedia])
+def kind(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_service_says_how_long_to_wait(kind: Any, status: int) -> None:
+    with pytest.raises(LimitedError) as caught:
+        kind(FakeFetcher(error=refusal(status, 41.0))).search("bear", 1)
+    assert (caught.value.service, caught.value.retry_after) == (kind.name, 41.0)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500, None])
+def test_a_service_that_fails_says_why(kind: Any, status: int | None) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        kind(FakeFetcher(error=refusal(status))).search("bear", 1)
+    assert (caught.value.service, caught.value.reason) == (kind.name, f"answered {status}")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>Are you a robot?</html>",
+        b"",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b"[]",
+        b"null",
+        b'"bears"',
+        b"{}",
+        b'{"results": null}',
+        b'{"results": {"a": 1}}',
+        b'{"query": null}',
+        b'{"query": []}',
+        b'{"query": {"pages": {"1": {}}}}',
+        b'{"error": "no"}',
+        b'{"error": {"code": 7}}',
+    ],
+)
+def test_what_is_no_list_of_photos_is_said_to_be_none(kind: Any, answer: bytes) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        kind(FakeFetcher(answer)).search("bear", 1)
+    assert caught.value.reason == NO_LIST
+
+
+@pytest.mark.parametrize("odd", [None, 7, True, "", [], {}, [7], {"a": None}])
+def test_a_field_of_another_type_spoils_nothing(odd: object) -> None:
+    for name, service, rows in [
+        ("openverse", Openverse, lambda a: a["results"]),
+        ("wikimedia", Wikimedia, lambda a: a["query"]["pages"]),
+    ]:
+        whole = recorded(name)
+        for key in set().union(*rows(whole)) - {"url", "imageinfo"}:
+            answer = recorded(name)
+            rows(answer)[0][key] = odd
+            rows(answer).append(odd)
+            found = service(FakeFetcher(answer)).search("bear", 1)
+            assert all(isinstance(value, str) for f in found for value in vars(f).values()), key
+            assert len(found) >= 3, key
+
+
+@pytest.mark.parametrize("odd", [None, 7, "", [], [7], [None], {}, {"value": 7}, [{"mime": "image/jpeg"}]])
+def test_odd_image_information_loses_no_other_photo(odd: object) -> None:
+    answer = recorded("wikimedia")
+    answer["query"]["pages"][0]["imageinfo"] = odd
+    assert len(Wikimedia(FakeFetcher(answer)).search("bear", 1)) == 2
+    answer = recorded("wikimedia")
+    for field in ("LicenseShortName", "Artist"):
+        answer["query"]["pages"][1]["imageinfo"][0]["extmetadata"][field] = odd
+    assert Wikimedia(FakeFetcher(answer)).search("bear", 1)[0].creator == ""
+
+
+# Openverse
+
+
+def test_openverse_is_asked_for_what_anonymous_callers_may_have_and_for_nothing_mature() -> None:
+    fetcher = FakeFetcher(recorded("openverse"))
+    Openverse(fetcher).search("grizzly & teddy", 2)
+    assert fetcher.asked[0].startswith("https://api.openverse.org/v1/images/?")
+    assert fetcher.values == {"q": "grizzly & teddy", "page": "2", "page_size": "20", "mature": "false"}
+
+
+def test_openverse_names_maker_licence_and_page() -> None:
+    found = Openverse(FakeFetcher(recorded("openverse"))).search("bear", 1)
+    assert found[0] == Found(
+        url="https://live.staticflickr.example/1/1_b.jpg",
+        page="https://www.flickr.example/photos/ada/1",
+        licence="CC BY-SA 2.0",
+        creator="Ada Ferro",
+        title="Bear by the river",
+        query="bear",
+        source="openverse",
+    )
+    assert [f.licence for f in found] == [
+        "CC BY-SA 2.0", "CC0 1.0", "Public Domain Mark 1.0", "https://archive.example/terms",
+    ]  # fmt: skip
+
+
+def test_openverse_leaves_out_what_is_mature_and_what_has_no_address() -> None:
+    found = Openverse(FakeFetcher(recorded("openverse"))).search("bear", 1)
+    assert [f.title for f in found] == ["Bear by the river", "", "Old plate", "Unnamed licence"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_beyond_what_openverse_shows_there_are_no_more(status: int) -> None:
+    assert Openverse(FakeFetcher(error=refusal(status))).search("bear", 13) == []
+
+
+def test_openverse_is_not_asked_beyond_the_last_page_it_named() -> None:
+    fetcher = FakeFetcher(recorded("openverse"))
+    service = Openverse(fetcher)
+    assert service.search("bear", 3)
+    assert service.search("bear", 4) == []
+    assert len(fetcher.asked) == 1
+    service.search("black bear", 4)
+    assert len(fetcher.asked) == 2
+
+
+# Wikimedia Commons
+
+
+def test_wikimedia_is_asked_for_scaled_bitmaps_with_their_licences(commons: FakeFetcher) -> None:
+    Wikimedia(commons).search("grizzly bear", 3)
+    assert commons.asked[0].startswith("https://commons.wikimedia.org/w/api.php?")
+    values = commons.values
+    assert values["gsrsearch"] == "grizzly bear filetype:bitmap"
+    assert (values["gsrnamespace"], values["gsrlimit"], values["gsroffset"]) == ("6", "50", "100")
+    assert {"url", "mime", "extmetadata"} <= set(values["iiprop"].split("|"))
+    # other widths are refused: https://www.mediawiki.org/wiki/Common_thumbnail_sizes
+    assert int(values["iiurlwidth"]) in {960, 1280, 1920}
+
+
+def test_wikimedia_gives_photos_in_the_order_of_the_search_and_no_drawings(commons: FakeFetcher) -> None:
+    found = Wikimedia(commons).search("bear", 1)
+    assert [f.title for f in found] == [
+        "Grizzly, standing (2019).jpg", "Small bear.png", "Ursus in the fog.tif",
+    ]  # fmt: skip
+
+
+def test_wikimedia_names_maker_licence_and_page(commons: FakeFetcher) -> None:
+    found = Wikimedia(commons).search("bear", 1)
+    assert found[0] == Found(
+        url="https://upload.wikimedia.example/thumb/a/aa/Grizzly%2C_standing_%282019%29.jpg/"
+        "1280px-Grizzly%2C_standing_%282019%29.jpg",
+        page="https://commons.wikimedia.example/wiki/File:Grizzly,_standing_(2019).jpg",
+        licence="CC BY-SA 4.0",
+        creator="Cleo Dahl & friends",
+        title="Grizzly, standing (2019).jpg",
+        query="bear",
+        source="wikimedia",
+    )
+    assert (found[1].url, found[1].licence, found[1].creator) == (
+        "https://upload.wikimedia.example/b/bb/Small_bear.png", "", "",
+    )  # fmt: skip
+    assert (found[2].licence, found[2].creator) == ("Public domain", "Unknown author")
+
+
+def test_a_photo_that_wikimedia_cannot_scale_is_taken_as_it_is() -> None:
+    answer = recorded("wikimedia")
+    answer["query"]["pages"][1]["imageinfo"][0].update(thumburl="", thumberror="too large")
+    found = Wikimedia(FakeFetcher(answer)).search("bear", 1)
+    assert found[0].url == "https://upload.wikimedia.example/a/aa/Grizzly%2C_standing_%282019%29.jpg"
+
+
+def test_wikimedia_without_results_has_no_more() -> None:
+    assert Wikimedia(FakeFetcher({"batchcomplete": True})).search("zzzz", 1) == []
+
+
+@pytest.mark.parametrize("code", ["ratelimited", "maxlag", "cirrussearch-too-busy-error"])
+def test_wikimedia_asks_for_patience_inside_a_good_answer(code: str) -> None:
+    with pytest.raises(LimitedError):
+        Wikimedia(FakeFetcher({"error": {"code": code, "info": "Later."}})).search("bear", 1)
+
+
+def test_another_error_of_wikimedia_is_named() -> None:
+    with pytest.raises(UnreachableError, match="answered with the error 'badvalue'"):
+        Wikimedia(FakeFetcher({"error": {"code": "badvalue"}, "batchcomplete": True})).search("bear", 1)
+
+
+@pytest.mark.parametrize(
+    ("html", "words"),
+    [
+        ("", ""),
+        ("Ada", "Ada"),
+        ("<p>Ada</p><p>Ben</p>", "Ada Ben"),
+        ("Ada &lt;ada@example.org&gt;", "Ada <ada@example.org>"),
+        ('<span style="DISPLAY:none"><b>x<br>y</b></span>Ada', "Ada"),
+        ("<script>steal()</script>Ada", "Ada"),
+        ("I <3 bears", "I <3 bears"),
+    ],
+)
+def test_html_becomes_the_words_it_shows(html: str, words: str) -> None:
+    assert strip_html(html) == words
+
+
+# DuckDuckGo, through ddgs itself with its HTTP layer replaced
+
+
+class FakeWeb:
+    """duckduckgo.com: the page with the token that every question needs, and the answers in JSON."""
+
+    def __init__(self) -> None:
+        self.page: tuple[int, str] = (200, "<script>vqd='4-11112222';</script>")
+        self.answer: tuple[int, str] = (200, (ANSWERS / "duckduckgo.json").read_text(encoding="utf-8"))
+        self.error: Exception | None = None
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    def request(self, method: str, url: str, **kwargs: Any) -> SimpleNamespace:
+        self.asked.append((url, kwargs["params"]))
+        if self.error:
+            raise self.error
+        status, text = self.answer if url.endswith("/i.js") else self.page
+        return SimpleNamespace(status_code=status, text=text, content=text.encode())
+
+
+@pytest.fixture
+def duckduckgo(monkeypatch: pytest.MonkeyPatch) -> FakeWeb:
+    pytest.importorskip("ddgs")
+    from ddgs.http_client import HttpClient
+
+    web = FakeWeb()
+    monkeypatch.setattr(HttpClient, "request", lambda _, *args, **kwargs: web.request(*args, **kwargs))
+    return web
+
+
+def test_duckduckgo_is_asked_with_safe_search_and_by_pages_of_100(duckduckgo: FakeWeb) -> None:
+    DuckDuckGo().search("grizzly bear", 3)
+    assert [url for url, _ in duckduckgo.asked] == ["https://duckduckgo.com", "https://duckduckgo.com/i.js"]
+    values = duckduckgo.asked[1][1]
+    assert (values["q"], values["vqd"], values["p"], values["s"]) == (
+        "grizzly bear",
+        "4-11112222",
+        "1",
+        "200",
+    )
+
+
+def test_duckduckgo_gives_addresses_as_they_are_and_leaves_out_what_has_none(duckduckgo: FakeWeb) -> None:
+    found = DuckDuckGo().search("grizzly bear", 1)
+    assert found[0] == Found(
+        url="https://photos.example/bears/grizzly%20at%20dawn%2C%20north.jpg?w=1600&h=1200",
+        page="https://photos.example/walks/grizzly",
+        title="A grizzly & her cubs at dawn",
+        query="grizzly bear",
+        source="duckduckgo",
+    )
+    assert [f.url for f in found[1:]] == ["http://river.example/IMG_0042.JPG"]
+
+
+def test_duckduckgo_without_results_has_no_more(duckduckgo: FakeWeb) -> None:
+    duckduckgo.answer = (200, '{"results": [], "query": "zzzz"}')
+    assert DuckDuckGo().search("zzzz", 1) == []
+
+
+@pytest.mark.parametrize("status", [202, 403, 418, 429])
+def test_duckduckgo_asked_too_often_is_no_end_of_the_results(duckduckgo: FakeWeb, status: int) -> None:
+    duckduckgo.answer = (status, "")
+    with pytest.raises(LimitedError):
+        DuckDuckGo().search("bear", 1)
+    duckduckgo.page, duckduckgo.answer = (status, "<html>"), (200, "")
+    with pytest.raises(LimitedError):
+        DuckDuckGo().search("bear", 1)
+    assert duckduckgo.asked[-1][0] == "https://duckduckgo.com"
+
+
+def test_a_page_without_the_token_means_that_duckduckgo_wants_a_person(duckduckgo: FakeWeb) -> None:
+    duckduckgo.page = (200, "<html>Select all squares containing a duck</html>")
+    with pytest.raises(LimitedError):
+        DuckDuckGo().search("bear", 1)
+
+
+@pytest.mark.parametrize("query", ["bear", "peugeot 403"])
+def test_duckduckgo_out_of_reach_is_told_from_one_that_is_busy(duckduckgo: FakeWeb, query: str) -> None:
+    from ddgs.exceptions import DDGSException, TimeoutException
+
+    duckduckgo.error = TimeoutException("operation timed out")
+    with pytest.raises(UnreachableError, match="did not answer in time"):
+        DuckDuckGo().search(query, 1)
+    text = f"error sending request for url (https://duckduckgo.com/?q={query.replace(' ', '+')}) of {query}"
+    duckduckgo.error = DDGSException(text)
+    with pytest.raises(UnreachableError, match="could not be reached"):
+        DuckDuckGo().search(query, 1)
+    duckduckgo.error = None
+    duckduckgo.answer = (500, "")
+    with pytest.raises(UnreachableError, match="answered 500"):
+        DuckDuckGo().search(query, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [("DDGSException", "202 Ratelimit"), ("RatelimitException", "patience")]
+)
+def test_an_error_of_ddgs_that_speaks_of_a_limit_is_one(duckduckgo: FakeWeb, error: str, text: str) -> None:
+    import ddgs.exceptions
+
+    duckduckgo.error = getattr(ddgs.exceptions, error)(text)
+    with pytest.raises(LimitedError):
+        DuckDuckGo().search("bear", 1)
+
+
+def test_ddgs_that_says_there_are_no_results_has_no_more(duckduckgo: FakeWeb) -> None:
+    from ddgs.exceptions import DDGSException
+
+    duckduckgo.error = DDGSException("No results found.")
+    assert DuckDuckGo().search("bear", 1) == []
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "[]", "7", "{}", '{"results": null}', '{"results": {"a": 1}}', "[" * 100_000]
+)
+def test_what_duckduckgo_answers_is_checked(duckduckgo: FakeWeb, body: str) -> None:
+    duckduckgo.answer = (200, body)
+    with pytest.raises(UnreachableError) as caught:
+        DuckDuckGo().search("bear", 1)
+    assert caught.value.reason == NO_LIST
+
+
+def test_odd_rows_of_duckduckgo_spoil_nothing(duckduckgo: FakeWeb) -> None:
+    rows = [None, 7, [], {"image": 7}, {"image": "https://a.example/1.jpg", "title": 7, "url": None}]
+    duckduckgo.answer = (200, json.dumps({"results": rows}))
+    assert DuckDuckGo().search("bear", 1) == [
+        Found(url="https://a.example/1.jpg", query="bear", source="duckduckgo")
+    ]
+
+
+def test_no_other_engine_is_asked_when_ddgs_switches_duckduckgo_off(
+    duckduckgo: FakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ddgs.engines
+
+    monkeypatch.delitem(ddgs.engines.ENGINES["images"], "duckduckgo")
+    with pytest.raises(UnreachableError, match="not offered by this version of ddgs"):
+        DuckDuckGo().search("bear", 1)
+    assert duckduckgo.asked == []
+
+
+def test_no_proxy_is_taken_from_the_variable_of_ddgs(
+    duckduckgo: FakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import primp
+
+    proxies: list[str | None] = []
+    client = primp.Client
+    monkeypatch.setattr(primp, "Client", lambda **k: (proxies.append(k["proxy"]), client(**k))[1])
+    monkeypatch.setenv("DDGS_PROXY", "http://127.0.0.1:9")
+    DuckDuckGo().search("bear", 1)
+    assert proxies == [None]
+
+
+# The forerunner of ddgs; it is not installed here, so a package with its signature stands for it
+
+OLD = """
+import warnings
+from .exceptions import *
+
+class DDGS:
+    error = None
+    calls = []
+
+    def __init__(self, headers=None, proxy=None, proxies=None, timeout=10, verify=True):
+        warnings.simplefilter("always")
+        warnings.warn("has been renamed to `ddgs`", RuntimeWarning, stacklevel=2)
+
+    def images(self, keywords, region="us-en", safesearch="moderate", timelimit=None, size=None, color=None,
+               type_image=None, layout=None, license_image=None, max_results=None):
+        self.calls.append((keywords, safesearch, max_results))
+        if self.error:
+            raise self.error
+        return [{"title": f"Bear {n}", "image": f"https://a.example/{n}.jpg", "url": "https://a.example/"}
+                for n in range(min(max_results, 250))]
+"""
+OLD_ERRORS = """
+class DuckDuckGoSearchException(Exception): pass
+class RatelimitException(DuckDuckGoSearchException): pass
+class TimeoutException(DuckDuckGoSearchException): pass
+"""
+
+
+@pytest.fixture
+def forerunner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    folder = tmp_path / "old" / "duckduckgo_search"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(OLD, encoding="utf-8")
+    (folder / "exceptions.py").write_text(OLD_ERRORS, encoding="utf-8")
+    for name in ("ddgs", "ddgs.engines"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.syspath_prepend(folder.parent)
+    import duckduckgo_search
+
+    yield duckduckgo_search
+    for name in [n for n in sys.modules if n.startswith("duckduckgo_search")]:
+        del sys.modules[name]
+
+
+def test_the_old_package_serves_where_it_alone_is_installed(
+    forerunner: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    pages = [DuckDuckGo().search("bear", page) for page in (1, 2, 3, 4)]
+    assert [len(p) for p in pages] == [100, 100, 50, 0]
+    assert len({f.url for p in pages for f in p}) == 250
+    assert forerunner.DDGS.calls[0] == ("bear", "on", 100)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "expected"),
+    [
+        ("RatelimitException", "https://duckduckgo.com/i.js 301 Ratelimit", LimitedError),
+        ("DuckDuckGoSearchException", "https://duckduckgo.com/i.js 202 Ratelimit", LimitedError),
+        ("TimeoutException", "https://duckduckgo.com timed out", UnreachableError),
+        ("DuckDuckGoSearchException", "https://duckduckgo.com/?q=bear+429 return None.", UnreachableError),
+    ],
+)
+def test_errors_of_the_old_package_are_understood(
+    forerunner: Any, monkeypatch: pytest.MonkeyPatch, error: str, text: str, expected: type[Exception]
+) -> None:
+    monkeypatch.setattr(forerunner.DDGS, "error", getattr(forerunner.exceptions, error)(text))
+    with pytest.raises(expected):
+        DuckDuckGo().search("bear", 1)
+
+
+def test_an_answer_that_the_old_package_trips_over_is_no_list(
+    forerunner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forerunner.DDGS, "error", KeyError("title"))
+    with pytest.raises(UnreachableError, match=NO_LIST):
+        DuckDuckGo().search("bear", 1)
+
+
+def test_without_either_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ddgs", "ddgs.engines", "duckduckgo_search"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r'pip install "fastclf\[search\]"'):
+        DuckDuckGo().search("bear", 1)
+
+
+# A list of URLs
+
+
+def test_a_text_file_holds_one_url_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "bears.txt"
+    path.write_bytes(
+        b"\xef\xbb\xbf# my bears\r\nhttps://a.example/1.jpg#top\r\n\r\n  http://b.example/2.jpg  \r\nno address\r\n"
+    )
+    service = UrlList(path, "grizzly")
+    assert service.search("ignored", 1) == [
+        Found(url="https://a.example/1.jpg#top", source="bears.txt"),
+        Found(url="http://b.example/2.jpg", source="bears.txt"),
+        Found(url="no address", source="bears.txt"),
+    ]
+    assert service.search("ignored", 2) == []
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_table_gives_the_rows_of_the_class_with_what_is_known(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "bears.CSV"
+    rows = [
+        ["Title", " URL ", "label", "page", "license", "creator", "seen"],
+        ["Big one", "https://a.example/1.jpg", "Grizzly", "https://a.example/", "CC BY 4.0", "Ada", "2020"],
+        ["Other", "https://a.example/2.jpg", "black", "", "", "", ""],
+        ["No address", "", "", "", "", "", ""],
+        ["Short", "https://a.example/3.jpg", " grizzly "],
+    ]
+    path.write_text("\r\n".join(mark.join(row) for row in rows), encoding="utf-8-sig")
+    assert UrlList(path, "grizzly").search("", 1) == [
+        Found(
+            "https://a.example/1.jpg", "https://a.example/", "CC BY 4.0", "Ada", "Big one", source="bears.CSV"
+        ),
+        Found("https://a.example/3.jpg", title="Short", source="bears.CSV"),
+    ]
+
+
+def test_a_table_without_labels_is_of_one_class(tmp_path: Path) -> None:
+    path = tmp_path / "bears.csv"
+    path.write_text('url,licence\n"https://a.example/1,2.jpg",CC0 1.0\nnot a url,\n', encoding="utf-8")
+    found = UrlList(path, "grizzly").search("", 1)
+    assert [(f.url, f.licence) for f in found] == [
+        ("https://a.example/1,2.jpg", "CC0 1.0"), ("not a url", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_table_may_end_its_lines_as_any_system_does(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "bears.csv"
+    path.write_bytes(
+        end.join(["url,title", "https://a.example/1.jpg,One", "https://a.example/2.jpg,Two"]).encode()
+    )
+    assert [f.title for f in UrlList(path, "grizzly").search("", 1)] == ["One", "Two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("gone.txt", None, "gone.txt cannot be read"),
+        ("bears.xlsx", b"PK", r"has to end in \.txt or \.csv"),
+        ("bears.csv", b"", "line 1: there is no column url"),
+        ("bears.csv", b"address,label\nhttps://a.example/1.jpg,x\n", "line 1.*no column url, but address, label"),
+        ("bears.csv", b"url,label\nhttps://a.example/1.jpg,a\nhttps://a.example/2.jpg,\n", "line 3: the label is"),
+        ("bears.csv", b'url\nhttps://a.example/1.jpg\n"https://a.example/2.jpg\nhttps://a.example/3.jpg\n', "no CSV"),
+        ("bears.txt", b"https://a.example/1.jpg\nhttps://a.example/b\xe4r.jpg\n", "line 2: this is no UTF-8"),
+    ],
+)  # fmt: skip
+def test_a_list_that_cannot_be_used_is_named_with_the_line(
+    tmp_path: Path, name: str, data: bytes | None, told: str
+) -> None:
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(UsageProblem, match=told) as caught:
+        UrlList(path, "a").search("", 1)
+    assert str(path) in str(caught.value)
+
+
+# By name, and with the real fetcher
+
+
+def test_every_service_is_built_by_its_name() -> None:
+    assert SERVICES == ("duckduckgo", "openverse", "wikimedia")
+    with Fetcher() as fetcher:
+        assert tuple(build_service(name, fetcher).name for name in SERVICES) == SERVICES
+        with pytest.raises(UsageProblem, match="duckduckgo, openverse, wikimedia"):
+            build_service("bing", fetcher)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        name = urlsplit(self.path).path.strip("/")
+        busy = name == "busy"
+        body = b'{"detail": "Request was throttled."}' if busy else (ANSWERS / f"{name}.json").read_bytes()
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.send_response(429 if busy else 200)
+        if busy:
+            self.send_header("Retry-After", "41")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def fetcher(server: Any) -> Iterator[Fetcher]:
+    with Fetcher(AddressRule(allow=frozenset({("127.0.0.1", server.server_port)}))) as fetcher:
+        yield fetcher
+
+
+def test_services_ask_a_real_server_in_words_that_arrive(server: Any, fetcher: Fetcher, kind: Any) -> None:
+    service = kind(fetcher, address=f"http://127.0.0.1:{server.server_port}/{kind.name}/")
+    assert len(service.search("grizzly & 50% ähnlich + teddy|#1", 1)) >= 3
+    values = parse_qs(urlsplit(server.asked[0]).query)
+    assert values.get("q", values.get("gsrsearch"))[0].startswith("grizzly & 50% ähnlich + teddy|#1")  # type: ignore[index]
+
+
+def test_a_real_server_that_is_busy_is_waited_for(server: Any, fetcher: Fetcher, kind: Any) -> None:
+    service = kind(fetcher, address=f"http://127.0.0.1:{server.server_port}/busy")
+    with pytest.raises(LimitedError) as caught:
+        service.search("bear", 2)
+    assert caught.value.retry_after == 41.0
+
+
+def test_a_server_that_is_gone_is_said_to_be_out_of_reach(server: Any, fetcher: Fetcher, kind: Any) -> None:
+    service = kind(fetcher, address=f"http://127.0.0.1:{server.server_port}/openverse")
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(UnreachableError, match="could not be connected to"):
+        service.search("bear", 1)
