@@ -11,7 +11,7 @@ from .store import Store
 
 WAITING, STORED, DUPLICATE, REFUSED = "waiting", "stored", "duplicate", "refused"
 _FACTS = ("source", "query", "page", "licence", "creator", "title")
-_RESULTS = ("status", "reason", "lasting", "received", "pixels", "stored", "path", "bytes", "time")
+_RESULTS = ("status", "reason", "lasting", "received", "stored", "path", "bytes", "time")
 _COLUMNS = (
     "label", "url", "status", "reason", "path", *_FACTS, "received", "stored", "bytes", "time",
 )  # fmt: skip
@@ -39,8 +39,8 @@ class Fetch:
         The stored file relative to the folder, or "".
     source, query, page, licence, creator, title
         Where it was found, with which words, the page that shows it, and what is known of its rights.
-    received, pixels, stored
-        Hashes of what came, of the picture, and of the stored file; or "".
+    received, stored
+        Hashes of what came and of the stored file; or "".
     bytes
         How many came.
     time
@@ -61,7 +61,6 @@ class Fetch:
     creator: str
     title: str
     received: str
-    pixels: str
     stored: str
     bytes: int
     time: str
@@ -75,7 +74,7 @@ class Outcome:
     ----------
     id
         The number of the `Fetch`.
-    status, reason, lasting, received, pixels, stored, path, bytes
+    status, reason, lasting, received, stored, path, bytes
         As there.
     """
 
@@ -84,7 +83,6 @@ class Outcome:
     reason: str = ""
     lasting: bool = False
     received: str = ""
-    pixels: str = ""
     stored: str = ""
     path: str = ""
     bytes: int = 0
@@ -185,6 +183,11 @@ class FetchLedger:
         rows = self._store.read(f"SELECT * FROM fetches WHERE url IN ({marks}) ORDER BY id", urls)
         return [_make_fetch(row) for row in rows]
 
+    def licences(self) -> dict[str, str]:
+        """Return {sha256: licence} of the stored photos; "" where nobody says."""
+        rows = self._store.read("SELECT stored, licence FROM fetches WHERE status = 'stored'")
+        return {row["stored"]: row["licence"] for row in rows}
+
     def note_search(self, label: str, source: str, query: str, page: int, found: int) -> None:
         """Record that a page of a search was read."""
         with self._store.transaction():
@@ -205,7 +208,7 @@ class FetchLedger:
 
 
 def _make_fetch(row: sqlite3.Row) -> Fetch:
-    texts = ("received", "pixels", "stored", "path")
+    texts = ("received", "stored", "path")
     values = {key: row[key] for key in row.keys() if key not in texts}  # noqa: SIM118 - a Row is no mapping
     values |= {key: row[key] or "" for key in texts}
     values["lasting"] = bool(row["lasting"])

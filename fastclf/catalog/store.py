@@ -71,8 +71,8 @@ CREATE TABLE fetches (
   id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, url TEXT NOT NULL, source TEXT NOT NULL,
   query TEXT NOT NULL, page TEXT NOT NULL, licence TEXT NOT NULL, creator TEXT NOT NULL, title TEXT NOT NULL,
   status TEXT NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'stored', 'duplicate', 'refused')),
-  reason TEXT NOT NULL DEFAULT '', lasting INTEGER NOT NULL DEFAULT 0, received TEXT, pixels TEXT,
-  stored TEXT, path TEXT, bytes INTEGER, time TEXT NOT NULL
+  reason TEXT NOT NULL DEFAULT '', lasting INTEGER NOT NULL DEFAULT 0, received TEXT, stored TEXT,
+  path TEXT, bytes INTEGER, time TEXT NOT NULL
 );
 CREATE UNIQUE INDEX fetches_url ON fetches (label, url);
 CREATE INDEX fetches_stored ON fetches (stored);

@@ -70,7 +70,7 @@ def _build_sections(report: CheckReport, thumbnail: Thumbnail) -> list[_Section]
         _groups("identical", "Identical photos", report.duplicates, pictures),
         _groups("near", "Nearly identical photos", report.near_duplicates, pictures),
         (
-            "quality", "Photos that show little", len(report.low_quality),
+            "quality", "Photos that show little", len({q.file for q in report.low_quality}),
             (
                 pictures.render(q.file, f"<b>{escape(q.kind)}</b>")
                 + f"<small>{q.value:.2f}; the limit is {q.threshold:.2f}</small>"

@@ -194,7 +194,7 @@ class CheckReport:
             ("groups of identical photos", [describe_group(g) for g in self.duplicates]),
             ("groups of nearly identical photos", [describe_group(g) for g in self.near_duplicates]),
             ("photos under two labels", [describe_group(g) for g in self.conflicting_labels]),
-            ("photos that show little", [describe_quality(q) for q in self.low_quality]),
+            ("photos that show little", describe_qualities(self.low_quality)),
             (_LABELS, [describe_issue(i) for i in self.label_issues]),
             ("photos unlike all others", [f"{o.file} ({o.score:.2f})" for o in self.odd]),
             ("groups that stand in two splits", [describe_group(g) for g in self.leaks]),
@@ -222,6 +222,16 @@ def describe_group(group: Group) -> str:
 def describe_quality(finding: QualityFinding) -> str:
     """Return a finding in one line."""
     return f"{finding.file} is {finding.kind} ({finding.value:.2f}; the limit is {finding.threshold:.2f})"
+
+
+def describe_qualities(findings: Sequence[QualityFinding]) -> list[str]:
+    """Return a line for each photo, with all that was found about it."""
+    lines: dict[str, str] = {}
+    for finding in findings:
+        line = describe_quality(finding)
+        known = lines.get(finding.file)
+        lines[finding.file] = f"{known}, {line.removeprefix(f'{finding.file} ')}" if known else line
+    return list(lines.values())
 
 
 def describe_issue(issue: LabelIssue) -> str:

@@ -85,6 +85,7 @@ def train(
             folder,
             out,
             recipe=recipe.name if recipe else None,
+            photo_licence=recipe.photo_licence if recipe else "not recorded",
             started=started,
             say=say,
             progress=show_progress("reading photos"),

@@ -15,7 +15,7 @@ from .found import SERVICES, Found, LimitedError, SearchService, UnreachableErro
 from .report import CollectReport
 
 if TYPE_CHECKING:
-    from .addresses import AddressRule
+    from .web.addresses import AddressRule
 
 _PAGES = 20
 
@@ -71,8 +71,8 @@ def search_images(
     SearchError
         If no service could be used.
     """
-    from .fetch import Fetcher
     from .services import build_service
+    from .web.fetch import Fetcher
 
     found: dict[str, Found] = {}
     lost = []

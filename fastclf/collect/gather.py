@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
 from ..errors import FastclfError, UnreadablePhotoError
 from ..images import MAX_BYTES
-from .fetch import PHOTOS, Fetcher, FetchError, StoppedError
 from .found import Found, LimitedError, UnreachableError
-from .hosts import HostQueue, Job
 from .intake import prepare_photo
 from .plan import Question, SearchPlan
 from .shelf import ENOUGH, Shelf
+from .web.fetch import PHOTOS, Fetcher, FetchError, StoppedError
+from .web.hosts import HostQueue, Job
 
 _logger = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class Gatherer:
         self._labels = labels
         self._plans, self._limits, self._watcher, self._stop = plans, limits, watcher, stop
         self._queue = HostQueue(limits.per_host)
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._running: dict[Future[Outcome], Job] = {}
         self._asking: dict[Future[list[Found]], Question] = {}
         self._active: Counter[str] = Counter()
@@ -106,6 +110,7 @@ class Gatherer:
         self._outcomes: list[Outcome] = []
         self._flushed = time.monotonic()
         self._known = 0
+        self._cores = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def run(self) -> None:
         """Fetch and search until every class is full or nothing is left to try."""
@@ -148,7 +153,9 @@ class Gatherer:
                 question.state.busy = True
                 plan.asked += 1
                 service = question.state.service
-                self._asking[pool.submit(service.search, question.query, question.page)] = question
+                asking = pool.submit(service.search, question.query, question.page)
+                self._asking[asking] = question
+                asking.add_done_callback(self._done.put)
 
     def _needs_more(self, label: str) -> bool:
         return not self._is_covered(label, self._active[label] + self._queue.waiting(label))
@@ -165,21 +172,26 @@ class Gatherer:
             if job is None:
                 return
             self._active[job.row.label] += 1
-            self._running[pool.submit(self._bring, job.row)] = job
+            bringing = pool.submit(self._bring, job.row)
+            self._running[bringing] = job
+            bringing.add_done_callback(self._done.put)
 
     def _bring(self, row: Fetch) -> Outcome:
         """Fetch, judge and store one photo; runs in a thread of its own."""
         answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._limits.seconds, accept=PHOTOS)
-        return keep(self._shelf, row, answer.body, self._limits.largest_side)
+        # many wait for the network at once; more at work than there are cores cost memory and time
+        with self._cores:
+            return keep(self._shelf, row, answer.body, self._limits.largest_side)
 
     def _take_done(self, seconds: float) -> None:
-        futures: list[Future[Any]] = [*self._running, *self._asking]
-        done, _ = wait(futures, timeout=seconds, return_when=FIRST_COMPLETED)
-        for future in done:
-            if future in self._running:
-                self._take_photo(future, self._running.pop(future))
-            else:
-                self._take_answer(future, self._asking.pop(future))
+        with contextlib.suppress(queue.Empty):
+            future = self._done.get(timeout=seconds) if seconds else self._done.get_nowait()
+            while True:
+                if future in self._running:
+                    self._take_photo(future, self._running.pop(future))
+                else:
+                    self._take_answer(future, self._asking.pop(future))
+                future = self._done.get_nowait()
         if len(self._outcomes) >= _LOT or time.monotonic() - self._flushed > _LOT_SECONDS:
             self._flush()
 
@@ -283,7 +295,6 @@ def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
         placed.reason,
         lasting=placed.status != WAITING,
         received=photo.received,
-        pixels=photo.pixels,
         stored=photo.stored if placed.status == STORED else "",
         path=placed.path,
         bytes=len(data),

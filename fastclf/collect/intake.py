@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ..files import hash_bytes
-from ..images import MAX_FOLDER_BYTES, DecodedPhoto, decode_photo, encode_jpeg, encode_png, hash_pixels
+from ..images import MAX_FOLDER_BYTES, DecodedPhoto, decode_photo, encode_jpeg, encode_png
 from .metadata import strip_metadata
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
@@ -30,16 +30,13 @@ class Prepared:
         The file's name, from the hash of what arrived.
     received
         The sha256 of what arrived.
-    pixels
-        A hash of the upright, scaled picture.
     stored
-        The sha256 of `data`.
+        The sha256 of `data`: equal for what differs in metadata alone.
     """
 
     data: bytes
     name: str
     received: str
-    pixels: str
     stored: str
 
 
@@ -62,16 +59,16 @@ def prepare_photo(data: bytes, largest_side: int) -> Prepared:
         If that is no photo.
     """
     photo = decode_photo(data, "it", max_bytes=MAX_FOLDER_BYTES, least_side=largest_side)
-    image = _scale(photo.image, largest_side)
     kept = _keep(data, photo, largest_side)
     if kept is None:
         kind = "PNG" if photo.format in _LOSSLESS else "JPEG"
+        image = _scale(photo.image, largest_side)
         kept = encode_png(image) if kind == "PNG" else encode_jpeg(image, _QUALITY)
     else:
         kind = photo.format
     received = hash_bytes(data)
     name = received[:_NAME_DIGITS] + _SUFFIXES[kind]
-    return Prepared(kept, name, received, hash_pixels(image), hash_bytes(kept))
+    return Prepared(kept, name, received, hash_bytes(kept))
 
 
 def _keep(data: bytes, photo: DecodedPhoto, largest_side: int) -> bytes | None:

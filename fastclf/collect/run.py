@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
-from .addresses import AddressRule
 from .found import SearchService
-from .recipe import ClassPlan, CollectOptions, Recipe
+from .recipe import ClassPlan, CollectOptions, FileSource, Recipe
 from .report import CollectReport, count_classes, write_sheets, write_table
 from .samples import SAMPLES
+from .web.addresses import AddressRule
 
 if TYPE_CHECKING:
-    from .fetch import Fetcher
     from .plan import SearchPlan
+    from .web.fetch import Fetcher
 
 _logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def collect_urls(
     bars: bool | None = None,
 ) -> CollectReport:
     """Download addresses into one class folder; see `fastclf.collect.download_images`."""
-    from .fetch import Fetcher
+    from .web.fetch import Fetcher
 
     started = time.monotonic()
     _check_packages()
@@ -169,9 +169,9 @@ class _Run:
         self.stop = threading.Event()
 
     def search(self, services: Sequence[SearchService] | None) -> tuple[str, ...]:
-        from .fetch import Fetcher
         from .plan import SearchPlan, ServiceState
         from .services import build_service
+        from .web.fetch import Fetcher
 
         recipe, options = self.recipe, self.recipe.options
         wanted = {plan.label: self._wanted(plan) for plan in recipe.classes}
@@ -217,17 +217,18 @@ class _Run:
 
     def unpack(self) -> tuple[str, ...]:
         from .archives import read_archive
-        from .download import download_archive
-        from .fetch import Fetcher
-        from .folders import read_source
+        from .archives.download import download_archive
+        from .archives.folders import read_source
         from .shelf import Shelf
         from .unpack import Unpacker
         from .watch import Bars
+        from .web.fetch import Fetcher
 
         recipe = self.recipe
         source = recipe.archive or recipe.folder
         if source is None:
             raise PhotosError(f"The recipe {recipe.name} says nothing of where photos come from.")
+        self._check_apart(source)
         shelf = Shelf(self.catalog, {}, self.settings.most)
         with Fetcher(self.rule, stop=self.stop) as fetcher, Bars(self.tell, self.bars) as watcher:
             unpacker = Unpacker(self.catalog.fetches, shelf, source, recipe.options.largest_side, watcher)
@@ -238,6 +239,15 @@ class _Run:
                 unpacker.run(lambda wanted: read_source(source.place, recipe.base, wanted))
         over = unpacker.passed_over
         return (f"{over:,} other files of {source.place} were passed over.",) if over else ()
+
+    def _check_apart(self, source: FileSource) -> None:
+        """Refuse a folder that holds, or is, the one that is written to."""
+        place, out = (self.recipe.base / source.place).resolve(), self.catalog.folder.resolve()
+        if not self.recipe.archive and (place == out or place in out.parents):
+            raise PhotosError(
+                f"The photos would go to {out}, which lies in the folder {place} that they come from. Name "
+                "another folder with --out, or the class folders' own parent as path."
+            )
 
     def _wanted(self, plan: ClassPlan) -> int:
         if self.settings.most is not None:

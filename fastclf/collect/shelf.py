@@ -106,7 +106,7 @@ class Shelf:
         """Learn what the folder holds; what a killed run left half-written goes."""
         present = catalog.photos(removed=True)
         for photo in present.photos:
-            self._names[photo.sha256] = self._names[photo.pixel_hash] = photo.name
+            self._names[photo.sha256] = photo.name
             self._counts[photo.label] += not photo.removed
             self._unrecorded.add(photo.name)
         names = {photo.sha256: photo.name for photo in present.photos}
@@ -114,7 +114,7 @@ class Shelf:
             # a photo that was stored and is gone was thrown away by hand: it does not come back
             name = names.get(row.stored, f"{row.path}, which is no longer there")
             self._unrecorded.discard(row.path)
-            for known in (row.received, row.pixels):
+            for known in (row.received, row.stored):
                 self._names.setdefault(known, name)
         for left in self._folder.glob("*/.*.*"):
             if is_half_written(left):
@@ -128,4 +128,4 @@ def is_half_written(path: Path) -> bool:
 
 
 def _hashes(photo: Prepared) -> tuple[str, ...]:
-    return photo.received, photo.stored, photo.pixels
+    return photo.received, photo.stored

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,8 @@ class TrainingData:
         When the sealed test photos were looked at before.
     notes
         Sentences for the user.
+    licences
+        How many photos came under which licence; "" is none on record.
     """
 
     photos: PhotoSet
@@ -71,6 +75,7 @@ class TrainingData:
     removed: int = 0
     openings: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    licences: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def lost_classes(self) -> list[str]:
@@ -153,6 +158,7 @@ def load_data(
             removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
             openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
             notes=(catalog.note,) if catalog.note else (),
+            licences=_count_licences(frame, catalog.fetches.licences()),
         )
 
 
@@ -216,6 +222,10 @@ def _train_only(transform: Any) -> Any:
 def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:
     tfms = [] if augment == "none" else list(aug_transforms(**AUGMENTATIONS[augment]))
     return tfms if pretrained else [*tfms, Normalize.from_stats(*imagenet_stats)]
+
+
+def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping[str, int]:
+    return Counter(licences.get(sha256, "") for sha256 in frame["sha256"])
 
 
 def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:

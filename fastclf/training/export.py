@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def export_bundle(
     title: str = "",
     recipe: str | None = None,
     training: dict[str, Any] | None = None,
-    licences: dict[str, str] | None = None,
+    photo_licence: str = "not recorded",
 ) -> ModelBundle:
     """Write the bundle of a trained Learner and prove that it answers like the Learner.
 
@@ -65,8 +66,8 @@ def export_bundle(
         The recipe's name, if there was one.
     training
         The record of the training, for the manifest.
-    licences
-        What is known of the licences of weights and photos.
+    photo_licence
+        The licence of the photos that have none on record.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def export_bundle(
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": len(data.part(TEST)), "openings": list(data.openings)},
         "training": training or {},
-        "licences": licences or {"weights": "not recorded", "photos": "not recorded"},
+        "licences": {"weights": "not recorded", "photos": _describe_licences(data, photo_licence)},
         "files": {},
     }
     with replaced_folder(target) as staging:
@@ -113,6 +114,16 @@ def export_bundle(
         manifest["files"] = hash_files(staging)
         write_manifest(staging, manifest)
     return ModelBundle.load(target)
+
+
+def _describe_licences(data: TrainingData, default: str) -> str:
+    """Return the photos' licences, the most frequent first, with their numbers where there are several."""
+    counts: Counter[str] = Counter()
+    for licence, n in data.licences.items():
+        counts[licence or default] += n
+    if len(counts) < 2:
+        return next(iter(counts), default)
+    return ", ".join(f"{licence} ({n})" for licence, n in counts.most_common())
 
 
 def check_target(target: Path) -> None:

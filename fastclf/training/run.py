@@ -93,6 +93,7 @@ def train(
     options: TrainOptions | None = None,
     *,
     recipe: str | None = None,
+    photo_licence: str = "not recorded",
     started: float | None = None,
     say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
@@ -111,6 +112,8 @@ def train(
         How to train; `changes` are fields of it given by name.
     recipe
         The recipe's name, for the record.
+    photo_licence
+        The licence of the photos that have none on record.
     started
         `time.monotonic()` from which the time limit counts; by default the call.
     say
@@ -169,7 +172,14 @@ def train(
     record = _record(options, size, rows, started, learn)
     say("Writing the model and checking it against the trained one ...")
     return export_bundle(
-        learn, data, out, arch=options.arch, title=options.title, recipe=recipe, training=record
+        learn,
+        data,
+        out,
+        arch=options.arch,
+        title=options.title,
+        recipe=recipe,
+        training=record,
+        photo_licence=photo_licence,
     )
 
 

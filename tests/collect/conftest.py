@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fastclf.collect import CollectReport, Found, SearchService, collect, plan
-from fastclf.collect.addresses import AddressRule
 from fastclf.collect.recipe_file import parse_recipe
+from fastclf.collect.web.addresses import AddressRule
 
 from ..drawing import draw_scene, encode
 from .web import Web

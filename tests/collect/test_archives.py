@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from fastclf.collect import archives
-from fastclf.collect.archives import Member, ReadLimits, is_photo_name, read_archive, tidy_name
+from fastclf.collect.archives import Member, ReadLimits, is_photo_name, read_archive, zips
+from fastclf.collect.archives.members import LINK, tidy_name
 from fastclf.errors import ArchiveError
 
 MB = 2**20
@@ -117,7 +117,7 @@ def test_what_the_systems_own_tar_packs_is_read(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
     found = read(tmp_path / "a.tgz")
     assert [name for name, data in found.items() if data == b"one"] != []
-    assert sorted(map(str, found.values())) == ["b'one'", archives._LINK, archives._LINK]
+    assert sorted(map(str, found.values())) == ["b'one'", LINK, LINK]
 
 
 def test_a_tar_file_of_another_age_is_known_by_its_checksum(tmp_path: Path) -> None:
@@ -181,6 +181,12 @@ def test_a_nul_in_a_zip_name_hides_nothing(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"evil.jpgX.jpg": b"1"})
     path.write_bytes(path.read_bytes().replace(b"evil.jpgX", b"evil.jpg\0"))
     assert read(path) == {"evil.jpg\ufffd.jpg": OUT}
+
+
+def test_a_zip_name_that_begins_with_a_nul_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"X1.jpg": b"1", "2.jpg": b"2"})
+    path.write_bytes(path.read_bytes().replace(b"X1.jpg", b"\0001.jpg"))
+    assert read(path) == {"\ufffd1.jpg": OUT, "2.jpg": b"2"}
 
 
 def test_a_refused_name_is_cut_before_it_is_handed_on(tmp_path: Path) -> None:
@@ -359,6 +365,15 @@ def test_the_number_of_members_is_limited(kind: str, tmp_path: Path) -> None:
     assert read(path, limits=ReadLimits(members=20)) == {}
     _, said = read_until_error(path, limits=ReadLimits(members=19))
     assert "more than 19 files" in said
+
+
+def test_a_zip_with_a_giant_table_of_contents_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_zip(tmp_path / "a.zip", {f"{i:0200d}.jpg": b"" for i in range(30)})
+    assert len(read(path)) == 30
+    monkeypatch.setattr(zips, "_MAX_DIRECTORY", 6000)
+    assert "a table of contents of" in read_until_error(path)[1]
 
 
 def _with_note(kind: bytes, size: int, note: bytes, tmp_path: Path) -> Path:

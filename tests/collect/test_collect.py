@@ -305,7 +305,7 @@ CHILD = """
 import sys
 from tests.collect.conftest import FakeService, RECIPE
 from fastclf.collect import collect, plan
-from fastclf.collect.addresses import AddressRule
+from fastclf.collect.web.addresses import AddressRule
 from fastclf.collect.recipe_file import parse_recipe
 port, count, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 plan._PAUSE = 0

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ...errors import UsageProblem
-from ..fetch import Fetcher, FetchError
 from ..found import SERVICES, LimitedError, SearchService, UnreachableError
+from ..web.fetch import Fetcher, FetchError
 
 __all__ = ["SERVICES", "build_service"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fetch import Fetcher
 from ..found import Found, UnreachableError
+from ..web.fetch import Fetcher
 from . import NO_LIST, ask_json, read_text
 
 ADDRESS = "https://api.openverse.org/v1/images/"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from ..fetch import Fetcher
 from ..found import Found, LimitedError, UnreachableError
+from ..web.fetch import Fetcher
 from . import NO_LIST, ask_json, read_text
 
 ADDRESS = "https://commons.wikimedia.org/w/api.php"

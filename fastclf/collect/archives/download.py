@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ..errors import ArchiveError, MissingExtraError
-from ..files import hash_bytes, hash_file
-from .fetch import Fetcher, FetchError
-from .recipe import FileSource
+from ...errors import ArchiveError, MissingExtraError
+from ...files import hash_bytes, hash_file
+from ..recipe import FileSource
+from ..web.fetch import Fetcher, FetchError
 
 MAX_ARCHIVE_BYTES = 20 * 2**30
 

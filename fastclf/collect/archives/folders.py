@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageProblem
-from .archives import LIMITS, Member, ReadLimits, Wanted, read_archive, show_name
+from ...errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageProblem
+from .members import LIMITS, Member, ReadLimits, Wanted, show_name
+from .reading import read_archive
 
 # What fsspec opens beyond these is the disk, this machine's network, or a program's own memory.
 CLOUDS = (
@@ -84,26 +85,29 @@ def _find_path(place: str, base: Path) -> Path:
 
 
 def _read_folder(folder: Path, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
-    try:
-        waiting = _list_folder(folder, "")
-    except OSError as e:
-        raise PhotosError(f"The folder {folder} cannot be read ({e.strerror}).") from None
-    seen = {folder.resolve()}
+    waiting, seen = [(folder, "", True)], set[tuple[int, int]]()
     while waiting:
         path, name, is_folder = waiting.pop()
-        if not is_folder:
-            if wanted(show_name(name)):
-                yield _read_file(path, show_name(name), limits)
-        elif (real := path.resolve()) not in seen:
-            seen.add(real)
+        if is_folder:
             try:
-                waiting += _list_folder(path, f"{name}/")
+                waiting += _list_folder(path, name and f"{name}/", seen)
             except OSError as e:
+                if not name:
+                    raise PhotosError(f"The folder {folder} cannot be read ({e.strerror}).") from None
                 yield Member(show_name(name), None, f"is a folder that cannot be read ({e.strerror})")
+        elif wanted(show_name(name)):
+            yield _read_file(path, show_name(name), limits)
 
 
-def _list_folder(folder: Path, prefix: str) -> list[tuple[Path, str, bool]]:
-    """Return (path, name, whether it is a folder) of what is not hidden, the last one first."""
+def _list_folder(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> list[tuple[Path, str, bool]]:
+    """Return (path, name, whether it is a folder) of what is not hidden, the last one first.
+
+    Nothing is returned for a folder that was seen already, through a link.
+    """
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return []
+    seen.add((status.st_dev, status.st_ino))
     with os.scandir(folder) as scanned:
         entries = sorted((e for e in scanned if not e.name.startswith(".")), key=lambda e: e.name)
     return [(folder / e.name, prefix + e.name, _is_folder(e)) for e in reversed(entries)]
@@ -118,11 +122,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _read_file(path: Path, name: str, limits: ReadLimits) -> Member:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             return Member(name, None, "is a pipe or a device, not a photo")
-        if status.st_size > limits.member_bytes:
-            return Member(name, None, limits.too_large)
         with path.open("rb") as file:
             data = file.read(limits.member_bytes + 1)
     except OSError as e:
@@ -152,6 +153,8 @@ def _check_address(place: str) -> None:
             f"{place!r} begins with {protocol}://; cloud addresses begin with {', '.join(CLOUDS)}. "
             "A folder on disk is named by its path alone."
         )
+    if not place.partition("://")[2].strip("/"):
+        raise UsageProblem(f"{place!r} names all that you have there. Name a bucket or a folder in it.")
 
 
 def _read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
@@ -208,7 +211,7 @@ def _sort_cloud(
         last = entry["name"].rstrip("/").rpartition("/")[2]
         # some list the folder itself as an empty file
         itself = entry["name"].strip("/") == folder.strip("/")
-        if last and not last.startswith(".") and not itself:
+        if not last.startswith(".") and not itself:
             found.append((entry["name"], f"{prefix}/{last}".lstrip("/"), entry))
     return sorted(found, key=lambda item: item[1], reverse=True)
 

@@ -104,18 +104,29 @@ class Fetcher:
     def __init__(self, rule: AddressRule | None = None, *, stop: threading.Event | None = None) -> None:
         self._rule = rule or AddressRule()
         self._clock = Clock(stop or threading.Event())
-        self._pool = httpcore2.ConnectionPool(
-            max_connections=None,
-            max_keepalive_connections=32,
-            keepalive_expiry=10.0,
-            network_backend=TimedBackend(self._clock, self._rule.resolve),
-            # one for all connections; the pool would make one for each
-            ssl_context=httpcore2.default_ssl_context(),
-        )
+        # one for all connections; a pool would make one for each
+        self._ssl_context = httpcore2.default_ssl_context()
+        # a pool a thread: threads that share one spend a third of their time waiting for its lock
+        self._of_thread = threading.local()
+        self._pools: list[httpcore2.ConnectionPool] = []
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        for pool in self._pools:
+            pool.close()
+
+    def _pool(self) -> httpcore2.ConnectionPool:
+        if not hasattr(self._of_thread, "pool"):
+            self._of_thread.pool = httpcore2.ConnectionPool(
+                max_connections=None,
+                max_keepalive_connections=4,
+                keepalive_expiry=10.0,
+                network_backend=TimedBackend(self._clock, self._rule.resolve),
+                ssl_context=self._ssl_context,
+            )
+            self._pools.append(self._of_thread.pool)
+        pool: httpcore2.ConnectionPool = self._of_thread.pool
+        return pool
 
     def __enter__(self) -> Fetcher:
         return self
@@ -228,7 +239,9 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             parts = self._rule.split(url)
             address = urlunsplit(parts)
-            with self._pool.stream("GET", address, headers=_build_headers(parts.netloc, headers)) as response:
+            with self._pool().stream(
+                "GET", address, headers=_build_headers(parts.netloc, headers)
+            ) as response:
                 found = _fold(response)
                 if response.status in (301, 302, 303, 307, 308) and found.get("location"):
                     url = _follow(address, found["location"])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ..catalog.fetches import Fetch
+from ...catalog.fetches import Fetch
 from .fetch import FetchError
 
 # Tries of one address.
@@ -18,7 +18,7 @@ _TRIES = 3
 _STRIKES_AT_FIRST, _STRIKES = 4, 16
 # The longest pause that a run waits for.
 _PATIENCE = 60.0
-_PAUSE_AT_LIMIT, _PAUSE_AT_BREAK = 2.0, 0.3
+_PAUSE_AT_LIMIT, _PAUSE_AT_BREAK = 2.0, 0.2
 
 
 @dataclass

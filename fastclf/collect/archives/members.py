@@ -1,0 +1,105 @@
+"""The files of a source as they are handed on: their names, their bytes, and why some are refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...images import MAX_FOLDER_BYTES, SUFFIXES
+
+Wanted = Callable[[str], bool]
+
+MAX_NAME = 1000
+MB = 2**20
+LINK = "is a link; only files are read"
+DEVICE = "is a device or a pipe, not a photo"
+FOLDER = "is a folder"
+_OUTWARD = re.compile("/|[A-Za-z]:")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """How much of a source is read.
+
+    Attributes
+    ----------
+    member_bytes
+        Largest file.
+    total_bytes
+        All that is unpacked of one archive, what is skipped included where skipping means unpacking.
+    ratio, slack_bytes
+        An archive of n bytes unpacks to `ratio` x n + `slack_bytes` at most.
+    members
+        Files, links and folders in one archive.
+    """
+
+    member_bytes: int = MAX_FOLDER_BYTES
+    total_bytes: int = 50 * 2**30
+    ratio: int = 200
+    slack_bytes: int = 64 * MB
+    members: int = 2_000_000
+
+    @property
+    def too_large(self) -> str:
+        """The reason for refusing a file."""
+        return f"is larger than {self.member_bytes / MB:.0f} MB"
+
+
+LIMITS = ReadLimits()
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a source.
+
+    Attributes
+    ----------
+    name
+        Its path inside the source, with ``/``; fit to be shown, not to be opened.
+    data
+        Its bytes, or None where it was refused.
+    reason
+        Why it was refused: a clause such as "is larger than 200 MB".
+    """
+
+    name: str
+    data: bytes | None
+    reason: str = ""
+
+
+def is_photo_name(name: str) -> bool:
+    """Return whether a file is named like a photo."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def tidy_name(text: str) -> tuple[str, str]:
+    r"""Return a name fit to be shown, with ``/``, and why it is refused, or "".
+
+    The name is "" where the file is passed over: it is hidden, or macOS added it.
+
+    Examples
+    --------
+    >>> tidy_name("./cat\\1.jpg"), tidy_name("cat/.DS_Store"), tidy_name("../1.jpg")[1]
+    (('cat/1.jpg', ''), ('', ''), 'has a path that leads out of the archive')
+    """
+    slashed = text.replace("\\", "/")
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
+    if any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts):
+        return "", ""
+    name = show_name("/".join(parts))
+    if ".." in parts or _OUTWARD.match(slashed) or _CONTROLS.search(text):
+        return name, "has a path that leads out of the archive"
+    return name, f"has a path of more than {MAX_NAME:,} characters" if len(name) > MAX_NAME else ""
+
+
+def show_name(text: str) -> str:
+    """Return a name in which U+FFFD stands for control characters and for bytes that are no UTF-8."""
+    return _UNSHOWN.sub("\ufffd", text)
+
+
+def refuse(name: str, reason: str) -> Member:
+    """Return a refused file, its name cut where it is very long."""
+    return Member(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…", None, reason)

@@ -1,0 +1,99 @@
+"""Zip files: read member by member, none of them trusted."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Iterator
+
+from ...errors import ArchiveError
+from .budget import DAMAGE, Budget
+from .members import DEVICE, FOLDER, LINK, MB, Member, ReadLimits, Wanted, refuse, tidy_name
+
+_MAX_DIRECTORY = 512 * MB
+# zipfile bounds what these two give at once; bzip2 and LZMA may give gigabytes for one small read.
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ZIP_UTF8, _ZIP_ENCRYPTED = 0x800, 0x2041
+
+
+class Reader(io.BufferedReader):
+    """A file of which, once it has a budget, no more is read at once than a zip file's directory may have."""
+
+    budget: Budget | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read, unless that is more than allowed."""
+        if self.budget is None:
+            return super().read(size)
+        if size is not None and size > _MAX_DIRECTORY:
+            raise ArchiveError(
+                f"{self.budget.called} has a table of contents of {size / MB:,.0f} MB; at most "
+                f"{_MAX_DIRECTORY / MB:.0f} MB are read. Unpack it yourself and name the folder."
+            )
+        data = super().read(size)
+        self.budget.count_members(data.count(b"PK\1\2"))
+        return data
+
+
+def read_zip(file: Reader, wanted: Wanted, budget: Budget) -> Iterator[Member]:
+    """Yield the wanted members of a zip file."""
+    with _open_zip(file, budget) as archive:
+        for info in archive.infolist():
+            text = _decode_zip_name(info)
+            name, reason = tidy_name(text)
+            if name and not text.endswith(("/", "\\")) and wanted(name):
+                reason = reason or _judge_zip_member(info, budget.limits)
+                yield refuse(name, reason) if reason else _read_zip_member(archive, info, name, budget)
+
+
+def _open_zip(file: Reader, budget: Budget) -> zipfile.ZipFile:
+    """Read the directory, which zipfile takes into memory in one piece: not a larger one than allowed."""
+    file.budget = budget
+    try:
+        return zipfile.ZipFile(file)
+    except ArchiveError:
+        raise
+    except (*DAMAGE, NotImplementedError, OverflowError, MemoryError) as e:
+        raise budget.damage(e) from None
+    finally:
+        file.budget = None
+
+
+def _decode_zip_name(info: zipfile.ZipInfo) -> str:
+    """Return the name as it was meant: macOS writes UTF-8 and does not say so."""
+    if info.flag_bits & _ZIP_UTF8:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.orig_filename
+
+
+def _judge_zip_member(info: zipfile.ZipInfo, limits: ReadLimits) -> str:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        return {stat.S_IFLNK: LINK, stat.S_IFDIR: FOLDER}.get(kind, DEVICE)
+    if info.flag_bits & _ZIP_ENCRYPTED:
+        return "is encrypted; pack it again without a password"
+    if info.compress_type not in _ZIP_METHODS:
+        return "is packed in a way that is not read here; pack it again as an ordinary zip file"
+    return limits.too_large if info.file_size > limits.member_bytes else ""
+
+
+def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget) -> Member:
+    """Read a member; one that is damaged is refused, for the directory leads to the others all the same."""
+    parts: list[bytes] = []
+    try:
+        # zipfile gives no more bytes than the size that was said, and that one was judged
+        with archive.open(info) as file:
+            while part := file.read(MB):
+                budget.spend(len(part))
+                parts.append(part)
+    except ArchiveError:
+        raise
+    except (*DAMAGE, NotImplementedError, RuntimeError) as e:
+        if isinstance(e, OSError) and e.errno is not None:
+            raise budget.damage(e) from None
+        return refuse(name, "is damaged in the archive; fetch the archive again")
+    return Member(name, b"".join(parts))

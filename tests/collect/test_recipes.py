@@ -1,0 +1,153 @@
+"""Recipes: those that come with fastclf, a maker's own, and faults named with file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fastclf.collect import list_recipes, load_recipe
+from fastclf.collect.recipe import read_template
+from fastclf.collect.recipe_file import find_line, parse_recipe
+from fastclf.errors import UsageProblem
+
+from ..conftest import run_fastclf
+
+SAMPLE = 'name = "n"\ntitle = "t"\nsample = "digits"\n'
+SEARCH = 'name = "n"\ntitle = "t"\n[classes]\na = "ant"\nb = { search = ["bee", "wasp"], photos = 7 }\n'
+ARCHIVE = (
+    'name = "n"\ntitle = "t"\n[archive]\nurl = "https://a.example/a.zip"\n[archive.label]\nby = "folder"\n'
+)
+
+
+def test_the_four_systems_of_the_course_are_there() -> None:
+    assert list_recipes() == ["bears", "birds", "digits", "pets"]
+    recipes = {name: load_recipe(name) for name in list_recipes()}
+    assert [recipe.name for recipe in recipes.values()] == list_recipes()
+    bears, birds, pets = recipes["bears"], recipes["birds"], recipes["pets"]
+    assert [c.label for c in bears.classes] == ["grizzly", "black", "teddy"]
+    assert (bears.train["arch"], bears.train["resize"]) == ("resnet18", "random-crop")
+    assert (birds.train["arch"], birds.train["resize"]) == ("vit_tiny_patch16_224", "squish")
+    assert pets.train["arch"] == "resnet34"
+    assert pets.archive
+    assert len(pets.archive.sha256) == 64
+    names = ("images/Abyssinian_1.jpg", "images/beagle_1.jpg", "images/Egyptian_Mau_9.jpg")
+    assert [pets.archive.rule.find_label(name) for name in names] == ["cat", "dog", "cat"]
+    assert recipes["digits"].sample == "digits"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bears", "birds", "digits", "pets"])
+def test_what_a_recipe_says_of_training_is_what_training_takes(name: str) -> None:
+    from dataclasses import fields
+
+    pytest.importorskip("torch")
+    from fastclf.training import TrainOptions
+
+    train = load_recipe(name).train
+    assert set(train) <= {field.name for field in fields(TrainOptions)}
+    TrainOptions(**train)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name = \nx = 1", r"mine\.toml is not valid TOML.*line 1"),
+        (SAMPLE + "colour = 1", r"mine\.toml, line 4: colour is unknown; known are name, title"),
+        (SAMPLE + "[train]\nsizes = 1", r"line 5: train\.sizes is unknown"),
+        (SAMPLE + '[train]\nsize = "big"', r"line 5: train\.size is 'big'; it must be a whole number"),
+        (SAMPLE + "[train]\nsize = true", r"train\.size is True"),
+        (SAMPLE + "[collect]\n\n# so\nlargest_side = 9", r"line 7: collect\.largest_side is 9; it can be 32"),
+        ('name = "n"\ntitle = "t"', "says nothing of where photos come from"),
+        (SAMPLE + "[classes]\na = 'x'\nb = 'y'", r"has sample and classes; it takes one of"),
+        ('title = "t"\nsample = "digits"', "lacks the key 'name'"),
+        (SAMPLE.replace('"n"', '"../n"'), r"line 1: name is '\.\./n'"),
+        (SAMPLE.replace("digits", "letters"), r"line 3: sample is 'letters'; it can be digits"),
+        (SEARCH + '"c/d" = "x"', r"line 6: classes\.c/d cannot be the name of a folder"),
+        (SEARCH + "c = {}", r"line 6: classes\.c says neither what to search for"),
+        (SEARCH + "c = 3", r"line 6: classes\.c\.search is 3; it must be a text or a list"),
+        (SEARCH + "c = ['x', 3]", r"classes\.c\.search is \['x', 3\]"),
+        (SEARCH + "c = { urls = 'no.txt' }", r"classes\.c\.urls names no\.txt, and there is no such file"),
+        (SEARCH + "c = { search = 'x', photos = 0 }", r"classes\.c\.photos is 0; it can be 1 to 100,000"),
+        (SEARCH + "c = { search = 'x', words = 'y' }", r"classes\.c\.words is unknown"),
+        (SEARCH + '[collect]\nservices = "askjeeves"', r"line 7: collect\.services names 'askjeeves'; known are"),
+        (SEARCH + '[collect]\nvariations = "photo"', r"collect\.variations holds 'photo'"),
+        (SEARCH.replace('b = { search = ["bee", "wasp"], photos = 7 }\n', ""), r"classes\.a is the only class"),
+        (ARCHIVE.replace("url", "link"), r"line 4: archive\.link is unknown"),
+        (ARCHIVE.replace('url = "https://a.example/a.zip"', ""), r"line 3: archive lacks the key 'url'"),
+        (ARCHIVE.replace("[archive.label]", "sha256 = 'abc'\n[archive.label]"), r"line 5: archive\.sha256 is no"),
+        (ARCHIVE.replace('"folder"', '"colour"'), r"line 5: archive\.label is wrong: by is 'colour'; it can be"),
+        (ARCHIVE.replace('"folder"', '"pattern"\npattern = "("'), r"archive\.label is wrong: pattern is '\('"),
+    ],
+)  # fmt: skip
+def test_a_recipe_with_a_fault_is_refused_with_file_line_and_key(text: str, words: str) -> None:
+    with pytest.raises(UsageProblem, match=words):
+        parse_recipe(text, "mine.toml")
+
+
+def test_a_recipe_says_what_it_means(tmp_path: Path) -> None:
+    (tmp_path / "bees.txt").write_text("https://b.example/1.jpg\n")
+    file = tmp_path / "mine.toml"
+    file.write_text(SEARCH.replace("photos = 7", 'photos = 7, urls = "bees.txt"'))
+    recipe = load_recipe(str(file))
+    ant, bee = recipe.classes
+    assert (ant.label, ant.terms, ant.photos) == ("a", ("ant",), None)
+    assert (bee.terms, bee.photos, Path(bee.urls)) == (("bee", "wasp"), 7, tmp_path / "bees.txt")
+    assert recipe.base == tmp_path
+    assert recipe.options.photos_per_class == 150
+
+
+def test_an_unknown_recipe_lists_the_known_ones_and_the_way_to_ones_own(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"bears, birds, digits, pets.*recipes new"):
+        load_recipe("unicorns")
+    with pytest.raises(UsageProblem, match=r"unicorns\.toml cannot be read"):
+        load_recipe(tmp_path / "unicorns.toml")
+    (tmp_path / "odd.toml").write_bytes(b"name = '\xff'")
+    with pytest.raises(UsageProblem, match="UTF-8"):
+        load_recipe(tmp_path / "odd.toml")
+
+
+def test_lines_are_found_wherever_toml_lets_a_key_stand() -> None:
+    text = 'a = 1\n[t]\n"b c" = 2\n[t.u]\nd.e = 3\n[[x]]\nf = 4\n'
+    assert [find_line(text, keys) for keys in [("a",), ("t", "b c"), ("t", "u", "d", "e"), ("x", "f")]] == [
+        1,
+        3,
+        5,
+        7,
+    ]
+    assert find_line(text, ("t", "missing")) == 2
+    assert find_line(text, ("nowhere",)) is None
+
+
+def test_the_template_is_a_recipe_and_explains_every_key(tmp_path: Path) -> None:
+    done = run_fastclf("recipes", "new", "my mugs.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    recipe = load_recipe(tmp_path / "my mugs.toml")
+    assert (recipe.name, [c.label for c in recipe.classes]) == ("my-mugs", ["mug", "glass"])
+    again = run_fastclf("recipes", "new", "my mugs.toml", cwd=tmp_path)
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    for key in (
+        "archive",
+        "folder",
+        "sha256",
+        "only",
+        "licence",
+        "services",
+        "variations",
+        "urls",
+        "split_by",
+    ):
+        assert key in read_template(), key
+    # each commented line is right when its comment sign is taken away
+    text = "\n".join(line for line in read_template().splitlines() if not line.startswith("#  "))
+    plain = text.replace("[classes]", "[unused]").replace("# [archive]", "[archive]").replace("# url", "url")
+    plain = plain.replace("# [archive.label]", "[archive.label]").replace('# by = "folder"', 'by = "folder"')
+    with pytest.raises(UsageProblem, match="unused is unknown"):
+        parse_recipe(plain, "t")
+
+
+def test_the_recipes_are_listed_with_where_their_photos_come_from(tmp_path: Path) -> None:
+    done = run_fastclf("recipes", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "bears: Grizzly, black or teddy bear? (web search: grizzly, black, teddy)" in done.stdout
+    assert "digits: Handwritten digits (comes with fastclf)" in done.stdout
