@@ -1,7 +1,7 @@
 """Collecting 1,000 addresses, one in ten faulty, against fetching and decoding alone, and fastai.s way.
 
-Usage: python benchmarks/collecting.py FOLDER [--count 1000] [--rounds 3]. The photos of FOLDER are served,
-enlarged to 1600 px, by a local server in a process of its own; every round runs all ways, in turn.
+Usage: python benchmarks/collecting.py FOLDER [--side 1600] [--count 1000] [--rounds 3]. The photos of FOLDER are
+served, scaled to `side` pixels, by a local server in a process of its own; every round runs all ways, in turn.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.request import ProxyHandler, build_opener
 
 from PIL import Image
@@ -30,7 +32,7 @@ SIDE = 640
 FAULTS = ("missing", "forbidden", "page", "cut", "huge", "short", "reset", "private", "redirected", "empty")
 
 
-def serve(folder: str, count: int, pipe: Any) -> None:
+def serve(folder: str, count: int, side: int, pipe: Any) -> None:
     """Serve `count` addresses until told to end; every tenth is faulty, each in its own way."""
     from tests.collect import web as behave
 
@@ -39,7 +41,7 @@ def serve(folder: str, count: int, pipe: Any) -> None:
     with behave.Web() as web:
         urls = []
         for i in range(count):
-            data = enlarge(files[i * step % len(files)], i)
+            data = scale(files[i * step % len(files)], side, i)
             if i % 10:
                 urls.append(web.photo(f"/{i}.jpg", data))
                 continue
@@ -63,11 +65,11 @@ def serve(folder: str, count: int, pipe: Any) -> None:
         pipe.recv()
 
 
-def enlarge(file: Path, number: int) -> bytes:
-    """Return a photo as a JPEG of 1600 px; `number` makes its bytes its own."""
+def scale(file: Path, side: int, number: int) -> bytes:
+    """Return a photo as a JPEG with a longer side of `side` pixels; `number` makes its picture its own."""
     image = Image.open(file).convert("RGB")
-    scale = 1600 / max(image.size)
-    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    factor = side / max(image.size)
+    image = image.resize((round(image.width * factor), round(image.height * factor)))
     image.paste((number % 256, number // 256, 0), (0, 0, 64, 64))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88)
@@ -91,23 +93,25 @@ def fetch_and_decode(urls: list[str], out: Path, **_: Any) -> int:
 
 
 def collect(urls: list[str], out: Path, address: tuple[str, int], *, whole: bool = True) -> int:
-    """Ours: fetched, judged, scaled, stored, recorded; with `whole` also scanned, as every collection is."""
+    """Ours: fetched, judged, scaled, stored, recorded; with `whole` the catalog takes the photos in as well.
+
+    That is what every collection ends with: hashes, thumbnails and measures for the check and the Clean tab.
+    """
     from fastclf.collect import run
     from fastclf.collect.web.addresses import AddressRule
 
     rule = AddressRule(allow=frozenset({address}))
-    if not whole:
-        run._scan = lambda _: None
-    report = run.collect_urls(
-        out / "photos" / "bear",
-        [{"url": url} for url in urls],
-        parallel=PARALLEL,
-        per_host=PARALLEL,
-        seconds=10.0,
-        largest_side=SIDE,
-        rule=rule,
-        bars=False,
-    )
+    with mock.patch.object(run, "_scan", run._scan if whole else lambda _: None):
+        report = run.collect_urls(
+            out / "photos" / "bear",
+            [{"url": url} for url in urls],
+            parallel=PARALLEL,
+            per_host=PARALLEL,
+            seconds=10.0,
+            largest_side=SIDE,
+            rule=rule,
+            bars=False,
+        )
     count = report.classes["bear"]
     if count.found != len(urls) or count.waiting:
         raise SystemExit(f"not all are accounted for: {count}")
@@ -139,15 +143,21 @@ def measure(way: Callable[..., int], urls: list[str], address: tuple[str, int]) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
+    parser.add_argument("--side", type=int, default=1600)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    server = context.Process(target=serve, args=(args.folder, args.count, theirs), daemon=True)
+    server = context.Process(target=serve, args=(args.folder, args.count, args.side, theirs), daemon=True)
     server.start()
     address, urls = ours.recv()
-    ways = {"fetch and decode alone": fetch_and_decode, "fastclf": collect, "fastai": fastai_way}
+    ways = {
+        "fetch and decode alone": fetch_and_decode,
+        "fastclf, to the record": partial(collect, whole=False),
+        "fastclf, scanned as well": collect,
+        "fastai": fastai_way,
+    }
     import fastai.vision.utils  # noqa: F401 - its import is not part of any way
 
     import fastclf.collect.gather  # noqa: F401
@@ -163,7 +173,9 @@ def main() -> None:
     ours.send(None)
     server.join(5)
     base = statistics.median(times["fetch and decode alone"])
-    print(f"\n{args.count} addresses, {args.count // 10} of them faulty, medians of {args.rounds} rounds:")
+    print(
+        f"\n{args.count} addresses of {args.side} px, {args.count // 10} faulty, medians of {args.rounds} rounds:"
+    )
     for name, values in times.items():
         median = statistics.median(values)
         print(f"{name:24} {median:6.1f} s  {median / base:5.2f} x  photos {dict(stored[name])}")

@@ -39,14 +39,25 @@ def write_atomic(path: Path, data: bytes) -> None:
     write_atomic_with(path, lambda f: f.write(data))
 
 
-def write_atomic_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file under a temporary name, sync it and rename it to `path`."""
+def sync_file(path: Path) -> None:
+    """Let a file's bytes reach the disk; one that is gone needs nothing."""
+    # Windows syncs only what is open for writing
+    with contextlib.suppress(FileNotFoundError), path.open("r+b" if os.name == "nt" else "rb") as f:
+        os.fsync(f.fileno())
+
+
+def write_atomic_with(path: Path, write: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
+    """Let `write` fill a file under a temporary name, sync it and rename it to `path`.
+
+    Without `sync` a power cut may leave an empty file: whoever relies on it calls `sync_file` first.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as f:
             write(f)
             f.flush()
-            os.fsync(f.fileno())
+            if sync:
+                os.fsync(f.fileno())
         # mkstemp makes files private; a photo or a model is as readable as its folder lets it be
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
@@ -82,9 +93,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
     try:
         yield staging
         for path in sorted(p for p in staging.rglob("*") if p.is_file()):
-            # Windows syncs only what is open for writing
-            with path.open("r+b" if os.name == "nt" else "rb") as f:
-                os.fsync(f.fileno())
+            sync_file(path)
         swap_folder(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

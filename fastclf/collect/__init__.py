@@ -7,8 +7,9 @@ from .course import download_images, search_images, verify_images
 from .found import Found, SearchService
 from .recipe import Recipe, list_recipes, load_recipe
 from .report import CollectReport
-from .run import CollectSettings, collect
+from .run import collect
 from .samples import write_digits
+from .steps import CollectSettings
 
 __all__ = [
     "CollectReport",

@@ -15,12 +15,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
-from ..errors import FastclfError, UnreadablePhotoError
+from ..errors import FastclfError
 from ..images import MAX_BYTES
 from .found import Found, LimitedError, UnreachableError
-from .intake import prepare_photo
 from .plan import Question, SearchPlan
-from .shelf import ENOUGH, Shelf
+from .shelf import ENOUGH, Shelf, keep
 from .web.fetch import PHOTOS, Fetcher, FetchError, StoppedError
 from .web.hosts import HostQueue, Job
 
@@ -267,6 +266,8 @@ class Gatherer:
         outcomes, self._outcomes = self._outcomes, []
         self._flushed = time.monotonic()
         if outcomes:
+            # this thread only waits; the others go on fetching and decoding meanwhile
+            self._shelf.sync(o.path for o in outcomes if o.status == STORED)
             self._ledger.finish(outcomes)
 
     def _leave_rest(self) -> None:
@@ -274,28 +275,3 @@ class Gatherer:
         rest = [r for r in self._ledger.rows(status=WAITING) if r.label in self._labels and not r.reason]
         if rest:
             self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rest])
-
-
-def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
-    """Judge bytes and store the photo that they are.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    try:
-        photo = prepare_photo(data, largest_side)
-    except UnreadablePhotoError as e:
-        return Outcome(row.id, REFUSED, e.reason.partition(";")[0], True, bytes=len(data))
-    placed = shelf.put(row.label, photo)
-    return Outcome(
-        row.id,
-        placed.status,
-        placed.reason,
-        lasting=placed.status != WAITING,
-        received=photo.received,
-        stored=photo.stored if placed.status == STORED else "",
-        path=placed.path,
-        bytes=len(data),
-    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..catalog import Catalog
-from ..catalog.fetches import DUPLICATE, STORED, WAITING
-from ..files import write_atomic
-from .intake import Prepared
+from ..catalog.fetches import DUPLICATE, REFUSED, STORED, WAITING, Fetch, Outcome
+from ..errors import UnreadablePhotoError
+from ..files import sync_file, write_atomic_with
+from .intake import Prepared, prepare_photo
 
 ENOUGH = "was not needed; the class had as many photos as were asked for"
 
@@ -76,6 +77,11 @@ class Shelf:
         """Return the classes that have as many photos as were asked for."""
         return {label for label in {*self._wanted, *self._counts} if self.is_full(label)}
 
+    def sync(self, paths: Iterable[str]) -> None:
+        """Let stored photos reach the disk, which has to be before they are recorded as stored."""
+        for path in paths:
+            sync_file(self._folder / path)
+
     def put(self, label: str, photo: Prepared) -> Placed:
         """Store a photo in its class folder, unless the folder has it or the class is full.
 
@@ -99,7 +105,7 @@ class Shelf:
             self._counts[label] += 1
         target = self._folder / label / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, photo.data)
+        write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
         return Placed(STORED, name)
 
     def _read(self, catalog: Catalog) -> None:
@@ -119,6 +125,31 @@ class Shelf:
         for left in self._folder.glob("*/.*.*"):
             if is_half_written(left):
                 left.unlink(missing_ok=True)
+
+
+def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
+    """Judge bytes and store the photo that they are.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    try:
+        photo = prepare_photo(data, largest_side)
+    except UnreadablePhotoError as e:
+        return Outcome(row.id, REFUSED, e.reason.partition(";")[0], True, bytes=len(data))
+    placed = shelf.put(row.label, photo)
+    return Outcome(
+        row.id,
+        placed.status,
+        placed.reason,
+        lasting=placed.status != WAITING,
+        received=photo.received,
+        stored=photo.stored if placed.status == STORED else "",
+        path=placed.path,
+        bytes=len(data),
+    )
 
 
 def is_half_written(path: Path) -> bool:

@@ -9,12 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from ..catalog.fetches import REFUSED, WAITING, Fetch, FetchLedger, Outcome
+from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
 from ..files import hash_bytes
 from .archives import Member, is_photo_name
-from .gather import Watcher, keep
+from .gather import Watcher
 from .recipe import FileSource
-from .shelf import ENOUGH, Shelf
+from .shelf import ENOUGH, Shelf, keep
 
 _LOT = 32
 _NO_CLASS = "has a name that the labelling rule gives no class"
@@ -120,6 +120,7 @@ class Unpacker:
         outcomes = [future.result() for future in futures]
         if not outcomes:
             return
+        self._shelf.sync(o.path for o in outcomes if o.status == STORED)
         self._ledger.finish(outcomes)
         labels = {row.id: row.label for row in self._ledger.rows(after=min(o.id for o in outcomes) - 1)}
         for outcome in outcomes:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpcore2
 
-from .addresses import AddressRule, RefusedAddressError, UnknownHostError
-from .timed import Clock, StoppedError, TimedBackend, TimeIsUpError
+from .addresses import AddressRule
+from .failures import FetchError, describe_size, describe_status, explained, is_number
+from .parts import PartFile
+from .timed import Clock, StoppedError, TimedBackend
 
 __all__ = ["Answer", "FetchError", "Fetcher", "StoppedError"]
 
@@ -26,9 +23,6 @@ USER_AGENT = "fastclf (+https://github.com/fastclf/fastclf)"
 PHOTOS = "image/jpeg,image/png,image/webp;q=0.9,image/*;q=0.8,*/*;q=0.5"
 # Seconds between the tries of a file that breaks off.
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
-_MAX_REST = 24 * 3600.0
-# Statuses after which another try may go well.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -51,40 +45,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-class FetchError(Exception):
-    """An address could not be fetched.
-
-    Parameters
-    ----------
-    reason
-        A clause without the address ("answered 404 (not found)").
-    lasting
-        Whether another try is pointless.
-    soon
-        Whether another try may go well within a minute.
-    status
-        What the server answered, if it did.
-    retry_after
-        Seconds after which it wants to be asked again, if it said so.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        lasting: bool,
-        soon: bool = False,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.lasting = lasting
-        self.soon = soon
-        self.status = status
-        self.retry_after = retry_after
 
 
 class Fetcher:
@@ -157,7 +117,7 @@ class Fetcher:
         """
         with (
             self._clock.run(seconds),
-            _told(seconds),
+            explained(seconds),
             self._open(url, {"Accept": accept}) as (final, response),
         ):
             body = bytearray()
@@ -195,7 +155,7 @@ class Fetcher:
         OSError
             If the file cannot be written.
         """
-        part = _Part(path)
+        part = PartFile(path)
         for pause in (*_PAUSES, None):
             try:
                 with self._limited(seconds):
@@ -207,7 +167,7 @@ class Fetcher:
                 self._clock.stop.wait(pause)
 
     def _continue(
-        self, url: str, part: _Part, max_bytes: int, progress: Callable[[int, int | None], None] | None
+        self, url: str, part: PartFile, max_bytes: int, progress: Callable[[int, int | None], None] | None
     ) -> None:
         with contextlib.ExitStack() as stack:
             try:
@@ -230,7 +190,7 @@ class Fetcher:
 
     @contextlib.contextmanager
     def _limited(self, seconds: float) -> Iterator[None]:
-        with _told(seconds), self._clock.run(seconds):
+        with explained(seconds), self._clock.run(seconds):
             yield
 
     @contextlib.contextmanager
@@ -247,49 +207,10 @@ class Fetcher:
                     url = _follow(address, found["location"])
                     continue
                 if not 200 <= response.status < 300:
-                    raise _describe_status(response.status, found)
+                    raise describe_status(response.status, found)
                 yield address, response
                 return
         raise FetchError(f"is redirected more than {MAX_REDIRECTS} times", lasting=True)
-
-
-class _Part:
-    """The beginning of a file that is being fetched, and the validator of what it is the beginning of."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.file = path.with_name(f"{path.name}.part")
-        self._stamp = path.with_name(f"{path.name}.part.stamp")
-
-    def ask(self) -> dict[str, str]:
-        """Return the headers that ask for the rest."""
-        self._known = self._stamp.read_text(encoding="ascii") if self._stamp.exists() else ""
-        self._have = self.file.stat().st_size if self.file.exists() and self._known else 0
-        return {"Range": f"bytes={self._have}-", "If-Range": self._known} if self._have else {}
-
-    def begin(self, status: int, found: Mapping[str, str]) -> tuple[int, int | None]:
-        """Return how many bytes are there already, and how many the file has; note its validator."""
-        etag, length = found.get("etag", ""), found.get("content-length", "")
-        if status == 206:
-            asked, _, whole = found.get("content-range", "").partition("/")
-            if not self._have or not asked.startswith(f"bytes {self._have}-") or etag != self._known:
-                self.forget()
-                raise FetchError("answered with a part that does not fit what is there", lasting=False)
-            return self._have, int(whole) if _is_number(whole) else None
-        # a weak validator does not promise equal bytes
-        self._stamp.write_text(etag if etag.startswith('"') and etag.isascii() else "", encoding="ascii")
-        return 0, int(length) if _is_number(length) else None
-
-    def forget(self) -> None:
-        """Let the next try begin anew."""
-        self._stamp.unlink(missing_ok=True)
-
-    def finish(self) -> None:
-        """Give the complete file its name."""
-        with self.file.open("r+b") as f:
-            os.fsync(f.fileno())
-        self.file.replace(self._path)
-        self.forget()
 
 
 def _build_headers(host: str, headers: Mapping[str, str]) -> list[tuple[bytes | str, bytes | str]]:
@@ -315,80 +236,19 @@ def _fold(response: httpcore2.Response) -> dict[str, str]:
     }
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
-
-
 def _read(response: httpcore2.Response, max_bytes: int, have: int = 0) -> Iterator[bytes]:
     """Yield the body; with the `have` bytes that came before it may be so long."""
     headers = _fold(response)
     length = headers.get("content-length", "")
-    if _is_number(length) and have + int(length) > max_bytes:
-        raise FetchError(_describe_size(have + int(length), max_bytes), lasting=True)
+    if is_number(length) and have + int(length) > max_bytes:
+        raise FetchError(describe_size(have + int(length), max_bytes), lasting=True)
     if headers.get("content-encoding", "identity") not in ("", "identity"):
         raise FetchError(f"came compressed ({headers['content-encoding'][:20]}) unasked", lasting=True)
     got = have
     for chunk in response.iter_stream():
         got += len(chunk)
-        if _is_number(length) and got - have == int(length):
+        if is_number(length) and got - have == int(length):
             response.extensions["network_stream"].end_after(int(length))
         if got > max_bytes:
-            raise FetchError(_describe_size(None, max_bytes), lasting=True)
+            raise FetchError(describe_size(None, max_bytes), lasting=True)
         yield chunk
-
-
-def _describe_size(size: int | None, most: int) -> str:
-    what = "is larger than" if size is None else f"has {size / 2**20:.1f} MB, more than"
-    return f"{what} the {most / 2**20:.0f} MB that are fetched"
-
-
-def _describe_status(status: int, headers: Mapping[str, str]) -> FetchError:
-    try:
-        phrase = f" ({HTTPStatus(status).phrase.lower()})"
-    except ValueError:
-        phrase = ""
-    return FetchError(
-        f"answered {status}{phrase}",
-        lasting=status not in _PASSING and status < 500,
-        soon=status in _PASSING,
-        status=status,
-        retry_after=_read_wait(headers.get("retry-after", "")),
-    )
-
-
-def _read_wait(value: str) -> float | None:
-    """Return the seconds of a Retry-After header, which is a number or a date."""
-    if _is_number(value):
-        return min(float(value), _MAX_REST)
-    try:
-        wait = parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return min(max(wait, 0.0), _MAX_REST)
-
-
-@contextlib.contextmanager
-def _told(seconds: float) -> Iterator[None]:
-    """Turn what a connection may meet into one clause."""
-    try:
-        yield
-    except RefusedAddressError as e:
-        raise FetchError(str(e), lasting=True) from None
-    except UnknownHostError as e:
-        raise FetchError(str(e), lasting=False) from None
-    except TimeIsUpError:
-        raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
-    except httpcore2.TimeoutException:
-        raise FetchError("did not answer in time", lasting=False) from None
-    except httpcore2.RemoteProtocolError as e:
-        if "closed connection" in str(e) or "disconnected" in str(e):
-            raise FetchError("was cut off on its way", lasting=False, soon=True) from None
-        raise FetchError("answered with something that is no HTTP", lasting=True) from None
-    except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, UnicodeError):
-        raise FetchError("is no address that can be fetched", lasting=True) from None
-    except httpcore2.NetworkError as e:
-        if isinstance(e.__cause__ or e.__context__, ssl.SSLError):
-            raise FetchError("has no certificate that can be trusted", lasting=True) from None
-        reached = not isinstance(e, httpcore2.ConnectError)
-        what = "was cut off on its way" if reached else "could not be connected to"
-        raise FetchError(what, lasting=False, soon=reached) from None

@@ -18,7 +18,7 @@ _TRIES = 3
 _STRIKES_AT_FIRST, _STRIKES = 4, 16
 # The longest pause that a run waits for.
 _PATIENCE = 60.0
-_PAUSE_AT_LIMIT, _PAUSE_AT_BREAK = 2.0, 0.2
+_PAUSE_AT_LIMIT, _PAUSE_AT_BREAK = 2.0, 0.1
 
 
 @dataclass

@@ -1,0 +1,117 @@
+"""What may come instead of an answer, each in one clause."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import httpcore2
+
+from .addresses import RefusedAddressError, UnknownHostError
+from .timed import TimeIsUpError
+
+_MAX_REST = 24 * 3600.0
+# Statuses after which another try may go well soon.
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+
+
+class FetchError(Exception):
+    """An address could not be fetched.
+
+    Parameters
+    ----------
+    reason
+        A clause without the address ("answered 404 (not found)").
+    lasting
+        Whether another try is pointless.
+    soon
+        Whether another try may go well within a minute.
+    status
+        What the server answered, if it did.
+    retry_after
+        Seconds after which it wants to be asked again, if it said so.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        lasting: bool,
+        soon: bool = False,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.lasting = lasting
+        self.soon = soon
+        self.status = status
+        self.retry_after = retry_after
+
+
+def describe_size(size: int | None, most: int) -> str:
+    """Return that a body of `size` bytes, or of nobody knows how many, is too large."""
+    what = "is larger than" if size is None else f"has {size / 2**20:.1f} MB, more than"
+    return f"{what} the {most / 2**20:.0f} MB that are fetched"
+
+
+def describe_status(status: int, headers: Mapping[str, str]) -> FetchError:
+    """Return what a status that is no success means."""
+    try:
+        phrase = f" ({HTTPStatus(status).phrase.lower()})"
+    except ValueError:
+        phrase = ""
+    return FetchError(
+        f"answered {status}{phrase}",
+        lasting=status not in _PASSING and status < 500,
+        soon=status in _PASSING,
+        status=status,
+        retry_after=read_wait(headers.get("retry-after", "")),
+    )
+
+
+def read_wait(value: str) -> float | None:
+    """Return the seconds of a Retry-After header, which is a number or a date."""
+    if is_number(value):
+        return min(float(value), _MAX_REST)
+    try:
+        wait = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(wait, 0.0), _MAX_REST)
+
+
+@contextlib.contextmanager
+def explained(seconds: float) -> Iterator[None]:
+    """Turn what a connection may meet into one clause."""
+    try:
+        yield
+    except RefusedAddressError as e:
+        raise FetchError(str(e), lasting=True) from None
+    except UnknownHostError as e:
+        raise FetchError(str(e), lasting=False) from None
+    except TimeIsUpError:
+        raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
+    except httpcore2.TimeoutException:
+        raise FetchError("did not answer in time", lasting=False) from None
+    except httpcore2.RemoteProtocolError as e:
+        if "closed connection" in str(e) or "disconnected" in str(e):
+            raise FetchError("was cut off on its way", lasting=False, soon=True) from None
+        raise FetchError("answered with something that is no HTTP", lasting=True) from None
+    except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol, UnicodeError):
+        raise FetchError("is no address that can be fetched", lasting=True) from None
+    except httpcore2.NetworkError as e:
+        if isinstance(e.__cause__ or e.__context__, ssl.SSLError):
+            raise FetchError("has no certificate that can be trusted", lasting=True) from None
+        reached = not isinstance(e, httpcore2.ConnectError)
+        what = "was cut off on its way" if reached else "could not be connected to"
+        raise FetchError(what, lasting=False, soon=reached) from None
+
+
+def is_number(text: str) -> bool:
+    """Return whether a header's value is a plain number."""
+    return text.isascii() and text.isdigit()
