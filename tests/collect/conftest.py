@@ -10,6 +10,7 @@ import pytest
 
 from fastclf.collect import CollectReport, Found, SearchService, collect, plan
 from fastclf.collect.recipe_file import parse_recipe
+from fastclf.collect.web import hosts
 from fastclf.collect.web.addresses import AddressRule
 
 from ..drawing import draw_scene, encode
@@ -59,8 +60,9 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions to the fake services follow each other at once."""
+    """Questions to the fake services follow each other at once, and hosts that name no time rest shortly."""
     monkeypatch.setattr(plan, "_PAUSE", 0.0)
+    monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 0.1)
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ def test_lines_are_found_wherever_toml_lets_a_key_stand() -> None:
     assert find_line(text, ("nowhere",)) is None
 
 
+@pytest.mark.slow
 def test_the_template_is_a_recipe_and_explains_every_key(tmp_path: Path) -> None:
     done = run_fastclf("recipes", "new", "my mugs.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -146,6 +147,7 @@ def test_the_template_is_a_recipe_and_explains_every_key(tmp_path: Path) -> None
         parse_recipe(plain, "t")
 
 
+@pytest.mark.slow
 def test_the_recipes_are_listed_with_where_their_photos_come_from(tmp_path: Path) -> None:
     done = run_fastclf("recipes", cwd=tmp_path)
     assert done.returncode == 0

@@ -218,6 +218,7 @@ def test_a_cloud_path_is_a_source(tmp_path: Path) -> None:
             memory.pipe(f"/bucket/{label}/{i}.jpg", jpeg(f"{label}{i}"))
     recipe = parse_recipe(FOLDER.format(path="memory://bucket"), "mine.toml", base=tmp_path)
     report = collect(recipe, tmp_path / "photos" / "mine", bars=False)
+    memory.rm("/bucket", recursive=True)
     assert {label: c.photos for label, c in report.classes.items()} == {"ant": 2, "bee": 2}
 
 
