@@ -1,13 +1,13 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
 # make test:      everything, then every test, the browser ones included
 # make check:     lint, types, import contracts
-# make benchmark: the page; make benchmark-cleaning or benchmark-faults DATA=FOLDER: one's own labelled photos
+# make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
 
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults clean
+.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting clean
 
 setup:
 	@./scripts/setup
@@ -40,5 +40,8 @@ benchmark-cleaning: setup
 benchmark-faults: setup
 	@.venv/bin/python benchmarks/faults.py $(DATA)
 
+benchmark-collecting: setup
+	@.venv/bin/python benchmarks/collecting.py $(DATA)
+
 clean:
-	rm -rf .venv model photos/digits tests/screenshots
+	rm -rf .venv model photos/digits photos/digits-report tests/screenshots

@@ -1,7 +1,8 @@
-"""Collecting 1,000 addresses, one in ten faulty, against fetching and decoding alone, and fastai.s way.
+"""Collecting 1,000 addresses, one in ten faulty, against fetching and decoding alone, and fastai's way.
 
-Usage: python benchmarks/collecting.py FOLDER [--side 1600] [--count 1000] [--rounds 3]. The photos of FOLDER are
-served, scaled to `side` pixels, by a local server in a process of its own; every round runs all ways, in turn.
+Usage: python benchmarks/collecting.py FOLDER [--side 1600] [--delay 0] [--count 1000] [--rounds 3].
+The photos of FOLDER are served, scaled to `side` pixels, by a local server in a process of its own; every
+round runs all ways, in turn.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ SIDE = 640
 FAULTS = ("missing", "forbidden", "page", "cut", "huge", "short", "reset", "private", "redirected", "empty")
 
 
-def serve(folder: str, count: int, side: int, pipe: Any) -> None:
+def serve(folder: str, count: int, side: int, delay: float, pipe: Any) -> None:
     """Serve `count` addresses until told to end; every tenth is faulty, each in its own way."""
     from tests.collect import web as behave
 
     files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     step = max(1, len(files) // count)
     with behave.Web() as web:
+        web.delay = delay
         urls = []
         for i in range(count):
             data = scale(files[i * step % len(files)], side, i)
@@ -144,12 +146,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--side", type=int, default=1600)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    server = context.Process(target=serve, args=(args.folder, args.count, args.side, theirs), daemon=True)
+    server = context.Process(
+        target=serve, args=(args.folder, args.count, args.side, args.delay, theirs), daemon=True
+    )
     server.start()
     address, urls = ours.recv()
     ways = {
@@ -174,7 +179,8 @@ def main() -> None:
     server.join(5)
     base = statistics.median(times["fetch and decode alone"])
     print(
-        f"\n{args.count} addresses of {args.side} px, {args.count // 10} faulty, medians of {args.rounds} rounds:"
+        f"\n{args.count} addresses, {args.count // 10} faulty, {args.side} px, {args.delay} s each; "
+        f"medians of {args.rounds} rounds:"
     )
     for name, values in times.items():
         median = statistics.median(values)

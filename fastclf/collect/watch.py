@@ -33,8 +33,10 @@ class Bars:
             bar.close()
 
     def expect(self, wanted: dict[str, int]) -> None:
-        """Note how many photos each class shall have."""
+        """Show a bar for each class, with how many photos it shall have."""
         self._wanted = wanted
+        for label in wanted:
+            self._bar(label, "photos")
 
     def counted(self, label: str, stored: int, refused: int) -> None:
         """Show how many photos a class has, and how many were refused or doubled."""

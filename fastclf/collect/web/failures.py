@@ -97,7 +97,7 @@ def explained(seconds: float) -> Iterator[None]:
     except TimeIsUpError:
         raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
     except httpcore2.TimeoutException:
-        raise FetchError("did not answer in time", lasting=False) from None
+        raise FetchError("did not answer in time", lasting=False, soon=True) from None
     except httpcore2.RemoteProtocolError as e:
         if "closed connection" in str(e) or "disconnected" in str(e):
             raise FetchError("was cut off on its way", lasting=False, soon=True) from None

@@ -23,6 +23,7 @@ USER_AGENT = "fastclf (+https://github.com/fastclf/fastclf)"
 PHOTOS = "image/jpeg,image/png,image/webp;q=0.9,image/*;q=0.8,*/*;q=0.5"
 # Seconds between the tries of a file that breaks off.
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
+_MOST_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,9 @@ class Fetcher:
                     self._continue(url, part, max_bytes, progress)
                 return part.finish()
             except FetchError as e:
-                if e.lasting or e.status is not None or pause is None:
+                if not e.soon or pause is None:
                     raise
-                self._clock.stop.wait(pause)
+                self._clock.stop.wait(max(pause, min(e.retry_after or 0.0, _MOST_PAUSE)))
 
     def _continue(
         self, url: str, part: PartFile, max_bytes: int, progress: Callable[[int, int | None], None] | None
