@@ -136,6 +136,15 @@ def decode_photo(
         raise UnreadablePhotoError(name, "is damaged and cannot be decoded; save or fetch it again") from None
 
 
+def count_pixels(data: bytes) -> int:
+    """Return how many pixels a photo's header promises; 0 where it is none."""
+    try:
+        with _open(data) as image:
+            return image.width * image.height
+    except Exception:  # noqa: BLE001 - decoding it has the words for whatever is wrong
+        return 0
+
+
 def reads_heif() -> bool:
     """Return whether iPhones' format can be read: whether the extra `heic` is installed."""
     _register_heif()

@@ -92,13 +92,15 @@ class Catalog:
     ) -> None:
         self.close()
 
-    def scan(self, progress: Progress | None = None) -> reconcile.ScanResult:
+    def scan(self, progress: Progress | None = None, *, empty_ok: bool = False) -> reconcile.ScanResult:
         """Look at the folder; read and decode only what is not known yet.
 
         Parameters
         ----------
         progress
             Called with (done, all) after each file that had to be looked at.
+        empty_ok
+            Whether a folder without photos is no error.
 
         Raises
         ------
@@ -107,7 +109,7 @@ class Catalog:
         CatalogError
             If the catalog cannot be written.
         """
-        result = scan.scan_folder(self._store, self.folder, progress)
+        result = scan.scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.lapsed:
             self.note = _join(
                 self.note,

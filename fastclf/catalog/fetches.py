@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from ..files import csv_bytes, utc_now
@@ -16,6 +16,10 @@ _COLUMNS = (
     "label", "url", "status", "reason", "path", *_FACTS, "received", "stored", "bytes", "time",
 )  # fmt: skip
 _GONE = "stored NOT IN (SELECT sha256 FROM photos WHERE present)"
+_NOTE_SEARCH = "INSERT OR REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)"
+# A strangers' text that a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MAX_TEXT = 4000
 _LISTED_FOR = "was found for {} too"
 
 
@@ -94,7 +98,9 @@ class FetchLedger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, label: str, found: Iterable[Mapping[str, str]]) -> int:
+    def add(
+        self, label: str, found: Iterable[Mapping[str, str | None]], rivals: Collection[str] | None = None
+    ) -> int:
         """Record addresses for a class; returns how many of them are new and can be fetched.
 
         Parameters
@@ -103,21 +109,50 @@ class FetchLedger:
             The class.
         found
             Mappings with ``url`` and any of source, query, page, licence, creator and title. One that is
-            listed for another class is a duplicate, so that no photo gets two labels.
+            listed for a rival is a duplicate, so that no photo gets two labels.
+        rivals
+            The classes that may claim an address; None is all.
         """
-        new = 0
         with self._store.transaction():
-            for one in found:
-                url = one["url"]
-                others = [
-                    row["label"]
-                    for row in self._store.read("SELECT label FROM fetches WHERE url = ? ORDER BY id", (url,))
-                ]
-                if label in others:
-                    continue
-                status, reason = (DUPLICATE, _LISTED_FOR.format(others[0])) if others else (WAITING, "")
-                self._insert(label, one, status, reason)
-                new += not others
+            return self._add(label, found, rivals)
+
+    def add_page(
+        self,
+        label: str,
+        source: str,
+        query: str,
+        page: int,
+        found: Sequence[Mapping[str, str | None]],
+        rivals: Collection[str] | None = None,
+    ) -> int:
+        """Record a page of a search with its addresses, both or neither; returns how many results count.
+
+        None do where the page is empty, or is a later one that brings nothing new: that search has no more.
+        """
+        with self._store.transaction():
+            new = self._add(label, found, rivals)
+            count = len(found) if new or page == 1 else 0
+            self._store.write(_NOTE_SEARCH, (label, source, query, page, count, utc_now()))
+        return count
+
+    def _add(
+        self, label: str, found: Iterable[Mapping[str, str | None]], rivals: Collection[str] | None
+    ) -> int:
+        new = 0
+        for one in found:
+            facts = {key: _tidy(value) for key, value in one.items()}
+            url = facts.get("url", "")
+            rows = self._store.read("SELECT label, status FROM fetches WHERE url = ? ORDER BY id", (url,))
+            if not url or label in {row["label"] for row in rows}:
+                continue
+            claims = [
+                row["label"]
+                for row in rows
+                if row["status"] != REFUSED and (rivals is None or row["label"] in rivals)
+            ]
+            status, reason = (DUPLICATE, _LISTED_FOR.format(claims[0])) if claims else (WAITING, "")
+            self._insert(label, facts, status, reason)
+            new += not claims
         return new
 
     def _insert(self, label: str, one: Mapping[str, str], status: str, reason: str) -> None:
@@ -139,20 +174,50 @@ class FetchLedger:
                 [{**asdict(outcome), "time": now} for outcome in outcomes],
             )
 
-    def reopen(self) -> None:
-        """Let what failed for a passing reason be tried again."""
+    def reopen(self, classes: Collection[str] | None = None) -> None:
+        """Let what failed for a passing reason be tried again, and what a class claimed that is no more.
+
+        Parameters
+        ----------
+        classes
+            The classes that there are; None is all that were ever recorded.
+        """
         self._reopen("status = 'refused' AND NOT lasting")
+        if classes is None:
+            return
+        marks = ", ".join("?" * len(classes))
+        self._reopen(
+            "status = 'duplicate' AND received IS NULL AND NOT EXISTS (SELECT 1 FROM fetches other"
+            " WHERE other.url = fetches.url AND other.id <> fetches.id AND other.status <> 'refused'"
+            f" AND other.status <> 'duplicate' AND other.label IN ({marks}))",
+            tuple(classes),
+        )
 
     def reopen_all(self) -> None:
-        """Let everything be searched and tried again that is not in the folder now."""
-        self._reopen(f"status = 'refused' OR status = 'stored' AND {_GONE}")
+        """Let everything be tried again that is not in the folder now, and every search be continued."""
+        self._reopen(f"status IN ('refused', 'duplicate') OR status = 'stored' AND {_GONE}")
         with self._store.transaction():
-            self._store.write("DELETE FROM searches")
+            self._store.write("UPDATE searches SET found = 1 WHERE found = 0")
 
-    def _reopen(self, which: str) -> None:
+    def _reopen(self, which: str, values: Sequence[str] = ()) -> None:
         with self._store.transaction():
             self._store.write(
-                f"UPDATE fetches SET status = 'waiting', reason = '', lasting = 0 WHERE {which}"
+                f"UPDATE fetches SET status = 'waiting', reason = '', lasting = 0 WHERE {which}", values
+            )
+
+    def forget_other_labels(self, labels: Mapping[str, str]) -> None:
+        """Drop the rows of addresses under another label than today's, unless their photo is in the folder.
+
+        Parameters
+        ----------
+        labels
+            {address: today's label}.
+        """
+        with self._store.transaction():
+            self._store.write_many(
+                "DELETE FROM fetches WHERE url = ? AND label <> ?"
+                f" AND NOT (status = 'stored' AND NOT {_GONE})",
+                list(labels.items()),
             )
 
     def count_gone(self, label: str) -> int:
@@ -188,23 +253,25 @@ class FetchLedger:
         rows = self._store.read("SELECT stored, licence FROM fetches WHERE status = 'stored'")
         return {row["stored"]: row["licence"] for row in rows}
 
-    def note_search(self, label: str, source: str, query: str, page: int, found: int) -> None:
-        """Record that a page of a search was read."""
-        with self._store.transaction():
-            self._store.write(
-                "INSERT OR REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)",
-                (label, source, query, page, found, utc_now()),
-            )
-
     def searched(self, label: str) -> dict[tuple[str, str], tuple[int, int]]:
         """Return {(source, query): (last page read, results on it)} of a class."""
         rows = self._store.read("SELECT * FROM searches WHERE label = ? ORDER BY page", (label,))
         return {(row["source"], row["query"]): (row["page"], row["found"]) for row in rows}
 
     def to_csv(self) -> bytes:
-        """Return all rows as CSV with a header."""
-        rows = [[getattr(row, column) for column in _COLUMNS] for row in self.rows()]
+        """Return all rows as CSV with a header; a quote defuses what a spreadsheet would compute."""
+        rows = [[_defuse(getattr(row, column)) for column in _COLUMNS] for row in self.rows()]
         return csv_bytes(_COLUMNS, rows)
+
+
+def _tidy(value: object) -> str:
+    """Return a stranger's text fit to be stored and shown."""
+    text = "" if value is None else str(value)[:_MAX_TEXT]
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def _defuse(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _make_fetch(row: sqlite3.Row) -> Fetch:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from ..errors import PhotosError
 from ..photos import FoundFile, Progress, find_photo_files
 from .reading import SeenFile, find_stale, read_files
 from .reconcile import ScanResult, reconcile
 from .store import Store
 
 
-def scan_folder(store: Store, folder: Path, progress: Progress | None = None) -> ScanResult:
+def scan_folder(
+    store: Store, folder: Path, progress: Progress | None = None, *, empty_ok: bool = False
+) -> ScanResult:
     """Bring the catalog up to the folder's state.
 
     A file of the same name, size and time is taken as unchanged. Another is hashed, and decoded only if no
@@ -26,8 +29,15 @@ def scan_folder(store: Store, folder: Path, progress: Progress | None = None) ->
         One sub-folder a class.
     progress
         Called with (done, all) after each file that had to be looked at.
+    empty_ok
+        Whether a folder without photos is no error.
     """
-    found = find_photo_files(folder)
+    try:
+        found = find_photo_files(folder)
+    except PhotosError:
+        if not (empty_ok and folder.is_dir()):
+            raise
+        found = []
     known = {row["path"]: row for row in store.read("SELECT * FROM photos WHERE present")}
     stale = find_stale(store)
     seen, todo = [], []

@@ -76,6 +76,7 @@ CREATE TABLE fetches (
 );
 CREATE UNIQUE INDEX fetches_url ON fetches (label, url);
 CREATE INDEX fetches_stored ON fetches (stored);
+CREATE INDEX fetches_by_url ON fetches (url);
 CREATE TABLE searches (
   label TEXT NOT NULL, source TEXT NOT NULL, query TEXT NOT NULL, page INTEGER NOT NULL,
   found INTEGER NOT NULL, time TEXT NOT NULL, PRIMARY KEY (label, source, query, page)

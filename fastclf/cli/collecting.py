@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,7 +48,7 @@ def new(
         raise UsageProblem(f"There is no folder {file.parent} for {file.name}. Name another file.")
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"
     write_atomic(file, read_template().replace('"NAME"', f'"{name}"', 1).encode())
-    say(f"The recipe is in {file}. Change its classes, then: fastclf collect {file}")
+    say(f"The recipe is in {file}. Change its classes, then: fastclf collect {shlex.quote(str(file))}")
 
 
 def collect(
@@ -74,7 +75,7 @@ def collect(
     if check:
         # stdout is one JSON document, or one table
         print(_check(report.folder), file=sys.stderr if as_json else sys.stdout)
-    say(f"Next: fastclf train {recipe if out is None else report.folder}")
+    say(f"Next: fastclf train {shlex.quote(recipe if out is None else str(report.folder))}")
 
 
 def run_collect(

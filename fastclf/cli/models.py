@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import shlex
 import signal
 import sys
 import time
@@ -199,10 +200,18 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     recipe = load_recipe(name)
     folder = Path("photos") / recipe.name
     try:
-        find_photo_files(folder)
+        there = {file.label for file in find_photo_files(folder)}
     except PhotosError:
         report = run_collect(recipe)
         say(report.to_text())
+        return folder, recipe
+    named = {plan.label for plan in recipe.classes} or there
+    if named != there:
+        say(
+            f"Attention: {folder} holds {', '.join(sorted(there))}; the recipe names "
+            f"{', '.join(sorted(named))}. What the folder holds counts; "
+            f"`fastclf collect {shlex.quote(name)}` gets what is missing."
+        )
     return folder, recipe
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageProblem
 from ..images import MAX_FOLDER_BYTES, decode_photo
 from .found import SERVICES, Found, LimitedError, SearchService, UnreachableError
+from .labelling import is_class_name
 from .report import CollectReport
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class FoundUrl(str):
         text = super().__new__(cls, found.url)
         text.found = found
         return text
+
+    def __reduce__(self) -> tuple[type[FoundUrl], tuple[Found]]:
+        """Copy and pickle with what is known."""
+        return FoundUrl, (self.found,)
 
 
 class Failures(list[Path]):
@@ -110,6 +115,7 @@ def download_images(
     max_pics: int = 1000,
     n_workers: int = 16,
     timeout: float = 30.0,
+    preserve_filename: bool = False,
     *,
     max_size: int = 640,
     rule: AddressRule | None = None,
@@ -134,6 +140,8 @@ def download_images(
         Requests at once.
     timeout
         The longest time for one photo, in seconds.
+    preserve_filename
+        Taken for the course's sake; names are always made of content hashes, so that none collide.
     max_size
         The longer side of what is stored, in pixels.
     rule
@@ -144,21 +152,26 @@ def download_images(
     Raises
     ------
     UsageProblem
-        If neither addresses nor a file are given, or the file is not usable.
+        If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
     from .run import collect_urls
     from .services.url_list import UrlList
 
     folder = Path(dest).absolute()
+    if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
+        raise UsageProblem(
+            f"{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly."
+        )
     if urls is None and url_file is None:
         raise UsageProblem("download_images needs urls=... or url_file=...; search_images returns addresses.")
     if urls is not None:
+        urls = [urls] if isinstance(urls, str) else urls
         found = [u.found if isinstance(u, FoundUrl) else Found(str(u), source="list") for u in urls]
     else:
         found = UrlList(Path(url_file or ""), folder.name).search("", 1)
     rows = [asdict(one) for one in found[:max_pics]]
     return collect_urls(
-        folder, rows, parallel=n_workers, seconds=timeout, largest_side=max_size, rule=rule, bars=bars
+        folder, rows, parallel=max(1, n_workers), seconds=timeout, largest_side=max_size, rule=rule, bars=bars
     )
 
 

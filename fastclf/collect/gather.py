@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
 from ..errors import FastclfError
-from ..images import MAX_BYTES
-from .found import Found, LimitedError, UnreachableError
+from ..images import MAX_BYTES, count_pixels
+from .found import Found, LimitedError, SearchService, UnreachableError
 from .plan import Question, SearchPlan
 from .shelf import ENOUGH, Shelf, keep
 from .web.fetch import PHOTOS, Fetcher, FetchError, StoppedError
@@ -29,6 +29,8 @@ _SECONDS = 30.0
 # What came is recorded in lots: so many, or so many seconds.
 _LOT, _LOT_SECONDS = 64, 0.5
 _GLANCE = 0.1
+# Photos of more pixels are decoded one at a time: each may take a gigabyte.
+_LARGE = 16_000_000
 
 
 class Watcher(Protocol):
@@ -99,6 +101,7 @@ class Gatherer:
     ) -> None:
         self._ledger, self._shelf, self._fetcher = ledger, shelf, fetcher
         self._labels = labels
+        self._rivals = {*labels, *shelf.labels()}
         self._plans, self._limits, self._watcher, self._stop = plans, limits, watcher, stop
         self._queue = HostQueue(limits.per_host)
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -110,16 +113,18 @@ class Gatherer:
         self._flushed = time.monotonic()
         self._known = 0
         self._cores = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self._large = threading.Lock()
 
     def run(self) -> None:
         """Fetch and search until every class is full or nothing is left to try."""
         self._queue_new()
-        with ThreadPoolExecutor(self._limits.parallel + 2, thread_name_prefix="collect") as pool:
+        with ThreadPoolExecutor(self._limits.parallel, thread_name_prefix="collect") as pool:
             try:
                 while self._step(pool):
                     pass
             except BaseException:
                 self._stop.set()
+                self._watcher.say("Stopping ...")
                 pool.shutdown(wait=True, cancel_futures=True)
                 self._take_done(0)
                 raise
@@ -129,7 +134,7 @@ class Gatherer:
 
     def _step(self, pool: ThreadPoolExecutor) -> bool:
         """Start what can be started and take in what is done; returns whether anything is left to do."""
-        self._start_searches(pool)
+        self._start_searches()
         self._start_fetches(pool)
         self._drop_given_up()
         if self._running or self._asking:
@@ -142,7 +147,7 @@ class Gatherer:
         self._stop.wait(min(max(moment - time.monotonic(), 0.01), 1.0))
         return True
 
-    def _start_searches(self, pool: ThreadPoolExecutor) -> None:
+    def _start_searches(self) -> None:
         # classes take turns
         for plan in sorted(self._plans, key=lambda p: p.asked):
             if any(q.label == plan.label for q in self._asking.values()) or not self._needs_more(plan.label):
@@ -152,7 +157,7 @@ class Gatherer:
                 question.state.busy = True
                 plan.asked += 1
                 service = question.state.service
-                asking = pool.submit(service.search, question.query, question.page)
+                asking = _ask(service, question)
                 self._asking[asking] = question
                 asking.add_done_callback(self._done.put)
 
@@ -179,7 +184,7 @@ class Gatherer:
         """Fetch, judge and store one photo; runs in a thread of its own."""
         answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._limits.seconds, accept=PHOTOS)
         # many wait for the network at once; more at work than there are cores cost memory and time
-        with self._cores:
+        with self._cores, self._large if count_pixels(answer.body) > _LARGE else contextlib.nullcontext():
             return keep(self._shelf, row, answer.body, self._limits.largest_side)
 
     def _take_done(self, seconds: float) -> None:
@@ -220,12 +225,12 @@ class Gatherer:
             return
         state = question.state
         try:
-            found = future.result()
+            found = [asdict(one) for one in future.result()]
         except StoppedError:
             return
         except LimitedError as e:
             seconds = state.limited(e.retry_after)
-            what = f"waiting {seconds:.0f} s" if seconds else "left out of this run"
+            what = "left out of this run" if state.lost else f"waiting {seconds:.0f} s"
             self._watcher.say(f"{state.service.name} asks for patience: {what}.")
             return
         except UnreachableError as e:
@@ -239,9 +244,10 @@ class Gatherer:
             self._watcher.say(f"{state.service.name} is left out of this run: {state.lost.rstrip('.')}.")
             return
         state.answered()
-        new = self._ledger.add(question.label, [asdict(f) for f in found])
-        self._ledger.note_search(question.label, state.service.name, question.query, question.page, new)
-        next(p for p in self._plans if p.label == question.label).note(question, new)
+        more = self._ledger.add_page(
+            question.label, state.service.name, question.query, question.page, found, self._rivals
+        )
+        next(p for p in self._plans if p.label == question.label).note(question, more)
         self._queue_new()
 
     def _queue_new(self) -> None:
@@ -275,3 +281,19 @@ class Gatherer:
         rest = [r for r in self._ledger.rows(status=WAITING) if r.label in self._labels and not r.reason]
         if rest:
             self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rest])
+
+
+def _ask(service: SearchService, question: Question) -> Future[list[Found]]:
+    """Ask in a thread that nobody has to wait for: a foreign client does not hear of a stop."""
+    future: Future[list[Found]] = Future()
+
+    def run() -> None:
+        try:
+            found = service.search(question.query, question.page)
+        except Exception as e:  # noqa: BLE001 - it is raised where the result is taken
+            future.set_exception(e)
+        else:
+            future.set_result(found)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

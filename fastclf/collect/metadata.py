@@ -6,7 +6,8 @@ import re
 import struct
 
 # What a JPEG decoder needs of the application segments: JFIF's density, colour profile, Adobe's transform.
-_JPEG_KEPT = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+_JFIF = 0xE0
+_JPEG_KEPT = {_JFIF: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 _JPEG_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _PNG_KEPT = {
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"bKGD",
@@ -64,7 +65,11 @@ def _strip_jpeg(data: bytes) -> bytes | None:
             if found is None:
                 return None
             end = found.start()
-        if _is_kept(marker, data[at + 4 : end]):
+        body = data[at + 4 : end]
+        if marker == _JFIF and body.startswith(_JPEG_KEPT[_JFIF]):
+            # version and density, and no preview
+            parts.append(data[at : at + 2] + struct.pack(">H", 16) + body[:12].ljust(12, b"\0") + bytes(2))
+        elif _is_kept(marker, body):
             parts.append(data[at:end])
         at = end
 

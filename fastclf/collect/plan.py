@@ -108,9 +108,9 @@ class SearchPlan:
         times = [s.ready_at for s in self.states if not s.lost and self._next_of(s) is not None]
         return min(times, default=None)
 
-    def note(self, question: Question, new: int) -> None:
-        """Record that a page was read, and how many addresses on it were new."""
-        self.done[question.state.service.name, question.query] = question.page, new
+    def note(self, question: Question, found: int) -> None:
+        """Record that a page was read, and how many results on it count; 0 ends the search."""
+        self.done[question.state.service.name, question.query] = question.page, found
 
     def _next_of(self, state: ServiceState) -> Question | None:
         """Return the lowest page that is not read of a query that still gives something new."""

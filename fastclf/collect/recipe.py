@@ -157,6 +157,8 @@ def load_recipe(name: str | Path) -> Recipe:
             f"There is no recipe {text!r}. There is: {', '.join(list_recipes())}; or name a file of your own "
             f"that ends with {_SUFFIX} (`fastclf recipes new` writes one)."
         )
+    if path.exists() and not path.is_file():
+        raise UsageProblem(f"The recipe {path} is no file. Name a file that ends with {_SUFFIX}.")
     try:
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,7 +61,7 @@ def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         raise UsageProblem(f"{file} is not valid TOML: {e}.") from None
     return _Reader(text, file, base or Path()).read(values)
 
@@ -98,6 +101,12 @@ class _Reader:
     def read_classes(self, classes: dict[str, Any]) -> tuple[ClassPlan, ...]:
         if len(classes) == 1:
             self.fail(("classes", *classes), "is the only class; a classifier needs two")
+        seen: dict[str, str] = {}
+        for label in classes:
+            # on many disks these are one folder
+            twin = seen.setdefault(unicodedata.normalize("NFC", label).casefold(), label)
+            if twin != label:
+                self.fail(("classes", label), f"and {twin} would be one folder on many disks; rename one")
         return tuple(self.read_class(label, value) for label, value in classes.items())
 
     def read_class(self, label: str, value: Any) -> ClassPlan:
@@ -156,6 +165,8 @@ class _Reader:
         for key in ("services", "variations"):
             if key in table:
                 given[key] = self.read_texts(table, key, ("collect",))
+                if not given[key]:
+                    self.fail(("collect", key), "is empty; name at least one, or leave the key out")
         for service in given.get("services", ()):
             if service not in SERVICES:
                 self.fail(("collect", "services"), f"names {service!r}; known are {', '.join(SERVICES)}")
@@ -174,12 +185,14 @@ class _Reader:
     def read_texts(self, table: Mapping[str, Any], key: str, keys: tuple[str, ...]) -> tuple[str, ...]:
         value = table.get(key, [])
         texts = [value] if isinstance(value, str) else value
-        if not all(isinstance(text, str) and text.strip() for text in texts):
-            self.fail((*keys, key), f"is {value!r}; it must be a text or a list of texts")
+        if not all(isinstance(text, str) and text.strip() and text.isprintable() for text in texts):
+            self.fail((*keys, key), f"is {value!r}; it must be a text or a list of texts, none of them empty")
         return tuple(texts)
 
     def find(self, path: str) -> Path:
-        return self.base / Path(path).expanduser()
+        with contextlib.suppress(RuntimeError):  # "~nobody" is a name like others
+            return self.base / Path(path).expanduser()
+        return self.base / path
 
     def check(self, values: Mapping[str, Any], allowed: Mapping[str, Any], keys: tuple[str, ...]) -> None:
         for key, value in values.items():
@@ -190,6 +203,10 @@ class _Reader:
             kinds = allowed[key] if isinstance(allowed[key], tuple) else (allowed[key],)
             if kinds == (float,):
                 kinds = (float, int)
+            if isinstance(value, str) and not value.isprintable():
+                self.fail((*keys, key), f"is {value!r}; leave out what cannot be printed")
+            if isinstance(value, float) and not math.isfinite(value):
+                self.fail((*keys, key), f"is {value}; it must be a finite number")
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 what = "a text or a list of texts" if kinds == _TEXTS else _WORDS[allowed[key]]
                 self.fail((*keys, key), f"is {value!r}; it must be {what}")

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..catalog import Catalog
 from ..catalog.fetches import DUPLICATE, REFUSED, STORED, WAITING
-from ..files import write_atomic
+from ..files import hash_bytes, write_atomic
 from ..images import decode_photo, encode_png, make_thumbnail
 from ..photos import Photo
 
@@ -92,6 +92,8 @@ class CollectReport:
         rows = [
             [c.photos, c.found, c.stored, c.duplicate, c.refused, c.waiting] for c in self.classes.values()
         ]
+        if not rows:
+            return "\n".join(["No photos were found.", *self.notes])
         if not any(c.found for c in self.classes.values()):  # nothing was fetched: the embedded sample
             heads, rows = heads[:1], [row[:1] for row in rows]
         lines = ["  ".join([f"{'class':<{width}}", *heads])]
@@ -174,7 +176,7 @@ def fold_reason(reason: str) -> str:
     text = reason.partition(";")[0]
     if text.startswith(("answered", "took")):
         return text
-    text = re.sub(r"host \S+", "host ...", text)
+    text = re.sub(r"the host [^ ,]+", "a host", text)
     return re.sub(r"\b[\da-f.,:]*\d[\da-f.,:]*\b", "...", text)
 
 
@@ -194,9 +196,17 @@ def write_sheets(catalog: Catalog, folder: Path) -> dict[str, Path]:
         by_label.setdefault(photo.label, []).append(photo)
     sheets = {}
     for label, photos in by_label.items():
-        sheets[label] = folder / f"{label.replace('/', '_')}.png"
+        sheets[label] = folder / f"{_shorten(label)}.png"
         write_atomic(sheets[label], encode_png(_draw_sheet(catalog, label, photos)))
     return sheets
+
+
+def _shorten(label: str) -> str:
+    """Return a file's name for a class, short enough with whatever is put around it."""
+    name = label.replace("/", "_")
+    if len(name.encode()) <= 120:
+        return name
+    return f"{name.encode()[:100].decode(errors='ignore')}-{hash_bytes(label.encode())[:8]}"
 
 
 def _draw_sheet(catalog: Catalog, label: str, photos: Sequence[Photo]) -> Image.Image:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError
+from ..photos import find_photo_files
 from .found import SearchService
 from .recipe import ClassPlan, CollectOptions, Recipe
 from .report import CollectReport, count_classes, write_sheets, write_table
@@ -71,16 +72,19 @@ def collect(
     folder = Path(out) if out is not None else Path("photos") / recipe.name
     tell = say or _logger.info
     if recipe.sample:
+        before = _count_files(folder)
         SAMPLES[recipe.sample](folder)
+        whole = () if settings.most is None else ("The sample comes whole; --max does not apply to it.",)
         with Catalog(folder) as catalog:
-            return _finish(catalog, recipe, settings, 0, started, ())
+            return _finish(catalog, recipe, settings, before, started, whole)
     _check_packages()
     folder.mkdir(parents=True, exist_ok=True)
     with Catalog(folder) as catalog, _alone(catalog):
-        _scan(catalog)
-        catalog.fetches.reopen_all() if settings.again else catalog.fetches.reopen()
-        before = len(catalog.photos().photos)
+        before = _prepare(catalog)
         run = CollectRun(catalog, recipe, settings, rule, tell, bars)
+        if settings.again:
+            catalog.fetches.reopen_all()
+        catalog.fetches.reopen(run.classes())
         notes = run.search(services) if recipe.classes else run.unpack()
         return _finish(catalog, recipe, settings, before, started, notes)
 
@@ -106,11 +110,10 @@ def collect_urls(
     recipe = Recipe(folder.parent.name, label, classes=(ClassPlan(label),), options=options)
     settings = CollectSettings(parallel=parallel, per_host=per_host, seconds=seconds, sheets=False)
     with Catalog(folder.parent) as catalog, _alone(catalog):
-        _scan(catalog)
-        catalog.fetches.reopen()
-        catalog.fetches.add(label, found)
-        before = len(catalog.photos().photos)
+        before = _prepare(catalog)
         run = CollectRun(catalog, recipe, settings, rule, _logger.info, bars)
+        catalog.fetches.reopen(run.classes())
+        catalog.fetches.add(label, found, run.classes())
         with Fetcher(rule, stop=run.stop) as fetcher:
             run.gather(fetcher, {label: None})
         return _finish(catalog, recipe, settings, before, started, ())
@@ -145,10 +148,28 @@ def _alone(catalog: Catalog) -> Iterator[None]:
         lock.release()
 
 
+def _prepare(catalog: Catalog) -> int:
+    """Look at what the folder holds, and return how many photos that are."""
+    _scan(catalog)
+    photos = catalog.photos().photos
+    if any(photo.given_split for photo in photos):
+        raise PhotosError(
+            f"The photos of {catalog.folder} lie in folders named train and valid, and new ones would stand "
+            "beside these. Collect into another folder, with --out."
+        )
+    return len(photos)
+
+
+def _count_files(folder: Path) -> int:
+    try:
+        return len(find_photo_files(folder))
+    except PhotosError:
+        return 0
+
+
 def _scan(catalog: Catalog) -> None:
     """Look at what the folder holds; an empty one is fine here."""
-    with contextlib.suppress(PhotosError):
-        catalog.scan()
+    catalog.scan(empty_ok=True)
 
 
 def _finish(
@@ -169,14 +190,13 @@ def _finish(
             f"{gone:,} photos that were stored once are no longer in {catalog.folder}, and were not fetched "
             "again; --again does that.",
         )
-    folder = catalog.folder.absolute()
-    beside = catalog.folder.with_name(f"{folder.name}-report") if catalog.folder.name else folder
-    return CollectReport(
-        catalog.folder,
-        counts,
-        sum(count.photos for count in counts.values()) - before,
-        time.monotonic() - started,
-        notes,
-        write_table(catalog, beside) if catalog.fetches.rows() else None,
-        write_sheets(catalog, beside) if settings.sheets else {},
-    )
+    new = sum(count.photos for count in counts.values()) - before
+    report = CollectReport(catalog.folder, counts, new, time.monotonic() - started, notes)
+    # "photos/bears" rather than a long path, but for "." and the like
+    named = catalog.folder if catalog.folder.name not in ("", "..") else catalog.folder.resolve()
+    beside = named.with_name(f"{named.name}-report")
+    try:
+        table = write_table(catalog, beside) if catalog.fetches.rows() else None
+        return replace(report, table=table, sheets=write_sheets(catalog, beside) if settings.sheets else {})
+    except OSError as e:  # the photos are there whatever becomes of the report
+        return replace(report, notes=(*notes, f"The report in {beside} could not be written ({e.strerror})."))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, UsageProblem
 from ..files import replaced_folder
 
 _SIDE = 32
@@ -16,8 +16,8 @@ _SIDE = 32
 def write_digits(folder: str | Path) -> Path:
     """Write 1,797 handwritten digits as PNG files, a folder a class: dark ink on white paper.
 
-    Each is 8 x 8 pixels in 17 greys in the source, and 32 x 32 (bicubic) here. A folder that is there already
-    is left as it is.
+    Each is 8 x 8 pixels in 17 greys in the source, and 32 x 32 (bicubic) here. Digits that are there already
+    are left as they are.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ def write_digits(folder: str | Path) -> Path:
 
     Raises
     ------
+    UsageProblem
+        If something else is there.
     MissingExtraError
         If scikit-learn, which the digits come with, is not installed.
 
@@ -35,8 +37,10 @@ def write_digits(folder: str | Path) -> Path:
     1998 (CC BY 4.0).
     """
     target = Path(folder)
-    if target.is_dir() and any(target.iterdir()):
+    if target.is_dir() and all((target / str(digit)).is_dir() for digit in range(10)):
         return target
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageProblem(f"{target} holds something else than the digits. Name another folder.")
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,14 @@ class Placed:
         Relative to the folder, or "".
     reason
         A clause where it was not stored.
+    stored
+        The sha256 of the stored file, or "".
     """
 
     status: str
     path: str
     reason: str = ""
+    stored: str = ""
 
 
 class Shelf:
@@ -47,17 +50,25 @@ class Shelf:
         The most photos of each class that has a limit of its own.
     most
         The most photos of every other class; None is no limit.
+    labels
+        The classes that are collected; what was stored once for others that are no more does not count.
     """
 
-    def __init__(self, catalog: Catalog, wanted: Mapping[str, int], most: int | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        wanted: Mapping[str, int],
+        most: int | None = None,
+        labels: Collection[str] | None = None,
+    ) -> None:
         self._folder = catalog.folder
         self._wanted, self._most = wanted, most
         self._lock = threading.Lock()
         self._names: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         # files that a run wrote which was killed before it recorded them
-        self._unrecorded: set[str] = set()
-        self._read(catalog)
+        self._unrecorded: dict[str, str] = {}
+        self._read(catalog, labels)
 
     def count(self, label: str) -> int:
         """Return how many photos a class has."""
@@ -72,6 +83,11 @@ class Shelf:
         """Return how many photos a class lacks; None where it has no limit."""
         limit = self._wanted.get(label, self._most)
         return None if limit is None else max(0, limit - self.count(label))
+
+    def labels(self) -> set[str]:
+        """Return the classes that have photos."""
+        with self._lock:
+            return {label for label, count in self._counts.items() if count}
 
     def full(self) -> set[str]:
         """Return the classes that have as many photos as were asked for."""
@@ -93,9 +109,9 @@ class Shelf:
         name = f"{label}/{photo.name}"
         with self._lock:
             twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)
-            if twin == name and name in self._unrecorded:
-                self._unrecorded.remove(name)
-                return Placed(STORED, name)
+            if name in self._unrecorded:
+                self._names.update(dict.fromkeys(_hashes(photo), name))
+                return Placed(STORED, name, stored=self._unrecorded.pop(name))
             if twin is not None:
                 return Placed(DUPLICATE, "", f"is the same picture as {twin}")
             limit = self._wanted.get(label, self._most)
@@ -106,20 +122,23 @@ class Shelf:
         target = self._folder / label / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
-        return Placed(STORED, name)
+        return Placed(STORED, name, stored=photo.stored)
 
-    def _read(self, catalog: Catalog) -> None:
+    def _read(self, catalog: Catalog, labels: Collection[str] | None) -> None:
         """Learn what the folder holds; what a killed run left half-written goes."""
         present = catalog.photos(removed=True)
         for photo in present.photos:
             self._names[photo.sha256] = photo.name
             self._counts[photo.label] += not photo.removed
-            self._unrecorded.add(photo.name)
+            self._unrecorded[photo.name] = photo.sha256
         names = {photo.sha256: photo.name for photo in present.photos}
+        alive = None if labels is None else {*labels, *(label for label, n in self._counts.items() if n)}
         for row in catalog.fetches.rows(status=STORED):
+            if alive is not None and row.label not in alive:
+                continue
             # a photo that was stored and is gone was thrown away by hand: it does not come back
             name = names.get(row.stored, f"{row.path}, which is no longer there")
-            self._unrecorded.discard(row.path)
+            self._unrecorded.pop(row.path, None)
             for known in (row.received, row.stored):
                 self._names.setdefault(known, name)
         for left in self._folder.glob("*/.*.*"):
@@ -146,7 +165,7 @@ def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
         placed.reason,
         lasting=placed.status != WAITING,
         received=photo.received,
-        stored=photo.stored if placed.status == STORED else "",
+        stored=placed.stored,
         path=placed.path,
         bytes=len(data),
     )

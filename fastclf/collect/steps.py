@@ -106,9 +106,10 @@ class CollectRun:
         limits = Limits(
             settings.parallel, settings.per_host, settings.seconds, self.recipe.options.largest_side
         )
-        shelf = Shelf(self.catalog, {label: n for label, n in wanted.items() if n is not None})
+        limits_of = {label: n for label, n in wanted.items() if n is not None}
+        shelf = Shelf(self.catalog, limits_of, labels=list(wanted))
         with Bars(self.tell, self.bars) as watcher:
-            watcher.expect({label: n for label, n in wanted.items() if n is not None})
+            watcher.expect(limits_of)
             Gatherer(
                 self.catalog.fetches, shelf, fetcher, list(wanted), plans, limits, watcher, self.stop
             ).run()
@@ -129,7 +130,7 @@ class CollectRun:
         if source is None:
             raise PhotosError(f"The recipe {recipe.name} says nothing of where photos come from.")
         self._check_apart(source)
-        shelf = Shelf(self.catalog, {}, self.settings.most)
+        shelf = Shelf(self.catalog, {}, self.settings.most, labels=())
         with Fetcher(self.rule, stop=self.stop) as fetcher, Bars(self.tell, self.bars) as watcher:
             unpacker = Unpacker(self.catalog.fetches, shelf, source, recipe.options.largest_side, watcher)
             if recipe.archive:
@@ -143,11 +144,15 @@ class CollectRun:
     def _check_apart(self, source: FileSource) -> None:
         """Refuse a folder that holds, or is, the one that is written to."""
         place, out = (self.recipe.base / source.place).resolve(), self.catalog.folder.resolve()
-        if not self.recipe.archive and (place == out or place in out.parents):
+        if not self.recipe.archive and (place == out or place in out.parents or out in place.parents):
             raise PhotosError(
-                f"The photos would go to {out}, which lies in the folder {place} that they come from. Name "
-                "another folder with --out, or the class folders' own parent as path."
+                f"The photos would go to {out} and come from {place}; one of these lies in the other. "
+                "Name another folder with --out."
             )
+
+    def classes(self) -> set[str]:
+        """Return the classes of the recipe and those that have photos: these may claim an address."""
+        return {*(c.label for c in self.recipe.classes), *self.catalog.photos().vocab}
 
     def _wanted(self, plan: ClassPlan) -> int:
         if self.settings.most is not None:
@@ -159,7 +164,7 @@ class CollectRun:
 
         if plan.urls:
             found = UrlList(Path(plan.urls), plan.label).search("", 1)
-            self.catalog.fetches.add(plan.label, [asdict(one) for one in found])
+            self.catalog.fetches.add(plan.label, [asdict(one) for one in found], self.classes())
 
 
 def _build_queries(plan: ClassPlan, variations: Sequence[str]) -> list[str]:
@@ -174,4 +179,4 @@ def _describe_missing(missing: Mapping[str, int | None], lost: list[str]) -> tup
     text = f"Fewer than were asked for: {', '.join(short)} are missing."
     if lost:
         return (f"{text} Left out of this run: {'; '.join(lost)}. The same command goes on later.",)
-    return (f"{text} The searches have no more; add search words to the recipe.",)
+    return (f"{text} There are no more to be found; add search words or addresses to the recipe.",)

@@ -47,7 +47,7 @@ class Unpacker:
         self._not_needed: list[str] = []
         self.passed_over = 0
         # a waiting row was not needed in an earlier run, or not finished by one that was killed
-        self._finished = {row.url for row in ledger.rows() if row.status != WAITING}
+        self._finished = {(row.label, row.url) for row in ledger.rows() if row.status != WAITING}
 
     def run(self, read: Read) -> None:
         """Read the source once and store what is wanted of it.
@@ -79,9 +79,9 @@ class Unpacker:
         if not is_photo_name(name) or (only and not any(fnmatchcase(name, pattern) for pattern in only)):
             self.passed_over += 1
             return False
-        if self._address(name) in self._finished:
-            return False
         label = self._source.rule.find_label(name)
+        if (label or "", self._address(name)) in self._finished:
+            return False
         if label is not None and self._shelf.is_full(label):
             self._not_needed.append(name)
             return False
@@ -89,14 +89,27 @@ class Unpacker:
 
     def _record(self, lot: list[Member]) -> list[tuple[Fetch, Member]]:
         """Give each file a row; return those that are in the record as waiting."""
-        by_label: dict[str, list[Member]] = {}
-        for member in lot:
-            by_label.setdefault(self._source.rule.find_label(member.name) or "", []).append(member)
-        for label, members in by_label.items():
-            self._ledger.add(label, [self._describe(m.name) for m in members])
-        rows = {row.url: row for row in self._ledger.find([self._address(m.name) for m in lot])}
-        pairs = [(rows[self._address(m.name)], m) for m in lot]
-        return [(row, member) for row, member in pairs if row.status == WAITING]
+        rows = {(row.label, row.url): row for row in self._list([m.name for m in lot])}
+        keys = [(self._label(m.name), self._address(m.name)) for m in lot]
+        found = []
+        for key, member in zip(keys, lot, strict=True):
+            # a name that stands in an archive twice counts once
+            if rows[key].status == WAITING and key not in self._finished:
+                self._finished.add(key)
+                found.append((rows[key], member))
+        return found
+
+    def _list(self, names: list[str]) -> list[Fetch]:
+        """Give files rows under the labels of today's rule, and return these."""
+        labels = {self._address(name): self._label(name) for name in names}
+        self._ledger.forget_other_labels(labels)
+        for label in dict.fromkeys(labels.values()):
+            found = [self._describe(name) for name in names if self._label(name) == label]
+            self._ledger.add(label, found, rivals=())
+        return self._ledger.find(list(labels))
+
+    def _label(self, name: str) -> str:
+        return self._source.rule.find_label(name) or ""
 
     def _describe(self, name: str) -> dict[str, str]:
         source = self._source
@@ -131,8 +144,5 @@ class Unpacker:
     def _record_not_needed(self) -> None:
         names = self._not_needed
         for start in range(0, len(names), 500):
-            part = names[start : start + 500]
-            for name in part:
-                self._ledger.add(self._source.rule.find_label(name) or "", [self._describe(name)])
-            rows = self._ledger.find([self._address(name) for name in part])
+            rows = self._list(names[start : start + 500])
             self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rows if r.status == WAITING])

@@ -52,10 +52,11 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Tell a sentence."""
-        if any(not bar.disable for bar in self._bars.values()):
-            next(iter(self._bars.values())).write(text)
-        else:
+        shown = next((bar for bar in self._bars.values() if not bar.disable), None)
+        if shown is None:
             self._tell(text)
+        else:  # where the bars are: stdout is for the result
+            shown.write(text, file=shown.fp)
 
     def _bar(self, label: str, unit: str) -> Any:
         if label not in self._bars:

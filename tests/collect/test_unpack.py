@@ -206,7 +206,7 @@ def test_a_folder_or_a_zip_file_is_a_source_and_stays_as_it_is(kind: str, tmp_pa
 def test_a_folder_that_holds_the_collection_is_refused(tmp_path: Path) -> None:
     build_source(tmp_path, "folder")
     recipe = parse_recipe(FOLDER.format(path="."), "mine.toml", base=tmp_path)
-    with pytest.raises(PhotosError, match="which lies in the folder"):
+    with pytest.raises(PhotosError, match="one of these lies in the other"):
         collect(recipe, tmp_path / "photos" / "mine", bars=False)
 
 

@@ -132,7 +132,9 @@ def test_the_core_is_light_and_the_extras_hold_the_rest() -> None:
     assert extras["all"] == ["fastclf[train,clean,search,heic]"]
     named = {"voila", "ipywidgets"} <= core and {"fastai", "torch", "timm"} <= set(_bounds(extras["train"]))
     assert named
-    assert {"ddgs", "fastdownload", "httpcore2", "fsspec", "filelock", "tqdm"} <= set(_bounds(extras["search"]))
+    assert {"ddgs", "fastdownload", "httpcore2", "fsspec", "filelock", "tqdm"} <= set(
+        _bounds(extras["search"])
+    )
 
 
 @pytest.mark.parametrize(("name", "most"), [("dashboard.ipynb", 12), ("train.ipynb", 80)])

@@ -59,14 +59,22 @@ def download_archive(
     MissingExtraError
         If fastdownload is not installed.
     """
+    from filelock import FileLock, Timeout
+
     file = find_archive_folder() / name_archive(source.place)
-    if not file.exists():
-        say(f"Downloading {source.place} ...")
-        try:
-            fetcher.save(source.place, file, max_bytes=MAX_ARCHIVE_BYTES, progress=progress)
-        except FetchError as e:
-            more = "" if e.lasting else " The same command goes on where it stopped."
-            raise ArchiveError(f"The archive {source.place} {e.reason}.{more}") from None
+    try:
+        # two recipes may want one archive at the same time
+        with FileLock(file.with_name(f"{file.name}.lock"), timeout=0):
+            if not file.exists():
+                say(f"Downloading {source.place} ...")
+                fetcher.save(source.place, file, max_bytes=MAX_ARCHIVE_BYTES, progress=progress)
+    except FetchError as e:
+        more = "" if e.lasting else " The same command goes on where it stopped."
+        raise ArchiveError(f"The archive {source.place} {e.reason}.{more}") from None
+    except Timeout:
+        raise ArchiveError(
+            f"Another process is downloading {source.place}. Wait for its end, then try again."
+        ) from None
     found = hash_file(file)
     if not source.sha256:
         say(f'The recipe names no hash of this archive; add sha256 = "{found}" if you trust it.')

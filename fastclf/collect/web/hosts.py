@@ -54,6 +54,7 @@ class HostQueue:
         self._per_host = per_host
         self._hosts: dict[str, _Host] = {}
         self._waiting: Counter[str] = Counter()
+        self._lost: list[_Host] = []
 
     def add(self, row: Fetch) -> None:
         """Queue an address."""
@@ -62,18 +63,16 @@ class HostQueue:
         self._waiting[row.label] += 1
 
     def take(self, skip: set[str]) -> Job | None:
-        """Return a job that may start now and is of no class in `skip`, the first found first; or None."""
+        """Return a job that may start now and is of no class in `skip`, of the first host that has one."""
         now = time.monotonic()
-        best: tuple[int, _Host, Job] | None = None
         for host in self._hosts.values():
             if host.running >= self._per_host or host.ready_at > now:
                 continue
             job = next((j for j in host.jobs if j.ready_at <= now and j.row.label not in skip), None)
-            if job is not None and (best is None or job.row.id < best[0]):
-                best = job.row.id, host, job
-        if best is None:
+            if job is not None:
+                break
+        else:
             return None
-        _, host, job = best
         host.jobs.remove(job)
         self._waiting[job.row.label] -= 1
         host.running += 1
@@ -85,6 +84,7 @@ class HostQueue:
         host = self._hosts[job.host]
         host.running -= 1
         host.strikes, host.served = 0, True
+        self._drop_idle(job.host)
 
     def failed(self, job: Job, error: FetchError) -> bool:
         """Note that a host did not; returns whether the job is queued again."""
@@ -92,6 +92,7 @@ class HostQueue:
         host.running -= 1
         if error.lasting:
             host.strikes = 0
+            self._drop_idle(job.host)
             return False
         host.strikes += job.tries == 1
         limited = error.status in (429, 503)
@@ -102,6 +103,7 @@ class HostQueue:
         most = _STRIKES if host.served else _STRIKES_AT_FIRST
         if host.strikes >= most or (error.retry_after or 0) > _PATIENCE:
             host.given_up = error.reason
+            self._lost.append(host)
         if host.given_up or job.tries >= _TRIES or not error.soon:
             return False
         job.ready_at = time.monotonic() + wait
@@ -109,9 +111,15 @@ class HostQueue:
         self._waiting[job.row.label] += 1
         return True
 
+    def _drop_idle(self, name: str) -> None:
+        """Forget a host that has nothing left; there may be as many as photos."""
+        host = self._hosts[name]
+        if not (host.jobs or host.running or host.given_up):
+            del self._hosts[name]
+
     def given_up(self) -> Iterator[tuple[Job, str]]:
         """Yield and drop the jobs of hosts that are left alone for this run, with the host's last words."""
-        for host in self._hosts.values():
+        for host in self._lost:
             while host.given_up and host.jobs:
                 job = host.jobs.popleft()
                 self._waiting[job.row.label] -= 1
