@@ -25,6 +25,9 @@ from fastclf.collect.archives import Member, ReadLimits, is_photo_name, read_arc
 from fastclf.collect.archives.members import LINK, tidy_name
 from fastclf.errors import ArchiveError
 
+# thorough rather than quick
+pytestmark = pytest.mark.slow
+
 MB = 2**20
 PHOTOS = {f"images/Cat_{i}.jpg": bytes([i]) * 1000 + os.urandom(500) for i in range(5)}
 OUT = "has a path that leads out of the archive"

@@ -23,6 +23,9 @@ from ..drawing import draw_scene, encode
 from . import web as bad
 from .web import Exchange, Web, compose, make_certificate, ranged, redirect, status
 
+# thorough rather than quick
+pytestmark = pytest.mark.slow
+
 MB = 2**20
 PHOTO = encode(draw_scene("fetch"), "JPEG")
 NAMES = {"photos.example": "127.0.0.1", "other.example": "127.0.0.1"}

@@ -21,6 +21,9 @@ from fastclf.collect.archives import Member, ReadLimits, folders, is_photo_name
 from fastclf.collect.archives.folders import read_source
 from fastclf.errors import ArchiveError, MissingExtraError, PhotosError, UsageProblem
 
+# thorough rather than quick
+pytestmark = pytest.mark.slow
+
 FILES = {
     "readme.txt": b"hello",
     "cat/1.jpg": b"one",

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from fastclf import Catalog
 from fastclf.collect import write_digits
+
+# thorough rather than quick
+pytestmark = pytest.mark.slow
 
 
 def test_digits_are_written_whole_and_once(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -27,11 +29,12 @@ from fastclf.collect import (
     plan,
     search_images,
     verify_images,
+    watch,
 )
 from fastclf.collect import shelf as shelf_module
 from fastclf.collect.archives import Member
 from fastclf.collect.archives.download import download_archive, name_archive
-from fastclf.collect.found import Found, LimitedError
+from fastclf.collect.found import Found, LimitedError, UnreachableError
 from fastclf.collect.recipe_file import parse_recipe
 from fastclf.collect.shelf import ENOUGH, Shelf
 from fastclf.collect.unpack import Unpacker
@@ -246,6 +249,171 @@ def test_what_the_host_of_others_failed_for_is_tried_again_by_the_next_run(web: 
     assert run([FakeService(found)]).photos == 12
 
 
+def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
+    web: Web, run: Collect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, prepare = threading.Event(), shelf_module.prepare_photo
+
+    def slow(data: bytes, side: int) -> Any:
+        begun.set()
+        time.sleep(0.3)
+        return prepare(data, side)
+
+    class Interrupted(FakeService):
+        def search(self, query: str, page: int) -> list[Found]:
+            if query.startswith("dog"):
+                begun.wait(5)
+                raise KeyboardInterrupt
+            return super().search(query, page)
+
+    monkeypatch.setattr(shelf_module, "prepare_photo", slow)
+    services = [Interrupted({"cat": photos(web, "cat", 2)}), Interrupted({"cat": []}, "openverse")]
+    with pytest.raises(KeyboardInterrupt):
+        run(services)
+    folder = tmp_path / "photos" / "pair"
+    with Catalog(folder) as catalog:
+        recorded = {row.path for row in catalog.fetches.rows(status="stored")}
+    assert recorded == {p.relative_to(folder).as_posix() for p in folder.glob("cat/*")}
+    assert recorded
+
+
+def test_an_address_counts_as_refused_once_and_only_when_it_is(
+    web: Web, run: Collect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(
+        watch.Bars, "counted", lambda self, label, stored, refused: told.update({label: (stored, refused)})
+    )
+    flaky = web.add("/flaky.jpg", behave.flaky(1, jpeg("flaky")))
+    gone = web.url("/gone.jpg")
+    run([FakeService({"cat": [flaky, *photos(web, "cat", 2)], "dog": [gone, *photos(web, "dog", 2)]})])
+    assert told == {"cat": (3, 0), "dog": (2, 1)}
+
+
+def test_a_class_asks_one_question_at_once_and_a_service_has_its_pause(
+    run: Collect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_PAUSE", 0.2)
+    monkeypatch.setattr(plan, "_MAX_PAGE", 2)
+    asked: list[tuple[str, str, float, float]] = []
+
+    class Noted(Endless):
+        def search(self, query: str, page: int) -> list[Found]:
+            begin = time.monotonic()
+            time.sleep(0.1)
+            found = super().search(query, page)
+            asked.append((self.name, query.split()[0], begin, time.monotonic()))
+            return found
+
+    run([Noted(3), Noted(3, "openverse"), Noted(3, "wikimedia")], wanted=200)
+    assert len(asked) >= 12
+    for place, pause in ((0, 0.2), (1, 0.0)):
+        for who in {one[place] for one in asked}:
+            times = sorted(one[2:] for one in asked if one[place] == who)
+            assert all(later[0] >= earlier[1] + pause for earlier, later in itertools.pairwise(times)), who
+
+
+def test_what_came_is_on_record_before_a_long_wait(web: Web, run: Collect, tmp_path: Path) -> None:
+    waits: list[float] = []
+
+    class Tired(FakeService):
+        def search(self, query: str, page: int) -> list[Found]:
+            if query == "cat photo" and page == 2 and not waits:
+                time.sleep(0.2)  # what was found is fetched meanwhile
+                waits.append(time.monotonic())
+                raise LimitedError(self.name, 2.0)
+            return super().search(query, page)
+
+    thread = threading.Thread(target=run, args=([Tired({"cat": photos(web, "cat", 3)})],))
+    thread.start()
+    folder, seen = tmp_path / "photos" / "pair", 0
+    while thread.is_alive() and seen < 3:
+        time.sleep(0.05)
+        if (folder / ".fastclf" / "catalog.sqlite").exists():
+            with Catalog(folder) as catalog:
+                seen = len(catalog.fetches.rows(status="stored"))
+    recorded = time.monotonic()
+    thread.join()
+    assert seen == 3
+    assert recorded < waits[0] + 1.0
+
+
+def test_a_service_that_is_not_installed_is_left_out_with_its_own_words(web: Web, run: Collect) -> None:
+    class Missing(FakeService):
+        def search(self, query: str, page: int) -> list[Found]:
+            raise MissingExtraError("Install the extra search.")
+
+    said: list[str] = []
+    found = {"cat": photos(web, "cat", 1), "dog": photos(web, "dog", 1)}
+    assert run([Missing({}), FakeService(found, "openverse")], say=said.append).photos == 2
+    assert "duckduckgo is left out of this run: Install the extra search." in said
+
+
+SEARCH = """
+name = "pair"
+title = "Cat or dog?"
+[classes]
+cat = {{ search = ["cat", "kitten"], photos = 3 }}
+dog = {{ {dog} }}
+[collect]
+photos_per_class = 2
+variations = ["{{}} photo", "{{}}"]
+"""
+
+
+def test_searches_are_made_in_the_order_of_the_recipe_for_as_many_as_it_says(
+    web: Web, rule: AddressRule, tmp_path: Path
+) -> None:
+    service = FakeService({"cat": photos(web, "cat", 2), "kitten": photos(web, "kitten", 9)})
+    recipe = parse_recipe(SEARCH.format(dog='search = "dog"'), "x.toml")
+    report = collect(recipe, tmp_path / "pair", services=[service], rule=rule, bars=False)
+    assert {label: count.photos for label, count in report.classes.items()} == {"cat": 3, "dog": 0}
+    assert [query for query, _ in service.asked if "cat" in query or "kitten" in query][:2] == [
+        "cat photo",
+        "kitten photo",
+    ]
+    assert report.notes == (
+        "Fewer than were asked for: 2 of dog are missing. There are no more to be found; add search words or "
+        "addresses to the recipe.",
+    )
+
+
+def test_a_list_of_addresses_serves_where_no_search_can_be_made(
+    web: Web, rule: AddressRule, tmp_path: Path
+) -> None:
+    (tmp_path / "dogs.txt").write_text("\n".join(photos(web, "dog", 2)))
+    recipe = parse_recipe(SEARCH.format(dog='urls = "dogs.txt"'), "x.toml", base=tmp_path)
+    report = collect(recipe, tmp_path / "pair", services=[Offline({})], rule=rule, bars=False)
+    assert report.classes["dog"].photos == 2
+    assert "3 of cat are missing. Left out of this run: duckduckgo: could not be reached." in report.notes[0]
+
+
+def test_searches_that_find_nothing_are_no_error_though_one_could_not_be_made(run: Collect) -> None:
+    report = run([Offline({}), FakeService({}, "openverse")])
+    assert report.photos == 0
+    assert "10 of cat, 10 of dog are missing" in report.notes[0]
+
+
+def test_the_caller_s_number_comes_before_the_recipe_s(web: Web, run: Collect) -> None:
+    service = FakeService({"cat": photos(web, "cat", 8), "dog": photos(web, "dog", 8)})
+    assert {label: count.photos for label, count in run([service], wanted=5, most=2).classes.items()} == {
+        "cat": 2,
+        "dog": 2,
+    }
+
+
+def test_a_run_that_got_all_has_nothing_to_add(web: Web, run: Collect) -> None:
+    report = run([FakeService({"cat": photos(web, "cat", 2), "dog": photos(web, "dog", 2)})], wanted=2)
+    assert report.notes == ()
+
+
+class Offline(FakeService):
+    """Is never there."""
+
+    def search(self, query: str, page: int) -> list[Found]:
+        raise UnreachableError(self.name, "could not be reached")
+
+
 # -- out of archives and folders --
 
 ZIP = """
@@ -383,20 +551,15 @@ def test_what_is_finished_or_not_needed_is_not_even_read(tmp_path: Path) -> None
     with Catalog(tmp_path) as catalog:
         Unpacker(catalog.fetches, Shelf(catalog, {"bee": 0}), source, 100, Silent()).run(read)
         catalog.scan()
-        del files["ant/2.jpg"]
         files["ant/3.jpg"] = jpeg("3", (60, 40))
-        Unpacker(catalog.fetches, Shelf(catalog, {"ant": 2}), source, 100, Silent()).run(read)
-        statuses = {row.title + row.label: row.status for row in catalog.fetches.rows()}
+        Unpacker(catalog.fetches, Shelf(catalog, {"bee": 0}), source, 100, Silent()).run(read)
+        found = {(row.label, row.title): (row.status, row.reason) for row in catalog.fetches.rows()}
     assert asked == [
         {"ant/1.jpg": True, "ant/2.jpg": True, "bee/1.jpg": False},
-        {"ant/1.jpg": False, "bee/1.jpg": True, "ant/3.jpg": False},
+        {"ant/1.jpg": False, "ant/2.jpg": False, "bee/1.jpg": False, "ant/3.jpg": True},
     ]
-    assert statuses == {
-        "1.jpgant": "stored",
-        "2.jpgant": "stored",
-        "1.jpgbee": "stored",
-        "3.jpgant": "waiting",
-    }
+    stored = {("ant", f"{i}.jpg"): ("stored", "") for i in (1, 2, 3)}
+    assert found == {**stored, ("bee", "1.jpg"): ("waiting", ENOUGH)}
 
 
 def test_a_long_archive_is_recorded_as_it_is_read(tmp_path: Path) -> None:
@@ -445,6 +608,15 @@ def test_a_labelling_rule_that_was_mended_labels_what_it_did_not(first: str, tmp
         text = LABELLED.format(path=tmp_path / "mine.zip", pattern=pattern)
         report = collect(parse_recipe(text, "mine.toml"), out, most=most, again=again, bars=False)
     assert {label: report.classes[label].photos for label in ("ant", "bee")} == {"ant": 2, "bee": 2}
+
+
+def test_a_stored_photo_stays_on_record_where_its_label_of_today_is_full(tmp_path: Path) -> None:
+    write_zip(tmp_path / "mine.zip", {f"ant_{i}.jpg": jpeg(f"ant{i}") for i in (1, 2)})
+    for pattern, most in (("^(.)[a-z]+_", None), ("^([a-z]+)_", 0)):
+        recipe = parse_recipe(LABELLED.format(path=tmp_path / "mine.zip", pattern=pattern), "mine.toml")
+        report = collect(recipe, tmp_path / "photos", most=most, bars=False)
+    assert report.classes["a"].stored == 2
+    assert report.classes["a"].photos == 2
 
 
 def test_a_file_that_an_archive_would_not_give_is_refused_for_its_reason(tmp_path: Path) -> None:
@@ -573,10 +745,30 @@ def test_size_time_and_number_of_requests_are_what_the_caller_says(
         tmp_path / "p" / "ant", urls=urls, n_workers=2, timeout=0.5, max_size=50, rule=rule, bars=False
     )
     assert rows(report)[silent]["reason"] == "took longer than 0.5 s"
+    assert report.photos == 8
     assert web.most_at_once() == 2
     with Catalog(tmp_path / "p") as catalog:
         assert {max(photo.width, photo.height) for photo in catalog.photos().photos} == {50}
     assert report.sheets == {}
+
+
+def test_what_failed_for_now_is_tried_again_by_the_next_call(
+    web: Web, rule: AddressRule, tmp_path: Path
+) -> None:
+    urls = [web.add("/busy.jpg", behave.flaky(3, jpeg("busy"), code=503)), web.url("/gone.jpg")]
+    first = download_images(tmp_path / "p" / "ant", urls=urls, rule=rule, bars=False)
+    second = download_images(tmp_path / "p" / "ant", urls=urls, rule=rule, bars=False)
+    assert (first.photos, second.photos) == (0, 1)
+    assert web.count("/gone.jpg") == 1
+
+
+def test_ctrl_c_ends_downloads_at_once(web: Web, rule: AddressRule, tmp_path: Path) -> None:
+    slow = web.add("/slow.jpg", behave.slow_drip(jpeg("slow"), 0.01))
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        download_images(tmp_path / "p" / "ant", urls=[slow], rule=rule, bars=False)
+    assert time.monotonic() - started < 3
 
 
 def test_the_class_folder_may_be_where_one_stands(

@@ -88,11 +88,6 @@ def test_a_taken_port_is_a_sentence(toy_model: Path) -> None:
             assert "Traceback" not in done.stderr
 
 
-def test_recipes_are_listed(tmp_path: Path) -> None:
-    done = run_fastclf("recipes", cwd=tmp_path)
-    assert done.stdout == "digits: Handwritten digits\n"
-
-
 def _bundle_of(photo_folder: Path, folder: Path) -> Path:
     """A toy bundle that was trained on some photos of the folder and sealed others."""
     splits = ["train"] * 6 + ["valid"] * 2 + ["test"]
