@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import queue
 import threading
@@ -230,7 +231,7 @@ class Gatherer:
             return
         except LimitedError as e:
             seconds = state.limited(e.retry_after)
-            what = "left out of this run" if state.lost else f"waiting {seconds:.0f} s"
+            what = "left out of this run" if state.lost else f"waiting {math.ceil(seconds)} s"
             self._watcher.say(f"{state.service.name} asks for patience: {what}.")
             return
         except UnreachableError as e:
@@ -290,7 +291,7 @@ def _ask(service: SearchService, question: Question) -> Future[list[Found]]:
     def run() -> None:
         try:
             found = service.search(question.query, question.page)
-        except Exception as e:  # noqa: BLE001 - it is raised where the result is taken
+        except BaseException as e:  # noqa: BLE001 - it is raised where the result is taken
             future.set_exception(e)
         else:
             future.set_result(found)

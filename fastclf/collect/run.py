@@ -78,6 +78,8 @@ def collect(
         with Catalog(folder) as catalog:
             return _finish(catalog, recipe, settings, before, started, whole)
     _check_packages()
+    if folder.exists() and not folder.is_dir():
+        raise PhotosError(f"{folder} is no folder. Name one with --out, or leave it out for photos/NAME.")
     folder.mkdir(parents=True, exist_ok=True)
     with Catalog(folder) as catalog, _alone(catalog):
         before = _prepare(catalog)

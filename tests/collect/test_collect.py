@@ -264,7 +264,7 @@ def test_a_limited_service_is_waited_for_and_the_next_one_is_asked_meanwhile(web
     report = run([first, second], say=said.append)
     assert report.classes["cat"].photos == 7
     assert report.classes["dog"].photos == 4
-    assert "duckduckgo asks for patience: waiting 0 s." in said
+    assert "duckduckgo asks for patience: waiting 1 s." in said
     assert {row["source"] for row in rows(report).values()} == {"duckduckgo", "openverse"}
 
 

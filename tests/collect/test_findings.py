@@ -169,6 +169,12 @@ def test_a_persons_file_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "notes.txt"]
 
 
+def test_a_file_is_no_folder_to_collect_into(tmp_path: Path, rule: AddressRule) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(PhotosError, match="is no folder"):
+        collect(parse_recipe(RECIPE.format(wanted=5), "r"), tmp_path / "notes.txt", services=[], rule=rule)
+
+
 def test_a_makers_own_split_folders_are_left_alone(web: Web, run: Collect, tmp_path: Path) -> None:
     for split in ("train", "valid"):
         for label in ("cat", "dog"):

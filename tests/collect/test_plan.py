@@ -223,6 +223,22 @@ def test_hosts_take_turns_by_what_was_found_first(clock: Clock) -> None:
     assert numbers(take_all(queue)) == [2, 3, 5]
 
 
+def test_a_host_s_rest_is_kept_though_nothing_of_it_waits(clock: Clock) -> None:
+    """Addresses of it may be found later in the run."""
+    queue = queued(row(1), row(2))
+    job, other = take_all(queue)
+    for _ in range(2):
+        assert queue.failed(job, limit(1))
+        clock.now += 1
+        assert queue.take(set()) is job
+    assert not queue.failed(job, limit(30))  # its last try, while another address is on its way
+    queue.done(other)
+    queue.add(row(3))
+    assert queue.take(set()) is None
+    clock.now += 30
+    assert numbers(take_all(queue)) == [3]
+
+
 def test_classes_that_are_full_are_passed_over(clock: Clock) -> None:
     queue = queued(row(1), row(2, label="dog"), row(3))
     assert numbers(take_all(queue, {"cat"})) == [2]

@@ -252,29 +252,54 @@ def test_what_the_host_of_others_failed_for_is_tried_again_by_the_next_run(web: 
 def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
     web: Web, run: Collect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, prepare = threading.Event(), shelf_module.prepare_photo
+    begun, prepare, said = threading.Event(), shelf_module.prepare_photo, []
 
     def slow(data: bytes, side: int) -> Any:
         begun.set()
         time.sleep(0.3)
         return prepare(data, side)
 
-    class Interrupted(FakeService):
+    class Tired(FakeService):
         def search(self, query: str, page: int) -> list[Found]:
             if query.startswith("dog"):
                 begun.wait(5)
-                raise KeyboardInterrupt
+                raise LimitedError(self.name, 60)
             return super().search(query, page)
 
+    def interrupt(self: watch.Bars, text: str) -> None:
+        said.append(text)
+        if len(said) == 1:
+            raise KeyboardInterrupt
+
     monkeypatch.setattr(shelf_module, "prepare_photo", slow)
-    services = [Interrupted({"cat": photos(web, "cat", 2)}), Interrupted({"cat": []}, "openverse")]
+    monkeypatch.setattr(watch.Bars, "say", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(services)
+        run([Tired({"cat": photos(web, "cat", 2)})])
     folder = tmp_path / "photos" / "pair"
     with Catalog(folder) as catalog:
         recorded = {row.path for row in catalog.fetches.rows(status="stored")}
     assert recorded == {p.relative_to(folder).as_posix() for p in folder.glob("cat/*")}
     assert recorded
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_service_that_panics_does_not_hang_the_run(web: Web, run: Collect) -> None:
+    """A panic in Rust, of which ddgs's client is made, is no Exception in Python."""
+
+    class PanicException(BaseException):  # noqa: N818 - its name in pyo3
+        pass
+
+    class Panicking(FakeService):
+        def search(self, query: str, page: int) -> list[Found]:
+            raise PanicException("called `Option::unwrap()` on a `None` value")
+
+    found = {"cat": photos(web, "cat", 1), "dog": photos(web, "dog", 1)}
+    done: list[CollectReport] = []
+    services = [Panicking({}), FakeService(found, "openverse")]
+    thread = threading.Thread(target=lambda: done.append(run(services)), daemon=True)
+    thread.start()
+    thread.join(6)
+    assert [report.photos for report in done] == [2]
 
 
 def test_an_address_counts_as_refused_once_and_only_when_it_is(
