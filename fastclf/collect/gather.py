@@ -291,8 +291,10 @@ def _ask(service: SearchService, question: Question) -> Future[list[Found]]:
     def run() -> None:
         try:
             found = service.search(question.query, question.page)
-        except BaseException as e:  # noqa: BLE001 - it is raised where the result is taken
+        except (Exception, KeyboardInterrupt) as e:  # noqa: BLE001 - raised where the result is taken
             future.set_exception(e)
+        except BaseException as e:  # noqa: BLE001 - a panic of compiled code is no Exception
+            future.set_exception(UnreachableError(service.name, f"broke down ({type(e).__name__})"))
         else:
             future.set_result(found)
 

@@ -286,7 +286,7 @@ def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
 def test_a_service_that_panics_does_not_hang_the_run(web: Web, run: Collect) -> None:
     """A panic in Rust, of which ddgs's client is made, is no Exception in Python."""
 
-    class PanicException(BaseException):  # noqa: N818 - its name in pyo3
+    class PanicException(BaseException):
         pass
 
     class Panicking(FakeService):

@@ -114,7 +114,8 @@ class HostQueue:
     def _drop_idle(self, name: str) -> None:
         """Forget a host that has nothing left; there may be as many as photos."""
         host = self._hosts[name]
-        if not (host.jobs or host.running or host.given_up):
+        rests = host.given_up or host.strikes or host.ready_at > time.monotonic()
+        if not (host.jobs or host.running or rests):
             del self._hosts[name]
 
     def given_up(self) -> Iterator[tuple[Job, str]]:
