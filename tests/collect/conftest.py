@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions to the fake services follow each other at once, and hosts that name no time rest shortly."""
     monkeypatch.setattr(plan, "_PAUSE", 0.0)
     monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C interrupts, even where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

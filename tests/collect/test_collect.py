@@ -302,7 +302,8 @@ def test_a_second_process_is_kept_out(web: Web, run: Collect, tmp_path: Path) ->
 
 
 CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.collect.conftest import FakeService, RECIPE
 from fastclf.collect import collect, plan
 from fastclf.collect.web.addresses import AddressRule

@@ -294,6 +294,14 @@ def test_a_label_that_is_as_long_as_labels_may_be_has_a_sheet(
     assert sheets[label].is_file()
 
 
+def test_long_labels_that_begin_alike_have_sheets_of_their_own(catalog: Catalog, tmp_path: Path) -> None:
+    labels = ["x" * 150 + end for end in "ab"]
+    for number, label in enumerate(labels):
+        catalog.relabel([f"red/00{number}.png"], label)
+    sheets = write_sheets(catalog, tmp_path / "report")
+    assert sheets[labels[0]] != sheets[labels[1]]
+
+
 def test_a_photo_without_a_small_picture_leaves_its_place_empty(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,13 @@ def test_of_what_was_found_all_is_recorded_or_nothing(ledger: FetchLedger) -> No
     assert ledger.add("cat", urls(2)) == 1  # no transaction was left open
 
 
+def test_an_address_that_was_refused_for_one_class_may_be_tried_for_another(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1))
+    ledger.finish([Outcome(ledger.rows()[0].id, REFUSED, "has a name that gives no class", True)])
+    assert ledger.add("dog", urls(1)) == 1
+    assert [facts_of(row)[::2] for row in ledger.rows()] == [("cat", REFUSED), ("dog", WAITING)]
+
+
 def test_what_became_of_an_address_is_recorded(ledger: FetchLedger) -> None:
     ledger.add("cat", urls(1, 2))
     first, second = ledger.rows()
