@@ -374,6 +374,8 @@ def test_a_service_that_is_not_installed_is_left_out_with_its_own_words(web: Web
     assert "duckduckgo is left out of this run: Install the extra search." in said
 
 
+pytestmark = pytest.mark.slow
+
 SEARCH = """
 name = "pair"
 title = "Cat or dog?"
