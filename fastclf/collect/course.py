@@ -82,7 +82,9 @@ def search_images(
     found: dict[str, Found] = {}
     lost = []
     with Fetcher(rule) as fetcher:
-        for service in services or [build_service(name, fetcher) for name in SERVICES]:
+        if services is None:
+            services = [build_service(name, fetcher) for name in SERVICES]
+        for service in services:
             try:
                 _search_all(service, term, max_images, found)
             except LimitedError as e:

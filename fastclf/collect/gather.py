@@ -13,14 +13,15 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
 from ..errors import FastclfError
 from ..images import MAX_BYTES, count_pixels
-from .found import Found, LimitedError, SearchService, UnreachableError
-from .plan import Question, SearchPlan
+from .found import Found, LimitedError, UnreachableError
+from .plan import Question, SearchPlan, ask
 from .shelf import ENOUGH, Shelf, keep
+from .watch import Watcher
 from .web.fetch import PHOTOS, Fetcher, FetchError, StoppedError
 from .web.hosts import HostQueue, Job
 
@@ -32,16 +33,6 @@ _LOT, _LOT_SECONDS = 64, 0.5
 _GLANCE = 0.1
 # Photos of more pixels are decoded one at a time: each may take a gigabyte.
 _LARGE = 16_000_000
-
-
-class Watcher(Protocol):
-    """Is told how it goes; called from one thread."""
-
-    def counted(self, label: str, stored: int, refused: int) -> None:
-        """Take in the numbers of a class."""
-
-    def say(self, text: str) -> None:
-        """Tell the person a sentence."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +148,7 @@ class Gatherer:
             if question is not None:
                 question.state.busy = True
                 plan.asked += 1
-                service = question.state.service
-                asking = _ask(service, question)
+                asking = ask(question)
                 self._asking[asking] = question
                 asking.add_done_callback(self._done.put)
 
@@ -282,21 +272,3 @@ class Gatherer:
         rest = [r for r in self._ledger.rows(status=WAITING) if r.label in self._labels and not r.reason]
         if rest:
             self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rest])
-
-
-def _ask(service: SearchService, question: Question) -> Future[list[Found]]:
-    """Ask in a thread that nobody has to wait for: a foreign client does not hear of a stop."""
-    future: Future[list[Found]] = Future()
-
-    def run() -> None:
-        try:
-            found = service.search(question.query, question.page)
-        except (Exception, KeyboardInterrupt) as e:  # noqa: BLE001 - raised where the result is taken
-            future.set_exception(e)
-        except BaseException as e:  # noqa: BLE001 - a panic of compiled code is no Exception
-            future.set_exception(UnreachableError(service.name, f"broke down ({type(e).__name__})"))
-        else:
-            future.set_result(found)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future

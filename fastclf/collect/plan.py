@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .found import SearchService
+from .found import Found, SearchService, UnreachableError
 
 # Seconds between two questions to one service; more than anybody who searches by hand would need.
 _PAUSE = 1.5
@@ -123,3 +125,23 @@ class SearchPlan:
             return None
         page, _, query = min(pages)
         return Question(self.label, state, query, page)
+
+
+def ask(question: Question) -> Future[list[Found]]:
+    """Ask in a thread that nobody has to wait for: a foreign client does not hear of a stop."""
+    future: Future[list[Found]] = Future()
+
+    def run() -> None:
+        try:
+            found = question.state.service.search(question.query, question.page)
+        except (Exception, KeyboardInterrupt) as e:  # noqa: BLE001 - raised where the result is taken
+            future.set_exception(e)
+        except BaseException as e:  # noqa: BLE001 - a panic of compiled code is no Exception
+            future.set_exception(
+                UnreachableError(question.state.service.name, f"broke down ({type(e).__name__})")
+            )
+        else:
+            future.set_result(found)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

@@ -77,8 +77,9 @@ class CollectRun:
         for plan in recipe.classes:
             self._list_urls(plan)
         with Fetcher(self.rule, stop=self.stop) as fetcher:
-            asked = services or [build_service(name, fetcher) for name in options.services]
-            states = [ServiceState(service) for service in asked]
+            if services is None:
+                services = [build_service(name, fetcher) for name in options.services]
+            states = [ServiceState(service) for service in services]
             plans = [
                 SearchPlan(
                     plan.label,

@@ -12,9 +12,9 @@ from itertools import islice
 from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
 from ..files import hash_bytes
 from .archives import Member, is_photo_name
-from .gather import Watcher
 from .recipe import FileSource
 from .shelf import ENOUGH, Shelf, keep
+from .watch import Watcher
 
 _LOT = 32
 _NO_CLASS = "has a name that the labelling rule gives no class"

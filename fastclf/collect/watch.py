@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
+
+
+class Watcher(Protocol):
+    """Is told how it goes; called from one thread."""
+
+    def counted(self, label: str, stored: int, refused: int) -> None:
+        """Take in the numbers of a class."""
+
+    def say(self, text: str) -> None:
+        """Tell the person a sentence."""
 
 
 class Bars:

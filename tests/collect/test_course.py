@@ -76,6 +76,7 @@ def test_the_next_service_is_asked_where_one_has_no_more_or_is_gone() -> None:
     assert search_images("ant photo", services=[Lost({}), more]) == ["http://a/2", "http://a/3"]
     assert search_images("ant photo", 1, services=[few, more]) == ["http://a/1"]
     assert search_images("nothing photo", services=[few]) == []
+    assert search_images("ant photo", services=[]) == []
     with pytest.raises(SearchError, match=r"asks for patience.*is gone.*url_file"):
         search_images("ant photo", services=[Lost({"x": []}), Lost({}, "openverse")])
 
