@@ -81,12 +81,12 @@ def draw_training_photos(folder: Path, each: int = 14) -> Path:
 
 def build_model(photos: Path, out: Path, arch: str, size: int) -> Path:
     """Train one epoch from scratch; the bundle holds the Learner as export.pkl too."""
-    from fastclf.training import build_dls, build_learner, export_bundle, fit, load_data
+    from fastclf.training import build_dls, build_learner, export_bundle, fit, load_data, plan_phases
 
     data = load_data(photos)
     dls = build_dls(data, size, pretrained=False, batch_size=16)
     learn = build_learner(dls, arch, pretrained=False)
-    fit(learn, 1, pretrained=False, quiet=True)
+    fit(learn, plan_phases(1, pretrained=False), quiet=True)
     return export_bundle(learn, data, out, arch=arch, title="Shapes").path
 
 

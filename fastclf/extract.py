@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from .bundle import ModelBundle
 from .errors import UnreadablePhotoError
 from .features import FeatureCache
 from .images import MAX_FOLDER_BYTES, decode_photo
 from .photos import Photo, Progress
-from .predictor import Predictor
+from .predictor import Predictor, usable_cores
+from .preprocess import Preprocess
 
 Array = npt.NDArray[Any]
-Run = Callable[[Sequence[Image.Image]], Array]
+Run = Callable[[Array], Array]
 
 _BATCH = 16
+_AHEAD = 4
 _KEEP = 256
 
 
@@ -52,18 +55,22 @@ def extract_features(
         (N, D) float32; NaN rows for photos that could not be read any more.
     """
 
-    def run(images: Sequence[Image.Image]) -> Array:
+    def run(batch: Array) -> Array:
         nonlocal predictor
         predictor = predictor or Predictor(bundle)
-        return predictor.run(predictor.preprocess.batch(images))[1]
+        return predictor.run(batch)[1]
 
-    fill_cache(cache, photos, run, progress)
+    fill_cache(cache, photos, bundle.preprocess, run, progress)
     rows, _ = cache.stack([p.sha256 for p in photos])
     return rows
 
 
 def fill_cache(
-    cache: FeatureCache, photos: Sequence[Photo], run: Run, progress: Progress | None = None
+    cache: FeatureCache,
+    photos: Sequence[Photo],
+    preprocess: Preprocess,
+    run: Run,
+    progress: Progress | None = None,
 ) -> int:
     """Compute the features of the photos that the cache lacks; returns how many these are.
 
@@ -73,17 +80,20 @@ def fill_cache(
         Where the features are kept.
     photos
         The photos; one that can no longer be read is passed over.
+    preprocess
+        What makes a network's input of a decoded photo.
     run
-        Returns the (N, D) features of N decoded RGB photos.
+        Returns (N, D) features of (N, 3, H, W) such inputs.
     progress
         Called with (done, all) of what has to be computed.
     """
     known = cache.load()
     todo = list({p.sha256: p for p in photos if p.sha256 not in known}.values())
     found: dict[str, Array] = {}
-    for start in range(0, len(todo), _BATCH):
-        found |= _run_batch(run, todo[start : start + _BATCH])
-        done = min(start + _BATCH, len(todo))
+    for number, batch in enumerate(_prepare_ahead(todo, preprocess), 1):
+        if batch:
+            found |= dict(zip(batch, run(np.stack(list(batch.values()))), strict=True))
+        done = min(number * _BATCH, len(todo))
         if len(found) >= _KEEP or done == len(todo):
             cache.add(found)
             found = {}
@@ -98,12 +108,23 @@ def compute_logits(features: Array, bundle: ModelBundle) -> Array:
     return np.asarray(features @ weight.T + bias)
 
 
-def _run_batch(run: Run, photos: Sequence[Photo]) -> dict[str, Array]:
-    images, hashes = [], []
-    for photo in photos:
+def _prepare_ahead(photos: Sequence[Photo], preprocess: Preprocess) -> Iterator[dict[str, Array]]:
+    """Yield {sha256: input} batch by batch; while one is computed, the next ones are decoded and resized."""
+    batches = [photos[start : start + _BATCH] for start in range(0, len(photos), _BATCH)]
+    with ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode") as pool:
+        waiting: deque[list[Future[Array | None]]] = deque()
         try:
-            images.append(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image)
-            hashes.append(photo.sha256)
-        except UnreadablePhotoError:
-            continue  # it vanished or changed since the scan; the next scan says so
-    return dict(zip(hashes, run(images), strict=True)) if images else {}
+            for number, batch in enumerate(batches):
+                for following in batches[number + len(waiting) : number + _AHEAD]:
+                    waiting.append([pool.submit(_prepare, p, preprocess) for p in following])
+                inputs = [future.result() for future in waiting.popleft()]
+                yield {p.sha256: x for p, x in zip(batch, inputs, strict=True) if x is not None}
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _prepare(photo: Photo, preprocess: Preprocess) -> Array | None:
+    try:
+        return preprocess(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image)
+    except UnreadablePhotoError:
+        return None  # it vanished or changed since the scan; the next scan says so

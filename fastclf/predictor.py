@@ -88,7 +88,7 @@ class Predictor:
         self.bundle = bundle if isinstance(bundle, ModelBundle) else ModelBundle.load(bundle)
         self.vocab = self.bundle.vocab
         self.preprocess = self.bundle.preprocess
-        self.session = _open_session(self.bundle, threads or min(4, _usable_cores()))
+        self.session = _open_session(self.bundle, threads)
         self._check_graph()
         trim_heap()
 
@@ -217,18 +217,23 @@ def build_session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _open_session(bundle: ModelBundle, threads: int) -> ort.InferenceSession:
+def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
+    """Open a graph as every fastclf session is opened; by default with a thread a core, four at most."""
+    options = build_session_options(threads or min(4, usable_cores()))
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSession:
     try:
-        return ort.InferenceSession(
-            bundle.onnx_path, build_session_options(threads), providers=["CPUExecutionProvider"]
-        )
+        return open_session(bundle.onnx_path, threads)
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
         text = " ".join(str(e).split())[:200]
         raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from e
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

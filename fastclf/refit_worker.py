@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,14 @@ from .splits import TEST, TRAIN, VALID
 try:
     import onnx
     from onnx import numpy_helper
-    from sklearn.linear_model import LogisticRegression
+
+    from .linear_head import STRENGTH_ON_OWN_FEATURES, fit_head
 except ImportError as e:
     sys.stderr.write(f"{e.name or e}\n")
     sys.exit(MISSING)
 
 Array = npt.NDArray[Any]
 
-# Strength of the pull towards small weights, on features scaled to unit variance.
-_C = 0.02
 _PARITY, _PARITY_PHOTOS = 1e-3, 4
 
 
@@ -134,7 +134,7 @@ def _refit(
         )
     train_y = np.array([vocab.index(p.label) for p in photos.train])
     valid_y = np.array([vocab.index(photos.valid[i].label) for i in valid])
-    weight, bias = fit_head(photos.train_features, train_y)
+    weight, bias = _fit(bundle, photos, train_y)
     logits = photos.valid_features @ weight.T + bias
     train = Answers(photos.train_features @ weight.T + bias, photos.train_features, train_y)
     judged = Answers(logits[valid], photos.valid_features[valid], valid_y)
@@ -153,27 +153,12 @@ def _refit(
     return before, after, values
 
 
-def fit_head(features: Array, targets: Array) -> tuple[Array, Array]:
-    """Fit multinomial logistic regression and return its weight (K, D) and bias (K,), float32.
-
-    Parameters
-    ----------
-    features
-        (N, D) pooled body output.
-    targets
-        (N,) indices 0 to K - 1, each at least once.
-    """
-    mean, scale = features.mean(0), features.std(0) + 1e-6 * max(float(features.std()), 1e-12) + 1e-12
-    # one common factor keeps the sum of squares at about one a photo, whatever the width
-    width = np.sqrt(features.shape[1])
-    x = ((features - mean) / scale / width).astype(np.float64)
-    model = LogisticRegression(C=_C * features.shape[1], max_iter=300, tol=1e-4).fit(x, targets)
-    weight, bias = model.coef_, model.intercept_
-    if len(weight) == 1:  # two classes: scikit-learn fits their difference
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    weight = weight / (scale * width)
-    bias = bias - weight @ mean
-    return weight.astype(np.float32), bias.astype(np.float32)
+def _fit(bundle: ModelBundle, photos: Photos, targets: Array) -> tuple[Array, Array]:
+    """Fit the head as the model's own was, if that was fitted on features; else with what suits them."""
+    known: Any = (bundle.manifest["training"].get("head") or {}).get("C")
+    usable = isinstance(known, int | float) and 0 < known < math.inf
+    head = fit_head(photos.train_features, targets, float(known) if usable else STRENGTH_ON_OWN_FEATURES)
+    return head.weight, head.bias
 
 
 def _describe_vocab(old: list[str], new: list[str], photos: Photos) -> list[str]:

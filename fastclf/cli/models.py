@@ -41,10 +41,14 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
     arch: Annotated[str | None, typer.Option(help="A torchvision or timm architecture.")] = None,
+    mode: Annotated[str | None, typer.Option(help="fine-tune (all layers) or head (seconds).")] = None,
     size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
     resize: Annotated[str | None, typer.Option(help="squish, crop, pad or random-crop.")] = None,
     augment: Annotated[str | None, typer.Option(help="symmetric, upright or none.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs over all photos.")] = None,
+    lr: Annotated[str | None, typer.Option(help="Highest learning rate, or `find`.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Photos a training step.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Epochs to wait for a better one.")] = None,
     seed: Annotated[int | None, typer.Option(help="For weights, order, augmentation and new splits.")] = None,
     split_by: Annotated[
         str | None, typer.Option(help="`folder`, or a CSV file with the columns path and split or group.")
@@ -56,6 +60,17 @@ def train(
     pretrained: Annotated[
         bool | None, typer.Option("--pretrained/--no-pretrained", help="Start from ImageNet weights.")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Take the pretrained weights from a file.")
+    ] = None,
+    from_model: Annotated[
+        str | None, typer.Option("--from", metavar="MODEL", help="Train an earlier model further.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that decode photos.")] = None,
+    track: Annotated[str | None, typer.Option(help="csv, tensorboard or wandb.")] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget a run that was interrupted instead of continuing it.")
+    ] = False,
     title: Annotated[str | None, typer.Option(help="What the dashboard calls the model.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -64,13 +79,19 @@ def train(
     limit = None if time_limit is None else parse_duration(time_limit)
     folder, recipe = _find_photos(photos)
     given = {
-        "arch": arch, "size": size, "resize": resize, "augment": augment, "epochs": epochs, "seed": seed,
-        "time_limit": limit, "pretrained": pretrained, "title": title,
+        "arch": arch, "mode": mode, "size": size, "resize": resize, "augment": augment, "epochs": epochs,
+        "lr": None if lr is None else _parse_lr(lr), "batch_size": batch_size, "patience": patience,
+        "seed": seed, "time_limit": limit, "pretrained": pretrained, "weights": weights, "title": title,
+        "from_model": from_model, "workers": workers, "track": track, "restart": restart or None,
         "split_by": split_by,
     }  # fmt: skip
     options = {**(recipe.train if recipe else {}), **{k: v for k, v in given.items() if v is not None}}
     if recipe:
         options.setdefault("title", recipe.title)
+    if weights is not None and pretrained is None:
+        options.pop("pretrained", None)
+    if from_model is not None and arch is None:
+        options.pop("arch", None)  # the earlier model's counts, whatever the recipe says
     if redraw_splits:
         from ..catalog import Catalog
 
@@ -224,6 +245,13 @@ def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
     )
     say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
     say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")
+
+
+def _parse_lr(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _raise_interrupt(*_: object) -> None:

@@ -34,7 +34,7 @@ _COLLECT: dict[str, Any] = {
 }  # fmt: skip
 _TRAIN: dict[str, Any] = {
     "arch": str, "size": int, "resize": str, "augment": str, "epochs": int, "batch_size": int, "lr": float,
-    "seed": int, "split_by": str, "pretrained": bool,
+    "seed": int, "split_by": str, "pretrained": bool, "mode": str, "patience": int,
 }  # fmt: skip
 _SOURCES = ("sample", "classes", "archive", "folder")
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""

@@ -26,12 +26,18 @@ except ImportError as e:
 from .callbacks import EpochProgress, EpochRecord
 from .data import TrainingData, build_dls, load_data
 from .export import export_bundle
-from .learner import build_learner, fit
-from .run import TrainOptions, train
+from .fitting import Fitted, fit
+from .head import train_head
+from .learner import build_learner
+from .options import TrainOptions
+from .phases import Phase, plan_phases
+from .run import train
 
 __all__ = [
     "EpochProgress",
     "EpochRecord",
+    "Fitted",
+    "Phase",
     "TrainOptions",
     "TrainingData",
     "build_dls",
@@ -39,5 +45,7 @@ __all__ = [
     "export_bundle",
     "fit",
     "load_data",
+    "plan_phases",
     "train",
+    "train_head",
 ]

@@ -90,19 +90,14 @@ def extract_general(
     progress
         Called with (done, all).
     """
-    network: list[Callable[[Sequence[Any]], Any]] = []
-
-    def run(images: Sequence[Any]) -> Any:
-        # opened when the first photo needs it
-        if not network:
-            network.append(_open(backbone))
-        return network[0](images)
-
-    return fill_cache(cache, photos, run, progress)
+    if all(p.sha256 in cache.load() for p in photos):
+        return 0
+    preprocess, run = _open(backbone)
+    return fill_cache(cache, photos, preprocess, run, progress)
 
 
-def _open(backbone: Backbone) -> Callable[[Sequence[Any]], Any]:
-    """Return what computes (N, D) features of RGB photos: the network without its classifier."""
+def _open(backbone: Backbone) -> tuple[Preprocess, Callable[[Any], Any]]:
+    """Return the transform, and what computes (N, D) features: the network without its classifier."""
     if backbone.weights.suffix == ".pth":
         model = torchvision.models.get_model(backbone.arch, weights=None)
         state = torch.load(backbone.weights, map_location="cpu", weights_only=True)
@@ -123,9 +118,8 @@ def _open(backbone: Backbone) -> Callable[[Sequence[Any]], Any]:
 
     model.eval()
 
-    def run(images: Sequence[Any]) -> Any:
+    def run(batch: Any) -> Any:
         with torch.no_grad():
-            batch = (torch.from_numpy(transform.batch(images)) - shift) / scale
-            return model(batch).flatten(1).numpy().astype(np.float32)
+            return model((torch.from_numpy(batch) - shift) / scale).flatten(1).numpy().astype(np.float32)
 
-    return run
+    return transform, run

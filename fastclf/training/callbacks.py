@@ -1,16 +1,43 @@
-"""fastai callbacks: a tqdm bar on stderr, a time budget, and the record of every epoch.
+"""fastai callbacks: a tqdm bar on stderr, a time budget, the record of every epoch, seeds.
 
 They are handed to `fit(cbs=)`, never to the Learner, so that `export.pkl` needs no name of ours.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 import time
 from typing import Any
 
 from fastai.callback.core import Callback, CancelFitException
+from fastai.torch_core import rank_distrib, set_seed
 from tqdm.auto import tqdm
+
+
+class Reseed(Callback):
+    """Make an epoch depend on the seed, the phase and its number alone, so that it can be repeated.
+
+    Parameters
+    ----------
+    seed
+        Of the run.
+    phase
+        The phase's number.
+    """
+
+    order = -30
+
+    def __init__(self, seed: int, phase: int) -> None:
+        self.seed, self.phase = seed, phase
+
+    def before_epoch(self) -> None:
+        """Seed Python, numpy and torch, and the order of the photos."""
+        seed = random.Random(f"{self.seed}/{self.phase}/{self.epoch}").randrange(2**31)
+        set_seed(seed, reproducible=True)
+        for loader in self.dls.loaders:
+            # a loader of several processes wraps the one that draws the order
+            getattr(loader, "dl", loader).rng = random.Random(seed)
 
 
 class EpochProgress(Callback):
@@ -19,7 +46,7 @@ class EpochProgress(Callback):
     order = 60
 
     def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+        self.quiet = quiet or bool(rank_distrib())
         self.bar: Any = None
 
     def before_fit(self) -> None:
@@ -34,6 +61,10 @@ class EpochProgress(Callback):
             mininterval=0.2 if sys.stderr.isatty() else 15,
         )
 
+    def before_train(self) -> None:
+        """Stand where the epoch begins, in a continued run too."""
+        self.bar.n = self.epoch * len(self.dls.train)
+
     def after_batch(self) -> None:
         """Advance by a training batch."""
         if self.training:
@@ -41,6 +72,8 @@ class EpochProgress(Callback):
 
     def after_epoch(self) -> None:
         """Say what the epoch reached."""
+        if not was_trained(self):
+            return
         self.bar.total = self.n_epoch * len(self.dls.train)
         names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
         told = "  ".join(f"{n} {v:.4f}" for n, v in zip(names, values, strict=False) if isinstance(v, float))
@@ -69,7 +102,6 @@ class TimeBudget(Callback):
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.planned: int | None = None
         self.stopped_early = False
 
     def before_epoch(self) -> None:
@@ -89,12 +121,19 @@ class TimeBudget(Callback):
         now = time.monotonic()
         fitting = int((self.deadline - now) / max(now - self.started, 1e-6))
         planned = min(self.n_epoch, self.epoch + 1 + max(fitting, 0))
-        if planned < self.n_epoch:
-            self.learn.n_epoch = self.planned = planned
+        if was_trained(self) and planned < self.n_epoch:
+            self.learn.n_epoch = planned
 
 
 class EpochRecord(Callback):
     """Keep what each epoch reached, as JSON values.
+
+    Parameters
+    ----------
+    epochs
+        The rows of an earlier part of the run, which are continued.
+    phase
+        The name of the phase, which goes into each row; "" for none.
 
     Attributes
     ----------
@@ -104,8 +143,9 @@ class EpochRecord(Callback):
 
     order = 65
 
-    def __init__(self) -> None:
-        self.epochs: list[dict[str, Any]] = []
+    def __init__(self, epochs: list[dict[str, Any]] | None = None, phase: str = "") -> None:
+        self.epochs: list[dict[str, Any]] = [] if epochs is None else epochs
+        self.phase = phase
 
     def before_epoch(self) -> None:
         """Time the epoch."""
@@ -113,7 +153,15 @@ class EpochRecord(Callback):
 
     def after_epoch(self) -> None:
         """Add a row."""
+        if not was_trained(self):
+            return
         names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
         row = {n: float(v) for n, v in zip(names, values, strict=False) if isinstance(v, float)}
         seconds = round(time.monotonic() - self.started, 2)
-        self.epochs.append({"epoch": len(self.epochs) + 1, **row, "seconds": seconds})
+        phase = {"phase": self.phase} if self.phase else {}
+        self.epochs.append({"epoch": len(self.epochs) + 1, **phase, **row, "seconds": seconds})
+
+
+def was_trained(callback: Callback) -> bool:
+    """Return whether the epoch that ends was trained, not skipped because an earlier run had it."""
+    return len(callback.recorder.log) == len(callback.recorder.metric_names)

@@ -171,6 +171,7 @@ def build_dls(
     pretrained: bool = True,
     batch_size: int = 64,
     seed: int = 0,
+    workers: int = 0,
 ) -> DataLoaders:
     """Build fastai's DataLoaders of the train and valid photos; the sealed test photos are not in them.
 
@@ -190,6 +191,8 @@ def build_dls(
         Photos a batch; fewer where there are fewer photos.
     seed
         For the order of the photos and the augmentation.
+    workers
+        Processes that decode photos; 0 is none but this one.
     """
     set_seed(seed, reproducible=True)
     train = data.part(TRAIN)
@@ -203,7 +206,7 @@ def build_dls(
     )
     frame = data.frame[data.frame["split"] != TEST].reset_index(drop=True)
     batch_size = max(2, min(batch_size, len(train) // 2))
-    return block.dataloaders(frame, bs=batch_size, num_workers=0, path=data.photos.folder)
+    return block.dataloaders(frame, bs=batch_size, num_workers=workers, path=data.photos.folder)
 
 
 def _build_item_tfms(size: int, resize: str) -> list[Any]:

@@ -28,6 +28,7 @@ from ..preprocess import Preprocess
 from ..splits import TEST, TRAIN, VALID
 from .data import TrainingData
 from .graph import ExportNet, compute_features_id, read_normalisation, write_graph
+from .weights import BODY, save_body
 
 _logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def export_bundle(
     recipe: str | None = None,
     training: dict[str, Any] | None = None,
     photo_licence: str = "not recorded",
+    weight_licence: str = "not recorded",
 ) -> ModelBundle:
     """Write the bundle of a trained Learner and prove that it answers like the Learner.
 
@@ -68,6 +70,8 @@ def export_bundle(
         The record of the training, for the manifest.
     photo_licence
         The licence of the photos that have none on record.
+    weight_licence
+        The licence of the weights that the training began with.
 
     Raises
     ------
@@ -98,13 +102,14 @@ def export_bundle(
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": len(data.part(TEST)), "openings": list(data.openings)},
         "training": training or {},
-        "licences": {"weights": "not recorded", "photos": _describe_licences(data, photo_licence)},
+        "licences": {"weights": weight_licence, "photos": _describe_licences(data, photo_licence)},
         "files": {},
     }
     with replaced_folder(target) as staging:
         write_graph(net, preprocess, staging / "model.onnx")
         np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
         learn.model.to(device)
+        save_body(learn, staging / BODY)
         write_photos(staging, data.rows())
         valid = data.part(VALID)
         write_examples(list(zip(valid["label"], map(Path, valid["path"]), strict=True)), staging / "examples")

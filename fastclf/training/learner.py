@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
 import torchvision
-from fastai.vision.all import DataLoaders, Learner, accuracy, set_seed, vision_learner
+from fastai.vision.all import (
+    DataLoaders,
+    Learner,
+    Normalize,
+    accuracy,
+    imagenet_stats,
+    set_seed,
+    vision_learner,
+)
 from fastai.vision.learner import model_meta
 
-from ..errors import UsageProblem, WeightsError
-from .callbacks import EpochProgress, EpochRecord, TimeBudget
+from ..errors import FastclfError, UsageProblem, WeightsError
+from .weights import check_loaded, load_into_torchvision, read_weights
 
-_logger = logging.getLogger(__name__)
 _TORCHVISION = {f.__name__: f for f in model_meta if f.__module__.startswith("torchvision.")}
-
-# Base learning rates of Adam with the one-cycle schedule.
-_LR_PRETRAINED = 2e-3
-_LR_FROM_SCRATCH = 5e-3
 
 
 def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
@@ -50,7 +53,13 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
 
 
 def build_learner(
-    dls: DataLoaders, arch: str = "resnet18", *, pretrained: bool = True, seed: int = 0, dropout: float = 0.2
+    dls: DataLoaders,
+    arch: str = "resnet18",
+    *,
+    pretrained: bool = True,
+    weights: str | Path | None = None,
+    seed: int = 0,
+    dropout: float = 0.2,
 ) -> Learner:
     """Build a Learner whose head is one linear layer over pooled features.
 
@@ -62,6 +71,8 @@ def build_learner(
         A torchvision or timm name.
     pretrained
         Whether to start from ImageNet weights, which are fetched if they are not at hand.
+    weights
+        A file to take the weights from instead: safetensors or PyTorch's.
     seed
         For the new weights.
     dropout
@@ -72,74 +83,66 @@ def build_learner(
     UsageProblem
         If the architecture is unknown or does not take the photos' size.
     WeightsError
-        If pretrained weights are wanted and out of reach.
+        If pretrained weights are wanted and out of reach, or do not fit.
     """
     resolved = resolve_arch(arch)
+    file = None if weights is None else Path(weights)
+    state = None if file is None else read_weights(file)
     set_seed(seed, reproducible=True)
+    options: dict[str, Any] = {"lin_ftrs": [], "concat_pool": False, "ps": dropout, "metrics": accuracy}
+    if file is not None and isinstance(resolved, str):
+        options["pretrained_cfg_overlay"] = {"file": str(file)}
+    # torchvision has no loader for files: such weights go into a body of new ones
+    fetched = pretrained and not (file is not None and callable(resolved))
     try:
-        learn = vision_learner(
-            dls, resolved, pretrained=pretrained, lin_ftrs=[], concat_pool=False, ps=dropout, metrics=accuracy
-        )
+        learn = vision_learner(dls, resolved, pretrained=fetched, **options)
     except Exception as e:
-        if not pretrained:
-            raise UsageProblem(f"The architecture {arch} cannot be built ({_brief(e)}). Try another.") from e
-        raise WeightsError(
-            f"The pretrained weights of {arch} could not be loaded ({_brief(e)}). Check the network, or "
-            "train without them: --no-pretrained (from Python: pretrained=False)."
-        ) from e
+        raise _explain(arch, e, fetched, file) from e
+    body = learn.model[0]
+    if file is not None and state is not None:
+        if callable(resolved):
+            load_into_torchvision(body, resolved, file, state)
+        check_loaded(body, arch, file, state)
+    if pretrained:
+        add_normalisation(learn)
+        learn.freeze()
     _check_size(learn, arch)
     return learn
 
 
-def fit(
-    learn: Learner,
-    epochs: int,
-    *,
-    pretrained: bool = True,
-    lr: float | None = None,
-    seed: int = 0,
-    deadline: float | None = None,
-    quiet: bool = False,
-    cbs: Sequence[Any] = (),
-) -> list[dict[str, Any]]:
-    """Train: fastai's `fine_tune` on pretrained weights, one cycle over all layers on new ones.
+def add_normalisation(
+    learn: Learner, mean: Sequence[float] = imagenet_stats[0], std: Sequence[float] = imagenet_stats[1]
+) -> None:
+    """Normalise by these statistics (ImageNet's by default) where nothing normalises yet."""
+    if not any(isinstance(t, Normalize) for t in learn.dls.valid.after_batch.fs):
+        learn.dls.add_tfms([Normalize.from_stats(mean, std)], "after_batch")
 
-    Parameters
+
+def find_lr(learn: Learner) -> float:
+    """Return the learning rate that fastai's finder suggests ("valley"); the Learner is as it was before.
+
+    References
     ----------
-    learn
-        From `build_learner`.
-    epochs
-        Epochs of all layers; `fine_tune` adds one of the head before them.
-    pretrained
-        Whether the body's weights are pretrained.
-    lr
-        Highest learning rate.
-    seed
-        For order, augmentation and dropout.
-    deadline
-        `time.monotonic()` at which fitting must be over; the epochs are planned from the first one's time.
-    quiet
-        Whether to show no progress.
-    cbs
-        More fastai callbacks.
-
-    Returns
-    -------
-    list of dict
-        A row an epoch: losses, accuracy, seconds.
+    L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
     """
-    record = EpochRecord()
-    all_cbs = [record, EpochProgress(quiet), *cbs]
-    if deadline is not None:
-        all_cbs.append(TimeBudget(deadline))
-    set_seed(seed, reproducible=True)
-    with learn.no_bar(), learn.no_logging():
-        if pretrained:
-            learn.fine_tune(epochs, lr or _LR_PRETRAINED, cbs=all_cbs)
-        else:
-            learn.unfreeze()
-            learn.fit_one_cycle(epochs, lr or _LR_FROM_SCRATCH, cbs=all_cbs)
-    return record.epochs
+    with learn.no_bar():
+        found = learn.lr_find(show_plot=False)
+    return float(found.valley)
+
+
+def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
+    if file is not None:
+        return WeightsError(
+            f"The weights {file} do not fit {arch} ({_brief(error)}). Name the architecture that they belong "
+            "to with --arch."
+        )
+    if not fetched:
+        return UsageProblem(f"The architecture {arch} cannot be built ({_brief(error)}). Try another.")
+    return WeightsError(
+        f"The pretrained weights of {arch} could not be loaded ({_brief(error)}). Check the network, name a "
+        "file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
+        "pretrained=False)."
+    )
 
 
 def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -> float:

@@ -5,86 +5,35 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import fastai
 import timm
 import torch
+from fastai.vision.all import DataLoaders, Learner
 
 from ..bundle import ModelBundle
 from ..errors import UsageProblem
+from ..files import hash_file
+from ..linear_head import LinearHead
 from ..photos import Progress
-from ..preprocess import METHODS
-from ..splits import TRAIN, VALID
-from .data import AUGMENTATIONS, TrainingData, build_dls, load_data
+from .archs import choose_arch
+from .checkpoint import CheckpointStore
+from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
+from .data import TrainingData, build_dls, load_data
 from .export import check_target, export_bundle
-from .learner import build_learner, fit, measure_step, resolve_arch
+from .fitting import Fitted, fit
+from .head import train_head
+from .learner import build_learner, find_lr, resolve_arch
+from .options import FIND_LR, HEAD, TrainOptions
+from .phases import LR_FROM_SCRATCH, LR_PRETRAINED, Phase, plan_phases
+from .plan import Plan, make_plan, reserve_time, scale_lr
+from .tracking import build_tracker
+from .weights import describe_licence
 
 _logger = logging.getLogger(__name__)
-
-# Seconds kept for writing and checking the bundle, besides the time that judging the photos takes.
-_EXPORT_SECONDS = 25.0
-_SIZES = (224, 192, 160, 128, 96, 64)
-_LEAST_EPOCHS = {True: 3, False: 6}
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train.
-
-    Attributes
-    ----------
-    arch
-        A torchvision or timm name.
-    size
-        Height and width of the network's input in pixels; None chooses.
-    resize
-        "squish", "crop", "pad" or "random-crop".
-    augment
-        "symmetric" for photos, "upright" for letters, digits and signs, "none".
-    epochs
-        Epochs of all layers; None is 4 with pretrained weights, 15 without, more if a time limit allows.
-    batch_size
-        Photos a training step.
-    lr
-        Highest learning rate; None chooses.
-    seed
-        For weights, order and augmentation, and for splits that are not on record yet.
-    split_by
-        Where splits come from: None draws, "folder" or a CSV file; see `load_data`.
-    time_limit
-        Seconds from the start to the written bundle; None is no limit.
-    pretrained
-        Whether to start from ImageNet weights.
-    title
-        What the dashboard calls the model.
-    """
-
-    arch: str = "resnet18"
-    size: int | None = None
-    resize: str = "squish"
-    augment: str = "symmetric"
-    epochs: int | None = None
-    batch_size: int = 64
-    lr: float | None = None
-    seed: int = 0
-    split_by: str | None = None
-    time_limit: float | None = None
-    pretrained: bool = True
-    title: str = ""
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("resize", [*METHODS, "random-crop"]), ("augment", list(AUGMENTATIONS))):
-            if getattr(self, name) not in allowed:
-                raise UsageProblem(f"--{name} is {getattr(self, name)!r}; it can be {', '.join(allowed)}.")
-        if self.size is not None and not 16 <= self.size <= 1024:
-            raise UsageProblem(f"--size is {self.size}; it can be 16 to 1024 pixels.")
-        if self.epochs is not None and self.epochs < 1:
-            raise UsageProblem(f"--epochs is {self.epochs}; it must be 1 or more.")
-        if self.time_limit is not None and self.time_limit < 60:
-            raise UsageProblem(f"--time-limit is {self.time_limit:g} s; 60 s is the least.")
 
 
 def train(
@@ -101,6 +50,8 @@ def train(
     **changes: Any,
 ) -> ModelBundle:
     """Train on a folder of photos and write the bundle.
+
+    A run that was killed goes on after its last whole epoch, if photos and options are the same.
 
     Parameters
     ----------
@@ -119,7 +70,7 @@ def train(
     say
         Called with each sentence about what was chosen and why; by default they are logged.
     progress
-        Called with (done, all) while photos are read.
+        Called with (done, all) while photos are read and features are computed.
     quiet
         Whether to show no progress bar.
 
@@ -130,57 +81,210 @@ def train(
 
     Raises
     ------
-    PhotosError, UsageProblem, WeightsError, ExportError
+    PhotosError, UsageProblem, WeightsError, ExportError, BundleError
         As their docstrings say.
     """
     started = time.monotonic() if started is None else started
     options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
-    say = say or _logger.info
-    _check_places(Path(folder), Path(out))
-    resolve_arch(options.arch)
-    data = load_data(folder, seed=options.seed, split_by=options.split_by, progress=progress)
-    _tell_photos(data, say)
-    size = options.size or _choose_size(data, options, started, say)
-    dls = build_dls(
-        data,
-        size,
-        resize=options.resize,
-        augment=options.augment,
-        pretrained=options.pretrained,
-        batch_size=options.batch_size,
-        seed=options.seed,
-    )
-    learn = build_learner(dls, options.arch, pretrained=options.pretrained, seed=options.seed)
-    deadline = (
-        None if options.time_limit is None else started + options.time_limit - _reserve(data, learn, size)
-    )
-    epochs = options.epochs or _default_epochs(options)
-    rows = fit(
-        learn,
-        epochs,
-        pretrained=options.pretrained,
-        lr=options.lr,
-        seed=options.seed,
-        deadline=deadline,
-        quiet=quiet,
-    )
-    if not rows:
-        raise UsageProblem(
-            f"The time limit of {options.time_limit or 0:.0f} s was over before the first epoch, so "
-            "there is no model. Give more time, a smaller --size or another --arch."
-        )
-    record = _record(options, size, rows, started, learn)
-    say("Writing the model and checking it against the trained one ...")
-    return export_bundle(
-        learn,
-        data,
+    run = _Training(Path(folder), Path(out), options, started, say or _logger.info, progress, quiet)
+    run.prepare()
+    run.fit()
+    run.say("Writing the model and checking it against the trained one ...")
+    bundle = export_bundle(
+        run.learn,
+        run.data,
         out,
-        arch=options.arch,
+        arch=run.plan.arch,
         title=options.title,
         recipe=recipe,
-        training=record,
+        training=run.describe(),
         photo_licence=photo_licence,
+        weight_licence=run.licence,
     )
+    run.store.clear()
+    return bundle
+
+
+@dataclass
+class _Training:
+    """One call of `train`, step by step."""
+
+    folder: Path
+    out: Path
+    options: TrainOptions
+    started: float
+    say: Callable[[str], None]
+    progress: Progress | None
+    quiet: bool
+    source: Source | None = None
+    head: LinearHead | None = None
+    found_lr: float | None = None
+    fitted: Fitted = field(default_factory=Fitted)
+    knows_classes: bool = False
+    data: TrainingData = field(init=False)
+    plan: Plan = field(init=False)
+    learn: Learner = field(init=False)
+    store: CheckpointStore = field(init=False)
+
+    def prepare(self) -> None:
+        """Read the photos, decide what is open, and build the Learner."""
+        options = self.options
+        _check_places(self.folder, self.out)
+        arch = self._choose_arch()
+        resolve_arch(arch)
+        if self.source:
+            adopt_splits(self.source, self.folder)
+        self.data = load_data(
+            self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
+        )
+        _tell_photos(self.data, self.say)
+        if self.source:
+            check_splits(self.source, self.data)
+        size = options.size or (self.source.size if self.source else None)
+        self.plan = make_plan(self.data, options, arch, size, self.started, self.say)
+        self.store = CheckpointStore(self.out, self._list_facts())
+        if options.restart:
+            self.store.clear()
+        self._build()
+
+    def fit(self) -> None:
+        """Train the head, or all layers."""
+        if self.plan.mode == HEAD:
+            self._fit_head()
+            return
+        deadline = None
+        if self.options.time_limit is not None:
+            reserve = reserve_time(self.data, self.learn, self.plan.size)
+            deadline = self.started + self.options.time_limit - reserve
+        phases = self._plan_phases()
+        self.fitted = fit(
+            self.learn,
+            phases,
+            seed=self.options.seed,
+            deadline=deadline,
+            patience=self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2)),
+            store=self.store,
+            quiet=self.quiet,
+            tracker=build_tracker(self.options.track, self.out, self.describe()),
+            say=self.say,
+        )
+        self._tell_fit()
+
+    @property
+    def licence(self) -> str:
+        """The licence of the weights that the training began with."""
+        if self.source:
+            return str(self.source.bundle.manifest.get("licences", {}).get("weights", "not recorded"))
+        file = Path(self.options.weights) if self.options.weights else None
+        resolved = resolve_arch(self.plan.arch)
+        return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the record of the training for the manifest."""
+        head = self.head
+        record = {**asdict(self.options), **asdict(self.plan), "epochs": self.fitted.epochs}
+        del record["restart"]
+        return {
+            **record,
+            "lr": self.found_lr or self.options.lr,
+            "planned_epochs": self.plan.epochs,
+            "best_epoch": self.fitted.best_epoch,
+            "resumed_after": self.fitted.resumed_after,
+            "ended_by": self.fitted.ended_by,
+            "head": None if head is None else {"C": head.C, "folds": head.folds, "tried": list(head.table)},
+            "from": self.source.facts if self.source else None,
+            "seconds": round(time.monotonic() - self.started, 1),
+            "device": str(self.learn.dls.device),
+            "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
+        }
+
+    def _choose_arch(self) -> str:
+        options = self.options
+        if options.from_model is not None:
+            self.source = open_source(options.from_model, options.arch)
+            return self.source.arch
+        if options.arch is not None:
+            return options.arch
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        arch, reason = choose_arch(options.pretrained, device)
+        self.say(f"Architecture {arch}: {reason}; --arch names another, `fastclf archs` lists some.")
+        return arch
+
+    def _build(self) -> None:
+        options, plan = self.options, self.plan
+        resize = options.resize or (self.source.resize if self.source else "squish")
+        learned = options.pretrained or self.source is not None
+        dls: DataLoaders = build_dls(
+            self.data,
+            plan.size,
+            resize=resize,
+            augment=options.augment,
+            pretrained=learned,
+            batch_size=plan.batch_size,
+            seed=options.seed,
+            workers=options.workers,
+        )
+        if self.source:
+            self.learn, self.knows_classes = build_continued(
+                dls, self.data, self.source, seed=options.seed, say=self.say
+            )
+            return
+        self.learn = build_learner(
+            dls, plan.arch, pretrained=options.pretrained, weights=options.weights, seed=options.seed
+        )
+
+    def _plan_phases(self) -> list[Phase]:
+        learned = self.options.pretrained or self.source is not None
+        lr = self.options.lr
+        if lr == FIND_LR:
+            self.learn.freeze() if learned else self.learn.unfreeze()
+            lr = self.found_lr = find_lr(self.learn)
+            self.say(f"The learning rate finder suggests {lr:.1e}.")
+        elif lr is None:
+            lr = scale_lr(LR_PRETRAINED if learned else LR_FROM_SCRATCH, self.plan.batch_size)
+        head_epochs = 0 if self.knows_classes else 1
+        return plan_phases(self.plan.epochs, pretrained=learned, lr=float(lr), head_epochs=head_epochs)
+
+    def _fit_head(self) -> None:
+        self.say("Computing features, then fitting the head ...")
+        own = self.source is not None and not self.source.is_general
+        self.head, rows = train_head(
+            self.learn, self.data, seed=self.options.seed, own_features=own, progress=self.progress
+        )
+        self.fitted = Fitted(rows, best_epoch=1)
+        tried = f", the best of {len(self.head.table)} in {self.head.folds} folds" if self.head.table else ""
+        self.say(f"Fitted the head with C = {self.head.C:g}{tried}.")
+
+    def _tell_fit(self) -> None:
+        fitted, limit = self.fitted, self.options.time_limit
+        if not fitted.epochs:
+            raise UsageProblem(
+                f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no "
+                "model. Give more time, a smaller --size, another --arch or --mode head."
+            )
+        if not fitted.best_epoch:
+            raise UsageProblem(
+                "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
+            )
+        if fitted.ended_by == "patience":
+            self.say("Ended early: the last epochs brought nothing better.")
+        if fitted.best_epoch < len(fitted.epochs):
+            self.say(f"The model is that of epoch {fitted.best_epoch}, the best of {len(fitted.epochs)}.")
+
+    def _list_facts(self) -> dict[str, Any]:
+        """Return what decides the result; a time limit only decides how far the run gets."""
+        options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
+        for passing in ("restart", "title", "track"):
+            del options[passing]
+        frame = self.data.frame[["sha256", "label", "split"]]
+        return {
+            "options": options,
+            "plan": None if self.options.time_limit else asdict(self.plan),
+            "photos": frame.to_numpy().tolist(),
+            "weights": hash_file(Path(self.options.weights)) if self.options.weights else None,
+            "from": self.source.facts if self.source else None,
+            "versions": [torch.__version__, fastai.__version__, timm.__version__],
+        }
 
 
 def _check_places(folder: Path, out: Path) -> None:
@@ -209,54 +313,3 @@ def _tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
         say(f"Left out: {data.conflicts} photos that lie in two class folders with the same pixels.")
     if data.lost_classes:
         say(f"Attention: no photo is left of {', '.join(data.lost_classes)}; the model will not know them.")
-
-
-def _choose_size(
-    data: TrainingData, options: TrainOptions, started: float, say: Callable[[str], None]
-) -> int:
-    """Return the smallest of 224, the photos' short side and what the time limit allows."""
-    side = data.short_side
-    size = 224 if side >= 224 else max(32, side // 32 * 32)
-    reason = "what most networks learned at" if size == 224 else f"the photos' short side is {side} px"
-    if options.time_limit is not None:
-        usable = options.time_limit - (time.monotonic() - started) - _EXPORT_SECONDS
-        per_epoch = usable / _LEAST_EPOCHS[options.pretrained]
-        # the cost of a step grows with the photo's area, so one measurement does for all sizes
-        epoch_of_a_pixel = measure_step(options.arch, size) * len(data.part(TRAIN)) / size**2
-        while epoch_of_a_pixel * size**2 > per_epoch and size > _SIZES[-1]:
-            size, reason = next(s for s in _SIZES if s < size), "what the time limit allows"
-    say(f"Training at {size} x {size} px ({reason}); --size sets another.")
-    return size
-
-
-def _default_epochs(options: TrainOptions) -> int:
-    if options.time_limit is not None:
-        return 10 if options.pretrained else 30
-    return 4 if options.pretrained else 15
-
-
-def _reserve(data: TrainingData, learn: Any, size: int) -> float:
-    """Return the seconds to keep for validation, judging and export, from a measured forward pass."""
-    batch = torch.rand(16, 3, size, size, device=next(learn.model.parameters()).device)
-    learn.model.eval()
-    with torch.no_grad():
-        learn.model(batch)
-        before = time.perf_counter()
-        learn.model(batch)
-    each = (time.perf_counter() - before) / 16 + 0.003  # 3 ms: decoding and resizing
-    judged = len(data.part(VALID)) + len(data.part(TRAIN))
-    return _EXPORT_SECONDS + 1.5 * each * judged
-
-
-def _record(
-    options: TrainOptions, size: int, rows: list[dict[str, Any]], started: float, learn: Any
-) -> dict[str, Any]:
-    return {
-        **asdict(options),
-        "size": size,
-        "mode": "fine-tune" if options.pretrained else "from-scratch",
-        "epochs": rows,
-        "seconds": round(time.monotonic() - started, 1),
-        "device": str(next(learn.model.parameters()).device),
-        "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
-    }

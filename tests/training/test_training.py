@@ -59,7 +59,7 @@ def coloured(training: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleN
     data = training.load_data(folder)
     dls = training.build_dls(data, 32, pretrained=False, batch_size=16)
     learn = training.build_learner(dls, "test_resnet", pretrained=False)
-    rows = training.fit(learn, 3, pretrained=False, lr=1e-2, quiet=True)
+    rows = training.fit(learn, training.plan_phases(3, pretrained=False, lr=1e-2), quiet=True).epochs
     bundle = training.export_bundle(learn, data, folder.parent / "model", arch="test_resnet", title="Colours")
     return SimpleNamespace(folder=folder, data=data, learn=learn, bundle=bundle, rows=rows)
 
@@ -235,7 +235,8 @@ def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(
     learn = training.build_learner(dls, "test_resnet", pretrained=False)
     watch = Watch()
     deadline = time.monotonic() + 4
-    rows = training.fit(learn, 500, pretrained=False, deadline=deadline, quiet=True, cbs=[watch])
+    phases = training.plan_phases(500, pretrained=False)
+    rows = training.fit(learn, phases, deadline=deadline, quiet=True, cbs=[watch]).epochs
     assert time.monotonic() < deadline + 1
     assert 1 < len(rows) < 500
     assert watch.pct == sorted(watch.pct)

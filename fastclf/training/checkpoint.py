@@ -1,0 +1,182 @@
+"""The state of a training after each epoch, on disk: a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from fastai.torch_core import get_model, rank_distrib
+
+from ..files import write_atomic_with
+from .callbacks import EpochRecord, was_trained
+
+State = dict[str, Any]
+
+
+class CheckpointStore:
+    """The place of one run's checkpoint, beside the model's folder.
+
+    Parameters
+    ----------
+    out
+        Folder of the bundle that the run will write.
+    facts
+        JSON values that decide the result: options, photos, versions. Another set is another run.
+    """
+
+    def __init__(self, out: Path, facts: Any) -> None:
+        self.folder = find_checkpoints(out)
+        text = json.dumps(facts, sort_keys=True, default=str)
+        self.key = hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / "checkpoint.pt"
+
+    def load(self) -> State | None:
+        """Return the state that this very run left, or None; a damaged or foreign one is no state."""
+        try:
+            state: State = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+            return None
+        return state if isinstance(state, dict) and state.get("key") == self.key else None
+
+    def save(self, state: State) -> None:
+        """Write a state in one step; the earlier one stays until it is complete."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic_with(self.path, lambda f: torch.save({**_plain(state), "key": self.key}, f))
+
+    def clear(self) -> None:
+        """Remove it; the run is over."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def find_checkpoints(out: Path) -> Path:
+    """Return the folder of the checkpoint of a run that writes the bundle `out`."""
+    out = out.absolute()
+    return out.with_name(f".{out.name}-training")
+
+
+class KeepBest(Callback):
+    """Keep the weights of the epoch with the best accuracy; among equals, of the lowest validation loss.
+
+    Parameters
+    ----------
+    best
+        What an earlier part of the run found.
+    record
+        The record of the epochs.
+
+    Attributes
+    ----------
+    best
+        ``epoch`` (as in the record), ``score`` and ``model``; empty before the first epoch.
+    """
+
+    order = 67
+
+    def __init__(self, record: EpochRecord, best: State | None = None) -> None:
+        self.record = record
+        self.best: State = best or {}
+
+    def after_epoch(self) -> None:
+        """Keep the weights if they are the best so far."""
+        if not was_trained(self):
+            return
+        row = self.record.epochs[-1]
+        score = [row.get("accuracy", 0.0), -row.get("valid_loss", np.inf)]
+        if np.isfinite(score).all() and (not self.best or score > self.best["score"]):
+            model = {name: value.detach().cpu().clone() for name, value in get_weights(self.learn).items()}
+            self.best = {"epoch": row["epoch"], "score": score, "model": model}
+
+
+class Checkpoint(Callback):
+    """Write the state after each epoch.
+
+    Parameters
+    ----------
+    store
+        Where to.
+    phase
+        The number of the phase.
+    record, keeper
+        What belongs to the state besides weights and optimizer.
+    """
+
+    order = 80
+
+    def __init__(self, store: CheckpointStore, phase: int, record: EpochRecord, keeper: KeepBest) -> None:
+        self.store, self.phase, self.record, self.keeper = store, phase, record, keeper
+
+    def after_epoch(self) -> None:
+        """Write it; among several processes, the first one does."""
+        if not was_trained(self) or rank_distrib():
+            return
+        scaler, smooth = getattr(self.learn, "scaler", None), self.recorder.smooth_loss
+        self.store.save(
+            {
+                "phase": self.phase,
+                "epochs_done": self.epoch + 1,
+                "epochs_planned": self.n_epoch,
+                "model": get_weights(self.learn),
+                "opt": self.opt.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "smooth": {"count": smooth.count, "val": smooth.val},
+                "rows": self.record.epochs,
+                "best": self.keeper.best,
+            }
+        )
+
+
+class Patience(Callback):
+    """End the run when the best epoch is some epochs ago.
+
+    Parameters
+    ----------
+    epochs
+        How many epochs may pass without a better one.
+    keeper
+        What knows the best one.
+    record
+        What counts the epochs.
+    """
+
+    order = 85
+
+    def __init__(self, epochs: int, keeper: KeepBest, record: EpochRecord) -> None:
+        self.epochs, self.keeper, self.record = epochs, keeper, record
+        self.stopped = False
+
+    def after_epoch(self) -> None:
+        """End the run, or let it go on."""
+        if was_trained(self) and len(self.record.epochs) - self.keeper.best.get("epoch", 0) >= self.epochs:
+            self.stopped = True
+            raise CancelFitException
+
+
+def get_weights(learn: Any) -> State:
+    """Return the state of a Learner's network, without the wrapper that several processes put around it."""
+    weights: State = get_model(learn.model).state_dict()
+    return weights
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of dicts, lists, tensors and plain numbers, which loads without unpickling code."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, torch.Tensor):
+        return value.detach().as_subclass(torch.Tensor)
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    return [_plain(v) for v in value]

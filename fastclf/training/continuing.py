@@ -1,0 +1,175 @@
+"""Train an earlier model further: its body and head in a Learner, its splits respected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastai.vision.all import DataLoaders, Learner
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ..bundle import ModelBundle
+from ..catalog import Catalog
+from ..errors import PhotosError, UsageProblem
+from ..splits import TEST, TRAIN, VALID
+from .data import TrainingData
+from .head import compute_features, set_head
+from .learner import add_normalisation, build_learner
+from .weights import BODY
+
+
+@dataclass(frozen=True)
+class Source:
+    """A bundle to go on from.
+
+    Attributes
+    ----------
+    bundle
+        The bundle.
+    """
+
+    bundle: ModelBundle
+
+    @property
+    def arch(self) -> str:
+        """Its architecture."""
+        return str(self.bundle.manifest["arch"])
+
+    @property
+    def size(self) -> int:
+        """Height and width of its input in pixels."""
+        return self.bundle.preprocess.input_size[-1]
+
+    @property
+    def resize(self) -> str:
+        """How photos reach that size."""
+        return self.bundle.preprocess.method
+
+    @property
+    def is_general(self) -> bool:
+        """Whether its body never learned from its photos: only a head was trained."""
+        return bool(self.bundle.manifest["training"].get("head"))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the record of the training says of it."""
+        return {
+            "created": self.bundle.manifest["created"],
+            "features_id": self.bundle.manifest["features_id"],
+        }
+
+
+def open_source(path: str | Path, arch: str | None) -> Source:
+    """Open the bundle to go on from.
+
+    Raises
+    ------
+    BundleError
+        If it does not open.
+    UsageProblem
+        If it holds no weights to go on from, or is of another architecture than the one wanted.
+    """
+    bundle = ModelBundle.load(path)
+    if BODY not in bundle.manifest["files"]:
+        raise UsageProblem(
+            f"The model {path} holds no {BODY}, so it cannot be trained further: it was imported, or "
+            "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl."
+        )
+    source = Source(bundle)
+    if arch is not None and arch != source.arch:
+        raise UsageProblem(
+            f"The model {path} is a {source.arch} and --arch says {arch}. Leave --arch out, or train without "
+            "--from."
+        )
+    return source
+
+
+def adopt_splits(source: Source, folder: str | Path) -> None:
+    """Let the folder's catalog keep the splits that the earlier model was trained with."""
+    rows = source.bundle.read_photos()
+    with Catalog(folder) as catalog:
+        catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
+
+
+def check_splits(source: Source, data: TrainingData) -> None:
+    """Refuse to judge on photos that the earlier model learned.
+
+    Raises
+    ------
+    PhotosError
+        If some of them stand in today's validation or test split.
+    """
+    learned = {row.sha256 for row in source.bundle.read_photos() if row.split == TRAIN}
+    held = data.frame[data.frame["split"].isin((VALID, TEST))]
+    known = int(held["sha256"].isin(learned).sum())
+    if known:
+        raise PhotosError(
+            f"{known} photos that {source.bundle.path} was trained on stand in the validation or test "
+            f"split of {data.photos.folder}, so its figures would flatter. Train without --from, or on the "
+            "photos and splits that it was trained with."
+        )
+
+
+def build_continued(
+    dls: DataLoaders,
+    data: TrainingData,
+    source: Source,
+    *,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Learner, bool]:
+    """Build a Learner that answers like the earlier model, for today's classes.
+
+    A class that the model knows keeps its row of the head, a class that is gone loses it, and a new one
+    begins at zero.
+
+    Parameters
+    ----------
+    dls
+        From `build_dls` with ``pretrained=True``, so that it does not normalise.
+    data
+        The photos of today.
+    source
+        From `open_source`.
+    seed
+        For what is new.
+    say
+        Called with a sentence about classes that came and went.
+
+    Returns
+    -------
+    Learner
+        Its body has the earlier model's weights.
+    bool
+        Whether every class of today was known, so that the head needs no training of its own.
+    """
+    bundle = source.bundle
+    learn = build_learner(dls, source.arch, pretrained=False, seed=seed)
+    if bundle.preprocess.mean is not None and bundle.preprocess.std is not None:
+        add_normalisation(learn, bundle.preprocess.mean, bundle.preprocess.std)
+    try:
+        learn.model[0].load_state_dict(load_file(bundle.path / BODY))
+    except (RuntimeError, SafetensorError) as e:
+        raise UsageProblem(
+            f"The weights in {bundle.path / BODY} do not fit {source.arch} ({str(e).splitlines()[0][:120]}). "
+            "Train without --from."
+        ) from None
+    old, new = bundle.vocab, list(dls.vocab)
+    came, went = [c for c in new if c not in old], [c for c in old if c not in new]
+    if came:
+        say(f"New classes: {', '.join(came)}.")
+    if went:
+        say(f"Classes that are gone: {', '.join(went)}.")
+    weight, bias = bundle.head
+    rows = np.zeros((len(new), weight.shape[1]), np.float32), np.zeros(len(new), np.float32)
+    for k, name in enumerate(new):
+        if name in old:
+            rows[0][k], rows[1][k] = weight[old.index(name)], bias[old.index(name)]
+    features = compute_features(learn, data, (TRAIN,))[TRAIN]
+    set_head(learn, *rows, features[np.isfinite(features).all(1)])
+    learn.freeze()
+    return learn, not came

@@ -1,0 +1,206 @@
+"""Fit a Learner by phases: continued after a kill, in time, with the weights of the best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from fastai.callback.channelslast import ChannelsLast
+from fastai.callback.core import Callback
+from fastai.callback.fp16 import MixedPrecision
+from fastai.torch_core import get_model, set_seed
+from fastai.vision.all import Learner
+
+from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
+from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
+from .phases import Phase
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit did.
+
+    Attributes
+    ----------
+    epochs
+        A row an epoch: losses, accuracy, seconds.
+    best_epoch
+        The epoch, as numbered in the rows, whose weights the Learner has now; 0 where none was completed.
+    resumed_after
+        How many epochs an earlier, interrupted run had done.
+    ended_by
+        "schedule", "time" or "patience".
+    """
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    resumed_after: int = 0
+    ended_by: str = "schedule"
+
+
+def fit(
+    learn: Learner,
+    phases: Sequence[Phase],
+    *,
+    seed: int = 0,
+    deadline: float | None = None,
+    patience: int | None = None,
+    store: CheckpointStore | None = None,
+    quiet: bool = False,
+    cbs: Sequence[Callback] = (),
+    tracker: Callable[[str], list[Callback]] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Fitted:
+    """Train the phases and leave the Learner with the weights of its best epoch.
+
+    Every epoch depends on the seed and its number alone, so that a continued run ends like an unbroken one
+    (with no worker processes and no deadline). On a GPU the layers compute in mixed precision and in the
+    channels-last layout.
+
+    Parameters
+    ----------
+    learn
+        From `build_learner`.
+    phases
+        From `plan_phases`.
+    seed
+        For order, augmentation and dropout.
+    deadline
+        `time.monotonic()` at which fitting must be over; the epochs are planned from the first one's time.
+    patience
+        Epochs without a better one after which the run ends; None waits for ever.
+    store
+        Where the state goes after each epoch, and where an interrupted run is continued from.
+    quiet
+        Whether to show no progress.
+    cbs
+        More fastai callbacks.
+    tracker
+        From `build_tracker`.
+    say
+        Called with a sentence if a run is continued.
+    """
+    run = _Run(learn, list(phases), seed, deadline, patience, store, quiet, list(cbs), tracker)
+    set_seed(seed, reproducible=True)
+    with learn.no_bar(), learn.no_logging():
+        if run.resume() and say:
+            say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
+        run.finish()
+    best = run.keeper.best
+    if best:
+        get_model(learn.model).load_state_dict(best["model"])
+    learn.model.to(memory_format=torch.contiguous_format)
+    return Fitted(run.record.epochs, best.get("epoch", 0), run.resumed_after, run.ended_by)
+
+
+@dataclass
+class _Run:
+    """The state of a fit, which a checkpoint restores."""
+
+    learn: Learner
+    phases: list[Phase]
+    seed: int
+    deadline: float | None
+    patience: int | None
+    store: CheckpointStore | None
+    quiet: bool
+    cbs: list[Callback]
+    tracker: Callable[[str], list[Callback]] | None
+    record: EpochRecord = field(default_factory=EpochRecord)
+    keeper: KeepBest = field(init=False)
+    phase: int = 0
+    epochs_done: int = 0
+    resumed_after: int = 0
+    ended_by: str = "schedule"
+    state: State | None = None
+
+    def __post_init__(self) -> None:
+        self.keeper = KeepBest(self.record)
+
+    def resume(self) -> bool:
+        """Take over what an interrupted run left; return whether there was something."""
+        self.state = self.store.load() if self.store else None
+        if self.state is None:
+            return False
+        self.record = EpochRecord(self.state["rows"])
+        self.keeper = KeepBest(self.record, self.state["best"])
+        self.phase, self.epochs_done = self.state["phase"], self.state["epochs_done"]
+        self.resumed_after = len(self.record.epochs)
+        self.phases[self.phase] = replace(self.phases[self.phase], epochs=self.state["epochs_planned"])
+        return True
+
+    def finish(self) -> None:
+        """Train what is left."""
+        while self.phase < len(self.phases) and self.ended_by == "schedule":
+            phase = self.phases[self.phase]
+            phase.prepare(self.learn)
+            if self.state is not None:
+                self._restore(self.state)
+            if self._is_exhausted():
+                self.ended_by = "patience"
+            elif self.epochs_done < phase.epochs:
+                self._train(phase)
+            self.state, self.epochs_done = None, 0
+            self.phase += 1
+
+    def _restore(self, state: State) -> None:
+        get_model(self.learn.model).load_state_dict(state["model"])
+        device = self.learn.dls.device
+        self.learn.model.to(device)
+        self.learn.opt.load_state_dict(_move(state["opt"], device))
+
+    def _is_exhausted(self) -> bool:
+        done = len(self.record.epochs)
+        return bool(self.patience and done and done - self.keeper.best.get("epoch", 0) >= self.patience)
+
+    def _train(self, phase: Phase) -> None:
+        self.record.phase = phase.name
+        cbs = [Reseed(self.seed, self.phase), self.record, self.keeper, EpochProgress(self.quiet), *self.cbs]
+        cbs += build_device_callbacks(self.learn)
+        cbs += self.tracker(phase.name) if self.tracker else []
+        budget = None if self.deadline is None else TimeBudget(self.deadline)
+        stop = Patience(self.patience, self.keeper, self.record) if self.patience else None
+        cbs += [cb for cb in (budget, stop) if cb]
+        if self.store:
+            cbs.append(Checkpoint(self.store, self.phase, self.record, self.keeper))
+        if self.state:
+            cbs.append(_Restore(self.state))
+        phase.fit(self.learn, cbs, self.epochs_done)
+        if stop and stop.stopped:
+            self.ended_by = "patience"
+        elif budget and budget.stopped_early:
+            self.ended_by = "time"
+
+
+class _Restore(Callback):
+    """Give the running mean of the loss, and mixed precision's scale, the values that they had."""
+
+    order = 55
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def before_fit(self) -> None:
+        smooth = self.recorder.smooth_loss
+        smooth.count, smooth.val = self.state["smooth"]["count"], self.state["smooth"]["val"]
+        if getattr(self.learn, "scaler", None) is not None and self.state["scaler"]:
+            self.learn.scaler.load_state_dict(self.state["scaler"])
+
+
+def build_device_callbacks(learn: Learner) -> list[Callback]:
+    """Return what makes the Learner's device faster: mixed precision and channels-last on a CUDA GPU.
+
+    On a CPU neither is worth it: bfloat16 is emulated on most of them, and the layout gained nothing in our
+    measurement (`benchmarks/README.md`).
+    """
+    return [ChannelsLast(), MixedPrecision()] if learn.dls.device.type == "cuda" else []
+
+
+def _move(value: Any, device: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _move(v, device) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_move(v, device) for v in value]
+    return value.to(device) if isinstance(value, torch.Tensor) else value

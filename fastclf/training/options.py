@@ -1,0 +1,118 @@
+"""How to train: what a maker may decide, checked as soon as it is said."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import UsageProblem
+from ..preprocess import METHODS
+from .data import AUGMENTATIONS
+
+FINE_TUNE, HEAD = "fine-tune", "head"
+MODES = (FINE_TUNE, HEAD)
+FIND_LR = "find"
+TRACKERS = ("csv", "tensorboard", "wandb")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train.
+
+    Attributes
+    ----------
+    arch
+        A torchvision or timm name; None chooses.
+    mode
+        "fine-tune" trains all layers, "head" a linear layer on the features of a body that stays as it is;
+        None chooses by the device, the photos and the time limit.
+    size
+        Height and width of the network's input in pixels; None chooses.
+    resize
+        "squish", "crop", "pad" or "random-crop"; None is that of `from_model`, else "squish".
+    augment
+        "symmetric" for photos, "upright" for letters, digits and signs, "none".
+    epochs
+        Epochs of all layers; None is 4 with pretrained weights, 15 without, more if a time limit allows.
+    batch_size
+        Photos a training step; None is 64, less where that would make few steps.
+    lr
+        Highest learning rate; None chooses, "find" lets fastai's finder choose.
+    seed
+        For weights, order and augmentation, and for splits that are not on record yet.
+    split_by
+        Where splits come from: None draws, "folder" or a CSV file; see `load_data`.
+    time_limit
+        Seconds from the start to the written bundle; None is no limit.
+    patience
+        Epochs without a better one after which training ends; None is half of the epochs, five at least.
+    pretrained
+        Whether to start from ImageNet weights.
+    weights
+        A file to take pretrained weights from.
+    from_model
+        Folder of a bundle whose network is trained further.
+    workers
+        Processes that decode photos. With 0 the same seed gives the same result.
+    track
+        Where every epoch is reported as well: "csv", "tensorboard" or "wandb".
+    restart
+        Whether an interrupted run is forgotten instead of continued.
+    title
+        What the dashboard calls the model.
+    """
+
+    arch: str | None = None
+    mode: str | None = None
+    size: int | None = None
+    resize: str | None = None
+    augment: str = "symmetric"
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | str | None = None
+    seed: int = 0
+    split_by: str | None = None
+    time_limit: float | None = None
+    patience: int | None = None
+    pretrained: bool = True
+    weights: str | None = None
+    from_model: str | None = None
+    workers: int = 0
+    track: str | None = None
+    restart: bool = False
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        self._check_numbers()
+        if self.weights is not None and (self.from_model is not None or not self.pretrained):
+            other = "--from" if self.from_model is not None else "--no-pretrained"
+            raise UsageProblem(f"--weights and {other} exclude each other; name one.")
+        if self.mode == HEAD and not self.pretrained and self.from_model is None:
+            raise UsageProblem(
+                "--mode head needs a body that has learned already: with --no-pretrained its features would "
+                "be random. Use --mode fine-tune, pretrained weights, or --from MODEL."
+            )
+
+    def _check_names(self) -> None:
+        allowed = {
+            "mode": MODES, "resize": (*METHODS, "random-crop"), "augment": tuple(AUGMENTATIONS),
+            "track": TRACKERS,
+        }  # fmt: skip
+        for name, names in allowed.items():
+            value = getattr(self, name)
+            if value is not None and value not in names:
+                raise UsageProblem(f"--{name} is {value!r}; it can be {', '.join(names)}.")
+
+    def _check_numbers(self) -> None:
+        if self.size is not None and not 16 <= self.size <= 1024:
+            raise UsageProblem(f"--size is {self.size}; it can be 16 to 1024 pixels.")
+        for name, least in (("epochs", 1), ("patience", 1), ("batch_size", 2), ("workers", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageProblem(f"--{name.replace('_', '-')} is {value}; it must be {least} or more.")
+        if self.time_limit is not None and self.time_limit < 60:
+            raise UsageProblem(f"--time-limit is {self.time_limit:g} s; 60 s is the least.")
+        lr = self.lr
+        if lr is not None and lr != FIND_LR and not (isinstance(lr, int | float) and 0 < lr < math.inf):
+            raise UsageProblem(f"--lr is {lr!r}; it can be a number above 0, such as 0.002, or {FIND_LR}.")

@@ -1,0 +1,122 @@
+"""Pretrained weights: timm's and torchvision's own loaders, or a file; and what their makers license."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from fastai.vision.all import Learner
+from fastai.vision.learner import create_body, model_meta
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from ..errors import WeightsError
+
+# The body of a bundle, for training it further.
+BODY = "body.safetensors"
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a file of weights, safetensors or PyTorch's, without running code that is in it.
+
+    Raises
+    ------
+    WeightsError
+        If it is missing, damaged, or holds more than weights.
+    """
+    if not path.is_file():
+        raise WeightsError(f"There is no file of weights {path}. Name a .safetensors, .pth or .bin file.")
+    try:
+        if path.suffix != ".safetensors":
+            # what holds more than plain weights is refused here, whatever the loader's own default is
+            torch.load(path, map_location="cpu", weights_only=True)
+        state = timm.models.load_state_dict(str(path))
+    except pickle.UnpicklingError:
+        raise WeightsError(
+            f"{path} is no file of plain weights: opening it would run code. Use a .safetensors file, or "
+            "save its state_dict alone."
+        ) from None
+    except _DAMAGE as e:
+        raise WeightsError(
+            f"The weights {path} cannot be read ({_first_line(e)}). Fetch them again."
+        ) from None
+    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise WeightsError(f"{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.")
+    return tensors
+
+
+def load_into_torchvision(
+    body: torch.nn.Module, arch: Callable[..., torch.nn.Module], path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """Load a file's weights into the body of a torchvision architecture; the classifier is left out.
+
+    Raises
+    ------
+    WeightsError
+        If they do not fit the architecture.
+    """
+    model = arch(weights=None)
+    fitting = {k: v for k, v in state.items() if k in model.state_dict()}
+    classifier = list(model.state_dict())[-1].rsplit(".", 1)[0]
+    fitting = {k: v for k, v in fitting.items() if not k.startswith(f"{classifier}.")}
+    try:
+        model.load_state_dict(fitting, strict=False)
+    except RuntimeError as e:
+        raise WeightsError(f"The weights {path} do not fit {arch.__name__} ({_first_line(e)}).") from None
+    body.load_state_dict(create_body(model, cut=model_meta.get(arch, {}).get("cut")).state_dict())
+
+
+def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Make sure that a body's layers really come from a file, which loaders let pass if names differ.
+
+    Raises
+    ------
+    WeightsError
+        If fewer than nine in ten layers do.
+    """
+    known = {_fingerprint(value) for value in state.values()}
+    layers = [p for p in body.parameters() if p.ndim > 1]
+    found = sum(_fingerprint(layer) in known for layer in layers)
+    if found < 0.9 * len(layers):
+        raise WeightsError(
+            f"The weights {path} fit {found} of the {len(layers)} layers of {arch}. Name the architecture "
+            "that they belong to with --arch, or another file."
+        )
+
+
+def save_body(learn: Learner, path: Path) -> None:
+    """Write the weights of a Learner's body as plain data."""
+    state = {k: v.detach().cpu().clone().contiguous() for k, v in learn.model[0].state_dict().items()}
+    save_file(state, path)
+
+
+def describe_licence(arch: str, resolved: Any, *, pretrained: bool, file: Path | None) -> str:
+    """Return what is known of the licence of the weights that a training began with."""
+    if file is not None:
+        return f"of the file {file.name}; its licence is not recorded"
+    if not pretrained:
+        return "trained here from scratch; no foreign weights"
+    if isinstance(resolved, str):
+        config = timm.models.get_pretrained_cfg(arch)
+        licence = getattr(config, "license", None) or "licence not stated"
+        return f"{licence} (timm, {getattr(config, 'hf_hub_id', None) or arch})"
+    name = str(torchvision.models.get_model_weights(arch).DEFAULT).rsplit(".", 1)[-1]
+    return f"torchvision {name}; its code is BSD-3-Clause, the terms of ImageNet may apply to the weights"
+
+
+def _fingerprint(value: torch.Tensor) -> tuple[int, float]:
+    total = float(value.detach().double().abs().sum())
+    digits = 6 - round(math.log10(total)) if total > 0 and math.isfinite(total) else 0
+    return value.numel(), round(total, digits)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip().rstrip(".")[:160]
