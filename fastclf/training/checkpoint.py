@@ -79,7 +79,7 @@ class KeepBest(Callback):
     Attributes
     ----------
     best
-        ``epoch`` (as in the record), ``score`` and ``model``; empty before the first epoch.
+        ``epoch`` (as in the record; 0 is the start), ``score`` and ``model``; empty as long as none counts.
     """
 
     order = 67
@@ -90,13 +90,20 @@ class KeepBest(Callback):
 
     def after_epoch(self) -> None:
         """Keep the weights if they are the best so far."""
-        if not was_trained(self):
-            return
-        row = self.record.epochs[-1]
-        score = [row.get("accuracy", 0.0), -row.get("valid_loss", np.inf)]
+        if was_trained(self):
+            row = self.record.epochs[-1]
+            self._offer(self.learn, row["epoch"], row["valid_loss"], row["accuracy"])
+
+    def keep_start(self, learn: Any) -> None:
+        """Let the weights that a Learner has before its first epoch be the ones to surpass."""
+        loss, accuracy = learn.validate()
+        self._offer(learn, 0, float(loss), float(accuracy))
+
+    def _offer(self, learn: Any, epoch: int, loss: float, accuracy: float) -> None:
+        score = [accuracy, -loss]
         if np.isfinite(score).all() and (not self.best or score > self.best["score"]):
-            model = {name: value.detach().cpu().clone() for name, value in get_weights(self.learn).items()}
-            self.best = {"epoch": row["epoch"], "score": score, "model": model}
+            model = {name: value.detach().cpu().clone() for name, value in get_weights(learn).items()}
+            self.best = {"epoch": epoch, "score": score, "model": model}
 
 
 class Checkpoint(Callback):

@@ -27,7 +27,8 @@ class Fitted:
     epochs
         A row an epoch: losses, accuracy, seconds.
     best_epoch
-        The epoch, as numbered in the rows, whose weights the Learner has now; 0 where none was completed.
+        The epoch, as numbered in the rows, whose weights the Learner has now; 0 is what it began with; None
+        where no epoch was completed with a finite loss.
     resumed_after
         How many epochs an earlier, interrupted run had done.
     ended_by
@@ -35,7 +36,7 @@ class Fitted:
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
+    best_epoch: int | None = None
     resumed_after: int = 0
     ended_by: str = "schedule"
 
@@ -48,6 +49,7 @@ def fit(
     deadline: float | None = None,
     patience: int | None = None,
     store: CheckpointStore | None = None,
+    start_counts: bool = False,
     quiet: bool = False,
     cbs: Sequence[Callback] = (),
     tracker: Callable[[str], list[Callback]] | None = None,
@@ -73,6 +75,8 @@ def fit(
         Epochs without a better one after which the run ends; None waits for ever.
     store
         Where the state goes after each epoch, and where an interrupted run is continued from.
+    start_counts
+        Whether the weights that the Learner begins with may be the best.
     quiet
         Whether to show no progress.
     cbs
@@ -87,12 +91,14 @@ def fit(
     with learn.no_bar(), learn.no_logging():
         if run.resume() and say:
             say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
+        if start_counts and not run.resumed_after:
+            run.keeper.keep_start(learn)
         run.finish()
     best = run.keeper.best
     if best:
         get_model(learn.model).load_state_dict(best["model"])
     learn.model.to(memory_format=torch.contiguous_format)
-    return Fitted(run.record.epochs, best.get("epoch", 0), run.resumed_after, run.ended_by)
+    return Fitted(run.record.epochs, best.get("epoch"), run.resumed_after, run.ended_by)
 
 
 @dataclass

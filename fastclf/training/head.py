@@ -139,7 +139,9 @@ def set_head(learn: Learner, weight: Array, bias: Array, features: Array) -> Non
             deviation = torch.sqrt(norm.running_var.double() + norm.eps).cpu().numpy()
             w, b = w * deviation, b + w @ mean
         if linear.bias is None:
+            # fastai leaves it out after a batch norm; an optimizer that does not know it is of no use
             linear.bias = nn.Parameter(torch.zeros(len(b), device=device))
+            learn.opt = None
         linear.weight.copy_(torch.from_numpy(w))
         linear.bias.copy_(torch.from_numpy(b))
 

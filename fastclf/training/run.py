@@ -164,6 +164,7 @@ class _Training:
             deadline=deadline,
             patience=self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2)),
             store=self.store,
+            start_counts=self.knows_classes,
             quiet=self.quiet,
             tracker=build_tracker(self.options.track, self.out, self.describe()),
             say=self.say,
@@ -257,18 +258,20 @@ class _Training:
 
     def _tell_fit(self) -> None:
         fitted, limit = self.fitted, self.options.time_limit
-        if not fitted.epochs:
+        if fitted.best_epoch is None and not fitted.epochs:
             raise UsageProblem(
                 f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no "
                 "model. Give more time, a smaller --size, another --arch or --mode head."
             )
-        if not fitted.best_epoch:
+        if fitted.best_epoch is None:
             raise UsageProblem(
                 "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
             )
         if fitted.ended_by == "patience":
             self.say("Ended early: the last epochs brought nothing better.")
-        if fitted.best_epoch < len(fitted.epochs):
+        if fitted.best_epoch == 0:
+            self.say("No epoch was better than the model that it began with, so that one is kept.")
+        elif fitted.best_epoch < len(fitted.epochs):
             self.say(f"The model is that of epoch {fitted.best_epoch}, the best of {len(fitted.epochs)}.")
 
     def _list_facts(self) -> dict[str, Any]:
