@@ -26,6 +26,7 @@ except ImportError as e:
 from .callbacks import EpochProgress, EpochRecord
 from .data import TrainingData, build_dls, load_data
 from .export import export_bundle
+from .importing import import_learner
 from .learner import build_learner, fit
 from .run import TrainOptions, train
 
@@ -38,6 +39,7 @@ __all__ = [
     "build_learner",
     "export_bundle",
     "fit",
+    "import_learner",
     "load_data",
     "train",
 ]

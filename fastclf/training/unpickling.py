@@ -41,6 +41,7 @@ class StandIn:
         self.__name__ = self.__qualname__ = name
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Say what is missing."""
         raise LearnerError(describe_missing(self.module, self.name))
 
 
@@ -87,7 +88,9 @@ def open_learner(path: Path) -> Learner:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = torch.load(path, map_location="cpu", pickle_module=_build_pickle(missing), weights_only=False)
+            found = torch.load(
+                path, map_location="cpu", pickle_module=_build_pickle(missing), weights_only=False
+            )
     except LearnerError:
         raise
     except Exception as e:
@@ -101,6 +104,20 @@ def open_learner(path: Path) -> Learner:
     return _settle(found)
 
 
+def read_origin(path: Path) -> dict[str, str | None]:
+    """Return the versions of Python and fastai that wrote the file, None where it does not tell."""
+    data = _read_pickle(path)
+    minors = sorted(_find_pythons(data))
+    version = (
+        "2.8 or later"
+        if b"fasttransform" in data
+        else "before 2.8"
+        if b"fastcore.transform" in data
+        else None
+    )
+    return {"python": f"3.{minors[0]}" if len(minors) == 1 else None, "fastai": version}
+
+
 def describe_missing(module: str, name: str) -> str:
     """Return the sentence about something that the Learner needs and that is not here."""
     package = module.partition(".")[0]
@@ -111,7 +128,9 @@ def describe_missing(module: str, name: str) -> str:
             "module can be imported."
         )
     if find_spec(package) is None:
-        return f"The Learner needs {module}.{name}, but {package} is not installed. Install it, then try again."
+        return (
+            f"The Learner needs {module}.{name}, but {package} is not installed. Install it, then try again."
+        )
     return (
         f"The Learner needs {module}.{name}, which the installed {package}{_version(package)} does not have: "
         f"it was exported with another version of {package}. Install that one, or export again with this one."
@@ -141,14 +160,19 @@ def _read_pickle(path: Path) -> bytes:
 
 def _check_python(path: Path, data: bytes) -> None:
     """Refuse code that another Python compiled: running it could bring this one down."""
-    found = {int(minor) for minor in _COMPILED.findall(data)} if b"cloudpickle" in data else set()
+    found = _find_pythons(data)
     if found and sys.version_info.minor not in found:
         needed = " or ".join(f"3.{minor}" for minor in sorted(found))
         raise LearnerError(
-            f"{path} was exported on Python {needed}, and this is Python 3.{sys.version_info.minor}; fastai's "
-            f"export holds code that only the same Python runs. Install fastclf[train] on Python {needed} and "
-            "import it there: the model that comes out opens on every Python."
+            f"{path} was exported on Python {needed}, and this is Python 3.{sys.version_info.minor}; "
+            "fastai's export holds code that only the same Python runs. Install fastclf[train] on Python "
+            f"{needed} and import it there: the model that comes out opens on every Python."
         )
+
+
+def _find_pythons(data: bytes) -> set[int]:
+    """Return the minor versions that the code in a pickle was compiled by; none without code."""
+    return {int(minor) for minor in _COMPILED.findall(data)} if b"cloudpickle" in data else set()
 
 
 def _build_pickle(missing: list[tuple[str, str]]) -> Any:
