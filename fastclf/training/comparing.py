@@ -66,29 +66,38 @@ def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
     folder = Path(photos)
     if not folder.is_dir():
         raise PhotosError(f"There is no folder {folder}. Name a folder of photos with --photos.")
-    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
-    step = max(1, len(found) // _MOST_PHOTOS)
     files: list[Path] = []
     paths: list[Path] = []
-    for path in [*found[::step], *found]:
+    for path in _spread(folder):
+        file = _find_readable(path, scratch / f"{len(paths)}.png")
+        if file is not None:
+            files.append(file)
+            paths.append(path)
         if len(paths) == _MOST_PHOTOS:
             break
-        if path in paths:
-            continue
-        try:
-            decoded = decode_photo(path, max_bytes=MAX_FOLDER_BYTES)
-        except UnreadablePhotoError:
-            continue
-        copy = scratch / f"{len(paths)}.png"
-        if not decoded.plain:
-            # fastai turns no photo upright and lays none over white; both sides get what fastclf sees
-            copy.write_bytes(encode_png(decoded.image))
-        files.append(path if decoded.plain else copy)
-        paths.append(path)
     if not paths:
         raise PhotosError(f"{folder} holds no readable photo to compare on.")
     turned = sum(a != b for a, b in zip(files, paths, strict=True))
     return Tested(files, paths, f"photos of {folder.resolve().name}", turned)
+
+
+def _spread(folder: Path) -> list[Path]:
+    """Return the photos below a folder, some from all over it first."""
+    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    first = found[:: max(1, len(found) // _MOST_PHOTOS)]
+    return list(dict.fromkeys([*first, *found]))
+
+
+def _find_readable(path: Path, copy: Path) -> Path | None:
+    """Return what fastai reads as fastclf reads the photo, None where nobody can."""
+    try:
+        decoded = decode_photo(path, max_bytes=MAX_FOLDER_BYTES)
+    except UnreadablePhotoError:
+        return None
+    if decoded.plain:
+        return path
+    copy.write_bytes(encode_png(decoded.image))
+    return copy
 
 
 def compare(learn: Learner, net: ExportNet, folder: Path, tested: Tested, act: Any = None) -> dict[str, Any]:

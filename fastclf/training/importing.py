@@ -168,7 +168,7 @@ def _tell(say: Callable[[str], None], manifest: dict[str, Any], vocab: list[str]
     )
     if parity["turned"]:
         say(
-            f"{parity['turned']} of these photos are read otherwise by fastai (which turns no photo upright and "
-            "lays none over white); they were compared as fastclf reads them."
+            f"{parity['turned']} of these photos are read otherwise by fastai (which turns no photo upright "
+            "and lays none over white); they were compared as fastclf reads them."
         )
     say(f"{UNKNOWN} Run `fastclf evaluate {target} DIR` on photos that it was not trained on.")
