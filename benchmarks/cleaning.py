@@ -10,34 +10,17 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import apart
 from photo_sets import build_folder
-from verdicts import compare, print_table, tell
+from verdicts import Line, print_table, tell
 
 from fastclf.catalog import Catalog
 
 PHOTOS, LARGE_PHOTOS, CLEANED, PAGED, HASHES, REFITTED = 1000, 300, 512, 10_000, 100_000, 3000
-
-
-@dataclass
-class Line:
-    """One line of the table: the values of every repetition, and what is to be reached."""
-
-    what: str
-    values: list[float] = field(default_factory=list)
-    baseline: list[float] | None = None
-    at_most: float | None = None
-    limit: float | None = None
-
-    def row(self) -> tuple[str, str, str, str, str]:
-        """Return the line of the table, with medians."""
-        baseline = median(self.baseline) if self.baseline else None
-        return compare(self.what, baseline, median(self.values), at_most=self.at_most, limit=self.limit)
 
 
 @dataclass(frozen=True)
@@ -125,7 +108,17 @@ def measure_cleaner(bench: Bench) -> list[Line]:
     folder = build_folder(bench.source, bench.scratch / "cleaned", CLEANED)
     model = bench.scratch / "model"
     # small steps and batches: what it answers costs the same, and its features stay in bounds
-    train(folder, model, size=224, epochs=1, batch_size=8, lr=1e-5, pretrained=False, quiet=True)
+    train(
+        folder,
+        model,
+        arch="resnet18",
+        size=224,
+        epochs=1,
+        batch_size=8,
+        lr=1e-5,
+        pretrained=False,
+        quiet=True,
+    )
     trained = bench.scratch / "trained"
     shutil.copytree(folder / ".fastclf", trained)
     learn = _build_learner(folder)

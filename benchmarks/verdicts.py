@@ -4,6 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+
+@dataclass
+class Line:
+    """One line of the table: the values of every repetition, and what is to be reached."""
+
+    what: str
+    values: list[float] = field(default_factory=list)
+    baseline: list[float] | None = None
+    at_most: float | None = None
+    limit: float | None = None
+
+    def row(self) -> tuple[str, str, str, str, str]:
+        """Return the line of the table, with medians."""
+        baseline = median(self.baseline) if self.baseline else None
+        return compare(self.what, baseline, median(self.values), at_most=self.at_most, limit=self.limit)
 
 
 def compare(

@@ -11,6 +11,7 @@ FastclfError
 ├── RefitError (RuntimeError)            the head could not be refitted
 ├── BundleError (ValueError)             this model does not open
 ├── ExportError (RuntimeError)           the exported model differs from the trained one
+├── LearnerError (ValueError)            this exported Learner cannot become a model
 ├── WeightsError (RuntimeError)          pretrained weights are out of reach
 ├── MissingExtraError (ImportError)      an optional part is not installed
 └── ServingError (RuntimeError)          the dashboard cannot start
@@ -72,6 +73,10 @@ class BundleError(FastclfError, ValueError):
 
 class ExportError(FastclfError, RuntimeError):
     """The exported model does not answer like the trained one."""
+
+
+class LearnerError(FastclfError, ValueError):
+    """A Learner that somebody exported cannot be opened, or cannot become a model."""
 
 
 class WeightsError(FastclfError, RuntimeError):

@@ -15,6 +15,8 @@ from .preprocess import Preprocess
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
+# The mode of training of a model that came as a fastai Learner: its training photos are not known.
+IMPORTED = "imported"
 _REQUIRED_KEYS = (
     "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",
     "temperature", "metrics", "sealed_test", "training", "files",

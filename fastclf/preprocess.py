@@ -24,14 +24,18 @@ _MAX_CANVAS = 40_000_000
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a decoded photo becomes the network's input; equals fastai's ``Resize`` on a validation photo.
+    """How a decoded photo becomes the network's input.
+
+    Equals fastai's ``Resize`` on a validation photo, and its ``RandomResizedCrop``, which squishes a
+    validation photo to somewhat more than the input's size and cuts from the middle.
 
     Attributes
     ----------
     input_size
         (channels, height, width) of the network's input; channels is 3.
     resize_to
-        (height, width) that the photo is brought to.
+        (height, width) that the photo is brought to; what is more than `input_size` is cut off around the
+        middle.
     method
         "squish" changes the aspect ratio, "crop" cuts from the middle, "pad" adds on the short side.
     pad_mode
@@ -64,11 +68,16 @@ class Preprocess:
         return out
 
     def resize(self, image: Image.Image) -> Image.Image:
-        """Bring one RGB photo to `resize_to`."""
+        """Bring one RGB photo to `resize_to`, and cut it to `input_size`."""
         height, width = self.resize_to
         if self.method != "squish":
             image = self._to_aspect(image, width, height)
-        return image.resize((width, height), _INTERPOLATION[self.interpolation])
+        resized = image.resize((width, height), _INTERPOLATION[self.interpolation])
+        _, inner_height, inner_width = self.input_size
+        left, top = (width - inner_width) // 2, (height - inner_height) // 2
+        if (inner_height, inner_width) == self.resize_to:
+            return resized
+        return resized.crop((left, top, left + inner_width, top + inner_height))
 
     def _to_aspect(self, image: Image.Image, width: int, height: int) -> Image.Image:
         """Crop or pad around the middle to the target's aspect; fastai's floors, in fastai's order."""
@@ -111,8 +120,10 @@ class Preprocess:
             channels, height, width = made.input_size
             sane = (
                 channels == 3
-                and made.resize_to == (height, width)
-                and all(isinstance(n, int) and 0 < n <= 4096 for n in (height, width))
+                and len(made.resize_to) == 2
+                and all(isinstance(n, int) and 0 < n <= 4096 for n in (*made.input_size, *made.resize_to))
+                and height <= made.resize_to[0]
+                and width <= made.resize_to[1]
                 and made.method in METHODS
                 and made.pad_mode in _NUMPY_PAD
                 and made.interpolation in _INTERPOLATION

@@ -18,7 +18,7 @@ from .bundle import ModelBundle
 from .children import run_child
 from .errors import RefitError
 from .files import hash_file, swap_folder
-from .manifest import MANIFEST
+from .manifest import IMPORTED, MANIFEST
 
 _TIMEOUT = 3600.0
 
@@ -103,6 +103,9 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
     """
     started = time.monotonic()
     old = ModelBundle.load(model)
+    obstacle = find_obstacle(old)
+    if obstacle:
+        raise RefitError(obstacle)
     candidate = find_candidate(old.path)
     _check_free(candidate)
     with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
@@ -120,6 +123,17 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
     notes = tuple(values.pop("notes"))
     stamp = hash_file(candidate / MANIFEST)
     return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, stamp=stamp, **values)
+
+
+def find_obstacle(bundle: ModelBundle) -> str:
+    """Return why a model's head cannot be refitted, or ""."""
+    if bundle.manifest["training"].get("mode") != IMPORTED:
+        return ""
+    return (
+        "This model was imported, and nobody knows which photos it was trained on: a new head could not be "
+        "compared with the old one on photos that are new to both. Train a model on this folder with "
+        "`fastclf train`; it can be retrained."
+    )
 
 
 def find_candidate(model: Path) -> Path:

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import collecting, models, photos
+from . import collecting, importing, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -26,6 +26,7 @@ for command in (collecting.collect, photos.check, models.train, models.evaluate,
     app.command()(command)
 app.add_typer(photos.edits)
 app.command()(photos.materialize)
+app.command("import")(importing.import_learner)
 app.command()(models.serve)
 
 

@@ -28,6 +28,7 @@ from .data import TrainingData, build_dls, load_data
 from .export import export_bundle
 from .fitting import Fitted, fit
 from .head import train_head
+from .importing import import_learner
 from .learner import build_learner
 from .options import TrainOptions
 from .phases import Phase, plan_phases
@@ -44,6 +45,7 @@ __all__ = [
     "build_learner",
     "export_bundle",
     "fit",
+    "import_learner",
     "load_data",
     "plan_phases",
     "train",

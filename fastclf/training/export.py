@@ -6,12 +6,13 @@ import json
 import logging
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from fastai.vision.all import Learner, Resize
+from fastai.vision.all import Learner
 
 from .. import __version__
 from ..bundle import ModelBundle, write_photos
@@ -24,10 +25,10 @@ from ..judging import Answers, describe_answers, write_examples
 from ..manifest import MANIFEST, SCHEMA, hash_files, python_version, write_manifest
 from ..metrics import compute_softmax
 from ..predictor import Predictor
-from ..preprocess import Preprocess
 from ..splits import TEST, TRAIN, VALID
 from .data import TrainingData
-from .graph import ExportNet, compute_features_id, read_normalisation, write_graph
+from .graph import ExportNet, compute_features_id, write_graph
+from .reading import read_preprocess
 from .weights import BODY, save_body
 
 _logger = logging.getLogger(__name__)
@@ -167,25 +168,15 @@ def _find_foreign(target: Path) -> str | None:
     return next((name for name in names if name not in ours), None)
 
 
-def read_preprocess(learn: Learner) -> Preprocess:
-    """Read from the Learner how a validation photo reaches its network."""
-    resizes = [t for t in learn.dls.valid.after_item.fs if isinstance(t, Resize)]
-    if len(resizes) != 1:
-        raise ExportError(f"The photos are resized {len(resizes)} times; one Resize is what can be exported.")
-    resize = resizes[0]
-    width, height = resize.size
-    mean, std = read_normalisation(learn)
-    return Preprocess(
-        input_size=(3, height, width),
-        resize_to=(height, width),
-        method=str(resize.method),  # type: ignore[arg-type]
-        pad_mode=str(resize.pad_mode),  # type: ignore[arg-type]
-        mean=None if mean is None else tuple(mean),
-        std=None if std is None else tuple(std),
-    )
-
-
-def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> float:
+def check_parity(
+    learn: Learner,
+    predictor: Predictor,
+    photos: pd.DataFrame,
+    *,
+    act: Any = None,
+    items: Sequence[Any] | None = None,
+    advice: str = "Try another --arch, and please report this one.",
+) -> float:
     """Return the largest difference between the Learner's and the bundle's probabilities.
 
     Photos go one by one and eight at a time, each from its file, through the whole of both sides.
@@ -196,6 +187,12 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
         The two sides.
     photos
         Rows with ``file`` (for fastai) and ``path`` (for fastclf).
+    act
+        What makes probabilities of the network's answers; by default the Learner's own.
+    items
+        What fastai is given; by default the files' names.
+    advice
+        What to do where they differ.
 
     Raises
     ------
@@ -205,9 +202,9 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
     worst = 0.0
     images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in photos["path"]]
     for size in (1, 8):
-        dl = learn.dls.test_dl(list(photos["file"]), bs=size, num_workers=0)
+        dl = learn.dls.test_dl(list(photos["file"] if items is None else items), bs=size, num_workers=0)
         with learn.no_bar(), learn.no_logging():
-            expected = learn.get_preds(dl=dl)[0].numpy()
+            expected = learn.get_preds(dl=dl, act=act)[0].numpy()
         for start in range(0, len(images), size):
             logits, _ = predictor.run(predictor.preprocess.batch(images[start : start + size]))
             difference = np.abs(compute_softmax(logits) - expected[start : start + size])
@@ -215,7 +212,7 @@ def check_parity(learn: Learner, predictor: Predictor, photos: pd.DataFrame) -> 
     if not worst <= PARITY:
         raise ExportError(
             f"The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
-            f"(allowed: {PARITY:g}), so it was not written. Try another --arch, and please report this one."
+            f"(allowed: {PARITY:g}), so it was not written. {advice}"
         )
     return worst
 

@@ -11,13 +11,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
-from fastai.vision.all import Learner, Normalize
+from fastai.vision.all import Learner
 from torch import Tensor, nn
 
 from ..errors import ExportError
 from ..preprocess import Preprocess
+from .batch_resize import BatchResize
+from .reading import read_normalisation
+from .trunk import Trunk, split_network
 
 
 class ExportNet(nn.Module):
@@ -26,28 +30,42 @@ class ExportNet(nn.Module):
     Parameters
     ----------
     learn
-        A Learner from `build_learner`.
+        A Learner whose network ends with a linear layer.
+    resize
+        What the Learner does to a batch before it is normalised, if anything.
+    example
+        (N, 3, H, W) of what the network sees, to follow it with; by default the head has to be one linear
+        layer, as `build_learner` makes it.
 
     Raises
     ------
     ExportError
-        If its head is not (pool, flatten,) batch norm, dropout, linear.
+        If the network ends otherwise.
     """
 
-    def __init__(self, learn: Learner) -> None:
+    def __init__(
+        self, learn: Learner, resize: BatchResize | None = None, example: Tensor | None = None
+    ) -> None:
         super().__init__()
-        self.body = learn.model[0]
-        self.pools, norm, linear = _read_head(learn.model[1])
-        self.head = fold_batch_norm(norm, linear)
+        parts = split_network(learn.model, example)
+        self.body, self.pools = parts.body, parts.pools
+        self.resize = resize
+        self.head = fold_batch_norm(parts.norm, parts.linear)
         mean, std = read_normalisation(learn)
         self.register_buffer("mean", None if mean is None else torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", None if std is None else torch.tensor(std).view(1, 3, 1, 1))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return (features, logits) or (features, logits, maps)."""
+    def prepare(self, image: Tensor) -> Tensor:
+        """Return what the body sees: the image at its size, normalised."""
+        if self.resize is not None:
+            image = self.resize(image)
         if self.mean is not None:
             image = (image - self.mean) / self.std
-        out = self.body(image)
+        return image
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return (features, logits) or (features, logits, maps)."""
+        out = self.body(self.prepare(image))
         features = out.mean((2, 3)) if self.pools else out
         logits = self.head(features)
         return (features, logits, out) if self.pools else (features, logits)
@@ -67,18 +85,19 @@ def fold_batch_norm(norm: nn.BatchNorm1d | None, linear: nn.Linear) -> nn.Linear
     return folded
 
 
-def read_normalisation(learn: Learner) -> tuple[list[float] | None, list[float] | None]:
-    """Return (mean, std), three numbers each, that the Learner normalises with; None where it does not."""
-    for transform in learn.dls.valid.after_batch.fs:
-        if isinstance(transform, Normalize):
-            return transform.mean.flatten().tolist(), transform.std.flatten().tolist()
-    return None, None
-
-
 def compute_features_id(net: ExportNet, preprocess: Preprocess) -> str:
-    """Return the hash that names cached features: of the body's weights and the preprocessing."""
+    """Return the hash that names cached features: of all that makes them.
+
+    That is the preprocessing, the resizing of batches, and the body: its weights, and its layers where they
+    hold more than an architecture's body.
+    """
     digest = hashlib.sha256(json.dumps(preprocess.to_dict(), sort_keys=True).encode())
-    for name, value in sorted(net.body.state_dict().items()):
+    state = dict(net.body.state_dict())
+    if net.resize is not None:
+        state |= {f"resize.{name}": value for name, value in net.resize.state_dict().items()}
+    if isinstance(net.body, Trunk):
+        digest.update(repr(net.body).encode())
+    for name, value in sorted(state.items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -106,26 +125,10 @@ def write_graph(net: ExportNet, preprocess: Preprocess, path: Path) -> None:
         )
     model = program.model_proto
     _name_batch(model)
+    _restore_bias(model)
     _check_head(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
-
-
-def _read_head(head: nn.Sequential) -> tuple[bool, nn.BatchNorm1d | None, nn.Linear]:
-    layers = [
-        m for m in head.modules() if not list(m.children()) and not isinstance(m, nn.Dropout | nn.Identity)
-    ]
-    pools = bool(layers) and isinstance(layers[0], nn.AdaptiveAvgPool2d)
-    if pools:
-        layers = layers[2:]
-    norm = layers[0] if layers and isinstance(layers[0], nn.BatchNorm1d) else None
-    rest = layers[1:] if norm is not None else layers
-    if len(rest) != 1 or not isinstance(rest[0], nn.Linear):
-        raise ExportError(
-            "This Learner's head is not one linear layer. Build it with fastclf.training.build_learner, or "
-            "vision_learner(..., lin_ftrs=[], concat_pool=False)."
-        )
-    return pools, norm, rest[0]
 
 
 def _name_batch(model: Any) -> None:
@@ -133,6 +136,16 @@ def _name_batch(model: Any) -> None:
     for value in [*model.graph.input, *model.graph.output]:
         value.type.tensor_type.shape.dim[0].ClearField("dim_value")
         value.type.tensor_type.shape.dim[0].dim_param = "N"
+
+
+def _restore_bias(model: Any) -> None:
+    """Give the last layer back a bias of zeros, which the exporter leaves out; a refit needs its place."""
+    for node in model.graph.node:
+        if "logits" in node.output and list(node.input) == ["features", "head.weight"]:
+            weight = next(t for t in model.graph.initializer if t.name == "head.weight")
+            bias = np.zeros(weight.dims[0], np.float32)
+            model.graph.initializer.append(onnx.numpy_helper.from_array(bias, "head.bias"))
+            node.input.append("head.bias")
 
 
 def _check_head(model: Any) -> None:

@@ -22,8 +22,8 @@ from ..predictor import open_session
 from ..preprocess import Preprocess
 from ..splits import TRAIN, VALID
 from .data import TrainingData
-from .export import read_preprocess
 from .graph import ExportNet, compute_features_id, write_graph
+from .reading import read_preprocess
 
 Array = npt.NDArray[Any]
 Run = Callable[[Array], Array]

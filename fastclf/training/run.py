@@ -30,6 +30,7 @@ from .learner import build_learner, find_lr, resolve_arch
 from .options import FIND_LR, HEAD, TrainOptions
 from .phases import LR_FROM_SCRATCH, LR_PRETRAINED, Phase, plan_phases
 from .plan import Plan, make_plan, reserve_time, scale_lr
+from .telling import tell_fit, tell_photos
 from .tracking import build_tracker
 from .weights import describe_licence
 
@@ -137,7 +138,7 @@ class _Training:
         self.data = load_data(
             self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
         )
-        _tell_photos(self.data, self.say)
+        tell_photos(self.data, self.say)
         if self.source:
             check_splits(self.source, self.data)
         size = options.size or (self.source.size if self.source else None)
@@ -169,7 +170,7 @@ class _Training:
             tracker=build_tracker(self.options.track, self.out, self.describe()),
             say=self.say,
         )
-        self._tell_fit()
+        tell_fit(self.fitted, self.options.time_limit, self.say)
 
     @property
     def licence(self) -> str:
@@ -256,24 +257,6 @@ class _Training:
         tried = f", the best of {len(self.head.table)} in {self.head.folds} folds" if self.head.table else ""
         self.say(f"Fitted the head with C = {self.head.C:g}{tried}.")
 
-    def _tell_fit(self) -> None:
-        fitted, limit = self.fitted, self.options.time_limit
-        if fitted.best_epoch is None and not fitted.epochs:
-            raise UsageProblem(
-                f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no "
-                "model. Give more time, a smaller --size, another --arch or --mode head."
-            )
-        if fitted.best_epoch is None:
-            raise UsageProblem(
-                "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
-            )
-        if fitted.ended_by == "patience":
-            self.say("Ended early: the last epochs brought nothing better.")
-        if fitted.best_epoch == 0:
-            self.say("No epoch was better than the model that it began with, so that one is kept.")
-        elif fitted.best_epoch < len(fitted.epochs):
-            self.say(f"The model is that of epoch {fitted.best_epoch}, the best of {len(fitted.epochs)}.")
-
     def _list_facts(self) -> dict[str, Any]:
         """Return what decides the result; a time limit only decides how far the run gets."""
         options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
@@ -296,23 +279,3 @@ def _check_places(folder: Path, out: Path) -> None:
     if folder.resolve() in target.parents or target == folder.resolve():
         raise UsageProblem(f"{out} lies inside the photos' folder {folder}. Name another folder with --out.")
     check_target(target)
-
-
-def _tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
-    counts = data.frame["split"].value_counts().to_dict()
-    parts = ", ".join(f"{counts.get(split, 0)} {split}" for split in ("train", "valid", "test"))
-    say(f"{len(data.frame)} photos of {len(data.vocab)} classes: {parts} (sealed).")
-    for file, reason in data.photos.failures[:20]:
-        say(f"Left out: {file} {reason}.")
-    if len(data.photos.failures) > 20:
-        say(f"... and {len(data.photos.failures) - 20} more files that cannot be read.")
-    for note in data.notes:
-        say(note)
-    if data.removed:
-        say(f"Left out: {data.removed} photos that edits took out.")
-    if data.leaks:
-        say(f"Left out: {data.leaks} photos that nearly agree with photos of another split.")
-    if data.conflicts:
-        say(f"Left out: {data.conflicts} photos that lie in two class folders with the same pixels.")
-    if data.lost_classes:
-        say(f"Attention: no photo is left of {', '.join(data.lost_classes)}; the model will not know them.")

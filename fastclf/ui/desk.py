@@ -15,7 +15,7 @@ from ..catalog import Catalog, Edit, EditRow, count_words
 from ..checks.report import CheckReport, Group
 from ..errors import FastclfError
 from ..examine import examine, find_bundle, find_first_answers
-from ..refit import discard_refit, find_previous, refit, use_refit
+from ..refit import discard_refit, find_obstacle, find_previous, refit, use_refit
 from ..splits import TEST
 from .models import format_share
 from .review import Decision, Reason, RetrainResult, ReviewItem
@@ -106,9 +106,12 @@ class CatalogDesk:
     def find_obstacle(self) -> str:
         """Return why the model cannot be retrained on these photos, or ""."""
         try:
-            ModelBundle.load(self.model, verify=False)
+            bundle = ModelBundle.load(self.model, verify=False)
         except FastclfError as e:
             return str(e)
+        obstacle = find_obstacle(bundle)
+        if obstacle:
+            return obstacle
         if find_bundle(self.model, self._open().photos().photos) is None:
             return "The model was trained on other photos than these, so there is nothing to retrain."
         return ""

@@ -1,0 +1,168 @@
+"""Whether an imported model sees and says what its Learner does, on pictures read from files by both."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.vision.all import Learner, PILImage
+
+from ..bundle import ModelBundle
+from ..errors import ExportError, PhotosError, UnreadablePhotoError
+from ..images import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
+from ..predictor import Predictor
+from .drawn import draw_test_pictures
+from .export import PARITY, check_parity
+from .graph import ExportNet
+
+_logger = logging.getLogger(__name__)
+
+_MOST_PHOTOS = 16
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What both sides are compared on.
+
+    Attributes
+    ----------
+    files, paths
+        What fastai opens, and what fastclf opens.
+    words
+        What they are.
+    turned
+        How many fastai alone would read otherwise, so that it is given what fastclf sees.
+    """
+
+    files: list[Path]
+    paths: list[Path]
+    words: str
+    turned: int = 0
+
+
+def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
+    """Return what to compare on: up to 16 readable photos of a folder, or drawn pictures.
+
+    Parameters
+    ----------
+    photos
+        The folder, searched at any depth; None draws.
+    scratch
+        Where drawn pictures and copies go.
+
+    Raises
+    ------
+    PhotosError
+        If the folder is missing or holds no readable photo.
+    """
+    if photos is None:
+        drawn = draw_test_pictures(scratch)
+        return Tested(drawn, drawn, "drawn pictures")
+    folder = Path(photos)
+    if not folder.is_dir():
+        raise PhotosError(f"There is no folder {folder}. Name a folder of photos with --photos.")
+    files: list[Path] = []
+    paths: list[Path] = []
+    for path in _spread(folder):
+        file = _find_readable(path, scratch / f"{len(paths)}.png")
+        if file is not None:
+            files.append(file)
+            paths.append(path)
+        if len(paths) == _MOST_PHOTOS:
+            break
+    if not paths:
+        raise PhotosError(f"{folder} holds no readable photo to compare on.")
+    turned = sum(a != b for a, b in zip(files, paths, strict=True))
+    return Tested(files, paths, f"photos of {folder.resolve().name}", turned)
+
+
+def _spread(folder: Path) -> list[Path]:
+    """Return the photos below a folder, some from all over it first."""
+    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    first = found[:: max(1, len(found) // _MOST_PHOTOS)]
+    return list(dict.fromkeys([*first, *found]))
+
+
+def _find_readable(path: Path, copy: Path) -> Path | None:
+    """Return what fastai reads as fastclf reads the photo, None where nobody can."""
+    try:
+        decoded = decode_photo(path, max_bytes=MAX_FOLDER_BYTES)
+    except UnreadablePhotoError:
+        return None
+    if decoded.plain:
+        return path
+    copy.write_bytes(encode_png(decoded.image))
+    return copy
+
+
+def compare(learn: Learner, net: ExportNet, folder: Path, tested: Tested, act: Any = None) -> dict[str, Any]:
+    """Compare a Learner with its bundle, and return what the manifest says of it.
+
+    What the networks see is compared as well as what they say: a network that is sure of everything hides
+    another crop in equal probabilities.
+
+    Parameters
+    ----------
+    learn, net
+        The Learner, and what was exported of it.
+    folder
+        Of the bundle.
+    tested
+        The pictures.
+    act
+        What makes probabilities of the Learner's answers; by default its own.
+
+    Raises
+    ------
+    ExportError
+        If the pixels or the probabilities differ by more than 1e-3.
+    """
+    frame = pd.DataFrame({"file": map(str, tested.files), "path": map(str, tested.paths)})
+    items = _build_items(learn, tested.files)
+    with Predictor(ModelBundle.load(folder, verify=False)) as predictor:
+        _compare_inputs(learn, net, predictor, items, tested.paths)
+        advice = "Please report what kind of Learner it is."
+        worst = check_parity(learn, predictor, frame, act=act, items=items, advice=advice)
+    return {
+        "photos": len(frame), "of": tested.words, "turned": tested.turned,
+        "largest_difference": worst, "allowed": PARITY,
+    }  # fmt: skip
+
+
+def _compare_inputs(
+    learn: Learner, net: ExportNet, predictor: Predictor, items: list[Any], paths: list[Path]
+) -> None:
+    worst = 0.0
+    for item, path in zip(items, paths, strict=True):
+        theirs = learn.dls.test_dl([item], bs=1, num_workers=0).one_batch()[0]
+        image = decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image
+        ours = net.prepare(torch.from_numpy(predictor.preprocess.batch([image]))).numpy()
+        if tuple(theirs.shape) != ours.shape:
+            raise ExportError(
+                f"The Learner's network sees photos as {tuple(theirs.shape[1:])}, the exported one as "
+                f"{ours.shape[1:]}, so the model was not written. Please report what kind of Learner it is."
+            )
+        worst = max(worst, float(np.abs(theirs.numpy() - ours).max()))
+    if not worst <= PARITY:
+        raise ExportError(
+            f"The Learner's network sees other pixels than the exported one (by up to {worst:.2g} after "
+            "normalising), so the model was not written: its DataLoaders do something to photos besides "
+            "resizing, aug_transforms and Normalize. Train without that, or report what it is."
+        )
+
+
+def _build_items(learn: Learner, files: list[Path]) -> list[Any]:
+    """Return the files as the Learner takes them: paths, their names, or pictures that fastai has opened."""
+    for build in (Path, str):
+        try:
+            learn.dls.test_dl([build(files[0])], bs=1, num_workers=0).one_batch()
+        except Exception:  # what a label table's Learner raises on a path is anything
+            _logger.debug("the Learner takes no %s", build.__name__, exc_info=True)
+        else:
+            return [build(file) for file in files]
+    return [PILImage.create(file) for file in files]

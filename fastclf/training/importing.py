@@ -1,0 +1,174 @@
+"""A fastai Learner that was exported elsewhere becomes a bundle that answers like it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import fastai
+import numpy as np
+import timm
+import torch
+from fastai.vision.all import Learner
+
+from .. import __version__
+from ..bundle import ModelBundle, write_photos
+from ..errors import ExportError, LearnerError, UsageProblem
+from ..files import replaced_folder, utc_now
+from ..manifest import IMPORTED, SCHEMA, hash_files, python_version, write_manifest
+from ..preprocess import Preprocess
+from ..trust import check_trusted
+from .batch_resize import find_batch_resize
+from .comparing import compare, find_tested
+from .export import check_target
+from .graph import ExportNet, compute_features_id, write_graph
+from .reading import name_classes, read_activation, read_arch, read_preprocess, read_vocab
+from .unpickling import open_learner, read_origin
+
+_logger = logging.getLogger(__name__)
+
+_MOST_PHOTOS = 16
+UNKNOWN = "Nobody knows which photos it was trained on, so no accuracy is claimed and no temperature fitted."
+
+
+def import_learner(
+    path: str | Path,
+    out: str | Path,
+    *,
+    trust_pickle: bool = False,
+    title: str = "",
+    class_names: Sequence[str] | None = None,
+    photos: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> ModelBundle:
+    """Turn what `learn.export` wrote into a bundle, and prove that it answers like the Learner.
+
+    Parameters
+    ----------
+    path
+        The exported Learner. It is a pickle: opening it runs whatever code is in it.
+    out
+        Folder of the bundle; an earlier bundle there is replaced in one step.
+    trust_pickle
+        Whether the file may be opened.
+    title
+        What the dashboard calls the model.
+    class_names
+        Other names for the classes, in the order of the Learner's vocab.
+    photos
+        Folder of photos, at any depth, of which up to 16 are compared on; by default drawn pictures are.
+    say
+        Called with sentences for the user.
+
+    Raises
+    ------
+    UsageProblem
+        If the file is missing or not trusted, or `out` holds something else.
+    LearnerError
+        If it does not open here, or does something else than to tell photos apart.
+    ExportError
+        If the bundle's probabilities differ from the Learner's by more than 1e-3 on a photo.
+    """
+    source, target = Path(path), Path(out).resolve()
+    _check_call(source, target, trust_pickle)
+    learn = open_learner(source)
+    vocab = read_vocab(learn)
+    act = read_activation(learn)
+    names = name_classes(vocab, class_names)
+    preprocess = read_preprocess(learn)
+    net = _build_net(learn, preprocess, len(vocab))
+    with replaced_folder(target) as staging, tempfile.TemporaryDirectory(prefix="fastclf-import-") as scratch:
+        write_graph(net, preprocess, staging / "model.onnx")
+        np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
+        write_photos(staging, [])
+        shutil.copyfile(source, staging / "export.pkl")
+        manifest = {
+            **_describe(learn, source, title),
+            "vocab": names,
+            "features_id": compute_features_id(net, preprocess),
+            "preprocess": preprocess.to_dict(),
+            "files": hash_files(staging),
+        }
+        write_manifest(staging, manifest)
+        manifest["parity"] = compare(learn, net, staging, find_tested(photos, Path(scratch)), act)
+        write_manifest(staging, manifest)
+    if say:
+        _tell(say, manifest, vocab, target)
+    return ModelBundle.load(target)
+
+
+def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
+    """Refuse a call that cannot be meant; nothing of the file is opened here."""
+    check_trusted(source, trust_pickle)
+    if source.resolve().is_relative_to(target):
+        raise UsageProblem(f"{source} lies in {target}, which is replaced. Name another folder with --out.")
+    check_target(target)
+
+
+def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNet:
+    _, height, width = preprocess.input_size
+    resize = find_batch_resize(learn, (height, width))
+    example = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    if resize is not None:
+        example = resize(example)
+    try:
+        net = ExportNet(learn, resize, example)
+    except RuntimeError as e:
+        if isinstance(e, ExportError):
+            raise
+        text = str(e).strip().splitlines()[0][:160]
+        raise LearnerError(
+            f"This Learner's network does not take the Learner's own photos, {tuple(example.shape[1:])} "
+            f"({text}). Export one that predicts in the notebook."
+        ) from e
+    if net.head.out_features != classes:
+        raise LearnerError(
+            f"This Learner's network gives {net.head.out_features} numbers for {classes} classes; one a "
+            "class is needed."
+        )
+    return net
+
+
+def _describe(learn: Learner, source: Path, title: str) -> dict[str, Any]:
+    """Return what the manifest says of an imported model, but for what depends on its network."""
+    origin = read_origin(source)
+    opened = {"fastai": fastai.__version__, "torch": torch.__version__, "timm": timm.__version__}
+    return {
+        "schema": SCHEMA,
+        "fastclf": __version__,
+        "python": python_version(),
+        "created": utc_now(),
+        "title": title,
+        "recipe": None,
+        "arch": read_arch(learn),
+        "temperature": 1.0,
+        "ood": None,
+        "metrics": {"train": None, "valid": None, "test": None},
+        "sealed_test": {"n": 0, "openings": []},
+        "training": {
+            "mode": IMPORTED, "from": source.name, **origin, "opened_with": opened, "note": UNKNOWN,
+        },
+        "licences": {"weights": "not recorded", "photos": "not recorded"},
+        "export_pkl": "the fastai Learner as it was imported; "
+        + (f"written on Python {origin['python']}" if origin["python"] else f"opened on {python_version()}"),
+    }  # fmt: skip
+
+
+def _tell(say: Callable[[str], None], manifest: dict[str, Any], vocab: list[str], target: Path) -> None:
+    names, parity = manifest["vocab"], manifest["parity"]
+    renamed = "" if names == vocab else f" (in the Learner: {', '.join(vocab)})"
+    say(f"{manifest['arch']}, {len(names)} classes: {', '.join(names)}{renamed}.")
+    say(
+        f"It answers like the Learner: probabilities differ by {parity['largest_difference']:.1g} at most on "
+        f"{parity['photos']} {parity['of']} (allowed: {parity['allowed']:g})."
+    )
+    if parity["turned"]:
+        say(
+            f"{parity['turned']} of these photos are read otherwise by fastai (which turns no photo upright "
+            "and lays none over white); they were compared as fastclf reads them."
+        )
+    say(f"{UNKNOWN} Run `fastclf evaluate {target} DIR` on photos that it was not trained on.")

@@ -1,0 +1,196 @@
+"""What a Learner does with a photo and what it answers; or why fastclf cannot do the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from fastai.vision.all import (
+    Categorize,
+    Learner,
+    MultiCategorize,
+    Normalize,
+    PILBase,
+    PILImageBW,
+    RandomResizedCrop,
+    RegressionSetup,
+    Resize,
+    ToTensor,
+    noop,
+)
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+from ..errors import ExportError, LearnerError, UsageProblem
+from ..preprocess import Preprocess
+
+_INTERPOLATION = {2: "bilinear", 3: "bicubic"}
+_ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock and CategoryBlock)"
+
+
+def read_preprocess(learn: Learner) -> Preprocess:
+    """Read from the Learner how a validation photo reaches its network.
+
+    Raises
+    ------
+    ExportError
+        If something else than one resize is done to each photo.
+    """
+    steps = [t for t in learn.dls.valid.after_item.fs if t.split_idx != 0 and not _is_plain(t)]
+    steps += [t for t in learn.dls.valid.before_batch.fs if t.split_idx != 0 and not _is_plain(t)]
+    if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):
+        found = ", ".join(name_step(t) for t in steps) or "nothing"
+        raise ExportError(
+            f"{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
+            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter."
+        )
+    resize = steps[0]
+    width, height = resize.size
+    extra = 0
+    if isinstance(resize, RandomResizedCrop):
+        # what fastai adds around a validation photo's middle
+        extra = math.ceil(max(resize.size) * resize.val_xtra / 8) * 8
+    mode = _INTERPOLATION.get(int(resize.mode))
+    if mode is None:
+        raise ExportError(
+            f"{name_step(resize)} resamples by {resize.mode!r}; bilinear and bicubic are allowed."
+        )
+    mean, std = read_normalisation(learn)
+    return Preprocess(
+        input_size=(3, height, width),
+        resize_to=(height + extra, width + extra),
+        method=str(getattr(resize, "method", "squish")),  # type: ignore[arg-type]
+        pad_mode=str(getattr(resize, "pad_mode", "reflection")),  # type: ignore[arg-type]
+        interpolation=mode,
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+    )
+
+
+def read_normalisation(learn: Learner) -> tuple[list[float] | None, list[float] | None]:
+    """Return (mean, std), three numbers each, that the Learner normalises with; None where it does not."""
+    for transform in learn.dls.valid.after_batch.fs:
+        if isinstance(transform, Normalize):
+            return transform.mean.flatten().tolist(), transform.std.flatten().tolist()
+    return None, None
+
+
+def read_vocab(learn: Learner) -> list[str]:
+    """Return the class names, in the order of the network's answers.
+
+    Raises
+    ------
+    LearnerError
+        If the Learner does something else than to tell photos apart.
+    """
+    lists = getattr(learn.dls, "tls", None)
+    if lists is None:
+        raise LearnerError(f"This is a {type(learn).__name__}, which looks at no photos; {_ALLOWED}.")
+    if len(lists) != 2 or learn.dls.n_inp != 1:
+        inputs = learn.dls.n_inp
+        raise LearnerError(
+            f"This Learner has {inputs} inputs and {len(lists) - inputs} targets for each item; {_ALLOWED}."
+        )
+    _check_input(learn, lists[0])
+    found = _find_target(lists[1])
+    if found:
+        raise LearnerError(f"This Learner predicts {found}; {_ALLOWED}.")
+    (categorize,) = [step for step in lists[1].tfms.fs if isinstance(step, Categorize)]
+    vocab = [str(name) for name in categorize.vocab]
+    if len(vocab) < 2 or len(set(vocab)) < len(vocab):
+        raise LearnerError(f"This Learner has the classes {vocab}; two or more are needed, each once.")
+    return vocab
+
+
+def read_activation(learn: Learner) -> Any:
+    """Return what fastai's own `get_preds` has to be told so that it gives probabilities; None for nothing.
+
+    Raises
+    ------
+    LearnerError
+        If the Learner's probabilities are not the softmax of what its network gives.
+    """
+    loss = learn.loss_func
+    activation = getattr(loss, "activation", None)
+    logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    if activation is None and (isinstance(loss, nn.CrossEntropyLoss) or loss is F.cross_entropy):
+        return torch.nn.Softmax(dim=-1)
+    if activation is None or not torch.allclose(activation(logits), logits.softmax(-1), atol=1e-6):
+        raise LearnerError(
+            f"This Learner was trained with {name_step(loss)}, whose answers are not one softmax over the "
+            "classes; CrossEntropyLossFlat, LabelSmoothingCrossEntropy and FocalLossFlat are allowed."
+        )
+    return None
+
+
+def read_arch(learn: Learner) -> str:
+    """Return the architecture's name as well as it is known."""
+    arch = getattr(learn, "arch", None)
+    if isinstance(arch, str):
+        return arch
+    if arch is not None and hasattr(arch, "__name__"):
+        return str(arch.__name__)
+    body = learn.model[0] if isinstance(learn.model, nn.Sequential) and len(learn.model) else learn.model
+    name = type(getattr(body, "model", body)).__name__
+    return "unknown" if name == "Sequential" else name
+
+
+def name_step(step: Any) -> str:
+    """Return what a transform or a loss is called."""
+    name = getattr(step, "_name", None) or getattr(step, "__name__", None) or type(step).__name__
+    return str(name)
+
+
+def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> list[str]:
+    """Return the classes' names: the Learner's, or others in the same order.
+
+    Raises
+    ------
+    UsageProblem
+        If these are not as many, empty or not each once.
+    """
+    if class_names is None:
+        return list(vocab)
+    names = [name.strip() for name in class_names]
+    if len(names) != len(vocab) or len(set(names)) < len(names) or not all(names):
+        raise UsageProblem(
+            f"The class names are {', '.join(names) or 'none'}; {len(vocab)} different ones are needed, in "
+            f"the order of the Learner's: {', '.join(vocab)}."
+        )
+    return names
+
+
+def _is_plain(step: Any) -> bool:
+    return isinstance(step, ToTensor) or getattr(step, "_name", "") == noop.__name__
+
+
+def _check_input(learn: Learner, photos: Any) -> None:
+    kinds = [kind for kind in photos.types if isinstance(kind, type)]
+    images = [kind for kind in kinds if issubclass(kind, PILBase)]
+    if not images:
+        named = ", ".join(dict.fromkeys(kind.__name__ for kind in kinds)) or "nothing"
+        raise LearnerError(f"This {type(learn).__name__} reads {named} and no photos; {_ALLOWED}.")
+    if issubclass(images[-1], PILImageBW):
+        raise LearnerError(
+            "This Learner reads grey photos (PILImageBW); fastclf reads photos in colour, three channels. "
+            "Train with ImageBlock()."
+        )
+
+
+def _find_target(targets: Any) -> str:
+    """Return in words what is predicted, "" where it is one class a photo."""
+    steps = list(targets.tfms.fs)
+    if any(isinstance(step, MultiCategorize) or "MultiCategor" in type(step).__name__ for step in steps):
+        return "several classes a photo (MultiCategoryBlock)"
+    if any(isinstance(step, Categorize) for step in steps):
+        return ""
+    if any(isinstance(step, RegressionSetup) for step in steps):
+        return "numbers (RegressionBlock)"
+    kinds = {kind.__name__ for kind in targets.types if isinstance(kind, type)}
+    if any("Mask" in kind for kind in kinds):
+        return "a class a pixel (MaskBlock, segmentation)"
+    if any("Point" in kind or "BBox" in kind for kind in kinds):
+        return "places in the photo (PointBlock, BBoxBlock)"
+    return f"no classes ({', '.join(name_step(step) for step in steps) or 'nothing'})"

@@ -1,0 +1,25 @@
+"""An exported Learner is code: it is opened only when somebody says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import UsageProblem
+
+
+def check_trusted(path: Path, trust_pickle: bool) -> None:
+    """Refuse a file that is missing or not trusted, without opening it.
+
+    Raises
+    ------
+    UsageProblem
+        With the reason and the way on.
+    """
+    if not path.is_file():
+        raise UsageProblem(f"There is no file {path}. Name what `learn.export('export.pkl')` wrote.")
+    if not trust_pickle:
+        raise UsageProblem(
+            f"{path} was not opened. An exported Learner is a pickle, and a pickle runs whatever code its "
+            "maker put into it: open only a file of your own, or of somebody you trust, and say so with "
+            "--trust-pickle (from Python: trust_pickle=True)."
+        )

@@ -1,0 +1,449 @@
+"""Learners of the course's kinds, trained and exported by fastai itself, become bundles that answer alike."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import types
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from fastclf import ModelBundle, Predictor
+from fastclf.errors import LearnerError, PhotosError, RefitError, UsageProblem
+from fastclf.files import hash_file
+from fastclf.images import decode_photo
+from fastclf.metrics import compute_softmax
+from fastclf.refit import refit
+
+from ..conftest import run_fastclf
+from ..drawing import draw_scene
+from .exported import draw_course_photos, export, rewrite, train_briefly
+
+pytestmark = pytest.mark.slow
+
+QUICK: dict[str, Any] = {"bs": 8, "num_workers": 0, "valid_pct": 0.3, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def fv() -> Any:
+    from fastai.vision import all as fastai_vision
+
+    import fastclf.training  # noqa: F401
+
+    return fastai_vision
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_course_photos(tmp_path_factory.mktemp("course") / "photos")
+
+
+@pytest.fixture(scope="module")
+def plain(fv: Any, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The simplest Learner, trained, and the file that it was exported to."""
+    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(48), **QUICK)
+    learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
+    return types.SimpleNamespace(
+        learn=learn, file=export(learn, tmp_path_factory.mktemp("plain") / "export.pkl")
+    )
+
+
+def run_import(file: Path, out: Path, **options: Any) -> ModelBundle:
+    from fastclf.training import import_learner
+
+    return import_learner(file, out, trust_pickle=True, **options)
+
+
+def measure(learn: Any, bundle: ModelBundle, photos: Path, build: Any = Path) -> float:
+    """The largest difference of probabilities on the real photos, fastai's own way and fastclf's."""
+    files = sorted(p for p in photos.rglob("*") if p.is_file())[::2]
+    with learn.no_bar(), learn.no_logging():
+        dl = learn.dls.test_dl([build(f) for f in files], bs=5, num_workers=0)
+        expected = learn.get_preds(dl=dl)[0].numpy()
+    predictor = Predictor(bundle)
+    logits, features = predictor.run(predictor.preprocess.batch([decode_photo(f).image for f in files]))
+    weight, bias = bundle.head
+    assert np.abs(features @ weight.T + bias - logits).max() < 1e-3
+    assert np.ptp(expected, axis=0).max() > 0.01, "a Learner that says the same of all photos proves nothing"
+    return float(np.abs(compute_softmax(logits) - expected).max())
+
+
+def is_red(name: str) -> bool:
+    return name[0].isupper()
+
+
+def _squish(fv: Any, photos: Path) -> Any:
+    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(64, method="squish"), **QUICK)
+    return fv.vision_learner(dls, fv.resnet18, pretrained=False)
+
+
+def _crop(fv: Any, photos: Path) -> Any:
+    files = fv.get_image_files(photos)
+    dls = fv.ImageDataLoaders.from_name_func(photos, files, is_red, item_tfms=fv.Resize(48), **QUICK)
+    return fv.vision_learner(dls, "test_resnet", pretrained=False)
+
+
+def _pad(fv: Any, photos: Path) -> Any:
+    files = fv.get_image_files(photos)
+    labels = [{"red": 7, "green": 3, "blue": 12}[f.parent.name] for f in files]
+    resize = fv.Resize((40, 56), fv.ResizeMethod.Pad, pad_mode="zeros")
+    block = {"item_tfms": resize, "batch_tfms": [fv.Normalize.from_stats(*fv.imagenet_stats)]}
+    dls = fv.ImageDataLoaders.from_lists(photos, files, labels, y_block=fv.CategoryBlock, **block, **QUICK)
+    loss = fv.LabelSmoothingCrossEntropyFlat()
+    return fv.vision_learner(dls, "test_resnet", pretrained=False, loss_func=loss)
+
+
+def _bears(fv: Any, photos: Path) -> Any:
+    block = fv.DataBlock(
+        blocks=(fv.ImageBlock, fv.CategoryBlock),
+        get_items=fv.get_image_files,
+        splitter=fv.RandomSplitter(valid_pct=0.3, seed=42),
+        get_y=fv.parent_label,
+        item_tfms=fv.RandomResizedCrop(56, min_scale=0.5),
+        batch_tfms=fv.aug_transforms(),
+    )
+    dls = block.dataloaders(photos, bs=8, num_workers=0)
+    return fv.vision_learner(dls, fv.resnet18, pretrained=False, metrics=fv.error_rate)
+
+
+def _pets(fv: Any, photos: Path) -> Any:
+    block = fv.DataBlock(
+        blocks=(fv.ImageBlock, fv.CategoryBlock),
+        get_items=fv.get_image_files,
+        splitter=fv.RandomSplitter(seed=42),
+        get_y=fv.using_attr(fv.RegexLabeller(r"(.+)_\d+.(?:jpg|png)$"), "name"),
+        item_tfms=fv.Resize(100),
+        batch_tfms=[
+            *fv.aug_transforms(size=48, min_scale=0.75),
+            fv.Normalize.from_stats(*fv.imagenet_stats),
+        ],
+    )
+    return fv.vision_learner(block.dataloaders(photos, bs=8, num_workers=0), "test_resnet", pretrained=False)
+
+
+def _presized_down_a_lot(fv: Any, photos: Path) -> Any:
+    # fastai first averages areas where a batch shrinks to less than half
+    tfms = fv.aug_transforms(size=(32, 40), max_warp=0)
+    dls = fv.ImageDataLoaders.from_folder(
+        photos, item_tfms=fv.Resize((110, 120), method="squish"), batch_tfms=tfms, **QUICK
+    )
+    return fv.vision_learner(dls, "test_resnet", pretrained=False)
+
+
+def _one_layer(fv: Any, photos: Path) -> Any:
+    dls = fv.ImageDataLoaders.from_path_func(
+        photos, fv.get_image_files(photos), fv.parent_label, item_tfms=fv.Resize(48), **QUICK
+    )
+    return fv.vision_learner(dls, "test_resnet", pretrained=False, lin_ftrs=[], concat_pool=False)
+
+
+def _transformer(fv: Any, photos: Path) -> Any:
+    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(160), **QUICK)
+    return fv.vision_learner(dls, "test_vit", pretrained=False)
+
+
+def _whole_network(fv: Any, photos: Path) -> Any:
+    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(48), **QUICK)
+    return fv.Learner(dls, fv.xresnet18(n_out=3), loss_func=fv.nn.CrossEntropyLoss())
+
+
+KINDS = {
+    "squish": (_squish, ["blue", "green", "red"], ((3, 64, 64), (64, 64), "squish"), False),
+    "crop": (_crop, ["False", "True"], ((3, 48, 48), (48, 48), "crop"), False),
+    "pad": (_pad, ["3", "7", "12"], ((3, 40, 56), (40, 56), "pad"), False),
+    "bears": (_bears, ["blue", "green", "red"], ((3, 56, 56), (64, 64), "squish"), False),
+    "pets": (_pets, ["Red", "blue", "green"], ((3, 100, 100), (100, 100), "crop"), False),
+    "shrunk": (_presized_down_a_lot, ["blue", "green", "red"], ((3, 110, 120), (110, 120), "squish"), False),
+    "one layer": (_one_layer, ["blue", "green", "red"], ((3, 48, 48), (48, 48), "crop"), True),
+    "transformer": (_transformer, ["blue", "green", "red"], ((3, 160, 160), (160, 160), "crop"), False),
+    "xresnet": (_whole_network, ["blue", "green", "red"], ((3, 48, 48), (48, 48), "crop"), False),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
+    kind: str, fv: Any, photos: Path, tmp_path: Path, record_property: Any
+) -> None:
+    build, vocab, (input_size, resize_to, method), maps = KINDS[kind]
+    learn = train_briefly(build(fv, photos))
+    bundle = run_import(export(learn, tmp_path / "export.pkl"), tmp_path / "model")
+    assert bundle.vocab == vocab
+    preprocess = bundle.preprocess
+    assert (preprocess.input_size, preprocess.resize_to, preprocess.method) == (input_size, resize_to, method)
+    assert (preprocess.mean is None) == (kind not in ("pad", "pets"))
+    outputs = [o.name for o in Predictor(bundle).session.get_outputs()]
+    assert outputs == ["features", "logits", *(["maps"] if maps else [])]
+    assert bundle.manifest["parity"]["photos"] == 12
+    if kind == "xresnet":
+        # fastai itself shows raw numbers with a plain CrossEntropyLoss
+        learn.loss_func = fv.CrossEntropyLossFlat()
+    worst = max(measure(learn, bundle, photos), bundle.manifest["parity"]["largest_difference"])
+    print(f"largest difference, {kind}: {worst:.2g}")
+    assert worst <= 1e-3
+
+
+def test_the_bundle_says_what_is_known_and_claims_nothing_else(plain: Any, tmp_path: Path) -> None:
+    said: list[str] = []
+    bundle = run_import(plain.file, tmp_path / "model", title="Course", say=said.append)
+    manifest = bundle.manifest
+    assert manifest["metrics"] == {"train": None, "valid": None, "test": None}
+    assert (manifest["ood"], manifest["temperature"]) == (None, 1.0)
+    assert manifest["sealed_test"] == {"n": 0, "openings": []}
+    assert manifest["training"]["mode"] == "imported"
+    assert manifest["training"]["from"] == "export.pkl"
+    assert manifest["training"]["fastai"] == "2.8 or later"
+    assert manifest["training"]["python"] == f"3.{sys.version_info.minor}"
+    assert manifest["arch"] == "test_resnet"
+    assert manifest["files"]["export.pkl"] == hash_file(plain.file)
+    assert (bundle.title, bundle.read_photos(), bundle.example_files) == ("Course", [], [])
+    assert any("evaluate" in s and "not trained on" in s for s in said)
+
+
+def test_photos_are_compared_on_as_fastclf_reads_them(plain: Any, photos: Path, tmp_path: Path) -> None:
+    some = tmp_path / "some"
+    shutil.copytree(photos / "red", some / "deep" / "red")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    draw_scene("turned", (90, 60)).save(some / "turned.jpg", exif=exif)
+    (some / "broken.jpg").write_bytes(b"nothing")
+    said: list[str] = []
+    bundle = run_import(plain.file, tmp_path / "model", photos=some, say=said.append)
+    parity = bundle.manifest["parity"]
+    assert (parity["photos"], parity["of"], parity["turned"]) == (11, "photos of some", 1)
+    assert any("1 of these photos" in s for s in said)
+    with pytest.raises(PhotosError, match="no readable photo"):
+        (tmp_path / "none").mkdir()
+        run_import(plain.file, tmp_path / "other", photos=tmp_path / "none")
+
+
+def test_classes_can_be_given_other_names(plain: Any, tmp_path: Path) -> None:
+    bundle = run_import(plain.file, tmp_path / "model", class_names=["b", " g", "r"])
+    assert bundle.vocab == ["b", "g", "r"]
+    for names in (["b", "g"], ["b", "b", "r"], ["b", "g", ""]):
+        with pytest.raises(UsageProblem, match="3 different ones .* blue, green, red"):
+            run_import(plain.file, tmp_path / "other", class_names=names)
+
+
+def test_nothing_is_opened_without_the_flag(tmp_path: Path) -> None:
+    from fastclf.training import import_learner
+
+    marker = tmp_path / "ran"
+
+    class Harm:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (marker,))
+
+    for name, data in (("export.pkl", pickle.dumps(Harm())), ("zipped.pkl", None)):
+        file = tmp_path / name
+        if data is None:
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("archive/data.pkl", pickle.dumps(Harm()))
+                archive.writestr("archive/version", "3\n")
+        else:
+            file.write_bytes(data)
+        with pytest.raises(UsageProblem, match="runs whatever code its maker"):
+            import_learner(file, tmp_path / "model")
+        done = run_fastclf("import", file, "--out", tmp_path / "model", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "--trust-pickle" in done.stderr
+    assert not marker.exists()
+    assert not (tmp_path / "model").exists()
+    # and the trap is a real one
+    pickle.loads((tmp_path / "export.pkl").read_bytes())
+    assert marker.exists()
+
+
+def test_the_command_makes_a_model_that_predicts_and_evaluates(
+    plain: Any, photos: Path, tmp_path: Path
+) -> None:
+    done = run_fastclf(
+        "import", plain.file, "--trust-pickle", "--out", "m", "--class-names", "b,g,r", "--json", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["vocab"] == ["b", "g", "r"]
+    assert "answers like the Learner" in done.stderr
+    photo = photos / "red" / "Red_0.png"
+    answer = json.loads(run_fastclf("predict", "m", photo, "--json", cwd=tmp_path).stdout)
+    assert answer["label"] in ("b", "g", "r")
+    assert (answer["unfamiliar"], answer["ood_score"]) == (None, None)
+    shutil.copytree(photos, tmp_path / "p")
+    for old, new in (("blue", "b"), ("green", "g"), ("red", "r")):
+        (tmp_path / "p" / old).rename(tmp_path / "p" / new)
+    done = run_fastclf("evaluate", "m", "p", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["new"]["n"] == 30
+
+
+def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
+    plain: Any, photos: Path, tmp_path: Path
+) -> None:
+    bundle = run_import(plain.file, tmp_path / "model")
+    shutil.copytree(photos, tmp_path / "photos")
+    with pytest.raises(RefitError, match="nobody knows which photos it was trained on"):
+        refit(bundle.path, tmp_path / "photos")
+    assert not (tmp_path / "photos" / ".fastclf").exists()
+    from fastclf.ui.desk import CatalogDesk
+
+    assert "imported" in CatalogDesk(tmp_path / "photos", bundle.path).find_obstacle()
+
+
+class Reference:
+    """Pickles as the name of a function in the notebook, as fastai before 2.8 pickled functions."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x)
+
+    def __reduce__(self) -> str:
+        return "of_the_notebook"
+
+
+def _refer(monkeypatch: pytest.MonkeyPatch, function: Any) -> Reference:
+    reference = Reference(function)
+    monkeypatch.setattr(reference, "__module__", "__main__", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "of_the_notebook", reference, raising=False)
+    return reference
+
+
+@pytest.mark.parametrize("place", ["labels", "paths"])
+def test_functions_of_the_notebook_are_not_needed(
+    place: str, fv: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as notebook:
+        files = fv.get_image_files(photos)
+        if place == "labels":
+            reads = {"get_y": _refer(notebook, lambda f: f.name[0].isupper())}
+        else:
+            reads = {"get_x": _refer(notebook, lambda f: Path(f)), "get_y": fv.parent_label}
+        block = fv.DataBlock(blocks=(fv.ImageBlock, fv.CategoryBlock), item_tfms=fv.Resize(48), **reads)
+        dls = block.dataloaders(files, bs=8, num_workers=0)
+        learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
+        file = export(learn, tmp_path / "export.pkl")
+        assert b"c__main__\nof_the_notebook\n" in zipfile.ZipFile(file).read("export/data.pkl")
+    before = set(vars(sys.modules["__main__"]))
+    bundle = run_import(file, tmp_path / "model")
+    assert set(vars(sys.modules["__main__"])) == before
+    assert bundle.vocab == (["False", "True"] if place == "labels" else ["blue", "green", "red"])
+    assert measure(learn, bundle, photos) <= 1e-3
+
+
+def test_is_cat_of_a_notebook_works(photos: Path, tmp_path: Path) -> None:
+    """The course's first lesson, in a process of its own whose __main__ defines is_cat."""
+    script = (
+        "import sys; from pathlib import Path; from fastai.vision.all import *\n"
+        "def is_cat(x): return x[0].isupper()\n"
+        "dls = ImageDataLoaders.from_name_func('.', get_image_files(sys.argv[1]), valid_pct=0.2, seed=42,\n"
+        "    label_func=is_cat, item_tfms=Resize(32), bs=8, num_workers=0)\n"
+        "vision_learner(dls, 'test_resnet', pretrained=False).export(Path(sys.argv[2]))\n"
+    )
+    file = tmp_path / "export.pkl"
+    subprocess.run([sys.executable, "-c", script, photos, file], check=True, cwd=tmp_path)
+    assert run_import(file, tmp_path / "model", class_names=["dog", "cat"]).vocab == ["dog", "cat"]
+
+
+def test_a_learner_of_an_older_fastai_opens(
+    fv: Any, photos: Path, plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # before 2.8, transforms lived in fastcore.transform and found their functions by a TypeDispatch
+    dispatch = types.ModuleType("fastcore.dispatch")
+    for name in ("TypeDispatch", "_TypeDict"):
+        setattr(dispatch, name, type(name, (), {"__module__": "fastcore.dispatch", "__qualname__": name}))
+
+    def build(function: Any, kind: type) -> Any:
+        def table(key: type, value: Any) -> Any:
+            made = dispatch._TypeDict()
+            made.d, made.cache = {key: value}, {}
+            return made
+
+        made = dispatch.TypeDispatch()
+        made.funcs, made.bases = table(kind, table(object, function)), []
+        return made
+
+    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(48), **QUICK)
+    learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
+    file = export(learn, tmp_path / "new.pkl")
+    again = pickle.loads  # the original stays as it is: what is changed is a copy
+    del again
+    with monkeypatch.context() as old:
+        old.setitem(sys.modules, "fastcore.dispatch", dispatch)
+        opened = fv.load_learner(file)
+        pipeline = opened.dls.tls[0].tfms
+        transform = next(t for t in pipeline.fs if "encodes" in vars(t))
+        transform.encodes = build(fv.PILImage.create, object)
+        export(opened, tmp_path / "dispatch.pkl")
+    changes = {b"cfasttransform.transform\nPipeline\n": b"cfastcore.transform\nPipeline\n"}
+    rewritten = rewrite(tmp_path / "dispatch.pkl", changes, tmp_path / "export.pkl")
+    bundle = run_import(rewritten, tmp_path / "model")
+    assert measure(learn, bundle, photos) <= 1e-3
+
+
+def test_learners_of_other_machines_open(plain: Any, photos: Path, tmp_path: Path) -> None:
+    windows = {b"cpathlib\nPosixPath\n": b"cpathlib\nWindowsPath\n"}
+    graphics = {b"X\x03\x00\x00\x00cpu": b"X\x06\x00\x00\x00cuda:0"}
+    for number, changes in enumerate((windows, graphics)):
+        file = rewrite(plain.file, changes, tmp_path / f"export{number}.pkl")
+        bundle = run_import(file, tmp_path / "model")
+        assert measure(plain.learn, bundle, photos) <= 1e-3
+
+
+def test_another_python_is_named_before_its_code_runs(plain: Any, tmp_path: Path) -> None:
+    here = f"python3.{sys.version_info.minor}/site-packages".encode()
+    other = here.replace(f"3.{sys.version_info.minor}".encode(), b"3.99")
+    file = rewrite(plain.file, {here: other}, tmp_path / "export.pkl")
+    with pytest.raises(LearnerError, match=r"exported on Python 3\.99, and this is Python 3\.\d+"):
+        run_import(file, tmp_path / "model")
+
+
+def test_a_missing_package_is_named(plain: Any, tmp_path: Path) -> None:
+    file = rewrite(plain.file, {b"ctimm.models.resnet\n": b"ctimx.models.resnet\n"}, tmp_path / "export.pkl")
+    with pytest.raises(LearnerError, match="timx is not installed"):
+        run_import(file, tmp_path / "model")
+    file = rewrite(plain.file, {b"\nAdaptiveConcatPool2d\n": b"\nAdaptiveConcatPool9d\n"}, file)
+    with pytest.raises(LearnerError, match=r"fastai.layers.AdaptiveConcatPool9d, which the installed fastai"):
+        run_import(file, tmp_path / "model")
+
+
+def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp_path: Path) -> None:
+    import torch
+
+    whole = plain.file.read_bytes()
+    files = {
+        "empty.pkl": (b"", "is empty"),
+        "text.pkl": (b"hello", "is no pickle"),
+        "cut.pkl": (whole[: len(whole) // 2], "cut off"),
+        "plain.pkl": (pickle.dumps([1, 2]), "does not open|holds a list"),
+    }
+    for name, (data, words) in files.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(LearnerError, match=words):
+            run_import(tmp_path / name, tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "zip.pkl", "w") as archive:
+        archive.writestr("a.txt", "hello")
+    with pytest.raises(LearnerError, match="not one that `learn.export` writes"):
+        run_import(tmp_path / "zip.pkl", tmp_path / "model")
+    torch.save(plain.learn.model.state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(LearnerError, match="holds a OrderedDict and no Learner"):
+        run_import(tmp_path / "weights.pth", tmp_path / "model")
+    with pytest.raises(UsageProblem, match="There is no file"):
+        run_import(tmp_path / "nowhere.pkl", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_is_not_replaced_by_its_own_export(plain: Any, tmp_path: Path) -> None:
+    bundle = run_import(plain.file, tmp_path / "model")
+    with pytest.raises(UsageProblem, match="--out"):
+        run_import(bundle.path / "export.pkl", bundle.path)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "a.tex").write_text("years")
+    with pytest.raises(UsageProblem, match="other things"):
+        run_import(plain.file, tmp_path / "thesis")
