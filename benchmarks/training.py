@@ -149,7 +149,7 @@ def measure_predict(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     words = f"one photo of {bench.words}, ms"
     return [
         Line(f"{words}; learn.predict", took["predictor"], took["fastai"], at_most=0.5),
-        Line("... ; decoding, resizing, a bare run, same options", took["predictor"], took["floor"], at_most=1.2),
+        Line("... ; decoding and a bare run, same options", took["predictor"], took["floor"], at_most=1.2),
         Line("... ; the same with ONNX Runtime's own options", took["predictor"], took["optimised"]),
     ]  # fmt: skip
 

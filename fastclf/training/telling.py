@@ -40,8 +40,8 @@ def tell_fit(fitted: Fitted, limit: float | None, say: Callable[[str], None]) ->
     """
     if fitted.best_epoch is None and not fitted.epochs:
         raise UsageProblem(
-            f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no model. Give "
-            "more time, a smaller --size, another --arch or --mode head."
+            f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no model. "
+            "Give more time, a smaller --size, another --arch or --mode head."
         )
     if fitted.best_epoch is None:
         raise UsageProblem(
