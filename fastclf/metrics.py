@@ -141,7 +141,7 @@ def compute_metrics(
         "n": n,
         "accuracy": right / n,
         "accuracy_interval": [low, high],
-        "error_rate": 1 - right / n,
+        "error_rate": (n - right) / n,
         "error_interval": [1 - high, 1 - low],
         "loss": compute_log_loss(pred_probs, targets),
         "ece": compute_ece(pred_probs, targets),

@@ -44,7 +44,9 @@ def compute_ece(pred_probs: Array, targets: Array, bins: int = BINS) -> float:
     return float(sum(abs(confidence - right) * n for confidence, right, n in curve) / len(targets))
 
 
-def compute_reliability(pred_probs: Array, targets: Array, bins: int = BINS) -> list[tuple[float, float, int]]:
+def compute_reliability(
+    pred_probs: Array, targets: Array, bins: int = BINS
+) -> list[tuple[float, float, int]]:
     """Return (mean confidence, share that is right, number of photos) of each bin that holds photos.
 
     Parameters
