@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from .reliability import wilson_interval
+
 _WIDTH, _HEIGHT = 360, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 18, 12, 40
 _ROW = 22
-_NAME_WIDTH = 112
+_CHARACTER = 7.2
 _INK, _SOFT, _LINE = "var(--ink, #1c2430)", "var(--soft, #566172)", "var(--line, #d5dbe3)"
 COLOURS = ("var(--accent, #1f5fbf)", "var(--warn, #8a4b00)")
 # the second of two series must be told apart without colour too
@@ -19,7 +21,7 @@ Line = Sequence[tuple[float, float]]
 
 
 def draw_reliability(calibrated: Sequence[Sequence[float]], raw: Sequence[Sequence[float]] | None) -> str:
-    """Return stated probability against the share that is right; a dot's area grows with its photos.
+    """Return stated probability against the share that is right, in bins; larger dots are more photos.
 
     Parameters
     ----------
@@ -28,14 +30,16 @@ def draw_reliability(calibrated: Sequence[Sequence[float]], raw: Sequence[Sequen
     """
     plane = _Plane((0, 1), (0, 1), "stated probability", "share that is right", percent=(True, True))
     plane.add_line([(0, 0), (1, 1)], _SOFT, ' stroke-dasharray="2 4"')
+    for x, y, n in calibrated:
+        low, high = wilson_interval(round(y * n), round(n))
+        plane.add_line([(x, low), (x, high)], COLOURS[0])
     series = [("after scaling", calibrated), *([("before scaling", raw)] if raw else [])]
-    for (name, points), colour, dash in reversed(list(zip(series, COLOURS, _DASHES, strict=False))):
+    for (name, points), colour, hollow in zip(series, COLOURS, (False, True), strict=False):
         most = max(n for _, _, n in points)
-        plane.add_line([(x, y) for x, y, _ in points], colour, dash)
         for x, y, n in points:
             words = f"{name}: stated {x:.0%}, right {y:.0%}, n = {n:.0f}"
-            plane.add_dot(x, y, 2.5 + 5 * math.sqrt(n / most), colour, words, hollow=bool(dash))
-    plane.add_legend([name for name, _ in series])
+            plane.add_dot(x, y, 2.5 + 5 * math.sqrt(n / most), colour, words, hollow=hollow)
+    plane.add_legend([name for name, _ in series], dots=True)
     return plane.render("Reliability: stated probability against the share that is right")
 
 
@@ -85,7 +89,8 @@ def draw_lines(title: str, series: Mapping[str, Line], *, y_label: str, percent:
         for x, y in points:
             words = f"{name}, epoch {x:.0f}: {_write(y, percent)}"
             plane.add_dot(x, y, 2.5, colour, words, hollow=bool(dash))
-    plane.add_legend(list(series))
+    if len(series) > 1:
+        plane.add_legend(list(series))
     return plane.render(title)
 
 
@@ -100,7 +105,9 @@ def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]]
         (name, share, lower end, upper end, n).
     """
     height = _TOP + _ROW * len(rows) + 22
-    left, right = _NAME_WIDTH + 8, _WIDTH - 54
+    names = [_shorten(row[0]) for row in rows]
+    names_end = 8 + _CHARACTER * max(map(len, names), default=0)
+    left, right = names_end + 10, _WIDTH - 66
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
         x = left + tick * (right - left)
@@ -111,7 +118,7 @@ def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]]
         words = f"{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n}"
         ends = [left + value * (right - left) for value in (low, high, share)]
         parts.append(
-            f"<g><title>{escape(words)}</title>{_text(_NAME_WIDTH, y + 4, _shorten(name), 'end', _INK)}"
+            f"<g><title>{escape(words)}</title>{_text(names_end, y + 4, names[i], 'end', _INK)}"
             f"{_line(ends[0], y, ends[1], y, COLOURS[0], 2)}{_dot(ends[2], y, 4, COLOURS[0])}"
             f"{_text(_WIDTH, y + 4, f'n = {n}', 'end')}</g>"
         )
@@ -143,7 +150,7 @@ class _Plane:
         middle = (_TOP + _HEIGHT - _BOTTOM) / 2
         self._parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, x_label, "middle"))
         self._parts.append(
-            f'<g transform="translate(10 {middle:.0f}) rotate(-90)">{_text(0, 0, y_label, "middle")}</g>'
+            f'<g transform="translate(12 {middle:.0f}) rotate(-90)">{_text(0, 0, y_label, "middle")}</g>'
         )
 
     def add_line(self, points: Line, colour: str, dash: str = "") -> None:
@@ -157,14 +164,16 @@ class _Plane:
     ) -> None:
         self._parts.append(_dot(*self._place(x, y), radius, colour, words, hollow=hollow))
 
-    def add_legend(self, names: Sequence[str]) -> None:
-        """Name the lines in a row above the chart's bottom."""
+    def add_legend(self, names: Sequence[str], *, dots: bool = False) -> None:
+        """Name the lines, or the dots, in a row below the chart."""
         for i, (name, colour, dash) in enumerate(zip(names, COLOURS, _DASHES, strict=False)):
             x, y = _LEFT + 8 + 130 * i, _HEIGHT + 8
-            self._parts.append(
-                f'<line x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}" style="stroke:{colour}" stroke-width="2"'
-                f"{dash}/>{_text(x + 27, y + 4, name, 'start', _INK)}"
-            )
+            self._parts.append(_text(x + 27, y + 4, name, "start", _INK))
+            if dots:
+                self._parts.append(_dot(x + 14, y, 5, colour, name, hollow=bool(dash)))
+                continue
+            places = f'x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}"'
+            self._parts.append(f'<line {places} style="stroke:{colour}" stroke-width="2"{dash}/>')
 
     def render(self, title: str) -> str:
         return _svg(title, _HEIGHT + 18, "".join(self._parts))
@@ -214,7 +223,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float 
 
 
 def _dot(x: float, y: float, radius: float, colour: str, words: str = "", *, hollow: bool = False) -> str:
-    fill = "var(--paper, #fff)" if hollow else colour
+    fill = "none" if hollow else colour
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" style="fill:{fill};stroke:{colour}" '
         f'stroke-width="1.5"><title>{escape(words)}</title></circle>'

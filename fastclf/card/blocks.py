@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,19 @@ def share_of(share: float, interval: Sequence[float] | None, n: int) -> str:
 def number(value: float | None, digits: int = 4) -> str:
     """Write a number; what was not measured is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def moment(time: object) -> str:
+    """Write a time of the record, to the minute.
+
+    Examples
+    --------
+    >>> moment("2026-01-02T03:04:05+00:00")
+    '2026-01-02 03:04 UTC'
+    """
+    text = clean(time)
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\+00:00|Z)", text)
+    return f"{found[1]} {found[2]} UTC" if found else text
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -16,6 +16,7 @@ from .blocks import (
     clean,
     count,
     judged_parts,
+    moment,
     name_list,
     number,
     percent,
@@ -199,7 +200,7 @@ def describe_licences(manifest: dict[str, Any]) -> Section:
     """Give the licences of weights and photos, as they are on record."""
     licences = manifest.get("licences") or {}
     rows = [[kind, clean(licences.get(kind) or "not recorded")] for kind in ("weights", "photos")]
-    return Section("Licences", [Table("Licences", ["of", "licence"], rows)])
+    return Section("Licences", [Table("On record", ["of", "licence"], rows)])
 
 
 def describe_refits(manifest: dict[str, Any]) -> list[Section]:
@@ -208,7 +209,7 @@ def describe_refits(manifest: dict[str, Any]) -> list[Section]:
     if not refits:
         return []
     rows = [
-        [clean(r.get("time", "–")), clean(r.get("n_train", "–")), clean(r.get("edits", "–"))] for r in refits
+        [moment(r.get("time", "–")), clean(r.get("n_train", "–")), clean(r.get("edits", "–"))] for r in refits
     ]
     words = (
         "After its training, the last layer was fitted anew on corrected labels; all figures are of today."

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 from .blocks import Block, Chart, Confusion, Items, Section, Table, Text
 from .sections import build_origin, build_sections, build_title
+
+_NUMBER = re.compile(r"[\d–][\d.]*( %| of \d+)?( UTC)?")
 
 
 def build_card_html(manifest: dict[str, Any]) -> str:
@@ -33,54 +37,59 @@ def build_card_html(manifest: dict[str, Any]) -> str:
 
 
 def _render_section(section: Section) -> str:
-    """Return a section; charts that follow each other stand side by side where there is room."""
-    parts: list[str] = []
-    charts: list[str] = []
-    for block in section.blocks:
-        if isinstance(block, Chart):
-            charts.append(_render_block(block))
-            continue
-        parts += _join_charts(charts)
-        charts = []
-        parts.append(_render_block(block))
-    parts += _join_charts(charts)
-    return f"<section><h2>{escape(section.title)}</h2>{''.join(parts)}</section>\n"
+    """Return a section; charts that follow each other stand side by side where there is room, tables too."""
+    parts = []
+    for kind, blocks in groupby(section.blocks, _name_row):
+        rendered = "".join(_render_block(block) for block in blocks)
+        parts.append(f'<div class="{kind}">{rendered}</div>' if kind else rendered)
+    return f"<section><h2>{_text(section.title)}</h2>{''.join(parts)}</section>\n"
 
 
-def _join_charts(charts: Sequence[str]) -> list[str]:
-    return [f'<div class="charts">{"".join(charts)}</div>'] if charts else []
+def _name_row(block: Block) -> str:
+    return "charts" if isinstance(block, Chart) else "" if isinstance(block, Text | Items) else "tables"
+
+
+def _text(text: str) -> str:
+    """Escape a text; a number and its sign stay on one line."""
+    return escape(text).replace(" %", "&nbsp;%").replace(" = ", "&nbsp;=&nbsp;")
 
 
 def _render_block(block: Block) -> str:
     match block:
         case Text():
-            return f"<p>{escape(block.text)}</p>"
+            return f"<p>{_text(block.text)}</p>"
         case Items():
-            return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in block.items)}</ul>"
+            return f"<ul>{''.join(f'<li>{_text(item)}</li>' for item in block.items)}</ul>"
         case Table():
             return _render_table(block)
         case Confusion():
             return _render_confusion(block)
         case Chart():
-            return f"<figure>{block.svg}<figcaption>{escape(block.title)}</figcaption></figure>"
+            return f"<figure>{block.svg}<figcaption>{_text(block.title)}</figcaption></figure>"
 
 
 def _render_table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in row)}</tr>" for row in table.rows)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.header)
+    rows = "".join(f"<tr>{''.join(map(_render_cell, row))}</tr>" for row in table.rows)
     return _wrap(table.title, f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", "")
+
+
+def _render_cell(text: str) -> str:
+    kind = ' class="number"' if _NUMBER.fullmatch(text) else ""
+    return f"<td{kind}>{_text(text)}</td>"
 
 
 def _render_confusion(block: Confusion) -> str:
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in block.vocab)
     rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{_render_counts(block.vocab, i, counts)}</tr>'
+        f'<tr><th scope="row" title="{escape(name)}"><span>{escape(name)}</span></th>{_render_counts(block.vocab, i, counts)}</tr>'
         for i, (name, counts) in enumerate(zip(block.vocab, block.matrix, strict=True))
     )
     body = (
         f'<thead><tr><th scope="col" class="corner">is / called</th>{head}</tr></thead><tbody>{rows}</tbody>'
     )
-    return _wrap(block.title, body, "confusion")
+    short = all(len(name) <= 3 for name in block.vocab)
+    return _wrap(block.title, body, "confusion" if short else "confusion turned")
 
 
 def _render_counts(vocab: Sequence[str], row: int, counts: Sequence[int]) -> str:
@@ -98,6 +107,7 @@ def _wrap(title: str, rows: str, kind: str) -> str:
     # the frame scrolls by itself where the page is narrow, and the keyboard can reach it
     name = escape(title, quote=True)
     return (
+        f'<div class="table"><p class="caption">{_text(title)}</p>'
         f'<div class="frame" role="region" aria-label="{name}" tabindex="0">'
-        f'<table class="{kind}"><caption>{name}</caption>{rows}</table></div>'
+        f'<table class="{kind}" aria-label="{name}">{rows}</table></div></div>'
     )

@@ -14,6 +14,7 @@ from .blocks import (
     clean,
     count,
     judged_parts,
+    moment,
     number,
     percent,
     share_of,
@@ -59,7 +60,7 @@ def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
         words = f"The sealed test set ({count(n, 'photo')}) has not been opened, so no figure is based on it."
         return [Text(words)]
     inherited = sum(bool(o.get("inherited")) for o in openings)
-    words = f"The sealed test set ({count(n, 'photo')}) was opened {count(len(openings), 'time')}."
+    words = f"The sealed test set ({count(n, 'photo')}) was opened {_write_times(len(openings))}."
     if inherited:
         words += f" {inherited} of these by an earlier model: its test photos were no secret to this one."
     if len(openings) > 1:
@@ -68,12 +69,16 @@ def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
     return [Text(words), Table("Openings of the test set", ["when", "by", "n", "accuracy"], rows)]
 
 
+def _write_times(n: int) -> str:
+    return {1: "once", 2: "twice"}.get(n, f"{n} times")
+
+
 def _describe_opening(opening: dict[str, Any]) -> list[str]:
     m = opening.get("metrics") or opening
     n, accuracy = m.get("n", opening.get("n")), m.get("accuracy")
     by = clean(opening.get("model", "an earlier model")) if opening.get("inherited") else "this model"
     return [
-        clean(opening.get("time", "–")),
+        moment(opening.get("time", "–")),
         by,
         "–" if n is None else str(n),
         "–" if accuracy is None else percent(accuracy),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .blocks import Section, clean
+from .blocks import Section, clean, moment
 from .facts import describe_data, describe_licences, describe_purpose, describe_refits, describe_training
 from .failures import describe_failures
 from .judged import describe_quality, describe_sureness
@@ -31,5 +31,5 @@ def build_title(manifest: dict[str, Any]) -> str:
 
 def build_origin(manifest: dict[str, Any]) -> str:
     """Return the line below the heading: when it was made, and that all figures are the manifest's."""
-    created = clean(manifest.get("created") or "at an unknown time")
+    created = moment(manifest.get("created") or "at an unknown time")
     return f"Model card. Made {created}; every figure is from the model's bundle.json."
