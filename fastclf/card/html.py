@@ -82,7 +82,8 @@ def _render_cell(text: str) -> str:
 def _render_confusion(block: Confusion) -> str:
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in block.vocab)
     rows = "".join(
-        f'<tr><th scope="row" title="{escape(name)}"><span>{escape(name)}</span></th>{_render_counts(block.vocab, i, counts)}</tr>'
+        f'<tr><th scope="row" title="{escape(name)}"><span>{escape(name)}</span></th>'
+        f"{_render_counts(block.vocab, i, counts)}</tr>"
         for i, (name, counts) in enumerate(zip(block.vocab, block.matrix, strict=True))
     )
     body = (

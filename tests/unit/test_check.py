@@ -178,7 +178,7 @@ def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path,
         rows = [
             PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
         ]
-        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
+        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows, judged=True))
         found = examine(catalog, bundle)
         assert found.features.out_of_sample is False
         assert "trained on these labels" in " ".join(found.notes)
