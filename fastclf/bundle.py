@@ -208,7 +208,7 @@ class ModelBundle:
             manifest["metrics"]["test"] = metrics
             if false_alarms and manifest.get("ood"):
                 manifest["ood"]["test_false_alarms"] = false_alarms
-        return ModelBundle(self.path, save_manifest(self.path, manifest))
+        return self._save(manifest)
 
     def record_foreign(self, entry: dict[str, Any]) -> ModelBundle:
         """Note in manifest and card how foreign photos were told; returns the new state.
@@ -229,7 +229,18 @@ class ModelBundle:
             raise BundleError(f"The model {self.path} does not tell unfamiliar photos. Train again.")
         others = [e for e in manifest["ood"].get("against", []) if e["name"] != entry["name"]]
         manifest["ood"]["against"] = [*others, {**entry, "time": utc_now()}]
-        return ModelBundle(self.path, save_manifest(self.path, manifest))
+        return self._save(manifest)
+
+    def _save(self, manifest: dict[str, Any]) -> ModelBundle:
+        try:
+            return ModelBundle(self.path, save_manifest(self.path, manifest))
+        except OSError:
+            raise
+        except _DAMAGE as e:
+            raise BundleError(
+                f"The model {self.path} has figures in {MANIFEST} that no card can be made of ({e}). "
+                "Train again."
+            ) from None
 
     def _check_detector(self) -> None:
         detector, ood = self.detector, self.manifest.get("ood") or {}
