@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..reliability import wilson_interval
+
 # Characters that end a line or turn the reading direction have no place in a title or a class's name.
 _UNWANTED = {
     **dict.fromkeys([*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], " ")
@@ -162,3 +164,9 @@ def judged_parts(manifest: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     metrics = manifest.get("metrics") or {}
     named = (("validation photos", metrics.get("valid")), ("sealed test photos", metrics.get("test")))
     return [(words, m) for words, m in named if m and m.get("n") and "accuracy" in m]
+
+
+def error_interval(m: dict[str, Any]) -> tuple[float, float]:
+    """Return the 95 % interval of the error rate, from what is on record."""
+    low, high = m.get("accuracy_interval") or wilson_interval(round(m["accuracy"] * m["n"]), m["n"])
+    return 1 - high, 1 - low

@@ -15,6 +15,7 @@ from .blocks import (
     Text,
     clean,
     count,
+    error_interval,
     judged_parts,
     moment,
     name_list,
@@ -49,7 +50,7 @@ def _find_limits(manifest: dict[str, Any]) -> Iterator[str]:
         yield "anything that matters, before it has been judged: nothing is known of its errors"
         return
     words, m = parts[-1]
-    high = 1 - m["accuracy_interval"][0]
+    high = error_interval(m)[1]
     yield (
         f"uses in which one wrong answer in {max(1, round(1 / high))} is too many: the error rate may be up "
         f"to {percent(high)}, going by the {words}"

@@ -13,6 +13,7 @@ from .blocks import (
     Text,
     clean,
     count,
+    error_interval,
     judged_parts,
     moment,
     number,
@@ -45,7 +46,7 @@ def describe_quality(manifest: dict[str, Any]) -> Section:
 
 
 def _describe_part(words: str, m: dict[str, Any]) -> list[str]:
-    low, high = m.get("error_interval") or [1 - end for end in reversed(m["accuracy_interval"])]
+    low, high = error_interval(m)
     interval = f"{percent(low)} to {percent(high)}"
     error = m.get("error_rate", 1 - m["accuracy"])
     return [words, str(m["n"]), percent(error), interval, number(m.get("loss")), number(m.get("ece"))]
