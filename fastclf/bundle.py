@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .card import CARD_FILES, mend_card, save_manifest
 from .errors import BundleError
 from .files import csv_bytes, hash_file, recover_folder, utc_now, write_atomic
-from .manifest import MANIFEST, check_manifest, read_manifest, write_manifest
+from .manifest import MANIFEST, check_manifest, read_manifest
 from .ood import KnnDetector
 from .preprocess import Preprocess
 
@@ -27,6 +28,10 @@ _DAMAGE = (
     EOFError, zipfile.BadZipFile, zlib.error, csv.Error,
 )  # fmt: skip
 _PHOTO_COLUMNS = ("sha256", "label", "group", "split")
+# What an opening of the test set keeps for good; the whole of the first look is in the metrics.
+_BRIEF_METRICS = (
+    "n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ class ModelBundle:
             return [PhotoRow(*(row[c] for c in _PHOTO_COLUMNS)) for row in rows]
 
     def verify_files(self) -> None:
-        """Compare every file's hash with the manifest's.
+        """Compare every file's hash with the manifest's; the card is made anew where it is not of today.
 
         Raises
         ------
@@ -167,6 +172,8 @@ class ModelBundle:
             On the first file that is missing or differs.
         """
         for name, expected in self.manifest["files"].items():
+            if name in CARD_FILES:
+                continue  # it follows from the manifest, and a kill may have come before it was written
             file = self.path / name
             if not file.is_file():
                 raise BundleError(
@@ -177,23 +184,63 @@ class ModelBundle:
                     f"The model {self.path} is not as it was written: {name} differs from the hash in "
                     f"{MANIFEST}. Copy the folder again, or train again."
                 )
+        mend_card(self.path, self.manifest)
 
-    def record_opening(self, opening: dict[str, Any]) -> ModelBundle:
-        """Note in the manifest that the sealed test set was opened; returns the new state.
+    def record_opening(
+        self, opening: dict[str, Any], false_alarms: dict[str, Any] | None = None
+    ) -> ModelBundle:
+        """Note in manifest and card that the sealed test set was opened; returns the new state.
 
         Parameters
         ----------
         opening
             JSON values: the metrics found and what was looked at. The time is added here.
+        false_alarms
+            ``n``, ``rate`` and ``interval``: how many of the test photos are called unfamiliar.
         """
         manifest = json.loads(json.dumps(self.manifest))
-        manifest["sealed_test"]["openings"].append({"time": utc_now(), **opening})
+        metrics = opening["metrics"]
+        brief = {key: metrics[key] for key in _BRIEF_METRICS if key in metrics}
+        manifest["sealed_test"]["openings"].append({"time": utc_now(), **opening, "metrics": brief})
         # a part of the test photos, or a second look at them, does not replace the first look at all of them
         known = manifest["metrics"].get("test")
-        if not known or known["n"] < opening["metrics"]["n"]:
-            manifest["metrics"]["test"] = opening["metrics"]
-        write_manifest(self.path, manifest)
-        return ModelBundle(self.path, manifest)
+        if not known or known["n"] < metrics["n"]:
+            manifest["metrics"]["test"] = metrics
+            if false_alarms and manifest.get("ood"):
+                manifest["ood"]["test_false_alarms"] = false_alarms
+        return self._save(manifest)
+
+    def record_foreign(self, entry: dict[str, Any]) -> ModelBundle:
+        """Note in manifest and card how foreign photos were told; returns the new state.
+
+        Parameters
+        ----------
+        entry
+            JSON values with ``name``, ``n``, ``auroc``, ``flagged``, ``flagged_interval``, ``inside`` and
+            ``n_inside``; an earlier entry of that name gives way. The time is added here.
+
+        Raises
+        ------
+        BundleError
+            If the model has nothing that tells unfamiliar photos.
+        """
+        manifest = json.loads(json.dumps(self.manifest))
+        if not manifest.get("ood"):
+            raise BundleError(f"The model {self.path} does not tell unfamiliar photos. Train again.")
+        others = [e for e in manifest["ood"].get("against", []) if e["name"] != entry["name"]]
+        manifest["ood"]["against"] = [*others, {**entry, "time": utc_now()}]
+        return self._save(manifest)
+
+    def _save(self, manifest: dict[str, Any]) -> ModelBundle:
+        try:
+            return ModelBundle(self.path, save_manifest(self.path, manifest))
+        except OSError:
+            raise
+        except _DAMAGE as e:
+            raise BundleError(
+                f"The model {self.path} has figures in {MANIFEST} that no card can be made of ({e}). "
+                "Train again."
+            ) from None
 
     def _check_detector(self) -> None:
         detector, ood = self.detector, self.manifest.get("ood") or {}

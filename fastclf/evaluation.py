@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from .assessment import Assessment
 from .bundle import ModelBundle
-from .catalog import Catalog
+from .catalog import Catalog, NearPair, find_pairs_across
 from .errors import PhotosError
-from .images import MAX_FOLDER_BYTES, decode_photo
-from .metrics import compute_confusion, compute_metrics, compute_softmax
+from .foreign import ForeignPhotos, find_foreign
 from .photos import Photo, PhotoSet, Progress
-from .predictor import Predictor
 from .splits import TEST, TRAIN, VALID
 
 NEW = "new"
-_BATCH = 16
+_MOST_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,16 @@ class Evaluation:
         How many photos of the folder belong to the test set and were not looked at.
     failures
         (file, reason) of what could not be judged.
+    top_losses
+        By part: the photos with the largest losses, each with ``file``, ``label``, ``answer``, ``loss``
+        (nats) and ``probability`` (of the answer).
+    near_duplicates_across
+        ``n`` pairs of photos that nearly agree and stand in different splits; at most ten as ``examples``,
+        each with ``files`` and ``splits``.
+    history
+        The training's record of every epoch.
+    foreign
+        How well foreign photos were told, if there were any; see `ModelBundle.record_foreign`.
     """
 
     metrics: dict[str, dict[str, Any]]
@@ -46,6 +52,10 @@ class Evaluation:
     vocab: list[str]
     sealed: int
     failures: list[tuple[str, str]]
+    top_losses: dict[str, list[dict[str, Any]]]
+    near_duplicates_across: dict[str, Any]
+    history: list[dict[str, Any]]
+    foreign: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -56,6 +66,10 @@ class Evaluation:
             "confusion": self.confusion,
             "sealed": self.sealed,
             "failures": failures,
+            "top_losses": self.top_losses,
+            "near_duplicates_across": self.near_duplicates_across,
+            "history": self.history,
+            "foreign": self.foreign,
         }
 
 
@@ -64,6 +78,7 @@ def evaluate(
     folder: str | Path,
     *,
     open_test_set: bool = False,
+    foreign: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Judge a bundle on a folder of labelled photos, by their labels of today.
@@ -80,49 +95,82 @@ def evaluate(
         One sub-folder a class.
     open_test_set
         Whether to open the sealed test set.
+    foreign
+        A folder with photos of something else; how well these are told is written into the bundle.
     progress
         Called with (done, all) while photos are read.
 
     Raises
     ------
     PhotosError
-        If the folder holds no photo to judge on.
+        If the folder holds no photo to judge on, or `foreign` none to compare with.
+    UsageProblem
+        If the bundle has nothing that tells foreign photos.
     """
+    strangers = None if foreign is None else find_foreign(bundle, foreign)
     with Catalog(folder) as catalog:
         catalog.scan(progress)
         scanned = catalog.photos()
-        near = {(p.a, p.b) for p in catalog.find_near_pairs().pairs}
-        parts = _sort_photos(bundle, scanned, near)
-        failures = list(scanned.failures)
-        failures += [
-            (p.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]
-        ]
+        near = catalog.find_near_pairs().pairs
+        parts = _sort_photos(bundle, scanned, {(p.a, p.b) for p in near})
         wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
-        if not wanted:
-            raise PhotosError(
-                f"{folder} holds no photo to judge on: {len(parts[TRAIN])} training photos, "
-                f"{len(parts[TEST])} sealed test photos (--open-test-set opens them)."
-            )
-        metrics, confusion = {}, {}
-        with Predictor(bundle) as predictor:
-            for part in wanted:
-                metrics[part], confusion[part] = _judge(predictor, parts[part])
-        if TEST in metrics:
-            _record_opening(bundle, catalog, parts[TEST], metrics[TEST])
-    sealed = 0 if open_test_set else len(parts[TEST])
-    return Evaluation(metrics, confusion, bundle.vocab, sealed, failures)
-
-
-def _record_opening(
-    bundle: ModelBundle, catalog: Catalog, photos: Sequence[Photo], metrics: dict[str, Any]
-) -> None:
-    """Record in the bundle and beside the photos that the test set was looked at."""
-    name = catalog.folder.resolve().name
-    bundle.record_opening({"folder": name, "metrics": metrics})
-    model = f"{bundle.title} ({bundle.manifest['arch']}, {bundle.manifest['created']})"
-    catalog.record_opening(
-        model, [p.sha256 for p in photos], {"folder": name, "accuracy": metrics["accuracy"]}
+        _check_wanted(wanted, parts, Path(folder), strangers)
+        run = Assessment(bundle, {part: parts[part] for part in wanted})
+        if TEST in run.metrics:
+            run.bundle = _record_opening(run, catalog)
+        if strangers is not None:
+            run.judge_strangers(strangers, progress)
+    unknown = [(p.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]]
+    return Evaluation(
+        run.metrics,
+        run.confusion,
+        bundle.vocab,
+        0 if open_test_set else len(parts[TEST]),
+        [*scanned.failures, *unknown, *run.failures],
+        run.top_losses,
+        _count_across(bundle, scanned, near),
+        list(bundle.manifest["training"].get("epochs") or []),
+        run.foreign,
     )
+
+
+def _check_wanted(
+    wanted: Sequence[str], parts: dict[str, list[Photo]], folder: Path, strangers: ForeignPhotos | None
+) -> None:
+    """Refuse what cannot be judged, before anything is looked at."""
+    if not wanted:
+        raise PhotosError(
+            f"{folder} holds no photo to judge on: {len(parts[TRAIN])} training photos, "
+            f"{len(parts[TEST])} sealed test photos (--open-test-set opens them)."
+        )
+    if strangers is not None and not {VALID, TEST} & set(wanted):
+        raise PhotosError(
+            f"{folder} holds no validation photos of the model, with which foreign photos could be compared. "
+            "Name the folder that the model was trained on."
+        )
+
+
+def _count_across(bundle: ModelBundle, scanned: PhotoSet, near: Sequence[NearPair]) -> dict[str, Any]:
+    """Count nearly equal photos in different splits: those of the model, and else those on record."""
+    names = {p.sha256: p.name for p in reversed(scanned.photos)}
+    splits = {p.sha256: p.split for p in scanned.photos}
+    splits |= {row.sha256: row.split for row in bundle.read_photos() if row.sha256 in names}
+    across = find_pairs_across(near, splits)
+    examples = [
+        {"files": [names[p.a], names[p.b]], "splits": [splits[p.a], splits[p.b]]}
+        for p in across[:_MOST_EXAMPLES]
+    ]
+    return {"n": len(across), "examples": examples}
+
+
+def _record_opening(run: Assessment, catalog: Catalog) -> ModelBundle:
+    """Record in the bundle and beside the photos that the test set was looked at."""
+    name, metrics, bundle = catalog.folder.resolve().name, run.metrics[TEST], run.bundle
+    new = bundle.record_opening({"folder": name, "metrics": metrics}, run.find_false_alarms(TEST))
+    model = f"{bundle.title} ({bundle.manifest['arch']}, {bundle.manifest['created']})"
+    hashes = [p.sha256 for p in run.photos[TEST]]
+    catalog.record_opening(model, hashes, {"folder": name, "accuracy": metrics["accuracy"]})
+    return new
 
 
 def _sort_photos(
@@ -142,22 +190,3 @@ def _sort_photos(
         split = known.get(photo.sha256) or pixels.get(photo.pixel_hash, NEW)
         parts[split if photo.label in bundle.vocab else "foreign"].append(photo)
     return parts
-
-
-def _judge(predictor: Predictor, photos: Sequence[Photo]) -> tuple[dict[str, Any], list[list[int]]]:
-    vocab = predictor.vocab
-    targets = np.array([vocab.index(p.label) for p in photos])
-    probs = _predict_probs(predictor, photos)
-    confusion = compute_confusion(probs.argmax(1), targets, len(vocab))
-    return compute_metrics(probs, targets, vocab), confusion.tolist()
-
-
-def _predict_probs(predictor: Predictor, photos: Sequence[Photo]) -> npt.NDArray[Any]:
-    rows = []
-    for start in range(0, len(photos), _BATCH):
-        images = [
-            decode_photo(p.path, max_bytes=MAX_FOLDER_BYTES).image for p in photos[start : start + _BATCH]
-        ]
-        logits, _ = predictor.run(predictor.preprocess.batch(images))
-        rows.append(compute_softmax(logits, predictor.bundle.temperature))
-    return np.concatenate(rows)

@@ -54,7 +54,8 @@ def examine(
 
     General features that are cached (see `remember_general`) come first, since they never saw the labels;
     then the model's own, with its own answers about photos that it was not trained on; then a plain
-    descriptor.
+    descriptor. A model that is no better than chance is passed over, and one that was never judged does not
+    answer; a note says so.
 
     Parameters
     ----------
@@ -78,22 +79,57 @@ def examine(
         return catalog.check(features, provenance=source, labels=labels, sealed=sealed)
     if bundle is None:
         return catalog.check(labels=labels)
+    better = beats_chance(bundle)
+    if better is False:
+        return catalog.check(labels=labels, sealed=sealed, notes=(_write_chance(bundle),))
     cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
     # what is sealed for the test is not even looked at
     extract_features(cache, find_open_photos(catalog, photos, sealed), bundle, progress=progress)
     features = _stack(catalog, cache, photos, sealed)
     return catalog.check(
         features,
-        find_own_answers(bundle, photos, features),
+        find_own_answers(bundle, photos, features) if better else None,
         f"the body of {bundle.title} ({bundle.manifest['arch']})",
-        vocab=bundle.vocab,
+        vocab=bundle.vocab if better else None,
         out_of_sample=False,
         labels=labels,
         sealed=sealed,
         notes=(
             "The features come from a network that was trained on these labels, which hides some wrong ones; "
-            "the photos that it was not trained on are judged by its own answers.",
+            + (
+                "the photos that it was not trained on are judged by its own answers."
+                if better
+                else "its own answers are passed over, since it has no validation figures on record."
+            ),
         ),
+    )
+
+
+def beats_chance(bundle: ModelBundle) -> bool | None:
+    """Return whether a model is surely better than always naming the largest class; None if not on record.
+
+    Surely: the lower end of its validation accuracy's 95 % interval lies above that class's share of the
+    validation photos.
+    """
+    valid = bundle.manifest["metrics"].get("valid") or {}
+    try:
+        return bool(valid["accuracy_interval"][0] > _find_chance(valid))
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _find_chance(valid: dict[str, Any]) -> float:
+    """Return the share of the largest class."""
+    return float(max(c["n"] for c in valid["per_class"].values()) / valid["n"])
+
+
+def _write_chance(bundle: ModelBundle) -> str:
+    valid = bundle.manifest["metrics"]["valid"]
+    low, high = valid["accuracy_interval"]
+    return (
+        f"The model {bundle.title} ({bundle.manifest['arch']}) is passed over: its validation accuracy of "
+        f"{valid['accuracy']:.1%} ({low:.1%} to {high:.1%}, n = {valid['n']}) is not surely above "
+        f"{_find_chance(valid):.1%}, what naming the largest class always gives. Train it longer."
     )
 
 
@@ -105,7 +141,7 @@ def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple
     photos = [p for p in catalog.photos().photos if p.split == VALID]
     cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
     features = _stack(catalog, cache, photos, find_sealed(bundle))
-    if not features.size:
+    if not features.size or not beats_chance(bundle):
         return {}
     probs = find_own_answers(bundle, photos, features)
     rows = np.flatnonzero(np.isfinite(probs).all(1))

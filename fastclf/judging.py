@@ -64,8 +64,8 @@ def describe_answers(manifest: dict[str, Any], folder: Path, train: Answers, val
         "n": len(valid.targets),
     }
     for split, answers in (("valid", valid), ("train", train)):
-        probs = compute_softmax(answers.logits, temperature)
-        manifest["metrics"][split] = compute_metrics(probs, answers.targets, vocab)
+        probs, raw = compute_softmax(answers.logits, temperature), compute_softmax(answers.logits)
+        manifest["metrics"][split] = compute_metrics(probs, answers.targets, vocab, raw)
 
 
 def write_examples(photos: Sequence[tuple[str, Path]], folder: Path) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .reliability import compute_coverage, compute_ece, compute_reliability, find_sure, wilson_interval
+
+__all__ = [
+    "compute_accuracy", "compute_auroc", "compute_confusion", "compute_ece", "compute_log_loss",
+    "compute_metrics", "compute_softmax", "find_confused_pairs", "wilson_interval",
+]  # fmt: skip
+
 Array = npt.NDArray[Any]
+
+# a table of more classes would be most of what a model says of itself
+_MOST_COUNTED = 200
 
 
 def compute_softmax(logits: Array, temperature: float = 1.0) -> Array:
@@ -37,22 +47,6 @@ def compute_log_loss(pred_probs: Array, targets: Array) -> float:
     return float(-np.log(np.clip(true, 1e-12, 1)).mean())
 
 
-def compute_ece(pred_probs: Array, targets: Array, bins: int = 15) -> float:
-    """Return the expected calibration error in [0, 1] over equally wide bins of confidence.
-
-    References
-    ----------
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
-    """
-    confidence, right = pred_probs.max(1), pred_probs.argmax(1) == targets
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).mean()
-        for b in np.unique(index)
-    ]
-    return float(sum(gaps))
-
-
 def compute_confusion(predicted: Array, targets: Array, classes: int) -> Array:
     """Return the (K, K) counts: a row for each true class, a column for each answer."""
     matrix = np.zeros((classes, classes), np.int64)
@@ -60,23 +54,60 @@ def compute_confusion(predicted: Array, targets: Array, classes: int) -> Array:
     return matrix
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the Wilson score interval of a share, 95 % by default.
+def find_confused_pairs(matrix: Array, vocab: Sequence[str], most: int = 10) -> list[dict[str, Any]]:
+    """Return which class is taken for which, the most frequent first.
+
+    Parameters
+    ----------
+    matrix
+        (K, K) counts from `compute_confusion`.
+    vocab
+        (K,) names of the classes.
+    most
+        How many pairs at most.
+
+    Returns
+    -------
+    list of dict
+        ``label``, ``answer``, ``n`` (photos of the label that got the answer) and ``of`` (photos of the
+        label).
+    """
+    wrong = matrix - np.diag(np.diag(matrix))
+    order = sorted(np.argwhere(wrong).tolist(), key=lambda pair: (-wrong[pair[0], pair[1]], pair))
+    return [
+        {"label": vocab[i], "answer": vocab[j], "n": int(matrix[i, j]), "of": int(matrix[i].sum())}
+        for i, j in order[:most]
+    ]
+
+
+def compute_auroc(inside: Array, outside: Array) -> float:
+    """Return how often an outside score is higher than an inside one; equal scores count half.
+
+    Parameters
+    ----------
+    inside
+        (N,) scores of what should score low, N at least 1.
+    outside
+        (M,) scores of what should score high, M at least 1.
 
     Examples
     --------
-    >>> [round(x, 3) for x in wilson_interval(98, 100)]
-    [0.93, 0.994]
+    >>> compute_auroc(np.array([0.1, 0.2]), np.array([0.2, 0.9]))
+    0.875
     """
-    if n == 0:
-        return 0.0, 1.0
-    share, z2 = successes / n, z * z
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    ranked = np.sort(inside)
+    below, upto = np.searchsorted(ranked, outside, "left"), np.searchsorted(ranked, outside, "right")
+    return float((below + upto).sum() / (2 * len(ranked) * len(outside)))
 
 
-def compute_metrics(pred_probs: Array, targets: Array, vocab: Sequence[str]) -> dict[str, Any]:
+def compute_metrics(
+    pred_probs: Array,
+    targets: Array,
+    vocab: Sequence[str],
+    raw_probs: Array | None = None,
+    *,
+    sure_threshold: float | None = None,
+) -> dict[str, Any]:
     """Judge probabilities against the truth.
 
     Parameters
@@ -87,34 +118,58 @@ def compute_metrics(pred_probs: Array, targets: Array, vocab: Sequence[str]) -> 
         (N,) indices of the true classes.
     vocab
         (K,) names of the classes.
+    raw_probs
+        (N, K) probabilities before temperature scaling, if they are at hand.
+    sure_threshold
+        From which confidence on an answer counts as sure; by default it is found on these photos.
 
     Returns
     -------
     dict
-        ``n``, ``accuracy``, ``accuracy_interval`` (95 %, Wilson), ``error_rate``, ``loss`` (nats), ``ece``
-        and ``per_class`` with ``n``, ``precision`` and ``recall`` (None where nothing was counted).
+        ``n``, ``accuracy``, ``error_rate``, both with an ``_interval`` (95 %, Wilson), ``loss`` (nats),
+        ``ece``, ``ece_raw`` (None without `raw_probs`), ``per_class`` with ``n``, ``precision``, ``recall``
+        and ``recall_interval`` (None where nothing was counted), ``confusion`` (K rows, a row a true class;
+        None above 200 classes), ``confused_pairs``, ``reliability`` (see `compute_reliability`; "raw" and
+        "calibrated"), ``coverage`` (see `compute_coverage`) and ``sure`` (see `find_sure`).
     """
     n = len(targets)
     predicted = pred_probs.argmax(1)
     matrix = compute_confusion(predicted, targets, len(vocab))
     right = int(np.trace(matrix))
-    per_class = {
-        name: {
-            "n": int(matrix[k].sum()),
-            "precision": _share(matrix[k, k], matrix[:, k].sum()),
-            "recall": _share(matrix[k, k], matrix[k].sum()),
-        }
-        for k, name in enumerate(vocab)
-    }
+    low, high = wilson_interval(right, n)
     return {
         "n": n,
         "accuracy": right / n,
-        "accuracy_interval": list(wilson_interval(right, n)),
-        "error_rate": 1 - right / n,
+        "accuracy_interval": [low, high],
+        "error_rate": (n - right) / n,
+        "error_interval": [1 - high, 1 - low],
         "loss": compute_log_loss(pred_probs, targets),
         "ece": compute_ece(pred_probs, targets),
-        "per_class": per_class,
+        "ece_raw": None if raw_probs is None else compute_ece(raw_probs, targets),
+        "per_class": {name: _judge_class(matrix, k) for k, name in enumerate(vocab)},
+        "confusion": matrix.tolist() if len(vocab) <= _MOST_COUNTED else None,
+        "confused_pairs": find_confused_pairs(matrix, vocab),
+        "reliability": {
+            "raw": None if raw_probs is None else _lists(compute_reliability(raw_probs, targets)),
+            "calibrated": _lists(compute_reliability(pred_probs, targets)),
+        },
+        "coverage": _lists(compute_coverage(pred_probs, targets)),
+        "sure": find_sure(pred_probs, targets, sure_threshold),
     }
+
+
+def _judge_class(matrix: Array, k: int) -> dict[str, Any]:
+    right, n = int(matrix[k, k]), int(matrix[k].sum())
+    return {
+        "n": n,
+        "precision": _share(right, matrix[:, k].sum()),
+        "recall": _share(right, n),
+        "recall_interval": list(wilson_interval(right, n)) if n else None,
+    }
+
+
+def _lists(points: Iterable[tuple[float, ...]]) -> list[list[float]]:
+    return [list(point) for point in points]
 
 
 def _share(part: int, whole: int) -> float | None:

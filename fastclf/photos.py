@@ -6,7 +6,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import PhotosError
@@ -163,6 +163,21 @@ def find_photo_files(folder: Path) -> list[FoundFile]:
             "and put the photos there."
         )
     return found
+
+
+def list_photo_files(folder: Path) -> list[FoundFile]:
+    """List every file below a folder that is named like a photo, whatever the sub-folders are called.
+
+    Hidden files and folders are passed over; labels and splits are "".
+
+    Raises
+    ------
+    PhotosError
+        If `folder` is no folder.
+    """
+    if not folder.is_dir():
+        raise PhotosError(f"There is no folder {folder}. Name a folder with photos.")
+    return [replace(file, name=file.name[2:]) for file in _walk(folder, ".", "", "", set())]
 
 
 def find_class_folders(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from . import __version__
 from .bundle import ModelBundle, PhotoRow, write_photos
+from .card import write_card
 from .catalog import Catalog
 from .children import FAILED, MISSING, NO_MEMORY
 from .errors import FastclfError, RefitError
@@ -191,6 +192,12 @@ def _write_bundle(
         "vocab": vocab,
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": photos.sealed, "openings": photos.openings},
+        "split": {
+            "how": "recorded",
+            TRAIN: len(photos.train),
+            VALID: len(valid.targets),
+            TEST: photos.sealed,
+        },
         "refits": [*old.get("refits", []), _describe_refit(old, photos, catalog)],
         "export_pkl": "dropped: the head was refitted, so fastai's Learner would answer otherwise",
         "parity": None,
@@ -203,6 +210,7 @@ def _write_bundle(
         write_examples([(p.label, p.path) for p in photos.valid if p.label in vocab], staging / "examples")
         write_manifest(staging, {**manifest, "files": hash_files(staging)})
         manifest["parity"] = check_head(staging, photos, head)
+        write_card(staging, manifest)
         manifest["files"] = hash_files(staging)
         write_manifest(staging, manifest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fastclf.bundle import PhotoRow, write_photos
 from fastclf.manifest import SCHEMA, hash_files, write_manifest
+from fastclf.metrics import compute_metrics, compute_softmax
 from fastclf.ood import KIND, KnnDetector
 
 from .drawing import COLOURS, draw_photo, encode
@@ -19,9 +21,16 @@ SIDE = 8
 
 
 def write_toy_bundle(
-    folder: Path, *, vocab: list[str] | None = None, rows: list[PhotoRow] | None = None
+    folder: Path,
+    *,
+    vocab: list[str] | None = None,
+    rows: list[PhotoRow] | None = None,
+    judged: bool = False,
 ) -> Path:
-    """Write a bundle of three classes whose features are the photo's mean red, green and blue."""
+    """Write a bundle of three classes whose features are the photo's mean red, green and blue.
+
+    With `judged`, the manifest holds the metrics measured on thirty drawn photos; else none.
+    """
     vocab = vocab or VOCAB
     folder.mkdir(parents=True)
     # the logit of "red" grows with the red share, and so on
@@ -37,7 +46,12 @@ def write_toy_bundle(
     (folder / "examples").mkdir()
     for number, label in enumerate(VOCAB, 1):
         (folder / "examples" / f"example-{number}.jpg").write_bytes(encode(draw_photo(label, 99), "JPEG"))
-    write_manifest(folder, _build_manifest(folder, vocab, detector.threshold_))
+    manifest = _build_manifest(folder, vocab, detector.threshold_)
+    if judged:
+        logits, targets = features[1::2] @ weight.T + bias, np.repeat(np.arange(len(VOCAB)), 10)
+        probs = compute_softmax(logits)
+        manifest["metrics"]["valid"] = compute_metrics(probs, targets, vocab, probs)
+    write_manifest(folder, manifest)
     return folder
 
 
@@ -64,7 +78,7 @@ def _build_graph(weight: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def _build_manifest(folder: Path, vocab: list[str], threshold: float) -> dict[str, object]:
+def _build_manifest(folder: Path, vocab: list[str], threshold: float) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "fastclf": "0.0",

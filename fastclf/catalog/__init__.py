@@ -6,6 +6,7 @@ from .edits import Edit, EditRow
 from .fetches import Fetch, FetchLedger, Outcome
 from .given import GivenSplits, read_given_splits
 from .materialize import Materialized
+from .pairs import NearPair, NearPairs, find_pairs_across
 from .reconcile import ScanResult
 from .travel import ImportReport, count_words, export_edits, import_edits
 
@@ -19,11 +20,14 @@ __all__ = [
     "GivenSplits",
     "ImportReport",
     "Materialized",
+    "NearPair",
+    "NearPairs",
     "Outcome",
     "ScanResult",
     "assign_splits",
     "count_words",
     "export_edits",
+    "find_pairs_across",
     "import_edits",
     "read_given_splits",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,20 @@ def find_near_pairs(store: Store) -> NearPairs:
         tuple(NearPair(r["a"], r["b"], r["score"], bool(r["mirrored"])) for r in rows),
         int(capped[0]["value"]) if capped else 0,
     )
+
+
+def find_pairs_across(pairs: Sequence[NearPair], splits: Mapping[str, str]) -> list[NearPair]:
+    """Return the pairs that stand in two different splits.
+
+    Parameters
+    ----------
+    pairs
+        Nearly equal contents.
+    splits
+        {sha256: split}; contents that are not in it, or whose split is "", stand in none.
+    """
+    stand = ((pair, splits.get(pair.a), splits.get(pair.b)) for pair in pairs)
+    return [pair for pair, a, b in stand if a and b and a != b]
 
 
 def confirm_candidates(store: Store, candidates: Sequence[tuple[str, str]]) -> list[float]:

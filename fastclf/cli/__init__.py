@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import collecting, importing, models, photos
+from . import collecting, importing, judging, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 app.command()(models.demo)
 app.add_typer(collecting.recipes)
-for command in (collecting.collect, photos.check, models.train, models.evaluate, models.predict):
+for command in (collecting.collect, photos.check, models.train, judging.evaluate, models.predict):
     app.command()(command)
 app.add_typer(photos.edits)
 app.command()(photos.materialize)

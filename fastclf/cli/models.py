@@ -1,4 +1,4 @@
-"""Commands about models: demo, train, evaluate, predict, serve."""
+"""Commands about models: demo, train, predict, serve."""
 
 from __future__ import annotations
 
@@ -116,36 +116,6 @@ def train(
     if as_json:
         print_json({**bundle.manifest, "path": str(bundle.path)})
     _tell_trained(bundle, folder, time.monotonic() - started)
-
-
-def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    photos: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")],
-    open_test_set: Annotated[bool, typer.Option("--open-test-set", help="Open the sealed test set.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Judge a model on labelled photos. The test photos stay sealed unless they are opened by name."""
-    from ..bundle import ModelBundle
-    from ..evaluation import evaluate as judge
-
-    result = judge(
-        ModelBundle.load(model),
-        photos,
-        open_test_set=open_test_set,
-        progress=show_progress("reading photos"),
-    )
-    if as_json:
-        print_json(result.to_dict())
-    for file, reason in result.failures:
-        say(f"Left out: {file} {reason}.")
-    for part, m in result.metrics.items():
-        low, high = m["accuracy_interval"]
-        say(
-            f"{part}: accuracy {m['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, n = {m['n']}), "
-            f"ECE {m['ece']:.4f}, log loss {m['loss']:.4f}."
-        )
-    if result.sealed:
-        say(f"{result.sealed} test photos stay sealed; --open-test-set opens them, and the model records it.")
 
 
 def predict(

@@ -26,10 +26,11 @@ from fastai.vision.all import (
 )
 
 from ..bundle import PhotoRow
-from ..catalog import Assignment, Catalog, GivenSplits, read_given_splits
-from ..errors import PhotosError, UsageProblem
+from ..catalog import Assignment, Catalog
+from ..errors import PhotosError
 from ..photos import Photo, PhotoSet, Progress, build_training_file, find_class_folders
 from ..splits import TEST, TRAIN, VALID
+from .split_record import describe_split, read_given
 
 # What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
@@ -65,6 +66,8 @@ class TrainingData:
         Sentences for the user.
     licences
         How many photos came under which licence; "" is none on record.
+    split
+        How they were split, for the record: how, seed, numbers, what was left out.
     """
 
     photos: PhotoSet
@@ -76,6 +79,7 @@ class TrainingData:
     openings: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     licences: Mapping[str, int] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def lost_classes(self) -> list[str]:
@@ -144,7 +148,7 @@ def load_data(
         conflicting = [photo for group in scanned.find_conflicts() for photo in group]
         photos = scanned.without(conflicting)
         _check_classes(photos)
-        given = _read_given(photos, split_by)
+        given = read_given(photos, split_by)
         assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
         leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
         frame = _build_frame(photos, assignment, catalog.private)
@@ -159,6 +163,14 @@ def load_data(
             openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
             notes=(catalog.note,) if catalog.note else (),
             licences=_count_licences(frame, catalog.fetches.licences()),
+            split=describe_split(
+                photos,
+                assignment,
+                catalog.find_near_pairs(),
+                split_by=split_by,
+                seed=seed,
+                conflicts=len(conflicting),
+            ),
         )
 
 
@@ -229,21 +241,6 @@ def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:
 
 def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping[str, int]:
     return Counter(licences.get(sha256, "") for sha256 in frame["sha256"])
-
-
-def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:
-    if split_by is None:
-        return None
-    if split_by == "folder":
-        return GivenSplits(by_folder=True)
-    given = read_given_splits(Path(split_by))
-    names = {p.name for p in photos.photos}
-    if not names & {*given.splits, *given.groups}:
-        raise UsageProblem(
-            f"The table of splits {split_by} names no photo of {photos.folder}. Paths are relative to that "
-            f"folder, like {next(iter(sorted(names)), 'class/photo.jpg')}."
-        )
-    return given
 
 
 def _check_classes(photos: PhotoSet) -> None:

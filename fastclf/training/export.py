@@ -16,6 +16,7 @@ from fastai.vision.all import Learner
 
 from .. import __version__
 from ..bundle import ModelBundle, write_photos
+from ..card import write_card
 from ..errors import ExportError, UsageProblem
 from ..extract import compute_logits, extract_features
 from ..features import FeatureCache
@@ -102,6 +103,7 @@ def export_bundle(
         "ood": None,
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": len(data.part(TEST)), "openings": list(data.openings)},
+        "split": dict(data.split),
         "training": training or {},
         "licences": {"weights": weight_licence, "photos": _describe_licences(data, photo_licence)},
         "files": {},
@@ -117,6 +119,7 @@ def export_bundle(
         learn.export(staging / "export.pkl")
         manifest["export_pkl"] = f"fastai Learner; opens on Python {python_version()} only"
         manifest["parity"] = _judge(learn, data, staging, manifest)
+        write_card(staging, manifest)
         manifest["files"] = hash_files(staging)
         write_manifest(staging, manifest)
     return ModelBundle.load(target)

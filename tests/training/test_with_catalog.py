@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from fastclf import ModelBundle
+from fastclf.card import CARD_FILES, build_card
 from fastclf.catalog import Catalog
 from fastclf.evaluation import evaluate
 from fastclf.extract import compute_logits, extract_features
+from fastclf.files import hash_bytes
 from fastclf.refit import refit
 
 from ..conftest import run_fastclf
@@ -76,6 +78,27 @@ def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNames
     assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
     assert refit(bundle.path, folder).computed == 48 + 6
     assert refit(bundle.path, folder).computed == 0
+
+
+def test_the_model_records_its_split_and_brings_its_card(
+    training: Any, trained_colours: SimpleNamespace, tmp_path: Path
+) -> None:
+    manifest, model = trained_colours.bundle.manifest, trained_colours.bundle.path
+    assert manifest["split"] == {
+        "how": "drawn", "seed": 0, "train": 42, "valid": 12, "test": 6,
+        "near_duplicates_across": 0, "left_out_leaks": 0, "left_out_conflicts": 0,
+    }  # fmt: skip
+    assert manifest["metrics"]["valid"]["ece_raw"] is not None
+    card = build_card(manifest)
+    assert {name: (model / name).read_bytes() for name in CARD_FILES} == card
+    assert all(manifest["files"][name] == hash_bytes(card[name]) for name in CARD_FILES)
+    assert "42 training photos, 12 validation photos, 6 sealed test photos." in card["card.md"].decode()
+    # what was drawn before is recorded now; a copy under another label is left out
+    again = training.load_data(trained_colours.folder, seed=5).split
+    assert (again["how"], again["seed"]) == ("recorded", None)
+    folder = draw_photos(tmp_path / "photos", per_class=5)
+    (folder / "red" / "copy.png").write_bytes((folder / "blue" / "000.png").read_bytes())
+    assert training.load_data(folder, split_by="folder").split["left_out_conflicts"] == 2
 
 
 def test_an_opened_test_set_is_known_to_the_next_model(training: Any, tmp_path: Path) -> None:

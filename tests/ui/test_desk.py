@@ -40,7 +40,7 @@ def model(folder: Path, tmp_path: Path) -> Path:
         given = catalog.assign_splits([p for p in photos if "conflict" not in p.name])
         with_split = {p.sha256: s for p, s in zip(photos, given.splits, strict=False)}
     rows = [PhotoRow(p.sha256, p.label, p.sha256, with_split.get(p.sha256, "train")) for p in photos]
-    return write_toy_bundle(tmp_path / "model", rows=rows)
+    return write_toy_bundle(tmp_path / "model", rows=rows, judged=True)
 
 
 def prepared(folder: Path, model: Path) -> tuple[CatalogDesk, dict[str, ReviewItem]]:

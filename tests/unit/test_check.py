@@ -16,7 +16,7 @@ from fastclf.catalog import Catalog
 from fastclf.checks.page import render_page, write_page
 from fastclf.checks.quality import find_low_quality, measure_quality
 from fastclf.checks.report import CheckReport, Unreadable
-from fastclf.examine import examine
+from fastclf.examine import beats_chance, examine, find_first_answers
 from fastclf.features import FeatureCache
 
 from ..conftest import run_fastclf
@@ -178,7 +178,7 @@ def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path,
         rows = [
             PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
         ]
-        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
+        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows, judged=True))
         found = examine(catalog, bundle)
         assert found.features.out_of_sample is False
         assert "trained on these labels" in " ".join(found.notes)
@@ -264,3 +264,67 @@ def test_photos_of_one_colour_are_not_chained(tmp_path: Path) -> None:
             draw_photo(label, i, (100, 80)).save(tmp_path / "p" / label / f"{i}.png")
     with scanned(tmp_path / "p") as catalog:
         assert catalog.check(labels=False).near_duplicates == ()
+
+
+def _at_chance(model: Path) -> Path:
+    """Let the manifest say that validation found two of five photos right, of three classes."""
+    manifest = json.loads((model / "bundle.json").read_text())
+    per_class = {name: {"n": 10, "precision": 0.3, "recall": 0.4} for name in manifest["vocab"]}
+    manifest["metrics"]["valid"] = {
+        "n": 30, "accuracy": 0.4, "accuracy_interval": [0.246, 0.577], "per_class": per_class,
+    }  # fmt: skip
+    (model / "bundle.json").write_text(json.dumps(manifest))
+    return model
+
+
+@pytest.fixture
+def rows_of_half(photo_folder: Path) -> list[PhotoRow]:
+    with scanned(photo_folder) as catalog:
+        photos = catalog.photos().photos
+    return [
+        PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
+    ]
+
+
+@pytest.mark.slow
+def test_a_model_at_chance_is_passed_over_and_the_report_says_why(
+    photo_folder: Path, tmp_path: Path, rows_of_half: list[PhotoRow]
+) -> None:
+    model = _at_chance(write_toy_bundle(tmp_path / "model", rows=rows_of_half))
+    with scanned(photo_folder) as catalog:
+        found = examine(catalog, ModelBundle.load(model))
+        assert "descriptor" in found.features.source
+        assert found.features.out_of_sample is True
+        notes = " ".join(found.notes)
+        assert "passed over" in notes
+        assert "40.0% (24.6% to 57.7%, n = 30) is not surely above 33.3%" in notes
+        # not even its features were computed
+        assert not catalog.feature_cache("0" * 64).load()
+        assert find_first_answers(catalog, ModelBundle.load(model)) == {}
+
+
+@pytest.mark.slow
+def test_a_model_that_was_never_judged_lends_its_features_and_does_not_answer(
+    photo_folder: Path, tmp_path: Path, rows_of_half: list[PhotoRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_toy_bundle(tmp_path / "model", rows=rows_of_half)
+    with scanned(photo_folder) as catalog:
+        monkeypatch.setattr("fastclf.examine.find_own_answers", None)
+        found = examine(catalog, ModelBundle.load(model))
+        assert "Toy colours" in found.features.source
+        assert "own answers are passed over" in " ".join(found.notes)
+
+
+def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
+    model = write_toy_bundle(tmp_path / "model", judged=True)
+    bundle = ModelBundle.load(model)
+    assert beats_chance(bundle) is True
+    assert beats_chance(ModelBundle.load(_at_chance(model))) is False
+    assert beats_chance(ModelBundle.load(write_toy_bundle(tmp_path / "other"))) is None
+    # 80 % right is nothing where four of five photos are of one class
+    valid = bundle.manifest["metrics"]["valid"]
+    valid |= {"accuracy_interval": [0.75, 0.85], "n": 100}
+    valid["per_class"] = {name: {"n": n} for name, n in zip(bundle.vocab, (80, 10, 10), strict=True)}
+    assert beats_chance(bundle) is False
+    valid["per_class"]["blue"]["n"] = 70
+    assert beats_chance(bundle) is True

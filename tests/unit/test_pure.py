@@ -115,13 +115,15 @@ def test_metrics_count_rows_as_truth() -> None:
     result = compute_metrics(probs, targets, ["a", "b"])
     assert result["accuracy"] == 0.5
     assert result["n"] == 4
-    assert result["per_class"]["a"] == {"n": 1, "precision": pytest.approx(1 / 3), "recall": 1.0}
-    assert result["per_class"]["b"] == {"n": 3, "precision": 1.0, "recall": pytest.approx(1 / 3)}
+    expected = {"n": 1, "precision": 1 / 3, "recall": 1.0, "recall_interval": list(wilson_interval(1, 1))}
+    assert result["per_class"]["a"] == expected
+    expected = {"n": 3, "precision": 1.0, "recall": 1 / 3, "recall_interval": list(wilson_interval(1, 3))}
+    assert result["per_class"]["b"] == expected
 
 
 def test_a_class_nobody_saw_has_no_precision() -> None:
     result = compute_metrics(np.array([[0.9, 0.1]]), np.array([0]), ["a", "b"])
-    assert result["per_class"]["b"] == {"n": 0, "precision": None, "recall": None}
+    assert result["per_class"]["b"] == {"n": 0, "precision": None, "recall": None, "recall_interval": None}
 
 
 def test_wilson_interval_of_extremes_stays_inside() -> None:

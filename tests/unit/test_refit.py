@@ -13,6 +13,7 @@ import pytest
 
 from fastclf import ModelBundle, Predictor
 from fastclf.bundle import PhotoRow
+from fastclf.card import CARD_FILES, build_card
 from fastclf.catalog import Catalog
 from fastclf.children import run_child
 from fastclf.errors import BundleError, MissingExtraError, RefitError
@@ -83,6 +84,11 @@ def test_the_new_bundle_is_whole_and_says_what_it_is(pair: tuple[Path, Path]) ->
     assert "refitted" in new.manifest["export_pkl"]
     assert new.manifest["refits"][0]["edits"] == 2
     assert len(new.read_photos()) == 88
+    assert new.manifest["split"] == {"how": "recorded", "train": 61, "valid": 18, "test": 9}
+    assert {name: (new.path / name).read_bytes() for name in CARD_FILES} == build_card(new.manifest)
+    assert set(CARD_FILES) <= set(new.manifest["files"])
+    assert "Refits" in (new.path / "card.md").read_text(encoding="utf-8")
+    assert new.manifest["metrics"]["valid"]["ece_raw"] is not None
     weight, bias = new.head
     graph = onnx.load(str(new.onnx_path)).graph
     stored = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}

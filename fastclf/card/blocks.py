@@ -1,0 +1,172 @@
+"""What a card is made of, before it is HTML or Markdown; and how it writes numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..reliability import wilson_interval
+
+# Characters that end a line or turn the reading direction have no place in a title or a class's name.
+_UNWANTED = {
+    **dict.fromkeys([*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], " ")
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; numbers stand to the right.
+
+    Attributes
+    ----------
+    title
+        What it shows.
+    header
+        Names of the columns.
+    rows
+        The cells.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of answers, a row a true class.
+
+    Attributes
+    ----------
+    title
+        What it shows.
+    vocab
+        (K,) names of the classes.
+    matrix
+        (K, K) counts.
+    """
+
+    title: str
+    vocab: Sequence[str]
+    matrix: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, which Markdown leaves out.
+
+    Attributes
+    ----------
+    title
+        What it shows.
+    svg
+        Inline SVG.
+    """
+
+    title: str
+    svg: str
+
+
+Block = Text | Items | Table | Confusion | Chart
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the card.
+
+    Attributes
+    ----------
+    title
+        Its heading.
+    blocks
+        What stands in it.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def clean(text: object) -> str:
+    """Return a text as one line, without characters that turn the reading direction."""
+    return " ".join(str(text).translate(_UNWANTED).split())
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share.
+
+    Examples
+    --------
+    >>> percent(0.9944)
+    '99.4 %'
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
+def share_of(share: float, interval: Sequence[float] | None, n: int) -> str:
+    """Write a share with its interval and the number of photos behind it."""
+    span = f"{percent(interval[0])} to {percent(interval[1])}, " if interval else ""
+    return f"{percent(share)} ({span}n = {n})"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Write a number; what was not measured is a dash."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def moment(time: object) -> str:
+    """Write a time of the record, to the minute.
+
+    Examples
+    --------
+    >>> moment("2026-01-02T03:04:05+00:00")
+    '2026-01-02 03:04 UTC'
+    """
+    text = clean(time)
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(\+00:00|Z)", text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> count(1, "photo"), count(2, "class", "classes")
+    ('1 photo', '2 classes')
+    """
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def name_list(names: Sequence[object], most: int = 40) -> str:
+    """Write names one after the other, and how many more there are."""
+    shown = ", ".join(clean(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def judged_parts(manifest: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return (words, metrics) of the parts that were judged: validation, then the opened test set."""
+    metrics = manifest.get("metrics") or {}
+    named = (("validation photos", metrics.get("valid")), ("sealed test photos", metrics.get("test")))
+    return [(words, m) for words, m in named if m and m.get("n") and "accuracy" in m]
+
+
+def error_interval(m: dict[str, Any]) -> tuple[float, float]:
+    """Return the 95 % interval of the error rate, from what is on record."""
+    low, high = m.get("accuracy_interval") or wilson_interval(round(m["accuracy"] * m["n"]), m["n"])
+    return 1 - high, 1 - low

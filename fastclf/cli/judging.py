@@ -1,0 +1,144 @@
+"""The command that judges a model: `fastclf evaluate`, and how its findings are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import Json, print_json, say, show_progress
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+
+_PARTS = {"valid": "validation", "new": "new", "test": "test"}
+_SHOWN = 5
+_NAME_WIDTH = 44
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    photos: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")],
+    open_test_set: Annotated[bool, typer.Option("--open-test-set", help="Open the sealed test set.")] = False,
+    foreign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR2", help="A folder with photos of something else; records how these are told."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a model on labelled photos. The test photos stay sealed unless they are opened by name."""
+    from ..bundle import ModelBundle
+    from ..evaluation import evaluate as judge
+
+    result = judge(
+        ModelBundle.load(model),
+        photos,
+        open_test_set=open_test_set,
+        foreign=foreign,
+        progress=show_progress("reading photos"),
+    )
+    if as_json:
+        print_json(result.to_dict())
+    for line in _tell(result, model):
+        say(line)
+
+
+def _tell(result: Evaluation, model: Path) -> Iterator[str]:
+    """Say what was found, from the whole to the single photo."""
+    for file, reason in result.failures:
+        yield f"Left out: {file} {reason}."
+    yield "Error rates, with 95 % intervals:"
+    for part, m in result.metrics.items():
+        yield f"  {_PARTS[part]:<11}{_write_errors(m)}"
+    for part, m in result.metrics.items():
+        if m["sure"]:
+            yield _write_sure(m["sure"], part)
+    for part, m in result.metrics.items():
+        yield from _tell_classes(part, m)
+        yield from _tell_losses(part, result.top_losses[part])
+    yield from _tell_across(result.near_duplicates_across)
+    if result.foreign:
+        yield _write_foreign(result.foreign)
+    if result.sealed:
+        yield (
+            f"{result.sealed} test photos stay sealed; --open-test-set opens them, and the model records it."
+        )
+    if result.foreign or "test" in result.metrics:
+        yield f"Recorded in the model and its card: {model / 'card.html'}"
+
+
+def _write_errors(m: dict[str, Any]) -> str:
+    raw = "" if m["ece_raw"] is None else f"{m['ece_raw']:.4f} -> "
+    share = f"{_share(m['error_rate'], m['error_interval'])}   n = {m['n']:<6}"
+    return f"{share}calibration error {raw}{m['ece']:.4f}   log loss {m['loss']:.4f}"
+
+
+def _share(share: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{100 * share:5.1f} %  ({100 * low:.1f} to {100 * high:.1f} %)"
+
+
+def _in_words(share: float, interval: Sequence[float]) -> str:
+    return " ".join(_share(share, interval).split())
+
+
+def _write_sure(sure: dict[str, Any], part: str) -> str:
+    return (
+        f"Sure ({100 * sure['threshold']:.0f} % and more) on {100 * sure['coverage']:.1f} % of the "
+        f"{_PARTS[part]} photos, right on {_in_words(sure['accuracy'], sure['interval'])} of those "
+        f"(n = {sure['n']})."
+    )
+
+
+def _tell_classes(part: str, m: dict[str, Any]) -> Iterator[str]:
+    known = [(name, c) for name, c in m["per_class"].items() if c["recall"] is not None]
+    worst = [(name, c) for name, c in sorted(known, key=lambda item: item[1]["recall"]) if c["recall"] < 1]
+    if worst:
+        yield f"Classes that are recognised worst ({_PARTS[part]}):"
+        width = max(len(_cut(name)) for name, _ in worst[:_SHOWN])
+    for name, c in worst[:_SHOWN]:
+        yield f"  {_cut(name):<{width}}  {_share(c['recall'], c['recall_interval'])}   n = {c['n']}"
+    pairs = m["confused_pairs"][:_SHOWN]
+    if pairs:
+        yield f"Most confused ({_PARTS[part]}):"
+    for p in pairs:
+        yield f"  {_cut(p['label'])} taken for {_cut(p['answer'])}: {p['n']} of {p['of']} photos"
+
+
+def _tell_losses(part: str, losses: Sequence[dict[str, Any]]) -> Iterator[str]:
+    wrong = [row for row in losses if row["label"] != row["answer"]][:_SHOWN]
+    if not wrong:
+        return
+    yield f"Largest losses ({_PARTS[part]}):"
+    width = max(len(_cut(row["file"])) for row in wrong)
+    for row in wrong:
+        answer = f"called {_cut(row['answer'])} at {100 * row['probability']:.1f} %"
+        yield f"  {_cut(row['file']):<{width}}  {answer}, loss {row['loss']:.2f}"
+
+
+def _tell_across(across: dict[str, Any]) -> Iterator[str]:
+    if not across["n"]:
+        yield "No near-duplicates stand in different splits."
+        return
+    yield f"Near-duplicates in different splits, which make figures too good: {across['n']} pairs, such as"
+    for example in across["examples"][:3]:
+        named = zip(example["files"], example["splits"], strict=True)
+        yield f"  {' and '.join(f'{_cut(file)} ({split})' for file, split in named)}"
+
+
+def _write_foreign(entry: dict[str, Any]) -> str:
+    left = f"; {entry['known']} that the model knows were left out" if entry["known"] else ""
+    return (
+        f"Foreign photos ({entry['name']}, n = {entry['n']}{left}): "
+        f"{_in_words(entry['flagged'], entry['flagged_interval'])} called unfamiliar, AUROC "
+        f"{entry['auroc']:.3f} against {entry['n_inside']} {_PARTS[entry['inside']]} photos."
+    )
+
+
+def _cut(name: str) -> str:
+    """Shorten a name at its beginning: the end tells photos apart."""
+    return name if len(name) <= _NAME_WIDTH else f"…{name[1 - _NAME_WIDTH :]}"
