@@ -32,10 +32,6 @@ class Seen:
     features: Array
     logits: Array
 
-    def take(self, rows: Array) -> Seen:
-        """Return some of them."""
-        return Seen(self.features[rows], self.logits[rows])
-
 
 @dataclass(frozen=True)
 class Ground:
@@ -51,6 +47,8 @@ class Ground:
         Its photos by split.
     targets
         (N,) classes of the training photos.
+    groups
+        The photos' groups by split; copies share one.
     foreign
         By name: photos of other folders, and drawn pictures in `DRAWN`.
     """
@@ -59,6 +57,7 @@ class Ground:
     bundle: ModelBundle
     own: dict[str, Seen]
     targets: Array
+    groups: dict[str, list[str]]
     foreign: dict[str, Seen]
 
 
@@ -131,8 +130,9 @@ def read_ground(model: Path, folder: Path, others: Iterable[Path], cache: Path) 
         foreign = {other.name: reader.read(other.name, _open(find_photos(other))) for other in others}
         for number, (name, draw) in enumerate(DRAWN.items()):
             foreign[name] = reader.read(name, _draw_many(draw, number))
+    groups = {split: [row.group for _, row in known if row.split == split] for split in own}
     targets = np.array([bundle.vocab.index(row.label) for _, row in known if row.split == TRAIN])
-    return Ground(folder.name, bundle, own, targets, foreign)
+    return Ground(folder.name, bundle, own, targets, groups, foreign)
 
 
 class _Reader:

@@ -30,7 +30,7 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class KnnDetector:
-    """Cosine distance to the k-th nearest training photo; bundles written before `MahalanobisDetector` was kept hold one.
+    """Cosine distance to the k-th nearest training photo, which older bundles hold.
 
     Attributes
     ----------

@@ -27,8 +27,8 @@ _HAIR = 1e-3  # a photo's score moves by less with the batch that it is answered
 class MahalanobisDetector:
     """Mahalanobis distance to the nearest class, with a covariance that all classes share.
 
-    Features are scaled to length 1 and their square roots taken (signs kept): a network's pooled features
-    are skewed, and a Gaussian fits their roots better.
+    The features' square roots (signs kept) are scaled to length 1 before: a network's pooled features are
+    skewed, and a Gaussian fits their roots better. All features times a number give the same scores.
 
     Attributes
     ----------
@@ -52,9 +52,10 @@ class MahalanobisDetector:
     References
     ----------
     Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
-    Attacks", NeurIPS 2018. Features of length 1: Mueller and Hein, "Mahalanobis++", ICML 2025. The root:
-    Yang et al., "Free Lunch for Few-shot Learning: Distribution Calibration", ICLR 2021. What lies outside
-    of the axes: Tipping and Bishop, "Probabilistic Principal Component Analysis", JRSS B 61, 1999.
+    Attacks", NeurIPS 2018. Features of length 1: Mueller and Hein, "Mahalanobis++", ICML 2025. Roots:
+    Arandjelovic and Zisserman, "Three Things Everyone Should Know to Improve Object Retrieval", CVPR 2012.
+    What lies outside of the axes: Tipping and Bishop, "Probabilistic Principal Component Analysis", Journal
+    of the Royal Statistical Society B 61, 1999.
     """
 
     means_: Array
@@ -217,10 +218,10 @@ def _check(train: Array, valid: Array, classes: Array, rate: float) -> None:
 
 
 def _transform(features: Array) -> Array:
-    """Scale features to length 1 and take their signed roots."""
+    """Take the features' signed roots and scale them to length 1."""
     x = np.asarray(features, np.float64)
-    x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return np.asarray(np.copysign(np.sqrt(np.abs(x)), x), np.float32)
+    roots = np.copysign(np.sqrt(np.abs(x)), x)
+    return np.asarray(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _fit_covariance(residuals: Array, freedom: int, scale: float) -> tuple[Array, Array, float]:
