@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .card import CARD_FILES, mend_card, save_manifest
+from .detectors import Detector, read_detector
 from .errors import BundleError
 from .files import csv_bytes, hash_file, recover_folder, utc_now, write_atomic
 from .manifest import MANIFEST, check_manifest, read_manifest
-from .ood import KnnDetector
 from .preprocess import Preprocess
 
 # What reading a damaged or hostile file raises, below Python's own parsers.
@@ -138,15 +138,13 @@ class ModelBundle:
             return arrays["weight"], arrays["bias"]
 
     @cached_property
-    def detector(self) -> KnnDetector | None:
+    def detector(self) -> Detector | None:
         """What tells photos unlike the training photos, or None where the bundle holds none."""
         ood = self.manifest.get("ood")
         if not ood or "ood.npz" not in self.manifest["files"]:
             return None
         with np.load(self.path / "ood.npz", allow_pickle=False) as arrays:
-            return KnnDetector(
-                arrays["reference"], float(ood["threshold"]), int(ood["k"]), float(ood["false_alarm_rate"])
-            )
+            return read_detector(ood, arrays)
 
     @property
     def example_files(self) -> list[Path]:
@@ -246,14 +244,9 @@ class ModelBundle:
         detector, ood = self.detector, self.manifest.get("ood") or {}
         if detector is None:
             return
-        rows, width = detector.reference_.shape
-        fits = (
-            np.issubdtype(detector.reference_.dtype, np.floating)
-            and width == self.head[0].shape[1]
-            and 1 <= detector.k <= rows
-            and all(_is_number(ood[key]) for key in ("threshold", "k", "false_alarm_rate"))
-        )
-        if not fits:
+        # what evaluations found later stands there, too, as tables
+        numbers = [v for key, v in ood.items() if key not in ("kind", "against", "test_false_alarms")]
+        if not all(map(_is_number, numbers)) or not detector.fits(self.head[0].shape[1]):
             raise BundleError(f"The model {self.path} has an ood.npz that does not fit {MANIFEST}.")
 
     def _check_head(self) -> None:

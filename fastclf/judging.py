@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from .calibration import fit_temperature
 from .images import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, make_thumbnail
 from .metrics import compute_metrics, compute_softmax
-from .ood import KIND, KnnDetector
+from .ood import MahalanobisDetector
 
 Array = npt.NDArray[Any]
 
@@ -54,15 +53,9 @@ def describe_answers(manifest: dict[str, Any], folder: Path, train: Answers, val
     """
     vocab = manifest["vocab"]
     manifest["temperature"] = temperature = fit_temperature(valid.logits, valid.targets)
-    detector = KnnDetector.fit(train.features, valid.features)
-    np.savez(folder / "ood.npz", reference=detector.reference_)
-    manifest["ood"] = {
-        "kind": KIND,
-        "k": detector.k,
-        "threshold": detector.threshold_,
-        "false_alarm_rate": detector.false_alarm_rate,
-        "n": len(valid.targets),
-    }
+    detector = MahalanobisDetector.fit(train.features, valid.features, train.targets)
+    detector.save(folder / "ood.npz")
+    manifest["ood"] = detector.to_dict()
     for split, answers in (("valid", valid), ("train", train)):
         probs, raw = compute_softmax(answers.logits, temperature), compute_softmax(answers.logits)
         manifest["metrics"][split] = compute_metrics(probs, answers.targets, vocab, raw)

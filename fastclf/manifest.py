@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .detectors import KINDS
 from .errors import BundleError
 from .files import hash_file, write_atomic
-from .ood import KIND
 from .preprocess import Preprocess
 
 SCHEMA = 1
@@ -68,10 +68,10 @@ def check_manifest(path: Path, manifest: dict[str, Any]) -> None:
     if not isinstance(sealed["openings"], list) or not isinstance(manifest["metrics"], dict):
         raise BundleError(f"The model {path} has no usable metrics or sealed_test in {MANIFEST}.")
     ood = manifest.get("ood")
-    if ood and ood.get("kind") != KIND:
+    if ood and ood.get("kind") not in KINDS:
         raise BundleError(
             f"The model {path} tells unfamiliar photos by {ood.get('kind')!r}, which this fastclf "
-            f"does not know ({KIND!r} it does). Update fastclf."
+            f"does not know (it knows {', '.join(KINDS)}). Update fastclf."
         )
     Preprocess.from_dict(manifest["preprocess"])
 

@@ -1,81 +1,249 @@
-"""Is a photo unlike the training photos? The distance to its nearest neighbours among them tells."""
+"""Is a photo unlike the training photos? Its distance to their classes in feature space tells."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from .errors import UsageProblem
+
 Array = npt.NDArray[Any]
 
-KIND = "knn-cosine"
+KIND = "mahalanobis"
+
+_FAR = 1e9  # the score where none can be computed, so that an answer stays plain JSON
+_MAX_AXES_BYTES = 3_400_000  # the whole covariance up to 1,300 features, its largest axes above
+_FLOOR = 1e-6  # of the features' own size: where photos are all alike, rounding is no strangeness
+_HAIR = 1e-3  # a photo's score moves by less with the batch that it is answered in
 
 
 @dataclass(frozen=True)
-class KnnDetector:
-    """Cosine distance to the k-th nearest training photo, in feature space.
+class MahalanobisDetector:
+    """Mahalanobis distance to the nearest class, with a covariance that all classes share.
+
+    The features' square roots (signs kept) are scaled to length 1 before: a network's pooled features are
+    skewed, and a Gaussian fits their roots better. All features times a number give the same scores.
 
     Attributes
     ----------
-    reference_
-        (M, D) features of training photos, scaled to length 1, float16.
+    means_
+        (K, D) the classes' means, float32.
+    axes_
+        (D, R) orthonormal directions in which training photos differ from their class's mean, float16.
+    variances_
+        (R,) variance along them.
+    rest_
+        Variance in every direction outside of them.
     threshold_
         Scores above this are called unfamiliar.
-    k
-        Which neighbour counts.
+    stated_rate
+        The share of familiar photos that the threshold was set to call unfamiliar.
     false_alarm_rate
-        Share of the validation photos that score above the threshold, as counted.
+        The share of the validation photos above the threshold, as counted.
+    n_valid
+        How many validation photos these were.
 
     References
     ----------
-    Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022.
+    Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial
+    Attacks", NeurIPS 2018. Features of length 1: Mueller and Hein, "Mahalanobis++", ICML 2025. Roots:
+    Arandjelovic and Zisserman, "Three Things Everyone Should Know to Improve Object Retrieval", CVPR 2012.
+    What lies outside of the axes: Tipping and Bishop, "Probabilistic Principal Component Analysis", Journal
+    of the Royal Statistical Society B 61, 1999.
     """
 
-    reference_: Array
-    threshold_: float
-    k: int = 5
-    false_alarm_rate: float = 0.02
+    means_: Array
+    axes_: Array
+    variances_: Array
+    rest_: float
+    threshold_: float = math.inf
+    stated_rate: float = 0.05
+    false_alarm_rate: float = 0.0
+    n_valid: int = 0
 
     @classmethod
     def fit(
         cls,
         train: Array,
         valid: Array,
+        targets: Array | None = None,
         *,
-        k: int = 5,
-        false_alarm_rate: float = 0.02,
-        max_reference: int = 2000,
+        false_alarm_rate: float = 0.05,
     ) -> Self:
-        """Keep training features as the reference and set the threshold on validation photos.
+        """Fit classes and covariance on training photos, and set the threshold on validation photos.
+
+        The network knows its training photos too well, so these say what differs and how, but not how far
+        is far: the threshold is a validation photo's score, see `find_threshold`.
 
         Parameters
         ----------
         train, valid
-            (N, D) and (V, D) features; of `train`, at most `max_reference` evenly spaced rows are kept.
-        k
-            Which neighbour counts; fewer where there are fewer training photos.
+            (N, D) and (V, D) features; rows with numbers that are not finite are left out.
+        targets
+            (N,) classes of the training photos; None takes them for one class.
         false_alarm_rate
-            Wanted share of validation photos above the threshold, in (0, 1).
+            Share of familiar photos that may be called unfamiliar, in (0, 1).
+
+        Raises
+        ------
+        UsageProblem
+            If the arrays do not fit together, no usable row is left or the rate is none.
         """
-        rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), max_reference)).astype(int))
-        made = cls(_unit(train[rows]).astype(np.float16), np.inf, min(k, len(rows)), false_alarm_rate)
+        classes = np.zeros(len(train), int) if targets is None else np.asarray(targets)
+        _check(train, valid, classes, false_alarm_rate)
+        there = np.isfinite(train).all(1)
+        x, valid = _transform(train[there]), valid[np.isfinite(valid).all(1)]
+        if not len(x) or not len(valid):
+            raise UsageProblem(
+                f"{len(x)} training and {len(valid)} validation photos have usable features; one of each is "
+                "the least."
+            )
+        _, index = np.unique(classes[there], return_inverse=True)
+        means = np.stack([x[index == k].mean(0) for k in range(index.max() + 1)])
+        axes, variances, rest = _fit_covariance(x - means[index], len(x) - len(means), float((x**2).mean()))
+        made = cls(means.astype(np.float32), axes.astype(np.float16), variances.astype(np.float32), rest)
         scores = made.ood_score(valid)
-        threshold = float(np.quantile(scores, 1 - false_alarm_rate))
-        return cls(made.reference_, threshold, made.k, float((scores > threshold).mean()))
+        threshold = find_threshold(scores, false_alarm_rate)
+        counted = float((scores > threshold).mean())
+        return cls(
+            made.means_, made.axes_, made.variances_, rest, threshold, false_alarm_rate, counted, len(scores)
+        )
 
     def ood_score(self, features: Array) -> Array:
-        """Return (N,) scores in [0, 2] for (N, D) features; higher is further out."""
-        similarity = _unit(features) @ self.reference_.astype(np.float32).T
-        kth = np.partition(similarity, -self.k, axis=1)[:, -self.k]
-        return np.asarray(1 - kth, np.float64)
+        """Return (N,) distances for (N, D) features, in standard deviations a feature; 1 is usual."""
+        with np.errstate(all="ignore"):
+            # in double precision: where classes hardly vary, whitened numbers are large and differ little
+            x, means = self._whiten(_transform(features)).astype(np.float64), self._white_means
+            squared = (x**2).sum(1)[:, None] + (means**2).sum(1) - 2 * x @ means.T
+            scores = np.sqrt(np.maximum(squared.min(1), 0) / x.shape[1])
+        return np.asarray(np.nan_to_num(scores, nan=_FAR, posinf=_FAR))
 
     def is_unfamiliar(self, scores: Array) -> Array:
         """Return (N,) booleans for (N,) scores."""
         return np.asarray(scores > self.threshold_)
 
+    def save(self, file: Path) -> None:
+        """Write the arrays, `ood.npz` in a bundle."""
+        np.savez(file, means=self.means_, axes=self.axes_, variances=self.variances_, rest=self.rest_)
 
-def _unit(features: Array) -> Array:
-    x = np.asarray(features, np.float32)
-    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the manifest says of it."""
+        return {
+            "kind": KIND,
+            "threshold": self.threshold_,
+            "stated_rate": self.stated_rate,
+            "false_alarm_rate": self.false_alarm_rate,
+            "n": self.n_valid,
+        }
+
+    def fits(self, width: int) -> bool:
+        """Tell whether the arrays fit together and take features of this width."""
+        arrays = (self.means_, self.axes_, self.variances_)
+        return (
+            all(np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all() for a in arrays)
+            and (self.means_.ndim, self.axes_.ndim) == (2, 2)
+            and len(self.means_) >= 1
+            and self.means_.shape[1] == len(self.axes_) == width >= self.axes_.shape[1]
+            and self.variances_.shape == self.axes_.shape[1:]
+            and bool((self.variances_ > 0).all())
+            and 0 < self.rest_ < math.inf
+        )
+
+    def _whiten(self, x: Array) -> Array:
+        """Return (N, D) so scaled that distances are Mahalanobis distances."""
+        x = x - self._centre
+        inside = (x @ self._axes) * self._stretch
+        return np.asarray(x / math.sqrt(self.rest_) + inside @ self._axes.T)
+
+    @cached_property
+    def _centre(self) -> Array:
+        return np.asarray(self.means_.mean(0))
+
+    @cached_property
+    def _axes(self) -> Array:
+        return self.axes_.astype(np.float32)
+
+    @cached_property
+    def _stretch(self) -> Array:
+        return np.asarray(1 / np.sqrt(self.variances_) - np.float32(1 / math.sqrt(self.rest_)))
+
+    @cached_property
+    def _white_means(self) -> Array:
+        return self._whiten(self.means_).astype(np.float64)
+
+
+def find_threshold(scores: Array, false_alarm_rate: float) -> float:
+    """Return the threshold that calls a new photo unfamiliar with the stated probability at most.
+
+    It is the ceil((n + 1) (1 - rate))-th smallest of n scores and a hair. If the photos are exchangeable with
+    those to come, a new one scores higher with probability at most `false_alarm_rate`, and at least
+    1 / (n + 1) less. With fewer than 1 / rate - 1 photos (19 at 5 %) there is no such score: then it is the
+    largest, and the probability is 1 / (n + 1), thus more than stated.
+
+    Parameters
+    ----------
+    scores
+        (n,) scores of photos that nothing was fitted on.
+    false_alarm_rate
+        In (0, 1).
+
+    References
+    ----------
+    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", Springer 2005: inductive
+    conformal prediction.
+    """
+    rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate) - 1e-9)
+    return float(np.sort(scores)[min(rank, len(scores)) - 1]) + _HAIR
+
+
+def _check(train: Array, valid: Array, classes: Array, rate: float) -> None:
+    shapes = (np.shape(train), np.shape(valid), classes.shape)
+    if not 0 < rate < 1:
+        raise UsageProblem(f"false_alarm_rate is {rate}; it must lie between 0 and 1.")
+    if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1:] != shapes[1][1:] or not shapes[0][1]:
+        raise UsageProblem(
+            f"Features of the shapes {shapes[0]} and {shapes[1]} do not fit together; give a row a photo, "
+            "equally wide in both."
+        )
+    if shapes[2] != shapes[0][:1]:
+        raise UsageProblem(
+            f"{shapes[0][0]} training photos have targets of shape {shapes[2]}; give one each."
+        )
+
+
+def _transform(features: Array) -> Array:
+    """Take the features' signed roots and scale them to length 1."""
+    x = np.asarray(features, np.float64)
+    roots = np.copysign(np.sqrt(np.abs(x)), x)
+    return np.asarray(roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+def _fit_covariance(residuals: Array, freedom: int, scale: float) -> tuple[Array, Array, float]:
+    """Return axes, the variances along them and that of the rest, shrunk towards a sphere.
+
+    How much it is shrunk: Chen et al., "Shrinkage Algorithms for MMSE Covariance Estimation", IEEE
+    Transactions on Signal Processing 58, 2010 (oracle approximating shrinkage).
+    """
+    n, width = residuals.shape
+    x = residuals.astype(np.float64) / math.sqrt(max(freedom, 1))
+    if n < width:
+        _, roots, rows = np.linalg.svd(x, full_matrices=False)
+        values, axes = roots**2, rows.T
+    else:
+        values, axes = (a[..., ::-1] for a in np.linalg.eigh(x.T @ x))
+    values = np.maximum(values, 0)
+    total, squares = values.sum(), (values**2).sum()
+    spread = (max(freedom, 1) + 1 - 2 / width) * (squares - total**2 / width)
+    share = min(1.0, ((1 - 2 / width) * squares + total**2) / spread) if spread > 0 else 1.0
+    added = share * total / width + _FLOOR * scale + 1e-12
+    keep = min(len(values), max(1, _MAX_AXES_BYTES // (2 * width)))
+    kept, outside = (1 - share) * values[:keep] + added, width - keep
+    # with no direction left outside, the rest is what rounding leaks, and must weigh little
+    rest = added + (1 - share) * values[keep:].sum() / outside if outside else kept.max()
+    return axes[:, :keep], kept, float(rest)

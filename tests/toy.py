@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fastclf.bundle import PhotoRow, write_photos
 from fastclf.manifest import SCHEMA, hash_files, write_manifest
 from fastclf.metrics import compute_metrics, compute_softmax
-from fastclf.ood import KIND, KnnDetector
+from fastclf.ood import MahalanobisDetector
 
 from .drawing import COLOURS, draw_photo, encode
 
@@ -40,13 +40,13 @@ def write_toy_bundle(
     onnx.save(_build_graph(weight, bias), folder / "model.onnx")
     np.savez(folder / "head.npz", weight=weight, bias=bias)
     features = np.array([np.asarray(draw_photo(c, i)).mean((0, 1)) / 255 for c in VOCAB for i in range(20)])
-    detector = KnnDetector.fit(features[::2], features[1::2])
-    np.savez(folder / "ood.npz", reference=detector.reference_)
+    detector = MahalanobisDetector.fit(features[::2], features[1::2], np.repeat(range(len(VOCAB)), 10))
+    detector.save(folder / "ood.npz")
     write_photos(folder, rows or [])
     (folder / "examples").mkdir()
     for number, label in enumerate(VOCAB, 1):
         (folder / "examples" / f"example-{number}.jpg").write_bytes(encode(draw_photo(label, 99), "JPEG"))
-    manifest = _build_manifest(folder, vocab, detector.threshold_)
+    manifest = _build_manifest(folder, vocab, detector.to_dict())
     if judged:
         logits, targets = features[1::2] @ weight.T + bias, np.repeat(np.arange(len(VOCAB)), 10)
         probs = compute_softmax(logits)
@@ -78,7 +78,7 @@ def _build_graph(weight: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def _build_manifest(folder: Path, vocab: list[str], threshold: float) -> dict[str, Any]:
+def _build_manifest(folder: Path, vocab: list[str], ood: dict[str, object]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "fastclf": "0.0",
@@ -98,7 +98,7 @@ def _build_manifest(folder: Path, vocab: list[str], threshold: float) -> dict[st
             "std": None,
         },
         "temperature": 1.0,
-        "ood": {"kind": KIND, "k": 5, "threshold": threshold, "false_alarm_rate": 0.02},
+        "ood": ood,
         "metrics": {"train": None, "valid": None, "test": None},
         "sealed_test": {"n": 0, "openings": []},
         "training": {},

@@ -17,7 +17,6 @@ from fastclf.metrics import (
     compute_softmax,
     wilson_interval,
 )
-from fastclf.ood import KnnDetector
 from fastclf.splits import draw_splits
 
 
@@ -145,18 +144,3 @@ def test_temperature_of_a_faultless_small_validation_set_stays_modest() -> None:
     logits = np.where(np.eye(2)[targets] > 0, 3.0, 0.0)
     assert 0.3 < fit_temperature(logits, targets) <= 1
     assert fit_temperature(np.empty((0, 2)), np.empty(0, int)) == 1.0
-
-
-def test_detector_has_its_false_alarm_rate_and_finds_foreign_features(rng: np.random.Generator) -> None:
-    train, valid, fresh = (rng.normal(0, 0.1, (n, 16)) + np.eye(16)[0] for n in (500, 1000, 1000))
-    foreign = rng.normal(0, 0.1, (200, 16)) + np.eye(16)[5]
-    detector = KnnDetector.fit(train, valid, false_alarm_rate=0.05)
-    assert (detector.ood_score(valid) > detector.threshold_).mean() == pytest.approx(0.05, abs=0.002)
-    assert (detector.ood_score(fresh) > detector.threshold_).mean() < 0.1
-    assert (detector.ood_score(foreign) > detector.threshold_).all()
-
-
-def test_detector_works_with_fewer_photos_than_neighbours(rng: np.random.Generator) -> None:
-    detector = KnnDetector.fit(rng.normal(size=(2, 4)), rng.normal(size=(1, 4)))
-    assert detector.k == 2
-    assert detector.ood_score(rng.normal(size=(3, 4))).shape == (3,)
