@@ -88,7 +88,7 @@ class Predictor:
         self.bundle = bundle if isinstance(bundle, ModelBundle) else ModelBundle.load(bundle)
         self.vocab = self.bundle.vocab
         self.preprocess = self.bundle.preprocess
-        self.session = _open_session(self.bundle, threads or min(4, _usable_cores()))
+        self.session = _open_session(self.bundle, threads or default_threads())
         self._check_graph()
         trim_heap()
 
@@ -228,7 +228,13 @@ def _open_session(bundle: ModelBundle, threads: int) -> ort.InferenceSession:
         raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from e
 
 
-def _usable_cores() -> int:
+def default_threads() -> int:
+    """Return how many threads a prediction may use where nobody says: one a core, four at most."""
+    return min(4, count_cores())
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
