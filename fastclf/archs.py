@@ -1,4 +1,4 @@
-"""The architectures that fastclf has tried: what they weigh, what is published of them, which is the default."""
+"""The architectures that were tried: what they weigh, what is published of them, and the default."""
 
 from __future__ import annotations
 
@@ -96,5 +96,5 @@ def choose_arch(pretrained: bool, device: str = "cpu") -> tuple[str, str]:
     return DEFAULT_FROM_SCRATCH, _WHY_FROM_SCRATCH
 
 
-_WHY_PRETRAINED = "TODO"
-_WHY_FROM_SCRATCH = "TODO"
+_WHY_PRETRAINED = "mobilenetv4_conv_small TODO."
+_WHY_FROM_SCRATCH = "resnet18 TODO."

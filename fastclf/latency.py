@@ -1,4 +1,4 @@
-"""How long an exported network takes for one photo on this machine: measured in a process of its own, and kept."""
+"""What one photo costs on this machine: an exported network, timed in a process of its own, and kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import onnxruntime as ort
@@ -124,10 +124,13 @@ class LatencyBook:
 def _parse(row: dict[str, Any]) -> Latency | None:
     """Return a row of the file, or None where its numbers are none."""
     ms, memory = row.get("ms"), row.get("memory_mb")
-    numbers = [ms] if memory is None else [ms, memory]
-    if not all(type(n) in (int, float) and 0 < n < float("inf") for n in numbers):
+    if not _is_amount(ms) or not (memory is None or _is_amount(memory)):
         return None
     return Latency(row["arch"], row["size"], ms, memory, str(row.get("measured", "")))
+
+
+def _is_amount(value: Any) -> TypeGuard[float]:
+    return type(value) in (int, float) and 0 < value < float("inf")
 
 
 def describe_machine() -> Machine:
@@ -153,9 +156,7 @@ def time_graph(graph: Path, arch: str, size: int) -> Latency:
         If ONNX Runtime does not run it.
     """
     out = graph.with_suffix(".json")
-    run_child(
-        "fastclf.latency", [graph, size, out], what=f"Measuring {arch}", error=ExportError, timeout=300
-    )
+    run_child("fastclf.latency", [graph, size, out], what=f"Measuring {arch}", error=ExportError, timeout=300)
     return Latency(arch, size, **json.loads(out.read_bytes()), measured=utc_now())
 
 

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import collecting, models, photos
+from . import archs, collecting, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -27,6 +27,7 @@ for command in (collecting.collect, photos.check, models.train, models.evaluate,
 app.add_typer(photos.edits)
 app.command()(photos.materialize)
 app.command()(models.serve)
+app.command()(archs.archs)
 
 
 def main() -> None:

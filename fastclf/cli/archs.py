@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..archs import TORCHVISION, ArchFacts, choose_arch, list_archs
+from ..archs import DEFAULT_PRETRAINED, ArchFacts, choose_arch, list_archs
 from ..errors import FastclfError, MissingExtraError, UsageProblem
 from .console import Json, print_json, quiet_libraries, say
 
 if TYPE_CHECKING:
     from ..latency import Latency, LatencyBook
 
-_HEADS = ("", "arch", "ms a photo", "memory MB", "file MB", "params M", "ImageNet", "input px", "heat map")
+_HEADS = (
+    "", "arch", "ms", "at px", "memory MB", "file MB", "params M", "ImageNet", "at px", "from", "takes px",
+    "heat map",
+)  # fmt: skip
 
 
 def archs(
@@ -25,52 +28,118 @@ def archs(
     again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the tried architectures: size, speed on this machine, published ImageNet accuracy, the default."""
+    """List tried architectures: size, speed on this machine, published ImageNet accuracy, the default."""
     from ..latency import LatencyBook
 
     if not 16 <= size <= 1024:
         raise UsageProblem(f"--size is {size}; it can be 16 to 1024 pixels.")
     book = LatencyBook()
-    missing = [facts for facts in list_archs() if again or _find(book, facts, size) is None]
-    note = _measure(book, missing, size) if missing else ""
-    times = [_find(book, facts, size) for facts in list_archs()]
+    known = {} if again else {f.name: book.find(f.name, f.fixed_size or size) for f in list_archs()}
+    times = {name: latency for name, latency in known.items() if latency}
+    missing = [facts for facts in list_archs() if facts.name not in times]
+    notes = _measure(book, missing, size, times) if missing else []
     if as_json:
-        if note:
+        for note in notes:
             say(note)
-        print_json(_to_dict(book, size, times, note))
+        print_json(_to_dict(book, times, notes))
         return
-    print(_to_table(times, size))
-    for line in _explain(book, times, note):
-        print(line)
+    print(_to_table(times))
+    print("\n".join(_explain(book, times, notes)))
 
 
-def _find(book: LatencyBook, facts: ArchFacts, size: int) -> Latency | None:
-    return book.find(facts.name, facts.fixed_size or size)
-
-
-def _measure(book: LatencyBook, wanted: Sequence[ArchFacts], size: int) -> str:
-    """Measure and keep; return a sentence about what could not be measured, or ""."""
-    say(
-        f"Measuring {len(wanted)} architectures, about 10 s each; this machine remembers the times, and "
-        "Ctrl-C keeps those that are there."
-    )
+def _measure(
+    book: LatencyBook, wanted: Sequence[ArchFacts], size: int, times: dict[str, Latency]
+) -> list[str]:
+    """Measure what is wanted into `times` and the book; return sentences about what could not be done."""
     quiet_libraries()
     try:
+        say("Loading fastai to build the networks ...")
         with contextlib.redirect_stdout(sys.stderr):
             from ..training.archs import measure_latency
     except MissingExtraError as e:
-        return f"The speed on this machine is not measured: a network has to be built for that. {e}"
-    failed = []
+        return [f"No speed is shown, because a network has to be built to be measured. {e}"]
+    say(
+        f"Measuring {len(wanted)} architectures, about 10 s each. The times are kept for this machine; "
+        "Ctrl-C keeps those that are done."
+    )
+    notes = []
     for facts in wanted:
         say(f"measuring {facts.name} ...")
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                book.store(measure_latency(facts.name, facts.fixed_size or size))
+                times[facts.name] = measure_latency(facts.name, facts.fixed_size or size)
+            book.store(times[facts.name])
         except FastclfError as e:
-            failed.append(f"{facts.name} was not measured: {e}")
+            notes.append(f"{facts.name} could not be measured: {e}")
         except OSError as e:
-            return f"The times cannot be kept in {book.path} ({e.strerror or e}), so none are shown."
+            notes.append(f"The time of {facts.name} cannot be kept in {book.path} ({e.strerror or e}).")
         except KeyboardInterrupt:
-            say("Stopped; what was measured is kept.")
+            say(f"Stopped; {len(times)} times are kept, and the same command goes on.")
             raise
-    return " ".join(failed)
+    return notes
+
+
+def _to_table(times: dict[str, Latency]) -> str:
+    """Return the table; columns are two blanks apart, numbers stand to the right."""
+    rows = [_HEADS, *(_row(facts, times.get(facts.name)) for facts in list_archs())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    left = {0, 1, _HEADS.index("from"), _HEADS.index("takes px"), _HEADS.index("heat map")}
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _row(facts: ArchFacts, latency: Latency | None) -> tuple[str, ...]:
+    memory = None if latency is None else latency.memory_mb
+    return (
+        "*" if facts.name == DEFAULT_PRETRAINED else "",
+        facts.name,
+        f"{latency.ms:.1f}" if latency else "-",
+        str(latency.size) if latency else "-",
+        "-" if memory is None else f"{memory:.0f}",
+        f"{facts.file_mb:.1f}",
+        f"{facts.params:.1f}",
+        f"{facts.imagenet:.1f} %",
+        str(facts.imagenet_size),
+        facts.source,
+        f"{facts.fixed_size} only" if facts.fixed_size else "any",
+        "exact" if facts.maps else "-",
+    )
+
+
+def _explain(book: LatencyBook, times: dict[str, Latency], notes: Sequence[str]) -> list[str]:
+    """Return the sentences below the table."""
+    machine = book.machine
+    oldest = min((latency.measured for latency in times.values()), default="")
+    measured = (
+        f"ms, memory: one photo with ONNX Runtime {machine.onnxruntime} on {machine.threads} threads of this "
+        f"machine ({machine.cpu}), reading and resizing the photo left out; measured {oldest[:10]} or later, "
+        "--again measures anew."
+    )
+    return [
+        "",
+        f"* the default: {choose_arch(True)[1]}",
+        f"Without pretrained weights: {choose_arch(False)[1]}",
+        *([measured] if times else []),
+        "params, ImageNet: published for the whole network with 1,000 classes, not measured here "
+        "(torchvision: with its weights; timm: results/results-imagenet.csv). file: the exported network.",
+        *notes,
+    ]
+
+
+def _to_dict(book: LatencyBook, times: dict[str, Latency], notes: Sequence[str]) -> dict[str, Any]:
+    defaults = {name: choose_arch(name == "pretrained") for name in ("pretrained", "from_scratch")}
+    return {
+        "machine": asdict(book.machine),
+        "defaults": {kind: {"arch": arch, "reason": reason} for kind, (arch, reason) in defaults.items()},
+        "archs": [{**f.to_dict(), "latency": _latency_dict(times.get(f.name))} for f in list_archs()],
+        "notes": list(notes),
+    }
+
+
+def _latency_dict(latency: Latency | None) -> dict[str, Any] | None:
+    return None if latency is None else {k: v for k, v in asdict(latency).items() if k != "arch"}

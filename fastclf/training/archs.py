@@ -75,8 +75,13 @@ def measure_latency(arch: str, size: int = 224) -> Latency:
     ExportError
         If it does not export, or ONNX Runtime does not run it.
     """
-    learn = build_blank_learner(arch, size)
     with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
         graph = Path(folder) / "model.onnx"
-        write_graph(ExportNet(learn), read_preprocess(learn), graph)
+        export_blank(arch, graph, size)
         return time_graph(graph, arch, size)
+
+
+def export_blank(arch: str, graph: Path, size: int = 224) -> None:
+    """Write the architecture with random weights as the ONNX file `graph`; errors as in `measure_latency`."""
+    learn = build_blank_learner(arch, size)
+    write_graph(ExportNet(learn), read_preprocess(learn), graph)
