@@ -19,20 +19,12 @@ from fastclf.latency import time_graph
 
 BASELINE = "resnet18"
 SPEED_HEADS = (
-    "arch", "px", "answer, ms", "least", "to resnet18", "memory, MB", "training, ms a photo", "to resnet18",
+    "arch", "px", "answer, ms", "least", "to resnet18", "training, ms a photo", "to resnet18", "memory, MB",
     "file, MB", "ImageNet, published",
 )  # fmt: skip
 SCRATCH_HEADS = (
-    "arch",
-    "photos",
-    "px",
-    "epochs",
-    "seed",
-    "accuracy",
-    "right of",
-    "training, s",
-    "processor, s",
-)
+    "arch", "photos", "px", "epochs", "seed", "accuracy", "validated on", "training, s", "processor, s",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -126,11 +118,11 @@ def _fixed_size(name: str) -> int | None:
 
 def _speed_row(row: dict[str, Any]) -> tuple[str, ...]:
     facts = find_arch(row["arch"])
+    times = [f"{row['ms']:.1f}", f"{row['least ms']:.1f}", f"{row['ms ratio']:.2f} ×"]
+    training = [f"{row['step']:.0f}", f"{row['step ratio']:.2f} ×"]
     published = f"{facts.imagenet:.1f} % at {facts.imagenet_size}" if facts else "-"
-    return (
-        row["arch"], str(row["size"]), f"{row['ms']:.1f}", f"{row['least ms']:.1f}", f"{row['ms ratio']:.2f} ×", f"{row['memory']:.0f}",
-        f"{row['step']:.0f}", f"{row['step ratio']:.2f} ×", f"{row['file']:.1f}", published,
-    )  # fmt: skip
+    sizes = [f"{row['memory']:.0f}", f"{row['file']:.1f}"]
+    return row["arch"], str(row["size"]), *times, *training, *sizes, published
 
 
 def _scratch_row(row: dict[str, Any]) -> tuple[str, ...]:

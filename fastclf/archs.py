@@ -66,9 +66,17 @@ _ARCHS = (
     ArchFacts("resnet34", 21.80, 85.2, 73.314, 224, "IMAGENET1K_V1", TORCHVISION),
 )
 
-# Measured with benchmarks/archs.py (benchmarks/README.md, "Architectures, measured").
+# Chosen by benchmarks/archs.py (benchmarks/README.md, "Architectures, measured"). With pretrained weights
+# what counts is the wait for an answer and what the weights know already; how well they carry over to other
+# photos could not be measured without them. From random weights what counts is how fast a network learns.
 DEFAULT_PRETRAINED = "mobilenetv4_conv_small"
 DEFAULT_FROM_SCRATCH = "resnet18"
+_WHY = {
+    True: "mobilenetv4_conv_small answers in about a tenth of the time that resnet18 takes, and its "
+    "published ImageNet accuracy is higher (73.7 % against 69.8 %).",
+    False: "resnet18 learns fastest from few photos: after 6 epochs on 1,443 photos of hand signs it was "
+    "right on 97 % of others, lighter ones on 36 to 75 %.",
+}
 
 
 def list_archs() -> tuple[ArchFacts, ...]:
@@ -89,12 +97,7 @@ def choose_arch(pretrained: bool, device: str = "cpu") -> tuple[str, str]:
     pretrained
         Whether training starts from ImageNet weights.
     device
-        Where the training runs: "cpu", "cuda", "mps".
+        Where the training runs ("cpu", "cuda", "mps"). It does not change the choice: wherever a model was
+        trained, processors give its answers.
     """
-    if pretrained:
-        return DEFAULT_PRETRAINED, _WHY_PRETRAINED
-    return DEFAULT_FROM_SCRATCH, _WHY_FROM_SCRATCH
-
-
-_WHY_PRETRAINED = "mobilenetv4_conv_small TODO."
-_WHY_FROM_SCRATCH = "resnet18 TODO."
+    return (DEFAULT_PRETRAINED if pretrained else DEFAULT_FROM_SCRATCH), _WHY[pretrained]

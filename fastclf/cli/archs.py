@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..archs import DEFAULT_PRETRAINED, ArchFacts, choose_arch, list_archs
+from ..archs import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
 from ..errors import FastclfError, MissingExtraError, UsageProblem
 from .console import Json, print_json, quiet_libraries, say
 
 if TYPE_CHECKING:
     from ..latency import Latency, LatencyBook
 
-_HEADS = (
-    "", "arch", "ms", "at px", "memory MB", "file MB", "params M", "ImageNet", "at px", "from", "takes px",
-    "heat map",
-)  # fmt: skip
+_HEADS = ("", "arch", "ms", "MB memory", "MB file", "M params", "ImageNet", "takes px", "heat map")
 
 
 def archs(
@@ -44,7 +41,7 @@ def archs(
         print_json(_to_dict(book, times, notes))
         return
     print(_to_table(times))
-    print("\n".join(_explain(book, times, notes)))
+    print("\n".join(_explain(book, times, size, notes)))
 
 
 def _measure(
@@ -83,7 +80,7 @@ def _to_table(times: dict[str, Latency]) -> str:
     """Return the table; columns are two blanks apart, numbers stand to the right."""
     rows = [_HEADS, *(_row(facts, times.get(facts.name)) for facts in list_archs())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
-    left = {0, 1, _HEADS.index("from"), _HEADS.index("takes px"), _HEADS.index("heat map")}
+    left = {0, 1, len(_HEADS) - 2, len(_HEADS) - 1}
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column in left else cell.rjust(width)
@@ -99,34 +96,32 @@ def _row(facts: ArchFacts, latency: Latency | None) -> tuple[str, ...]:
         "*" if facts.name == DEFAULT_PRETRAINED else "",
         facts.name,
         f"{latency.ms:.1f}" if latency else "-",
-        str(latency.size) if latency else "-",
         "-" if memory is None else f"{memory:.0f}",
         f"{facts.file_mb:.1f}",
         f"{facts.params:.1f}",
-        f"{facts.imagenet:.1f} %",
-        str(facts.imagenet_size),
-        facts.source,
+        f"{facts.imagenet:.1f} % at {facts.imagenet_size}",
         f"{facts.fixed_size} only" if facts.fixed_size else "any",
         "exact" if facts.maps else "-",
     )
 
 
-def _explain(book: LatencyBook, times: dict[str, Latency], notes: Sequence[str]) -> list[str]:
+def _explain(book: LatencyBook, times: dict[str, Latency], size: int, notes: Sequence[str]) -> list[str]:
     """Return the sentences below the table."""
     machine = book.machine
     oldest = min((latency.measured for latency in times.values()), default="")
     measured = (
-        f"ms, memory: one photo with ONNX Runtime {machine.onnxruntime} on {machine.threads} threads of this "
-        f"machine ({machine.cpu}), reading and resizing the photo left out; measured {oldest[:10]} or later, "
-        "--again measures anew."
+        f"ms, MB memory: one photo of {size} px (where only another size is taken: of that), decoded and "
+        f"resized already, with ONNX Runtime {machine.onnxruntime} on {machine.threads} threads of this machine "
+        f"({machine.cpu}). Measured on {oldest[:10]} or later; --again measures anew."
     )
+    theirs = " and ".join(facts.name for facts in list_archs() if facts.source == TORCHVISION)
     return [
         "",
-        f"* the default: {choose_arch(True)[1]}",
-        f"Without pretrained weights: {choose_arch(False)[1]}",
+        f"* is the default: {choose_arch(True)[1]}",
+        f"The default without pretrained weights: {choose_arch(False)[1]}",
         *([measured] if times else []),
-        "params, ImageNet: published for the whole network with 1,000 classes, not measured here "
-        "(torchvision: with its weights; timm: results/results-imagenet.csv). file: the exported network.",
+        f"ImageNet: accuracy at so many px, not measured here but published, for {theirs} by torchvision, "
+        "for the others in timm's results table, of the whole network with 1,000 classes, as is M params.",
         *notes,
     ]
 

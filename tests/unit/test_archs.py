@@ -180,7 +180,7 @@ def test_the_command_shows_kept_times_without_loading_torch(cache: Path, tmp_pat
         facts = find_arch(name)
         assert facts
         assert f" {10.5 + number:.1f} " in rows[name]
-        assert f"{facts.imagenet:.1f} %" in rows[name]
+        assert f" {facts.imagenet:.1f} % at {facts.imagenet_size}  " in rows[name]
         assert ("exact" in rows[name]) == facts.maps
         assert ("224 only" in rows[name]) == (facts.fixed_size == 224)
     assert [name for name, line in rows.items() if line.startswith("*")] == [DEFAULT_PRETRAINED]
