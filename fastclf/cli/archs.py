@@ -111,8 +111,8 @@ def _explain(book: LatencyBook, times: dict[str, Latency], size: int, notes: Seq
     oldest = min((latency.measured for latency in times.values()), default="")
     measured = (
         f"ms, MB memory: one photo of {size} px (where only another size is taken: of that), decoded and "
-        f"resized already, with ONNX Runtime {machine.onnxruntime} on {machine.threads} threads of this machine "
-        f"({machine.cpu}). Measured on {oldest[:10]} or later; --again measures anew."
+        f"resized already, with ONNX Runtime {machine.onnxruntime} on {machine.threads} threads of this "
+        f"machine ({machine.cpu}). Measured on {oldest[:10]} or later; --again measures anew."
     )
     theirs = " and ".join(facts.name for facts in list_archs() if facts.source == TORCHVISION)
     return [
