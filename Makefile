@@ -2,12 +2,13 @@
 # make test:      everything, then every test, the browser ones included
 # make check:     lint, types, import contracts
 # make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
+# make benchmark-archs: speed of the architectures; with DATA=FOLDER what they learn from one's own photos
 
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting clean
+.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs clean
 
 setup:
 	@./scripts/setup
@@ -42,6 +43,9 @@ benchmark-faults: setup
 
 benchmark-collecting: setup
 	@.venv/bin/python benchmarks/collecting.py $(DATA)
+
+benchmark-archs: setup
+	@.venv/bin/python benchmarks/archs.py $(DATA)
 
 clean:
 	rm -rf .venv model photos/digits photos/digits-report tests/screenshots

@@ -15,7 +15,7 @@ from .errors import UnreadablePhotoError
 from .features import FeatureCache
 from .images import MAX_FOLDER_BYTES, decode_photo
 from .photos import Photo, Progress
-from .predictor import Predictor, usable_cores
+from .predictor import Predictor, count_cores
 from .preprocess import Preprocess
 
 Array = npt.NDArray[Any]
@@ -111,7 +111,7 @@ def compute_logits(features: Array, bundle: ModelBundle) -> Array:
 def _prepare_ahead(photos: Sequence[Photo], preprocess: Preprocess) -> Iterator[dict[str, Array]]:
     """Yield {sha256: input} batch by batch; while one is computed, the next ones are decoded and resized."""
     batches = [photos[start : start + _BATCH] for start in range(0, len(photos), _BATCH)]
-    with ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(count_cores(), thread_name_prefix="decode") as pool:
         waiting: deque[list[Future[Array | None]]] = deque()
         try:
             for number, batch in enumerate(batches):

@@ -219,7 +219,7 @@ def build_session_options(threads: int) -> ort.SessionOptions:
 
 def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
     """Open a graph as every fastclf session is opened; by default with a thread a core, four at most."""
-    options = build_session_options(threads or min(4, usable_cores()))
+    options = build_session_options(threads or default_threads())
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
@@ -232,7 +232,12 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
         raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from e
 
 
-def usable_cores() -> int:
+def default_threads() -> int:
+    """Return how many threads a prediction may use where nobody says: one a core, four at most."""
+    return min(4, count_cores())
+
+
+def count_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

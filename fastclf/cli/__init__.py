@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import collecting, importing, judging, models, photos
+from . import archs, collecting, importing, judging, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -28,6 +28,7 @@ app.add_typer(photos.edits)
 app.command()(photos.materialize)
 app.command("import")(importing.import_learner)
 app.command()(models.serve)
+app.command()(archs.archs)
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ import timm
 import torch
 from fastai.vision.all import DataLoaders, Learner
 
+from ..archs import choose_arch
 from ..bundle import ModelBundle
 from ..errors import UsageProblem
 from ..files import hash_file
 from ..linear_head import LinearHead
 from ..photos import Progress
-from .archs import choose_arch
 from .checkpoint import CheckpointStore
 from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
 from .data import TrainingData, build_dls, load_data
@@ -209,7 +209,7 @@ class _Training:
             return options.arch
         device = "cuda" if torch.cuda.is_available() else "cpu"
         arch, reason = choose_arch(options.pretrained, device)
-        self.say(f"Architecture {arch}: {reason}; --arch names another, `fastclf archs` lists some.")
+        self.say(f"Architecture {arch}: {reason} --arch names another, `fastclf archs` lists some.")
         return arch
 
     def _build(self) -> None:

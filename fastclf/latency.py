@@ -1,0 +1,209 @@
+"""What one photo costs on this machine: an exported network, timed in a process of its own, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+import onnxruntime as ort
+import platformdirs
+
+from .children import FAILED, run_child
+from .errors import ExportError
+from .files import utc_now, write_atomic
+from .predictor import build_session_options, count_cores, default_threads, trim_heap
+
+# A time is the median of at least so many runs, over at least so many seconds.
+_RUNS, _SECONDS, _WARM_UP = 15, 1.0, 3
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What one photo costs.
+
+    Attributes
+    ----------
+    arch
+        The architecture.
+    size
+        Height and width of the input in pixels.
+    ms
+        Median milliseconds of a run of the graph on one photo that is decoded and resized already.
+    memory_mb
+        Megabytes of memory of its own that the process took for the session and its runs; None where the
+        system does not say.
+    measured
+        When, as ISO 8601.
+    """
+
+    arch: str
+    size: int
+    ms: float
+    memory_mb: float | None
+    measured: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a measured time depends on.
+
+    Attributes
+    ----------
+    cpu
+        The processor's name.
+    cores
+        How many of them this process may use.
+    threads
+        How many a prediction uses.
+    onnxruntime
+        The version.
+    """
+
+    cpu: str
+    cores: int
+    threads: int
+    onnxruntime: str
+
+
+class LatencyBook:
+    """The times that were measured on this machine, one JSON file in the user's cache directory.
+
+    A file that cannot be read counts as empty: what it held is measured again.
+
+    Parameters
+    ----------
+    path
+        The file; by default in the user's cache directory.
+    machine
+        Whose times; by default this one's.
+    """
+
+    def __init__(self, path: Path | None = None, machine: Machine | None = None) -> None:
+        self.path = path or Path(platformdirs.user_cache_dir("fastclf", False)) / "latency.json"
+        self.machine = machine or describe_machine()
+
+    def find(self, arch: str, size: int) -> Latency | None:
+        """Return what was measured on this machine with this ONNX Runtime, or None."""
+        rows = self._read()
+        found = (_parse(row) for row in rows if self._is_of(row, arch, size))
+        return next((latency for latency in found if latency), None)
+
+    def store(self, latency: Latency) -> None:
+        """Keep a time in place of an earlier one of the same kind.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        rows = [row for row in self._read() if not self._is_of(row, latency.arch, latency.size)]
+        rows.append({**asdict(latency), **asdict(self.machine)})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path, json.dumps({"schema": 1, "times": rows}, indent=1).encode())
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            rows = json.loads(self.path.read_bytes())["times"]
+            return [row for row in rows if isinstance(row, dict)]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def _is_of(self, row: dict[str, Any], arch: str, size: int) -> bool:
+        wanted = {"arch": arch, "size": size, **asdict(self.machine)}
+        return all(row.get(name) == value for name, value in wanted.items())
+
+
+def _parse(row: dict[str, Any]) -> Latency | None:
+    """Return a row of the file, or None where its numbers are none."""
+    ms, memory = row.get("ms"), row.get("memory_mb")
+    if not _is_amount(ms) or not (memory is None or _is_amount(memory)):
+        return None
+    return Latency(row["arch"], row["size"], ms, memory, str(row.get("measured", "")))
+
+
+def _is_amount(value: Any) -> TypeGuard[float]:
+    return type(value) in (int, float) and 0 < value < float("inf")
+
+
+def describe_machine() -> Machine:
+    """Return what the times of this process depend on."""
+    return Machine(_read_cpu(), count_cores(), default_threads(), ort.__version__)
+
+
+def time_graph(graph: Path, arch: str, size: int) -> Latency:
+    """Measure a graph in a fresh process, opened as `Predictor` opens it; decoding and resizing are left out.
+
+    Parameters
+    ----------
+    graph
+        An ONNX file with the input and outputs of a bundle; a file beside it takes the result.
+    arch
+        What to call it.
+    size
+        Height and width of its input in pixels.
+
+    Raises
+    ------
+    ExportError
+        If ONNX Runtime does not run it.
+    """
+    out = graph.with_suffix(".json")
+    run_child("fastclf.latency", [graph, size, out], what=f"Measuring {arch}", error=ExportError, timeout=300)
+    return Latency(arch, size, **json.loads(out.read_bytes()), measured=utc_now())
+
+
+def _measure(graph: str, size: int) -> dict[str, float | None]:
+    batch = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
+    before = _read_own_memory()
+    session = ort.InferenceSession(
+        graph, build_session_options(default_threads()), providers=["CPUExecutionProvider"]
+    )
+    trim_heap()
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < _WARM_UP + _RUNS or time.perf_counter() - began < _SECONDS:
+        started = time.perf_counter()
+        session.run(["logits", "features"], {"image": batch})
+        times.append(time.perf_counter() - started)
+    after = _read_own_memory()
+    memory = None if before is None or after is None else round(max(after - before, 0.1), 1)
+    return {"ms": round(1000 * statistics.median(times[_WARM_UP:]), 3), "memory_mb": memory}
+
+
+def _read_own_memory() -> float | None:
+    """Return the megabytes that only this process holds, where the system is Linux."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000
+    return None
+
+
+def _read_cpu() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _main() -> int:
+    graph, size, out = sys.argv[1:]
+    try:
+        result = _measure(graph, int(size))
+    except Exception as e:  # noqa: BLE001 - the parent makes a sentence of it
+        sys.stderr.write(f"ONNX Runtime does not run the graph ({' '.join(str(e).split())[:200]}).\n")
+        return FAILED
+    Path(out).write_text(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

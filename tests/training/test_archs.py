@@ -1,0 +1,170 @@
+"""Every architecture on the list is built, exported and compared; what the list promises of it holds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastclf import Predictor
+from fastclf.archs import TIMM, ArchFacts, list_archs
+from fastclf.errors import UsageProblem
+from fastclf.images import decode_photo
+from fastclf.latency import Latency, LatencyBook
+from fastclf.metrics import compute_softmax
+
+from ..drawing import draw_scene
+
+pytestmark = pytest.mark.slow
+
+# No smaller than what the body halves five times.
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Photos with structure, three classes of ten, read as training reads them."""
+    from fastclf.training import load_data
+
+    folder = tmp_path_factory.mktemp("scenes")
+    for label in ("a", "b", "c"):
+        (folder / label).mkdir()
+        for k in range(10):
+            draw_scene(f"{label}{k}", (120, 90)).save(folder / label / f"{k}.png")
+    return load_data(folder)
+
+
+@pytest.fixture(scope="module", params=list_archs(), ids=lambda facts: facts.name)
+def exported(
+    request: pytest.FixtureRequest, scenes: Any, tmp_path_factory: pytest.TempPathFactory
+) -> SimpleNamespace:
+    """An architecture with random weights that has seen photos, its bundle, and the answers of both."""
+    import torch
+
+    from fastclf.training import build_dls, build_learner, export_bundle
+
+    facts: ArchFacts = request.param
+    dls = build_dls(scenes, facts.fixed_size or SIDE, pretrained=False)
+    learn = build_learner(dls, facts.name, pretrained=False)
+    # the statistics are those of real photos, else an untrained network says nearly the same of all
+    for module in learn.model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = None
+            module.reset_running_stats()
+    with torch.no_grad():
+        learn.model.train()(dls.one_batch()[0])
+    bundle = export_bundle(learn, scenes, tmp_path_factory.mktemp("exported") / "model", arch=facts.name)
+    with learn.no_bar():
+        dl = learn.dls.test_dl(list(scenes.frame["file"]), bs=7, num_workers=0)
+        expected = learn.get_preds(dl=dl, act=lambda logits: logits)[0].numpy()
+    session = Predictor(bundle).session
+    names = [output.name for output in session.get_outputs()]
+    batch = bundle.preprocess.batch([decode_photo(path).image for path in scenes.frame["path"]])
+    answers = dict(zip(names, session.run(names, {"image": batch}), strict=True))
+    return SimpleNamespace(facts=facts, bundle=bundle, expected=expected, answers=answers)
+
+
+def test_the_exported_network_answers_like_the_learner(exported: SimpleNamespace) -> None:
+    expected, logits = exported.expected, exported.answers["logits"]
+    # photos are told apart, else agreeing would mean nothing
+    spread = float(expected.std(0).max())
+    assert spread > 0.01
+    assert np.abs(compute_softmax(logits) - compute_softmax(expected)).max() <= 1e-3
+    assert np.abs(logits - expected).max() <= 1e-3 * spread
+    assert exported.bundle.manifest["parity"]["largest_difference"] <= 1e-3
+
+
+def test_maps_are_there_as_promised_and_average_to_the_features(exported: SimpleNamespace) -> None:
+    assert ("maps" in exported.answers) == exported.facts.maps
+    if exported.facts.maps:
+        averages = exported.answers["maps"].mean((2, 3))
+        features = exported.answers["features"]
+        assert np.abs(averages - features).max() <= 1e-4 * max(1, np.abs(features).max())
+
+
+def test_the_file_is_as_large_as_promised(exported: SimpleNamespace) -> None:
+    assert Path(exported.bundle.onnx_path).stat().st_size / 1e6 == pytest.approx(
+        exported.facts.file_mb, rel=0.04
+    )
+
+
+@pytest.mark.parametrize("facts", list_archs(), ids=lambda facts: facts.name)
+def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: ArchFacts) -> None:
+    import timm
+    import torchvision
+
+    from fastclf.training.learner import resolve_arch
+
+    resolved = resolve_arch(facts.name)
+    if facts.source == TIMM:
+        assert resolved == facts.name
+        network = timm.create_model(facts.name, pretrained=False)
+        config = timm.models.get_pretrained_cfg(facts.name)
+        assert config.tag == facts.weights
+        sizes = {config.input_size[-1], (config.test_input_size or config.input_size)[-1]}
+        assert facts.imagenet_size in sizes
+        assert config.fixed_input_size == (facts.fixed_size is not None)
+    else:
+        assert not isinstance(resolved, str)
+        weights = torchvision.models.get_model_weights(facts.name).DEFAULT
+        network = torchvision.models.get_model(facts.name, weights=None)
+        assert weights.name == facts.weights
+        assert weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] == facts.imagenet
+        assert weights.transforms().crop_size == [facts.imagenet_size]
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(facts.params, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "name", [facts.name for facts in list_archs() if facts.fixed_size], ids=lambda name: name
+)
+def test_another_size_is_refused_in_a_sentence(name: str) -> None:
+    from fastclf.training.archs import build_blank_learner
+
+    with pytest.raises(UsageProblem, match=f"{name} does not take photos of 96 x 96 pixels"):
+        build_blank_learner(name, 96)
+
+
+def test_a_network_is_measured_and_one_that_nobody_knows_is_refused() -> None:
+    from fastclf.training.archs import measure_latency
+
+    latency = measure_latency("test_resnet", 64)
+    assert (latency.arch, latency.size) == ("test_resnet", 64)
+    assert 0 < latency.ms < 1000
+    with pytest.raises(UsageProblem, match="Similar ones"):
+        measure_latency("resnet81")
+
+
+def test_a_run_that_is_broken_off_keeps_its_times_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    book, first = LatencyBook(), next(facts for facts in list_archs() if facts.name == "resnet18")
+    for facts in list_archs():
+        if facts.name not in ("resnet18", "resnet34"):
+            book.store(Latency(facts.name, facts.fixed_size or 32, 1.0, None, "2026-01-02T03:04:05+00:00"))
+    command = [sys.executable, "-m", "fastclf.cli", "archs", "--size", "32"]
+    child = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while book.find(first.name, 32) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert out == ""
+    assert f"measuring {first.name} ..." in err
+    assert "are kept" in err
+    assert "Traceback" not in err
+    kept = book.find(first.name, 32)
+    assert kept
+    assert kept.ms > 0
