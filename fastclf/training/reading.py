@@ -140,7 +140,7 @@ def read_arch(learn: Learner) -> str:
 def name_step(step: Any) -> str:
     """Return what a transform or a loss is called."""
     name = getattr(step, "_name", None) or getattr(step, "__name__", None) or type(step).__name__
-    return str(name)
+    return str(name).rpartition(".")[2]
 
 
 def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> list[str]:

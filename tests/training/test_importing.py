@@ -170,7 +170,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
-    kind: str, fv: Any, photos: Path, tmp_path: Path, record_property: Any
+    kind: str, fv: Any, photos: Path, tmp_path: Path
 ) -> None:
     build, vocab, (input_size, resize_to, method), maps = KINDS[kind]
     learn = train_briefly(build(fv, photos))
@@ -185,9 +185,8 @@ def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
     if kind == "xresnet":
         # fastai itself shows raw numbers with a plain CrossEntropyLoss
         learn.loss_func = fv.CrossEntropyLossFlat()
-    worst = max(measure(learn, bundle, photos), bundle.manifest["parity"]["largest_difference"])
-    print(f"largest difference, {kind}: {worst:.2g}")
-    assert worst <= 1e-3
+    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert measure(learn, bundle, photos) <= 1e-3
 
 
 def test_the_bundle_says_what_is_known_and_claims_nothing_else(plain: Any, tmp_path: Path) -> None:
@@ -219,8 +218,8 @@ def test_photos_are_compared_on_as_fastclf_reads_them(plain: Any, photos: Path, 
     parity = bundle.manifest["parity"]
     assert (parity["photos"], parity["of"], parity["turned"]) == (11, "photos of some", 1)
     assert any("1 of these photos" in s for s in said)
+    (tmp_path / "none").mkdir()
     with pytest.raises(PhotosError, match="no readable photo"):
-        (tmp_path / "none").mkdir()
         run_import(plain.file, tmp_path / "other", photos=tmp_path / "none")
 
 
@@ -228,7 +227,7 @@ def test_classes_can_be_given_other_names(plain: Any, tmp_path: Path) -> None:
     bundle = run_import(plain.file, tmp_path / "model", class_names=["b", " g", "r"])
     assert bundle.vocab == ["b", "g", "r"]
     for names in (["b", "g"], ["b", "b", "r"], ["b", "g", ""]):
-        with pytest.raises(UsageProblem, match="3 different ones .* blue, green, red"):
+        with pytest.raises(UsageProblem, match=r"3 different ones .* blue, green, red"):
             run_import(plain.file, tmp_path / "other", class_names=names)
 
 
@@ -292,7 +291,10 @@ def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
     assert not (tmp_path / "photos" / ".fastclf").exists()
     from fastclf.ui.desk import CatalogDesk
 
-    assert "imported" in CatalogDesk(tmp_path / "photos", bundle.path).find_obstacle()
+    desk = CatalogDesk(tmp_path / "photos", bundle.path)
+    desk.prepare(lambda _: None)
+    assert "imported" in desk.find_obstacle()
+    assert len(desk.load_items()) == 30
 
 
 class Reference:
@@ -372,8 +374,6 @@ def test_a_learner_of_an_older_fastai_opens(
     dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(48), **QUICK)
     learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
     file = export(learn, tmp_path / "new.pkl")
-    again = pickle.loads  # the original stays as it is: what is changed is a copy
-    del again
     with monkeypatch.context() as old:
         old.setitem(sys.modules, "fastcore.dispatch", dispatch)
         opened = fv.load_learner(file)
@@ -421,7 +421,10 @@ def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp
         "empty.pkl": (b"", "is empty"),
         "text.pkl": (b"hello", "is no pickle"),
         "cut.pkl": (whole[: len(whole) // 2], "cut off"),
-        "plain.pkl": (pickle.dumps([1, 2]), "does not open|holds a list"),
+        "plain.pkl": (
+            pickle.dumps([1, 2]),
+            r"does not open \(.*another Python than 3\.\d+ or another fastai",
+        ),
     }
     for name, (data, words) in files.items():
         (tmp_path / name).write_bytes(data)
@@ -429,7 +432,7 @@ def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp
             run_import(tmp_path / name, tmp_path / "model")
     with zipfile.ZipFile(tmp_path / "zip.pkl", "w") as archive:
         archive.writestr("a.txt", "hello")
-    with pytest.raises(LearnerError, match="not one that `learn.export` writes"):
+    with pytest.raises(LearnerError, match=r"not one that `learn\.export` writes"):
         run_import(tmp_path / "zip.pkl", tmp_path / "model")
     torch.save(plain.learn.model.state_dict(), tmp_path / "weights.pth")
     with pytest.raises(LearnerError, match="holds a OrderedDict and no Learner"):

@@ -384,6 +384,22 @@ def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generato
                     assert np.abs(ours - expected).max() <= 1 / 255 + 1e-6, (width, height, target, method)
 
 
+def test_preprocess_makes_what_fastais_random_resized_crop_makes_for_validation(
+    rng: np.random.Generator,
+) -> None:
+    from fastai.vision.all import PILImage, RandomResizedCrop, ToTensor
+
+    from fastclf.preprocess import Preprocess
+
+    for width, height in [(1, 1000), (3, 2), (100, 100), (640, 480), (481, 643), (17, 501)]:
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        for target, extra in (((64, 64), 16), ((224, 224), 32), ((97, 161), 24), ((33, 20), 8)):
+            crop = RandomResizedCrop(target, min_scale=0.5)
+            expected = ToTensor()(crop(PILImage(image), split_idx=1)).numpy() / np.float32(255)
+            resize_to = (target[0] + extra, target[1] + extra)
+            assert np.array_equal(Preprocess((3, *target), resize_to, "squish")(image), expected)
+
+
 def test_digits_reach_what_is_promised(trained: Trained) -> None:
     manifest = json.loads(trained.stdout)
     assert manifest["metrics"]["valid"]["accuracy"] >= 0.97

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fastclf import ModelBundle, Predictor
 from fastclf.bundle import PhotoRow, write_photos
@@ -151,6 +152,18 @@ def test_a_graph_of_another_size_is_refused(toy_model: Path) -> None:
     edit(toy_model, preprocess={**preprocess, "input_size": [3, 16, 16], "resize_to": [16, 16]})
     with pytest.raises(BundleError, match="takes"):
         Predictor(toy_model)
+
+
+@pytest.mark.parametrize("resize_to", [[8, 7], [7, 8], [8], [8, 8, 8], [9, 5000], [10.5, 8]])
+def test_a_photo_is_never_brought_to_less_than_what_the_network_sees(
+    toy_model: Path, resize_to: list[Any]
+) -> None:
+    preprocess = json.loads((toy_model / "bundle.json").read_text())["preprocess"]
+    edit(toy_model, preprocess={**preprocess, "resize_to": [10, 12]})
+    assert ModelBundle.load(toy_model).preprocess(Image.new("RGB", (30, 20))).shape == (3, 8, 8)
+    edit(toy_model, preprocess={**preprocess, "resize_to": resize_to})
+    with pytest.raises(BundleError, match="preprocess"):
+        ModelBundle.load(toy_model)
 
 
 def test_an_interrupted_replacement_comes_back(toy_model: Path) -> None:
