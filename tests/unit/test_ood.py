@@ -111,6 +111,14 @@ def test_scores_do_not_depend_on_scale_class_names_order_or_company(rng: np.rand
     assert alone == pytest.approx(expected, abs=1e-4)
 
 
+def test_rounding_does_not_make_the_photo_at_the_threshold_unfamiliar(rng: np.random.Generator) -> None:
+    (train, targets), (valid, _) = draw_classes(rng, 300), draw_classes(rng, 100)
+    fitted = MahalanobisDetector.fit(train, valid, targets)
+    for _ in range(20):
+        rounded = valid * (1 + 1e-6 * rng.normal(size=valid.shape))
+        assert (fitted.ood_score(rounded) > fitted.threshold_).mean() == fitted.false_alarm_rate
+
+
 @pytest.mark.parametrize(
     ("n", "width", "classes"),
     [(400, 3, 2), (40, 512, 2), (60, 2048, 10), (10, 64, 10), (2, 4, 2), (1, 1, 1), (300, 8, 100)],
@@ -143,6 +151,7 @@ def test_wide_features_keep_their_largest_axes_and_still_tell(
     foreign[:, 8] += 0.5
     assert part.is_unfamiliar(part.ood_score(foreign)).mean() > 0.99
     assert np.corrcoef(whole.ood_score(valid), part.ood_score(valid))[0, 1] > 0.9
+    assert part.rest_ == pytest.approx(whole.variances_[4:].mean(), rel=0.01)
 
 
 def test_a_whole_covariance_is_the_textbooks_distance(rng: np.random.Generator) -> None:
@@ -164,6 +173,14 @@ def test_photos_that_are_all_alike_are_familiar_and_others_are_not() -> None:
     assert fitted.is_unfamiliar(fitted.ood_score(np.array([[0.7, 0.7, 0.7, 0.7, 0.0]]))).all()
     dead = MahalanobisDetector.fit(np.zeros((30, 5)), np.zeros((10, 5)))
     assert not dead.is_unfamiliar(dead.ood_score(np.zeros((2, 5)))).any()
+
+
+def test_classes_whose_photos_are_all_alike_are_told_exactly(rng: np.random.Generator) -> None:
+    targets = np.arange(40) % 10
+    apart = rng.random((10, 16))[targets]
+    fitted = MahalanobisDetector.fit(apart, apart[:20], targets)
+    assert fitted.ood_score(apart) == pytest.approx(0, abs=0.01)
+    assert fitted.is_unfamiliar(fitted.ood_score(rng.random((50, 16)))).all()
 
 
 def test_features_that_are_no_numbers_are_left_out_and_are_unfamiliar(rng: np.random.Generator) -> None:
