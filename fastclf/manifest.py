@@ -15,6 +15,8 @@ from .preprocess import Preprocess
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
+# The weights of the body, for training a model further; no answer needs it.
+BODY = "body.safetensors"
 _REQUIRED_KEYS = (
     "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",
     "temperature", "metrics", "sealed_test", "training", "files",
