@@ -17,6 +17,8 @@ SCHEMA = 1
 MANIFEST = "bundle.json"
 # The mode of training of a model that came as a fastai Learner: its training photos are not known.
 IMPORTED = "imported"
+# The weights of the body, for training a model further; no answer needs it.
+BODY = "body.safetensors"
 _REQUIRED_KEYS = (
     "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",
     "temperature", "metrics", "sealed_test", "training", "files",

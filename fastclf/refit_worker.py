@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from .extract import compute_logits, extract_features
 from .files import replaced_folder, utc_now
 from .images import MAX_FOLDER_BYTES, decode_photo
 from .judging import Answers, describe_answers, write_examples
-from .manifest import hash_files, python_version, write_manifest
+from .manifest import BODY, hash_files, python_version, write_manifest
 from .photos import Photo
 from .predictor import Predictor
 from .splits import TEST, TRAIN, VALID
@@ -205,6 +206,8 @@ def _write_bundle(
     with replaced_folder(out) as staging:
         write_head(bundle.onnx_path, staging / "model.onnx", *head)
         np.savez(staging / "head.npz", weight=head[0], bias=head[1])
+        if BODY in old["files"]:  # as it was, so that the model can still be trained further
+            shutil.copyfile(bundle.path / BODY, staging / BODY)
         describe_answers(manifest, staging, train, valid)
         write_photos(staging, photos.rows)
         write_examples([(p.label, p.path) for p in photos.valid if p.label in vocab], staging / "examples")

@@ -5,6 +5,7 @@ They are handed to `fit(cbs=)`, never to the Learner, so that `export.pkl` needs
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import time
@@ -84,8 +85,6 @@ class EpochProgress(Callback):
         """Close the bar."""
         self.bar.close()
 
-    after_cancel_fit = after_fit
-
 
 class TimeBudget(Callback):
     """Plan the epochs from the time that the first one took, and stop in time.
@@ -138,7 +137,8 @@ class EpochRecord(Callback):
     Attributes
     ----------
     epochs
-        A dict an epoch: ``epoch``, ``train_loss``, ``valid_loss``, the metrics, ``seconds``.
+        A dict an epoch: ``epoch``, ``train_loss``, ``valid_loss``, the metrics, ``seconds``; None is a number
+        that is not finite.
     """
 
     order = 65
@@ -156,7 +156,8 @@ class EpochRecord(Callback):
         if not was_trained(self):
             return
         names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
-        row = {n: float(v) for n, v in zip(names, values, strict=False) if isinstance(v, float)}
+        numbers = {n: float(v) for n, v in zip(names, values, strict=False) if isinstance(v, float)}
+        row = {n: v if math.isfinite(v) else None for n, v in numbers.items()}
         seconds = round(time.monotonic() - self.started, 2)
         phase = {"phase": self.phase} if self.phase else {}
         self.epochs.append({"epoch": len(self.epochs) + 1, **phase, **row, "seconds": seconds})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import pickle
 import shutil
 import zipfile
@@ -20,6 +22,13 @@ from .callbacks import EpochRecord, was_trained
 
 State = dict[str, Any]
 
+_logger = logging.getLogger(__name__)
+# What opening a file that is cut off, damaged or something else raises.
+_DAMAGE = (
+    OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
+    OverflowError, pickle.UnpicklingError, zipfile.BadZipFile,
+)  # fmt: skip
+
 
 class CheckpointStore:
     """The place of one run's checkpoint, beside the model's folder.
@@ -30,12 +39,19 @@ class CheckpointStore:
         Folder of the bundle that the run will write.
     facts
         JSON values that decide the result: options, photos, versions. Another set is another run.
+
+    Attributes
+    ----------
+    settled
+        JSON values that the run decided by measuring; a continued run takes them over.
     """
 
     def __init__(self, out: Path, facts: Any) -> None:
         self.folder = find_checkpoints(out)
         text = json.dumps(facts, sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()
+        state = self.load()
+        self.settled: dict[str, Any] = dict(state["settled"]) if state else {}
 
     @property
     def path(self) -> Path:
@@ -46,18 +62,29 @@ class CheckpointStore:
         """Return the state that this very run left, or None; a damaged or foreign one is no state."""
         try:
             state: State = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+        except _DAMAGE:
             return None
         return state if isinstance(state, dict) and state.get("key") == self.key else None
 
     def save(self, state: State) -> None:
-        """Write a state in one step; the earlier one stays until it is complete."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic_with(self.path, lambda f: torch.save({**_plain(state), "key": self.key}, f))
+        """Write a state in one step; the earlier one stays until it is complete.
+
+        Where it cannot be written (a full disk) the training goes on, and the log says so.
+        """
+        whole = {**_plain(state), "settled": self.settled, "key": self.key}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic_with(self.path, lambda f: torch.save(whole, f))
+        except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
+            reason = (str(e).splitlines() or [type(e).__name__])[0]
+            _logger.warning(
+                "The training cannot be continued if it is interrupted: %s (%s).", self.path, reason
+            )
 
     def clear(self) -> None:
         """Remove it; the run is over."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.settled = {}
 
 
 def find_checkpoints(out: Path) -> Path:
@@ -99,9 +126,11 @@ class KeepBest(Callback):
         loss, accuracy = learn.validate()
         self._offer(learn, 0, float(loss), float(accuracy))
 
-    def _offer(self, learn: Any, epoch: int, loss: float, accuracy: float) -> None:
+    def _offer(self, learn: Any, epoch: int, loss: float | None, accuracy: float | None) -> None:
+        if loss is None or accuracy is None or not math.isfinite(loss):
+            return
         score = [accuracy, -loss]
-        if np.isfinite(score).all() and (not self.best or score > self.best["score"]):
+        if not self.best or score > self.best["score"]:
             model = {name: value.detach().cpu().clone() for name, value in get_weights(learn).items()}
             self.best = {"epoch": epoch, "score": score, "model": model}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from safetensors.torch import load_file
 from ..bundle import ModelBundle
 from ..catalog import Catalog
 from ..errors import PhotosError, UsageProblem
+from ..photos import Progress
 from ..splits import TEST, TRAIN, VALID
 from .data import TrainingData
 from .head import compute_features, set_head
 from .learner import add_normalisation, build_learner
+from .transforms import AUGMENTATIONS, RANDOM_CROP
 from .weights import BODY
 
 
@@ -46,13 +48,21 @@ class Source:
 
     @property
     def resize(self) -> str:
-        """How photos reach that size."""
-        return self.bundle.preprocess.method
+        """How photos reach that size; random crops are for training only and stand in the record."""
+        random_crop = self.bundle.manifest["training"].get("resize") == RANDOM_CROP
+        return RANDOM_CROP if random_crop else self.bundle.preprocess.method
+
+    @property
+    def augment(self) -> str | None:
+        """The augmentation that it was trained with, if that is on record."""
+        name = self.bundle.manifest["training"].get("augment")
+        return name if name in AUGMENTATIONS else None
 
     @property
     def is_general(self) -> bool:
         """Whether its body never learned from its photos: only a head was trained."""
-        return bool(self.bundle.manifest["training"].get("head"))
+        head = self.bundle.manifest["training"].get("head")
+        return bool(head) and not head.get("own_features")
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -88,15 +98,25 @@ def open_source(path: str | Path, arch: str | None) -> Source:
     return source
 
 
-def adopt_splits(source: Source, folder: str | Path) -> None:
-    """Let the folder's catalog keep the splits that the earlier model was trained with."""
+def adopt_splits(source: Source, folder: str | Path, progress: Progress | None = None) -> None:
+    """Let the folder's catalog keep the splits that the earlier model was trained with.
+
+    Raises
+    ------
+    PhotosError
+        If photos that it was trained on stand in today's validation or test split. No split is changed then.
+    """
     rows = source.bundle.read_photos()
+    learned = {row.sha256 for row in rows if row.split == TRAIN}
     with Catalog(folder) as catalog:
+        catalog.scan(progress)
+        held = [p for p in catalog.photos().photos if p.split in (VALID, TEST)]
+        _refuse_learned(source, folder, {p.sha256 for p in held} & learned)
         catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
 
 
 def check_splits(source: Source, data: TrainingData) -> None:
-    """Refuse to judge on photos that the earlier model learned.
+    """Refuse to judge on photos that the earlier model learned, wherever their splits came from.
 
     Raises
     ------
@@ -105,11 +125,14 @@ def check_splits(source: Source, data: TrainingData) -> None:
     """
     learned = {row.sha256 for row in source.bundle.read_photos() if row.split == TRAIN}
     held = data.frame[data.frame["split"].isin((VALID, TEST))]
-    known = int(held["sha256"].isin(learned).sum())
+    _refuse_learned(source, data.photos.folder, set(held["sha256"]) & learned)
+
+
+def _refuse_learned(source: Source, folder: str | Path, known: Collection[str]) -> None:
     if known:
         raise PhotosError(
-            f"{known} photos that {source.bundle.path} was trained on stand in the validation or test "
-            f"split of {data.photos.folder}, so its figures would flatter. Train without --from, or on the "
+            f"{len(known)} photos that {source.bundle.path} was trained on stand in the validation or test "
+            f"split of {folder}, so its figures would flatter. Train without --from, or on the "
             "photos and splits that it was trained with."
         )
 

@@ -17,11 +17,6 @@ from fastai.vision.all import (
     DataBlock,
     DataLoaders,
     ImageBlock,
-    Normalize,
-    RandomResizedCrop,
-    Resize,
-    aug_transforms,
-    imagenet_stats,
     set_seed,
 )
 
@@ -31,13 +26,7 @@ from ..errors import PhotosError
 from ..photos import Photo, PhotoSet, Progress, build_training_file, find_class_folders
 from ..splits import TEST, TRAIN, VALID
 from .split_record import describe_split, read_given
-
-# What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
-AUGMENTATIONS: dict[str, dict[str, Any]] = {
-    "symmetric": {},
-    "upright": {"do_flip": False, "max_rotate": 10.0, "max_zoom": 1.1, "max_warp": 0.1},
-    "none": {},
-}
+from .transforms import build_batch_tfms, build_item_tfms
 
 
 @dataclass(frozen=True)
@@ -196,7 +185,7 @@ def build_dls(
     resize
         "squish", "crop" or "pad"; "random-crop" trains on random crops and validates on squished photos.
     augment
-        A key of `AUGMENTATIONS`.
+        A key of `transforms.AUGMENTATIONS`.
     pretrained
         Whether the normalisation is left to the pretrained network's own, which `build_learner` adds.
     batch_size
@@ -213,30 +202,12 @@ def build_dls(
         get_x=ColReader("file"),
         get_y=ColReader("label"),
         splitter=ColSplitter("is_valid"),
-        item_tfms=_build_item_tfms(size, resize),
-        batch_tfms=_build_batch_tfms(size, augment, pretrained),
+        item_tfms=build_item_tfms(size, resize),
+        batch_tfms=build_batch_tfms(size, augment, pretrained),
     )
     frame = data.frame[data.frame["split"] != TEST].reset_index(drop=True)
     batch_size = max(2, min(batch_size, len(train) // 2))
     return block.dataloaders(frame, bs=batch_size, num_workers=workers, path=data.photos.folder)
-
-
-def _build_item_tfms(size: int, resize: str) -> list[Any]:
-    if resize == "random-crop":
-        # RandomResizedCrop validates on a centre crop of its own; the second transform never sees
-        # a training photo of another size, and makes validation what Preprocess does
-        return [_train_only(RandomResizedCrop(size, min_scale=0.5)), Resize(size, method="squish")]
-    return [Resize(size, method=resize)]
-
-
-def _train_only(transform: Any) -> Any:
-    transform.split_idx = 0
-    return transform
-
-
-def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:
-    tfms = [] if augment == "none" else list(aug_transforms(**AUGMENTATIONS[augment]))
-    return tfms if pretrained else [*tfms, Normalize.from_stats(*imagenet_stats)]
 
 
 def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping[str, int]:

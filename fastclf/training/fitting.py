@@ -16,6 +16,7 @@ from fastai.vision.all import Learner
 from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
 from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
 from .phases import Phase
+from .tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def fit(
     start_counts: bool = False,
     quiet: bool = False,
     cbs: Sequence[Callback] = (),
-    tracker: Callable[[str], list[Callback]] | None = None,
+    tracker: Tracker | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Fitted:
     """Train the phases and leave the Learner with the weights of its best epoch.
@@ -113,7 +114,7 @@ class _Run:
     store: CheckpointStore | None
     quiet: bool
     cbs: list[Callback]
-    tracker: Callable[[str], list[Callback]] | None
+    tracker: Tracker | None
     record: EpochRecord = field(default_factory=EpochRecord)
     keeper: KeepBest = field(init=False)
     phase: int = 0
@@ -165,14 +166,14 @@ class _Run:
         self.record.phase = phase.name
         cbs = [Reseed(self.seed, self.phase), self.record, self.keeper, EpochProgress(self.quiet), *self.cbs]
         cbs += build_device_callbacks(self.learn)
-        cbs += self.tracker(phase.name) if self.tracker else []
+        cbs += self.tracker.build(phase.name, len(self.record.epochs)) if self.tracker else []
         budget = None if self.deadline is None else TimeBudget(self.deadline)
         stop = Patience(self.patience, self.keeper, self.record) if self.patience else None
         cbs += [cb for cb in (budget, stop) if cb]
         if self.store:
             cbs.append(Checkpoint(self.store, self.phase, self.record, self.keeper))
         if self.state:
-            cbs.append(_Restore(self.state))
+            cbs.append(_Restore(self.state, self.epochs_done))
         phase.fit(self.learn, cbs, self.epochs_done)
         if stop and stop.stopped:
             self.ended_by = "patience"
@@ -181,16 +182,17 @@ class _Run:
 
 
 class _Restore(Callback):
-    """Give the running mean of the loss, and mixed precision's scale, the values that they had."""
+    """Give the running mean of the loss, mixed precision's scale and the step the values that they had."""
 
     order = 55
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, state: State, epochs_done: int) -> None:
+        self.state, self.epochs_done = state, epochs_done
 
     def before_fit(self) -> None:
         smooth = self.recorder.smooth_loss
         smooth.count, smooth.val = self.state["smooth"]["count"], self.state["smooth"]["val"]
+        self.learn.train_iter = self.epochs_done * len(self.dls.train)
         if getattr(self.learn, "scaler", None) is not None and self.state["scaler"]:
             self.learn.scaler.load_state_dict(self.state["scaler"])
 

@@ -14,6 +14,7 @@ import torch
 from fastai.vision.all import Learner
 from torch import nn
 
+from ..errors import PhotosError
 from ..extract import fill_cache
 from ..features import FeatureCache
 from ..linear_head import LinearHead, fit_head, fit_head_by_cross_validation
@@ -65,9 +66,12 @@ def train_head(
     features = compute_features(learn, data, (TRAIN, VALID), progress)
     vocab = list(learn.dls.vocab)
     targets = {s: np.array([vocab.index(v) for v in data.part(s)["label"]]) for s in (TRAIN, VALID)}
-    there = np.isfinite(features[TRAIN]).all(1)
+    there = np.isfinite(features[TRAIN]).all(1) & bool(features[TRAIN].size)
     groups = data.part(TRAIN)["group"].to_numpy()[there]
     x, y = features[TRAIN][there], targets[TRAIN][there]
+    lost = [name for k, name in enumerate(vocab) if k not in y]
+    if lost:
+        raise PhotosError(f"No training photo of {', '.join(lost)} can be read any more. Train again.")
     head = fit_head(x, y) if own_features else fit_head_by_cross_validation(x, y, groups, seed=seed)
     set_head(learn, head.weight, head.bias, x)
     row: dict[str, Any] = {"epoch": 1, "phase": "head"}
@@ -164,12 +168,11 @@ def _open_network(learn: Learner, net: ExportNet, preprocess: Preprocess) -> Ite
 
 
 def _on_device(net: ExportNet, device: Any) -> Run:
-    # the answers on a visitor's CPU are made without rounding to 19 bits
-    torch.backends.cudnn.allow_tf32 = False
     network = net.to(device).eval()
 
     def run(batch: Array) -> Array:
-        with torch.no_grad():
+        # the answers on a visitor's CPU are made without rounding to 19 bits
+        with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
             return np.asarray(network(torch.from_numpy(batch).to(device))[0].cpu().numpy())
 
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from fastai.vision.all import (
 from fastai.vision.learner import model_meta
 
 from ..errors import FastclfError, UsageProblem, WeightsError
+from .callbacks import Reseed, TimeBudget
 from .weights import check_loaded, load_into_torchvision, read_weights
 
 _TORCHVISION = {f.__name__: f for f in model_meta if f.__module__.startswith("torchvision.")}
@@ -91,7 +93,8 @@ def build_learner(
     set_seed(seed, reproducible=True)
     options: dict[str, Any] = {"lin_ftrs": [], "concat_pool": False, "ps": dropout, "metrics": accuracy}
     if file is not None and isinstance(resolved, str):
-        options["pretrained_cfg_overlay"] = {"file": str(file)}
+        # some networks' published files are of another format, which this one is not
+        options["pretrained_cfg_overlay"] = {"file": str(file), "custom_load": False}
     # torchvision has no loader for files: such weights go into a body of new ones
     fetched = pretrained and not (file is not None and callable(resolved))
     try:
@@ -118,16 +121,40 @@ def add_normalisation(
         learn.dls.add_tfms([Normalize.from_stats(mean, std)], "after_batch")
 
 
-def find_lr(learn: Learner) -> float:
+def find_lr(learn: Learner, *, seed: int = 0, deadline: float | None = None) -> float | None:
     """Return the learning rate that fastai's finder suggests ("valley"); the Learner is as it was before.
+
+    Parameters
+    ----------
+    learn
+        From `build_learner`.
+    seed
+        For order, augmentation and dropout while it looks.
+    deadline
+        `time.monotonic()` at which it gives up.
+
+    Returns
+    -------
+    float or None
+        None where there was no time, or no loss that falls.
 
     References
     ----------
     L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
     """
-    with learn.no_bar():
-        found = learn.lr_find(show_plot=False)
-    return float(found.valley)
+    budget = None if deadline is None else TimeBudget(deadline)
+    place = learn.model_dir
+    # by default the finder's copy of the weights goes into the photos' folder
+    with tempfile.TemporaryDirectory(prefix="fastclf-lr-") as folder:
+        learn.model_dir = folder
+        try:
+            with learn.no_bar(), learn.added_cbs([Reseed(seed, -1), *([budget] if budget else [])]):
+                found = learn.lr_find(show_plot=False)
+        except IndexError:  # no loss was finite
+            return None
+        finally:
+            learn.model_dir = place
+    return None if budget and budget.stopped_early else float(found.valley)
 
 
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
@@ -151,16 +178,30 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
     The first of ``repeats + 1`` steps warms up and does not count.
     """
     resolved = resolve_arch(arch)
-    model = (
-        timm.create_model(resolved, pretrained=False) if isinstance(resolved, str) else resolved(weights=None)
-    ).train()
-    batch = torch.rand(batch_size, 3, size, size)
     times = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        model(batch).mean().backward()
-        times.append(time.perf_counter() - started)
+    try:
+        model = resolved() if callable(resolved) else timm.create_model(resolved)  # with new weights
+        model.train()
+        batch = torch.rand(batch_size, 3, size, size)
+        for _ in range(repeats + 1):
+            started = time.perf_counter()
+            out = model(batch)
+            # some networks of torchvision answer with several outputs while they learn
+            (out if isinstance(out, torch.Tensor) else out[0]).mean().backward()
+            times.append(time.perf_counter() - started)
+    except Exception as e:
+        raise UsageProblem(
+            f"The architecture {arch} cannot be trained at {size} x {size} pixels ({_brief(e)}). Name "
+            "another --size or --arch."
+        ) from e
     return min(times[1:]) / batch_size
+
+
+def find_fixed_size(arch: str) -> int | None:
+    """Return the height and width that an architecture insists on, or None where it takes several."""
+    resolved = resolve_arch(arch)
+    config = timm.models.get_pretrained_cfg(resolved) if isinstance(resolved, str) else None
+    return int(config.input_size[-1]) if config is not None and config.fixed_input_size else None
 
 
 def _check_size(learn: Learner, arch: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageProblem
 from ..preprocess import METHODS
-from .data import AUGMENTATIONS
+from .transforms import AUGMENTATIONS, RANDOM_CROP
 
 FINE_TUNE, HEAD = "fine-tune", "head"
 MODES = (FINE_TUNE, HEAD)
@@ -31,7 +31,8 @@ class TrainOptions:
     resize
         "squish", "crop", "pad" or "random-crop"; None is that of `from_model`, else "squish".
     augment
-        "symmetric" for photos, "upright" for letters, digits and signs, "none".
+        "symmetric" for photos, "upright" for letters, digits and signs, "none"; None is that of `from_model`,
+        else "symmetric".
     epochs
         Epochs of all layers; None is 4 with pretrained weights, 15 without, more if a time limit allows.
     batch_size
@@ -66,7 +67,7 @@ class TrainOptions:
     mode: str | None = None
     size: int | None = None
     resize: str | None = None
-    augment: str = "symmetric"
+    augment: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | str | None = None
@@ -96,7 +97,7 @@ class TrainOptions:
 
     def _check_names(self) -> None:
         allowed = {
-            "mode": MODES, "resize": (*METHODS, "random-crop"), "augment": tuple(AUGMENTATIONS),
+            "mode": MODES, "resize": (*METHODS, RANDOM_CROP), "augment": tuple(AUGMENTATIONS),
             "track": TRACKERS,
         }  # fmt: skip
         for name, names in allowed.items():
@@ -107,11 +108,11 @@ class TrainOptions:
     def _check_numbers(self) -> None:
         if self.size is not None and not 16 <= self.size <= 1024:
             raise UsageProblem(f"--size is {self.size}; it can be 16 to 1024 pixels.")
-        for name, least in (("epochs", 1), ("patience", 1), ("batch_size", 2), ("workers", 0)):
+        for name, least in (("epochs", 1), ("patience", 1), ("batch_size", 2), ("workers", 0), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageProblem(f"--{name.replace('_', '-')} is {value}; it must be {least} or more.")
-        if self.time_limit is not None and self.time_limit < 60:
+        if self.time_limit is not None and not 60 <= self.time_limit < math.inf:
             raise UsageProblem(f"--time-limit is {self.time_limit:g} s; 60 s is the least.")
         lr = self.lr
         if lr is not None and lr != FIND_LR and not (isinstance(lr, int | float) and 0 < lr < math.inf):

@@ -11,8 +11,9 @@ import torch
 
 from ..splits import TRAIN, VALID
 from .data import TrainingData
-from .learner import measure_step
+from .learner import find_fixed_size, measure_step
 from .options import FINE_TUNE, HEAD, TrainOptions
+from .phases import LR_FROM_SCRATCH, LR_PRETRAINED
 
 Say = Callable[[str], None]
 
@@ -70,10 +71,20 @@ def make_plan(
     learned = options.pretrained or options.from_model is not None
     clock = _Clock(data, options, arch, started)
     epochs = options.epochs or _default_epochs(options, learned)
-    mode = options.mode or _choose_mode(data, learned, clock, epochs, size or _largest_size(data), say)
-    if size is None:
-        size = _choose_size(data, options, mode, learned, clock, say)
-    return Plan(arch, mode, size, epochs, options.batch_size or _choose_batch(len(data.part(TRAIN))))
+    # under a limit the epochs become as many as fit, so the least that are worth it decide
+    fewest = epochs if options.time_limit is None else options.epochs or _LEAST_EPOCHS[learned]
+    fixed = find_fixed_size(arch)
+    mode = options.mode or _choose_mode(
+        data, learned, clock, fewest, size or fixed or _largest_size(data), say
+    )
+    if size is None and fixed is not None:
+        size = fixed
+        say(f"Training at {size} x {size} px, the only size that {arch} takes.")
+    elif size is None:
+        size = _choose_size(data, mode, fewest, clock, say)
+    photos = len(data.part(TRAIN))
+    batch = min(options.batch_size or _choose_batch(photos), max(2, photos // 2))
+    return Plan(arch, mode, size, epochs, batch)
 
 
 class _Clock:
@@ -96,7 +107,8 @@ class _Clock:
     def epoch(self, size: int) -> float:
         """Seconds that an epoch of all layers takes; the cost of a step grows with the photo's area."""
         if self._step is None:
-            self._step = measure_step(self.arch, 224) / 224**2
+            side = find_fixed_size(self.arch) or 224
+            self._step = measure_step(self.arch, side) / side**2
         return self._step * size**2 * self.photos
 
 
@@ -126,9 +138,7 @@ def _largest_size(data: TrainingData) -> int:
     return 224 if side >= 224 else max(32, side // 32 * 32)
 
 
-def _choose_size(
-    data: TrainingData, options: TrainOptions, mode: str, learned: bool, clock: _Clock, say: Say
-) -> int:
+def _choose_size(data: TrainingData, mode: str, fewest: int, clock: _Clock, say: Say) -> int:
     """Return the smallest of 224, the photos' short side and what the time limit allows."""
     size = _largest_size(data)
     reason = (
@@ -136,7 +146,7 @@ def _choose_size(
     )
     usable = clock.usable
     if usable is not None and not clock.cuda:
-        passes = _FORWARD if mode == HEAD else options.epochs or _LEAST_EPOCHS[learned]
+        passes = _FORWARD if mode == HEAD else fewest
         while clock.epoch(size) * passes > usable and size > _SIZES[-1]:
             size, reason = next(s for s in _SIZES if s < size), "what the time limit allows"
     say(f"Training at {size} x {size} px ({reason}); --size sets another.")
@@ -157,14 +167,18 @@ def _choose_batch(photos: int) -> int:
     return batch
 
 
-def scale_lr(lr: float, batch_size: int) -> float:
-    """Return the learning rate for another batch than 64, by the square root that suits Adam.
+def scale_lr(batch_size: int, *, learned: bool) -> float:
+    """Return the highest learning rate for a batch: the usual one at 64, lower for smaller ones.
+
+    Pretrained layers follow the square root that suits Adam. New weights follow the size itself: with the
+    square root, resnet18 on 126 clothing photos wandered (0.39 after 15 epochs; 0.53 this way, n = 36).
 
     References
     ----------
     Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS 2022.
     """
-    return lr * (batch_size / _BATCH) ** 0.5
+    share = batch_size / _BATCH
+    return LR_PRETRAINED * share**0.5 if learned else LR_FROM_SCRATCH * share
 
 
 def reserve_time(data: TrainingData, learn: Any, size: int) -> float:

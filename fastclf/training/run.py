@@ -12,27 +12,21 @@ from typing import Any
 import fastai
 import timm
 import torch
-from fastai.vision.all import DataLoaders, Learner
 
-from ..archs import choose_arch
 from ..bundle import ModelBundle
-from ..errors import UsageProblem
 from ..files import hash_file
 from ..linear_head import LinearHead
 from ..photos import Progress
-from .checkpoint import CheckpointStore
-from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
-from .data import TrainingData, build_dls, load_data
-from .export import check_target, export_bundle
+from .export import export_bundle
 from .fitting import Fitted, fit
 from .head import train_head
-from .learner import build_learner, find_lr, resolve_arch
+from .learner import find_lr
 from .options import FIND_LR, HEAD, TrainOptions
-from .phases import LR_FROM_SCRATCH, LR_PRETRAINED, Phase, plan_phases
-from .plan import Plan, make_plan, reserve_time, scale_lr
-from .telling import tell_fit, tell_photos
+from .phases import Phase, plan_phases
+from .plan import reserve_time, scale_lr
+from .preparing import Preparation
+from .telling import check_fitted, tell_fitted
 from .tracking import build_tracker
-from .weights import describe_licence
 
 _logger = logging.getLogger(__name__)
 
@@ -87,7 +81,7 @@ def train(
     """
     started = time.monotonic() if started is None else started
     options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
-    run = _Training(Path(folder), Path(out), options, started, say or _logger.info, progress, quiet)
+    run = _Training(Path(folder), Path(out), options, started, say or _logger.info, progress, quiet=quiet)
     run.prepare()
     run.fit()
     run.say("Writing the model and checking it against the trained one ...")
@@ -107,46 +101,14 @@ def train(
 
 
 @dataclass
-class _Training:
-    """One call of `train`, step by step."""
+class _Training(Preparation):
+    """One call of `train`: trained, and described."""
 
-    folder: Path
-    out: Path
-    options: TrainOptions
-    started: float
-    say: Callable[[str], None]
-    progress: Progress | None
-    quiet: bool
-    source: Source | None = None
+    quiet: bool = False
     head: LinearHead | None = None
-    found_lr: float | None = None
+    lr: float | None = None
+    patience: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
-    knows_classes: bool = False
-    data: TrainingData = field(init=False)
-    plan: Plan = field(init=False)
-    learn: Learner = field(init=False)
-    store: CheckpointStore = field(init=False)
-
-    def prepare(self) -> None:
-        """Read the photos, decide what is open, and build the Learner."""
-        options = self.options
-        _check_places(self.folder, self.out)
-        arch = self._choose_arch()
-        resolve_arch(arch)
-        if self.source:
-            adopt_splits(self.source, self.folder)
-        self.data = load_data(
-            self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
-        )
-        tell_photos(self.data, self.say)
-        if self.source:
-            check_splits(self.source, self.data)
-        size = options.size or (self.source.size if self.source else None)
-        self.plan = make_plan(self.data, options, arch, size, self.started, self.say)
-        self.store = CheckpointStore(self.out, self._list_facts())
-        if options.restart:
-            self.store.clear()
-        self._build()
 
     def fit(self) -> None:
         """Train the head, or all layers."""
@@ -157,125 +119,104 @@ class _Training:
         if self.options.time_limit is not None:
             reserve = reserve_time(self.data, self.learn, self.plan.size)
             deadline = self.started + self.options.time_limit - reserve
-        phases = self._plan_phases()
-        self.fitted = fit(
-            self.learn,
-            phases,
-            seed=self.options.seed,
-            deadline=deadline,
-            patience=self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2)),
-            store=self.store,
-            start_counts=self.knows_classes,
-            quiet=self.quiet,
-            tracker=build_tracker(self.options.track, self.out, self.describe()),
-            say=self.say,
-        )
-        tell_fit(self.fitted, self.options.time_limit, self.say)
-
-    @property
-    def licence(self) -> str:
-        """The licence of the weights that the training began with."""
-        if self.source:
-            return str(self.source.bundle.manifest.get("licences", {}).get("weights", "not recorded"))
-        file = Path(self.options.weights) if self.options.weights else None
-        resolved = resolve_arch(self.plan.arch)
-        return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)
+        phases = self._plan_phases(deadline)
+        self.patience = self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2))
+        tracker = build_tracker(self.options.track, self.out, self.describe())
+        try:
+            self.fitted = fit(
+                self.learn,
+                phases,
+                seed=self.options.seed,
+                deadline=deadline,
+                patience=self.patience,
+                store=self.store,
+                start_counts=self.knows_classes,
+                quiet=self.quiet,
+                tracker=tracker,
+                say=self.say,
+            )
+        finally:
+            if tracker:
+                tracker.close()
+        if self.fitted.best_epoch is None and self.fitted.epochs:
+            self.store.clear()  # nothing is worth going on with
+        check_fitted(self.fitted, self.options.time_limit)
+        tell_fitted(self.fitted, self.say)
 
     def describe(self) -> dict[str, Any]:
         """Return the record of the training for the manifest."""
-        head = self.head
-        record = {**asdict(self.options), **asdict(self.plan), "epochs": self.fitted.epochs}
-        del record["restart"]
+        head, options = self.head, self.options
         return {
-            **record,
-            "lr": self.found_lr or self.options.lr,
-            "planned_epochs": self.plan.epochs,
+            **asdict(self.plan),
+            "epochs": self.fitted.epochs,
+            "planned_epochs": None if head else self.plan.epochs,
+            "resize": self.resize,
+            "augment": self.augment,
+            "seed": options.seed,
+            "lr": self.lr,
+            "lr_found": options.lr == FIND_LR and not head,
+            "patience": self.patience,
+            "time_limit": options.time_limit,
+            "pretrained": self.learned,
+            "weights": _describe_file(options.weights),
+            "split_by": options.split_by if options.split_by in (None, "folder") else "table",
+            "workers": options.workers,
+            "track": None if head else options.track,
             "best_epoch": self.fitted.best_epoch,
             "resumed_after": self.fitted.resumed_after,
             "ended_by": self.fitted.ended_by,
-            "head": None if head is None else {"C": head.C, "folds": head.folds, "tried": list(head.table)},
+            "head": None if head is None else self._describe_head(head),
             "from": self.source.facts if self.source else None,
             "seconds": round(time.monotonic() - self.started, 1),
             "device": str(self.learn.dls.device),
             "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
         }
 
-    def _choose_arch(self) -> str:
-        options = self.options
-        if options.from_model is not None:
-            self.source = open_source(options.from_model, options.arch)
-            return self.source.arch
-        if options.arch is not None:
-            return options.arch
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        arch, reason = choose_arch(options.pretrained, device)
-        self.say(f"Architecture {arch}: {reason} --arch names another, `fastclf archs` lists some.")
-        return arch
+    def _describe_head(self, head: LinearHead) -> dict[str, Any]:
+        return {
+            "C": head.C, "folds": head.folds, "tried": list(head.table), "own_features": self.own_features,
+        }  # fmt: skip
 
-    def _build(self) -> None:
-        options, plan = self.options, self.plan
-        resize = options.resize or (self.source.resize if self.source else "squish")
-        learned = options.pretrained or self.source is not None
-        dls: DataLoaders = build_dls(
-            self.data,
-            plan.size,
-            resize=resize,
-            augment=options.augment,
-            pretrained=learned,
-            batch_size=plan.batch_size,
-            seed=options.seed,
-            workers=options.workers,
-        )
-        if self.source:
-            self.learn, self.knows_classes = build_continued(
-                dls, self.data, self.source, seed=options.seed, say=self.say
-            )
-            return
-        self.learn = build_learner(
-            dls, plan.arch, pretrained=options.pretrained, weights=options.weights, seed=options.seed
-        )
-
-    def _plan_phases(self) -> list[Phase]:
-        learned = self.options.pretrained or self.source is not None
-        lr = self.options.lr
-        if lr == FIND_LR:
-            self.learn.freeze() if learned else self.learn.unfreeze()
-            lr = self.found_lr = find_lr(self.learn)
-            self.say(f"The learning rate finder suggests {lr:.1e}.")
-        elif lr is None:
-            lr = scale_lr(LR_PRETRAINED if learned else LR_FROM_SCRATCH, self.plan.batch_size)
+    def _plan_phases(self, deadline: float | None) -> list[Phase]:
+        asked = self.options.lr
+        lr = self._find_lr(deadline) if asked == FIND_LR else asked
+        if lr is None:
+            lr = scale_lr(self.plan.batch_size, learned=self.learned)
+        self.lr = float(lr)
         head_epochs = 0 if self.knows_classes else 1
-        return plan_phases(self.plan.epochs, pretrained=learned, lr=float(lr), head_epochs=head_epochs)
+        return plan_phases(self.plan.epochs, pretrained=self.learned, lr=self.lr, head_epochs=head_epochs)
+
+    def _find_lr(self, deadline: float | None) -> float | None:
+        settled = self.store.settled
+        if "lr" not in settled:
+            # a finder is not worth more than a quarter of the time that there is
+            now = time.monotonic()
+            until = None if deadline is None else now + max(deadline - now, 0) / 4
+            self.learn.freeze() if self.learned else self.learn.unfreeze()
+            settled["lr"] = find_lr(self.learn, seed=self.options.seed, deadline=until)
+        found: float | None = settled["lr"]
+        if found is None:
+            self.say("The learning rate finder found none in time; the usual one is taken.")
+        else:
+            self.say(f"The learning rate finder suggests {found:.1e}.")
+        return found
 
     def _fit_head(self) -> None:
+        if self.options.track:
+            self.say(f"--track {self.options.track} has nothing to report: mode head has no epochs.")
         self.say("Computing features, then fitting the head ...")
-        own = self.source is not None and not self.source.is_general
         self.head, rows = train_head(
-            self.learn, self.data, seed=self.options.seed, own_features=own, progress=self.progress
+            self.learn,
+            self.data,
+            seed=self.options.seed,
+            own_features=self.own_features,
+            progress=self.progress,
         )
         self.fitted = Fitted(rows, best_epoch=1)
         tried = f", the best of {len(self.head.table)} in {self.head.folds} folds" if self.head.table else ""
         self.say(f"Fitted the head with C = {self.head.C:g}{tried}.")
 
-    def _list_facts(self) -> dict[str, Any]:
-        """Return what decides the result; a time limit only decides how far the run gets."""
-        options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
-        for passing in ("restart", "title", "track"):
-            del options[passing]
-        frame = self.data.frame[["sha256", "label", "split"]]
-        return {
-            "options": options,
-            "plan": None if self.options.time_limit else asdict(self.plan),
-            "photos": frame.to_numpy().tolist(),
-            "weights": hash_file(Path(self.options.weights)) if self.options.weights else None,
-            "from": self.source.facts if self.source else None,
-            "versions": [torch.__version__, fastai.__version__, timm.__version__],
-        }
 
-
-def _check_places(folder: Path, out: Path) -> None:
-    """Refuse a model's folder that would be taken for a class, or that cannot be written."""
-    target = out.resolve()
-    if folder.resolve() in target.parents or target == folder.resolve():
-        raise UsageProblem(f"{out} lies inside the photos' folder {folder}. Name another folder with --out.")
-    check_target(target)
+def _describe_file(path: str | Path | None) -> dict[str, str] | None:
+    """Return a file's name and hash; its place is nobody's business."""
+    return None if path is None else {"name": Path(path).name, "sha256": hash_file(Path(path))}

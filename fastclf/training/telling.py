@@ -1,4 +1,4 @@
-"""What a training says to the person in front of it."""
+"""What a training says of its photos and of how it ended."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from ..errors import UsageProblem
 from .data import TrainingData
 from .fitting import Fitted
 
+Say = Callable[[str], None]
 
-def tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
-    """Say how many photos there are, and what was left out and why."""
+
+def tell_photos(data: TrainingData, say: Say) -> None:
+    """Say what is trained on, and what is left out and why."""
     counts = data.frame["split"].value_counts().to_dict()
     parts = ", ".join(f"{counts.get(split, 0)} {split}" for split in ("train", "valid", "test"))
     say(f"{len(data.frame)} photos of {len(data.vocab)} classes: {parts} (sealed).")
@@ -30,26 +32,31 @@ def tell_photos(data: TrainingData, say: Callable[[str], None]) -> None:
         say(f"Attention: no photo is left of {', '.join(data.lost_classes)}; the model will not know them.")
 
 
-def tell_fit(fitted: Fitted, limit: float | None, say: Callable[[str], None]) -> None:
-    """Say which epoch the model is of.
+def check_fitted(fitted: Fitted, limit: float | None) -> None:
+    """Refuse to make a model of a training that has none.
 
     Raises
     ------
     UsageProblem
-        If there is none to take.
+        If the time limit was over before the first epoch, or no epoch had a finite loss.
     """
-    if fitted.best_epoch is None and not fitted.epochs:
+    if fitted.best_epoch is not None:
+        return
+    if not fitted.epochs:
         raise UsageProblem(
-            f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no model. "
-            "Give more time, a smaller --size, another --arch or --mode head."
+            f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no "
+            "model. Give more time, a smaller --size, another --arch or --mode head."
         )
-    if fitted.best_epoch is None:
-        raise UsageProblem(
-            "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
-        )
+    raise UsageProblem(
+        "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
+    )
+
+
+def tell_fitted(fitted: Fitted, say: Say) -> None:
+    """Say why a training ended, and which epoch the model is of."""
     if fitted.ended_by == "patience":
         say("Ended early: the last epochs brought nothing better.")
     if fitted.best_epoch == 0:
         say("No epoch was better than the model that it began with, so that one is kept.")
-    elif fitted.best_epoch < len(fitted.epochs):
+    elif fitted.best_epoch is not None and fitted.best_epoch < len(fitted.epochs):
         say(f"The model is that of epoch {fitted.best_epoch}, the best of {len(fitted.epochs)}.")

@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, UsageProblem
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
 
-def build_tracker(
-    track: str | None, out: Path, record: dict[str, Any]
-) -> Callable[[str], list[Callback]] | None:
-    """Return what makes fastai's callbacks of a tracker for a phase ("head" or "all"); None tracks nothing.
+@dataclass(frozen=True)
+class Tracker:
+    """Where the epochs of one run are reported.
+
+    Attributes
+    ----------
+    build
+        Returns the callbacks of a phase, from its name and the number of epochs that the run had before.
+    close
+        Ends the report.
+    """
+
+    build: Callable[[str, int], list[Callback]]
+    close: Callable[[], None] = lambda: None
+
+
+def check_tracker(track: str | None) -> None:
+    """Make sure that what `--track` needs is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not.
+    """
+    package = _PACKAGES.get(track or "")
+    if package and importlib.util.find_spec(package) is None:
+        raise MissingExtraError(
+            f"--track {track} needs the package {package}, which is not installed. Run "
+            '`pip install "fastclf[track]"`.'
+        )
+
+
+def build_tracker(track: str | None, out: Path, record: dict[str, Any]) -> Tracker | None:
+    """Return what reports a run's epochs; None tracks nothing.
+
+    A continued run goes on in the same CSV file and TensorBoard folder; a new one replaces them.
 
     Parameters
     ----------
@@ -34,24 +68,21 @@ def build_tracker(
     ------
     MissingExtraError
         If the tracker's package is not installed.
+    UsageProblem
+        If Weights & Biases does not start.
     """
-    if track is None:
-        return None
-    package = _PACKAGES.get(track)
-    if package and importlib.util.find_spec(package) is None:
-        raise MissingExtraError(
-            f"--track {track} needs the package {package}, which is not installed. Run "
-            f"`pip install {package}`."
-        )
+    check_tracker(track)
     target = out.absolute()
     if track == "csv":
-        return lambda phase: [History(target.with_name(f"{target.name}-history.csv"), phase)]
+        return Tracker(lambda phase, done: [History(name_history(target), phase, done)])
     if track == "tensorboard":
-        from fastai.callback.tensorboard import TensorBoardCallback
+        return Tracker(lambda phase, done: _build_tensorboard(target, phase, done))
+    return _start_wandb(target, record) if track == "wandb" else None
 
-        folder = target.with_name(f"{target.name}-tensorboard")
-        return lambda phase: [TensorBoardCallback(folder / phase, trace_model=False, log_preds=False)]
-    return _start_wandb(target, record)
+
+def name_history(out: Path) -> Path:
+    """Return the CSV file of the training that writes the bundle `out`."""
+    return out.with_name(f"{out.name}-history.csv")
 
 
 class History(CSVLogger):
@@ -60,22 +91,24 @@ class History(CSVLogger):
     Parameters
     ----------
     path
-        The file; rows are added to it.
+        The file.
     phase
         The phase's name.
+    done
+        How many epochs the run had before; their rows stay, and what else is in the file goes.
     """
 
-    def __init__(self, path: Path, phase: str) -> None:
+    def __init__(self, path: Path, phase: str, done: int) -> None:
         super().__init__(path, append=True)
-        self.phase = phase
+        self.phase, self.done = phase, done
 
     def before_fit(self) -> None:
-        """Open the file; a new one gets a header."""
+        """Open the file behind the rows of earlier epochs."""
         path = Path(self.fname)
-        known = path.exists() and path.stat().st_size > 0
-        self.file = path.open("a", encoding="utf-8")
-        if not known:
-            self.file.write(",".join(["phase", *self.recorder.metric_names]) + "\n")
+        lines = path.read_text(encoding="utf-8").splitlines() if self.done and path.exists() else []
+        header = ",".join(["phase", *self.recorder.metric_names])
+        self.file = path.open("w", encoding="utf-8")
+        self.file.write("\n".join([header, *lines[1 : self.done + 1]]) + "\n")
         self.old_logger, self.learn.logger = self.learn.logger, self._write_line
 
     def _write_line(self, log: Any) -> None:
@@ -83,16 +116,34 @@ class History(CSVLogger):
         if len(log) == len(self.recorder.metric_names):
             super()._write_line([self.phase, *log])
 
-    def after_fit(self) -> None:
-        """Close the file."""
-        super().after_fit()
 
-    after_cancel_fit = after_fit
+def _build_tensorboard(target: Path, phase: str, done: int) -> list[Callback]:
+    from fastai.callback.tensorboard import TensorBoardCallback
+
+    folder = target.with_name(f"{target.name}-tensorboard")
+    if not done:
+        for old in folder.glob("*/events.out.tfevents.*"):
+            old.unlink()
+    return [TensorBoardCallback(folder / phase, trace_model=False, log_preds=False)]
 
 
-def _start_wandb(target: Path, record: dict[str, Any]) -> Callable[[str], list[Callback]]:
+def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
+    # the record of the epochs is what was asked for; reports on this machine and its errors are not
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
     from fastai.callback.wandb import WandbCallback
 
-    wandb.init(project="fastclf", name=target.name, dir=target.parent, config=record)
-    return lambda phase: [WandbCallback(log_preds=False, log_model=False)]
+    settings = wandb.Settings(
+        console="off", disable_code=True, disable_git=True, save_code=False, x_disable_meta=True,
+        x_disable_stats=True, x_disable_machine_info=True,
+    )  # fmt: skip
+    try:
+        run = wandb.init(
+            project="fastclf", name=target.name, dir=target.parent, config=record, settings=settings
+        )
+    except wandb.Error as e:
+        reason = (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")
+        raise UsageProblem(
+            f"Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline."
+        ) from None
+    return Tracker(lambda phase, done: [WandbCallback(log_preds=False, log_model=False)], run.finish)

@@ -17,10 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ..errors import WeightsError
+from ..manifest import BODY
 
-# The body of a bundle, for training it further.
-BODY = "body.safetensors"
-_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, SafetensorError)
+__all__ = ["BODY", "check_loaded", "describe_licence", "load_into_torchvision", "read_weights", "save_body"]
+
+_DAMAGE = (
+    OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
+    OverflowError, SafetensorError,
+)  # fmt: skip
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -40,14 +44,16 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state = timm.models.load_state_dict(str(path))
     except pickle.UnpicklingError:
         raise WeightsError(
-            f"{path} is no file of plain weights: opening it would run code. Use a .safetensors file, or "
-            "save its state_dict alone."
+            f"{path} is no file of plain weights: it is something else, or opening it would run code. Use a "
+            ".safetensors file, or save the network's state_dict alone."
         ) from None
     except _DAMAGE as e:
-        raise WeightsError(
-            f"The weights {path} cannot be read ({_first_line(e)}). Fetch them again."
-        ) from None
-    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
+        # what a parser stumbles over in another kind of file tells nobody anything
+        told = isinstance(e, OSError | RuntimeError | EOFError | SafetensorError)
+        reason = _first_line(e) if told else "they are of another kind"
+        raise WeightsError(f"The weights {path} cannot be read ({reason}). Fetch them again.") from None
+    items = state.items() if isinstance(state, dict) else ()
+    tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
     if not tensors:
         raise WeightsError(f"{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.")
     return tensors
@@ -80,15 +86,16 @@ def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, 
     Raises
     ------
     WeightsError
-        If fewer than nine in ten layers do.
+        If fewer than nine in ten layers do, or the file is of a network with many more layers.
     """
     known = {_fingerprint(value) for value in state.values()}
     layers = [p for p in body.parameters() if p.ndim > 1]
     found = sum(_fingerprint(layer) in known for layer in layers)
-    if found < 0.9 * len(layers):
+    offered = sum(value.ndim > 1 for value in state.values())
+    if found < 0.9 * len(layers) or len(layers) < 0.75 * offered:
         raise WeightsError(
-            f"The weights {path} fit {found} of the {len(layers)} layers of {arch}. Name the architecture "
-            "that they belong to with --arch, or another file."
+            f"The weights {path} fit {found} of the {len(layers)} layers of {arch} and have {offered} "
+            "themselves. Name the architecture that they belong to with --arch, or another file."
         )
 
 

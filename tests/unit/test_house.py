@@ -128,7 +128,7 @@ def test_the_core_is_light_and_the_extras_hold_the_rest() -> None:
         "onnx",
     }
     extras = PYPROJECT["project"]["optional-dependencies"]
-    assert set(extras) == {"train", "clean", "search", "heic", "all", "dev"}
+    assert set(extras) == {"train", "clean", "search", "heic", "track", "all", "dev"}
     assert extras["all"] == ["fastclf[train,clean,search,heic]"]
     named = {"voila", "ipywidgets"} <= core and {"fastai", "torch", "timm"} <= set(_bounds(extras["train"]))
     assert named

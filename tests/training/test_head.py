@@ -1,0 +1,197 @@
+"""Mode head: features once, scikit-learn's own answers, regularisation by cross-validation."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from fastclf import Catalog, ModelBundle, Predictor
+from fastclf.errors import PhotosError
+from fastclf.features import FeatureCache
+from fastclf.images import decode_photo
+from fastclf.linear_head import STRENGTH_ON_OWN_FEATURES
+from fastclf.metrics import compute_softmax
+
+from ..drawing import draw_photo, draw_photos
+from .tiny import ARCH, SIZE, build, read_state, write_weights
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
+
+
+@pytest.fixture(scope="module")
+def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A Learner whose head was fitted, with what it was fitted on; two classes are hard to tell apart."""
+    from fastclf.training import load_data, train_head
+    from fastclf.training.head import compute_features
+
+    folder = draw_photos(tmp_path_factory.mktemp("head") / "photos", per_class=16)
+    for i in range(16):  # nearly blue
+        mixed = np.asarray(draw_photo("blue", 500 + i)).astype(float) + [0, 0, -12]
+        (folder / "navy").mkdir(exist_ok=True)
+        from PIL import Image
+
+        Image.fromarray(mixed.clip(0, 255).astype(np.uint8)).save(folder / "navy" / f"{i}.png")
+    data = load_data(folder)
+    learn = build(data, weights=weights)
+    before = read_state(learn)
+    head, rows = train_head(learn, data)
+    features = compute_features(learn, data, ("train", "valid"))
+    return SimpleNamespace(
+        folder=folder, data=data, learn=learn, before=before, head=head, row=rows[0], features=features
+    )
+
+
+def _targets(headed: SimpleNamespace, split: str) -> np.ndarray:
+    vocab = list(headed.learn.dls.vocab)
+    return np.array([vocab.index(label) for label in headed.data.part(split)["label"]])
+
+
+def test_the_learner_answers_like_scikit_learn_on_the_same_features(headed: SimpleNamespace) -> None:
+    scaler = StandardScaler().fit(headed.features["train"].astype(np.float64))
+    model = LogisticRegression(C=headed.head.C, max_iter=5000, tol=1e-8)
+    model.fit(scaler.transform(headed.features["train"]), _targets(headed, "train"))
+    files = list(headed.data.part("valid")["file"])
+    with headed.learn.no_bar():
+        preds = headed.learn.get_preds(dl=headed.learn.dls.test_dl(files))[0].numpy()
+    expected = model.predict_proba(scaler.transform(headed.features["valid"]))
+    assert np.abs(preds - expected).max() < 1e-2
+    ours = compute_softmax(headed.features["valid"] @ headed.head.weight.T + headed.head.bias)
+    assert np.abs(preds - ours).max() < 1e-4
+    assert headed.row["accuracy"] == pytest.approx((ours.argmax(1) == _targets(headed, "valid")).mean())
+    # the body is as it was
+    after = read_state(headed.learn)
+    assert all(np.array_equal(after[n], v) for n, v in headed.before.items() if n.startswith("0."))
+
+
+def test_validation_photos_have_no_part_in_the_choice(headed: SimpleNamespace) -> None:
+    import dataclasses
+
+    from fastclf.training import train_head
+
+    frame = headed.data.frame.copy()
+    valid = frame["split"] == "valid"
+    frame.loc[valid, "label"] = frame.loc[valid, "label"].to_numpy()[::-1]
+    other, _ = train_head(headed.learn, dataclasses.replace(headed.data, frame=frame))
+    assert other.C == headed.head.C
+    assert other.table == headed.head.table
+    assert np.array_equal(other.weight, headed.head.weight)
+
+
+def test_a_body_that_learned_these_photos_chooses_no_regularisation(headed: SimpleNamespace) -> None:
+    from fastclf.training import train_head
+
+    head, _ = train_head(headed.learn, headed.data, own_features=True)
+    assert (head.C, head.folds) == (STRENGTH_ON_OWN_FEATURES, 0)
+
+
+def test_features_are_computed_once_and_by_network_and_transform(
+    headed: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastclf.training import head as module
+    from fastclf.training.graph import ExportNet, compute_features_id
+
+    opened: list[int] = []
+    inner = module._open_network
+    monkeypatch.setattr(module, "_open_network", lambda *a: opened.append(1) or inner(*a))
+    module.compute_features(headed.learn, headed.data, ("train", "valid"))
+    assert opened == []
+    draw_photo("red", 900).save(headed.folder / "red" / "another.png")
+    try:
+        from fastclf.training import load_data
+
+        seen: list[tuple[int, int]] = []
+        more = load_data(headed.folder)
+        module.compute_features(headed.learn, more, ("train", "valid"), lambda *d: seen.append(d))
+        assert seen in ([(1, 1)], [])  # [] where the draw made it a test photo
+        assert len(opened) == len(seen)
+    finally:
+        (headed.folder / "red" / "another.png").unlink()
+
+    def name(learn: Any) -> str:
+        preprocess = module.read_preprocess(learn)
+        return compute_features_id(ExportNet(learn), preprocess)
+
+    file = tmp_path / "w.safetensors"
+    ids = [name(headed.learn), name(build(headed.data, weights=write_weights(file)))]
+    assert ids[0] == ids[1]
+    ids.append(name(build(headed.data, weights=write_weights(file, seed=2))))
+    ids.append(name(build(headed.data, weights=write_weights(file), resize="crop")))
+    from fastclf.training import build_dls, build_learner
+
+    ids.append(name(build_learner(build_dls(headed.data, 48), ARCH, weights=file)))
+    other = write_weights(file, "test_byobnet")
+    ids.append(name(build_learner(build_dls(headed.data, SIZE), "test_byobnet", weights=other)))
+    assert len(set(ids)) == 5
+
+
+def test_a_class_whose_photos_vanished_is_named(weights: Path, tmp_path: Path) -> None:
+    from fastclf.training import load_data, train_head
+
+    folder = draw_photos(tmp_path / "photos", per_class=6)
+    data = load_data(folder)
+    learn = build(data, weights=weights)
+    shutil.rmtree(folder / "green")
+    with pytest.raises(PhotosError, match="No training photo of green can be read"):
+        train_head(learn, data)
+
+
+def test_two_classes_one_of_three_photos(weights: Path, tmp_path: Path) -> None:
+    from fastclf.training import load_data, train_head
+
+    folder = draw_photos(tmp_path / "photos", per_class=12)
+    shutil.rmtree(folder / "green")
+    for path in sorted((folder / "red").iterdir())[3:]:
+        path.unlink()
+    data = load_data(folder)
+    learn = build(data, weights=weights)
+    head, rows = train_head(learn, data)
+    assert head.weight.shape[0] == 2
+    assert head.folds == 2
+    with learn.no_bar():
+        assert learn.validate()[1] == pytest.approx(rows[0]["accuracy"])
+
+
+def test_the_bundle_of_mode_head_answers_like_its_head_and_says_what_was_done(
+    headed: SimpleNamespace, weights: Path, tmp_path: Path
+) -> None:
+    from fastclf.training import train
+
+    said: list[str] = []
+    bundle = train(
+        headed.folder,
+        tmp_path / "model",
+        arch=ARCH, size=SIZE, weights=str(weights), mode="head", track="csv", say=said.append, quiet=True,
+    )  # fmt: skip
+    record = bundle.manifest["training"]
+    assert record["mode"] == "head"
+    assert record["head"]["C"] == headed.head.C
+    assert record["head"]["own_features"] is False
+    assert (record["lr"], record["planned_epochs"], record["track"]) == (None, None, None)
+    assert record["weights"]["name"] == "w.safetensors"
+    assert str(weights.parent) not in (bundle.path / "bundle.json").read_text()
+    assert any("--track csv has nothing to report" in s for s in said)
+    assert {p.name for p in tmp_path.iterdir()} == {"model"}
+    valid = headed.data.part("valid")
+    predictor = Predictor(bundle)
+    logits, features = predictor.run(
+        predictor.preprocess.batch([decode_photo(p).image for p in valid["path"]])
+    )
+    assert np.abs(features - headed.features["valid"]).max() < 1e-3
+    ours = compute_softmax(headed.features["valid"] @ headed.head.weight.T + headed.head.bias)
+    assert np.abs(compute_softmax(logits) - ours).max() < 1e-3
+    with Catalog(headed.folder) as catalog:
+        cache = FeatureCache(catalog.private, bundle.manifest["features_id"])
+    assert len(cache.load()) >= len(headed.features["train"]) + len(valid)
+    assert ModelBundle.load(bundle.path).manifest["metrics"]["valid"]["n"] == len(valid)

@@ -1,0 +1,272 @@
+"""A run that was killed goes on after its last whole epoch and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastclf import Catalog, ModelBundle
+
+from ..conftest import run_fastclf
+from ..drawing import draw_photos
+from .tiny import ARCH, SIZE, build, read_state, write_weights
+
+pytestmark = pytest.mark.slow
+
+
+class Killed(BaseException):
+    """The process would be gone here."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from fastclf.training import load_data
+
+    return load_data(draw_photos(tmp_path_factory.mktemp("resume") / "photos", per_class=16))
+
+
+@pytest.fixture(scope="module", params=["pretrained", "from scratch"])
+def fitter(request: pytest.FixtureRequest, data: Any, weights: Path) -> Callable[..., tuple[Any, Any]]:
+    """Fits a run of three epochs (a head and two of all layers, or all layers) anew at each call."""
+    from fastclf.training import fit, plan_phases
+
+    learned = request.param == "pretrained"
+    phases = plan_phases(2, lr=5e-3) if learned else plan_phases(3, pretrained=False, lr=5e-3)
+
+    def run(**options: Any) -> tuple[Any, Any]:
+        learn = build(data, weights=weights if learned else None)
+        return fit(learn, phases, quiet=True, **options), read_state(learn)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def unbroken(fitter: Callable[..., tuple[Any, Any]]) -> tuple[Any, Any]:
+    return fitter()
+
+
+def _kill_after(epoch: int) -> Any:
+    from fastai.callback.core import Callback
+
+    class Kill(Callback):
+        order = 95  # behind the checkpoint
+
+        def after_epoch(self) -> None:
+            if len(self.learn.recorder.log) == 5:
+                Kill.done += 1
+                if Kill.done == epoch:
+                    raise Killed
+
+        done = 0
+
+    return Kill()
+
+
+def _numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_run_killed_after_any_epoch_ends_like_an_unbroken_one(
+    fitter: Callable[..., tuple[Any, Any]], unbroken: tuple[Any, Any], epoch: int, tmp_path: Path
+) -> None:
+    from fastclf.training.checkpoint import CheckpointStore
+
+    with pytest.raises(Killed):
+        fitter(store=CheckpointStore(tmp_path / "model", "run"), cbs=[_kill_after(epoch)])
+    said: list[str] = []
+    fitted, state = fitter(store=CheckpointStore(tmp_path / "model", "run"), say=said.append)
+    assert fitted.resumed_after == epoch
+    assert said == [f"Going on after epoch {epoch} of a run that was interrupted."]
+    assert _numbers(fitted.epochs) == _numbers(unbroken[0].epochs)
+    assert fitted.best_epoch == unbroken[0].best_epoch
+    assert all(np.array_equal(state[name], unbroken[1][name]) for name in state)
+
+
+def test_a_run_whose_patience_was_at_its_end_trains_no_further(data: Any, tmp_path: Path) -> None:
+    from fastclf.training import fit, plan_phases
+    from fastclf.training.checkpoint import CheckpointStore
+
+    phases = plan_phases(9, pretrained=False, lr=1e-12)  # nothing gets better
+    store = CheckpointStore(tmp_path / "model", "run")
+    whole = fit(build(data), phases, patience=2, store=store, quiet=True)
+    assert whole.ended_by == "patience"
+    again = fit(build(data), phases, patience=2, store=CheckpointStore(tmp_path / "model", "run"), quiet=True)
+    assert again.ended_by == "patience"
+    assert again.epochs == whole.epochs
+    assert again.best_epoch == whole.best_epoch
+
+
+def _state() -> dict[str, Any]:
+    import torch
+
+    return {"model": {"w": torch.arange(300.0)}, "rows": [{"epoch": 1, "loss": np.float64(0.5)}], "phase": 0}
+
+
+def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
+    import torch
+
+    from fastclf.training.checkpoint import CheckpointStore
+
+    store = CheckpointStore(tmp_path / "model", {"seed": 0})
+    store.settled["plan"] = {"size": 96}
+    store.save(_state())
+    kept = torch.load(store.path, weights_only=True)
+    assert kept["rows"] == [{"epoch": 1, "loss": 0.5}]
+    same = CheckpointStore(tmp_path / "model", {"seed": 0})
+    assert same.settled == {"plan": {"size": 96}}
+    assert torch.equal(same.load()["model"]["w"], torch.arange(300.0))
+    other = CheckpointStore(tmp_path / "model", {"seed": 1})
+    assert other.load() is None
+    assert other.settled == {}
+    same.clear()
+    assert list(tmp_path.iterdir()) == []
+    assert same.settled == {}
+
+
+def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
+    from fastclf.training.checkpoint import CheckpointStore
+
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (os.mkdir, (str(tmp_path / "exploded"),))
+
+    store = CheckpointStore(tmp_path / "model", 0)
+    assert store.load() is None
+    store.save(_state())
+    whole = store.path.read_bytes()
+    rng = np.random.default_rng(0)
+    for damaged in (
+        *(whole[: int(n)] for n in (0, 1, 40, len(whole) // 2, len(whole) - 1)),
+        *(bytes(rng.integers(0, 256, n, dtype=np.uint8)) for n in (10, 1000)),
+        pickle.dumps(Bomb()), pickle.dumps({"key": store.key}), b"hello", bytes(1000),
+    ):  # fmt: skip
+        store.path.write_bytes(damaged)
+        assert CheckpointStore(tmp_path / "model", 0).load() is None, damaged[:30]
+    assert not (tmp_path / "exploded").exists()
+    store.save(_state())
+    assert store.load() is not None
+
+
+def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from fastclf.training import checkpoint
+
+    class Full(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, _: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    store = checkpoint.CheckpointStore(tmp_path / "model", 0)
+    store.save(_state())
+    monkeypatch.setattr(checkpoint, "write_atomic_with", lambda _, write: write(Full()))
+    store.save({**_state(), "phase": 1})
+    assert "cannot be continued" in caplog.text
+    assert store.load()["phase"] == 0  # what is whole stays
+
+
+def _command(folder: Path, out: str, *more: str) -> list[str]:
+    return [
+        "train", str(folder), f"--arch={ARCH}", f"--size={SIZE}", "--mode=fine-tune", "--epochs=2",
+        "--batch-size=8", "--lr=0.005", f"--out={out}", *more,
+    ]  # fmt: skip
+
+
+def _kill_at(command: list[str], cwd: Path, checkpoint: Path, epochs: int) -> str:
+    """Start the command and end it with SIGKILL once its checkpoint holds so many epochs."""
+    import torch
+
+    with (cwd / "stderr.txt").open("wb") as err:
+        process = subprocess.Popen([sys.executable, "-m", "fastclf.cli", *command], cwd=cwd, stderr=err)
+        try:
+            until = time.monotonic() + 300
+            while time.monotonic() < until:
+                assert process.poll() is None, (cwd / "stderr.txt").read_text()
+                if checkpoint.exists() and len(torch.load(checkpoint, weights_only=True)["rows"]) >= epochs:
+                    break
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    return (cwd / "stderr.txt").read_text()
+
+
+def test_the_real_command_killed_after_every_epoch_ends_like_an_unbroken_one(
+    tmp_path: Path, weights: Path
+) -> None:
+    photos = draw_photos(tmp_path / "photos", per_class=16)
+    done = run_fastclf(*_command(photos, "whole", f"--weights={weights}"), cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    whole = ModelBundle.load(tmp_path / "whole")
+    command = _command(photos, "model", f"--weights={weights}", "--track=csv")
+    checkpoint = tmp_path / ".model-training" / "checkpoint.pt"
+    for epoch in (1, 2, 3):
+        said = _kill_at(command, tmp_path, checkpoint, epoch)
+        assert ("Going on after epoch" in said) == (epoch > 1)
+        assert not (tmp_path / "model").exists()
+    # a kill while the next state is being written leaves a part of it under another name
+    (checkpoint.parent / ".checkpoint.pt.x7k2").write_bytes(b"PK\x03\x04 half of a state")
+    done = run_fastclf(*command, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "Going on after epoch 3" in done.stderr
+    assert "epoch 1/" not in done.stderr
+    model = ModelBundle.load(tmp_path / "model")
+    assert model.manifest["features_id"] == whole.manifest["features_id"]
+    assert model.manifest["metrics"] == whole.manifest["metrics"]
+    records = [bundle.manifest["training"] for bundle in (model, whole)]
+    assert _numbers(records[0]["epochs"]) == _numbers(records[1]["epochs"])
+    assert [record["resumed_after"] for record in records] == [3, 0]
+    lines = (tmp_path / "model-history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["phase", "head", "all", "all"]
+    beside = {p.name for p in tmp_path.iterdir() if not p.name.startswith(".model.")}
+    assert beside == {"photos", "whole", "model", "model-history.csv", "stderr.txt"}
+
+
+def test_another_label_or_option_is_another_run(tmp_path: Path) -> None:
+    from fastclf.training import TrainOptions
+    from fastclf.training.checkpoint import CheckpointStore
+    from fastclf.training.run import _Training
+
+    photos = draw_photos(tmp_path / "photos", per_class=8)
+
+    def prepare(folder: Path = photos, **changes: Any) -> CheckpointStore:
+        options = TrainOptions(**{"arch": ARCH, "size": SIZE, "pretrained": False, "epochs": 2, **changes})
+        run = _Training(folder, tmp_path / "model", options, time.monotonic(), lambda _: None, None)
+        run.prepare()
+        return run.store
+
+    store = prepare()
+    store.save(_state())
+    assert prepare().load() is not None
+    assert prepare(title="Colours", track="csv").load() is not None
+    for changes in ({"seed": 1}, {"epochs": 3}, {"lr": 0.1}, {"augment": "none"}, {"size": 48}):
+        assert prepare(**changes).load() is None, changes
+    moved = tmp_path / "elsewhere"
+    photos.rename(moved)
+    assert prepare(moved).load() is not None
+    with Catalog(moved) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+    assert prepare(moved).load() is None
+    with Catalog(moved) as catalog:
+        catalog.undo()
+    assert prepare(moved).load() is not None
+    assert prepare(moved, restart=True).load() is None
