@@ -23,6 +23,7 @@ from .archs import choose_arch
 from .checkpoint import CheckpointStore
 from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
 from .data import TrainingData, build_dls, load_data
+from .distributed import follow, leading, share
 from .export import check_target, export_bundle
 from .fitting import Fitted, fit
 from .head import train_head
@@ -30,6 +31,7 @@ from .learner import build_learner, find_lr, resolve_arch
 from .options import FIND_LR, HEAD, TrainOptions
 from .phases import LR_FROM_SCRATCH, LR_PRETRAINED, Phase, plan_phases
 from .plan import Plan, make_plan, reserve_time, scale_lr
+from .team import Team, join_team
 from .tracking import build_tracker
 from .weights import describe_licence
 
@@ -51,7 +53,9 @@ def train(
 ) -> ModelBundle:
     """Train on a folder of photos and write the bundle.
 
-    A run that was killed goes on after its last whole epoch, if photos and options are the same.
+    A run that was killed goes on after its last whole epoch, if photos and options are the same. Under
+    `accelerate launch` or `torchrun` every process calls this: the first one reads the photos, decides,
+    speaks and writes, and the others fit with it.
 
     Parameters
     ----------
@@ -86,22 +90,27 @@ def train(
     """
     started = time.monotonic() if started is None else started
     options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
-    run = _Training(Path(folder), Path(out), options, started, say or _logger.info, progress, quiet)
-    run.prepare()
-    run.fit()
-    run.say("Writing the model and checking it against the trained one ...")
-    bundle = export_bundle(
-        run.learn,
-        run.data,
-        out,
-        arch=run.plan.arch,
-        title=options.title,
-        recipe=recipe,
-        training=run.describe(),
-        photo_licence=photo_licence,
-        weight_licence=run.licence,
-    )
-    run.store.clear()
+    team = join_team()
+    if not team.is_first:
+        follow(team)
+        return ModelBundle.load(out)
+    run = _Training(Path(folder), Path(out), options, started, say or _logger.info, progress, quiet, team)
+    with leading(team):
+        run.prepare()
+        run.fit()
+        run.say("Writing the model and checking it against the trained one ...")
+        bundle = export_bundle(
+            run.learn,
+            run.data,
+            out,
+            arch=run.plan.arch,
+            title=options.title,
+            recipe=recipe,
+            training=run.describe(),
+            photo_licence=photo_licence,
+            weight_licence=run.licence,
+        )
+        run.store.clear()
     return bundle
 
 
@@ -116,6 +125,7 @@ class _Training:
     say: Callable[[str], None]
     progress: Progress | None
     quiet: bool
+    team: Team
     source: Source | None = None
     head: LinearHead | None = None
     found_lr: float | None = None
@@ -157,17 +167,23 @@ class _Training:
             reserve = reserve_time(self.data, self.learn, self.plan.size)
             deadline = self.started + self.options.time_limit - reserve
         phases = self._plan_phases()
+        settings: dict[str, Any] = {
+            "phases": phases,
+            "seed": self.options.seed,
+            "deadline": deadline,
+            "patience": self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2)),
+            "start_counts": self.knows_classes,
+        }
+        tracker = build_tracker(self.options.track, self.out, self.describe())
+        share(self.team, self.learn, settings, self.say)
         self.fitted = fit(
             self.learn,
-            phases,
-            seed=self.options.seed,
-            deadline=deadline,
-            patience=self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2)),
+            **settings,
             store=self.store,
-            start_counts=self.knows_classes,
             quiet=self.quiet,
-            tracker=build_tracker(self.options.track, self.out, self.describe()),
+            tracker=tracker,
             say=self.say,
+            team=self.team,
         )
         self._tell_fit()
 
@@ -196,6 +212,7 @@ class _Training:
             "from": self.source.facts if self.source else None,
             "seconds": round(time.monotonic() - self.started, 1),
             "device": str(self.learn.dls.device),
+            "processes": self.team.size,
             "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
         }
 
@@ -247,6 +264,10 @@ class _Training:
         return plan_phases(self.plan.epochs, pretrained=learned, lr=float(lr), head_epochs=head_epochs)
 
     def _fit_head(self) -> None:
+        if self.team.size > 1:
+            self.say(
+                f"Mode {HEAD}: one process does it, and the other {self.team.size - 1} have nothing to do."
+            )
         self.say("Computing features, then fitting the head ...")
         own = self.source is not None and not self.source.is_general
         self.head, rows = train_head(
