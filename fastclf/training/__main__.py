@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ..cli import main
@@ -20,6 +21,11 @@ def run() -> None:
         say(f"fastclf: {e}")
         sys.exit(1)
     if team.is_first:
+        if team.size == 1 and os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
+            say(
+                "accelerate started one process only: its --cpu needs MPI for more. "
+                "`torchrun --nproc_per_node 2 -m fastclf.training DIR` starts two on a CPU."
+            )
         sys.argv.insert(1, "train")
         with leading(team):
             main()
