@@ -12,8 +12,10 @@ import time
 from typing import Any
 
 from fastai.callback.core import Callback, CancelFitException
-from fastai.torch_core import rank_distrib, set_seed
+from fastai.torch_core import set_seed
 from tqdm.auto import tqdm
+
+from .team import Team
 
 
 class Reseed(Callback):
@@ -25,20 +27,21 @@ class Reseed(Callback):
         Of the run.
     phase
         The phase's number.
+    rank
+        The process's number: all draw the same order of photos, and each other augmentations.
     """
 
     order = -30
 
-    def __init__(self, seed: int, phase: int) -> None:
-        self.seed, self.phase = seed, phase
+    def __init__(self, seed: int, phase: int, rank: int = 0) -> None:
+        self.seed, self.phase, self.rank = seed, phase, rank
 
     def before_epoch(self) -> None:
         """Seed Python, numpy and torch, and the order of the photos."""
         seed = random.Random(f"{self.seed}/{self.phase}/{self.epoch}").randrange(2**31)
-        set_seed(seed, reproducible=True)
+        set_seed((seed + self.rank) % 2**32, reproducible=True)
         for loader in self.dls.loaders:
-            # a loader of several processes wraps the one that draws the order
-            getattr(loader, "dl", loader).rng = random.Random(seed)
+            loader.rng = random.Random(seed)
 
 
 class EpochProgress(Callback):
@@ -47,7 +50,7 @@ class EpochProgress(Callback):
     order = 60
 
     def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet or bool(rank_distrib())
+        self.quiet = quiet
         self.bar: Any = None
 
     def before_fit(self) -> None:
@@ -95,12 +98,14 @@ class TimeBudget(Callback):
     ----------
     deadline
         `time.monotonic()` at which fitting must be over.
+    team
+        The processes, of which the first one's clock counts.
     """
 
     order = 70
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+    def __init__(self, deadline: float, team: Team | None = None) -> None:
+        self.deadline, self.team = deadline, team or Team()
         self.stopped_early = False
 
     def before_epoch(self) -> None:
@@ -111,7 +116,7 @@ class TimeBudget(Callback):
 
     def after_batch(self) -> None:
         """Leave in the middle of an epoch when there is no time at all."""
-        if self.training and time.monotonic() > self.deadline:
+        if self.training and self.team.agree(time.monotonic() > self.deadline):
             self.stopped_early = True
             raise CancelFitException
 
@@ -119,7 +124,7 @@ class TimeBudget(Callback):
         """Shrink the plan to what fits."""
         now = time.monotonic()
         fitting = int((self.deadline - now) / max(now - self.started, 1e-6))
-        planned = min(self.n_epoch, self.epoch + 1 + max(fitting, 0))
+        planned = self.team.agree(min(self.n_epoch, self.epoch + 1 + max(fitting, 0)))
         if was_trained(self) and planned < self.n_epoch:
             self.learn.n_epoch = planned
 

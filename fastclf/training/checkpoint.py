@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelFitException
-from fastai.torch_core import get_model, rank_distrib
+from fastai.torch_core import get_model
 
 from ..files import write_atomic_with
 from .callbacks import EpochRecord, was_trained
+from .team import Team
 
 State = dict[str, Any]
 
@@ -121,10 +122,10 @@ class KeepBest(Callback):
             row = self.record.epochs[-1]
             self._offer(self.learn, row["epoch"], row["valid_loss"], row["accuracy"])
 
-    def keep_start(self, learn: Any) -> None:
+    def keep_start(self, learn: Any, team: Team) -> None:
         """Let the weights that a Learner has before its first epoch be the ones to surpass."""
-        loss, accuracy = learn.validate()
-        self._offer(learn, 0, float(loss), float(accuracy))
+        loss, accuracy = team.agree([float(x) for x in learn.validate()] if team.is_first else [])
+        self._offer(learn, 0, loss, accuracy)
 
     def _offer(self, learn: Any, epoch: int, loss: float | None, accuracy: float | None) -> None:
         if loss is None or accuracy is None or not math.isfinite(loss):
@@ -154,8 +155,8 @@ class Checkpoint(Callback):
         self.store, self.phase, self.record, self.keeper = store, phase, record, keeper
 
     def after_epoch(self) -> None:
-        """Write it; among several processes, the first one does."""
-        if not was_trained(self) or rank_distrib():
+        """Write it."""
+        if not was_trained(self):
             return
         scaler, smooth = getattr(self.learn, "scaler", None), self.recorder.smooth_loss
         self.store.save(

@@ -16,6 +16,8 @@ from fastai.vision.all import Learner
 from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
 from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
 from .phases import Phase
+from .sharding import InStep
+from .team import Team
 from .tracking import Tracker
 
 
@@ -55,6 +57,7 @@ def fit(
     cbs: Sequence[Callback] = (),
     tracker: Tracker | None = None,
     say: Callable[[str], None] | None = None,
+    team: Team | None = None,
 ) -> Fitted:
     """Train the phases and leave the Learner with the weights of its best epoch.
 
@@ -86,15 +89,20 @@ def fit(
         From `build_tracker`.
     say
         Called with a sentence if a run is continued.
+    team
+        The processes that call this together, with Learners alike; by default this one alone.
     """
-    run = _Run(learn, list(phases), seed, deadline, patience, store, quiet, list(cbs), tracker)
+    team = team or Team()
+    run = _Run(learn, list(phases), seed, deadline, patience, store, quiet, list(cbs), tracker, team)
+    team.fitting = True
     set_seed(seed, reproducible=True)
     with learn.no_bar(), learn.no_logging():
         if run.resume() and say:
             say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
         if start_counts and not run.resumed_after:
-            run.keeper.keep_start(learn)
+            run.keeper.keep_start(learn, team)
         run.finish()
+    team.fitting = False
     best = run.keeper.best
     if best:
         get_model(learn.model).load_state_dict(best["model"])
@@ -115,6 +123,7 @@ class _Run:
     quiet: bool
     cbs: list[Callback]
     tracker: Tracker | None
+    team: Team
     record: EpochRecord = field(default_factory=EpochRecord)
     keeper: KeepBest = field(init=False)
     phase: int = 0
@@ -128,7 +137,7 @@ class _Run:
 
     def resume(self) -> bool:
         """Take over what an interrupted run left; return whether there was something."""
-        self.state = self.store.load() if self.store else None
+        self.state = self.team.agree(self.store.load() if self.store else None)
         if self.state is None:
             return False
         self.record = EpochRecord(self.state["rows"])
@@ -164,10 +173,12 @@ class _Run:
 
     def _train(self, phase: Phase) -> None:
         self.record.phase = phase.name
-        cbs = [Reseed(self.seed, self.phase), self.record, self.keeper, EpochProgress(self.quiet), *self.cbs]
+        reseed = Reseed(self.seed, self.phase, self.team.rank)
+        cbs = [reseed, self.record, self.keeper, EpochProgress(self.quiet), *self.cbs]
         cbs += build_device_callbacks(self.learn)
+        cbs += [InStep(self.team)] if self.team.size > 1 else []
         cbs += self.tracker.build(phase.name, len(self.record.epochs)) if self.tracker else []
-        budget = None if self.deadline is None else TimeBudget(self.deadline)
+        budget = None if self.deadline is None else TimeBudget(self.deadline, self.team)
         stop = Patience(self.patience, self.keeper, self.record) if self.patience else None
         cbs += [cb for cb in (budget, stop) if cb]
         if self.store:

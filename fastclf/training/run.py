@@ -17,6 +17,7 @@ from ..bundle import ModelBundle
 from ..files import hash_file
 from ..linear_head import LinearHead
 from ..photos import Progress
+from .distributed import follow, leading, share
 from .export import export_bundle
 from .fitting import Fitted, fit
 from .head import train_head
@@ -25,6 +26,7 @@ from .options import FIND_LR, HEAD, TrainOptions
 from .phases import Phase, plan_phases
 from .plan import reserve_time, scale_lr
 from .preparing import Preparation
+from .team import Team, join_team
 from .telling import check_fitted, tell_fitted
 from .tracking import build_tracker
 
@@ -81,22 +83,28 @@ def train(
     """
     started = time.monotonic() if started is None else started
     options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
-    run = _Training(Path(folder), Path(out), options, started, say or _logger.info, progress, quiet=quiet)
-    run.prepare()
-    run.fit()
-    run.say("Writing the model and checking it against the trained one ...")
-    bundle = export_bundle(
-        run.learn,
-        run.data,
-        out,
-        arch=run.plan.arch,
-        title=options.title,
-        recipe=recipe,
-        training=run.describe(),
-        photo_licence=photo_licence,
-        weight_licence=run.licence,
-    )
-    run.store.clear()
+    team = join_team()
+    if not team.is_first:
+        follow(team)
+        return ModelBundle.load(out)
+    say = say or _logger.info
+    run = _Training(Path(folder), Path(out), options, started, say, progress, team=team, quiet=quiet)
+    with leading(team):
+        run.prepare()
+        run.fit()
+        run.say("Writing the model and checking it against the trained one ...")
+        bundle = export_bundle(
+            run.learn,
+            run.data,
+            out,
+            arch=run.plan.arch,
+            title=options.title,
+            recipe=recipe,
+            training=run.describe(),
+            photo_licence=photo_licence,
+            weight_licence=run.licence,
+        )
+        run.store.clear()
     return bundle
 
 
@@ -104,6 +112,7 @@ def train(
 class _Training(Preparation):
     """One call of `train`: trained, and described."""
 
+    team: Team = field(kw_only=True)
     quiet: bool = False
     head: LinearHead | None = None
     lr: float | None = None
@@ -121,19 +130,21 @@ class _Training(Preparation):
             deadline = self.started + self.options.time_limit - reserve
         phases = self._plan_phases(deadline)
         self.patience = self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2))
+        settings: dict[str, Any] = {
+            "phases": phases, "seed": self.options.seed, "deadline": deadline, "patience": self.patience,
+            "start_counts": self.knows_classes,
+        }  # fmt: skip
         tracker = build_tracker(self.options.track, self.out, self.describe())
+        share(self.team, self.learn, settings, self.say)
         try:
             self.fitted = fit(
                 self.learn,
-                phases,
-                seed=self.options.seed,
-                deadline=deadline,
-                patience=self.patience,
+                **settings,
                 store=self.store,
-                start_counts=self.knows_classes,
                 quiet=self.quiet,
                 tracker=tracker,
                 say=self.say,
+                team=self.team,
             )
         finally:
             if tracker:
@@ -202,6 +213,8 @@ class _Training(Preparation):
         return found
 
     def _fit_head(self) -> None:
+        if self.team.size > 1:
+            self.say(f"Mode {HEAD}: one process does it; the others have nothing to do.")
         if self.options.track:
             self.say(f"--track {self.options.track} has nothing to report: mode head has no epochs.")
         self.say("Computing features, then fitting the head ...")

@@ -38,7 +38,7 @@ def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNam
 
     folder = draw_photos(tmp_path_factory.mktemp("head") / "photos", per_class=16)
     for i in range(16):  # nearly blue
-        mixed = np.asarray(draw_photo("blue", 500 + i)).astype(float) + [0, 0, -12]
+        mixed = np.asarray(draw_photo("blue", 500 + i)).astype(float) - (0, 0, 12)
         (folder / "navy").mkdir(exist_ok=True)
         from PIL import Image
 
