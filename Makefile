@@ -2,12 +2,13 @@
 # make test:      everything, then every test, the browser ones included
 # make check:     lint, types, import contracts
 # make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
+# make benchmark-unfamiliar DATA="MODEL=FOLDER MODEL=FOLDER": one's own models and their photos
 
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting clean
+.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-unfamiliar clean
 
 setup:
 	@./scripts/setup
@@ -42,6 +43,9 @@ benchmark-faults: setup
 
 benchmark-collecting: setup
 	@.venv/bin/python benchmarks/collecting.py $(DATA)
+
+benchmark-unfamiliar: setup
+	@.venv/bin/python benchmarks/unfamiliar.py $(DATA)
 
 clean:
 	rm -rf .venv model photos/digits photos/digits-report tests/screenshots
