@@ -3,12 +3,14 @@
 # make check:     lint, types, import contracts
 # make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
 # make benchmark-archs: speed of the architectures; with DATA=FOLDER what they learn from one's own photos
+# make benchmark-unfamiliar DATA="MODEL=FOLDER MODEL=FOLDER": one's own models and their photos
+# make benchmark-training DATA="FOLDER FOLDER2": a head, features and answers against fastai's own ways
 
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs clean
+.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs benchmark-unfamiliar benchmark-training clean
 
 setup:
 	@./scripts/setup
@@ -46,6 +48,12 @@ benchmark-collecting: setup
 
 benchmark-archs: setup
 	@.venv/bin/python benchmarks/archs.py $(DATA)
+
+benchmark-unfamiliar: setup
+	@.venv/bin/python benchmarks/unfamiliar.py $(DATA)
+
+benchmark-training: setup
+	@.venv/bin/python benchmarks/training.py $(DATA)
 
 clean:
 	rm -rf .venv model photos/digits photos/digits-report tests/screenshots

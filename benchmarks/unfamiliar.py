@@ -30,6 +30,7 @@ def main() -> int:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pairs", nargs="+", metavar="MODEL=PHOTOS", help="a bundle and what it learned from")
+    parser.add_argument("--foreign", nargs="*", type=Path, default=[], help="more folders of foreign photos")
     parser.add_argument("--cache", type=Path, help="folder for the networks' answers (default: temporary)")
     parser.add_argument("--redraws", type=int, default=1000, help="how often valid and test are redrawn")
     parser.add_argument("--json", type=Path, help="file for every number")
@@ -41,7 +42,7 @@ def main() -> int:
     alarms: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="fastclf-unfamiliar-") as scratch:
         for model, folder in pairs:
-            others = [f for _, f in pairs if f != folder]
+            others = [*(f for _, f in pairs if f != folder), *args.foreign]
             ground = read_ground(model, folder, others, args.cache or Path(scratch))
             tell(f"{ground.name}: {', '.join(f'{k} {len(s.features)}' for k, s in ground.own.items())}")
             scores = fit_all(ground)
