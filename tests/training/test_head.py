@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -38,10 +39,8 @@ def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNam
 
     folder = draw_photos(tmp_path_factory.mktemp("head") / "photos", per_class=16)
     for i in range(16):  # nearly blue
-        mixed = np.asarray(draw_photo("blue", 500 + i)).astype(float) - (0, 0, 12)
+        mixed = np.add(draw_photo("blue", 500 + i), np.array([0.0, 0, -12]))
         (folder / "navy").mkdir(exist_ok=True)
-        from PIL import Image
-
         Image.fromarray(mixed.clip(0, 255).astype(np.uint8)).save(folder / "navy" / f"{i}.png")
     data = load_data(folder)
     learn = build(data, weights=weights)

@@ -1,0 +1,157 @@
+"""Every epoch is reported elsewhere too: CSV, TensorBoard, Weights & Biases without a network."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastclf.errors import MissingExtraError
+
+from ..drawing import draw_photos
+from .tiny import build, write_weights
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from fastclf.training import load_data
+
+    return load_data(draw_photos(tmp_path_factory.mktemp("tracking") / "photos", per_class=12))
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
+
+
+def _fit(data: Any, weights: Path, track: str, out: Path, **options: Any) -> list[dict[str, Any]]:
+    from fastclf.training import fit, plan_phases
+    from fastclf.training.tracking import build_tracker
+
+    learn = build(data, weights=weights)
+    tracker = build_tracker(track, out, {"arch": "test_resnet"})
+    try:
+        rows = fit(learn, plan_phases(2), quiet=True, tracker=tracker, **options).epochs
+    finally:
+        tracker.close()
+    assert not [cb for cb in learn.cbs if "Track" in repr(cb) or "History" in repr(cb)]
+    return rows
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def _check_rows(found: list[dict[str, str]], rows: list[dict[str, Any]]) -> None:
+    assert [r["phase"] for r in found] == ["head", "all", "all"]
+    assert [r["epoch"] for r in found] == ["0", "0", "1"]
+    for name in ("train_loss", "valid_loss", "accuracy"):
+        assert [float(r[name]) for r in found] == pytest.approx([row[name] for row in rows])
+
+
+def test_csv_has_a_row_an_epoch_of_the_last_run(data: Any, weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model-history.csv"
+    for _ in range(2):  # a second run does not mingle with the first
+        rows = _fit(data, weights, "csv", tmp_path / "model")
+        _check_rows(_read(path), rows)
+    assert {p.name for p in tmp_path.iterdir()} == {path.name}
+
+
+def test_csv_of_a_continued_run_has_no_row_twice(data: Any, weights: Path, tmp_path: Path) -> None:
+    from fastai.callback.core import Callback
+
+    from fastclf.training.checkpoint import CheckpointStore
+
+    class Killed(BaseException):
+        pass
+
+    class Kill(Callback):
+        """Dies between the second epoch's row and its checkpoint."""
+
+        order = 75
+        done = 0
+
+        def after_epoch(self) -> None:
+            Kill.done += len(self.learn.recorder.log) == 5
+            if Kill.done == 2:
+                raise Killed
+
+    path, out = tmp_path / "model-history.csv", tmp_path / "model"
+    with pytest.raises(Killed):
+        _fit(data, weights, "csv", out, store=CheckpointStore(out, "run"), cbs=[Kill()])
+    assert len(_read(path)) == 2
+    rows = _fit(data, weights, "csv", out, store=CheckpointStore(out, "run"))
+    _check_rows(_read(path), rows)
+
+
+def test_tensorboard_holds_every_epochs_accuracy(data: Any, weights: Path, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for _ in range(2):
+        rows = _fit(data, weights, "tensorboard", tmp_path / "model")
+    found: list[float] = []
+    for phase in ("head", "all"):
+        folder = tmp_path / "model-tensorboard" / phase
+        assert len(list(folder.iterdir())) == 1
+        events = accumulator.EventAccumulator(str(folder))
+        events.Reload()
+        found += [e.value for e in events.Scalars("accuracy")]
+        assert len(events.Scalars("train_loss")) > 1
+    assert found == pytest.approx([row["accuracy"] for row in rows])
+
+
+_WANDB = """
+import sys, pytest_socket
+pytest_socket.socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+sys.argv = ["fastclf", *sys.argv[1:]]
+from fastclf.cli import main
+main()
+"""
+
+
+def test_wandb_works_without_a_network_and_says_little_of_this_machine(weights: Path, tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    folder = draw_photos(tmp_path / "photos", per_class=8)
+    work = tmp_path / "work"
+    work.mkdir()
+    command = [
+        sys.executable, "-c", _WANDB, "train", folder, "--arch=test_resnet", "--size=32", "--epochs=1",
+        "--mode=fine-tune", f"--weights={weights}", f"--out={tmp_path / 'models' / 'model'}", "--track=wandb",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=work, capture_output=True, text=True, timeout=400, check=False,
+        env={**os.environ, "WANDB_MODE": "offline"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert list(work.iterdir()) == []
+    assert {p.name for p in (tmp_path / "models").iterdir()} == {"model", "wandb"}
+    [run] = (tmp_path / "models" / "wandb").glob("offline-run-*/*.wandb")
+    content = run.read_bytes()
+    assert b"accuracy" in content
+    assert b"valid_loss" in content
+    assert str(weights.parent).encode() not in content
+
+
+@pytest.mark.parametrize("track", ["tensorboard", "wandb"])
+def test_a_tracker_that_is_not_installed_is_named_before_anything_is_read(
+    track: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastclf.training import train
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == track else find(name, *a)
+    )
+    folder = draw_photos(tmp_path / "photos", per_class=4)
+    with pytest.raises(MissingExtraError, match=r'pip install "fastclf\[track\]"'):
+        train(folder, tmp_path / "model", arch="test_resnet", pretrained=False, track=track)
+    assert not (folder / ".fastclf").exists()
