@@ -168,7 +168,12 @@ def _find_foreign(target: Path) -> str | None:
     except (OSError, ValueError, TypeError, KeyError):
         ours = set()
     names = (p.relative_to(target).as_posix() for p in sorted(target.rglob("*")) if not p.is_dir())
-    return next((name for name in names if name not in ours), None)
+    # a kill in the middle of `write_atomic` leaves its temporary file
+    return next((name for name in names if name not in ours and not _is_left_over(name, ours)), None)
+
+
+def _is_left_over(name: str, ours: set[str]) -> bool:
+    return any(name.startswith(f".{own}.") for own in ours if "/" not in own)
 
 
 def check_parity(

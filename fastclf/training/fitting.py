@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 from fastai.torch_core import get_model, set_seed
 from fastai.vision.all import Learner
+from fastcore.imports import IN_NOTEBOOK
 
 from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
 from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
@@ -82,7 +84,7 @@ def fit(
     start_counts
         Whether the weights that the Learner begins with may be the best.
     quiet
-        Whether to show no progress.
+        Whether to show no progress. In a notebook it is fastai's own table, elsewhere a bar on stderr.
     cbs
         More fastai callbacks.
     tracker
@@ -96,7 +98,7 @@ def fit(
     run = _Run(learn, list(phases), seed, deadline, patience, store, quiet, list(cbs), tracker, team)
     team.fitting = True
     set_seed(seed, reproducible=True)
-    with learn.no_bar(), learn.no_logging():
+    with _show_progress(learn, quiet):
         if run.resume() and say:
             say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
         if start_counts and not run.resumed_after:
@@ -174,7 +176,7 @@ class _Run:
     def _train(self, phase: Phase) -> None:
         self.record.phase = phase.name
         reseed = Reseed(self.seed, self.phase, self.team.rank)
-        cbs = [reseed, self.record, self.keeper, EpochProgress(self.quiet), *self.cbs]
+        cbs = [reseed, self.record, self.keeper, EpochProgress(self.quiet or IN_NOTEBOOK), *self.cbs]
         cbs += build_device_callbacks(self.learn)
         cbs += [InStep(self.team)] if self.team.size > 1 else []
         cbs += self.tracker.build(phase.name, len(self.record.epochs)) if self.tracker else []
@@ -190,6 +192,16 @@ class _Run:
             self.ended_by = "patience"
         elif budget and budget.stopped_early:
             self.ended_by = "time"
+
+
+@contextlib.contextmanager
+def _show_progress(learn: Learner, quiet: bool) -> Iterator[None]:
+    """Leave fastai's bar and table on in a notebook, and off elsewhere."""
+    if IN_NOTEBOOK and not quiet:
+        yield
+        return
+    with learn.no_bar(), learn.no_logging():
+        yield
 
 
 class _Restore(Callback):

@@ -27,7 +27,13 @@ def outputs(nb: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 def test_the_training_notebook_goes_from_photos_to_a_model(tmp_path: Path) -> None:
     done = outputs(run(ROOT / "train.ipynb", tmp_path))
-    assert sum("image/png" in o.get("data", {}) for o in done) >= 3  # batch, matrix, top losses
+    # the batch, the finder's curve, the losses, the matrix, the top losses
+    assert sum("image/png" in o.get("data", {}) for o in done) >= 5
+    assert any(
+        "fastclf-card" in o.get("data", {}).get("text/html", "")
+        or "srcdoc" in o.get("data", {}).get("text/html", "")
+        for o in done
+    )
     assert not [o for o in done if o.output_type == "stream" and o.name == "stderr"]
     bundle = ModelBundle.load(tmp_path / "model")
     assert bundle.manifest["metrics"]["valid"]["accuracy"] >= 0.97
