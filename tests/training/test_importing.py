@@ -292,6 +292,7 @@ def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
     from fastclf.ui.desk import CatalogDesk
 
     desk = CatalogDesk(tmp_path / "photos", bundle.path)
+    desk.open(lambda _: None)
     desk.prepare(lambda _: None)
     assert "imported" in desk.find_obstacle()
     assert len(desk.load_items()) == 30
