@@ -52,7 +52,6 @@ def run_fit(path: Path, team: Team) -> dict[str, Any]:
     return {
         "gradients": capture.gradients,
         "weights": weights,
-        "rows": fitted.epochs,
         "best_epoch": fitted.best_epoch,
         "steps": team.gather(capture.steps),
         "drawn": team.gather(capture.drawn),
