@@ -13,6 +13,7 @@ from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
 from ..errors import MissingExtraError, UsageProblem
+from ..files import write_atomic
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
@@ -107,8 +108,9 @@ class History(CSVLogger):
         path = Path(self.fname)
         lines = path.read_text(encoding="utf-8").splitlines() if self.done and path.exists() else []
         header = ",".join(["phase", *self.recorder.metric_names])
-        self.file = path.open("w", encoding="utf-8")
-        self.file.write("\n".join([header, *lines[1 : self.done + 1]]) + "\n")
+        # in one step: a kill between two phases loses no row
+        write_atomic(path, ("\n".join([header, *lines[1 : self.done + 1]]) + "\n").encode())
+        self.file = path.open("a", encoding="utf-8")
         self.old_logger, self.learn.logger = self.learn.logger, self._write_line
 
     def _write_line(self, log: Any) -> None:
@@ -133,6 +135,17 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
     import wandb
     from fastai.callback.wandb import WandbCallback
 
+    class Wandb(WandbCallback):
+        """fastai's callback without its copy of every object's arguments, places of files among them."""
+
+        def before_fit(self) -> None:
+            # it stumbles over callbacks of others; `record` says what a reader needs
+            self.learn.gather_args = dict
+            try:
+                super().before_fit()
+            finally:
+                del self.learn.gather_args
+
     settings = wandb.Settings(
         console="off", disable_code=True, disable_git=True, save_code=False, x_disable_meta=True,
         x_disable_stats=True, x_disable_machine_info=True,
@@ -146,4 +159,4 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
         raise UsageProblem(
             f"Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline."
         ) from None
-    return Tracker(lambda phase, done: [WandbCallback(log_preds=False, log_model=False)], run.finish)
+    return Tracker(lambda phase, done: [Wandb(log_preds=False, log_model=False)], run.finish)

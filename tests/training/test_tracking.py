@@ -93,6 +93,21 @@ def test_csv_of_a_continued_run_has_no_row_twice(data: Any, weights: Path, tmp_p
     _check_rows(_read(path), rows)
 
 
+def test_a_kill_before_a_phases_first_epoch_loses_no_row(data: Any, weights: Path, tmp_path: Path) -> None:
+    from fastai.callback.core import Callback
+
+    class Look(Callback):
+        """What is on the disk whenever training begins."""
+
+        seen: list[str] = []
+
+        def before_train(self) -> None:
+            Look.seen.append((tmp_path / "model-history.csv").read_text())
+
+    _fit(data, weights, "csv", tmp_path / "model", cbs=[Look()])
+    assert [len(text.splitlines()) for text in Look.seen] == [1, 2, 3]
+
+
 def test_tensorboard_holds_every_epochs_accuracy(data: Any, weights: Path, tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     for _ in range(2):
