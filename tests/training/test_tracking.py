@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_a_kill_before_a_phases_first_epoch_loses_no_row(data: Any, weights: Pat
     class Look(Callback):
         """What is on the disk whenever training begins."""
 
-        seen: list[str] = []
+        seen: ClassVar[list[str]] = []
 
         def before_train(self) -> None:
             Look.seen.append((tmp_path / "model-history.csv").read_text())
