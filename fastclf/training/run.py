@@ -112,7 +112,7 @@ def train(
 class _Training(Preparation):
     """One call of `train`: trained, and described."""
 
-    team: Team = field(kw_only=True)
+    team: Team = field(default_factory=Team)
     quiet: bool = False
     head: LinearHead | None = None
     lr: float | None = None
