@@ -56,13 +56,13 @@ class Source:
     def augment(self) -> str | None:
         """The augmentation that it was trained with, if that is on record."""
         name = self.bundle.manifest["training"].get("augment")
-        return name if name in AUGMENTATIONS else None
+        return name if name in tuple(AUGMENTATIONS) else None
 
     @property
     def is_general(self) -> bool:
         """Whether its body never learned from its photos: only a head was trained."""
         head = self.bundle.manifest["training"].get("head")
-        return bool(head) and not head.get("own_features")
+        return isinstance(head, dict) and not head.get("own_features")
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -99,13 +99,15 @@ def test_a_kill_before_a_phases_first_epoch_loses_no_row(data: Any, weights: Pat
     class Look(Callback):
         """What is on the disk whenever training begins."""
 
-        seen: ClassVar[list[str]] = []
+        def __init__(self) -> None:
+            self.seen: list[str] = []
 
         def before_train(self) -> None:
-            Look.seen.append((tmp_path / "model-history.csv").read_text())
+            self.seen.append((tmp_path / "model-history.csv").read_text())
 
-    _fit(data, weights, "csv", tmp_path / "model", cbs=[Look()])
-    assert [len(text.splitlines()) for text in Look.seen] == [1, 2, 3]
+    look = Look()
+    _fit(data, weights, "csv", tmp_path / "model", cbs=[look])
+    assert [len(text.splitlines()) for text in look.seen] == [1, 2, 3]
 
 
 def test_tensorboard_holds_every_epochs_accuracy(data: Any, weights: Path, tmp_path: Path) -> None:
