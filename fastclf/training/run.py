@@ -180,6 +180,7 @@ class _Training(Preparation):
             "from": self.source.facts if self.source else None,
             "seconds": round(time.monotonic() - self.started, 1),
             "device": str(self.learn.dls.device),
+            "processes": self.team.size,
             "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
         }
 
