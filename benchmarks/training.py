@@ -131,7 +131,7 @@ def measure_predict(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     predictor = Predictor(model)
     bare = open_session(predictor.bundle.onnx_path)
     optimised = ort.InferenceSession(predictor.bundle.onnx_path, providers=["CPUExecutionProvider"])
-    photos = sorted(folder.glob("*/*.jp*g"))
+    photos = sorted(p for p in folder.glob("*/*") if p.is_file())
     random.Random(0).shuffle(photos)
     ways: dict[str, Callable[[Path], Any]] = {
         "predictor": predictor.predict,
