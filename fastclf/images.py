@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import io
@@ -30,6 +29,7 @@ from PIL import (  # the plugins register their formats when they are imported
 )
 
 from .errors import UnreadablePhotoError
+from .faults import describe_os_error, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
@@ -118,9 +118,9 @@ def decode_photo(
     except MemoryError:
         raise UnreadablePhotoError(name, "does not fit into memory; scale it down") from None
     except UnidentifiedImageError:
-        raise UnreadablePhotoError(name, _describe_unknown(data)) from None
+        raise UnreadablePhotoError(name, describe_unknown(data, FORMATS)) from None
     except OSError as e:
-        raise UnreadablePhotoError(name, _describe_os_error(e)) from None
+        raise UnreadablePhotoError(name, describe_os_error(e)) from None
     except (
         ValueError,
         SyntaxError,
@@ -285,33 +285,3 @@ def _scale_depth(image: Image.Image) -> Image.Image:
     else:
         top = 65535.0 if values.max() <= 65535 else float(values.max())
     return Image.fromarray(np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8))
-
-
-def _describe_unknown(data: bytes) -> str:
-    head = data[:1024].lstrip().lower()
-    known = f"use {', '.join(FORMATS[:6])} or AVIF"
-    if head.startswith((b"<!doctype html", b"<html", b"<head")):
-        return f"is a web page, not a photo; {known}"
-    if b"<svg" in head:
-        return f"is an SVG drawing, not a photo; {known}"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim"):
-        return "is a HEIC photo; install the extra fastclf[heic] to read these, or save it as JPEG"
-    if not any(data[:1024]):
-        return "holds only zeros; save or fetch it again"
-    return f"is not a photo that can be read here; {known}"
-
-
-def _describe_os_error(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    if isinstance(error, NotADirectoryError):
-        return "does not exist; a part of its path is a file"
-    if error.errno == errno.ELOOP:
-        return "is a link that leads back to itself"
-    if isinstance(error, IsADirectoryError):
-        return "is a folder, not a photo"
-    if isinstance(error, PermissionError):
-        return "may not be read by this user"
-    if "truncated" in str(error) or "Truncated" in str(error):
-        return "is cut off before its end; save or fetch it again"
-    return "is damaged and cannot be decoded; save or fetch it again"

@@ -1,0 +1,46 @@
+"""What is wrong with a file that is no photo, in words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+
+def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
+    """Return what the bytes are instead of a photo, as a clause without a name.
+
+    Parameters
+    ----------
+    data
+        The file's first bytes.
+    formats
+        What could be read, the usual first.
+    """
+    head = data[:1024].lstrip().lower()
+    known = f"use {', '.join(formats[:6])} or AVIF"
+    if head.startswith((b"<!doctype html", b"<html", b"<head")):
+        return f"is a web page, not a photo; {known}"
+    if b"<svg" in head:
+        return f"is an SVG drawing, not a photo; {known}"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim"):
+        return "is a HEIC photo; install the extra fastclf[heic] to read these, or save it as JPEG"
+    if not any(data[:1024]):
+        return "holds only zeros; save or fetch it again"
+    return f"is not a photo that can be read here; {known}"
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return why a file could not be read, as a clause without a name."""
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, NotADirectoryError):
+        return "does not exist; a part of its path is a file"
+    if error.errno == errno.ELOOP:
+        return "is a link that leads back to itself"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, not a photo"
+    if isinstance(error, PermissionError):
+        return "may not be read by this user"
+    if "truncated" in str(error) or "Truncated" in str(error):
+        return "is cut off before its end; save or fetch it again"
+    return "is damaged and cannot be decoded; save or fetch it again"
