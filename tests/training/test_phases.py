@@ -188,3 +188,17 @@ def test_a_finder_without_time_finds_nothing(data: Any) -> None:
     before = read_state(learn)
     assert find_lr(learn, deadline=time.monotonic()) is None
     assert _equal(read_state(learn), before)
+
+
+def test_the_layout_of_layers_suits_every_device_and_only_a_gpu_mixes_precisions() -> None:
+    from types import SimpleNamespace
+
+    import torch
+
+    from fastclf.training.fitting import build_device_callbacks
+
+    names = {}
+    for device in ("cpu", "cuda"):
+        learn = SimpleNamespace(dls=SimpleNamespace(device=torch.device(device)))
+        names[device] = [type(callback).__name__ for callback in build_device_callbacks(learn)]
+    assert names == {"cpu": ["ChannelsLast"], "cuda": ["ChannelsLast", "MixedPrecision"]}
