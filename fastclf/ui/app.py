@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from html import escape
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -13,9 +14,14 @@ from ..bundle import ModelBundle
 from ..errors import FastclfError
 from ..photos import find_class_folders
 from .classify import ClassifyPanel
-from .models import ClassifyPanelModel, ModelSource
+from .classify_model import ClassifyModel
+from .colour import find_accents
+from .model_source import ModelSource
+from .scripted import PageFrame
+from .tabs import CleanTab, TabStrip
+from .texts import language, say, translate
 
-DEFAULT_TITLE = "Photo classifier"
+_MOST_NAMED = 12
 
 
 def build_app(model: str | Path | None = None) -> widgets.VBox:
@@ -33,21 +39,106 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
         fault = ""
     except FastclfError as e:
         bundle, fault = None, str(e)
-    panel = _build_refusal(fault) if bundle is None else _build_panel(bundle)
-    if is_owner():
-        # only here does anything come to be that can change something
-        from .desk import CatalogDesk
-        from .tabs import CleanTab, build_tabs
-
-        panel = build_tabs(panel, CleanTab(CatalogDesk(_find_photos(bundle), path)))
-    box = widgets.VBox([_build_style(), _build_head(bundle), panel])
-    box.add_class("fastclf")
-    return box
+    page = DashboardPage(path, bundle, fault)
+    page.add_class("fastclf")
+    return page
 
 
 def is_owner() -> bool:
     """Return whether whoever opens the page may change things: ``FASTCLF_OWNER`` says so, nothing else."""
     return os.environ.get("FASTCLF_OWNER") == "1"
+
+
+class DashboardPage(widgets.VBox):
+    """Title, tabs, their panels, and the foot.
+
+    Parameters
+    ----------
+    path
+        Folder of the bundle.
+    bundle
+        The model; None where it cannot be used.
+    fault
+        Why not.
+    """
+
+    def __init__(self, path: Path, bundle: ModelBundle | None, fault: str) -> None:
+        self.path, self.bundle, self.fault = path, bundle, fault
+        self.head = widgets.HTML()
+        self.head.add_class("fastclf-head")
+        self.refusal = widgets.HTML()
+        panels: dict[str, widgets.Widget] = {}
+        starts: dict[str, Callable[[], None]] = {}
+        panels["classify"] = self._build_classify()
+        if is_owner():
+            # only here does anything come to be that can change something
+            panels["clean"] = self.clean = self._build_clean()
+            starts["clean"] = self.clean.start
+        self.strip = TabStrip(panels, starts)
+        self.strip.layout.display = "none" if len(panels) == 1 else ""
+        self.frame = PageFrame(foot=True, accents=find_accents(_find_text(bundle, "colour")))
+        super().__init__([self.head, self.strip, *panels.values(), self.frame])
+        language.observe(self._on_language_change, "code")
+        self._on_language_change(None)
+
+    def _build_classify(self) -> widgets.Widget:
+        if self.bundle is None:
+            return widgets.VBox([self.refusal])
+        from ..inbox import find_inbox
+
+        source = ModelSource(self.path)
+        self.model = ClassifyModel(source.open, find_inbox())
+        side = max(self.bundle.preprocess.input_size[1:])
+        panel = ClassifyPanel(self.model, self.bundle.example_files, self.bundle.vocab, side)
+        box = widgets.VBox([panel])
+
+        def refuse(fault: str) -> None:
+            self.fault = fault
+            self._show_refusal()
+            box.children = [self.refusal]
+
+        source.start(refuse)
+        return box
+
+    def _build_clean(self) -> CleanTab:
+        from .desk import CatalogDesk
+
+        return CleanTab(CatalogDesk(_find_photos(self.bundle), self.path))
+
+    def _on_language_change(self, _: Any) -> None:
+        self.head.value = self._render_head()
+        self._show_refusal()
+
+    def _render_head(self) -> str:
+        title = _find_text(self.bundle, "title") or say("Photo classifier")
+        words = _find_text(self.bundle, "intro")
+        if self.bundle and not words:
+            vocab = self.bundle.vocab
+            named = ", ".join(vocab[:_MOST_NAMED]) + (" ..." if len(vocab) > _MOST_NAMED else "")
+            words = say("Give it a photo and read what it shows. It tells apart: {labels}.", labels=named)
+        paragraph = f"<p>{escape(words)}</p>" if words else ""
+        return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{paragraph}</header>'
+
+    def _show_refusal(self) -> None:
+        if not self.fault:
+            return
+        words = translate(self.fault)
+        if not is_owner():
+            # where the model lies is the host's business
+            words = words.replace(f" {self.path}", "")
+        missing = not (self.path / "bundle.json").is_file()
+        heading = say("There is no model yet") if missing else say("The model is refused")
+        self.refusal.value = (
+            f'<div class="fastclf-refusal" role="alert"><h2>{escape(heading)}</h2><p>{escape(words)}</p></div>'
+        )
+
+
+def _find_text(bundle: ModelBundle | None, name: str) -> str:
+    """Return the maker's title, intro or colour: ``FASTCLF_TITLE`` and so on, else the bundle's."""
+    given = os.environ.get(f"FASTCLF_{name.upper()}", "").strip()
+    if given or bundle is None:
+        return given
+    return str(bundle.manifest.get(name) or (bundle.manifest.get("look") or {}).get(name) or "").strip()
 
 
 def _find_photos(bundle: ModelBundle | None) -> Path:
@@ -59,30 +150,3 @@ def _find_photos(bundle: ModelBundle | None) -> Path:
         if set(find_class_folders(folder)) & set(bundle.vocab):
             return folder
     return root
-
-
-def _build_panel(bundle: ModelBundle) -> ClassifyPanel:
-    source = ModelSource(bundle.path)
-    source.start()
-    return ClassifyPanel(ClassifyPanelModel(source.open), bundle.example_files)
-
-
-def _build_style() -> widgets.HTML:
-    css = (resources.files("fastclf.ui") / "static" / "style.css").read_text(encoding="utf-8")
-    return widgets.HTML(f"<style>{css}</style>", layout={"display": "none"})
-
-
-def _build_head(bundle: ModelBundle | None) -> widgets.HTML:
-    title = os.environ.get("FASTCLF_TITLE") or (bundle.title if bundle else DEFAULT_TITLE)
-    words = ""
-    if bundle:
-        named = ", ".join(bundle.vocab[:12]) + (" ..." if len(bundle.vocab) > 12 else "")
-        words = f"<p>Choose photos and read what they show. This model tells apart: {escape(named)}.</p>"
-    return widgets.HTML(f'<header class="fastclf-head"><h1>{escape(title)}</h1>{words}</header>')
-
-
-def _build_refusal(fault: str) -> widgets.HTML:
-    return widgets.HTML(
-        f'<div class="fastclf-refusal" role="alert"><h2>No model to answer with</h2>'
-        f"<p>{escape(fault)}</p></div>"
-    )

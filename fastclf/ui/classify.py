@@ -1,4 +1,4 @@
-"""The Classify panel: choose photos, read answers."""
+"""The Classify panel: photos in, cards out; a plain upload where scripts of widgets do not run."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..images import MAX_BYTES
-from .cards import render_card
-from .models import MAX_FILES, ClassifyPanelModel, Status
+from .answer_list import AnswerList
+from .classify_model import MAX_FILES, ClassifyModel
+from .drop import PhotoDrop
+from .models import Status
+from .texts import language, say
 
 _logger = logging.getLogger(__name__)
 
-_HINT = f"Up to {MAX_FILES} photos at once, {MAX_BYTES // 2**20} MB each. Answers appear below."
-
 
 class ClassifyPanel(widgets.VBox):
-    """FileUpload for several photos, example photos, an Output with the answers.
+    """A drop zone with example photos, the plain upload, and the answers.
 
     Parameters
     ----------
@@ -27,32 +28,47 @@ class ClassifyPanel(widgets.VBox):
         The panel's state.
     examples
         Photos to try without an upload.
+    labels
+        The model's classes.
+    side
+        Longer side of what the network sees, in pixels.
     """
 
-    def __init__(self, model: ClassifyPanelModel, examples: list[Path]) -> None:
+    def __init__(
+        self, model: ClassifyModel, examples: list[Path], labels: list[str] | None = None, side: int = 224
+    ) -> None:
         self.model = model
-        self._examples = examples
-        self.upload = widgets.FileUpload(
-            accept="image/*,.heic,.heif", multiple=True, description="Choose photos", button_style="primary"
-        )
-        self.try_examples = widgets.Button(description="Try example photos", icon="")
-        self.clear = widgets.Button(description="Clear", disabled=True)
-        self.note = widgets.HTML()
-        self.note.add_class("fastclf-note")
-        self.output = widgets.Output()
-        self.output.add_class("fastclf-answers")
-        buttons = [self.upload, *([self.try_examples] if examples else []), self.clear]
-        row = widgets.HBox(buttons)
-        row.add_class("fastclf-buttons")
-        super().__init__([row, self.note, self.output])
-        self._link()
+        self.drop = PhotoDrop(model, examples, side)
+        self.plain = PlainUpload(model, self.drop)
+        self.answers = AnswerList(model, labels or [])
+        super().__init__([self.drop, self.plain, self.answers])
+        self.add_class("fastclf-classify")
 
-    def _link(self) -> None:
+
+class PlainUpload(widgets.VBox):
+    """FileUpload and the answers in words; the style sheet hides it while the drop zone lives.
+
+    Parameters
+    ----------
+    model
+        Answers.
+    drop
+        What stands in its place where it lives.
+    """
+
+    def __init__(self, model: ClassifyModel, drop: PhotoDrop) -> None:
+        self.model, self._drop = model, drop
+        self.upload = widgets.FileUpload(accept="image/*,.heic,.heif", multiple=True, button_style="primary")
+        self.clear = widgets.Button()
+        self.note, self.list = widgets.HTML(), widgets.HTML()
+        row = widgets.HBox([self.upload, self.clear])
+        row.add_class("fastclf-buttons")
+        super().__init__([row, self.note, self.list])
+        self.add_class("fastclf-plain")
         self.upload.observe(self._on_upload_change, "value")
-        self.try_examples.on_click(self._on_try_examples_click)
-        self.clear.on_click(self._on_clear_click)
-        self.model.observe(self._on_answers_change, "answers")
-        self.model.observe(self._on_state_change, ["status", "message"])
+        self.clear.on_click(lambda _: self.model.clear())
+        model.observe(self._on_state_change, ["status", "message", "answers"])
+        language.observe(self._on_state_change, "code")
         self._on_state_change(None)
 
     def _on_upload_change(self, change: dict[str, Any]) -> None:
@@ -65,28 +81,21 @@ class ClassifyPanel(widgets.VBox):
             self.model.classify(files)
         except Exception:
             _logger.exception("an upload failed")
-            self.model.refuse("The upload did not arrive whole. Choose the photos again.")
-
-    def _on_try_examples_click(self, _: Any) -> None:
-        self.model.classify([(path.name, path) for path in self._examples])
-
-    def _on_clear_click(self, _: Any) -> None:
-        self.model.clear()
-
-    def _on_answers_change(self, change: dict[str, Any]) -> None:
-        self.output.outputs = tuple(
-            {
-                "output_type": "display_data",
-                "data": {"text/html": render_card(answer), "text/plain": answer.words},
-                "metadata": {},
-            }
-            for answer in change["new"]
-        )
+            self.model.refuse(say("The upload did not arrive whole. Choose the photos again."))
 
     def _on_state_change(self, _: Any) -> None:
-        status, busy = self.model.status, self.model.status is Status.BUSY
-        self.upload.disabled = self.try_examples.disabled = busy
-        self.clear.disabled = busy or not self.model.answers
-        kind = "alert" if status is Status.ERROR else "status"
-        text = self.model.message or _HINT
-        self.note.value = f'<p role="{kind}" class="fastclf-{status.value}">{escape(text)}</p>'
+        if self._drop.alive:
+            return
+        model = self.model
+        busy = model.status is Status.BUSY
+        self.upload.description, self.clear.description = say("Choose photos"), say("Clear all")
+        self.upload.disabled, self.clear.disabled = busy, busy or not model.answers
+        kind = "alert" if model.status is Status.ERROR else "status"
+        text = model.message or say(
+            "Up to {n} photos at once, {size} MB each. Answers appear below.",
+            n=MAX_FILES,
+            size=MAX_BYTES // 2**20,
+        )
+        self.note.value = f'<p role="{kind}" class="fastclf-{model.status.value}">{escape(text)}</p>'
+        rows = "".join(f"<li>{escape(a.name)}: {escape(a.words)}</li>" for a in model.answers)
+        self.list.value = f"<ol>{rows}</ol>" if rows else ""

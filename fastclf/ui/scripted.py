@@ -58,15 +58,18 @@ class ScriptedWidget(anywidget.AnyWidget):
 
 
 class PageFrame(ScriptedWidget):
-    """Brings the style sheet, and hears from the page which language to speak.
+    """Brings the style sheet and the maker's colour, and hears from the page which language to speak.
 
-    The page sends its choice when it has drawn itself; `spoken` says that all words are in it.
+    The page sends its choice when it has drawn itself; `spoken` says that all words are in it. With `foot`
+    it is the page's foot as well: what becomes of photos, and a choice of languages.
     """
 
     script = "frame.js"
     _css = read_style()
 
-    languages = traitlets.List(traitlets.Unicode(), list(LANGUAGES)).tag(sync=True)
+    languages = traitlets.Dict(default_value=LANGUAGES).tag(sync=True)
+    foot = traitlets.Bool(False).tag(sync=True)
+    accents = traitlets.Dict().tag(sync=True)
     wanted = traitlets.Unicode().tag(sync=True)
     spoken = traitlets.Unicode("en").tag(sync=True)
 

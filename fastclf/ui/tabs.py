@@ -1,21 +1,55 @@
-"""The owner's tabs: Classify, and Clean, which begins to work when it is first looked at."""
+"""The tabs: Classify, the owner's Clean, and About; those begin to work when they are first looked at."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
+import traitlets
 
 from ..errors import FastclfError
-from .clean import CleanPanel
-from .desk import CatalogDesk
+from .scripted import ScriptedWidget
+from .texts import say, translate
 
 _logger = logging.getLogger(__name__)
 
-CLEAN = 1
+
+class TabStrip(ScriptedWidget):
+    """A row of tabs over panels that stand beside it, each with the class ``fastclf-panel-NAME``.
+
+    Parameters
+    ----------
+    panels
+        {name: panel}, in order; the first is shown.
+    starts
+        {name: what to call when that tab is looked at}.
+    """
+
+    script = "tabs.js"
+
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    selected = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, panels: dict[str, widgets.Widget], starts: dict[str, Callable[[], None]]) -> None:
+        self.panels = panels
+        self._starts = starts
+        for name, panel in panels.items():
+            panel.add_class(f"fastclf-panel-{name}")
+        super().__init__(names=list(panels), selected=next(iter(panels)))
+
+    @traitlets.observe("selected")
+    def _on_selected_change(self, change: dict[str, Any]) -> None:
+        start = self._starts.get(change["new"])
+        if start is None:
+            return
+        try:
+            start()
+        except Exception:
+            _logger.exception("a tab could not be started")
 
 
 class CleanTab(widgets.VBox):
@@ -27,11 +61,11 @@ class CleanTab(widgets.VBox):
         What the panel works on.
     """
 
-    def __init__(self, desk: CatalogDesk) -> None:
+    def __init__(self, desk: Any) -> None:
         self.desk = desk
         self.note = widgets.HTML()
         self.note.add_class("fastclf-note")
-        self.panel: CleanPanel | None = None
+        self.panel: Any = None
         self._started = threading.Event()
         self.done = threading.Event()
         super().__init__([self.note])
@@ -43,6 +77,8 @@ class CleanTab(widgets.VBox):
             threading.Thread(target=self._prepare, daemon=True).start()
 
     def _prepare(self) -> None:
+        from .clean import CleanPanel
+
         try:
             self.desk.open(self._say)
             obstacle = self.desk.find_obstacle()
@@ -52,14 +88,17 @@ class CleanTab(widgets.VBox):
             self.panel.refresh()
             self._say(self.desk.note)
         except FastclfError as e:
-            self._fail(str(e))
+            self._fail(translate(str(e)))
         except OSError as e:
-            self._fail(f"The photos cannot be worked on ({e.strerror or e}). Mend that and reload the page.")
+            self._fail(
+                say(
+                    "The photos cannot be worked on ({reason}). Mend that and reload the page.",
+                    reason=e.strerror or e,
+                )
+            )
         except Exception:
             _logger.exception("preparing the Clean tab failed")
-            self._fail(
-                "Something went wrong while looking through the photos. Reload the page and try again."
-            )
+            self._fail(say("Something went wrong while looking through the photos. Reload the page."))
         finally:
             self.done.set()
 
@@ -70,15 +109,3 @@ class CleanTab(widgets.VBox):
         # the next look at the tab tries again
         self._started.clear()
         self.note.value = f'<p role="alert" class="fastclf-error">{escape(words)}</p>'
-
-
-def build_tabs(classify: widgets.Widget, clean: CleanTab) -> widgets.Tab:
-    """Return the two tabs; Clean starts when it is selected."""
-    tabs = widgets.Tab([classify, clean], titles=["Classify", "Clean"])
-
-    def on_selected_index_change(change: dict[str, Any]) -> None:
-        if change["new"] == CLEAN:
-            clean.start()
-
-    tabs.observe(on_selected_index_change, "selected_index")
-    return tabs

@@ -16,7 +16,7 @@ from typing import Any
 
 import traitlets
 
-LANGUAGES = ("en", "es", "ar")
+LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
 
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -25,7 +25,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 class Language(traitlets.HasTraits):
     """The language that the page asked for; panels observe `code` and say their words again."""
 
-    code = traitlets.Enum(LANGUAGES, default_value="en")
+    code = traitlets.Enum(tuple(LANGUAGES), default_value="en")
 
 
 language = Language()

@@ -1,45 +1,91 @@
-// Tells the kernel the browser's language, and the page its language and direction.
+// Tells the kernel the browser's language, and the page its language, direction and colour.
 
 const RIGHT_TO_LEFT = ["ar"];
+const KEPT = "fastclf-language";
+
+function read() {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null; // a page without storage
+  }
+}
 
 function chooseLanguage(known) {
-  let kept = null;
-  try {
-    kept = localStorage.getItem("fastclf-language");
-  } catch {
-    // a page without storage
-  }
-  const wishes = [kept, ...(navigator.languages || [navigator.language])].filter(Boolean);
-  for (const wish of wishes) {
-    const found = known.find((code) => wish.toLowerCase().split("-")[0] === code);
+  for (const wish of [read(), ...(navigator.languages || [navigator.language])]) {
+    const found = known.find((code) => wish?.toLowerCase().split("-")[0] === code);
     if (found) return found;
   }
   return "en";
 }
 
+class Frame {
+  constructor(model, el) {
+    Object.assign(this, { model, el }, makeTranslator(model));
+    this.languages = model.get("languages");
+    this.known = Object.keys(this.languages);
+    model.on("change:spoken", () => this.show());
+    model.on("change:texts", () => this.drawFoot());
+    this.drawFoot();
+    // the element is put into the page after this
+    requestAnimationFrame(() => this.show());
+    this.ask(chooseLanguage(this.known));
+  }
+
+  ask(code) {
+    this.model.set("wanted", code);
+    this.model.save_changes();
+  }
+
+  show() {
+    const code = this.model.get("spoken");
+    const root = this.el.closest(".fastclf");
+    if (!root) return;
+    const whole = root.closest(".fastclf-page") && document.documentElement;
+    for (const node of [root, whole].filter(Boolean)) {
+      node.lang = code;
+      node.dir = RIGHT_TO_LEFT.includes(code) ? "rtl" : "ltr";
+    }
+    for (const [scheme, colour] of Object.entries(this.model.get("accents"))) {
+      root.style.setProperty(`--accent-${scheme}`, colour);
+    }
+    if (this.select) this.select.value = code;
+    if (code === this.model.get("wanted")) document.dispatchEvent(new CustomEvent("fastclf-ready", { detail: code }));
+  }
+
+  drawFoot() {
+    if (!this.model.get("foot")) {
+      this.el.hidden = true;
+      return;
+    }
+    const foot = make("footer", "fastclf-foot");
+    foot.append(make("p", "", this.t("Your photos stay in this session's memory and are gone when you close the page, except one that you report.")));
+    const label = make("label");
+    this.select = make("select");
+    for (const [code, name] of Object.entries(this.languages)) {
+      this.select.append(Object.assign(make("option", "", name), { value: code, lang: code }));
+    }
+    this.select.value = this.model.get("spoken");
+    this.select.addEventListener("change", () => this.onSelect());
+    label.append(make("span", "", this.t("Language")), this.select);
+    foot.append(label);
+    const focused = this.el.contains(document.activeElement);
+    this.el.replaceChildren(foot);
+    if (focused) this.select.focus();
+  }
+
+  onSelect() {
+    try {
+      localStorage.setItem(KEPT, this.select.value);
+    } catch {
+      // then it is chosen again next time
+    }
+    this.ask(this.select.value);
+  }
+}
+
 export default {
   render({ model, el }) {
-    el.hidden = true;
-    const show = () => {
-      const code = model.get("spoken");
-      const root = el.closest(".fastclf");
-      for (const node of [root, root?.closest(".fastclf-page") && document.documentElement].filter(Boolean)) {
-        node.lang = code;
-        node.dir = RIGHT_TO_LEFT.includes(code) ? "rtl" : "ltr";
-      }
-      if (code === chooseLanguage(model.get("languages"))) {
-        document.dispatchEvent(new CustomEvent("fastclf-ready", { detail: code }));
-      }
-    };
-    const tell = () => {
-      model.set("wanted", chooseLanguage(model.get("languages")));
-      model.save_changes();
-    };
-    model.on("change:spoken", show);
-    document.addEventListener("fastclf-language", tell);
-    // the element is put into the page after this
-    requestAnimationFrame(show);
-    tell();
-    return () => document.removeEventListener("fastclf-language", tell);
+    new Frame(model, el);
   },
 };

@@ -1,0 +1,146 @@
+"""The cards: pictures and answers out; why, that's wrong, remove, clear and the table back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import traitlets
+
+from ..errors import FastclfError
+from .answers import Answer, build_card
+from .classify_model import ClassifyModel
+from .scripted import ScriptedWidget
+from .texts import say, translate
+
+_logger = logging.getLogger(__name__)
+
+
+class AnswerList(ScriptedWidget):
+    """A card a photo, the newest upload first; a card travels once.
+
+    Parameters
+    ----------
+    model
+        Holds the answers.
+    """
+
+    script = "answers.js"
+
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    has_inbox = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, model: ClassifyModel, labels: list[str]) -> None:
+        self.model = model
+        self._stops: dict[int, threading.Event] = {}
+        super().__init__(labels=labels, has_inbox=model.inbox is not None)
+        self.on_msg(self._on_message)
+        model.observe(self._on_answers_change, "answers")
+
+    def _on_language_change(self, change: dict[str, Any]) -> None:
+        super()._on_language_change(change)
+        self._send_all()
+
+    def _on_answers_change(self, change: dict[str, Any]) -> None:
+        old, new = ({answer.key: answer for answer in side} for side in (change["old"], change["new"]))
+        gone = [key for key in old if key not in new]
+        for key in gone:
+            self._stop(key)
+        if gone:
+            self.send({"type": "gone", "keys": gone})
+        added = [answer for key, answer in new.items() if key not in old]
+        if added:
+            self._send_cards("add", added)
+
+    def _send_all(self) -> None:
+        self._send_cards("all", list(self.model.answers))
+
+    def _send_cards(self, kind: str, answers: list[Answer]) -> None:
+        self.send(
+            {"type": kind, "cards": [build_card(answer) for answer in answers]},
+            buffers=[answer.thumbnail or b"" for answer in answers],
+        )
+
+    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        key = content.get("key") if isinstance(content, dict) else None
+        try:
+            if kind == "hello":
+                self._send_all()
+            elif kind == "clear":
+                self.model.clear()
+            elif kind == "table":
+                self.send({"type": "table"}, buffers=[self.model.build_table()])
+            elif type(key) is not int or self.model.find(key) is None:
+                _logger.warning("A message of the page was ignored: %r about the card %r.", kind, key)
+            elif kind == "remove":
+                self.model.remove(key)
+            elif kind == "why":
+                self._explain(key)
+            elif kind == "stop":
+                self._stop(key)
+            elif kind == "wrong":
+                self._report(key, content.get("label"))
+        except Exception:
+            _logger.exception("an action on a card failed")
+            self._fail(key, say("That did not work. Try again or reload the page."))
+
+    def _explain(self, key: int) -> None:
+        self._stop(key)
+        stop = self._stops[key] = threading.Event()
+        threading.Thread(target=self._run_explain, args=(key, stop), daemon=True).start()
+
+    def _run_explain(self, key: int, stop: threading.Event) -> None:
+        def tell(done: int, total: int) -> None:
+            self.send({"type": "progress", "key": key, "done": done, "total": total})
+
+        try:
+            found = self.model.explain(key, tell, stop.is_set)
+            answer = self.model.find(key)
+            if stop.is_set() or answer is None or answer.thumbnail is None:
+                return
+            picture = found.render(_read_size(answer.thumbnail))
+            words = (
+                say("The marked parts speak for {label}.", label=found.label)
+                if found.method == "class activation"
+                else say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
+            )
+            self.send({"type": "why", "key": key, "words": words}, buffers=[picture])
+        except FastclfError as e:
+            self._fail(key, translate(str(e)))
+        except Exception:
+            _logger.exception("an answer could not be explained")
+            self._fail(key, say("That did not work. Try again or reload the page."))
+
+    def _report(self, key: int, label: Any) -> None:
+        if label is not None and label not in self.labels:
+            return
+        try:
+            parcel = self.model.report(key, label)
+        except FastclfError as e:
+            self._fail(key, translate(str(e)))
+            return
+        if parcel is None:
+            words = say("Thank you. The owner of this page will look at it.")
+            self.send({"type": "thanks", "key": key, "words": words})
+        else:
+            words = say("Your report is saved as a file. Send it to whoever gave you this page.")
+            self.send({"type": "thanks", "key": key, "words": words}, buffers=[parcel])
+
+    def _stop(self, key: int) -> None:
+        event = self._stops.pop(key, None)
+        if event is not None:
+            event.set()
+
+    def _fail(self, key: Any, words: str) -> None:
+        self.send({"type": "fault", "key": key, "words": words})
+
+
+def _read_size(jpeg: bytes) -> tuple[int, int]:
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(jpeg)) as image:
+        return image.size

@@ -1,0 +1,135 @@
+"""Answers about photos: in words that are honest about doubt, as cards and as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .models import format_share
+from .texts import say, translate
+
+if TYPE_CHECKING:
+    from ..predictor import Prediction
+
+TOP_K = 5
+SURE, FAIR = 0.9, 0.6
+# What a spreadsheet would take for a formula; names of files come from strangers.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One photo's card.
+
+    Attributes
+    ----------
+    key
+        Number of the card in this session.
+    name
+        The file's name, as its owner sent it; not escaped.
+    thumbnail
+        JPEG bytes, or None where the photo could not be read.
+    prediction
+        The answer, or the sentence why there is none.
+    photo
+        What is kept of the photo for asking why and for reporting: the bytes of a file, or None.
+    batch
+        Which upload it came with.
+    """
+
+    key: int
+    name: str
+    thumbnail: bytes | None
+    prediction: Prediction
+    photo: bytes | None = None
+    batch: int = 0
+
+    @property
+    def words(self) -> str:
+        """The answer in words, not escaped."""
+        return describe(self.prediction)
+
+
+def describe(prediction: Prediction) -> str:
+    """Say a prediction in words that are honest about doubt.
+
+    Examples
+    --------
+    >>> from fastclf import Prediction
+    >>> describe(Prediction("a.jpg", "grizzly", 0.94, {"grizzly": 0.94, "black": 0.06}, False, 0.1))
+    'grizzly, 94 %'
+    """
+    if prediction.error is not None or prediction.probability is None:
+        return translate(prediction.error or "")
+    label, share = prediction.label, format_share(prediction.probability)
+    level = find_level(prediction)
+    if level == "unfamiliar":
+        return say(
+            "Unlike the photos this model learned from (closest: {label}, {share})", label=label, share=share
+        )
+    if level == "sure":
+        return f"{label}, {share}"
+    if level == "probable":
+        return say("probably {label}, {share}", label=label, share=share)
+    return say("not sure; perhaps {label}, {share}", label=label, share=share)
+
+
+def find_level(prediction: Prediction) -> str:
+    """Return "failed", "unfamiliar", "sure", "probable" or "unsure"."""
+    if prediction.error is not None or prediction.probability is None:
+        return "failed"
+    if prediction.unfamiliar:
+        return "unfamiliar"
+    if prediction.probability >= SURE:
+        return "sure"
+    return "probable" if prediction.probability >= FAIR else "unsure"
+
+
+def build_card(answer: Answer) -> dict[str, Any]:
+    """Return one card as JSON; names and labels go out as they are and are never read as HTML."""
+    probs = answer.prediction.probs or {}
+    return {
+        "key": answer.key,
+        "batch": answer.batch,
+        "name": answer.name,
+        "words": answer.words,
+        "level": find_level(answer.prediction),
+        "label": answer.prediction.label,
+        "bars": [[label, p, format_share(p)] for label, p in list(probs.items())[:TOP_K]],
+        "more": max(0, len(probs) - TOP_K),
+    }
+
+
+def build_table(answers: Iterable[Answer], vocab: Iterable[str]) -> bytes:
+    """Return the session's answers as CSV (UTF-8 with a mark, which spreadsheets need), a row a photo.
+
+    Parameters
+    ----------
+    answers
+        The cards.
+    vocab
+        The classes; each has a column of probabilities.
+    """
+    labels = list(vocab)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(["file", "label", "probability", "unfamiliar", "error", *map(_tame, labels)])
+    for answer in answers:
+        p = answer.prediction
+        shares = [_write((p.probs or {}).get(label)) for label in labels]
+        unfamiliar = "" if p.unfamiliar is None else str(p.unfamiliar).lower()
+        row = [answer.name, p.label or "", _write(p.probability), unfamiliar, p.error or ""]
+        writer.writerow([*map(_tame, row), *shares])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _write(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"
+
+
+def _tame(cell: str) -> str:
+    """Keep a spreadsheet from running a name as a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -1,0 +1,250 @@
+"""The Classify tab's state: photos in, answers out, and what can be asked of an answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from ..errors import FastclfError, UnreadablePhotoError, UsageProblem
+from ..images import MAX_BYTES, Source, decode_photo, encode_jpeg, make_thumbnail
+from .answers import Answer, build_table
+from .models import Status
+from .texts import say, translate
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ..explain import Explanation
+    from ..inbox import Inbox
+    from ..predictor import Predictor
+
+_logger = logging.getLogger(__name__)
+
+# Photos of one plain upload: all of them travel in one message.
+MAX_FILES = 20
+# Photos of one session: each is kept until it is removed or the page is closed.
+MAX_ANSWERS = 300
+# What is kept of a large photo: enough for the network to see the same.
+KEPT_BYTES, KEPT_SIDE = 2**20, 1600
+THUMBNAIL_SIDE = 480
+
+
+class ClassifyModel(traitlets.HasTraits):
+    """Photos in, answers out.
+
+    Parameters
+    ----------
+    open_predictor
+        Returns the predictor; may raise a FastclfError.
+    inbox
+        Where reports of wrong answers go; None where they are only handed out as a file.
+    """
+
+    status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
+    message = traitlets.Unicode()
+    answers = traitlets.Tuple()
+
+    def __init__(self, open_predictor: Callable[[], Predictor], inbox: Inbox | None = None) -> None:
+        super().__init__()
+        self.inbox = inbox
+        self._open_predictor = open_predictor
+        self._lock = threading.RLock()
+        self._number = 0
+        self._batch = 0
+
+    def find(self, key: object) -> Answer | None:
+        """Return a card, or None where it has been removed."""
+        return next((answer for answer in self.answers if answer.key == key), None)
+
+    def refuse(self, reason: str) -> None:
+        """Show that something cannot be done, and why."""
+        self.status, self.message = Status.ERROR, reason
+
+    def clear(self) -> None:
+        """Forget all photos and answers."""
+        self.answers, self.message, self.status = (), "", Status.EMPTY
+        self._trim_heap()
+
+    def remove(self, key: int) -> None:
+        """Forget one photo."""
+        self.answers = tuple(answer for answer in self.answers if answer.key != key)
+        if not self.answers:
+            self.status, self.message = Status.EMPTY, ""
+
+    def begin_batch(self) -> int:
+        """Return the number of a new upload; its cards stand together."""
+        self._batch += 1
+        return self._batch
+
+    def classify(self, files: Iterable[tuple[str, Source]]) -> None:
+        """Answer about the photos of a plain upload; one that fails gets a card that says why.
+
+        Parameters
+        ----------
+        files
+            (name, bytes or path) of each.
+        """
+        files = list(files)
+        if not files:
+            return
+        taken, left = files[:MAX_FILES], len(files) - MAX_FILES
+        batch, before = self.begin_batch(), len(self.answers)
+        for number, (name, source) in enumerate(taken, 1):
+            self.message = say("Looking at photo {n} of {total} ...", n=number, total=len(taken))
+            if not self.add(name, source, batch):
+                return
+        self._summarise(self.answers[before:], left)
+
+    def add(self, name: str, source: Source, batch: int) -> bool:
+        """Answer about one photo; returns False where no photo can be answered, which `message` explains."""
+        with self._lock:
+            if len(self.answers) >= MAX_ANSWERS:
+                self.refuse(
+                    say("{n} photos are as many as one session keeps. Clear some first.", n=MAX_ANSWERS)
+                )
+                return False
+            self.status = Status.BUSY
+            try:
+                answer = self._answer(name, source, batch)
+            except FastclfError as e:
+                self.refuse(translate(str(e)))
+                return False
+            except Exception:
+                _logger.exception("classifying failed")
+                self.refuse(
+                    say("Something went wrong here, not with your photos. Reload the page and try again.")
+                )
+                return False
+            self.answers = (*self.answers, answer)
+            self.status, self.message = Status.DONE, ""
+            return True
+
+    def settle(self) -> None:
+        """Hand memory back after an upload."""
+        self._trim_heap()
+
+    def explain(
+        self,
+        key: int,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Explanation:
+        """Say which parts of a photo speak for its answer.
+
+        Parameters
+        ----------
+        key
+            The card.
+        progress
+            Called with (done, all) where it takes several steps.
+        stop
+            Asked between the steps.
+
+        Raises
+        ------
+        FastclfError
+            If the photo is gone or cannot be explained.
+        """
+        from ..explain import explain
+
+        answer = self._require(key)
+        image = self._open_photo(answer)
+        return explain(
+            self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop
+        )
+
+    def report(self, key: int, label: str | None) -> bytes | None:
+        """Take a visitor's word that an answer is wrong: into the inbox, else back as a zip's bytes.
+
+        Parameters
+        ----------
+        key
+            The card.
+        label
+            The right class; None for "none of these".
+
+        Raises
+        ------
+        FastclfError
+            If the photo is gone, the class unknown or the inbox full.
+        """
+        from ..inbox import build_report_zip
+
+        answer = self._require(key)
+        predictor = self._open_predictor()
+        if label is not None and label not in predictor.vocab:
+            raise UsageProblem(f"{label!r} is no class of this model.")
+        image, p = self._open_photo(answer), answer.prediction
+        claim: dict[str, Any] = {
+            "answer": p.label, "probability": p.probability, "label": label,
+            "model": str(predictor.bundle.manifest.get("features_id") or ""),
+        }  # fmt: skip
+        if self.inbox is None:
+            return build_report_zip(image, answer.name, **claim)
+        self.inbox.add(image, answer.name, **claim)
+        return None
+
+    def build_table(self) -> bytes:
+        """Return all answers of the session as CSV."""
+        return build_table(self.answers, self.vocab)
+
+    @property
+    def vocab(self) -> list[str]:
+        """The model's classes; empty where it does not open."""
+        try:
+            return list(self._open_predictor().vocab)
+        except FastclfError:
+            return []
+
+    def _require(self, key: int) -> Answer:
+        answer = self.find(key)
+        if answer is None or answer.photo is None:
+            raise UsageProblem(say("This photo is not here any more."))
+        return answer
+
+    @staticmethod
+    def _open_photo(answer: Answer) -> Image.Image:
+        return decode_photo(answer.photo or b"", answer.name).image
+
+    @staticmethod
+    def _trim_heap() -> None:
+        from ..predictor import trim_heap
+
+        trim_heap()
+
+    def _answer(self, name: str, source: Source, batch: int) -> Answer:
+        from ..predictor import Prediction
+
+        predictor = self._open_predictor()
+        self._number += 1
+        try:
+            image = decode_photo(source, name).image
+        except UnreadablePhotoError as e:
+            return Answer(self._number, name, None, Prediction(name, error=str(e)), None, batch)
+        [prediction] = predictor.predict_images([image], [name])
+        thumbnail = encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE))
+        return Answer(self._number, name, thumbnail, prediction, _keep_photo(source, image), batch)
+
+    def _summarise(self, answers: tuple[Any, ...], left: int) -> None:
+        failed = sum(a.prediction.error is not None for a in answers)
+        words = say("{n} of {total} photos answered.", n=len(answers) - failed, total=len(answers))
+        if left > 0:
+            words += " " + say(
+                "{n} more were left out: at most {most} photos of {size} MB at once. Choose those again.",
+                n=left, most=MAX_FILES, size=MAX_BYTES // 2**20,
+            )  # fmt: skip
+        self.message, self.status = words, Status.DONE
+        self.settle()
+
+
+def _keep_photo(source: Source, image: Image.Image) -> bytes:
+    """Return the file as it came where it is small, else the picture at a size that is enough."""
+    if isinstance(source, bytes | bytearray | memoryview) and len(source) <= KEPT_BYTES:
+        return bytes(source)
+    if max(image.size) > KEPT_SIDE:
+        image = make_thumbnail(image, KEPT_SIDE)
+    return encode_jpeg(image, 92)

@@ -1,0 +1,141 @@
+"""Where photos come in: one zone for chosen, dragged, pasted and taken photos, and for web addresses."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from ..errors import FastclfError
+from ..images import MAX_BYTES, make_thumbnail
+from .classify_model import ClassifyModel
+from .models import Status
+from .scripted import ScriptedWidget
+from .texts import say, translate
+
+_logger = logging.getLogger(__name__)
+
+# Photos that the page takes at once; it sends them one by one.
+MOST_PHOTOS = 100
+# Above this the page sends a smaller copy; what stays is several times what a network looks at.
+LARGEST_SENT = 300_000
+LONGEST_SIDE = (640, 1280)
+_EXAMPLE_SIDE = 96
+_LONGEST_NAME = 300
+
+
+class PhotoDrop(ScriptedWidget):
+    """Takes photos from the page, one message each, and tells it when each has its answer.
+
+    Parameters
+    ----------
+    model
+        Answers.
+    examples
+        Photos to try without an upload.
+    side
+        Longer side of what the network sees, in pixels.
+    """
+
+    script = "drop.js"
+
+    limits = traitlets.Dict().tag(sync=True)
+    examples = traitlets.Int(0).tag(sync=True)
+    said = traitlets.Dict().tag(sync=True)
+    # set by the page's script: from then on nobody needs the plain upload
+    alive = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, model: ClassifyModel, examples: Sequence[Path] = (), side: int = 224) -> None:
+        self.model = model
+        self._examples = list(examples)
+        self._batches: dict[str, int] = {}
+        low, high = LONGEST_SIDE
+        super().__init__(
+            examples=len(self._examples),
+            limits={
+                "photos": MOST_PHOTOS,
+                "bytes": MAX_BYTES,
+                "sent": LARGEST_SENT,
+                "side": min(max(4 * side, low), high),
+            },
+        )
+        self.on_msg(self._on_message)
+        model.observe(self._on_state_change, ["status", "message"])
+
+    def _on_state_change(self, _: Any) -> None:
+        bad = self.model.status is Status.ERROR
+        self.said = {"text": self.model.message if bad else "", "bad": bad}
+
+    def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        try:
+            if kind == "photo" and buffers:
+                self._take(content, bytes(buffers[0]))
+            elif kind == "large":
+                self._take(content, None)
+            elif kind == "address":
+                threading.Thread(target=self._fetch, args=(content,), daemon=True).start()
+            elif kind == "example":
+                self._take_example(content)
+            elif kind == "examples":
+                self._send_examples()
+            elif kind == "settle":
+                self._batches.pop(str(content.get("batch")), None)
+                self.model.settle()
+            else:
+                _logger.warning("A message of the page was ignored: the type is %r.", kind)
+        except Exception:
+            _logger.exception("taking a photo failed")
+            self._finish(content, say("The photo did not arrive whole. Choose it again."))
+
+    def _take(self, content: dict[str, Any], data: bytes | None) -> None:
+        # where only a size comes, the photo was too large to be sent
+        source = data if data is not None else b"\0" * (MAX_BYTES + 1)
+        name = str(content.get("name") or say("photo"))[:_LONGEST_NAME]
+        self._answer(content, name, source)
+
+    def _take_example(self, content: dict[str, Any]) -> None:
+        index = content.get("index")
+        if type(index) is int and 0 <= index < len(self._examples):
+            path = self._examples[index]
+            self._answer(content, path.name, path.read_bytes())
+
+    def _fetch(self, content: dict[str, Any]) -> None:
+        from ..collect.one import fetch_photo
+
+        try:
+            name, data = fetch_photo(str(content.get("url") or "")[:2_000_000])
+            self._answer(content, name, data)
+        except FastclfError as e:
+            self._finish(content, translate(str(e)))
+        except Exception:
+            _logger.exception("fetching a photo failed")
+            self._finish(content, say("That address did not work. Save the photo and choose it here."))
+
+    def _answer(self, content: dict[str, Any], name: str, source: bytes) -> None:
+        # cards of one upload stand together, whichever order they come in
+        batch = self._batches.setdefault(str(content.get("batch")), 0) or self.model.begin_batch()
+        self._batches[str(content.get("batch"))] = batch
+        done = self.model.add(name, source, batch)
+        self._finish(content, "" if done else self.model.message, stop=not done)
+
+    def _finish(self, content: Any, fault: str = "", *, stop: bool = False) -> None:
+        """Tell the page that a photo is done, and with `stop` that the others will not be."""
+        key = content.get("id") if isinstance(content, dict) else None
+        self.send({"type": "done", "id": key, "fault": fault, "stop": stop})
+
+    def _send_examples(self) -> None:
+        from ..images import decode_photo, encode_jpeg
+
+        pictures = []
+        for path in self._examples:
+            try:
+                image = decode_photo(path).image
+                pictures.append(encode_jpeg(make_thumbnail(image, _EXAMPLE_SIDE)))
+            except FastclfError:
+                pictures.append(b"")
+        self.send({"type": "examples"}, buffers=pictures)

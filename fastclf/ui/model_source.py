@@ -1,0 +1,74 @@
+"""The model behind the page: opened once, in the background, and again when its folder holds another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import FastclfError
+
+if TYPE_CHECKING:
+    from ..predictor import Predictor
+
+_logger = logging.getLogger(__name__)
+
+
+class ModelSource:
+    """Opens the model in the background, and again when its folder holds another one.
+
+    Parameters
+    ----------
+    path
+        Folder of the bundle.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._predictor: Predictor | None = None
+        self._stamp: bytes | None = None
+
+    def start(self, on_fault: Callable[[str], None] | None = None) -> None:
+        """Begin to open the model without waiting.
+
+        Parameters
+        ----------
+        on_fault
+            Called with the sentence why it does not open, from the thread that tried.
+        """
+        threading.Thread(target=self._warm, args=(on_fault,), daemon=True).start()
+
+    def open(self) -> Predictor:
+        """Return the predictor of the model that the folder holds now.
+
+        Raises
+        ------
+        BundleError
+            If the model does not open.
+        """
+        from ..predictor import Predictor
+
+        with self._lock:
+            stamp = self._read_stamp()
+            if self._predictor is None or stamp != self._stamp:
+                self._predictor = Predictor(self.path, threads=None)
+                self._stamp = stamp
+            return self._predictor
+
+    def _warm(self, on_fault: Callable[[str], None] | None) -> None:
+        try:
+            self.open()
+        except FastclfError as e:
+            if on_fault:
+                on_fault(str(e))
+        except Exception:
+            _logger.exception("opening the model failed")
+
+    def _read_stamp(self) -> bytes:
+        try:
+            return (self.path / "bundle.json").read_bytes()
+        except OSError:
+            return b""

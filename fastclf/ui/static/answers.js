@@ -1,0 +1,340 @@
+// The cards: a picture, the answer in words, bars, and what can be asked of it.
+
+const QUIET_FROM = 4; // from that many cards at once only their number is announced
+
+function save(bytes, name, type) {
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  const link = Object.assign(make("a"), { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+class Card {
+  constructor(list, card, picture) {
+    Object.assign(this, { list, key: card.key, batch: card.batch });
+    this.t = list.t;
+    this.url = picture.byteLength ? URL.createObjectURL(new Blob([picture], { type: "image/jpeg" })) : "";
+    this.item = make("li", "fastclf-card");
+    this.item.tabIndex = -1;
+    this.draw(card);
+  }
+
+  close() {
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.forgetHeat();
+    this.item.remove();
+  }
+
+  draw(card) {
+    this.card = card;
+    this.item.dataset.level = card.level;
+    this.item.setAttribute("aria-label", card.name);
+    this.answer = make("div", "fastclf-answer");
+    this.words = make("h3", "", card.level === "failed" ? this.t("No answer") : card.words);
+    this.words.id = `fastclf-answer-${card.key}`;
+    this.answer.append(this.words);
+    if (card.level === "failed") this.answer.append(make("p", "", card.words));
+    else this.answer.append(this.drawBars());
+    this.answer.append(make("p", "fastclf-file", card.name), this.drawActions());
+    this.said = make("p", "fastclf-said");
+    this.said.setAttribute("role", "status");
+    this.answer.append(this.said);
+    this.item.replaceChildren(this.drawPicture(), this.answer);
+  }
+
+  drawPicture() {
+    this.frame = make("div", "fastclf-picture");
+    if (this.url) {
+      const image = Object.assign(make("img"), { src: this.url, alt: this.t("Your photo {name}", { name: this.card.name }) });
+      this.frame.append(image);
+      if (this.heat) this.frame.append(this.heat);
+    } else {
+      this.frame.classList.add("fastclf-no-picture");
+      this.frame.setAttribute("aria-hidden", "true");
+      this.frame.textContent = "?";
+    }
+    return this.frame;
+  }
+
+  drawBars() {
+    const bars = make("ul", "fastclf-bars");
+    for (const [label, probability, share] of this.card.bars) {
+      const row = make("li");
+      const track = make("span", "fastclf-track");
+      track.setAttribute("aria-hidden", "true"); // the number beside it says the same
+      const fill = make("span", "fastclf-fill");
+      fill.style.inlineSize = `${(probability * 100).toFixed(1)}%`;
+      track.append(fill);
+      const name = make("span", "fastclf-label", label);
+      name.dir = "auto";
+      name.title = label;
+      row.append(name, track, make("span", "fastclf-share", share));
+      bars.append(row);
+    }
+    if (!this.card.more) return bars;
+    const box = make("div");
+    box.append(bars, make("p", "fastclf-file", this.list.tn(this.card.more, "1 more class is less likely.", "{n} more classes are less likely.")));
+    return box;
+  }
+
+  drawActions() {
+    const row = make("div", "fastclf-row fastclf-actions");
+    if (this.card.level !== "failed") {
+      this.why = this.makeAction(this.t("Why?"), () => this.toggleWhy());
+      this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
+      this.wrong = this.makeAction(this.t("That's wrong"), () => this.toggleForm());
+      this.wrong.setAttribute("aria-expanded", "false");
+      row.append(this.why, this.wrong);
+    }
+    row.append(this.makeAction(this.t("Remove"), () => this.list.remove(this.key)));
+    return row;
+  }
+
+  makeAction(text, act) {
+    const button = makeButton("fastclf-button fastclf-small", text, act);
+    button.setAttribute("aria-describedby", this.words.id);
+    return button;
+  }
+
+  toggleWhy() {
+    if (this.heat) {
+      this.forgetHeat();
+      this.say("");
+    } else if (this.asking) {
+      this.asking = false;
+      this.list.send("stop", this.key);
+      this.say("");
+    } else {
+      this.asking = true;
+      this.say(this.t("Looking for what speaks for it ..."));
+      this.list.send("why", this.key);
+    }
+    this.showWhy();
+  }
+
+  showWhy() {
+    this.why.textContent = this.asking ? this.t("Stop") : this.heat ? this.t("Hide why") : this.t("Why?");
+    this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
+  }
+
+  showProgress(done, total) {
+    if (this.asking && total > 1) this.said.textContent = this.t("Covering the photo piece by piece: {done} of {total}", { done, total });
+  }
+
+  showHeat(picture, words) {
+    if (!this.asking) return;
+    this.asking = false;
+    this.forgetHeat();
+    this.heat = Object.assign(make("img", "fastclf-heat"), { src: URL.createObjectURL(new Blob([picture], { type: "image/png" })), alt: words });
+    this.frame.append(this.heat);
+    this.say(words);
+    this.showWhy();
+  }
+
+  forgetHeat() {
+    if (!this.heat) return;
+    URL.revokeObjectURL(this.heat.src);
+    this.heat.remove();
+    this.heat = null;
+  }
+
+  toggleForm() {
+    if (this.form) this.closeForm();
+    else this.openForm();
+  }
+
+  closeForm() {
+    this.form?.remove();
+    this.form = null;
+    this.wrong?.setAttribute("aria-expanded", "false");
+  }
+
+  openForm() {
+    const { t } = this;
+    this.form = make("form", "fastclf-wrong");
+    const label = make("label", "fastclf-field");
+    const select = make("select");
+    const add = (value, text) => select.append(Object.assign(make("option", "", text), { value }));
+    add("", t("Choose ..."));
+    this.list.labels.forEach((name, index) => name !== this.card.label && add(String(index), name));
+    add("none", t("none of these"));
+    select.required = true;
+    label.append(make("span", "", t("What is it really?")), select);
+    const row = make("div", "fastclf-row");
+    const send = make("button", "fastclf-button fastclf-primary fastclf-small", this.list.hasInbox ? t("Send") : t("Save as a file"));
+    row.append(send, makeButton("fastclf-button fastclf-small", t("Not now"), () => this.leaveForm()));
+    const fate = this.list.hasInbox
+      ? t("This photo and your answer go to the owner of this page; nothing else is kept.")
+      : t("This page keeps nothing. You get a small file with the photo and your answer.");
+    this.form.append(label, make("p", "fastclf-file", fate), row);
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!select.value) return;
+      this.list.send("wrong", this.key, { label: select.value === "none" ? null : this.list.labels[Number(select.value)] });
+      this.leaveForm();
+    });
+    this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveForm());
+    this.answer.insertBefore(this.form, this.said);
+    this.wrong.setAttribute("aria-expanded", "true");
+    select.focus();
+  }
+
+  leaveForm() {
+    this.closeForm();
+    this.wrong?.focus();
+  }
+
+  say(words, bad = false) {
+    this.said.classList.toggle("fastclf-error", bad);
+    this.said.textContent = words;
+  }
+
+  fail(words) {
+    this.asking = false;
+    if (this.why) this.showWhy();
+    this.say(words, true);
+  }
+}
+
+class AnswerList {
+  constructor(model, el) {
+    this.model = model;
+    Object.assign(this, makeTranslator(model));
+    this.cards = new Map();
+    this.root = make("section", "fastclf-answers");
+    el.append(this.root);
+    this.draw();
+    model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
+    model.on("change:texts", () => this.redraw());
+    model.send({ type: "hello" });
+  }
+
+  get labels() {
+    return this.model.get("labels");
+  }
+
+  get hasInbox() {
+    return this.model.get("has_inbox");
+  }
+
+  send(type, key, more = {}) {
+    this.model.send({ type, key, ...more });
+  }
+
+  close() {
+    this.cards.forEach((card) => card.close());
+  }
+
+  draw() {
+    this.head = make("div", "fastclf-answers-head");
+    this.title = make("h2");
+    this.title.tabIndex = -1;
+    const row = make("div", "fastclf-row");
+    row.append(
+      makeButton("fastclf-button fastclf-small", this.t("Download as a table"), () => this.send("table")),
+      makeButton("fastclf-button fastclf-small", this.t("Clear all"), () => this.send("clear")),
+    );
+    this.head.append(this.title, row);
+    this.list = make("ol", "fastclf-cards");
+    this.list.setAttribute("role", "list");
+    this.spoken = make("p", "fastclf-quiet");
+    this.spoken.setAttribute("aria-live", "polite");
+    this.root.replaceChildren(this.head, this.list, this.spoken);
+    this.show();
+  }
+
+  redraw() {
+    this.draw();
+    const cards = [...this.cards.values()];
+    cards.forEach((card) => {
+      card.draw(card.card);
+      this.place(card);
+    });
+  }
+
+  onMessage(content, buffers) {
+    const card = this.cards.get(content.key);
+    if (content.type === "all" || content.type === "add") this.take(content, buffers);
+    else if (content.type === "gone") this.drop(content.keys);
+    else if (content.type === "table") save(buffers[0], "answers.csv", "text/csv");
+    else if (content.type === "progress") card?.showProgress(content.done, content.total);
+    else if (content.type === "why") card?.showHeat(buffers[0], content.words);
+    else if (content.type === "thanks") {
+      if (buffers?.length) save(buffers[0], "report.zip", "application/zip");
+      card?.say(content.words);
+    } else if (content.type === "fault") {
+      if (card) card.fail(content.words);
+      else this.spoken.textContent = content.words;
+    }
+  }
+
+  take({ type, cards }, buffers) {
+    cards.forEach((card, index) => {
+      const known = this.cards.get(card.key);
+      if (known) known.draw(card);
+      else {
+        const made = new Card(this, card, buffers[index]);
+        this.cards.set(card.key, made);
+        this.place(made);
+      }
+    });
+    this.show();
+    if (type === "add") this.announce(cards);
+  }
+
+  // The newest upload stands first; within it the photos keep their order.
+  place(card) {
+    const after = [...this.list.children].find((item) => item.fastclfBatch < card.batch);
+    card.item.fastclfBatch = card.batch;
+    this.list.insertBefore(card.item, after || null);
+  }
+
+  announce(cards) {
+    this.fresh = (this.fresh || 0) + cards.length;
+    clearTimeout(this.timer);
+    const words = cards.map((card) => (card.level === "failed" ? card.words : `${card.name}: ${card.words}`)).join(". ");
+    this.words = this.fresh < QUIET_FROM ? [this.words, words].filter(Boolean).join(". ") : this.t("{n} answers are there.", { n: this.cards.size });
+    this.timer = setTimeout(() => {
+      this.spoken.textContent = this.words;
+      this.fresh = 0;
+      this.words = "";
+    }, 700);
+  }
+
+  remove(key) {
+    const items = [...this.list.children];
+    const index = items.indexOf(this.cards.get(key).item);
+    const next = items[index + 1] || items[index - 1];
+    this.send("remove", key);
+    (next || document.querySelector(".fastclf-drop .fastclf-primary"))?.focus();
+  }
+
+  drop(keys) {
+    const focused = this.root.contains(document.activeElement);
+    keys.forEach((key) => {
+      this.cards.get(key)?.close();
+      this.cards.delete(key);
+    });
+    this.show();
+    if (!this.cards.size) {
+      this.spoken.textContent = this.t("All photos are cleared.");
+      if (focused) document.querySelector(".fastclf-drop .fastclf-primary")?.focus();
+    }
+  }
+
+  show() {
+    const n = this.cards.size;
+    this.head.hidden = !n;
+    this.list.classList.toggle("fastclf-single", n === 1);
+    this.title.textContent = n > 1 ? this.t("{n} answers", { n }) : this.t("The answer");
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const list = new AnswerList(model, el);
+    return () => list.close();
+  },
+};

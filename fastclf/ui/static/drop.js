@@ -1,0 +1,332 @@
+// Where photos come in. Large ones are scaled down and turned here, so that little travels.
+
+const AHEAD = 2; // photos under way at once
+const QUALITIES = [0.9, 0.82, 0.74, 0.66];
+const PLAIN = ["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif"];
+
+const rest = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+function makeCanvas(width, height) {
+  if (typeof OffscreenCanvas === "function") return new OffscreenCanvas(width, height);
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+function encode(canvas, quality) {
+  if (canvas.convertToBlob) return canvas.convertToBlob({ type: "image/jpeg", quality });
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", quality));
+}
+
+// Draws a picture smaller, at most by half at a time: a single large step would skip pixels.
+function shrink(picture, width, height) {
+  let source = picture;
+  for (;;) {
+    const w = Math.max(width, Math.ceil(source.width / 2));
+    const h = Math.max(height, Math.ceil(source.height / 2));
+    const canvas = makeCanvas(w, h);
+    const context = canvas.getContext("2d", { alpha: false });
+    context.fillStyle = "#fff"; // what is transparent lies on white, as for the network
+    context.fillRect(0, 0, w, h);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(source, 0, 0, w, h);
+    if (w === width && h === height) return canvas;
+    source = canvas;
+  }
+}
+
+// Returns what to send of a file: its own bytes where they are few, else a smaller upright JPEG.
+async function prepare(file, limits) {
+  if (file.size <= limits.sent && (PLAIN.includes(file.type) || !file.type)) return file;
+  let picture;
+  try {
+    picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    return file; // the kernel knows formats that browsers do not, and says what is wrong with the others
+  }
+  try {
+    let side = Math.min(limits.side, Math.max(picture.width, picture.height));
+    for (;;) {
+      const scale = side / Math.max(picture.width, picture.height);
+      const size = [picture.width, picture.height].map((n) => Math.max(1, Math.round(n * scale)));
+      const canvas = shrink(picture, ...size);
+      for (const quality of QUALITIES) {
+        const blob = await encode(canvas, quality);
+        if (blob && blob.size <= limits.sent) return blob;
+      }
+      if (side < 300) return file;
+      side = Math.round(side * 0.8);
+    }
+  } finally {
+    picture.close();
+  }
+}
+
+class Drop {
+  constructor(model, el) {
+    this.model = model;
+    Object.assign(this, makeTranslator(model));
+    this.limits = model.get("limits");
+    this.queue = [];
+    this.waiting = new Map();
+    this.total = this.done = this.number = this.batch = 0;
+    this.root = make("section", "fastclf-drop");
+    el.append(this.root);
+    this.listeners = new AbortController();
+    this.draw();
+    this.listen();
+    model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
+    model.on("change:texts", () => this.redraw());
+    model.on("change:said", () => this.showSaid());
+    model.set("alive", true);
+    model.save_changes();
+    if (model.get("examples")) model.send({ type: "examples" });
+  }
+
+  close() {
+    this.listeners.abort();
+    this.pictures?.forEach((url) => url && URL.revokeObjectURL(url));
+    this.root.closest(".fastclf")?.classList.remove("fastclf-alive");
+  }
+
+  redraw() {
+    this.root.replaceChildren();
+    this.draw();
+    this.showExamples();
+  }
+
+  draw() {
+    const { t } = this;
+    const heading = make("h2", "fastclf-quiet", t("Your photos"));
+    this.zone = make("div", "fastclf-drop-zone");
+    this.zone.append(this.drawButtons(), make("p", "fastclf-drop-hint", t("or drop them anywhere on this page, or paste them")));
+    this.zone.append(this.drawAddress());
+    this.progress = this.drawProgress();
+    this.note = make("p", "fastclf-drop-note");
+    this.note.setAttribute("role", "status");
+    this.alert = make("p", "fastclf-drop-note fastclf-error");
+    this.alert.setAttribute("role", "alert");
+    this.examples = make("div", "fastclf-examples");
+    this.root.append(heading, this.zone, this.progress, this.note, this.alert, this.examples);
+    requestAnimationFrame(() => this.root.closest(".fastclf")?.classList.add("fastclf-alive"));
+  }
+
+  drawButtons() {
+    const row = make("div", "fastclf-row");
+    this.input = this.makeInput({ multiple: true });
+    const choose = makeButton("fastclf-button fastclf-primary", this.t("Choose photos"), () => this.input.click());
+    row.append(choose);
+    if (matchMedia("(pointer: coarse)").matches) {
+      const camera = this.makeInput({ capture: "environment" });
+      row.append(makeButton("fastclf-button", this.t("Take a photo"), () => camera.click()), camera);
+    }
+    row.append(this.input);
+    return row;
+  }
+
+  makeInput(properties) {
+    const input = Object.assign(make("input"), { type: "file", accept: "image/*,.heic,.heif", hidden: true, ...properties });
+    input.addEventListener("change", () => {
+      this.takeFiles([...input.files]);
+      input.value = ""; // the same file may come again
+    });
+    return input;
+  }
+
+  drawAddress() {
+    const details = make("details", "fastclf-address");
+    const form = make("form", "fastclf-row");
+    const label = make("label", "fastclf-field");
+    this.address = Object.assign(make("input"), { type: "text", inputMode: "url", autocomplete: "off", spellcheck: false });
+    this.address.dir = "ltr";
+    this.address.placeholder = "https://";
+    label.append(make("span", "", this.t("Web address of a photo")), this.address);
+    const go = make("button", "fastclf-button", this.t("Fetch it"));
+    form.append(label, go);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.address.value.trim()) this.takeAddress(this.address.value.trim());
+      else this.warn(this.t("Type or paste the address of a photo first."));
+    });
+    details.append(make("summary", "", this.t("Use a photo from the web")), form);
+    return details;
+  }
+
+  drawProgress() {
+    const box = make("div", "fastclf-progress");
+    box.hidden = !this.total;
+    this.bar = make("progress");
+    this.bar.setAttribute("aria-label", this.t("Photos answered"));
+    this.count = make("span", "fastclf-progress-count");
+    box.append(this.bar, this.count, makeButton("fastclf-button", this.t("Cancel"), () => this.cancel()));
+    return box;
+  }
+
+  showExamples() {
+    if (!this.pictures?.some(Boolean)) return;
+    const title = make("p", "", this.t("No photo at hand? Try one of these:"));
+    const list = make("ul");
+    this.pictures.forEach((url, index) => {
+      if (!url) return;
+      const button = makeButton("fastclf-example", undefined, () => this.takeExample(index));
+      const image = Object.assign(make("img"), { src: url, alt: this.t("Example photo {n}", { n: index + 1 }) });
+      button.append(image);
+      const item = make("li");
+      item.append(button);
+      list.append(item);
+    });
+    this.examples.replaceChildren(title, list);
+  }
+
+  listen() {
+    const { signal } = this.listeners;
+    const on = (name, act) => document.addEventListener(name, act, { signal });
+    const visible = () => this.root.offsetParent !== null;
+    const holds = (event) => [...(event.dataTransfer?.types || [])].some((type) => type === "Files" || type === "text/uri-list");
+    on("dragover", (event) => {
+      if (!visible() || !holds(event)) return;
+      event.preventDefault();
+      this.root.classList.add("fastclf-drop-over");
+    });
+    on("dragleave", (event) => event.relatedTarget || this.root.classList.remove("fastclf-drop-over"));
+    on("drop", (event) => {
+      this.root.classList.remove("fastclf-drop-over");
+      if (!visible() || !holds(event)) return;
+      event.preventDefault();
+      this.takeTransfer(event.dataTransfer);
+    });
+    on("paste", (event) => {
+      const typing = event.target.closest?.("input, textarea");
+      if (!visible() || (typing && !event.clipboardData?.files.length)) return;
+      if (this.takeTransfer(event.clipboardData)) event.preventDefault();
+    });
+  }
+
+  // Takes files, else a web address; a picture dragged from another page comes as an address.
+  takeTransfer(data) {
+    const files = [...(data?.files || [])];
+    if (files.length) this.takeFiles(files);
+    const address = files.length ? "" : (data?.getData("text/uri-list") || data?.getData("text/plain") || "").trim();
+    if (/^(https?:\/\/|data:image\/)\S+$/i.test(address.split("\n")[0])) this.takeAddress(address.split("\n")[0]);
+    else if (!files.length) return false;
+    return true;
+  }
+
+  takeFiles(files) {
+    const most = this.limits.photos;
+    const left = files.length - most;
+    if (left > 0) this.warn(this.t("{n} more were left out: {most} photos at once are the limit. Choose those afterwards.", { n: left, most }));
+    this.add(files.slice(0, most).map((file) => ({ file })), left > 0);
+  }
+
+  takeAddress(url) {
+    this.address.value = "";
+    this.add([{ message: { type: "address", url } }]);
+  }
+
+  takeExample(index) {
+    this.add([{ message: { type: "example", index } }]);
+  }
+
+  add(jobs, warned = false) {
+    if (!jobs.length) return;
+    if (!warned) this.warn("");
+    if (!this.total) {
+      this.batch += 1;
+      this.done = 0;
+    }
+    this.queue.push(...jobs);
+    this.total += jobs.length;
+    this.root.classList.add("fastclf-drop-used");
+    this.show();
+    this.pump();
+  }
+
+  async pump() {
+    while (this.queue.length && this.waiting.size < AHEAD) {
+      const job = this.queue.shift();
+      const id = ++this.number;
+      this.waiting.set(id, job);
+      const message = { ...(job.message || {}), id, batch: this.batch };
+      if (!job.file) this.model.send(message);
+      else await this.sendFile(message, job.file);
+    }
+  }
+
+  async sendFile(message, file) {
+    const round = this.batch;
+    const name = file.name || this.t("photo");
+    let blob, bytes;
+    try {
+      blob = await prepare(file, this.limits);
+      if (blob.size <= this.limits.bytes) bytes = await blob.arrayBuffer();
+    } catch {
+      blob = null; // a file that cannot be read, a folder for example
+    }
+    if (round !== this.batch || !this.waiting.has(message.id)) return;
+    if (bytes) this.model.send({ type: "photo", name, ...message }, undefined, [bytes]);
+    else if (blob) this.model.send({ type: "large", name, ...message });
+    else this.finish(message.id, this.t("{name} could not be read by the browser.", { name }));
+    await rest(0);
+  }
+
+  onMessage(content, buffers) {
+    if (content.type === "done") {
+      if (content.stop) this.queue.length = 0;
+      this.finish(content.id, content.fault, content.stop);
+    } else if (content.type === "examples") {
+      this.pictures = buffers.map((bytes) => (bytes.byteLength ? URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })) : ""));
+      this.showExamples();
+    }
+  }
+
+  finish(id, fault, stop) {
+    if (!this.waiting.delete(id)) return;
+    this.done += 1;
+    if (fault) this.warn(fault);
+    if (stop) this.total = this.done + this.waiting.size;
+    if (this.queue.length || this.waiting.size) {
+      this.show();
+      this.pump();
+    } else this.end(this.tn(this.done, "1 photo looked at.", "{n} photos looked at."));
+  }
+
+  cancel() {
+    const left = this.queue.length;
+    this.queue.length = 0;
+    this.waiting.clear();
+    this.end(this.t("Cancelled; {n} photos were left out.", { n: left }));
+    this.root.querySelector(".fastclf-primary").focus();
+  }
+
+  end(words) {
+    this.model.send({ type: "settle", batch: this.batch });
+    this.total = 0;
+    this.show();
+    this.note.textContent = words;
+  }
+
+  show() {
+    const busy = this.total > 0;
+    this.progress.hidden = !busy;
+    if (!busy) return;
+    this.bar.max = this.total;
+    this.bar.value = this.done;
+    this.count.textContent = this.t("Photo {n} of {total}", { n: Math.min(this.done + 1, this.total), total: this.total });
+    if (!this.done) this.note.textContent = this.tn(this.total, "Looking at the photo ...", "Looking at {n} photos ...");
+  }
+
+  showSaid() {
+    const said = this.model.get("said");
+    if (said.bad) this.warn(said.text);
+  }
+
+  warn(words) {
+    this.alert.textContent = words;
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const drop = new Drop(model, el);
+    return () => drop.close();
+  },
+};

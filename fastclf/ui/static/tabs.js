@@ -1,0 +1,83 @@
+// The row of tabs. Panels are other widgets' elements, found by their class; each is shown or hidden here.
+
+class Tabs {
+  constructor(model, el) {
+    this.model = model;
+    Object.assign(this, makeTranslator(model));
+    this.el = el;
+    this.row = make("div", "fastclf-tabs");
+    this.row.setAttribute("role", "tablist");
+    el.append(this.row);
+    this.draw();
+    model.on("change:texts", () => this.draw());
+    this.row.addEventListener("keydown", (event) => this.onKey(event));
+    // panels are drawn in their own time
+    this.watcher = new MutationObserver(() => this.show());
+    requestAnimationFrame(() => {
+      this.root = el.closest(".fastclf");
+      if (this.root) this.watcher.observe(this.root, { childList: true, subtree: true });
+      this.show();
+    });
+  }
+
+  close() {
+    this.watcher.disconnect();
+  }
+
+  draw() {
+    const words = { classify: this.t("Classify"), clean: this.t("Clean"), about: this.t("About") };
+    this.row.setAttribute("aria-label", this.t("Parts of this page"));
+    this.buttons = this.model.get("names").map((name) => {
+      const button = makeButton("", words[name] || name, () => this.select(name));
+      button.setAttribute("role", "tab");
+      button.id = `fastclf-tab-${name}`;
+      button.dataset.name = name;
+      return button;
+    });
+    this.row.replaceChildren(...this.buttons);
+    this.show();
+  }
+
+  select(name) {
+    this.model.set("selected", name);
+    this.model.save_changes();
+    this.show();
+  }
+
+  onKey(event) {
+    const names = this.model.get("names");
+    const here = names.indexOf(this.model.get("selected"));
+    const forward = getComputedStyle(this.row).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
+    const steps = { ArrowLeft: -1, ArrowRight: -1, [forward]: 1 };
+    const target = event.key === "Home" ? 0 : event.key === "End" ? names.length - 1 : (here + (steps[event.key] ?? 0) + names.length) % names.length;
+    if (!(event.key in steps) && event.key !== "Home" && event.key !== "End") return;
+    event.preventDefault();
+    this.select(names[target]);
+    this.buttons[target].focus();
+  }
+
+  show() {
+    const selected = this.model.get("selected");
+    for (const button of this.buttons) {
+      const on = button.dataset.name === selected;
+      button.setAttribute("aria-selected", String(on));
+      button.tabIndex = on ? 0 : -1;
+      const panel = this.root?.querySelector(`.fastclf-panel-${button.dataset.name}`);
+      if (!panel) continue;
+      if (!panel.id) {
+        panel.id = `fastclf-panel-${button.dataset.name}`;
+        panel.setAttribute("role", "tabpanel");
+        panel.setAttribute("aria-labelledby", button.id);
+      }
+      button.setAttribute("aria-controls", panel.id);
+      if (panel.hidden !== !on) panel.hidden = !on;
+    }
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const tabs = new Tabs(model, el);
+    return () => tabs.close();
+  },
+};
