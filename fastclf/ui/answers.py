@@ -71,7 +71,7 @@ def describe(prediction: Prediction) -> str:
             "Unlike the photos this model learned from (closest: {label}, {share})", label=label, share=share
         )
     if level == "sure":
-        return f"{label}, {share}"
+        return say("{label}, {share}", label=label, share=share)
     if level == "probable":
         return say("probably {label}, {share}", label=label, share=share)
     return say("not sure; perhaps {label}, {share}", label=label, share=share)

@@ -37,11 +37,14 @@ class Card {
     this.answer.append(this.words);
     if (card.level === "failed") this.answer.append(make("p", "", card.words));
     else this.answer.append(this.drawBars());
-    this.answer.append(make("p", "fastclf-file", card.name), this.drawActions());
+    this.answer.append(make("p", "fastclf-file", card.name));
+    if (card.level !== "failed") this.answer.append(this.drawActions());
     this.said = make("p", "fastclf-said");
     this.said.setAttribute("role", "status");
     this.answer.append(this.said);
-    this.item.replaceChildren(this.drawPicture(), this.answer);
+    const remove = makeButton("fastclf-remove", "×", () => this.list.remove(this.key));
+    remove.setAttribute("aria-label", this.t("Remove {name}", { name: card.name }));
+    this.item.replaceChildren(this.drawPicture(), this.answer, remove);
   }
 
   drawPicture() {
@@ -81,14 +84,11 @@ class Card {
 
   drawActions() {
     const row = make("div", "fastclf-row fastclf-actions");
-    if (this.card.level !== "failed") {
-      this.why = this.makeAction(this.t("Why?"), () => this.toggleWhy());
-      this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
-      this.wrong = this.makeAction(this.t("That's wrong"), () => this.toggleForm());
-      this.wrong.setAttribute("aria-expanded", "false");
-      row.append(this.why, this.wrong);
-    }
-    row.append(this.makeAction(this.t("Remove"), () => this.list.remove(this.key)));
+    this.why = this.makeAction(this.t("Why?"), () => this.toggleWhy());
+    this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
+    this.wrong = this.makeAction(this.t("That's wrong"), () => this.toggleForm());
+    this.wrong.setAttribute("aria-expanded", "false");
+    row.append(this.why, this.wrong);
     return row;
   }
 

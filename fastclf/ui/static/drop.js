@@ -34,7 +34,7 @@ function shrink(picture, width, height) {
 }
 
 // Returns what to send of a file: its own bytes where they are few, else a smaller upright JPEG.
-async function prepare(file, limits) {
+export async function prepare(file, limits) {
   if (file.size <= limits.sent && (PLAIN.includes(file.type) || !file.type)) return file;
   let picture;
   try {
