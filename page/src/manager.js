@@ -1,0 +1,75 @@
+// The widget manager: models and views of what the kernel has, over our own connection.
+
+import { ManagerBase } from "@jupyter-widgets/base-manager/lib/manager-base";
+import { Widget } from "@lumino/widgets";
+import { Comm } from "./connection.js";
+import { findClass } from "./widgets.js";
+
+const CONTROL = "jupyter.widget.control";
+
+export class Manager extends ManagerBase {
+  constructor(connection) {
+    super();
+    this.connection = connection;
+    connection.onCommOpen = (comm, message) => !this.has_model(comm.comm_id) && this.handle_comm_open(comm, message);
+  }
+
+  // Build every widget from the one answer that holds them all.
+  async load() {
+    this.states = await this.connection.states;
+    const loading = this._loadFromKernel();
+    this.connection.hold(loading);
+    await loading;
+  }
+
+  async show(id, place) {
+    const model = await this.get_model(id);
+    const view = await this.create_view(model);
+    Widget.attach(view.luminoWidget, place);
+    await settle(view);
+  }
+
+  // Whether something on the page will tell the kernel the language, and say when it is spoken.
+  async hasFrame() {
+    const models = await Promise.all(Object.values(this._models));
+    return models.some((model) => String(model.get("_anywidget_id")).endsWith(".PageFrame"));
+  }
+
+  loadClass(className, moduleName) {
+    return Promise.resolve().then(() => findClass(className, moduleName));
+  }
+
+  async _create_comm(target, id, data, metadata, buffers) {
+    if (target === CONTROL) return new AnsweredComm(this.states);
+    const comm = new Comm(this.connection, target, id);
+    if (data !== undefined) comm.open(data, undefined, metadata, buffers);
+    return comm;
+  }
+
+  async _get_comm_info() {
+    return {};
+  }
+}
+
+// Asks nothing: the answer is there.
+class AnsweredComm {
+  constructor(answer) {
+    this.answer = answer;
+  }
+
+  on_msg(callback) {
+    callback(this.answer);
+  }
+
+  on_close() {}
+
+  send() {}
+
+  close() {}
+}
+
+// Children are drawn by and by.
+async function settle(view) {
+  const children = await Promise.all((await view.children_views?.views) ?? []);
+  await Promise.all(children.map(settle));
+}

@@ -1,0 +1,103 @@
+// What the page says when it cannot go on: each notice has one button, and that gets the focus.
+
+import { t } from "./texts.js";
+
+export function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function makeButton(text, onClick) {
+  const button = make("button", "fastclf-notice-button", text);
+  button.type = "button";
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+export function reload() {
+  location.reload();
+}
+
+// The session is gone: what stands on the page stays, under a notice.
+export function showLost() {
+  if (document.querySelector(".fastclf-notice[role=alert]")) return;
+  hideWaiting();
+  const notice = make("div", "fastclf-notice");
+  notice.setAttribute("role", "alert");
+  notice.append(
+    make("strong", "", t("This session has ended.")),
+    make("p", "", t("The server has stopped it, or a pause was too long. You can still read this page; reload it to go on.")),
+  );
+  const button = makeButton(t("Reload"), reload);
+  notice.append(button);
+  document.body.classList.add("fastclf-lost");
+  document.body.append(notice);
+  button.focus({ preventScroll: true });
+}
+
+export function showWaiting() {
+  if (document.querySelector(".fastclf-notice")) return;
+  const notice = make("div", "fastclf-notice fastclf-notice-waiting");
+  notice.setAttribute("role", "status");
+  notice.append(make("p", "", t("The connection was interrupted. Trying again ...")));
+  document.body.append(notice);
+}
+
+export function hideWaiting() {
+  document.querySelector(".fastclf-notice-waiting")?.remove();
+}
+
+export function sayBroken() {
+  return t("This part of the page could not be drawn.");
+}
+
+// Nothing was drawn, so the words stand in the middle of the page.
+function showInstead(heading, words, buttonText, onClick) {
+  const place = document.getElementById("fastclf-starting");
+  if (!place) return null;
+  const alert = make("div");
+  alert.setAttribute("role", "alert");
+  alert.append(make("h1", "", heading), make("p", "fastclf-starting-now", words));
+  const button = makeButton(buttonText, onClick);
+  place.replaceChildren(alert, button);
+  document.title = heading;
+  button.focus({ preventScroll: true });
+  return alert;
+}
+
+export function showFailed() {
+  showInstead(
+    t("The page could not be started"),
+    t("Something went wrong on the server. Reload the page; if that does not help, tell whoever runs it."),
+    t("Reload"),
+    reload,
+  );
+}
+
+export function showMissing(home) {
+  showInstead(t("There is no such page"), t("The address may be misspelt."), t("Go to the start page"), () => {
+    location.href = home;
+  });
+}
+
+// Every place is taken. The page tries again by itself, not at the same moment as all others.
+export function showFull() {
+  const alert = showInstead(
+    t("Many people are here right now"),
+    t("Every place is taken. Please try again in a minute; this page also tries by itself."),
+    t("Try again now"),
+    reload,
+  );
+  if (!alert) return;
+  let left = 30 + Math.floor(Math.random() * 30);
+  const line = make("p", "fastclf-starting-soon");
+  alert.parentNode.append(line);
+  const count = () => {
+    line.textContent = t("Next try in {n} s", { n: left });
+    if (left-- <= 0) reload();
+    else setTimeout(count, 1000);
+  };
+  count();
+}

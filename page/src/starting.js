@@ -1,0 +1,164 @@
+// Stands inline in the page's first bytes: says what is happening, opens the line to the kernel, and ends
+// the kernel when the page is left. `client.js` takes over from here.
+
+import { hideWaiting, sayBroken, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
+import { chooseLanguage, speak, t } from "./texts.js";
+import { makeId, makeMessage, pack, PROTOCOL } from "./wire.js";
+
+const KEPT = "fastclf-seconds";
+const LATE_SECONDS = 20;
+// Where each step ends on the bar, and the seconds that it tends to take.
+const STEPS = [
+  { end: 40, seconds: 2 },
+  { end: 75, seconds: 2 },
+  { end: 97, seconds: 2 },
+];
+
+const began = performance.now();
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+let step = 0;
+let stepBegan = began;
+let timer = 0;
+
+const page = {
+  base: "/",
+  kernelId: "",
+  session: makeId(),
+  control: makeId(),
+  socket: null,
+  early: [],
+  leaving: false,
+  lose,
+  fail,
+  wait: showWaiting,
+  resume: hideWaiting,
+  refuse,
+  sayBroken,
+  begin,
+  reach,
+  open,
+  finish,
+  openSocket,
+};
+page.opened = new Promise((resolve) => {
+  page.setOpened = resolve;
+});
+window.fastclfPage = page;
+// Voila calls this while it waits
+window.voila_heartbeat = () => {};
+speak(chooseLanguage());
+
+function describe() {
+  return [t("Starting a session for you ..."), t("Opening the classifier ..."), t("Drawing the page ...")][step];
+}
+
+function readKept() {
+  try {
+    return Number(localStorage.getItem(KEPT)) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+function begin() {
+  const kept = Math.round(readKept());
+  document.querySelector(".fastclf-starting-soon").textContent =
+    kept > 1 ? t("Last time this took {n} seconds.", { n: kept }) : t("This takes a few seconds.");
+  document.querySelector("#fastclf-starting progress").setAttribute("aria-label", t("Starting"));
+  draw();
+  timer = setInterval(draw, still ? 1000 : 100);
+}
+
+function reach(next) {
+  step = next;
+  stepBegan = performance.now();
+  draw();
+}
+
+// Within a step the bar nears the step's end with time and never gets there by time alone.
+function draw() {
+  const bar = document.querySelector("#fastclf-starting progress");
+  if (!bar) return clearInterval(timer);
+  const now = performance.now();
+  const from = step ? STEPS[step - 1].end : 3;
+  const share = still ? 0 : 1 - Math.exp(-(now - stepBegan) / 1000 / STEPS[step].seconds);
+  bar.value = Math.max(bar.value, from + (STEPS[step].end - from) * share);
+  const words = now - began > 1000 * LATE_SECONDS ? t("This takes longer than usual ...") : describe();
+  const line = document.querySelector(".fastclf-starting-now");
+  if (line.textContent !== words) line.textContent = words;
+}
+
+// The notebook has run: ask for all widgets at once, before the client has even arrived.
+function open() {
+  const config = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+  page.base = config.baseUrl;
+  page.kernelId = config.kernelId;
+  reach(2);
+  page.socket = openSocket();
+  page.socket.onopen = () => {
+    const target = { comm_id: page.control, target_name: "jupyter.widget.control", data: {} };
+    page.socket.send(pack(makeMessage(page.session, "comm_open", target, { version: "1.0.0" })));
+    const request = { comm_id: page.control, data: { method: "request_states" } };
+    page.socket.send(pack(makeMessage(page.session, "comm_msg", request)));
+  };
+  page.socket.onmessage = (event) => page.early.push(event.data);
+  page.setOpened();
+}
+
+function openSocket() {
+  const url = new URL(`${page.base}api/kernels/${page.kernelId}/channels`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  url.searchParams.set("session_id", page.session);
+  const socket = new WebSocket(url, PROTOCOL);
+  socket.binaryType = "arraybuffer";
+  return socket;
+}
+
+function finish() {
+  try {
+    localStorage.setItem(KEPT, String((performance.now() - began) / 1000));
+  } catch {
+    // a page without storage
+  }
+  document.getElementById("fastclf-starting")?.remove();
+  document.getElementById("fastclf-app").hidden = false;
+}
+
+function lose() {
+  if (page.leaving) return;
+  if (document.getElementById("fastclf-starting")) showFailed();
+  else showLost();
+}
+
+function fail() {
+  if (!page.leaving) showFailed();
+}
+
+function refuse(status, home) {
+  if (status === 503) showFull();
+  else if (status === 404) showMissing(home);
+  else showFailed();
+}
+
+// Leaving asks the server to end the kernel, which is refused without this cookie.
+function makeCookie() {
+  const found = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie);
+  if (found) return decodeURIComponent(found[1]);
+  const token = makeId();
+  document.cookie = `_xsrf=${token}; path=${page.base}; SameSite=Strict`;
+  return token;
+}
+
+addEventListener("pagehide", () => {
+  page.leaving = true;
+  if (!page.kernelId) return;
+  const form = new FormData();
+  form.append("_xsrf", makeCookie());
+  navigator.sendBeacon(`${page.base}voila/api/shutdown/${page.kernelId}`, form);
+});
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+document.addEventListener("DOMContentLoaded", () => {
+  if (!page.kernelId && !document.querySelector("[data-refused]")) fail();
+});
