@@ -1,0 +1,328 @@
+"""The Classify tab as people use it: chosen, dragged, pasted photos, cards, why, that's wrong, the table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import zipfile
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from fastclf.inbox import Inbox
+
+from ..conftest import Trained
+from ..drawing import draw_photo, encode
+from .access import find_violations
+from .conftest import Server, build_checkout, start, stop
+from .test_dashboard import keep, sealed_digits
+
+pytestmark = pytest.mark.slow
+
+WIDTHS = (360, 768, 1440)
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Inbox:
+    return Inbox(tmp_path_factory.mktemp("inbox") / "inbox.sqlite")
+
+
+@pytest.fixture(scope="module")
+def server(trained: Trained, inbox: Inbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = build_checkout(tmp_path_factory.mktemp("classify") / "checkout", trained.model, None)
+    server = start("serve", folder, ["--inbox", str(inbox.path)])
+    yield server
+    stop(server)
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    contexts = []
+
+    def go(width: int = 1000, scheme: str = "light", language: str = "en-US", **options: object) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.goto(server.url)
+        page.locator(".fastclf-drop-zone").wait_for()
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def choose(page: Page, *files: Path | dict) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator(".fastclf-primary").first.click()
+    chooser.value.set_files(list(files))
+
+
+def cards(page: Page) -> Locator:
+    return page.locator(".fastclf-card")
+
+
+def png(name: str, colour: str = "red") -> dict:
+    return {"name": name, "mimeType": "image/png", "buffer": encode(draw_photo(colour, 0), "PNG")}
+
+
+def is_wider_than_the_window(page: Page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_state_fits_the_window_and_has_no_barrier(
+    visit: Callable[..., Page], trained: Trained, width: int, scheme: str
+) -> None:
+    page = visit(width, scheme)
+    page.locator(".fastclf-example img").first.wait_for()
+    name = f"classify-{width}-{scheme}"
+    assert find_violations(page) == []
+    assert not is_wider_than_the_window(page)
+    keep(page, f"{name}-start")
+    page.locator(".fastclf-example").nth(3).click()
+    expect(cards(page)).to_have_count(1)
+    keep(page, f"{name}-one")
+    long = {**png(f"{'a-very-long-name-' * 6}.png"), "buffer": encode(draw_photo("blue", 1), "PNG")}
+    choose(page, *sealed_digits(trained).values())
+    choose(page, long, {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff"})
+    expect(cards(page)).to_have_count(6)
+    page.get_by_text("Use a photo from the web").click()
+    first = cards(page).nth(0)
+    first.get_by_role("button", name="Why?").click()
+    expect(first.locator(".fastclf-heat")).to_be_visible()
+    first.get_by_role("button", name="That's wrong").click()
+    expect(first.get_by_label("What is it really?")).to_be_focused()
+    assert find_violations(page) == []
+    assert not is_wider_than_the_window(page)
+    page.wait_for_timeout(300)
+    page.screenshot(path=f"tests/screenshots/{name}-cards.png", full_page=True)
+
+
+def test_the_first_answer_takes_one_action(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.locator(".fastclf-example").nth(3).click()
+    expect(cards(page).get_by_role("heading")).to_contain_text("3, ")
+    # the drop zone stands in the place of the plain upload
+    expect(page.locator(".fastclf-plain")).to_be_hidden()
+
+
+def test_photos_are_dragged_and_pasted_anywhere_on_the_page(visit: Callable[..., Page]) -> None:
+    page = visit()
+    data = b64encode(encode(draw_photo("red", 0), "PNG")).decode()
+    send = """([kind, data, name]) => {
+        const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([bytes], name, { type: "image/png" }));
+        const make = (type) => kind === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true })
+            : new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
+        if (kind === "drag") document.querySelector("h1").dispatchEvent(make("dragover"));
+        const over = Boolean(document.querySelector(".fastclf-drop-over"));
+        document.querySelector("h1").dispatchEvent(make("drop"));
+        return over;
+    }"""
+    assert page.evaluate(send, ["drag", data, "dragged.png"])
+    expect(cards(page)).to_have_count(1)
+    page.evaluate(send, ["paste", data, "pasted.png"])
+    expect(cards(page)).to_have_count(2)
+    assert page.locator(".fastclf-drop-over").count() == 0
+    names = cards(page).locator(".fastclf-file").all_inner_texts()
+    assert {"dragged.png", "pasted.png"} <= set(names)
+
+
+def test_a_web_address_that_is_not_public_is_refused_in_a_sentence(
+    visit: Callable[..., Page], server: Server
+) -> None:
+    page = visit()
+    page.get_by_text("Use a photo from the web").click()
+    field = page.get_by_label("Web address of a photo")
+    field.fill(f"{server.url}voila/static/x.png")
+    field.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text=re.compile(r"\w"))).to_contain_text("127.0.0.1")
+    assert cards(page).count() == 0
+    choose(page, png("after.png"))
+    expect(cards(page)).to_have_count(1)
+
+
+def test_a_phone_photo_travels_small_and_upright(
+    visit: Callable[..., Page], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    sent: list[int] = []
+    page = visit()
+    # the browser's own count of what leaves over the websocket
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.webSocketFrameSent", lambda e: sent.append(len(e["response"]["payloadData"])))
+    coarse = Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8))
+    photo = coarse.resize((4000, 3000), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    photo.save(tmp_path / "phone.jpg", "JPEG", quality=95, exif=exif)
+    assert (tmp_path / "phone.jpg").stat().st_size > 1_500_000
+    choose(page, tmp_path / "phone.jpg")
+    expect(cards(page)).to_have_count(1)
+    # binary frames are counted in base64 by the browser's protocol
+    assert 20_000 < max(sent) * 3 / 4 <= 300_000 + 2000
+    image = cards(page).get_by_role("img")
+    assert image.evaluate("(i) => i.naturalHeight > i.naturalWidth")
+
+
+def test_a_hundred_photos_show_progress_and_can_be_cancelled(visit: Callable[..., Page]) -> None:
+    page = visit()
+    choose(page, *[png(f"photo-{i}.png", ("red", "green", "blue")[i % 3]) for i in range(103)])
+    expect(page.get_by_role("alert").filter(has_text="3 more were left out")).to_be_visible()
+    bar = page.get_by_role("progressbar", name="Photos answered")
+    expect(bar).to_have_attribute("max", "100")
+    page.wait_for_function("document.querySelectorAll('.fastclf-card').length >= 5")
+    page.screenshot(path="tests/screenshots/classify-hundred.png")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status").filter(has_text="Cancelled")).to_be_visible()
+    page.wait_for_timeout(500)
+    count = cards(page).count()
+    assert 5 <= count < 100
+    page.wait_for_timeout(500)
+    assert cards(page).count() == count
+    page.get_by_role("button", name="Clear all").click()
+    expect(cards(page)).to_have_count(0)
+    choose(page, *[png(f"again-{i}.png") for i in range(100)])
+    expect(cards(page)).to_have_count(100, timeout=60_000)
+    expect(page.get_by_role("status").filter(has_text="100 photos looked at")).to_be_visible()
+
+
+def test_cards_are_added_removed_and_announced(visit: Callable[..., Page]) -> None:
+    page = visit()
+    choose(page, png("first.png"))
+    expect(page.locator(".fastclf-answers [aria-live]")).to_contain_text("first.png: ")
+    choose(page, png("second.png"), png("third.png"))
+    expect(cards(page)).to_have_count(3)
+    # the newest upload stands first, its photos in their order
+    names = [card.get_attribute("aria-label") for card in cards(page).all()]
+    assert names == ["second.png", "third.png", "first.png"]
+    page.get_by_role("button", name="Remove second.png").click()
+    expect(cards(page)).to_have_count(2)
+    expect(cards(page).nth(0)).to_be_focused()
+
+
+def test_everything_on_a_card_works_with_the_keyboard(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.locator(".fastclf-example").first.focus()
+    page.keyboard.press("Enter")
+    expect(cards(page)).to_have_count(1)
+    reached = []
+    page.locator(".fastclf-cards").evaluate("(e) => e.querySelector('li').focus()")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert reached == ["Why?", "That's wrong", "×"]
+    page.get_by_role("button", name="Why?").press("Enter")
+    expect(page.locator(".fastclf-heat")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=re.compile("marked parts"))).to_be_visible()
+    page.get_by_role("button", name="Hide why").press("Enter")
+    expect(page.locator(".fastclf-heat")).to_have_count(0)
+    page.get_by_role("button", name="That's wrong").press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="That's wrong")).to_be_focused()
+
+
+def test_a_wrong_answer_reaches_the_owners_inbox(visit: Callable[..., Page], inbox: Inbox) -> None:
+    page = visit()
+    page.locator(".fastclf-example").nth(5).click()
+    page.get_by_role("button", name="That's wrong").click()
+    expect(page.get_by_text("goes to the owner").or_(page.get_by_text("go to the owner"))).to_be_visible()
+    page.get_by_label("What is it really?").select_option("8")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status").filter(has_text="Thank you")).to_be_visible()
+    [report] = inbox.reports()
+    assert (report.answer, report.label) == ("5", "8")
+
+
+def test_without_an_inbox_a_report_is_a_file(launch: Callable[..., Server], page: Page) -> None:
+    server = launch("voila")
+    page.goto(server.url)
+    page.locator(".fastclf-example").first.click()
+    page.get_by_role("button", name="That's wrong").click()
+    page.get_by_label("What is it really?").select_option("none of these")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as a file").click()
+    with zipfile.ZipFile(download.value.path()) as parcel:
+        assert json.loads(parcel.read("report.json"))["label"] is None
+        assert parcel.read("photo.jpg").startswith(b"\xff\xd8")
+
+
+def test_the_answers_are_saved_as_a_table(visit: Callable[..., Page]) -> None:
+    page = visit()
+    choose(page, png("a.png"), png("b.png"))
+    expect(cards(page)).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as a table").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert [row["file"] for row in csv.DictReader(io.StringIO(text))] == ["a.png", "b.png"]
+    assert download.value.suggested_filename == "answers.csv"
+
+
+@pytest.mark.parametrize(
+    ("language", "button", "direction"),
+    [("es-MX", "Elegir fotos", "ltr"), ("ar", "اختر صورًا", "rtl"), ("fr", "Choose photos", "ltr")],
+)
+def test_the_page_speaks_the_browsers_language(
+    visit: Callable[..., Page], language: str, button: str, direction: str
+) -> None:
+    page = visit(360, "light", language)
+    expect(page.get_by_role("button", name=button)).to_be_visible()
+    assert page.evaluate("document.documentElement.dir") == direction
+    page.locator(".fastclf-example").first.click()
+    expect(cards(page)).to_have_count(1)
+    assert find_violations(page) == []
+    assert not is_wider_than_the_window(page)
+    page.screenshot(path=f"tests/screenshots/classify-{language}.png", full_page=True)
+
+
+def test_another_language_is_chosen_in_the_page_and_kept(visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.locator(".fastclf-example").nth(1).click()
+    expect(cards(page)).to_have_count(1)
+    page.get_by_label("Language").select_option("es")
+    expect(page.get_by_role("button", name="¿Por qué?")).to_be_visible()
+    expect(page.get_by_label("Idioma")).to_be_focused()
+    page.reload()
+    expect(page.get_by_role("button", name="Elegir fotos")).to_be_visible()
+
+
+def test_the_plain_upload_answers_where_the_scripts_do_not_run(
+    browser: Browser, server: Server, trained: Trained
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    # a widget's script is imported from an object URL
+    page.add_init_script("URL.createObjectURL = () => { throw new Error('not here'); };")
+    page.goto(server.url)
+    upload = page.locator(".fastclf-plain").get_by_role("button", name="Choose photos")
+    with page.expect_file_chooser() as chooser:
+        upload.click()
+    chooser.value.set_files(sealed_digits(trained)["7"])
+    expect(page.locator(".fastclf-plain li")).to_contain_text("7, ")
+    context.close()
+
+
+def test_what_is_on_the_page_still_works_with_the_network_cut(visit: Callable[..., Page]) -> None:
+    page = visit()
+    requests: list[str] = []
+    page.on("request", lambda r: requests.append(r.url) if not r.url.startswith(("blob:", "data:")) else None)
+    page.locator(".fastclf-example").first.click()
+    expect(cards(page)).to_have_count(1)
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator(".fastclf-heat")).to_be_visible()
+    assert requests == []
