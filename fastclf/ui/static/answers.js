@@ -327,6 +327,8 @@ class AnswerList {
   show() {
     const n = this.cards.size;
     this.head.hidden = !n;
+    // the zone makes room for the answers
+    document.querySelector(".fastclf-drop")?.classList.toggle("fastclf-drop-used", n > 0);
     this.list.classList.toggle("fastclf-single", n === 1);
     this.title.textContent = n > 1 ? this.t("{n} answers", { n }) : this.t("The answer");
   }

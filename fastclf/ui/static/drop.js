@@ -235,7 +235,6 @@ class Drop {
     }
     this.queue.push(...jobs);
     this.total += jobs.length;
-    this.root.classList.add("fastclf-drop-used");
     this.show();
     this.pump();
   }
