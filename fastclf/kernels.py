@@ -1,23 +1,73 @@
-"""The server's kernel manager: a kernel that waited for a visitor is not ended the moment one comes."""
+"""The server's kernel manager: how many visitors there are at once, and nobody's kernel ended too early."""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+from pathlib import Path
 from typing import Any
 
 from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.ioloop import IOLoop
+from tornado.web import GZipContentEncoding, HTTPError
+
+DEFAULT_MAX_VISITORS = 20
+_FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
+
+_logger = logging.getLogger(__name__)
 
 
 class GraceKernelManager(AsyncMappingKernelManager):
-    """Counts a kernel's idle time from the first look at it after it was handed to a visitor.
+    """Jupyter's kernel manager with what a page for visitors needs.
 
-    Voila keeps the culler away from a kernel while it waits in the pool. Afterwards its last activity may be
-    long ago and no websocket connected yet, so the plain manager would end it under the visitor's eyes.
+    - There are ``FASTCLF_MAX_VISITORS`` places (20); one visitor more is answered with status 503. A kernel
+      that waits for a visitor takes no place.
+    - Idle time counts from the first look at a kernel after it was handed to a visitor. Voila keeps the culler
+      away from a kernel while it waits. Afterwards its last activity may be long ago and no websocket
+      connected yet, so the plain manager would end it under the visitor's eyes.
+    - Answers are compressed. Voila tells its application so when that is built already, which is too late.
+    - The starting page is told the title.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Count who is handed a waiting kernel, by the method that Voila adds in a class derived from this."""
+        super().__init_subclass__(**kwargs)
+        hand_over = cls.__dict__.get("get_rendered_notebook")
+        if hand_over is not None:
+
+            async def get_rendered_notebook(self: GraceKernelManager, *args: Any, **kwargs: Any) -> Any:
+                with _Place(self):
+                    handed = await hand_over(self, *args, **kwargs)
+                    self._unused.discard(handed[-1])
+                return handed
+
+            cls.get_rendered_notebook = get_rendered_notebook  # type: ignore[attr-defined]
+
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        # before Voila's own part, which starts to fill its pool
         self._seen: set[str] = set()
+        self._unused: set[str] = set()
+        self.arriving = 0
+        self.places = read_max_visitors()
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        IOLoop.current().add_callback(self._compress_answers)
+        self._tell_title()
+
+    @property
+    def visitors(self) -> int:
+        """How many kernels somebody uses, or is about to."""
+        return len(set(self._kernels) - self._unused) + self.arriving
+
+    async def start_kernel(self, **kwargs: Any) -> str:
+        """Start a kernel, if it is to wait for a visitor or there is a place left."""
+        if kwargs.get("env", {}).get("VOILA_PREHEAT") == "True":
+            kernel_id: str = await super().start_kernel(**kwargs)  # type: ignore[no-untyped-call]
+            self._unused = (self._unused & set(self._kernels)) | {kernel_id}
+            return kernel_id
+        with _Place(self):
+            return await super().start_kernel(**kwargs)  # type: ignore[no-untyped-call,no-any-return]
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End the kernel if it has been idle for too long since it was handed over."""
@@ -27,3 +77,65 @@ class GraceKernelManager(AsyncMappingKernelManager):
             kernel.last_activity = utcnow()
             return
         await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
+
+    def _compress_answers(self) -> None:
+        app = getattr(self.parent, "app", None)
+        if app is not None and app.settings.get("compress_response"):
+            app.transforms[:] = {*app.transforms, GZipContentEncoding}
+
+    def _tell_title(self) -> None:
+        if self.parent is not None:
+            title = find_title(Path(getattr(self.parent, "root_dir", "")))
+            self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
+
+
+class _Place:
+    """One of the places, taken while its kernel is on the way.
+
+    Raises
+    ------
+    HTTPError
+        503, if there is none left.
+    """
+
+    def __init__(self, manager: GraceKernelManager) -> None:
+        self.manager = manager
+
+    def __enter__(self) -> None:
+        if self.manager.visitors >= self.manager.places:
+            raise HTTPError(503, _FULL, self.manager.places)
+        self.manager.arriving += 1
+
+    def __exit__(self, *args: object) -> None:
+        self.manager.arriving -= 1
+
+
+def read_max_visitors() -> int:
+    """Return ``FASTCLF_MAX_VISITORS``, or 20 where it is not a number above 0."""
+    value = os.environ.get("FASTCLF_MAX_VISITORS", "")
+    if value.strip().isdecimal() and int(value) > 0:
+        return int(value)
+    if value:
+        _logger.warning(
+            "FASTCLF_MAX_VISITORS is %r, which is no number above 0; %d are let in.", value, DEFAULT_MAX_VISITORS
+        )
+    return DEFAULT_MAX_VISITORS
+
+
+def find_title(folder: Path) -> str:
+    """Return ``FASTCLF_TITLE``, or the title of the model at ``FASTCLF_MODEL``; empty if there is neither.
+
+    The manifest alone is read here: what checks a bundle would take a second to import.
+
+    Parameters
+    ----------
+    folder
+        What a path that is not whole begins at.
+    """
+    if title := os.environ.get("FASTCLF_TITLE"):
+        return title
+    manifest = folder / os.environ.get("FASTCLF_MODEL", "model") / "bundle.json"
+    try:
+        return str(json.loads(manifest.read_text(encoding="utf-8")).get("title") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""

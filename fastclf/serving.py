@@ -33,7 +33,13 @@ _NO_FILES: dict[str, Any] = {"file_allowlist": ["(?!)"], "file_denylist": [".*"]
 
 # What voila.json holds and `fastclf serve` passes.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "Voila": {"tornado_settings": {"websocket_max_message_size": MAX_MESSAGE}},
+    "Voila": {
+        "tornado_settings": {
+            "websocket_max_message_size": MAX_MESSAGE,
+            "compress_response": True,
+            "websocket_compression_options": {},
+        }
+    },
     "VoilaConfiguration": {
         "template": "fastclf",
         "theme": "light",
@@ -52,7 +58,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
 # What jupyter_server_config.json holds: Voila as an extension of a Jupyter server, which is how Binder
 # runs it. An extension cannot preheat.
 EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
-    "ServerApp": {"tornado_settings": SETTINGS["Voila"]["tornado_settings"]},
+    "ServerApp": {
+        "tornado_settings": SETTINGS["Voila"]["tornado_settings"],
+        # a setting of its own there, which would win over tornado's
+        "websocket_compression_options": {},
+        "kernel_manager_class": "fastclf.kernels.GraceKernelManager",
+    },
     "VoilaConfiguration": {
         **{k: v for k, v in SETTINGS["VoilaConfiguration"].items() if k != "multi_kernel_manager_class"},
         "preheat_kernel": False,
