@@ -72,6 +72,8 @@ def train(
         bool, typer.Option("--restart", help="Forget a run that was interrupted instead of continuing it.")
     ] = False,
     title: Annotated[str | None, typer.Option(help="What the dashboard calls the model.")] = None,
+    intro: Annotated[str | None, typer.Option(help="What it says below the title.")] = None,
+    colour: Annotated[str | None, typer.Option(help="Its colour, for example #1b57b3.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train on a folder with one sub-folder a class, or on a recipe; write the model."""
@@ -83,11 +85,12 @@ def train(
         "lr": None if lr is None else _parse_lr(lr), "batch_size": batch_size, "patience": patience,
         "seed": seed, "time_limit": limit, "pretrained": pretrained, "weights": weights, "title": title,
         "from_model": from_model, "workers": workers, "track": track, "restart": restart or None,
-        "split_by": split_by,
+        "split_by": split_by, "intro": intro, "colour": colour,
     }  # fmt: skip
     options = {**(recipe.train if recipe else {}), **{k: v for k, v in given.items() if v is not None}}
     if recipe:
-        options.setdefault("title", recipe.title)
+        for name in ("title", "intro", "colour"):
+            options.setdefault(name, getattr(recipe, name))
     if weights is not None and pretrained is None:
         options.pop("pretrained", None)
     if from_model is not None and arch is None:

@@ -96,6 +96,8 @@ class Recipe:
         Also the name of its folder under ``photos/``.
     title
         What the dashboard calls it.
+    intro, colour
+        What the dashboard says below the title, and its colour ("#1b57b3"); "" leaves its own.
     sample
         The embedded photos that it uses, or "".
     classes
@@ -114,6 +116,8 @@ class Recipe:
 
     name: str
     title: str
+    intro: str = ""
+    colour: str = ""
     sample: str = ""
     classes: tuple[ClassPlan, ...] = ()
     archive: FileSource | None = None

@@ -20,7 +20,7 @@ from .samples import SAMPLES
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
 _TEXTS = (str, list)
 _TOP: dict[str, Any] = {
-    "name": str, "title": str, "sample": str, "photo_licence": str, "classes": dict, "archive": dict,
+    "name": str, "title": str, "intro": str, "colour": str, "sample": str, "photo_licence": str, "classes": dict, "archive": dict,
     "folder": dict, "collect": dict, "train": dict,
 }  # fmt: skip
 _CLASS: dict[str, Any] = {"search": _TEXTS, "urls": str, "photos": int}
@@ -88,6 +88,8 @@ class _Reader:
         return Recipe(
             name=values["name"],
             title=values["title"],
+            intro=values.get("intro", ""),
+            colour=values.get("colour", ""),
             sample=values.get("sample", ""),
             classes=self.read_classes(values.get("classes", {})),
             archive=self.read_files(values, "archive", "url", _ARCHIVE),

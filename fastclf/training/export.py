@@ -45,6 +45,8 @@ def export_bundle(
     *,
     arch: str,
     title: str = "",
+    intro: str = "",
+    colour: str = "",
     recipe: str | None = None,
     training: dict[str, Any] | None = None,
     photo_licence: str = "not recorded",
@@ -66,6 +68,8 @@ def export_bundle(
         The architecture's name.
     title
         What the dashboard calls the model.
+    intro, colour
+        What it says below the title, and its colour; "" leaves the dashboard's own.
     recipe
         The recipe's name, if there was one.
     training
@@ -94,6 +98,8 @@ def export_bundle(
         "python": python_version(),
         "created": utc_now(),
         "title": title,
+        "intro": intro,
+        "colour": colour,
         "recipe": recipe,
         "arch": arch,
         "vocab": list(learn.dls.vocab),

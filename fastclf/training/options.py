@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from ..errors import UsageProblem
@@ -61,6 +62,8 @@ class TrainOptions:
         Whether an interrupted run is forgotten instead of continued.
     title
         What the dashboard calls the model.
+    intro, colour
+        What it says below the title, and its colour ("#1b57b3"); "" leaves the dashboard's own.
     """
 
     arch: str | None = None
@@ -82,6 +85,8 @@ class TrainOptions:
     track: str | None = None
     restart: bool = False
     title: str = ""
+    intro: str = ""
+    colour: str = ""
 
     def __post_init__(self) -> None:
         self._check_names()
@@ -104,6 +109,8 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and value not in names:
                 raise UsageProblem(f"--{name} is {value!r}; it can be {', '.join(names)}.")
+        if self.colour and not re.fullmatch(r"#([0-9a-fA-F]{3}){1,2}", self.colour):
+            raise UsageProblem(f"--colour is {self.colour!r}; it is # and 3 or 6 hexadecimal digits.")
 
     def _check_numbers(self) -> None:
         if self.size is not None and not 16 <= self.size <= 1024:

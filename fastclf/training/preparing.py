@@ -141,7 +141,7 @@ class Preparation:
     def _list_facts(self, arch: str) -> dict[str, Any]:
         """Return what decides the result; a time limit only decides how far the run gets."""
         options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
-        for passing in ("restart", "title", "track", "weights", "from_model"):
+        for passing in ("restart", "title", "intro", "colour", "track", "weights", "from_model"):
             del options[passing]
         frame = self.data.frame[["sha256", "label", "split"]]
         return {

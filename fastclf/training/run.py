@@ -99,6 +99,8 @@ def train(
             out,
             arch=run.plan.arch,
             title=options.title,
+            intro=options.intro,
+            colour=options.colour,
             recipe=recipe,
             training=run.describe(),
             photo_licence=photo_licence,
