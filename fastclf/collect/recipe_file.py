@@ -20,8 +20,8 @@ from .samples import SAMPLES
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
 _TEXTS = (str, list)
 _TOP: dict[str, Any] = {
-    "name": str, "title": str, "intro": str, "colour": str, "sample": str, "photo_licence": str, "classes": dict, "archive": dict,
-    "folder": dict, "collect": dict, "train": dict,
+    "name": str, "title": str, "intro": str, "colour": str, "sample": str, "photo_licence": str,
+    "classes": dict, "archive": dict, "folder": dict, "collect": dict, "train": dict,
 }  # fmt: skip
 _CLASS: dict[str, Any] = {"search": _TEXTS, "urls": str, "photos": int}
 _ARCHIVE: dict[str, Any] = {

@@ -53,7 +53,7 @@ def test_what_a_recipe_says_of_training_is_what_training_takes(name: str) -> Non
     ("text", "words"),
     [
         ("name = \nx = 1", r"mine\.toml is not valid TOML.*line 1"),
-        (SAMPLE + "colour = 1", r"mine\.toml, line 4: colour is unknown; known are name, title"),
+        (SAMPLE + "flavour = 1", r"mine\.toml, line 4: flavour is unknown; known are name, title"),
         (SAMPLE + "[train]\nsizes = 1", r"line 5: train\.sizes is unknown"),
         (SAMPLE + '[train]\nsize = "big"', r"line 5: train\.size is 'big'; it must be a whole number"),
         (SAMPLE + "[train]\nsize = true", r"train\.size is True"),
