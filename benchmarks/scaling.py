@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from page import CHROMIUM_ARGS
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from verdicts import print_table
@@ -27,6 +26,7 @@ from fastclf import Predictor
 from fastclf.photos import find_photo_files
 from fastclf.ui.drop import LARGEST_SENT, LONGEST_SIDE
 from fastclf.ui.scripted import read_script
+from page import CHROMIUM_ARGS
 
 PHONE = 4000, 3000
 _SIDEWAYS = {6: Image.Transpose.ROTATE_90}  # what undoes EXIF's orientation 6

@@ -117,7 +117,9 @@ def read_max_visitors() -> int:
         return int(value)
     if value:
         _logger.warning(
-            "FASTCLF_MAX_VISITORS is %r, which is no number above 0; %d are let in.", value, DEFAULT_MAX_VISITORS
+            "FASTCLF_MAX_VISITORS is %r, which is no number above 0; %d are let in.",
+            value,
+            DEFAULT_MAX_VISITORS,
         )
     return DEFAULT_MAX_VISITORS
 

@@ -128,9 +128,8 @@ class DashboardPage(widgets.VBox):
             words = words.replace(f" {self.path}", "")
         missing = not (self.path / "bundle.json").is_file()
         heading = say("There is no model yet") if missing else say("The model is refused")
-        self.refusal.value = (
-            f'<div class="fastclf-refusal" role="alert"><h2>{escape(heading)}</h2><p>{escape(words)}</p></div>'
-        )
+        text = f"<h2>{escape(heading)}</h2><p>{escape(words)}</p>"
+        self.refusal.value = f'<div class="fastclf-refusal" role="alert">{text}</div>'
 
 
 def _find_text(bundle: ModelBundle | None, name: str) -> str:

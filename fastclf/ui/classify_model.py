@@ -153,9 +153,7 @@ class ClassifyModel(traitlets.HasTraits):
 
         answer = self._require(key)
         image = self._open_photo(answer)
-        return explain(
-            self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop
-        )
+        return explain(self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop)
 
     def report(self, key: int, label: str | None) -> bytes | None:
         """Take a visitor's word that an answer is wrong: into the inbox, else back as a zip's bytes.

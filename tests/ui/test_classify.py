@@ -127,7 +127,7 @@ def test_a_card_has_the_picture_the_words_and_the_likeliest_classes(page: Page) 
     page.photo("../<b>red</b>.png", RED)
     [card] = page.cards
     assert card["name"] == "../<b>red</b>.png"  # the script sets it as text
-    assert [label for label, _, _ in card["bars"]][0] == "red"
+    assert next(label for label, _, _ in card["bars"]) == "red"
     assert sum(p for _, p, _ in card["bars"]) == pytest.approx(1, abs=1e-5)
     assert page.parcel("add").startswith(b"\xff\xd8")
 
@@ -240,13 +240,20 @@ def test_the_table_has_a_row_a_photo_and_runs_no_formula(page: Page) -> None:
     page.ask("table")
     rows = list(csv.DictReader(io.StringIO(page.parcel("table").decode("utf-8-sig"))))
     assert [row["label"] for row in rows] == ["red", ""]
-    assert rows[0]["file"] == "'=HYPERLINK(\"x\").png"
+    assert rows[0]["file"] == '\'=HYPERLINK("x").png'
     assert float(rows[0]["red"]) == pytest.approx(float(rows[0]["probability"]))
     assert "empty" in rows[1]["error"]
 
 
 def test_unknown_messages_are_ignored(page: Page) -> None:
-    for message in (None, "x", {}, {"type": "why", "key": 99}, {"type": "remove", "key": "1"}, {"type": "no"}):
+    for message in (
+        None,
+        "x",
+        {},
+        {"type": "why", "key": 99},
+        {"type": "remove", "key": "1"},
+        {"type": "no"},
+    ):
         page.say(page.panel.answers, message)
         page.say(page.panel.drop, message)
     page.say(page.panel.drop, {"type": "example", "index": -1})
@@ -294,7 +301,9 @@ def test_the_plain_upload_is_disabled_while_busy(panel: ClassifyPanel) -> None:
     assert not panel.plain.upload.disabled
 
 
-def test_a_fault_inside_is_a_sentence_without_a_traceback(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_inside_is_a_sentence_without_a_traceback(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def explode(*_: object) -> None:
         raise RuntimeError("secret detail at /home/me")
 
