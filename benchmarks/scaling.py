@@ -32,7 +32,8 @@ PHONE = 4000, 3000
 _SIDEWAYS = {6: Image.Transpose.ROTATE_90}  # what undoes EXIF's orientation 6
 
 _RUN = """async ([script, data, limits]) => {
-  if (!window.drop) window.drop = await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  const file = () => URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  if (!window.drop) window.drop = await import(file());
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const sent = await window.drop.prepare(new File([bytes], "photo.jpg", { type: "image/jpeg" }), limits);
   const got = new Uint8Array(await sent.arrayBuffer());
