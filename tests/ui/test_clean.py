@@ -245,10 +245,10 @@ def test_apply_shows_first_what_will_change(panel: CleanPanel, store: MemoryStor
     panel.apply.click()
     assert panel.is_previewing
     assert not store.steps
-    assert "1 photo gets another label (1 to green); 1 photo is removed." in panel.preview.value
-    assert "<td>green/004.jpg</td><td>green</td><td>removed</td>" in panel.preview.value
+    assert "1 photo will get another label (1 to green); 1 photo will be removed." in panel.preview.value
+    assert ">green/004.jpg</td><td><bdi>green</bdi></td><td><bdi>removed</bdi></td>" in panel.preview.value
     act(panel, 7)
-    assert "2 photos are removed" in panel.preview.value
+    assert "2 photos will be removed" in panel.preview.value
     panel.cancel.click()
     assert not panel.is_previewing
     assert len(panel.model.pending) == 3
@@ -380,14 +380,19 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
     monkeypatch.setattr(retrain_model, "TICK", 0.01)
     said = []
     panel.retrain_model.observe(lambda change: said.append(change["new"]), "message")
+    seconds = []
+    panel.retrain_model.observe(lambda change: seconds.append(change["new"]), "seconds")
     retrain = panel.retrain
     retrain.button.click()
     assert retrain.button.disabled
     act(panel, 0)
     assert tile(panel, 0)["mark"] == "remove"
     panel.undo.click()
-    while len(said) < 2:
+    while not seconds:
         threading.Event().wait(0.01)
+    # what is said aloud does not change with every second
+    assert len(said) == 1
+    assert 'role="timer"' in retrain.clock.value
     finish(panel)
     assert said[0].startswith("Retraining on the labels of today")
     assert "85.0 %" in retrain.report.value
@@ -396,8 +401,8 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
     assert "37 of 40" in retrain.report.value
     right, wrong = retrain.report.value.split("Now wrong (1)")
     assert "Now right (1)" in right
-    assert "answer blue → red" in right
-    assert "answer red → blue" in wrong
+    assert "answered blue, now red" in right
+    assert "answered red, now blue" in wrong
     assert retrain.report.value.count("<img alt=") == 2
     assert retrain.button.disabled
     assert "Choose first" in retrain.reason.value
