@@ -35,12 +35,18 @@ class CatalogDesk:
         One sub-folder a class.
     model
         Folder of the bundle.
+
+    Attributes
+    ----------
+    remark
+        One more sentence for `note`.
     """
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.folder, self.model = folder, model
         self.vocab: list[str] = []
         self.has_inbox = False
+        self.remark = ""
         self._notes: tuple[str, ...] = ()
         self._report: CheckReport | None = None
         self._catalog: Catalog | None = None
@@ -58,7 +64,7 @@ class CatalogDesk:
     @property
     def note(self) -> str:
         """What is to be said about the folder and the check, in the page's language."""
-        return " ".join(translate(note) for note in self._notes if note)
+        return " ".join(translate(note) for note in (*self._notes, self.remark) if note)
 
     def open(self, tell: Tell) -> None:
         """Scan the folder and look for what needs no network: enough to begin with.

@@ -20,7 +20,7 @@ def render_preview(preview: Preview) -> str:
     left = len(preview.changes) - MOST_ROWS
     more = f"<p>{escape(say('... and {n} more.', n=left))}</p>" if left > 0 else ""
     title, words = escape(say("What will change")), escape(translate(preview.words))
-    heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in (say("Photo"), say("is"), say("becomes")))
+    heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in (say("Photo"), say("Now"), say("After")))
     return (
         f'<h3>{title}</h3><p role="status">{words} {escape(_say_safety(preview))}</p>'
         f'<div class="fastclf-clean-rows" tabindex="0" role="region" aria-label="{title}">'

@@ -68,3 +68,43 @@ def _say_rows(rows: Sequence[EditRow]) -> Phrase:
         return changes
     which = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
     return phrase("{changes} ({names})", changes=changes, names=which)
+
+
+def say_reopened(rows: Sequence[EditRow] | None, taken: int, dismissed: int) -> Phrase:
+    """Return words about a step that was taken back, and the reports that wait again.
+
+    Parameters
+    ----------
+    rows
+        What the catalog recorded; None where the step was about reports alone.
+    taken
+        How many reports wait again that had been taken.
+    dismissed
+        How many wait again that had been dismissed.
+    """
+    words = [] if rows is None else [say_undone(rows)]
+    if taken:
+        words.append(
+            phrase_count(
+                taken,
+                "1 report waits again; the file that was added for it stays, out of the set.",
+                "{n} reports wait again; the files that were added for them stay, out of the set.",
+            )
+        )
+    if dismissed:
+        words.append(
+            phrase_count(dismissed, "1 dismissed report waits again.", "{n} dismissed reports wait again.")
+        )
+    return join_phrases(words)
+
+
+def say_settled(rows: Sequence[EditRow] | None, taken: int, dismissed: int) -> Phrase:
+    """Return words about a step that was taken again, and the reports that it settled."""
+    words = [] if rows is None else [say_redone(rows)]
+    if taken:
+        words.append(phrase_count(taken, "1 report is taken again.", "{n} reports are taken again."))
+    if dismissed:
+        words.append(
+            phrase_count(dismissed, "1 report is dismissed again.", "{n} reports are dismissed again.")
+        )
+    return join_phrases(words)

@@ -185,21 +185,30 @@ class _Sentence(str):
 def _translate(sentence: str, code: str) -> str:
     if code == "en" or not sentence:
         return str(sentence)
-    whole = _find_whole(sentence, code)
-    if whole is not None:
-        return whole
-    # an error may say two things; a name with a full stop in it is no reason to cut what is known as one
-    parts = [_find_whole(part, code) or part for part in _BETWEEN.split(sentence)]
-    return " ".join(parts)
+    # an error may say several things: the longest run of sentences that is known goes first
+    parts = _BETWEEN.split(sentence)
+    said: list[str] = []
+    start, known = 0, False
+    while start < len(parts):
+        ends = range(len(parts), start, -1)
+        runs = ((end, _find_whole(" ".join(parts[start:end]), code)) for end in ends)
+        end, found = next(((end, found) for end, found in runs if found is not None), (start + 1, None))
+        said.append(parts[start] if found is None else found)
+        start, known = end, known or found is not None
+    # a name may look like the end of a sentence
+    return " ".join(said) if known else _find_whole(sentence, code, loose=True) or sentence
 
 
-def _find_whole(sentence: str, code: str) -> str | None:
+def _find_whole(sentence: str, code: str, *, loose: bool = False) -> str | None:
     exact = load_catalogue().get(sentence)
     if exact:
         return exact.get(code, sentence)
     for pattern in _load_patterns(code):
-        if match := pattern.regex.fullmatch(sentence):
-            return _fill_pattern(pattern, match.groupdict(), code)
+        match = pattern.regex.fullmatch(sentence)
+        found = match.groupdict() if match else {}
+        values = (value for name, value in found.items() if name != "sentence")
+        if match and (loose or not any(map(_BETWEEN.search, values))):
+            return _fill_pattern(pattern, found, code)
     return None
 
 

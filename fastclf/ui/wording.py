@@ -25,7 +25,7 @@ VIEW_WORDS = {
 }
 KIND_WORDS = {
     "report": phrase("Reported"),
-    "copy": phrase("Copy"),
+    "copy": phrase("Already there"),
     "label": phrase("Label?"),
     "conflict": phrase("Two labels"),
     "duplicate": phrase("Exact copy"),

@@ -17,6 +17,7 @@ from fastclf.ui import retrain_model
 from fastclf.ui.clean import CleanPanel
 from fastclf.ui.models import Status
 from fastclf.ui.review import Reason, RetrainResult
+from fastclf.ui.texts import language
 
 from .test_review import JPEG, VOCAB, MemoryStore, build_group, build_item
 
@@ -480,3 +481,38 @@ def test_a_reason_without_a_group_or_with_todays_label_offers_nothing(store: Mem
     store.base[0] = build_item(0, "red", reasons=reasons)
     shown = tile(CleanPanel(store), 0)["reasons"]
     assert [(r["suggested"], r["size"]) for r in shown] == [(None, 0), (None, 0)]
+
+
+def test_another_language_says_all_of_it_again(panel: CleanPanel, store: MemoryStore) -> None:
+    act(panel, 0, action="relabel", label="green")
+    act(panel, 4)
+    panel.apply.click()
+    panel.retrain_model.result = EVIL_RESULT
+    english = all_html(panel)
+    try:
+        for code, words in (
+            ("es", ("Deshacer", "Fotos dudosas", "1 foto cambiará de etiqueta", "Reentrenar", "se quitará")),
+            ("ar", ("تراجع", "صور مشكوك فيها", "ستتغير تسمية صورة واحدة", "إعادة التدريب", "ستُزال")),
+        ):
+            language.code = code
+            shown = all_html(panel) + str(panel.grid.tiles) + str(panel.grid.said) + str(panel.view.options)
+            shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
+            for word in words:
+                assert word in shown, word
+            for word in ("Undo", "will be", "Doubtful", "Right answers", "All doubts", "Looks like", "training"):
+                assert word not in shown, word
+            assert panel.grid.texts["Remove"] in ("Quitar", "إزالة")
+    finally:
+        language.code = "en"
+    assert all_html(panel) == english
+
+
+def test_a_closed_panel_no_longer_listens(store: MemoryStore) -> None:
+    panel = CleanPanel(store)
+    panel.close()
+    before = panel.undo.description
+    try:
+        language.code = "es"
+        assert panel.undo.description == before
+    finally:
+        language.code = "en"
