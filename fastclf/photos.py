@@ -185,6 +185,19 @@ def find_class_folders(folder: Path) -> list[str]:
     return sorted({label for _, label, _ in _find_class_folders(folder)})
 
 
+def find_class_folder(folder: Path, label: str) -> Path:
+    """Return the folder that a new photo of a class belongs into; it need not be there yet.
+
+    Where the folders name splits, that is the training one.
+    """
+    known = _find_class_folders(folder)
+    own = [(sub, split) for sub, name, split in known if name == label]
+    if own:
+        return min(own, key=lambda found: found[1] != TRAIN)[0]
+    training = [sub.parent for sub, _, split in known if split == TRAIN]
+    return (training[0] if training else folder) / label
+
+
 def build_training_file(photo: Photo, private: Path) -> Path:
     """Return a file that fastai decodes to the same pixels as fastclf.
 

@@ -1,5 +1,6 @@
 """The catalog of a photo folder: scan, edits, splits and checks, in one SQLite file."""
 
+from .arrivals import Arrival, Copy, describe_arrival
 from .assign import Assignment, assign_splits
 from .catalog import Catalog
 from .edits import Edit, EditRow
@@ -11,8 +12,10 @@ from .reconcile import ScanResult
 from .travel import ImportReport, count_words, export_edits, import_edits
 
 __all__ = [
+    "Arrival",
     "Assignment",
     "Catalog",
+    "Copy",
     "Edit",
     "EditRow",
     "Fetch",
@@ -26,6 +29,7 @@ __all__ = [
     "ScanResult",
     "assign_splits",
     "count_words",
+    "describe_arrival",
     "export_edits",
     "find_pairs_across",
     "import_edits",

@@ -16,6 +16,7 @@ from ..features import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
 from ..places import DATABASE, find_private_place
 from . import (
+    arrivals,
     assign,
     check,
     edits,
@@ -256,6 +257,11 @@ class Catalog:
     def fetches(self) -> fetches.FetchLedger:
         """The record of what was searched and fetched for this folder."""
         return fetches.FetchLedger(self._store)
+
+    @property
+    def arrivals(self) -> arrivals.Arrivals:
+        """What joins these photos from outside."""
+        return arrivals.Arrivals(self._store)
 
     def feature_cache(self, features_id: str) -> FeatureCache:
         """Return the cached features of one network or descriptor."""

@@ -48,7 +48,7 @@ class NearPairs:
     capped: int = 0
 
 
-class _StoredSignatures:
+class StoredSignatures:
     """Reads signatures from the database as they are needed, so that a large folder fits into memory."""
 
     def __init__(self, store: Store, hashes: list[str]) -> None:
@@ -113,7 +113,7 @@ def confirm_candidates(store: Store, candidates: Sequence[tuple[str, str]]) -> l
         index = {sha: i for i, sha in enumerate(names)}
         ends = np.array([(index[a], index[b]) for a, b in tried], np.intp).reshape(-1, 2)
         scores = dict.fromkeys(new, 0.0)
-        scores |= dict(zip(tried, confirm_pairs(ends, _StoredSignatures(store, names)).tolist(), strict=True))
+        scores |= dict(zip(tried, confirm_pairs(ends, StoredSignatures(store, names)).tolist(), strict=True))
         with store.transaction():
             store.write_many(
                 "INSERT OR REPLACE INTO looked_at (a, b, method, score) VALUES (?, ?, ?, ?)",
@@ -140,7 +140,7 @@ def _compare_new(store: Store) -> bool:
     hashes = np.frombuffer(b"".join(r["hashes"] for r in rows), "<u8").reshape(-1, N_HASHES).astype(np.uint64)
     comparable = np.array([r["comparable"] for r in rows], bool)
     found = find_pixel_pairs(
-        hashes, _StoredSignatures(store, names), comparable, new=None if new.all() else new
+        hashes, StoredSignatures(store, names), comparable, new=None if new.all() else new
     )
     pairs = [
         (names[a], names[b], float(score), int(mirrored))

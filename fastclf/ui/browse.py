@@ -23,6 +23,7 @@ from .queue import (
     rank_by_doubt,
 )
 from .review import KINDS, ReviewItem, ReviewStore
+from .texts import phrase
 
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -32,6 +33,8 @@ PAGE_SIZE = 24
 
 class BrowseModel(traitlets.HasTraits):
     """A ranked queue of photos behind filters, page by page.
+
+    What it says in `message` is English, to be translated where it is shown.
 
     Setting a filter or the page redraws: a view observes `revision` and asks for `page_items`.
 
@@ -76,6 +79,7 @@ class BrowseModel(traitlets.HasTraits):
         self._choices = Choices()
         self._ranked: list[ReviewItem] = []
         self._by_key: dict[int, ReviewItem] = {}
+        self._size = 0
         self._queue: list[ReviewItem] | None = None
         self._page_before_group = 0
 
@@ -83,7 +87,7 @@ class BrowseModel(traitlets.HasTraits):
         return key in self._by_key
 
     def __len__(self) -> int:
-        return len(self._ranked)
+        return self._size
 
     @property
     def vocab(self) -> list[str]:
@@ -130,16 +134,18 @@ class BrowseModel(traitlets.HasTraits):
 
     def find_splits(self) -> list[str]:
         """Return the splits that photos are in, in the usual order."""
-        found = {item.split for item in self._ranked}
+        found = {item.split for item in self._ranked if not item.report}
         return [split for split in ("train", "valid", "test", "") if split in found]
 
     def load(self) -> bool:
         """Read all photos from the store; tell whether that worked."""
-        items = self._ask(self.store.load_items, "The photos could not be read. Reload the page.")
+        items = self._ask(self.store.load_items, phrase("The photos could not be read. Reload the page."))
         if items is None:
             return False
         self._ranked = sorted(items, key=self._rank)
         self._by_key = {item.key: item for item in items}
+        # reports are not in the set
+        self._size = sum(not item.report for item in items)
         self.groups = build_groups(items)
         self._prune()
         if self.group is not None and self.group not in self.groups:

@@ -13,11 +13,14 @@ import ipywidgets as widgets
 from ..errors import UsageProblem
 from ..images import decode_photo, encode_jpeg, make_thumbnail
 from .grid import PhotoGrid
-from .models import format_share
+from .parts import SpokenBox
 from .queue import ALL
 from .review import Decision, Reason, ReviewItem
 from .review_model import ReviewModel
+from .scripted import PageFrame
 from .sources import JudgedPhotos, read_source
+from .texts import phrase, say
+from .wording import say_share
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ KEEP, DELETE = "<Keep>", "<Delete>"
 _SPLITS = {"Train": "train", "Valid": "valid"}
 
 
-class ImageClassifierCleaner(widgets.VBox):
+class ImageClassifierCleaner(SpokenBox):
     """Relabel or remove the photos that a model finds hardest; changes no file.
 
     As with fastai's, a class and a split are chosen, the photos with the highest loss come first, and
@@ -70,19 +73,19 @@ class ImageClassifierCleaner(widgets.VBox):
         self.model = ReviewModel(
             store, page_size=page_size, limit=max_n, rank=lambda item: (-losses[item.key],)
         )
-        self.dd_cats = widgets.Dropdown(options=store.vocab, description="Class")
-        self.dd_ds = widgets.Dropdown(options=tuple(_SPLITS), description="Split")
+        self.dd_cats = widgets.Dropdown(options=store.vocab)
+        self.dd_ds = widgets.Dropdown(options=tuple(_SPLITS))
         self.model.view = ALL
         self._on_filter_change(None)
         self.model.load()
         self.grid = PhotoGrid(self.model)
-        self._undo = widgets.Button(description="Undo")
-        self._redo = widgets.Button(description="Redo")
+        self._undo, self._redo = widgets.Button(), widgets.Button()
         row = widgets.HBox([self.dd_cats, self.dd_ds, self._undo, self._redo])
         row.add_class("fastclf-clean-filters")
-        super().__init__([row, self.grid])
+        super().__init__([PageFrame(), row, self.grid])
         self.add_class("fastclf")
         self._link()
+        self.say_words()
 
     @property
     def fns(self) -> list[Path]:
@@ -114,6 +117,11 @@ class ImageClassifierCleaner(widgets.VBox):
         """Return (index into `fns`, new label) of the photos to relabel."""
         return [(i, value) for i, value in enumerate(self.values()) if value not in (KEEP, DELETE)]
 
+    def say_words(self) -> None:
+        """Say everything in the page's language; the options stay fastai's."""
+        self.dd_cats.description, self.dd_ds.description = say("Class"), say("Split")
+        self._undo.description, self._redo.description = say("Undo"), say("Redo")
+
     def _link(self) -> None:
         self.dd_cats.observe(self._on_filter_change, "value")
         self.dd_ds.observe(self._on_filter_change, "value")
@@ -127,7 +135,7 @@ class ImageClassifierCleaner(widgets.VBox):
             act()
         except Exception:
             _logger.exception("an action of the cleaner failed")
-            self.model.refuse("That did not work, and nothing was changed.")
+            self.model.refuse(phrase("That did not work, and nothing was changed."))
 
     def _on_filter_change(self, _: Any) -> None:
         self._guard(self._filter)
@@ -141,6 +149,8 @@ class ImageClassifierCleaner(widgets.VBox):
 
 class _JudgedStore:
     """Photos of a source as a review store; nothing is ever stored."""
+
+    has_inbox = False
 
     def __init__(self, photos: JudgedPhotos) -> None:
         self.photos = photos
@@ -181,7 +191,8 @@ class _JudgedStore:
         label, probs = int(photos.labels[key]), photos.pred_probs[key]
         reasons: tuple[Reason, ...] = ()
         if answer != label:
-            text = f"the model gives {self.vocab[label]} {format_share(float(probs[label]))}"
+            share = say_share(float(probs[label]))
+            text = phrase("the model gives {label} {share}", label=self.vocab[label], share=share)
             reasons = (Reason("label", text, float(1 - probs[label]), suggested=self.vocab[answer]),)
         fn = photos.fns[key]
         return ReviewItem(

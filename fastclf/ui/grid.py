@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-from importlib import resources
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..errors import FastclfError
 from .models import Status
 from .review_model import ReviewModel
+from .scripted import ScriptedWidget
+from .texts import phrase, say, translate
 from .tiles import BadEventError, Event, build_tile, parse_event
 
 _logger = logging.getLogger(__name__)
-_STATIC = resources.files("fastclf.ui") / "static"
+_NO_PICTURE = phrase("There is no picture of it: the file could not be read.")
 
 
-class PhotoGrid(anywidget.AnyWidget):
+class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
     A thumbnail travels once: the page keeps what it has and asks for what it lacks.
@@ -29,8 +29,7 @@ class PhotoGrid(anywidget.AnyWidget):
         The queue and the choices.
     """
 
-    _esm = (_STATIC / "grid.js").read_text(encoding="utf-8")
-    _css = (_STATIC / "grid.css").read_text(encoding="utf-8")
+    script = "grid.js"
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tiles = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -64,7 +63,7 @@ class PhotoGrid(anywidget.AnyWidget):
             ]
             self.place = self._build_place()
             self.said = {
-                "text": model.message,
+                "text": translate(model.message),
                 "bad": model.status is Status.ERROR,
                 "number": model.spoken,
             }
@@ -78,21 +77,30 @@ class PhotoGrid(anywidget.AnyWidget):
             "pages": model.pages,
             "total": len(model.queue),
             "first": model.page * model.page_size + 1,
-            "empty": "No photo fits these filters." if len(model) else "There are no photos yet.",
+            "empty": self._say_empty(),
         }
+
+    def _say_empty(self) -> str:
+        if self.model.view == "report":
+            return say("No visitor's report waits.")
+        return say("No photo fits these filters.") if len(self.model) else say("There are no photos yet.")
 
     def _read(self, key: int) -> bytes | None:
         """Return a thumbnail; without one, note why."""
         try:
             picture = self.model.store.read_thumbnail(key)
-            fault = "" if picture else "There is no picture of it: the file could not be read."
+            fault = "" if picture else _NO_PICTURE
         except FastclfError as e:
             picture, fault = None, str(e)
         except Exception:
             _logger.exception("a thumbnail could not be read")
-            picture, fault = None, "There is no picture of it: the file could not be read."
+            picture, fault = None, _NO_PICTURE
         self._faults[key] = fault
         return picture
+
+    def _on_language_change(self, change: dict[str, Any]) -> None:
+        super()._on_language_change(change)
+        self._on_revision_change(change)
 
     def _on_revision_change(self, _: Any) -> None:
         try:
@@ -108,7 +116,7 @@ class PhotoGrid(anywidget.AnyWidget):
             _logger.warning("A message of the page was ignored: %s.", e)
         except Exception:
             _logger.exception("an action failed")
-            model.refuse("That did not work, and nothing was changed. Try again or reload the page.")
+            model.refuse(phrase("That did not work, and nothing was changed. Try again or reload the page."))
 
     def _obey(self, event: Event) -> None:
         model = self.model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 
+from .texts import say, say_count, show, translate
 from .wording import Preview
 
 MOST_ROWS = 500
@@ -13,18 +14,38 @@ MOST_ROWS = 500
 def render_preview(preview: Preview) -> str:
     """Return what will change as HTML: counts in words and a row a photo."""
     rows = "".join(
-        f"<tr><td>{escape(c.name)}</td><td>{escape(c.before)}</td><td>{escape(c.after)}</td></tr>"
+        f"<tr>{_render_name(c.name)}{_render_cell(c.before)}{_render_cell(c.after)}</tr>"
         for c in preview.changes[:MOST_ROWS]
     )
     left = len(preview.changes) - MOST_ROWS
-    more = f"<p>... and {left:,} more.</p>" if left > 0 else ""
+    more = f"<p>{escape(say('... and {n} more.', n=left))}</p>" if left > 0 else ""
+    title, words = escape(say("What will change")), escape(translate(preview.words))
+    heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in (say("Photo"), say("Now"), say("After")))
     return (
-        f'<h3>What will change</h3><p role="status">{escape(preview.words)} '
-        "No file is touched, and it can be undone.</p>"
-        '<div class="fastclf-clean-rows" tabindex="0" role="region" aria-label="What will change">'
-        '<table><thead><tr><th scope="col">Photo</th><th scope="col">is</th><th scope="col">becomes</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table>{more}</div>"
+        f'<h3>{title}</h3><p role="status">{words} {escape(_say_safety(preview))}</p>'
+        f'<div class="fastclf-clean-rows" tabindex="0" role="region" aria-label="{title}">'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{more}</div>"
     )
+
+
+def _say_safety(preview: Preview) -> str:
+    if not preview.added:
+        return say("No file is touched, and it can be undone.")
+    return say_count(
+        preview.added,
+        "1 file is added, and no other is touched. It can be undone; the added file then stays in its "
+        "folder, out of the set.",
+        "{n} files are added, and no other is touched. It can be undone; the added files then stay in their "
+        "folders, out of the set.",
+    )
+
+
+def _render_name(name: str) -> str:
+    return f'<td class="fastclf-file" dir="auto">{escape(name)}</td>'
+
+
+def _render_cell(value: str) -> str:
+    return f"<td><bdi>{escape(show(value))}</bdi></td>"
 
 
 def render_download(edits: bytes) -> str:
@@ -32,5 +53,5 @@ def render_download(edits: bytes) -> str:
     data = base64.b64encode(edits).decode("ascii")
     return (
         '<a class="fastclf-link-button" download="edits.csv" '
-        f'href="data:text/csv;charset=utf-8;base64,{data}">Download the edits</a>'
+        f'href="data:text/csv;charset=utf-8;base64,{data}">{escape(say("Download the edits"))}</a>'
     )

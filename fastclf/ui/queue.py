@@ -36,7 +36,7 @@ class Filter:
 
     def accepts(self, item: ReviewItem) -> bool:
         """Tell whether class, split and removal let a photo through; the view is not asked."""
-        if self.label and item.label != self.label:
+        if self.label and self.label not in item.classes:
             return False
         if self.split and item.split != self.split:
             return False
@@ -76,7 +76,7 @@ def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection
             counts[REMOVED] += 1
         if not (hidden.accepts(item) or (wanted.show_removed and removed.accepts(item))):
             continue
-        counts[ALL] += 1
+        counts[ALL] += not item.report
         if item.reasons and item.key not in skipped:
             counts[DOUBTS] += 1
             counts.update({reason.kind for reason in item.reasons})
@@ -106,7 +106,7 @@ def find_best(group: GroupId, members: Sequence[ReviewItem]) -> ReviewItem | Non
 
 def _in_view(item: ReviewItem, view: str) -> bool:
     if view == ALL:
-        return True
+        return not item.report  # it is not in the set yet
     if view == REMOVED:
         return item.removed
     if view == DOUBTS:

@@ -13,15 +13,17 @@ import ipywidgets as widgets
 from ..errors import FastclfError
 from ..refit import ChangedPhoto
 from .models import Status
+from .parts import SpokenBox, build_html, build_row
 from .retrain_model import RetrainModel
 from .review import RetrainResult
+from .texts import say, translate
 
 _logger = logging.getLogger(__name__)
 
 MOST_CHANGED = 60
 
 
-class RetrainPanel(widgets.VBox):
+class RetrainPanel(SpokenBox):
     """Retrain, compare, choose.
 
     Parameters
@@ -43,20 +45,25 @@ class RetrainPanel(widgets.VBox):
         self.model = model
         self._count_pending = count_pending
         self._read_thumbnail = read_thumbnail
-        head = widgets.HTML(
-            "<h2>Retrain</h2><p>Teach the model the labels of today. The old one stays until you choose.</p>"
-        )
-        self.button = widgets.Button(description="Retrain", button_style="primary")
-        self.reason = widgets.HTML()
-        self.note = widgets.HTML()
-        self.note.add_class("fastclf-note")
-        self.report = widgets.HTML()
-        self.use_new = widgets.Button(description="Use the new one", button_style="primary")
-        self.keep_old = widgets.Button(description="Keep the old one")
-        self._choice = _build_row([self.use_new, self.keep_old])
-        super().__init__([head, _build_row([self.button, self.reason]), self.note, self.report, self._choice])
+        self.head, self.reason, self.report = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.button = widgets.Button(button_style="primary")
+        self.note, self.clock = build_html("fastclf-note"), build_html("fastclf-clock")
+        self.use_new, self.keep_old = widgets.Button(button_style="primary"), widgets.Button()
+        self._choice = build_row([self.use_new, self.keep_old])
+        said = widgets.HBox([self.note, self.clock])
+        said.add_class("fastclf-retrain-said")
+        super().__init__([self.head, build_row([self.button, self.reason]), said, self.report, self._choice])
         self.add_class("fastclf-retrain")
         self._link()
+        self.say_words()
+
+    def say_words(self) -> None:
+        """Say everything in the page's language."""
+        hint = say("Teach the model the labels of today. The old one stays until you choose.")
+        self.head.value = f"<h2>{escape(say('Retrain the model'))}</h2><p>{escape(hint)}</p>"
+        self.button.description = say("Retrain")
+        self.use_new.description, self.keep_old.description = say("Use the new one"), say("Keep the old one")
+        self.refresh()
 
     def refresh(self) -> None:
         """Bring the button and the reason beside it up to date."""
@@ -67,26 +74,38 @@ class RetrainPanel(widgets.VBox):
         self.use_new.on_click(lambda _: self._guard(self.model.use_new))
         self.keep_old.on_click(lambda _: self._guard(self.model.keep_old))
         self.model.observe(self._on_state_change, ["status", "message", "result"])
-        self.refresh()
+        self.model.observe(self._on_seconds_change, "seconds")
 
     def _guard(self, act: Callable[[], Any]) -> None:
         try:
             act()
         except Exception:
             _logger.exception("retraining: an action failed")
-            self.note.value = '<p role="alert" class="fastclf-error">That did not work. Reload the page.</p>'
+            words = escape(say("That did not work. Reload the page."))
+            self.note.value = f'<p role="alert" class="fastclf-error">{words}</p>'
 
     def _on_state_change(self, _: Any) -> None:
         self.refresh()
+
+    def _on_seconds_change(self, _: Any) -> None:
+        self._guard(self._show_seconds)
+
+    def _show_seconds(self) -> None:
+        busy = self.model.status is Status.BUSY and self.model.seconds
+        words = escape(say("{n} s", n=self.model.seconds))
+        self.clock.value = f'<p role="timer">{words}</p>' if busy else ""
 
     def _show_state(self) -> None:
         model = self.model
         blocker = model.find_blocker(self._count_pending())
         self.button.disabled = bool(blocker)
         busy = model.status is Status.BUSY
-        self.reason.value = f"<p>{escape(blocker)}</p>" if blocker and not busy else ""
+        self.reason.value = f"<p>{escape(translate(blocker))}</p>" if blocker and not busy else ""
+        self._show_seconds()
         kind = "alert" if model.status is Status.ERROR else "status"
-        words = f'<p role="{kind}" class="fastclf-{model.status.value}">{escape(model.message)}</p>'
+        words = (
+            f'<p role="{kind}" class="fastclf-{model.status.value}">{escape(translate(model.message))}</p>'
+        )
         self.note.value = words if model.message else ""
         report = "" if model.result is None else self._render(model.result)
         if report != self.report.value:
@@ -94,7 +113,7 @@ class RetrainPanel(widgets.VBox):
         self._choice.layout.display = "none" if model.result is None else ""
 
     def _render(self, result: RetrainResult) -> str:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in result.notes)
+        notes = "".join(f"<p>{escape(translate(note))}</p>" for note in result.notes)
         return (
             f'<div class="fastclf-compare">{_render_accuracies(result)}{notes}'
             f"{self._render_changed(result.changed)}</div>"
@@ -102,25 +121,25 @@ class RetrainPanel(widgets.VBox):
 
     def _render_changed(self, changed: tuple[ChangedPhoto, ...]) -> str:
         if not changed:
-            return "<p>No answer changed between right and wrong.</p>"
+            return f"<p>{escape(say('No answer changed between right and wrong.'))}</p>"
         better = [photo for photo in changed if photo.after == photo.label]
         worse = [photo for photo in changed if photo.after != photo.label]
-        return self._render_side("Now right", better) + self._render_side("Now wrong", worse)
+        return self._render_side(say("Now right"), better) + self._render_side(say("Now wrong"), worse)
 
     def _render_side(self, title: str, photos: list[ChangedPhoto]) -> str:
         if not photos:
             return ""
         left = len(photos) - MOST_CHANGED
-        more = f"<p>... and {left} more.</p>" if left > 0 else ""
+        more = f"<p>{escape(say('... and {n} more.', n=left))}</p>" if left > 0 else ""
         rows = "".join(self._render_photo(photo) for photo in photos[:MOST_CHANGED])
-        return f'<h3>{title} ({len(photos)})</h3><ul class="fastclf-changed">{rows}</ul>{more}'
+        return f'<h3>{escape(title)} ({len(photos):,})</h3><ul class="fastclf-changed">{rows}</ul>{more}'
 
     def _render_photo(self, photo: ChangedPhoto) -> str:
         name = escape(photo.name)
         return (
-            f"<li>{self._render_picture(photo)}<p><b>{escape(photo.label)}</b></p>"
-            f"<p>answer {escape(photo.before)} → {escape(photo.after)}</p>"
-            f'<p class="fastclf-file">{name}</p></li>'
+            f"<li>{self._render_picture(photo)}<p><b dir='auto'>{escape(photo.label)}</b></p>"
+            f"<p>{escape(say('answered {before}, now {after}', before=photo.before, after=photo.after))}</p>"
+            f'<p class="fastclf-file" dir="auto">{name}</p></li>'
         )
 
     def _render_picture(self, photo: ChangedPhoto) -> str:
@@ -140,23 +159,20 @@ class RetrainPanel(widgets.VBox):
 
 
 def _render_accuracies(result: RetrainResult) -> str:
-    right_before, right_after = round(result.before * result.n), round(result.after * result.n)
+    words = say(
+        "Right answers on the same {n} validation photos, with the labels of today. "
+        "Retraining took {seconds} s.",
+        n=result.n,
+        seconds=f"{result.seconds:.1f}",
+    )
     return (
-        f"<p>Right answers on the same {result.n:,} validation photos, with the labels of today. "
-        f"Retraining took {result.seconds:.1f} s.</p>"
-        '<table class="fastclf-accuracies" aria-label="Right answers"><tbody>'
-        f"<tr><th scope='row'>Old model</th><td>{_share(result.before)}</td>"
-        f"<td>{right_before:,} of {result.n:,}</td></tr>"
-        f"<tr><th scope='row'>New model</th><td><b>{_share(result.after)}</b></td>"
-        f"<td>{right_after:,} of {result.n:,}</td></tr></tbody></table>"
+        f"<p>{escape(words)}</p>"
+        f'<table class="fastclf-accuracies" aria-label="{escape(say("Right answers"))}"><tbody>'
+        f"{_render_accuracy(say('Old model'), result.before, result.n)}"
+        f"{_render_accuracy(say('New model'), result.after, result.n)}</tbody></table>"
     )
 
 
-def _share(accuracy: float) -> str:
-    return f"{accuracy * 100:.1f} %"
-
-
-def _build_row(children: list[widgets.Widget]) -> widgets.HBox:
-    row = widgets.HBox(children)
-    row.add_class("fastclf-buttons")
-    return row
+def _render_accuracy(title: str, accuracy: float, n: int) -> str:
+    counted = escape(say("{right} of {n}", right=round(accuracy * n), n=n))
+    return f"<tr><th scope='row'>{escape(title)}</th><td>{accuracy * 100:.1f} %</td><td>{counted}</td></tr>"

@@ -12,6 +12,7 @@ import traitlets
 from ..errors import FastclfError
 from .models import Status
 from .review import Retrainer, RetrainResult
+from .texts import phrase
 
 _logger = logging.getLogger(__name__)
 
@@ -20,6 +21,8 @@ TICK = 1.0
 
 class RetrainModel(traitlets.HasTraits):
     """A retraining that runs beside the page, and the choice that follows it.
+
+    What it says in `message` is English, to be translated where it is shown.
 
     Parameters
     ----------
@@ -31,12 +34,13 @@ class RetrainModel(traitlets.HasTraits):
 
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
     message = traitlets.Unicode()
+    seconds = traitlets.Int(0)
     result = traitlets.Instance(RetrainResult, allow_none=True)
 
     def __init__(self, retrainer: Retrainer | None, why_not: str = "") -> None:
         super().__init__()
         self.retrainer = retrainer
-        self.why_not = why_not or "There is no model here to retrain."
+        self.why_not = why_not or phrase("There is no model here to retrain.")
         self._thread: threading.Thread | None = None
 
     def find_blocker(self, pending: int) -> str:
@@ -50,11 +54,13 @@ class RetrainModel(traitlets.HasTraits):
         if self.retrainer is None:
             return self.why_not
         if self.status is Status.BUSY:
-            return "The model is being retrained."
+            return phrase("The model is being retrained.")
         if self.result is not None:
-            return "Choose first between the new model and the old one."
+            return phrase("Choose first between the new model and the old one.")
         if pending:
-            return "Apply or undo the waiting changes first: the model learns only from what is applied."
+            return phrase(
+                "Apply or undo the waiting changes first: the model learns only from what is applied."
+            )
         return ""
 
     def start(self, pending: int = 0) -> bool:
@@ -63,7 +69,8 @@ class RetrainModel(traitlets.HasTraits):
         if blocker:
             self.message = blocker
             return False
-        self.status, self.message = Status.BUSY, "Retraining on the labels of today ..."
+        self.seconds = 0
+        self.status, self.message = Status.BUSY, phrase("Retraining on the labels of today ...")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return True
@@ -77,14 +84,16 @@ class RetrainModel(traitlets.HasTraits):
         """Put the new model in the old one's place."""
         if self.retrainer is not None and self.result is not None:
             self._settle(
-                self.retrainer.use_new, "The new model could not be put in place; the old one stays."
+                self.retrainer.use_new,
+                phrase("The new model could not be put in place; the old one stays."),
             )
 
     def keep_old(self) -> None:
         """Forget the new model."""
         if self.retrainer is not None and self.result is not None:
             self._settle(
-                self.retrainer.keep_old, "The new model could not be removed; the old one is in use."
+                self.retrainer.keep_old,
+                phrase("The new model could not be removed; the old one is in use."),
             )
 
     def _run(self) -> None:
@@ -96,9 +105,10 @@ class RetrainModel(traitlets.HasTraits):
             self._finish(done, Status.ERROR, str(e), None)
         except BaseException:
             _logger.exception("retraining failed")
-            self._finish(done, Status.ERROR, "Retraining failed; the old model is still in use.", None)
+            words = phrase("Retraining failed; the old model is still in use.")
+            self._finish(done, Status.ERROR, words, None)
         else:
-            self._finish(done, Status.DONE, "The new model is ready. Compare and choose.", result)
+            self._finish(done, Status.DONE, phrase("The new model is ready. Compare and choose."), result)
 
     def _finish(
         self, done: threading.Event, status: Status, words: str, result: RetrainResult | None
@@ -113,7 +123,11 @@ class RetrainModel(traitlets.HasTraits):
     def _tick(self, done: threading.Event) -> None:
         start = time.monotonic()
         while not done.wait(TICK):
-            self.message = f"Retraining on the labels of today ... {time.monotonic() - start:.0f} s"
+            try:
+                # a number of its own: a screen reader need not hear it every second
+                self.seconds = round(time.monotonic() - start)
+            except Exception:
+                _logger.exception("the seconds could not be shown")
 
     def _settle(self, act: Callable[[], str], failed: str) -> None:
         try:

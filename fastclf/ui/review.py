@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..refit import ChangedPhoto
 
-KINDS = ("label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
+KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
 ACTIONS = ("relabel", "remove", "restore")
 
 
@@ -20,9 +20,9 @@ class Reason:
     Attributes
     ----------
     kind
-        One of `KINDS`.
+        One of `KINDS`, or another that has no view of its own.
     text
-        Words for people, not escaped: "the model says dress, 97 %".
+        Words for people in English, best a phrase; not escaped: "the model says dress, 97 %".
     doubt
         0 to 1; 1 is most doubtful.
     suggested
@@ -43,7 +43,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One photo of the set, with the edits of today.
+    """One photo of the set, with the edits of today; or one that a visitor reported.
 
     Attributes
     ----------
@@ -65,6 +65,11 @@ class ReviewItem:
         Probability of that answer.
     reasons
         Why it should be looked at.
+    report
+        Whether it is a visitor's report: not in the set, without a label. A relabel takes it into the set,
+        a removal dismisses it.
+    noted
+        When it was reported.
     """
 
     key: int
@@ -76,11 +81,20 @@ class ReviewItem:
     answer: str | None = None
     probability: float | None = None
     reasons: tuple[Reason, ...] = ()
+    report: bool = False
+    noted: str = ""
 
     @property
     def doubt(self) -> float:
         """The largest doubt of all reasons; 0 without any."""
         return max((reason.doubt for reason in self.reasons), default=0.0)
+
+    @property
+    def classes(self) -> set[str]:
+        """The classes under which it is looked for; a report has those that were answered and claimed."""
+        if not self.report:
+            return {self.label}
+        return {label for label in (self.answer, *(r.suggested for r in self.reasons)) if label}
 
 
 @dataclass(frozen=True)
@@ -106,9 +120,18 @@ class Decision:
 
 
 class ReviewStore(Protocol):
-    """Keeps the photos and the edits."""
+    """Keeps the photos and the edits. What it says is English, best a phrase.
+
+    Attributes
+    ----------
+    vocab
+        The classes.
+    has_inbox
+        Whether visitors can report photos.
+    """
 
     vocab: list[str]
+    has_inbox: bool
 
     def load_items(self) -> list[ReviewItem]:
         """Return all photos; tens of thousands are normal."""

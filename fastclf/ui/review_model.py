@@ -12,6 +12,7 @@ from .history import Mark
 from .models import Status
 from .queue import GroupId, find_best
 from .review import ACTIONS, Decision, ReviewItem
+from .texts import phrase
 from .wording import Preview, build_preview, say_kept, say_step
 
 
@@ -50,7 +51,7 @@ class ReviewModel(BrowseModel):
                 say_step(action, label, able), {k: mark for k, mark in marks.items() if mark is not None}
             )
         elif items:
-            self._tell("A removed photo has to come back before it gets another label.")
+            self._tell(phrase("A removed photo has to come back before it gets another label."))
 
     def keep_best(self) -> None:
         """Mark all but the best copy for removal: in the open group, else in every group of the list."""
@@ -78,11 +79,11 @@ class ReviewModel(BrowseModel):
     def apply(self) -> bool:
         """Store all pending choices as one step; on a failure they stay pending."""
         if not self.pending:
-            self._tell("There is nothing to apply.")
+            self._tell(phrase("There is nothing to apply."))
             return False
         self.status = Status.BUSY
         decisions = list(self.pending.values())
-        failed = "The changes could not be stored; nothing was changed."
+        failed = phrase("The changes could not be stored; nothing was changed.")
         words = self._ask(lambda: self.store.apply(decisions), failed)
         if words is None:
             return False
@@ -97,9 +98,9 @@ class ReviewModel(BrowseModel):
         step = self._choices.next_undo()
         if step is not None:
             self._choices.undo()
-            self._arrive(f"Undone: {step.words}")
+            self._arrive(phrase("Undone: {step}", step=step.words))
             return
-        words = self._ask(lambda: self.store.undo() or "", "This could not be undone.")
+        words = self._ask(lambda: self.store.undo() or "", phrase("This could not be undone."))
         if words:
             self._choices.undo()
             self._reload(words)
@@ -109,24 +110,24 @@ class ReviewModel(BrowseModel):
                 self.undo()
             else:
                 self.can_undo = False
-                self._tell("There is nothing left to undo.")
+                self._tell(phrase("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
         step = self._choices.next_redo()
         if step is not None:
             self._choices.redo()
-            self._arrive(f"Done again: {step.words}")
+            self._arrive(phrase("Done again: {step}", step=step.words))
             return
         words: str | None = ""
         if self._choices.store_can_redo:
-            words = self._ask(lambda: self.store.redo() or "", "This could not be done again.")
+            words = self._ask(lambda: self.store.redo() or "", phrase("This could not be done again."))
         if words:
             self._choices.redo()
             self._reload(words)
         elif words == "":
             self.can_redo = False
-            self._tell("There is nothing left to do again.")
+            self._tell(phrase("There is nothing left to do again."))
 
     def _do(self, words: str, marks: Mapping[int, Mark]) -> None:
         if self._choices.do(words, marks):
@@ -134,7 +135,7 @@ class ReviewModel(BrowseModel):
             self.can_undo, self.can_redo = True, False
             self._redraw()
         else:
-            self._tell("That changes nothing." if marks else words)
+            self._tell(phrase("That changes nothing.") if marks else words)
 
     def _reload(self, words: str) -> None:
         if self.load():
@@ -151,6 +152,8 @@ class ReviewModel(BrowseModel):
         if action in ("skip", "keep"):
             return Mark(skipped=action == "skip")
         if action not in ACTIONS or (action == "relabel" and (item.removed or label not in self.store.vocab)):
+            return None
+        if item.report and action == "restore":
             return None
         decision = Decision(item.key, action, label if action == "relabel" else None, _why(item))
         return Mark(decision) if _matters(item, decision) else Mark()
@@ -171,6 +174,8 @@ class ReviewModel(BrowseModel):
 
 
 def _matters(item: ReviewItem, decision: Decision) -> bool:
+    if item.report:
+        return True
     if decision.action == "relabel":
         return not item.removed and decision.label != item.label
     return item.removed == (decision.action == "restore")

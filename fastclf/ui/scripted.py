@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from importlib import resources
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ def read_script(name: str) -> str:
 
 def read_style() -> str:
     """Return the one style sheet."""
-    return (_STATIC / "style.css").read_text(encoding="utf-8")
+    return "\n".join((_STATIC / file).read_text(encoding="utf-8") for file in ("style.css", "grid.css"))
 
 
 class ScriptedWidget(anywidget.AnyWidget):
@@ -46,7 +47,8 @@ class ScriptedWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Close the widget and stop listening."""
-        language.unobserve(self._on_language_change, "code")
+        with contextlib.suppress(ValueError):  # one that was never finished does not listen
+            language.unobserve(self._on_language_change, "code")
         super().close()
 
     @classmethod

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any
 
 import traitlets
 
@@ -20,6 +20,9 @@ LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
 
 _FIELD = re.compile(r"\{(\w+)\}")
+# Where a message of several sentences is cut when the catalogue does not know it as one.
+_BETWEEN = re.compile(r"(?<=[.!?]) (?=[A-Z0-9])")
+_CLAUSES = "reasons"
 
 
 class Language(traitlets.HasTraits):
@@ -29,6 +32,48 @@ class Language(traitlets.HasTraits):
 
 
 language = Language()
+
+
+class Phrase(str):
+    """An English text that remembers how it was made, so that `translate` says it in any language.
+
+    State that outlives a change of the language, or that is stored in English, holds phrases.
+    """
+
+    key: str
+    values: Mapping[str, object]
+
+    def __new__(cls, key: str, values: Mapping[str, object]) -> Phrase:
+        """Return the English text; phrases among the values are parts that are translated with it."""
+        made = super().__new__(
+            cls, _FIELD.sub(lambda m: _write(values[m[1]]) if m[1] in values else m[0], key)
+        )
+        made.key, made.values = key, dict(values)
+        return made
+
+
+def phrase(text: str, /, **values: object) -> Phrase:
+    """Return what `say` would say, in English, to be translated when it is shown.
+
+    Examples
+    --------
+    >>> phrase("Undone: {step}", step=phrase("Clear all"))
+    'Undone: Clear all'
+    """
+    return Phrase(text, values)
+
+
+def phrase_count(n: int, one: str, many: str, /, **values: object) -> Phrase:
+    """Return the phrase for one or that for `n`."""
+    return Phrase(one if n == 1 else many, {"n": n, **values})
+
+
+def join_phrases(parts: Sequence[str], separator: str = " ") -> Phrase:
+    """Return several phrases or sentences as one."""
+    key = separator.join(f"{{{i}}}" for i in range(len(parts)))
+    return Phrase(
+        key, {str(i): part if isinstance(part, Phrase) else _Sentence(part) for i, part in enumerate(parts)}
+    )
 
 
 def say(text: str, /, **values: object) -> str:
@@ -49,7 +94,7 @@ def say(text: str, /, **values: object) -> str:
     return fill(find_text(text, language.code), values)
 
 
-def say_count(n: int, one: str, many: str) -> str:
+def say_count(n: int, one: str, many: str, /, **values: object) -> str:
     """Return the text for one or that for `n`; both are keys of the catalogue.
 
     Examples
@@ -57,21 +102,35 @@ def say_count(n: int, one: str, many: str) -> str:
     >>> say_count(1200, "1 photo", "{n} photos")
     '1,200 photos'
     """
-    return say(one if n == 1 else many, n=n)
+    return say(one if n == 1 else many, n=n, **values)
 
 
 def translate(sentence: str) -> str:
-    """Return a finished English sentence of a room below in the page's language, where the catalogue can.
+    """Return a phrase, or a finished English sentence of a room below, in the page's language.
 
     Those rooms know no language: an error says "holiday.jpg is cut off before its end; save or fetch it
-    again." The catalogue has the sentence itself, or one whose fields match; else it stays English.
+    again." The catalogue has the sentence itself, or one whose fields match; else it stays English. What a
+    field matches is a name or a figure and stays as it is, but for two: ``{clause}`` stands for every text
+    of the area "reasons" that does not end with a full stop, and ``{sentence}`` for any other sentence.
     """
+    if isinstance(sentence, Phrase):
+        return fill(find_text(sentence.key, language.code), sentence.values)
     return _translate(sentence, language.code)
 
 
+def show(value: str) -> str:
+    """Return a phrase in the page's language; a name or a label stays as it is, whatever it says."""
+    return translate(value) if isinstance(value, Phrase) else value
+
+
 def fill(text: str, values: Mapping[str, object]) -> str:
-    """Put values into the fields of a text; braces inside the values stay as they are."""
-    return _FIELD.sub(lambda m: _write(values[m[1]]) if m[1] in values else m[0], text)
+    """Put values into the fields of a text, phrases in the page's language; braces inside them stay."""
+
+    def find(match: re.Match[str]) -> str:
+        value = values.get(match[1], match[0])
+        return translate(value) if isinstance(value, Phrase | _Sentence) else _write(value)
+
+    return _FIELD.sub(find, text)
 
 
 def find_text(text: str, code: str) -> str:
@@ -82,9 +141,15 @@ def find_text(text: str, code: str) -> str:
 @lru_cache(maxsize=1)
 def load_catalogue() -> dict[str, dict[str, str]]:
     """Return {English text: {language: text}}."""
+    return {text: found for area in load_areas().values() for text, found in area.items()}
+
+
+@lru_cache(maxsize=1)
+def load_areas() -> dict[str, dict[str, dict[str, str]]]:
+    """Return {area: {English text: {language: text}}}."""
     file = resources.files("fastclf.ui") / "static" / "texts.json"
     areas: dict[str, dict[str, dict[str, str]]] = json.loads(file.read_text(encoding="utf-8"))
-    return {text: found for area in areas.values() for text, found in area.items()}
+    return areas
 
 
 def select_texts(script: str, code: str) -> dict[str, str]:
@@ -112,32 +177,85 @@ def find_script_texts(script: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(json.loads(f'"{text}"') for text in found))
 
 
+class _Sentence(str):
+    """A finished sentence among the values of a phrase."""
+
+
 @lru_cache(maxsize=4096)
 def _translate(sentence: str, code: str) -> str:
     if code == "en" or not sentence:
-        return sentence
+        return str(sentence)
+    # an error may say several things: the longest run of sentences that is known goes first
+    parts = _BETWEEN.split(sentence)
+    said: list[str] = []
+    start, known = 0, False
+    while start < len(parts):
+        ends = range(len(parts), start, -1)
+        runs = ((end, _find_whole(" ".join(parts[start:end]), code)) for end in ends)
+        end, found = next(((end, found) for end, found in runs if found is not None), (start + 1, None))
+        said.append(parts[start] if found is None else found)
+        start, known = end, known or found is not None
+    # a name may look like the end of a sentence
+    return " ".join(said) if known else _find_whole(sentence, code, loose=True) or sentence
+
+
+def _find_whole(sentence: str, code: str, *, loose: bool = False) -> str | None:
     exact = load_catalogue().get(sentence)
     if exact:
         return exact.get(code, sentence)
-    for pattern, texts in _load_patterns():
-        if match := pattern.fullmatch(sentence):
-            parts: dict[str, Any] = {k: _translate(v, code) for k, v in match.groupdict().items()}
-            return fill(texts.get(code, sentence), parts)
-    return sentence
+    for pattern in _load_patterns(code):
+        match = pattern.regex.fullmatch(sentence)
+        found = match.groupdict() if match else {}
+        values = (value for name, value in found.items() if name != "sentence")
+        if match and (loose or not any(map(_BETWEEN.search, values))):
+            return _fill_pattern(pattern, found, code)
+    return None
 
 
-@lru_cache(maxsize=1)
-def _load_patterns() -> list[tuple[re.Pattern[str], dict[str, str]]]:
-    """Return what finished sentences are held against; the one with the most fixed words comes first."""
+@dataclass(frozen=True)
+class _Pattern:
+    """What finished sentences are held against, what to say instead, and instead of the clause in it."""
+
+    regex: re.Pattern[str]
+    text: str
+    clause: str
+
+
+def _fill_pattern(pattern: _Pattern, found: Mapping[str, str], code: str) -> str:
+    values = {name: _translate(v, code) if name == "sentence" else v for name, v in found.items()}
+    inner = {name.removeprefix("_"): value for name, value in values.items() if name.startswith("_")}
+    return fill(pattern.text, {**values, "clause": fill(pattern.clause, inner)})
+
+
+@lru_cache(maxsize=8)
+def _load_patterns(code: str) -> list[_Pattern]:
+    """Return the patterns that a language has words for; the one with the most fixed words comes first."""
+    clauses = load_areas().get(_CLAUSES, {})
+    clauses = {text: found for text, found in clauses.items() if not text.endswith(".") and code in found}
     found = []
     for text, texts in load_catalogue().items():
-        if _FIELD.search(text):
-            parts = _FIELD.split(text)
-            body = "".join(f"(?P<{p}>.+?)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
-            if len(_FIELD.sub("", text).split()) >= 2:  # "{a}, {b}" would match anything
-                found.append((len(_FIELD.sub("", text)), re.compile(body, re.DOTALL), texts))
-    found.sort(key=lambda entry: -entry[0])
-    return [(pattern, texts) for _, pattern, texts in found]
+        if code in texts and _FIELD.search(text):
+            inner = clauses if "{clause}" in text else {"": {code: ""}}
+            found += [_build_pattern(text, texts[code], one, in_code[code]) for one, in_code in inner.items()]
+    found.sort(key=lambda pair: -pair[0])
+    # "{a}, {b}" would match anything
+    return [pattern for words, pattern in found if words >= 2]
+
+
+def _build_pattern(text: str, said: str, clause: str, clause_said: str) -> tuple[int, _Pattern]:
+    body = "".join(_escape(part, i, clause) for i, part in enumerate(_FIELD.split(text)))
+    words = _FIELD.sub(" ", text.replace("{clause}", clause)).split()
+    return len(words), _Pattern(re.compile(body, re.DOTALL), said, clause_said)
+
+
+def _escape(part: str, i: int, clause: str) -> str:
+    """Return a part of a pattern: even ones are words, odd ones the names of fields."""
+    if i % 2 == 0:
+        return re.escape(part)
+    if part != "clause":
+        return f"(?P<{part}>.+?)"
+    # the fields of the clause must not meet those of the sentence around it
+    return "".join(f"(?P<_{p}>.+?)" if k % 2 else re.escape(p) for k, p in enumerate(_FIELD.split(clause)))
 
 
 def _write(value: object) -> str:

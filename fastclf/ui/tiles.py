@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .history import Mark
-from .models import format_share
 from .queue import GroupId
 from .review import ACTIONS, Reason, ReviewItem
-from .wording import KIND_WORDS, SPLIT_WORDS, say_fate
+from .texts import say, show, translate
+from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_fate
 
 MOST_KEYS = 10_000
 EVENTS = ("act", "page", "undo", "redo", "group", "need")
@@ -78,19 +78,21 @@ def build_tile(
 ) -> dict[str, Any]:
     """Return one tile as JSON; names and labels go out as they are and are never read as HTML."""
     decision = mark.decision
+    fate = say("stays as it is") if mark.skipped else translate(say_fate(item, decision)) if decision else ""
     return {
         "key": item.key,
         "name": item.name,
         "label": item.label,
-        "split": SPLIT_WORDS.get(item.split, item.split) if item.split else "",
+        "report": item.report,
+        "split": show(SPLIT_WORDS.get(item.split, item.split)) if item.split else item.noted,
         "removed": item.removed,
-        "answer": _say_answer(item),
-        "differs": item.answer is not None and item.answer != item.label,
+        "answer": translate(say_answer(item)),
+        "differs": item.answer is not None and item.answer != item.label and not item.report,
         "reasons": [_build_reason(reason, item, groups) for reason in item.reasons],
         "mark": "skip" if mark.skipped else decision.action if decision else "",
-        "words": "stays as it is" if mark.skipped else say_fate(decision) if decision else "",
+        "words": fate,
         "choice": decision.label if decision else None,
-        "fault": fault,
+        "fault": translate(fault),
     }
 
 
@@ -121,17 +123,10 @@ def _build_reason(
     suggested = reason.suggested if reason.suggested != item.label else None
     return {
         "kind": reason.kind,
-        "title": KIND_WORDS.get(reason.kind, reason.kind),
-        "text": reason.text,
+        "title": show(KIND_WORDS.get(reason.kind, reason.kind)),
+        "text": translate(reason.text),
         "suggested": suggested,
         "group": reason.group,
         "size": size,
         "best": reason.best,
     }
-
-
-def _say_answer(item: ReviewItem) -> str:
-    if item.answer is None:
-        return "The answer is kept secret until the test set is opened" if item.split == "test" else ""
-    share = "" if item.probability is None else f", {format_share(item.probability)}"
-    return f"Looks like {item.answer}{share}"

@@ -1,4 +1,4 @@
-"""The cleaner's words; nothing here is escaped."""
+"""The cleaner's words, as phrases; nothing here is escaped."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .review import Decision, ReviewItem
+from .texts import Phrase, join_phrases, phrase, phrase_count
 
 VIEW_WORDS = {
-    "doubts": "All doubts",
-    "label": "Label doubts",
-    "conflict": "Same photo, two labels",
-    "duplicate": "Exact copies",
-    "near-duplicate": "Near copies",
-    "quality": "Poor quality",
-    "odd": "Odd photos",
-    "unreadable": "Unreadable files",
-    "leak": "Copies across the split",
-    "all": "All photos",
-    "removed": "Removed photos",
+    "doubts": phrase("All doubts"),
+    "report": phrase("Reported by visitors"),
+    "label": phrase("Label doubts"),
+    "conflict": phrase("Same photo, two labels"),
+    "duplicate": phrase("Exact copies"),
+    "near-duplicate": phrase("Near copies"),
+    "quality": phrase("Poor quality"),
+    "odd": phrase("Odd photos"),
+    "unreadable": phrase("Unreadable files"),
+    "leak": phrase("Copies across the split"),
+    "all": phrase("All photos"),
+    "removed": phrase("Removed photos"),
 }
 KIND_WORDS = {
-    "label": "Label?",
-    "conflict": "Two labels",
-    "duplicate": "Exact copy",
-    "near-duplicate": "Near copy",
-    "quality": "Quality",
-    "odd": "Odd",
-    "unreadable": "Unreadable",
-    "leak": "Across the split",
+    "report": phrase("Reported"),
+    "copy": phrase("Already there"),
+    "label": phrase("Label?"),
+    "conflict": phrase("Two labels"),
+    "duplicate": phrase("Exact copy"),
+    "near-duplicate": phrase("Near copy"),
+    "quality": phrase("Quality"),
+    "odd": phrase("Odd"),
+    "unreadable": phrase("Unreadable"),
+    "leak": phrase("Across the split"),
 }
-SPLIT_WORDS = {"train": "training", "valid": "validation", "test": "test (sealed)", "": "no split"}
+SPLIT_WORDS = {
+    "train": phrase("training"),
+    "valid": phrase("validation"),
+    "test": phrase("test (sealed)"),
+    "": phrase("no split"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,13 +55,24 @@ class Change:
 
 @dataclass(frozen=True)
 class Preview:
-    """What applying the pending choices will change."""
+    """What applying the pending choices will change.
+
+    Attributes
+    ----------
+    words
+        Counts, as a sentence.
+    changes
+        One for each photo and report.
+    added
+        How many new files there will be.
+    """
 
     words: str
     changes: tuple[Change, ...]
+    added: int = 0
 
 
-def count_photos(n: int) -> str:
+def count_photos(n: int) -> Phrase:
     """Return "1 photo" or "7 photos".
 
     Examples
@@ -60,67 +80,162 @@ def count_photos(n: int) -> str:
     >>> count_photos(1), count_photos(12000)
     ('1 photo', '12,000 photos')
     """
-    return f"{n:,} photo{'' if n == 1 else 's'}"
+    return phrase_count(n, "1 photo", "{n} photos")
 
 
-def say_fate(decision: Decision) -> str:
-    """Return what will become of a photo."""
-    if decision.action == "relabel":
-        return f"will become {decision.label}"
-    return "will be removed" if decision.action == "remove" else "will come back"
+def say_share(probability: float) -> Phrase:
+    """Return a probability as whole per cent; neither 0 nor 100 unless it is exactly that.
+
+    Examples
+    --------
+    >>> say_share(0.9996), say_share(0.61)
+    ('over 99 %', '61 %')
+    """
+    if 0.995 <= probability < 1:
+        return phrase("over 99 %")
+    if 0 < probability < 0.005:
+        return phrase("under 1 %")
+    return phrase("{share} %", share=f"{probability * 100:.0f}")
 
 
-def say_step(action: str, label: str | None, items: Sequence[ReviewItem]) -> str:
-    """Return a sentence about one action on one photo or on many."""
-    who = items[0].name if len(items) == 1 else count_photos(len(items))
-    if action in ("relabel", "remove", "restore"):
-        return f"{who} {say_fate(Decision(0, action, label))}."
-    if action == "skip":
-        return f"{who} {'stays' if len(items) == 1 else 'stay'} as before and {_leaves(items)} the list."
-    return f"{who} {'stays' if len(items) == 1 else 'stay'} as before."
-
-
-def say_kept(losers: int, groups: int, left: int) -> str:
-    """Return a sentence about groups of copies of which the best is kept."""
-    words = f"{count_photos(losers)} will be removed; the best of {_count_groups(groups)} is kept."
-    if left:
-        words += (
-            f" {_count_groups(left)} {'was' if left == 1 else 'were'} left alone: no copy to keep is named."
+def say_answer(item: ReviewItem) -> Phrase:
+    """Return what the model says of a photo; "" where nothing is known."""
+    if item.answer is None:
+        is_sealed = item.split == "test"
+        return (
+            phrase("The answer is kept secret until the test set is opened")
+            if is_sealed
+            else join_phrases([])
         )
-    return words if groups or left else "There are no groups of copies here."
+    answer = item.answer
+    if item.probability is not None:
+        answer = phrase("{label}, {share}", label=item.answer, share=say_share(item.probability))
+    if item.report:
+        return phrase("The model answered {answer}", answer=answer)
+    return phrase("Looks like {answer}", answer=answer)
+
+
+def say_fate(item: ReviewItem, decision: Decision) -> Phrase:
+    """Return what will become of a photo or a report."""
+    if decision.action == "relabel":
+        if item.report:
+            return phrase("will be added to {label}", label=decision.label)
+        return phrase("will become {label}", label=decision.label)
+    if item.report:
+        return phrase("will be dismissed")
+    return phrase("will be removed") if decision.action == "remove" else phrase("will come back")
+
+
+def say_step(action: str, label: str | None, items: Sequence[ReviewItem]) -> Phrase:
+    """Return a sentence about one action on one photo or on many."""
+    photos = [item for item in items if not item.report]
+    reports = [item for item in items if item.report]
+    return join_phrases([_say_part(action, label, part) for part in (photos, reports) if part])
+
+
+def _say_part(action: str, label: str | None, items: Sequence[ReviewItem]) -> Phrase:
+    n, [first, *_] = len(items), items
+    who: str = first.name
+    if n > 1:
+        who = count_reports(n) if first.report else count_photos(n)
+    if action in ("relabel", "remove", "restore"):
+        return phrase("{who} {fate}.", who=who, fate=say_fate(first, Decision(0, action, label)))
+    if action == "skip":
+        return phrase_count(
+            n,
+            "{who} stays as before and leaves the list.",
+            "{who} stay as before and leave the list.",
+            who=who,
+        )
+    return phrase_count(n, "{who} stays as before.", "{who} stay as before.", who=who)
+
+
+def count_reports(n: int) -> Phrase:
+    """Return "1 report" or "7 reports"."""
+    return phrase_count(n, "1 report", "{n} reports")
+
+
+def say_kept(losers: int, groups: int, left: int) -> Phrase:
+    """Return a sentence about groups of copies of which the best is kept."""
+    if not groups and not left:
+        return phrase("There are no groups of copies here.")
+    words = [
+        phrase(
+            "{photos} will be removed; the best of {groups} is kept.",
+            photos=count_photos(losers),
+            groups=count_groups(groups),
+        )
+    ]
+    if left:
+        words.append(
+            phrase_count(
+                left,
+                "{groups} was left alone: no copy to keep is named.",
+                "{groups} were left alone: no copy to keep is named.",
+                groups=count_groups(left),
+            )
+        )
+    return join_phrases(words)
+
+
+def count_groups(n: int) -> Phrase:
+    """Return "1 group" or "7 groups"."""
+    return phrase_count(n, "1 group", "{n} groups")
 
 
 def build_preview(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Preview:
     """Return counts in words and the list of what will change."""
     changes = tuple(
-        Change(item.key, item.name, "removed" if item.removed else item.label, _after(item, decision))
-        for item, decision in pairs
+        Change(item.key, item.name, _say_before(item), _say_after(item, decision)) for item, decision in pairs
     )
-    actions = Counter(decision.action for _, decision in pairs)
-    to = Counter(decision.label for _, decision in pairs if decision.action == "relabel")
+    taken = Counter(str(d.label) for item, d in pairs if item.report and d.action == "relabel")
+    parts = _count_changes([decision for item, decision in pairs if not item.report])
+    parts += [
+        phrase_count(
+            n, "1 photo will be added to {label}", "{n} photos will be added to {label}", label=label
+        )
+        for label, n in sorted(taken.items())
+    ]
+    dismissed = sum(item.report and decision.action == "remove" for item, decision in pairs)
+    if dismissed:
+        parts.append(phrase_count(dismissed, "1 report will be dismissed", "{n} reports will be dismissed"))
+    words = (
+        phrase("{changes}.", changes=join_phrases(parts, "; ")) if parts else phrase("Nothing will change.")
+    )
+    return Preview(words, changes, taken.total())
+
+
+def _count_changes(decisions: Sequence[Decision]) -> list[Phrase]:
+    """Return what becomes of photos of the set, counted."""
+    actions = Counter(decision.action for decision in decisions)
+    to = Counter(str(decision.label) for decision in decisions if decision.action == "relabel")
     parts = []
-    if actions["relabel"]:
-        named = ", ".join(f"{n} to {label}" for label, n in sorted(to.items(), key=lambda pair: str(pair[0])))
-        one = actions["relabel"] == 1
-        parts.append(f"{count_photos(actions['relabel'])} {'gets' if one else 'get'} another label ({named})")
-    if actions["remove"]:
-        one = actions["remove"] == 1
-        parts.append(f"{count_photos(actions['remove'])} {'is' if one else 'are'} removed")
-    if actions["restore"]:
-        one = actions["restore"] == 1
-        parts.append(f"{count_photos(actions['restore'])} {'comes' if one else 'come'} back")
-    return Preview("; ".join(parts) + "." if parts else "Nothing will change.", changes)
+    if n := actions["relabel"]:
+        named = [phrase("{n} to {label}", n=k, label=label) for label, k in sorted(to.items())]
+        parts.append(
+            phrase_count(
+                n,
+                "1 photo will get another label ({labels})",
+                "{n} photos will get another label ({labels})",
+                labels=join_phrases(named, ", "),
+            )
+        )
+    if n := actions["remove"]:
+        parts.append(phrase_count(n, "1 photo will be removed", "{n} photos will be removed"))
+    if n := actions["restore"]:
+        parts.append(phrase_count(n, "1 photo will come back", "{n} photos will come back"))
+    return parts
 
 
-def _after(item: ReviewItem, decision: Decision) -> str:
+def _say_before(item: ReviewItem) -> str:
+    if item.report:
+        return phrase("reported by a visitor")
+    return phrase("removed") if item.removed else item.label
+
+
+def _say_after(item: ReviewItem, decision: Decision) -> str:
     if decision.action == "relabel":
-        return decision.label or ""
-    return "removed" if decision.action == "remove" else item.label
-
-
-def _count_groups(n: int) -> str:
-    return f"{n:,} group{'' if n == 1 else 's'}"
-
-
-def _leaves(items: Sequence[ReviewItem]) -> str:
-    return "leaves" if len(items) == 1 else "leave"
+        return str(decision.label)
+    if item.report:
+        return phrase("dismissed")
+    return phrase("removed") if decision.action == "remove" else item.label

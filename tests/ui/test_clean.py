@@ -17,6 +17,7 @@ from fastclf.ui import retrain_model
 from fastclf.ui.clean import CleanPanel
 from fastclf.ui.models import Status
 from fastclf.ui.review import Reason, RetrainResult
+from fastclf.ui.texts import language
 
 from .test_review import JPEG, VOCAB, MemoryStore, build_group, build_item
 
@@ -245,10 +246,10 @@ def test_apply_shows_first_what_will_change(panel: CleanPanel, store: MemoryStor
     panel.apply.click()
     assert panel.is_previewing
     assert not store.steps
-    assert "1 photo gets another label (1 to green); 1 photo is removed." in panel.preview.value
-    assert "<td>green/004.jpg</td><td>green</td><td>removed</td>" in panel.preview.value
+    assert "1 photo will get another label (1 to green); 1 photo will be removed." in panel.preview.value
+    assert ">green/004.jpg</td><td><bdi>green</bdi></td><td><bdi>removed</bdi></td>" in panel.preview.value
     act(panel, 7)
-    assert "2 photos are removed" in panel.preview.value
+    assert "2 photos will be removed" in panel.preview.value
     panel.cancel.click()
     assert not panel.is_previewing
     assert len(panel.model.pending) == 3
@@ -380,14 +381,19 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
     monkeypatch.setattr(retrain_model, "TICK", 0.01)
     said = []
     panel.retrain_model.observe(lambda change: said.append(change["new"]), "message")
+    seconds = []
+    panel.retrain_model.observe(lambda change: seconds.append(change["new"]), "seconds")
     retrain = panel.retrain
     retrain.button.click()
     assert retrain.button.disabled
     act(panel, 0)
     assert tile(panel, 0)["mark"] == "remove"
     panel.undo.click()
-    while len(said) < 2:
+    while not seconds:
         threading.Event().wait(0.01)
+    # what is said aloud does not change with every second
+    assert len(said) == 1
+    assert 'role="timer"' in retrain.clock.value
     finish(panel)
     assert said[0].startswith("Retraining on the labels of today")
     assert "85.0 %" in retrain.report.value
@@ -396,8 +402,8 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
     assert "37 of 40" in retrain.report.value
     right, wrong = retrain.report.value.split("Now wrong (1)")
     assert "Now right (1)" in right
-    assert "answer blue → red" in right
-    assert "answer red → blue" in wrong
+    assert "answered blue, now red" in right
+    assert "answered red, now blue" in wrong
     assert retrain.report.value.count("<img alt=") == 2
     assert retrain.button.disabled
     assert "Choose first" in retrain.reason.value
@@ -475,3 +481,38 @@ def test_a_reason_without_a_group_or_with_todays_label_offers_nothing(store: Mem
     store.base[0] = build_item(0, "red", reasons=reasons)
     shown = tile(CleanPanel(store), 0)["reasons"]
     assert [(r["suggested"], r["size"]) for r in shown] == [(None, 0), (None, 0)]
+
+
+def test_another_language_says_all_of_it_again(panel: CleanPanel, store: MemoryStore) -> None:
+    act(panel, 0, action="relabel", label="green")
+    act(panel, 4)
+    panel.apply.click()
+    panel.retrain_model.result = EVIL_RESULT
+    english = all_html(panel)
+    try:
+        for code, words in (
+            ("es", ("Deshacer", "Fotos dudosas", "1 foto cambiará de etiqueta", "Reentrenar", "se quitará")),
+            ("ar", ("تراجع", "صور مشكوك فيها", "ستتغير تسمية صورة واحدة", "إعادة التدريب", "ستُزال")),
+        ):
+            language.code = code
+            shown = all_html(panel) + str(panel.grid.tiles) + str(panel.grid.said) + str(panel.view.options)
+            shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
+            for word in words:
+                assert word in shown, word
+            for word in ("Undo", "will be", "Doubtful", "Right answers", "All doubts", "Looks like", "training"):
+                assert word not in shown, word
+            assert panel.grid.texts["Remove"] in ("Quitar", "إزالة")
+    finally:
+        language.code = "en"
+    assert all_html(panel) == english
+
+
+def test_a_closed_panel_no_longer_listens(store: MemoryStore) -> None:
+    panel = CleanPanel(store)
+    panel.close()
+    before = panel.undo.description
+    try:
+        language.code = "es"
+        assert panel.undo.description == before
+    finally:
+        language.code = "en"

@@ -29,6 +29,7 @@ class MemoryStore:
 
     def __init__(self, items: Sequence[ReviewItem], vocab: Sequence[str] = VOCAB) -> None:
         self.vocab = list(vocab)
+        self.has_inbox = False
         self.base = {item.key: item for item in items}
         self.steps: list[list[Decision]] = []
         self.undone: list[list[Decision]] = []
@@ -310,7 +311,9 @@ def test_the_preview_says_what_apply_will_do_and_apply_does_it_in_one_call() -> 
     model.choose([1], "remove")
     model.choose([2], "restore")
     preview = model.build_preview()
-    assert preview.words == "1 photo gets another label (1 to blue); 1 photo is removed; 1 photo comes back."
+    assert preview.words == (
+        "1 photo will get another label (1 to blue); 1 photo will be removed; 1 photo will come back."
+    )
     assert [(c.name, c.before, c.after) for c in preview.changes] == [
         ("blue/001.jpg", "blue", "removed"),
         ("green/002.jpg", "removed", "green"),

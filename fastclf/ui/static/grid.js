@@ -3,22 +3,6 @@
 const MOST_PICTURES = 1000;
 const LABEL_KEYS = "1234567890";
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function makeButton(className, text, onClick) {
-  const button = make("button", className, text);
-  button.type = "button";
-  button.addEventListener("click", onClick);
-  return button;
-}
-
-const count = (n) => `${n} photo${n === 1 ? "" : "s"}`;
-
 class Pictures {
   // A thumbnail comes once and is kept as an object URL; the oldest go first.
   constructor() {
@@ -50,8 +34,8 @@ class Tile {
     this.grid = grid;
     this.key = key;
     this.id = `${grid.id}-${key}`;
-    this.item = make("div", "fastclf-tile-item");
-    this.item.setAttribute("role", "listitem");
+    this.t = grid.t;
+    this.item = make("li", "fastclf-tile-item");
     this.box = make("div", "fastclf-tile");
     this.box.setAttribute("role", "group");
     this.box.dataset.key = key;
@@ -83,10 +67,14 @@ class Tile {
   buildText() {
     const text = make("div", "fastclf-tile-text");
     this.label = make("p", "fastclf-tile-label");
+    this.title = make("bdi");
     this.name = make("p", "fastclf-tile-name");
+    this.name.dir = "auto";
     this.name.id = `${this.id}-name`;
     this.answer = make("p", "fastclf-tile-answer");
     this.reasons = make("ul", "fastclf-tile-reasons");
+    // without a marker a list is none to some screen readers
+    this.reasons.setAttribute("role", "list");
     text.append(this.label, this.answer, this.reasons, this.name);
     this.box.append(text);
   }
@@ -95,8 +83,8 @@ class Tile {
     const row = make("div", "fastclf-tile-controls");
     this.select = make("select");
     this.select.addEventListener("change", () => this.onSelect());
-    this.remove = makeButton("", "Remove", () => this.onRemove());
-    this.skip = makeButton("", "Skip", () => this.grid.act([this.key], this.tile.mark === "skip" ? "keep" : "skip"));
+    this.remove = makeButton("", "", () => this.onRemove());
+    this.skip = makeButton("", "", () => this.grid.act([this.key], this.tile.mark === "skip" ? "keep" : "skip"));
     row.append(this.select, this.remove, this.skip);
     this.box.append(row);
   }
@@ -118,8 +106,10 @@ class Tile {
     const { name, label, words, removed, mark } = tile;
     this.box.classList.toggle("fastclf-is-removed", removed);
     this.box.dataset.mark = mark;
-    this.image.alt = `${label}: ${name}`;
-    this.label.textContent = removed ? `${label} (removed)` : label;
+    const title = this.nameLabel(tile);
+    this.image.alt = `${title}: ${name}`;
+    this.title.textContent = title;
+    this.label.replaceChildren(this.title);
     if (tile.split) this.label.append(" ", make("span", "fastclf-tile-split", tile.split));
     this.name.textContent = name;
     this.name.title = name;
@@ -132,6 +122,11 @@ class Tile {
     this.updateControls(tile);
     this.showPicture();
     this.describe(index, total);
+  }
+
+  nameLabel({ label, removed, report }) {
+    if (report) return this.t("Not in the set yet");
+    return removed ? this.t("{label} (removed)", { label }) : label;
   }
 
   updateReasons(tile) {
@@ -147,35 +142,53 @@ class Tile {
     const row = make("li", "fastclf-reason");
     row.dataset.kind = reason.kind;
     row.append(make("b", "", reason.title), " ", make("span", "", reason.text));
-    if (reason.best) row.append(" ", make("span", "fastclf-reason-best", "copy to keep"));
+    if (reason.best) row.append(" ", make("span", "fastclf-reason-best", this.t("copy to keep")));
     if (reason.suggested !== null) {
       const take = () => this.grid.act([this.key], "relabel", reason.suggested);
-      row.append(" ", makeButton("fastclf-reason-do", `Make it ${reason.suggested}`, take));
+      const label = reason.suggested;
+      const words = this.tile.report ? this.t("Add to {label}", { label }) : this.t("Make it {label}", { label });
+      row.append(" ", makeButton("fastclf-reason-do", words, take));
     }
     if (reason.size > 1) {
       const show = () => this.grid.send({ type: "group", kind: reason.kind, group: reason.group });
-      row.append(" ", makeButton("fastclf-reason-do", `Compare ${reason.size}`, show));
+      row.append(" ", makeButton("fastclf-reason-do", this.t("Compare {n}", { n: reason.size }), show));
     }
     return row;
   }
 
   updateControls(tile) {
     const { vocab } = this.grid;
-    const known = JSON.stringify(vocab);
-    if (this.labels !== known) {
-      this.labels = known;
-      const names = [["keep", "<Keep>"], ...vocab.map((label, i) => [String(i), label]), ["remove", "<Delete>"]];
-      this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
-    }
+    const { name, mark, removed, report } = tile;
+    this.fillSelect(vocab, report);
     const chosen = vocab.indexOf(tile.choice);
-    this.select.value = tile.mark === "remove" ? "remove" : tile.mark === "relabel" ? String(chosen) : "keep";
-    this.select.disabled = tile.removed;
-    this.select.setAttribute("aria-label", `Label of ${tile.name}`);
-    this.remove.textContent = tile.mark === "remove" || tile.mark === "restore" ? "Keep" : tile.removed ? "Restore" : "Remove";
-    this.remove.setAttribute("aria-label", `${this.remove.textContent} ${tile.name}`);
-    this.skip.textContent = tile.mark === "skip" ? "Unskip" : "Skip";
-    this.skip.setAttribute("aria-label", `${this.skip.textContent} ${tile.name}`);
-    this.check.setAttribute("aria-label", `Select ${tile.name}`);
+    this.select.value = mark === "remove" ? "remove" : mark === "relabel" ? String(chosen) : "keep";
+    this.select.disabled = removed;
+    this.select.setAttribute("aria-label", report ? this.t("Class for {name}", { name }) : this.t("Label of {name}", { name }));
+    this.nameButton(this.remove, this.nameRemoval(tile));
+    this.nameButton(this.skip, mark === "skip" ? this.t("Unskip") : this.t("Skip"));
+    this.check.setAttribute("aria-label", this.t("Select {name}", { name }));
+  }
+
+  fillSelect(vocab, report) {
+    const known = JSON.stringify([vocab, report]);
+    if (this.labels === known) return;
+    this.labels = known;
+    const keep = report ? this.t("<Undecided>") : this.t("<Keep>");
+    const remove = report ? this.t("<Dismiss>") : this.t("<Delete>");
+    const names = [["keep", keep], ...vocab.map((label, i) => [String(i), label]), ["remove", remove]];
+    this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
+  }
+
+  nameRemoval({ mark, removed, report }) {
+    if (mark === "remove" || mark === "restore") return this.t("Keep");
+    if (report) return this.t("Dismiss");
+    return removed ? this.t("Restore") : this.t("Remove");
+  }
+
+  // what is seen stands in front of what is only heard
+  nameButton(button, words) {
+    button.textContent = words;
+    button.setAttribute("aria-label", `${words} ${this.tile.name}`);
   }
 
   showPicture() {
@@ -187,12 +200,12 @@ class Tile {
   }
 
   describe(index, total) {
-    const { name, label, split, answer, reasons, words, removed } = this.tile;
-    const parts = [`Photo ${index} of ${total}`, name, removed ? `${label}, removed` : label];
+    const { name, split, answer, reasons, words } = this.tile;
+    const parts = [this.t("Photo {i} of {n}", { i: index, n: total }), name, this.nameLabel(this.tile)];
     if (split) parts.push(split);
     if (words) parts.push(words);
-    if (this.grid.selected.has(this.key)) parts.push("selected");
-    if (answer) parts.push(`model: ${answer}`);
+    if (this.grid.selected.has(this.key)) parts.push(this.t("selected"));
+    if (answer) parts.push(answer);
     parts.push(...reasons.map((reason) => `${reason.title} ${reason.text}`));
     this.box.setAttribute("aria-label", parts.join("; "));
     this.place = [index, total];
@@ -216,6 +229,7 @@ class Tile {
 class Grid {
   constructor(model, el) {
     this.model = model;
+    Object.assign(this, makeTranslator(model));
     this.id = `fastclf-grid-${Math.random().toString(36).slice(2)}`;
     this.pictures = new Pictures();
     this.tiles = new Map();
@@ -223,9 +237,23 @@ class Grid {
     this.current = null;
     this.anchor = null;
     this.keys = [];
-    this.build(el);
+    this.el = el;
+    this.build();
     this.listen();
     this.draw();
+  }
+
+  // in another language all of it is built anew; what is selected and in focus stays
+  rebuild() {
+    const inside = this.root.contains(document.activeElement);
+    const open = this.help.open;
+    this.root.remove();
+    this.tiles.clear();
+    this.knownBar = undefined;
+    this.build();
+    this.help.open = open;
+    this.draw();
+    if (inside && this.current !== null) this.focus(this.current);
   }
 
   // the key of each label: its place, or the label itself where all of them are digits
@@ -238,7 +266,8 @@ class Grid {
     return this.model.get("vocab");
   }
 
-  build(el) {
+  build() {
+    const { t } = this;
     this.root = make("div", "fastclf-grid");
     // JupyterLab's own single-key commands must not fire here
     this.root.dataset.lmSuppressShortcuts = "true";
@@ -247,50 +276,53 @@ class Grid {
     this.live.setAttribute("aria-live", "polite");
     this.bar = make("div", "fastclf-grid-bar");
     this.bar.setAttribute("role", "group");
-    this.bar.setAttribute("aria-label", "Label the selected photos");
-    this.list = make("div", "fastclf-grid-list");
+    this.bar.setAttribute("aria-label", t("Label the selected photos"));
+    this.list = make("ul", "fastclf-grid-list");
     this.list.setAttribute("role", "list");
-    this.list.setAttribute("aria-label", "Photos");
+    this.list.setAttribute("aria-label", t("Photos"));
     this.empty = make("p", "fastclf-grid-empty");
     this.empty.tabIndex = -1;
     const top = make("div", "fastclf-grid-top");
     top.append(this.bar, this.live);
     this.pager = this.makePager();
-    this.root.append(top, this.list, this.empty, this.pager, this.makeHelp());
-    el.append(this.root);
+    this.help = this.makeHelp();
+    this.root.append(top, this.list, this.empty, this.pager, this.help);
+    this.el.append(this.root);
   }
 
   makePager() {
     const nav = make("nav", "fastclf-grid-pager");
-    nav.setAttribute("aria-label", "Pages");
-    this.before = makeButton("", "‹ Previous page", () => this.turn(-1));
-    this.after = makeButton("", "Next page ›", () => this.turn(1));
+    nav.setAttribute("aria-label", this.t("Pages"));
+    this.before = makeButton("", this.t("‹ Previous page"), () => this.turn(-1));
+    this.after = makeButton("", this.t("Next page ›"), () => this.turn(1));
     this.where = make("span");
     nav.append(this.before, this.where, this.after);
     return nav;
   }
 
   makeHelp() {
+    const { t } = this;
     const help = make("details", "fastclf-grid-help");
     const rows = [
-      ["Arrow keys", "go from photo to photo; with Shift they select"],
-      ["1 to 9, 0", "give the photo in focus, or all selected, the label that the line above names for that key"],
-      ["a", "take the suggested label"],
-      ["Delete or x", "remove"],
-      ["s", "skip: it stays as it is and leaves the list"],
-      ["Space", "select; Ctrl+A selects the page, Escape nothing, Shift+click a range"],
-      ["Ctrl+Z, Ctrl+Y", "undo, do again"],
-      ["Page Up, Page Down", "turn the page"],
+      [t("Arrow keys"), t("go from photo to photo; with Shift they select")],
+      [t("1 to 9, 0"), t("give the photo in focus, or all selected, the label that the line above names for that key")],
+      ["A", t("take the suggested label")],
+      [t("Delete or X"), t("remove")],
+      ["S", t("skip: it stays as it is and leaves the list")],
+      [t("Space"), t("select; Ctrl+A selects the page, Escape nothing, Shift+click a range")],
+      ["Ctrl+Z, Ctrl+Y", t("undo, do again")],
+      [t("Page Up, Page Down"), t("turn the page")],
     ];
     const list = make("dl");
     rows.forEach(([key, does]) => list.append(make("dt", "", key), make("dd", "", does)));
-    help.append(make("summary", "", "Keys"), list);
+    help.append(make("summary", "", t("Keys")), list);
     return help;
   }
 
   listen() {
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.onDraw = () => this.schedule();
+    this.onTexts = () => this.rebuild();
     this.onSaid = () => this.showSaid();
     this.onPictures = () => this.takePictures();
     this.onCustom = (message, buffers) => {
@@ -301,6 +333,7 @@ class Grid {
     this.model.on("change:tiles", this.onDraw);
     this.model.on("change:place", this.onDraw);
     this.model.on("change:vocab", this.onDraw);
+    this.model.on("change:texts", this.onTexts);
     this.model.on("change:said", this.onSaid);
     this.model.on("change:pictures", this.onPictures);
     this.model.on("msg:custom", this.onCustom);
@@ -310,6 +343,7 @@ class Grid {
     this.model.off("change:tiles", this.onDraw);
     this.model.off("change:place", this.onDraw);
     this.model.off("change:vocab", this.onDraw);
+    this.model.off("change:texts", this.onTexts);
     this.model.off("change:said", this.onSaid);
     this.model.off("change:pictures", this.onPictures);
     this.model.off("msg:custom", this.onCustom);
@@ -396,13 +430,14 @@ class Grid {
     if (known === this.knownBar) return;
     this.knownBar = known;
     const focused = this.bar.contains(document.activeElement) ? document.activeElement.dataset.does : null;
-    const target = n ? `${count(n)} selected:` : "Photo in focus:";
+    const { t, tn } = this;
+    const target = n ? tn(n, "1 photo selected:", "{n} photos selected:") : t("Photo in focus:");
     const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(this.labelKeys[i], label, () => this.actOnTarget("relabel", label)));
     if (this.vocab.length > LABEL_KEYS.length) buttons.push(this.makeMore());
-    buttons.push(this.makeBarButton("x", "Remove", () => this.actOnTarget("remove")));
-    buttons.push(this.makeBarButton("s", "Skip", () => this.actOnTarget("skip")));
-    if (n) buttons.push(this.makeBarButton("Esc", "Select none", () => this.selectNone()));
-    else buttons.push(this.makeBarButton("Ctrl A", "Select the page", () => this.selectPage()));
+    buttons.push(this.makeBarButton("X", t("Remove"), () => this.actOnTarget("remove")));
+    buttons.push(this.makeBarButton("S", t("Skip"), () => this.actOnTarget("skip")));
+    if (n) buttons.push(this.makeBarButton("Esc", t("Select none"), () => this.selectNone()));
+    else buttons.push(this.makeBarButton("Ctrl A", t("Select the page"), () => this.selectPage()));
     this.bar.replaceChildren(make("span", "fastclf-grid-target", target), ...buttons);
     if (focused) [...this.bar.children].find((node) => node.dataset.does === focused)?.focus();
   }
@@ -419,8 +454,8 @@ class Grid {
 
   makeMore() {
     const select = make("select");
-    select.setAttribute("aria-label", "Other labels");
-    select.append(new Option("other label ...", ""), ...this.vocab.slice(LABEL_KEYS.length).map((label, i) => new Option(label, String(i + LABEL_KEYS.length))));
+    select.setAttribute("aria-label", this.t("Other labels"));
+    select.append(new Option(this.t("other label ..."), ""), ...this.vocab.slice(LABEL_KEYS.length).map((label, i) => new Option(label, String(i + LABEL_KEYS.length))));
     select.addEventListener("change", () => {
       if (select.value) this.actOnTarget("relabel", this.vocab[Number(select.value)]);
       select.value = "";
@@ -433,7 +468,9 @@ class Grid {
     this.after.disabled = place.page + 1 >= place.pages;
     this.pager.hidden = place.pages < 2;
     const last = place.first + this.keys.length - 1;
-    this.where.textContent = `Page ${place.page + 1} of ${place.pages}, photos ${place.first} to ${last} of ${place.total.toLocaleString("en")}`;
+    const [page, first] = [place.page + 1, place.first];
+    const total = place.total.toLocaleString("en-US");
+    this.where.textContent = this.t("Page {page} of {pages}, photos {first} to {last} of {total}", { page, pages: place.pages, first, last, total });
   }
 
   askForPictures(tiles) {
@@ -479,7 +516,7 @@ class Grid {
       if (suggested) this.act([key], "relabel", suggested);
       found ||= Boolean(suggested);
     }
-    if (!found) this.say("No label is suggested here.");
+    if (!found) this.say(this.t("No label is suggested here."));
   }
 
   turn(step) {
@@ -507,7 +544,8 @@ class Grid {
     if (keys.length === 1) this.anchor = keys[0];
     this.tiles.forEach((tile) => tile.showSelected());
     this.drawBar();
-    if (aloud) this.say(this.selected.size ? `${count(this.selected.size)} selected.` : "Nothing is selected.");
+    const n = this.selected.size;
+    if (aloud) this.say(n ? this.tn(n, "1 photo selected.", "{n} photos selected.") : this.t("Nothing is selected."));
   }
 
   selectTo(key) {
@@ -553,7 +591,8 @@ class Grid {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.altKey) return false;
     if (event.ctrlKey || event.metaKey) return this.obeyCommand(key, event.shiftKey);
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns(), ArrowDown: this.columns() }[key];
+    const ahead = getComputedStyle(this.root).direction === "rtl" ? -1 : 1;
+    const step = { ArrowLeft: -ahead, ArrowRight: ahead, ArrowUp: -this.columns(), ArrowDown: this.columns() }[key];
     if (step) return this.move(step, event.shiftKey);
     if (key === "PageUp" || key === "PageDown") return this.turn(key === "PageUp" ? -1 : 1), true;
     if (key === "Home" || key === "End") return this.focus(this.keys.at(key === "Home" ? 0 : -1)), true;

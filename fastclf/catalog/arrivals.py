@@ -1,0 +1,163 @@
+"""Photos from outside that may join a folder: their copies in it, and how a step lets them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..checks.duplicates import find_pixel_pairs
+from ..checks.hashes import N_HASHES, Fingerprint, describe_photo
+from ..files import hash_bytes
+from ..images import decode_photo, hash_pixels
+from .edits import REMOVE, Edit, write_step
+from .pairs import StoredSignatures
+from .store import Store
+
+# whoever decides nothing but only looks at the folder
+_SCAN = "scan"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What a photo that is not in the folder is known by.
+
+    Attributes
+    ----------
+    hashes
+        sha256 of the files that it is, or was before it was scaled down.
+    pixel_hash
+        Hash of the decoded pixels.
+    prints
+        What near copies are found by.
+    """
+
+    hashes: frozenset[str]
+    pixel_hash: str
+    prints: Fingerprint
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A photo of the set that an arrival is a copy of: its name, and its label of today."""
+
+    name: str
+    label: str
+
+
+class Arrivals:
+    """What joins a folder's photos.
+
+    Parameters
+    ----------
+    store
+        The catalog's database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find_copies(self, arrivals: Sequence[Arrival]) -> list[Copy | None]:
+        """Return for each arrival a photo of the set that shows the same picture, or None."""
+        rows = self._store.read(
+            "SELECT p.path, p.label, p.sha256, c.pixel_hash FROM photos p"
+            " JOIN contents c ON c.sha256 = p.sha256"
+            " WHERE p.present AND NOT p.removed AND c.reason IS NULL ORDER BY p.path DESC"
+        )
+        # of several the first by name
+        known = {key: Copy(r["path"], r["label"]) for r in rows for key in (r["pixel_hash"], r["sha256"])}
+        found = [
+            next((known[key] for key in (*sorted(a.hashes), a.pixel_hash) if key in known), None)
+            for a in arrivals
+        ]
+        open_ones = [i for i, copy in enumerate(found) if copy is None and arrivals[i].prints.comparable]
+        if open_ones and known:
+            for i, sha256 in self._find_near([arrivals[i] for i in open_ones], set(known)).items():
+                found[open_ones[i]] = known[sha256]
+        return found
+
+    def hold(self, names: Sequence[str], why: str = "") -> dict[str, int]:
+        """Take files that were just scanned out of the set, so that a step can let them in.
+
+        That is a row of the scan: undo passes over it, so undoing the step takes the photos out again.
+
+        Parameters
+        ----------
+        names
+            Paths relative to the folder, with ``/``.
+        why
+            For people.
+
+        Returns
+        -------
+        dict
+            {name: the catalog's number}; without those that are not there.
+        """
+        with self._store.transaction():
+            rows = self._store.read("SELECT id, path, removed FROM photos WHERE present")
+            wanted = set(names)
+            there = {row["path"]: row for row in rows if row["path"] in wanted}
+            edits = [Edit(row["id"], REMOVE, None, why) for row in there.values() if not row["removed"]]
+            if edits:
+                write_step(self._store, edits, _SCAN, _SCAN)
+        return {name: row["id"] for name, row in there.items()}
+
+    def _find_near(self, arrivals: Sequence[Arrival], wanted: set[str]) -> dict[int, str]:
+        """Return {position: sha256 of the nearest copy}."""
+        rows = self._store.read("SELECT sha256, hashes FROM contents WHERE comparable ORDER BY sha256")
+        rows = [row for row in rows if row["sha256"] in wanted]
+        names = [row["sha256"] for row in rows]
+        stored = np.frombuffer(b"".join(row["hashes"] for row in rows), "<u8").reshape(-1, N_HASHES)
+        own = np.stack([a.prints.hashes for a in arrivals]).astype(np.uint64)
+        is_new = np.arange(len(names) + len(own)) >= len(names)
+        found = find_pixel_pairs(
+            np.concatenate([stored.astype(np.uint64), own]),
+            _Signatures(StoredSignatures(self._store, names), len(names), arrivals),
+            np.ones(len(is_new), bool),
+            new=is_new,
+        )
+        best: dict[int, tuple[float, str]] = {}
+        for (a, b), score in zip(found.pairs, found.scores, strict=True):
+            if a < len(names) <= b:
+                place = int(b) - len(names)
+                best[place] = max(best.get(place, (0.0, "")), (float(score), names[a]))
+        return {place: sha256 for place, (_, sha256) in best.items()}
+
+
+class _Signatures:
+    """Signatures of the folder's contents, then those of the arrivals."""
+
+    def __init__(self, stored: StoredSignatures, n: int, arrivals: Sequence[Arrival]) -> None:
+        self._stored, self._n, self._arrivals = stored, n, arrivals
+
+    def __getitem__(self, photos: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
+        inside = np.flatnonzero(photos < self._n)
+        found = [self._arrivals[max(0, i - self._n)].prints.signature for i in photos]
+        if len(inside):
+            for place, signature in zip(inside, self._stored[photos[inside]], strict=True):
+                found[place] = signature
+        return np.stack(found)
+
+
+def describe_arrival(data: bytes, name: str, *hashes: str) -> Arrival:
+    """Return what a photo is known by.
+
+    Parameters
+    ----------
+    data
+        The file.
+    name
+        What to call it in an error.
+    hashes
+        sha256 of what it was made of.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it is none.
+    """
+    image = decode_photo(data, name).image
+    known = frozenset({hash_bytes(data), *hashes})
+    return Arrival(known, hash_pixels(image), describe_photo(image))
