@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from importlib import resources
 from typing import Any, ClassVar
@@ -45,8 +46,9 @@ class ScriptedWidget(anywidget.AnyWidget):
         language.observe(self._on_language_change, "code")
 
     def close(self) -> None:
-        """Close the widget and stop listening."""
-        language.unobserve(self._on_language_change, "code")
+        """Close the widget and stop listening; a second call does nothing more."""
+        with contextlib.suppress(ValueError):
+            language.unobserve(self._on_language_change, "code")
         super().close()
 
     @classmethod

@@ -133,7 +133,11 @@ def _load_patterns() -> list[tuple[re.Pattern[str], dict[str, str]]]:
     for text, texts in load_catalogue().items():
         if _FIELD.search(text):
             parts = _FIELD.split(text)
-            body = "".join(f"(?P<{p}>.+?)" if i % 2 else re.escape(p) for i, p in enumerate(parts))
+            # a field that comes again stands for the same words again
+            body = "".join(
+                re.escape(p) if i % 2 == 0 else f"(?P={p})" if p in parts[1:i:2] else f"(?P<{p}>.+?)"
+                for i, p in enumerate(parts)
+            )
             if len(_FIELD.sub("", text).split()) >= 2:  # "{a}, {b}" would match anything
                 found.append((len(_FIELD.sub("", text)), re.compile(body, re.DOTALL), texts))
     found.sort(key=lambda entry: -entry[0])
