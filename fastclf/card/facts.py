@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..charts import draw_lines
@@ -26,6 +27,26 @@ from .blocks import (
 _MOST_CLASSES = 100
 
 
+@dataclass(frozen=True)
+class Limit:
+    """Something that the model is not for, so that it can be said in other languages as well.
+
+    Attributes
+    ----------
+    text
+        English words with fields like ``{n}``.
+    values
+        What stands in the fields.
+    """
+
+    text: str
+    values: dict[str, Any]
+
+    def write(self) -> str:
+        """Return it in English."""
+        return self.text.format(**self.values)
+
+
 def describe_purpose(manifest: dict[str, Any]) -> Section:
     """Say what the model is good for, and for what not, by its classes and its measurements."""
     vocab = manifest["vocab"]
@@ -37,40 +58,47 @@ def describe_purpose(manifest: dict[str, Any]) -> Section:
             Text(f"It tells {count(len(vocab), 'class', 'classes')} apart: {name_list(vocab)}."),
             Text(f"Good for: telling these apart in photos {like}."),
             Text("Not for:"),
-            Items(list(_find_limits(manifest))),
+            Items([limit.write() for limit in find_limits(manifest)]),
         ],
     )
 
 
-def _find_limits(manifest: dict[str, Any]) -> Iterator[str]:
-    always = f"its answer is always one of the {len(manifest['vocab'])} classes"
-    yield f"photos of anything else: {always}{_describe_warning(manifest.get('ood'))}"
+def find_limits(manifest: dict[str, Any]) -> Iterator[Limit]:
+    """Yield what the model is not for, the widest limit first."""
+    yield _find_foreign_limit(manifest)
     parts = judged_parts(manifest)
     if not parts:
-        yield "anything that matters, before it has been judged: nothing is known of its errors"
+        yield Limit("anything that matters, before it has been judged: nothing is known of its errors", {})
         return
     words, m = parts[-1]
     high = error_interval(m)[1]
-    yield (
-        f"uses in which one wrong answer in {max(1, round(1 / high))} is too many: the error rate may be up "
-        f"to {percent(high)}, going by the {words}"
+    yield Limit(
+        "uses in which one wrong answer in {n} is too many: the error rate may be up to {share}, going by "
+        "the {part}",
+        {"n": max(1, round(1 / high)), "share": percent(high), "part": words},
     )
     often = [p for p in m.get("confused_pairs") or [] if p["n"] >= 2 and p["n"] / p["of"] >= 0.1]
     for p in often[:3]:
-        label, answer = clean(p["label"]), clean(p["answer"])
-        yield f"telling {label} from {answer}: {p['n']} of {p['of']} photos of {label} were called {answer}"
+        yield Limit(
+            "telling {label} from {answer}: {n} of {of} photos of {label} were called {answer}",
+            {"label": clean(p["label"]), "answer": clean(p["answer"]), "n": p["n"], "of": p["of"]},
+        )
 
 
-def _describe_warning(ood: dict[str, Any] | None) -> str:
+def _find_foreign_limit(manifest: dict[str, Any]) -> Limit:
     """Say what is known of its sense for unfamiliar photos."""
+    always = "photos of anything else: its answer is always one of the {n} classes"
+    classes, ood = {"n": len(manifest["vocab"])}, manifest.get("ood")
     if not ood:
-        return ", and nothing warns of such photos"
+        return Limit(f"{always}, and nothing warns of such photos", classes)
     against = ood.get("against") or []
     if not against:
-        return "; how many of them it calls unfamiliar was not measured"
+        return Limit(f"{always}; how many of them it calls unfamiliar was not measured", classes)
     worst = min(against, key=lambda entry: float(entry["flagged"]))
-    photos = f"{worst['n']} photos in {clean(worst['name'])}"
-    return f"; of {photos}, it called {percent(worst['flagged'])} unfamiliar"
+    values = {"photos": worst["n"], "name": clean(worst["name"]), "share": percent(worst["flagged"])}
+    return Limit(
+        f"{always}; of {{photos}} photos in {{name}}, it called {{share}} unfamiliar", classes | values
+    )
 
 
 def describe_data(manifest: dict[str, Any]) -> Section:

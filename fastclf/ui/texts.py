@@ -243,7 +243,12 @@ def _load_patterns(code: str) -> list[_Pattern]:
 
 
 def _build_pattern(text: str, said: str, clause: str, clause_said: str) -> tuple[int, _Pattern]:
-    body = "".join(_escape(part, i, clause) for i, part in enumerate(_FIELD.split(text)))
+    parts = _FIELD.split(text)
+    body = "".join(
+        # a field that comes again stands for the same words again
+        f"(?P={part})" if i % 2 and part in parts[1:i:2] else _escape(part, i, clause)
+        for i, part in enumerate(parts)
+    )
     words = _FIELD.sub(" ", text.replace("{clause}", clause)).split()
     return len(words), _Pattern(re.compile(body, re.DOTALL), said, clause_said)
 

@@ -1,0 +1,300 @@
+"""What the About tab knows and decides, without a widget: the figures to say, and the cell that is open."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import traitlets
+
+from ..bundle import ModelBundle
+from ..card.blocks import clean, error_interval, judged_parts
+from ..errors import FastclfError
+from ..splits import VALID
+from .models import Status
+
+_logger = logging.getLogger(__name__)
+
+# more classes than these make no table that anybody reads on a phone
+MOST_CLASSES = 30
+PAGE = 24
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """How often the model is right, in one sentence's numbers.
+
+    Attributes
+    ----------
+    right, of
+        "98 of 100"; the photos themselves where they are fewer than 100.
+    low, high
+        95 % interval of the share that is right.
+    n
+        Photos that it was judged on.
+    sealed
+        Whether these were the sealed test photos.
+    """
+
+    right: int
+    of: int
+    low: float
+    high: float
+    n: int
+    sealed: bool
+
+
+def find_headline(manifest: dict[str, Any]) -> Headline | None:
+    """Return how good the model is by its opened test set, else by validation; None if never judged."""
+    parts = judged_parts(manifest)
+    if not parts:
+        return None
+    m = parts[-1][1]
+    low, high = error_interval(m)
+    sealed = m is (manifest.get("metrics") or {}).get("test")
+    return Headline(*scale_share(m["accuracy"], m["n"]), 1 - high, 1 - low, m["n"], sealed)
+
+
+def scale_share(share: float, n: int) -> tuple[int, int]:
+    """Return a share as "98 of 100"; neither all nor none unless it is exactly that.
+
+    Examples
+    --------
+    >>> scale_share(0.976, 208), scale_share(0.9, 30), scale_share(0.9981, 5000)
+    ((98, 100), (27, 30), (998, 1000))
+    """
+    right = round(share * n)
+    if n < 100:
+        return right, n
+    for of in (100, 1000):
+        scaled = round(share * of)
+        if (scaled < of or right == n) and (scaled > 0 or right == 0):
+            return scaled, of
+    return right, n
+
+
+@dataclass(frozen=True)
+class ConfusionTable:
+    """Which class was called what.
+
+    Attributes
+    ----------
+    names
+        (K,) classes as they are shown.
+    counts
+        (K, K) photos: a row what they show, a column what the model said.
+    totals
+        (K,) all judged photos of each row, answers that are not shown included.
+    labels
+        (K,) classes as the model's files name them.
+    classes
+        How many classes the model has.
+    part
+        "valid" or "test": the photos that were judged.
+    n
+        How many these were.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    totals: tuple[int, ...]
+    labels: tuple[str, ...]
+    classes: int
+    part: str
+    n: int
+
+    def find_worst(self) -> tuple[int, int] | None:
+        """Return (row, column) of the most frequent mix-up; None where nothing was mixed up."""
+        k = range(len(self.names))
+        cells = [(row, column) for row in k for column in k if row != column]
+        worst = max(cells, key=lambda c: self.counts[c[0]][c[1]], default=None)
+        return worst if worst and self.counts[worst[0]][worst[1]] else None
+
+
+def find_confusion(manifest: dict[str, Any]) -> ConfusionTable | None:
+    """Return the table of the validation photos, else of the opened test photos, or None.
+
+    Of more than `MOST_CLASSES` classes those that are mixed up most are shown.
+    """
+    vocab, metrics = list(manifest["vocab"]), manifest.get("metrics") or {}
+    for part in (VALID, "test"):
+        m = metrics.get(part) or {}
+        matrix = m.get("confusion")
+        if matrix and len(matrix) == len(vocab) and all(len(row) == len(vocab) for row in matrix):
+            shown = _find_most_mixed(matrix)
+            return ConfusionTable(
+                tuple(clean(vocab[k]) for k in shown),
+                tuple(tuple(int(matrix[row][column]) for column in shown) for row in shown),
+                tuple(int(sum(matrix[k])) for k in shown),
+                tuple(vocab[k] for k in shown),
+                len(vocab),
+                part,
+                int(m["n"]),
+            )
+    return None
+
+
+def _find_most_mixed(matrix: Sequence[Sequence[int]]) -> list[int]:
+    k = range(len(matrix))
+    wrong = [sum(matrix[i]) + sum(row[i] for row in matrix) - 2 * matrix[i][i] for i in k]
+    return sorted(sorted(k, key=lambda i: (-wrong[i], i))[:MOST_CLASSES])
+
+
+@dataclass(frozen=True)
+class CellPhoto:
+    """A photo behind a cell.
+
+    Attributes
+    ----------
+    key
+        Names it for `AboutPhotos.read_thumbnail`.
+    name
+        Relative path; not escaped.
+    answer
+        What the model says of it.
+    probability
+        Of that answer.
+    today
+        Its label of today where an edit changed it, else "".
+    removed
+        Whether an edit took it out.
+    """
+
+    key: int
+    name: str
+    answer: str
+    probability: float
+    today: str = ""
+    removed: bool = False
+
+
+@dataclass(frozen=True)
+class FoundPhotos:
+    """The photos behind a cell, as far as they may be shown.
+
+    Attributes
+    ----------
+    photos
+        The surest answer first.
+    gone
+        Photos of the row's class that are no longer in the folder.
+    sealed
+        Photos of the row's class that belong to the sealed test set by now.
+    """
+
+    photos: tuple[CellPhoto, ...] = ()
+    gone: int = 0
+    sealed: int = 0
+
+
+class AboutPhotos(Protocol):
+    """Where an owner's page finds the photos behind a cell."""
+
+    def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
+        """Find out what the model answers on the photos that it was judged on; may take minutes.
+
+        `tell` hears a step ("scan", "ask") and how many of how many photos are done. Raises FastclfError.
+        """
+
+    def find(self, label: str, answer: str) -> FoundPhotos:
+        """Return the judged photos of a class that got an answer; `prepare` came before."""
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Return the JPEG of a photo that `find` returned, or None."""
+
+
+class CellModel(traitlets.HasTraits):
+    """The cell that an owner has opened, and the photos behind it.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    table
+        Its cells.
+    photos
+        Finds the photos; None for a visitor, who opens nothing.
+    """
+
+    status = traitlets.UseEnum(Status, Status.EMPTY)
+    revision = traitlets.Int(0)
+
+    def __init__(self, bundle: ModelBundle, table: ConfusionTable, photos: AboutPhotos | None) -> None:
+        super().__init__()
+        self.table, self.photos = table, photos
+        self.cell: tuple[int, int] | None = None
+        self.found = FoundPhotos()
+        self.progress: tuple[str, int, int] = ("scan", 0, 0)
+        self.fault = ""
+        self.limit = PAGE
+        self.done = threading.Event()
+        self._bundle = bundle
+        self._lock = threading.RLock()
+        self._number = 0
+
+    @property
+    def shown(self) -> tuple[CellPhoto, ...]:
+        """The photos that are shown by now."""
+        return self.found.photos[: self.limit]
+
+    def open(self, row: int, column: int) -> None:
+        """Look for the photos behind a cell, in the background; what was open before is closed."""
+        k = range(len(self.table.names))
+        if self.photos is None or self.table.part != VALID or row not in k or column not in k:
+            return
+        self.done.clear()
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self.cell, self.found, self.fault, self.limit = (row, column), FoundPhotos(), "", PAGE
+            self.progress = ("scan", 0, 0)
+            self._show(Status.BUSY)
+        threading.Thread(target=self._find, args=(number, row, column, self.photos), daemon=True).start()
+
+    def show_more(self) -> None:
+        """Show as many photos again."""
+        if self.limit < len(self.found.photos):
+            self.limit += PAGE
+            self._show(self.status)
+
+    def close(self) -> None:
+        """Close the cell; what is still looked for is not shown."""
+        with self._lock:
+            self._number += 1
+            self.cell, self.found = None, FoundPhotos()
+            self._show(Status.EMPTY)
+
+    def _find(self, number: int, row: int, column: int, photos: AboutPhotos) -> None:
+        try:
+            photos.prepare(self._bundle, self._tell)
+            found = photos.find(self.table.labels[row], self.table.labels[column])
+            self._finish(number, Status.DONE, found)
+        except FastclfError as e:
+            self._finish(number, Status.ERROR, fault=str(e))
+        except Exception:
+            _logger.exception("the photos behind a cell could not be found")
+            self._finish(number, Status.ERROR)
+
+    def _tell(self, step: str, done: int, n: int) -> None:
+        # the work may have begun for a cell that was closed meanwhile; the open one waits for it as well
+        with self._lock:
+            if self.status is Status.BUSY:
+                self.progress = (step, done, n)
+                self._show(Status.BUSY)
+
+    def _finish(
+        self, number: int, status: Status, found: FoundPhotos | None = None, *, fault: str = ""
+    ) -> None:
+        with self._lock:
+            if number == self._number:
+                self.found, self.fault = found or FoundPhotos(), fault
+                self._show(status)
+                self.done.set()
+
+    def _show(self, status: Status) -> None:
+        self.status = status
+        self.revision += 1

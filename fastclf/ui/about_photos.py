@@ -1,0 +1,157 @@
+"""The photos behind the confusion matrix: those that the model was judged on, with its answers."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..bundle import ModelBundle, PhotoRow
+from ..catalog import Catalog
+from ..examine import find_open_photos, find_sealed
+from ..extract import compute_logits, extract_features
+from ..features import FeatureCache
+from ..metrics import compute_softmax
+from ..photos import Photo
+from ..splits import VALID
+from .about_model import CellPhoto, FoundPhotos, Tell
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A validation photo of the bundle, and its file if that may be shown."""
+
+    row: PhotoRow
+    photo: Photo | None
+    answer: str
+    probability: float
+
+
+class ValidationPhotos:
+    """The photos that a model was judged on, as its `photos.csv` names them, found again in their folder.
+
+    A photo counts under the label that it was judged by, whatever an edit said since; what belongs to a
+    sealed test set is neither asked about nor shown.
+
+    Parameters
+    ----------
+    folder
+        The photos, one sub-folder a class.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._catalog: Catalog | None = None
+        self._lock = threading.Lock()
+        self._bundle: ModelBundle | None = None
+        self._judged: list[_Judged] = []
+        self._gone: Counter[str] = Counter()
+        self._sealed: Counter[str] = Counter()
+        self._hashes: dict[int, str] = {}
+
+    def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
+        """Scan the folder and ask the model about its validation photos, as far as no cache knows.
+
+        Parameters
+        ----------
+        bundle
+            The model.
+        tell
+            Called with "scan" or "ask", and how many of how many photos are done.
+
+        Raises
+        ------
+        FastclfError
+            If the folder, its catalog or the model cannot be used.
+        """
+        with self._lock:
+            if self._bundle is bundle:
+                return
+            if self._catalog is None:
+                self._catalog = Catalog(self.folder)
+            catalog = self._catalog
+            catalog.scan(lambda done, n: tell("scan", done, n) if done % 25 == 0 else None)
+            pairs = self._match(catalog, bundle)
+            cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+            photos = [photo for _, photo in pairs if photo is not None]
+            extract_features(cache, photos, bundle, progress=lambda done, n: tell("ask", done, n))
+            self._judged = _answer(bundle, cache, pairs)
+            self._hashes = {photo.id: photo.sha256 for photo in photos}
+            self._bundle = bundle
+
+    def find(self, label: str, answer: str) -> FoundPhotos:
+        """Return the validation photos of a class that the model calls by a name, the surest first.
+
+        Parameters
+        ----------
+        label, answer
+            What the photos show by `photos.csv`, and what the model says.
+        """
+        with self._lock:
+            inside = [j for j in self._judged if (j.row.label, j.answer) == (label, answer)]
+            photos = [_describe(j, j.photo) for j in inside if j.photo is not None]
+            photos.sort(key=lambda photo: (-photo.probability, photo.name))
+            # the cache may know the answer on a photo whose file is gone
+            gone = len(inside) - len(photos)
+            unknown = self._gone[label] - sum(j.photo is None and j.row.label == label for j in self._judged)
+            return FoundPhotos(tuple(photos), gone + unknown, self._sealed[label])
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Return the JPEG of a validation photo, or None; of no other photo."""
+        sha256 = self._hashes.get(key)
+        return self._catalog.thumbnail(sha256) if self._catalog is not None and sha256 else None
+
+    def _match(self, catalog: Catalog, bundle: ModelBundle) -> list[tuple[PhotoRow, Photo | None]]:
+        """Return each validation photo that may be asked about, with its file where there is one."""
+        photos = catalog.photos(removed=True).photos
+        opened = {p.id for p in find_open_photos(catalog, photos, find_sealed(bundle))}
+        files: dict[str, list[Photo]] = defaultdict(list)
+        for known in photos:
+            files[known.sha256].append(known)
+        self._gone, self._sealed = Counter(), Counter()
+        pairs: list[tuple[PhotoRow, Photo | None]] = []
+        for row in bundle.read_photos():
+            if row.split != VALID:
+                continue
+            photo = _take(files[row.sha256], row.label)
+            if photo is not None and photo.id not in opened:
+                self._sealed[row.label] += 1
+                continue
+            self._gone[row.label] += photo is None
+            pairs.append((row, photo))
+        return pairs
+
+
+def _take(files: list[Photo], label: str) -> Photo | None:
+    """Take a file with this content, one in the label's folder if there is one: copies count one by one."""
+    if not files:
+        return None
+    return files.pop(next((i for i, file in enumerate(files) if file.folder_label == label), 0))
+
+
+def _answer(
+    bundle: ModelBundle, cache: FeatureCache, pairs: Sequence[tuple[PhotoRow, Photo | None]]
+) -> list[_Judged]:
+    """Return the answers; photos without features, whose files could not be read, are left out."""
+    features, there = cache.stack([row.sha256 for row, _ in pairs])
+    if not features.size:
+        return []
+    known = [pair for pair, has in zip(pairs, there, strict=True) if has]
+    probs: Array = compute_softmax(compute_logits(features[there], bundle), bundle.temperature)
+    return [
+        _Judged(row, photo, bundle.vocab[int(p.argmax())], float(np.max(p)))
+        for (row, photo), p in zip(known, probs, strict=True)
+    ]
+
+
+def _describe(judged: _Judged, photo: Photo) -> CellPhoto:
+    today = photo.label if photo.label != judged.row.label else ""
+    return CellPhoto(photo.id, photo.name, judged.answer, judged.probability, today, photo.removed)

@@ -1,0 +1,156 @@
+"""The confusion matrix as a table of buttons, and the photos behind the cell that an owner opens."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import traitlets
+
+from ..card.blocks import clean
+from .about_model import CellModel, CellPhoto
+from .models import Status, format_share
+from .scripted import ScriptedWidget
+from .texts import say, translate
+
+_logger = logging.getLogger(__name__)
+
+
+class ConfusionMatrix(ScriptedWidget):
+    """Rows what the photos show, columns what the model said; a click says a cell in words.
+
+    For an owner it also opens the cell's photos; a thumbnail travels when the page asks for it.
+
+    Parameters
+    ----------
+    cells
+        The counts, and what is open.
+    """
+
+    script = "confusion.js"
+
+    table = traitlets.Dict().tag(sync=True)
+    opens = traitlets.Bool().tag(sync=True)
+    cell = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, cells: CellModel) -> None:
+        self.cells = cells
+        table = cells.table
+        super().__init__(
+            table={
+                "names": list(table.names),
+                "counts": [list(r) for r in table.counts],
+                "totals": list(table.totals),
+            },
+            opens=cells.photos is not None and table.part == "valid",
+        )
+        self.add_class("fastclf-confusion-host")
+        self.on_msg(self._on_message)
+        cells.observe(self._on_revision_change, "revision")
+
+    def _on_language_change(self, change: dict[str, Any]) -> None:
+        super()._on_language_change(change)
+        self._draw()
+
+    def _on_revision_change(self, _: Any) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        try:
+            self.cell = self._build_cell()
+        except Exception:
+            _logger.exception("the photos behind a cell could not be shown")
+
+    def _build_cell(self) -> dict[str, Any]:
+        cells = self.cells
+        if cells.cell is None:
+            return {}
+        row, column = cells.cell
+        return {
+            "row": row,
+            "column": column,
+            "busy": cells.status is Status.BUSY,
+            "bad": cells.status is Status.ERROR,
+            "note": _say_note(cells),
+            "photos": [_build_photo(photo) for photo in cells.shown],
+            "more": len(cells.found.photos) - len(cells.shown),
+        }
+
+    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+        try:
+            self._obey(content if isinstance(content, dict) else {})
+        except Exception:
+            _logger.exception("a message of the confusion matrix failed")
+
+    def _obey(self, content: dict[str, Any]) -> None:
+        if not self.opens:
+            return  # a visitor's page sends nothing
+        kind, row, column = content.get("type"), content.get("row"), content.get("column")
+        if kind == "open" and isinstance(row, int) and isinstance(column, int):
+            self.cells.open(row, column)
+        elif kind == "more":
+            self.cells.show_more()
+        elif kind == "close":
+            self.cells.close()
+        elif kind == "need":
+            self._send_pictures(content.get("keys"))
+        else:
+            _logger.warning("A message of the page was ignored: %.200r.", content)
+
+    def _send_pictures(self, keys: Any) -> None:
+        wanted = set(keys) if isinstance(keys, list) and all(type(k) is int for k in keys) else set()
+        shown = [photo.key for photo in self.cells.shown if photo.key in wanted]
+        pairs = [(key, self._read(key)) for key in shown]
+        found = [(key, picture) for key, picture in pairs if picture is not None]
+        self.send(
+            {"type": "pictures", "keys": [k for k, _ in found], "none": [k for k, p in pairs if p is None]},
+            buffers=[picture for _, picture in found],
+        )
+
+    def _read(self, key: int) -> bytes | None:
+        try:
+            return self.cells.photos.read_thumbnail(key) if self.cells.photos else None
+        except Exception:
+            _logger.exception("a thumbnail could not be read")
+            return None
+
+
+def _build_photo(photo: CellPhoto) -> dict[str, Any]:
+    today = say("labelled {label} today", label=clean(photo.today)) if photo.today else ""
+    # a number and its sign stay on one line
+    share = translate(format_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
+    return {
+        "key": photo.key,
+        "name": photo.name,
+        "said": f"{clean(photo.answer)}, {share}",
+        "today": say("removed since") if photo.removed else today,
+    }
+
+
+def _say_note(cells: CellModel) -> str:
+    """Say what goes on, or why there are not as many photos as the cell counts."""
+    if cells.status is Status.BUSY:
+        return _say_progress(*cells.progress)
+    if cells.status is Status.ERROR:
+        again = say("Something went wrong while looking for the photos. Close this and try again.")
+        return translate(cells.fault) if cells.fault else again
+    row, column = cells.cell or (0, 0)
+    counted, found = cells.table.counts[row][column], cells.found
+    if len(found.photos) == counted:
+        return ""
+    notes = [
+        say("Counted when the model was judged: {of}. Found today: {n}.", of=counted, n=len(found.photos))
+    ]
+    if found.gone and len(found.photos) < counted:
+        notes.append(say("Some of its validation photos are no longer in the folder."))
+    if found.sealed and len(found.photos) < counted:
+        notes.append(say("Photos that belong to the sealed test set by now are not shown."))
+    return " ".join(notes)
+
+
+def _say_progress(step: str, done: int, n: int) -> str:
+    if step == "ask":
+        return say("Asking the model about photo {done} of {n} ...", done=done, n=n)
+    if n:
+        return say("Reading photo {done} of {n} ...", done=done, n=n)
+    return say("Looking for the photos ...")

@@ -1,0 +1,320 @@
+// The confusion matrix. Names are only ever set as text.
+
+const FEW = 6;
+const SOME = 12;
+
+class Cell {
+  // The photos behind one cell, in a sheet over the page.
+  constructor(matrix) {
+    this.matrix = matrix;
+    this.urls = new Map();
+    this.lacking = new Set();
+    this.asked = new Set();
+    this.place = null;
+    const { t } = matrix;
+    this.sheet = make("dialog", "fastclf-cell");
+    // JupyterLab's own single-key commands must not fire here
+    this.sheet.dataset.lmSuppressShortcuts = "true";
+    this.title = make("h3", "fastclf-cell-title");
+    this.title.id = `${matrix.id}-title`;
+    this.title.tabIndex = -1;
+    this.sheet.setAttribute("aria-labelledby", this.title.id);
+    this.shut = makeButton("fastclf-cell-close", t("Close"), () => this.sheet.close());
+    const head = make("div", "fastclf-cell-head");
+    head.append(this.title, this.shut);
+    this.note = make("p", "fastclf-cell-note");
+    this.note.setAttribute("role", "status");
+    this.list = make("ul", "fastclf-cell-photos");
+    this.more = makeButton("fastclf-cell-more", "", () => this.showMore());
+    this.sheet.append(head, this.note, this.list, this.more);
+    this.sheet.addEventListener("close", () => this.onClose());
+    this.sheet.addEventListener("click", (event) => event.target === this.sheet && this.sheet.close());
+  }
+
+  open(row, column) {
+    this.place = [row, column];
+    this.fill({ note: this.matrix.t("Looking for the photos ..."), busy: true, photos: [], more: 0 });
+    this.sheet.showModal();
+    this.title.focus();
+    this.matrix.model.send({ type: "open", row, column });
+  }
+
+  onClose() {
+    if (!this.place) return;
+    const [row, column] = this.place;
+    this.place = null;
+    this.matrix.model.send({ type: "close" });
+    this.matrix.focus(row, column);
+  }
+
+  update(state) {
+    const [row, column] = this.place || [];
+    if (this.place && state.row === row && state.column === column) this.fill(state);
+  }
+
+  fill(state) {
+    const { t, tn } = this.matrix;
+    this.state = state;
+    this.shut.textContent = t("Close");
+    this.title.textContent = this.matrix.describe(...this.place);
+    this.note.textContent = state.note;
+    this.note.hidden = !state.note;
+    this.note.classList.toggle("fastclf-is-bad", Boolean(state.bad));
+    this.sheet.setAttribute("aria-busy", String(Boolean(state.busy)));
+    this.list.replaceChildren(...state.photos.map((photo) => this.makePhoto(photo)));
+    this.list.hidden = !state.photos.length;
+    this.more.textContent = tn(state.more, "Show 1 more photo", "Show {n} more photos");
+    this.more.hidden = !state.more;
+    this.ask();
+  }
+
+  showMore() {
+    // the button goes away with the last photos; the first new one takes the focus
+    this.from = this.state.photos.length;
+    this.matrix.model.send({ type: "more" });
+  }
+
+  makePhoto(photo) {
+    const { t } = this.matrix;
+    const item = make("li", "fastclf-cell-photo");
+    const frame = make("div", "fastclf-cell-frame");
+    const url = this.urls.get(photo.key);
+    if (url) {
+      const image = make("img");
+      image.src = url;
+      image.alt = t("Photo {name}", { name: photo.name });
+      frame.append(image);
+    } else if (this.lacking.has(photo.key)) {
+      frame.append(make("span", "fastclf-cell-none", t("No picture")));
+    }
+    const said = make("p", "fastclf-cell-said", t("Model: {answer}", { answer: this.matrix.isolate(photo.said) }));
+    const name = make("p", "fastclf-cell-name");
+    name.append(makeName(photo.name));
+    item.append(frame, said);
+    if (photo.today) item.append(make("p", "fastclf-cell-today", photo.today));
+    item.append(name);
+    return item;
+  }
+
+  ask() {
+    const keys = this.state.photos.map((photo) => photo.key).filter((key) => !this.urls.has(key) && !this.asked.has(key));
+    if (!keys.length) return this.land();
+    keys.forEach((key) => this.asked.add(key));
+    this.matrix.model.send({ type: "need", keys });
+  }
+
+  take(message, buffers) {
+    message.keys.forEach((key, i) => this.urls.set(key, URL.createObjectURL(new Blob([buffers[i]], { type: "image/jpeg" }))));
+    message.none.forEach((key) => this.lacking.add(key));
+    if (this.place) this.fill(this.state);
+  }
+
+  land() {
+    if (this.from === undefined || this.state.photos.length <= this.from) return;
+    const first = this.list.children[this.from];
+    this.from = undefined;
+    first.tabIndex = -1;
+    first.focus();
+  }
+
+  destroy() {
+    this.place = null;
+    if (this.sheet.open) this.sheet.close();
+    this.urls.forEach((url) => URL.revokeObjectURL(url));
+  }
+}
+
+class Matrix {
+  constructor(model, el) {
+    this.model = model;
+    this.id = `fastclf-matrix-${Math.random().toString(36).slice(2)}`;
+    this.current = null;
+    this.said = null;
+    this.root = make("div", "fastclf-matrix");
+    this.root.dataset.lmSuppressShortcuts = "true";
+    this.frame = make("div", "fastclf-matrix-frame");
+    this.frame.setAttribute("role", "region");
+    this.hint = make("p", "fastclf-matrix-hint");
+    this.hint.id = `${this.id}-hint`;
+    this.words = make("p", "fastclf-matrix-words");
+    this.words.setAttribute("role", "status");
+    this.root.append(this.frame, this.words, this.hint);
+    el.append(this.root);
+    this.translate();
+    this.sheet = new Cell(this);
+    this.root.append(this.sheet.sheet);
+    this.listen();
+    this.draw();
+  }
+
+  translate() {
+    Object.assign(this, makeTranslator(this.model));
+  }
+
+  listen() {
+    this.handlers = {
+      "change:table": () => this.draw(),
+      "change:texts": () => {
+        this.translate();
+        this.draw();
+      },
+      "change:cell": () => this.sheet.update(this.model.get("cell")),
+      "msg:custom": (message, buffers) => message.type === "pictures" && this.sheet.take(message, buffers),
+    };
+    for (const [name, handler] of Object.entries(this.handlers)) this.model.on(name, handler);
+  }
+
+  close() {
+    for (const [name, handler] of Object.entries(this.handlers)) this.model.off(name, handler);
+    this.sheet.destroy();
+  }
+
+  // keeps a name of another reading direction from turning the words around it
+  isolate(name) {
+    return getComputedStyle(this.root).direction === "rtl" ? `\u2068${name}\u2069` : name;
+  }
+
+  describe(row, column) {
+    const { t, tn } = this;
+    const { names, counts, totals } = this.model.get("table");
+    const n = counts[row][column];
+    const values = { label: this.isolate(names[row]), answer: this.isolate(names[column]), of: totals[row].toLocaleString("en-US") };
+    if (!totals[row]) return t("No photo of {label} was judged.", values);
+    if (row === column && n) return tn(n, "1 of {of} photos of {label} was recognised.", "{n} of {of} photos of {label} were recognised.", values);
+    if (row === column) return t("No photo of {label} was recognised.", values);
+    if (!n) return t("No photo of {label} was called {answer}.", values);
+    return tn(n, "1 of {of} photos of {label} was called {answer}.", "{n} of {of} photos of {label} were called {answer}.", values);
+  }
+
+  draw() {
+    const { t } = this;
+    const { names, counts, totals } = this.model.get("table");
+    const inside = this.frame.contains(document.activeElement);
+    this.frame.setAttribute("aria-label", t("What the photos show, and what the model said"));
+    this.hint.textContent = t("Arrow keys go from number to number.");
+    this.table = make("table", "fastclf-matrix-table");
+    this.table.setAttribute("role", "grid");
+    this.table.setAttribute("aria-label", t("What the photos show, and what the model said"));
+    this.table.setAttribute("aria-describedby", this.hint.id);
+    this.table.dataset.size = names.length <= FEW ? "few" : names.length <= SOME ? "some" : "many";
+    this.table.dataset.names = names.every((name) => name.length <= 3) ? "short" : "long";
+    this.cells = counts.map((row, i) => row.map((n, j) => this.makeCell(i, j, n, totals[i])));
+    const body = make("tbody");
+    names.forEach((name, i) => body.append(this.makeRow(name, this.cells[i])));
+    this.table.append(this.makeHead(names), body);
+    this.table.addEventListener("keydown", (event) => this.onKey(event));
+    this.frame.replaceChildren(this.table);
+    this.setCurrent(...(this.current ?? [0, 0]));
+    if (inside) this.focus(...this.current);
+    const invite = this.model.get("opens") ? t("Choose a number to see its photos.") : t("Choose a number to read what it means.");
+    if (this.said) this.say(...this.said);
+    else this.words.textContent = invite;
+    this.words.classList.toggle("fastclf-is-chosen", Boolean(this.said));
+    if (this.sheet.place) this.sheet.fill(this.sheet.state);
+  }
+
+  makeHead(names) {
+    const { t } = this;
+    const head = make("thead");
+    const upper = make("tr");
+    const corner = make("th", "fastclf-matrix-corner", t("Photo shows"));
+    corner.scope = "col";
+    corner.rowSpan = 2;
+    const over = make("th", "fastclf-matrix-over");
+    // stays in sight while the columns scroll
+    over.append(make("span", "", t("Model said")));
+    over.scope = "colgroup";
+    over.colSpan = names.length;
+    upper.append(corner, over);
+    const lower = make("tr");
+    names.forEach((name) => {
+      const cell = make("th", "fastclf-matrix-column");
+      cell.scope = "col";
+      cell.append(makeName(name));
+      lower.append(cell);
+    });
+    head.append(upper, lower);
+    return head;
+  }
+
+  makeRow(name, cells) {
+    const row = make("tr");
+    const head = make("th", "fastclf-matrix-row");
+    head.scope = "row";
+    head.append(makeName(name));
+    row.append(head, ...cells.map((button) => {
+      const cell = make("td");
+      cell.append(button);
+      return cell;
+    }));
+    return row;
+  }
+
+  makeCell(row, column, n, total) {
+    const button = makeButton("fastclf-matrix-cell", n ? n.toLocaleString("en-US") : "·", () => this.choose(row, column));
+    button.setAttribute("aria-label", this.describe(row, column));
+    button.dataset.kind = !n ? "none" : row === column ? "right" : "wrong";
+    button.style.setProperty("--share", `${total ? Math.round((100 * n) / total) : 0}%`);
+    button.tabIndex = -1;
+    button.addEventListener("focus", () => this.setCurrent(row, column));
+    return button;
+  }
+
+  choose(row, column) {
+    this.say(row, column);
+    const { counts } = this.model.get("table");
+    if (this.model.get("opens") && counts[row][column]) this.sheet.open(row, column);
+  }
+
+  say(row, column) {
+    this.said = [row, column];
+    this.words.classList.add("fastclf-is-chosen");
+    this.words.textContent = this.describe(row, column);
+    this.cells.flat().forEach((button) => button.classList.toggle("fastclf-is-chosen", button === this.cells[row][column]));
+  }
+
+  setCurrent(row, column) {
+    // one stop for the tab key in the whole table
+    const last = this.cells.length - 1;
+    const [i, j] = [Math.min(row, last), Math.min(column, last)];
+    this.cells.flat().forEach((button) => (button.tabIndex = -1));
+    this.current = [i, j];
+    this.cells[i][j].tabIndex = 0;
+  }
+
+  focus(row, column) {
+    this.cells[row]?.[column]?.focus();
+  }
+
+  onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const [row, column] = this.current;
+    const last = this.cells.length - 1;
+    const on = getComputedStyle(this.table).direction === "rtl" ? -1 : 1;
+    const to = {
+      ArrowUp: [row - 1, column],
+      ArrowDown: [row + 1, column],
+      ArrowLeft: [row, column - on],
+      ArrowRight: [row, column + on],
+      Home: [row, 0],
+      End: [row, last],
+    }[event.key];
+    if (!to) return;
+    event.preventDefault();
+    this.focus(...to.map((k) => Math.min(Math.max(k, 0), last)));
+  }
+}
+
+// A name keeps its own reading direction beside words of another.
+function makeName(name) {
+  const node = make("bdi", "", name);
+  node.dir = "auto";
+  return node;
+}
+
+export default {
+  render({ model, el }) {
+    const matrix = new Matrix(model, el);
+    return () => matrix.close();
+  },
+};
