@@ -28,7 +28,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
       away from a kernel while it waits. Afterwards its last activity may be long ago and no websocket
       connected yet, so the plain manager would end it under the visitor's eyes.
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
-    - The starting page is told the title.
+    - The starting page is told the title, and nothing is loaded first when the first visitor comes.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -52,7 +52,9 @@ class GraceKernelManager(AsyncMappingKernelManager):
         self.arriving = 0
         self.places = read_max_visitors()
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
-        IOLoop.current().add_callback(self._compress_answers)
+        loop = IOLoop.current()
+        loop.add_callback(self._compress_answers)
+        loop.add_callback(loop.run_in_executor, None, self._warm_up)
         self._tell_title()
 
     @property
@@ -82,6 +84,10 @@ class GraceKernelManager(AsyncMappingKernelManager):
         app = getattr(self.parent, "app", None)
         if app is not None and app.settings.get("compress_response"):
             app.transforms[:] = {*app.transforms, GZipContentEncoding}
+
+    def _warm_up(self) -> None:
+        """Load what starts the first kernel, or its visitor would wait half a second longer for the first words."""
+        self.kernel_spec_manager.get_all_specs()
 
     def _tell_title(self) -> None:
         if self.parent is not None:

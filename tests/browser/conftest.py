@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -13,7 +14,9 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -80,6 +83,21 @@ def build_checkout(folder: Path, model: Path | None, photos: Path | None) -> Pat
         shutil.copytree(model, folder / "model")
     if photos:
         shutil.copytree(photos, folder / "photos" / "digits")
+    return folder
+
+
+def build_small_checkout(folder: Path, code: str, settings: dict[str, Any] | None = None) -> Path:
+    """Lay out a folder whose dashboard.ipynb runs code of the test; `settings` change Voila's."""
+    build_checkout(folder, None, None)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": kernel, "title": "A small page"}, cells=[nbformat.v4.new_code_cell(code)]
+    )
+    nbformat.write(notebook, folder / "dashboard.ipynb")
+    if settings:
+        whole = json.loads((folder / "voila.json").read_text())
+        whole["VoilaConfiguration"].update(settings)
+        (folder / "voila.json").write_text(json.dumps(whole))
     return folder
 
 
