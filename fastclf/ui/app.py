@@ -18,7 +18,7 @@ from .classify_model import ClassifyModel
 from .colour import find_accents
 from .model_source import ModelSource
 from .scripted import PageFrame
-from .tabs import CleanTab, TabStrip
+from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import language, say, translate
 
 _MOST_NAMED = 12
@@ -74,6 +74,9 @@ class DashboardPage(widgets.VBox):
             # only here does anything come to be that can change something
             panels["clean"] = self.clean = self._build_clean()
             starts["clean"] = self.clean.start
+        if bundle is not None:
+            panels["about"] = self.about = AboutTab(bundle, _find_photos(bundle) if is_owner() else None)
+            starts["about"] = self.about.start
         self.strip = TabStrip(panels, starts)
         self.strip.layout.display = "none" if len(panels) == 1 else ""
         self.frame = PageFrame(foot=True, accents=find_accents(_find_text(bundle, "colour")))

@@ -14,6 +14,7 @@ from .texts import LANGUAGES, language, select_texts
 
 _logger = logging.getLogger(__name__)
 _STATIC = resources.files("fastclf.ui") / "static"
+_STYLES = ("style.css", "grid.css", "about.css")
 
 
 def read_script(name: str) -> str:
@@ -22,8 +23,8 @@ def read_script(name: str) -> str:
 
 
 def read_style() -> str:
-    """Return the one style sheet."""
-    return "\n".join((_STATIC / file).read_text(encoding="utf-8") for file in ("style.css", "grid.css"))
+    """Return the one style sheet, whose parts are kept apart: the page, the grid of photos, the card."""
+    return "\n".join((_STATIC / file).read_text(encoding="utf-8") for file in _STYLES)
 
 
 class ScriptedWidget(anywidget.AnyWidget):

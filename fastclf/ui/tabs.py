@@ -6,14 +6,21 @@ import logging
 import threading
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import traitlets
 
+from ..bundle import ModelBundle
 from ..errors import FastclfError
 from .scripted import ScriptedWidget
-from .texts import say, translate
+from .texts import language, phrase, translate
+
+if TYPE_CHECKING:
+    from .about import AboutPanel
+    from .clean import CleanPanel
+    from .desk import CatalogDesk
 
 _logger = logging.getLogger(__name__)
 
@@ -61,14 +68,16 @@ class CleanTab(widgets.VBox):
         What the panel works on.
     """
 
-    def __init__(self, desk: Any) -> None:
+    def __init__(self, desk: CatalogDesk) -> None:
         self.desk = desk
         self.note = widgets.HTML()
         self.note.add_class("fastclf-note")
-        self.panel: Any = None
+        self.panel: CleanPanel | None = None
+        self._words: tuple[str, bool] = ("", False)
         self._started = threading.Event()
         self.done = threading.Event()
         super().__init__([self.note])
+        language.observe(self._on_language_change, "code")
 
     def start(self) -> None:
         """Scan and check in the background; a second call does nothing."""
@@ -77,35 +86,71 @@ class CleanTab(widgets.VBox):
             threading.Thread(target=self._prepare, daemon=True).start()
 
     def _prepare(self) -> None:
-        from .clean import CleanPanel
-
         try:
-            self.desk.open(self._say)
+            from .clean import CleanPanel
+            from .reports import build_store
+
+            self.desk.open(self._tell)
             obstacle = self.desk.find_obstacle()
-            self.panel = CleanPanel(self.desk, None if obstacle else self.desk, why_not=obstacle)
+            store = build_store(self.desk)
+            self.panel = CleanPanel(store, None if obstacle else self.desk, why_not=obstacle)
             self.children = [self.note, self.panel]
-            self.desk.prepare(self._say)
+            self.desk.prepare(self._tell)
             self.panel.refresh()
-            self._say(self.desk.note)
+            self._tell(self.desk.note)
         except FastclfError as e:
-            self._fail(translate(str(e)))
+            self._fail(str(e))
         except OSError as e:
             self._fail(
-                say(
+                phrase(
                     "The photos cannot be worked on ({reason}). Mend that and reload the page.",
                     reason=e.strerror or e,
                 )
             )
         except Exception:
             _logger.exception("preparing the Clean tab failed")
-            self._fail(say("Something went wrong while looking through the photos. Reload the page."))
+            self._fail(phrase("Something went wrong while looking through the photos. Reload the page."))
         finally:
             self.done.set()
 
-    def _say(self, words: str) -> None:
-        self.note.value = f'<p role="status">{escape(words)}</p>' if words else ""
+    def _tell(self, words: str, *, bad: bool = False) -> None:
+        self._words = (words, bad)
+        kind = 'role="alert" class="fastclf-error"' if bad else 'role="status"'
+        self.note.value = f"<p {kind}>{escape(translate(words))}</p>" if words else ""
 
     def _fail(self, words: str) -> None:
         # the next look at the tab tries again
         self._started.clear()
-        self.note.value = f'<p role="alert" class="fastclf-error">{escape(words)}</p>'
+        self._tell(words, bad=True)
+
+    def _on_language_change(self, _: Any) -> None:
+        words, bad = self._words
+        self._tell(words, bad=bad)
+
+
+class AboutTab(widgets.VBox):
+    """The About panel, which nothing is imported for before it is looked at.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    folder
+        The owner's photos; None for a visitor.
+    """
+
+    def __init__(self, bundle: ModelBundle, folder: Path | None = None) -> None:
+        self.bundle, self.folder = bundle, folder
+        self.panel: AboutPanel | None = None
+        super().__init__()
+
+    def start(self) -> None:
+        """Fill the tab, with the model as it is now."""
+        if self.panel is None:
+            from .about import AboutPanel
+            from .about_photos import ValidationPhotos
+
+            photos = None if self.folder is None else ValidationPhotos(self.folder)
+            self.panel = AboutPanel(self.bundle, photos)
+            self.children = [self.panel]
+        self.panel.start()
