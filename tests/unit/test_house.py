@@ -32,6 +32,9 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
         "fastclf",
         "fastclf.ui",
         "fastclf.predictor",
+        "fastclf.explain",
+        "fastclf.inbox",
+        "fastclf.collect.one",
         "fastclf.evaluation",
         "fastclf.serving",
         "fastclf.cli",
@@ -65,6 +68,7 @@ def test_building_the_dashboard_loads_nothing_heavy(toy_model: Path) -> None:
 def test_public_names_are_these() -> None:
     assert fastclf.__all__ == [
         "Catalog",
+        "Explanation",
         "FastclfError",
         "ModelBundle",
         "Prediction",
