@@ -53,9 +53,9 @@ class Explanation:
     method
         "class activation" or "occlusion".
     heat
-        (h, w) over the part of the photo that the network sees, in [-1, 1]: above 0 speaks for the label, below
-        0 against it, and the strongest place has the magnitude 1. It keeps its sign because a place that speaks
-        against a label is not the same as one that says nothing.
+        (h, w) over the part of the photo that the network sees, in [-1, 1]: above 0 speaks for the label,
+        below 0 against it, and the strongest place has the magnitude 1. It keeps its sign because a place
+        that speaks against a label is not the same as one that says nothing.
     box
         That part: left, top, right and bottom as shares of the photo's width and height. Below 0 or above 1
         where the network sees padding.
@@ -188,7 +188,7 @@ def _occlude(
 
 
 def _list_windows(height: int, width: int) -> tuple[list[tuple[slice, slice]], tuple[int, int]]:
-    """Return the rows and columns that each patch covers, and how many patches stand in a column and a row."""
+    """Return the rows and columns of each patch, and how many patches stand above and beside each other."""
     step = max(1.0, min(height, width) / _PLACES)
     rows, columns = (list(_list_spans(side, step)) for side in (height, width))
     return [(y, x) for y in rows for x in columns], (len(rows), len(columns))

@@ -1,4 +1,4 @@
-"""A heat map as a picture to lay over a photo: readable over light and dark, and without telling red from green."""
+"""A heat map as a picture to lay over a photo: readable on light and dark, and without seeing red."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _spread(heat: Array, box: tuple[float, float, float, float], size: tuple[int
     inner = np.asarray(smooth)[max(0, -top) : height - top, max(0, -left) : width - left]
     y, x = max(0, top), max(0, left)
     share[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
-    return np.clip(share / max(1e-6, float(share.max())), 0, 1)
+    return np.asarray(np.clip(share / max(1e-6, float(share.max())), 0, 1))
 
 
 def _colour(strength: Array) -> Array:
