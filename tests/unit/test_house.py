@@ -147,7 +147,9 @@ def test_a_notebook_is_thin_and_holds_no_outputs(name: str, most: int) -> None:
 
 
 def test_no_page_of_ours_names_a_foreign_host() -> None:
-    built = ROOT / "fastclf" / "voila" / "fastclf" / "static"  # libraries' words; a browser test counts the hosts
+    built = (
+        ROOT / "fastclf" / "voila" / "fastclf" / "static"
+    )  # libraries' words; a browser test counts the hosts
     folders = (ROOT / "fastclf" / "ui", ROOT / "fastclf" / "voila", ROOT / "page" / "src")
     served = [p for folder in folders for p in folder.rglob("*") if p.is_file() and built not in p.parents]
     kinds = (".py", ".css", ".js", ".j2", ".json", ".html")
