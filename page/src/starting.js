@@ -85,7 +85,10 @@ function draw() {
   const share = still ? 0 : 1 - Math.exp(-(now - stepBegan) / 1000 / STEPS[step].seconds);
   bar.value = Math.max(bar.value, from + (STEPS[step].end - from) * share);
   const late = now - began > 1000 * LATE_SECONDS;
-  if (late) offerReload();
+  if (late) {
+    offerReload();
+    document.querySelector("#fastclf-starting .fastclf-starting-soon").hidden = true;
+  }
   const words = late ? t("This takes longer than usual ...") : describe();
   const line = document.querySelector(".fastclf-starting-now");
   if (line.textContent !== words) line.textContent = words;
@@ -141,9 +144,15 @@ function fail() {
   if (!page.leaving) showFailed();
 }
 
+// As a server's extension the dashboard is one notebook among others.
+function findHome(home) {
+  const place = /^.*\/voila\/render\//.exec(location.pathname);
+  return place ? `${place[0]}dashboard.ipynb` : home;
+}
+
 function refuse(status, home) {
   if (status === 503) showFull();
-  else if (status === 404) showMissing(home);
+  else if (status === 404) showMissing(findHome(home));
   else showFailed();
 }
 

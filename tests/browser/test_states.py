@@ -305,6 +305,7 @@ def test_a_start_that_never_ends_offers_to_reload(serve: Serve, visit: Callable[
     page.clock.run_for(25_000)
     expect(page.get_by_role("status")).to_have_text("This takes longer than usual ...")
     expect(page.get_by_role("button", name="Reload")).to_be_visible()
+    expect(page.get_by_text("This takes a few seconds")).to_be_hidden()
     keep(page, "late")
 
 
@@ -319,6 +320,8 @@ def test_a_page_that_does_not_exist_looks_like_ours(
         assert answer.status == 404
         expect(page.get_by_role("alert")).to_contain_text("Esta página no existe")
         keep(page, "no-such-page")
+        page.get_by_role("button").click()
+        page.get_by_role("button", name="Press").wait_for()
     else:
         assert page.goto(f"{server.url}nothing").status in (403, 404)
         assert "Traceback" not in page.content()
