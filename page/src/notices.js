@@ -49,6 +49,12 @@ export function hideWaiting() {
   document.querySelector(".fastclf-notice-waiting")?.remove();
 }
 
+// Starting takes long, and may never end.
+export function offerReload() {
+  const place = document.getElementById("fastclf-starting");
+  if (!place.querySelector(".fastclf-notice-button")) place.append(makeButton(t("Reload"), reload));
+}
+
 export function sayBroken() {
   return t("This part of the page could not be drawn.");
 }

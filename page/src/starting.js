@@ -1,7 +1,7 @@
 // Stands inline in the page's first bytes: says what is happening, opens the line to the kernel, and ends
 // the kernel when the page is left. `client.js` takes over from here.
 
-import { hideWaiting, sayBroken, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
+import { hideWaiting, offerReload, sayBroken, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
 import { chooseLanguage, speak, t } from "./texts.js";
 import { makeId, makeMessage, pack, PROTOCOL } from "./wire.js";
 
@@ -35,7 +35,7 @@ const page = {
   refuse,
   sayBroken,
   begin,
-  reach,
+  meet,
   open,
   finish,
   openSocket,
@@ -46,6 +46,7 @@ page.opened = new Promise((resolve) => {
 window.fastclfPage = page;
 // Voila calls this while it waits
 window.voila_heartbeat = () => {};
+document.documentElement.classList.add("fastclf-js");
 speak(chooseLanguage());
 
 function describe() {
@@ -83,16 +84,25 @@ function draw() {
   const from = step ? STEPS[step - 1].end : 3;
   const share = still ? 0 : 1 - Math.exp(-(now - stepBegan) / 1000 / STEPS[step].seconds);
   bar.value = Math.max(bar.value, from + (STEPS[step].end - from) * share);
-  const words = now - began > 1000 * LATE_SECONDS ? t("This takes longer than usual ...") : describe();
+  const late = now - began > 1000 * LATE_SECONDS;
+  if (late) {
+    offerReload();
+    document.querySelector("#fastclf-starting .fastclf-starting-soon").hidden = true;
+  }
+  const words = late ? t("This takes longer than usual ...") : describe();
   const line = document.querySelector(".fastclf-starting-now");
   if (line.textContent !== words) line.textContent = words;
 }
 
-// The notebook has run: ask for all widgets at once, before the client has even arrived.
-function open() {
+function meet() {
   const config = JSON.parse(document.getElementById("jupyter-config-data").textContent);
   page.base = config.baseUrl;
   page.kernelId = config.kernelId;
+  reach(1);
+}
+
+// The notebook has run: ask for all widgets at once, before the client has even arrived.
+function open() {
   reach(2);
   page.socket = openSocket();
   page.socket.onopen = () => {
@@ -134,9 +144,15 @@ function fail() {
   if (!page.leaving) showFailed();
 }
 
+// As a server's extension the dashboard is one notebook among others.
+function findHome(home) {
+  const place = /^.*\/voila\/render\//.exec(location.pathname);
+  return place ? `${place[0]}dashboard.ipynb` : home;
+}
+
 function refuse(status, home) {
   if (status === 503) showFull();
-  else if (status === 404) showMissing(home);
+  else if (status === 404) showMissing(findHome(home));
   else showFailed();
 }
 
@@ -160,5 +176,5 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 document.addEventListener("DOMContentLoaded", () => {
-  if (!page.kernelId && !document.querySelector("[data-refused]")) fail();
+  if (!page.socket && !document.querySelector("[data-refused]")) fail();
 });
