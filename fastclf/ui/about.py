@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,7 +12,9 @@ from ..bundle import ModelBundle
 from ..errors import FastclfError
 from .about_model import AboutPhotos, CellModel, ConfusionTable, find_confusion
 from .about_words import (
+    attempt,
     render_confusion_intro,
+    render_fault,
     render_foot,
     render_purpose,
     render_quality,
@@ -21,7 +22,7 @@ from .about_words import (
     render_sureness,
 )
 from .confusion import ConfusionMatrix
-from .texts import language, say
+from .texts import language
 
 _logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class AboutPanel(widgets.VBox):
     def _build(self) -> None:
         self._clear()
         manifest = self.bundle.manifest
-        self._table = _try(lambda: find_confusion(manifest), None)
+        self._table = self._find_table()
         above = [
             lambda: render_purpose(manifest),
             lambda: render_quality(manifest),
@@ -93,10 +94,17 @@ class AboutPanel(widgets.VBox):
         self.children = children
         language.observe(self._speak, "code")
 
+    def _find_table(self) -> ConfusionTable | None:
+        try:
+            return find_confusion(self.bundle.manifest)
+        except Exception:
+            _logger.exception("the confusion matrix could not be read")
+            return None
+
     def _speak(self, _: Any) -> None:
         """Say every part in the page's language; one that cannot be said leaves the others alone."""
         for html, render in self._parts:
-            html.value = _try(render, _render_fault())
+            html.value = attempt(render)
 
     def _clear(self) -> None:
         if self._parts:
@@ -109,17 +117,4 @@ class AboutPanel(widgets.VBox):
 
     def _fail(self) -> None:
         self._clear()
-        self.children = [widgets.HTML(_render_fault())]
-
-
-def _try(make: Callable[[], Any], instead: Any) -> Any:
-    try:
-        return make()
-    except Exception:
-        _logger.exception("a part of the About tab could not be made")
-        return instead
-
-
-def _render_fault() -> str:
-    words = say("This part of the model card cannot be shown: its figures are not as expected.")
-    return f'<p class="fastclf-error">{escape(words)}</p>'
+        self.children = [widgets.HTML(render_fault())]

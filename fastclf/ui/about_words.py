@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -24,6 +26,23 @@ from ..manifest import IMPORTED
 from .about_html import CardHtml, isolate, write_text
 from .about_model import ConfusionTable, find_headline
 from .texts import fill, find_text, language, say, translate
+
+_logger = logging.getLogger(__name__)
+
+
+def attempt(make: Callable[[], str]) -> str:
+    """Return a part of the page, or a sentence where a manifest's figures are not as expected."""
+    try:
+        return make()
+    except Exception:
+        _logger.exception("a part of the About tab could not be made")
+        return render_fault()
+
+
+def render_fault() -> str:
+    """Return the sentence that stands in for a part."""
+    words = say("This part of the model card cannot be shown: its figures are not as expected.")
+    return f'<p class="fastclf-error">{escape(words)}</p>'
 
 
 def render_purpose(manifest: dict[str, Any]) -> str:
@@ -205,15 +224,26 @@ def _render_charts(manifest: dict[str, Any], m: dict[str, Any]) -> str:
 def render_rest(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
     """Return the rest of the card, each part behind its heading."""
     html = CardHtml(clean(name) for name in manifest["vocab"])
-    quality, failures = describe_quality(manifest), describe_failures(manifest)
-    figures = [b for b in describe_sureness(manifest).blocks if isinstance(b, Text)]
     parts = [
-        html.render_section(replace(quality, blocks=[*quality.blocks, *figures]), title=say("All figures")),
-        html.render_section(Section(failures.title, [b for b in failures.blocks if not _is_shown(b, table)])),
+        attempt(lambda: html.render_section(_collect_figures(manifest), title=say("All figures"))),
+        attempt(lambda: html.render_section(_collect_failures(manifest, table))),
+        attempt(lambda: html.render_section(describe_data(manifest))),
+        attempt(lambda: html.render_section(describe_training(manifest))),
+        attempt(lambda: "".join(map(html.render_section, describe_refits(manifest)))),
+        attempt(lambda: html.render_section(describe_licences(manifest))),
     ]
-    others = [describe_data(manifest), describe_training(manifest), *describe_refits(manifest)]
-    parts += [html.render_section(section) for section in [*others, describe_licences(manifest)]]
     return f'<div class="fastclf-about-rest">{"".join(parts)}</div>'
+
+
+def _collect_figures(manifest: dict[str, Any]) -> Section:
+    """Return the card's figures; its plots of sureness stand above already."""
+    quality, sureness = describe_quality(manifest), describe_sureness(manifest)
+    return replace(quality, blocks=[*quality.blocks, *(b for b in sureness.blocks if isinstance(b, Text))])
+
+
+def _collect_failures(manifest: dict[str, Any], table: ConfusionTable | None) -> Section:
+    failures = describe_failures(manifest)
+    return replace(failures, blocks=[b for b in failures.blocks if not _is_shown(b, table)])
 
 
 def _is_shown(block: object, table: ConfusionTable | None) -> bool:
@@ -238,13 +268,13 @@ def render_foot(manifest: dict[str, Any]) -> str:
     return (
         f'<section class="fastclf-about-part"><h2>{escape(say("Privacy"))}</h2><p>{write_text(privacy)}</p>'
         f'</section><section class="fastclf-about-part"><h2>{escape(say("Version"))}</h2>'
-        f"<p>{write_text(made)}</p><p>{_render_download(manifest)}</p></section>"
+        f"<p>{write_text(made)}</p>{attempt(lambda: _render_download(manifest))}</section>"
     )
 
 
 def _render_download(manifest: dict[str, Any]) -> str:
     data = base64.b64encode(build_card_html(manifest).encode()).decode("ascii")
     return (
-        '<a class="fastclf-link-button" download="card.html" '
-        f'href="data:text/html;charset=utf-8;base64,{data}">{escape(say("Download the model card"))}</a>'
+        '<p><a class="fastclf-link-button" download="card.html" '
+        f'href="data:text/html;charset=utf-8;base64,{data}">{escape(say("Download the model card"))}</a></p>'
     )

@@ -12,7 +12,7 @@ from fastclf import Catalog, ModelBundle
 from fastclf.assessment import Assessment
 from fastclf.bundle import PhotoRow
 from fastclf.card import save_manifest
-from fastclf.manifest import read_manifest
+from fastclf.manifest import hash_files, read_manifest
 from fastclf.metrics import compute_metrics, compute_softmax
 from fastclf.splits import VALID
 
@@ -60,5 +60,14 @@ def build_wide(folder: Path, model: Path, names: list[str], *, n: int = 900) -> 
     probs = compute_softmax(logits)
     manifest = read_manifest(folder)
     metrics = {"train": None, "valid": compute_metrics(probs, targets, names, probs), "test": None}
-    save_manifest(folder, {**manifest, "vocab": names, "title": "Many classes", "metrics": metrics})
+    save_manifest(
+        folder,
+        {
+            **manifest,
+            "vocab": names,
+            "title": "Many classes",
+            "metrics": metrics,
+            "files": hash_files(folder),
+        },
+    )
     return ModelBundle.load(folder, verify=False)

@@ -196,7 +196,9 @@ class Matrix {
     this.table.setAttribute("role", "grid");
     this.table.setAttribute("aria-label", t("What the photos show, and what the model said"));
     this.table.setAttribute("aria-describedby", this.hint.id);
-    this.table.dataset.size = names.length <= FEW ? "few" : names.length <= SOME ? "some" : "many";
+    const digits = String(Math.max(...counts.flat())).length;
+    this.table.dataset.size = names.length <= FEW ? "few" : names.length <= SOME && digits <= 3 ? "some" : "many";
+    this.table.dataset.digits = digits;
     this.table.dataset.names = names.every((name) => name.length <= 3) ? "short" : "long";
     this.cells = counts.map((row, i) => row.map((n, j) => this.makeCell(i, j, n, totals[i])));
     const body = make("tbody");
@@ -204,6 +206,11 @@ class Matrix {
     this.table.append(this.makeHead(names), body);
     this.table.addEventListener("keydown", (event) => this.onKey(event));
     this.frame.replaceChildren(this.table);
+    // how far the names of the rows reach; it is measured when the table is in the page
+    requestAnimationFrame(() => {
+      const { offsetWidth } = this.table.querySelector("th");
+      if (offsetWidth) this.table.style.setProperty("--corner", `${offsetWidth + 4}px`);
+    });
     this.setCurrent(...(this.current ?? [0, 0]));
     if (inside) this.focus(...this.current);
     const invite = this.model.get("opens") ? t("Choose a number to see its photos.") : t("Choose a number to read what it means.");
