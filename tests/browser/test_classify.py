@@ -294,6 +294,7 @@ def test_another_language_is_chosen_in_the_page_and_kept(visit: Callable[..., Pa
     page = visit()
     page.locator(".fastclf-example").nth(1).click()
     expect(cards(page)).to_have_count(1)
+    page.get_by_label("Language").focus()
     page.get_by_label("Language").select_option("es")
     expect(page.get_by_role("button", name="¿Por qué?")).to_be_visible()
     expect(page.get_by_label("Idioma")).to_be_focused()

@@ -32,10 +32,11 @@ class Card {
     this.item.dataset.level = card.level;
     this.item.setAttribute("aria-label", card.name);
     this.answer = make("div", "fastclf-answer");
-    this.words = make("h3", "", card.level === "failed" ? this.t("No answer") : card.words);
+    this.words = make("h3", "", this.findHeading());
     this.words.id = `fastclf-answer-${card.key}`;
     this.answer.append(this.words);
     if (card.level === "failed") this.answer.append(make("p", "", card.words));
+    else if (card.level === "unfamiliar") this.answer.append(make("p", "fastclf-file", this.t("If it had to choose all the same:")), this.drawBars());
     else this.answer.append(this.drawBars());
     this.answer.append(make("p", "fastclf-file", card.name));
     if (card.level !== "failed") this.answer.append(this.drawActions());
@@ -45,6 +46,11 @@ class Card {
     const remove = makeButton("fastclf-remove", "×", () => this.list.remove(this.key));
     remove.setAttribute("aria-label", this.t("Remove {name}", { name: card.name }));
     this.item.replaceChildren(this.drawPicture(), this.answer, remove);
+  }
+
+  findHeading() {
+    const headings = { failed: this.t("No answer"), unfamiliar: this.t("Unlike the photos this model learned from") };
+    return headings[this.card.level] || this.card.words;
   }
 
   drawPicture() {
