@@ -122,7 +122,7 @@ def measure_predict(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     import onnxruntime as ort
 
     from fastclf import Predictor
-    from fastclf.predictor import open_session
+    from fastclf.graphs import open_session
     from fastclf.training import train
 
     model = bench.scratch / "predicting"

@@ -3,6 +3,7 @@
 `Catalog`, `Predictor`, `Prediction` and `ModelBundle` are light; training lives in `fastclf.training`.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastclfError
@@ -10,14 +11,19 @@ from .errors import FastclfError
 if TYPE_CHECKING:
     from .bundle import ModelBundle
     from .catalog import Catalog
+    from .explain import Explanation
     from .predictor import Prediction, Predictor
 
-__all__ = ["Catalog", "FastclfError", "ModelBundle", "Prediction", "Predictor", "__version__"]
+__all__ = ["Catalog", "Explanation", "FastclfError", "ModelBundle", "Prediction", "Predictor", "__version__"]
 
 __version__ = "0.1.0"
 
+# ONNX Runtime reports its use to its maker unless it is told not to before it loads, wherever that is.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 _HOMES = {
     "Catalog": "catalog",
+    "Explanation": "explain",
     "ModelBundle": "bundle",
     "Prediction": "predictor",
     "Predictor": "predictor",

@@ -14,7 +14,10 @@ FastclfError
 ├── LearnerError (ValueError)            this exported Learner cannot become a model
 ├── WeightsError (RuntimeError)          pretrained weights are out of reach
 ├── MissingExtraError (ImportError)      an optional part is not installed
-└── ServingError (RuntimeError)          the dashboard cannot start
+├── ServingError (RuntimeError)          the dashboard cannot start
+├── InboxError (RuntimeError)            the inbox of reports cannot be opened, read or written, or is full
+├── AddressError (ValueError)            no photo can be had from this web address
+└── StoppedError (RuntimeError)          somebody ended what was under way
 """
 
 
@@ -89,3 +92,15 @@ class MissingExtraError(FastclfError, ImportError):
 
 class ServingError(FastclfError, RuntimeError):
     """The dashboard's server cannot start."""
+
+
+class InboxError(FastclfError, RuntimeError):
+    """The inbox of visitors' reports cannot be opened, read or written, or it is full."""
+
+
+class AddressError(FastclfError, ValueError):
+    """No photo can be had from a web address."""
+
+
+class StoppedError(FastclfError, RuntimeError):
+    """Somebody ended what was under way; nothing is wrong."""

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from .bundle import ModelBundle
 from .errors import UnreadablePhotoError
 from .features import FeatureCache
+from .graphs import count_cores
 from .images import MAX_FOLDER_BYTES, decode_photo
 from .photos import Photo, Progress
-from .predictor import Predictor, count_cores
+from .predictor import Predictor
 from .preprocess import Preprocess
 
 Array = npt.NDArray[Any]

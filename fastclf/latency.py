@@ -19,7 +19,7 @@ import platformdirs
 from .children import FAILED, run_child
 from .errors import ExportError
 from .files import utc_now, write_atomic
-from .predictor import build_session_options, count_cores, default_threads, trim_heap
+from .graphs import build_session_options, count_cores, default_threads, trim_heap
 
 # A time is the median of at least so many runs, over at least so many seconds.
 _RUNS, _SECONDS, _WARM_UP = 15, 1.0, 3

@@ -71,6 +71,11 @@ def find_private_place(folder: Path) -> PrivatePlace:
     return PrivatePlace(outside, False, note)
 
 
+def lies_on_network(path: Path) -> bool:
+    """Return whether a path lies on a network file system, where neither locks nor mapped files are safe."""
+    return find_filesystem(path) in _NETWORK
+
+
 def find_filesystem(path: Path, mounts: str | None = None) -> str:
     """Return the type of the file system that `path` lies on, or "" where the system does not say.
 
@@ -103,7 +108,7 @@ def find_filesystem(path: Path, mounts: str | None = None) -> str:
 
 def _find_obstacle(folder: Path, inside: Path) -> str:
     """Return why `inside` cannot hold the catalog, or ""."""
-    if find_filesystem(folder) in _NETWORK:
+    if lies_on_network(folder):
         return "lies on a network file system, where a database is not safe"
     try:
         inside.mkdir(exist_ok=True)

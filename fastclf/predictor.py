@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -14,16 +11,17 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-
-# ONNX Runtime reports its use to its maker unless it is told not to before it loads.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 from PIL import Image
 
 from .bundle import ModelBundle
 from .errors import BundleError, UnreadablePhotoError
+from .graphs import trim_heap
 from .images import Source, decode_photo
+from .mapped import open_mapped
 from .metrics import compute_softmax
+
+__all__ = ["Prediction", "Predictor", "trim_heap"]
 
 Array = npt.NDArray[Any]
 
@@ -140,16 +138,49 @@ class Predictor:
         logits, features
             (N, K) before temperature, and (N, D).
         """
+        logits, features = self._run(["logits", "features"], batch)
+        return logits, features
+
+    def run_maps(self, batch: Array) -> tuple[Array, Array]:
+        """Run the graph for its maps, which take memory and time that no answer needs.
+
+        Parameters
+        ----------
+        batch
+            As for `run`.
+
+        Returns
+        -------
+        logits, maps
+            (N, K) before temperature, and (N, D, h, w) whose mean over the places is the features.
+
+        Raises
+        ------
+        BundleError
+            If the graph has no maps (`map_size` is None then), or does not run.
+        """
+        logits, maps = self._run(["logits", "maps"], batch)
+        return logits, maps
+
+    @property
+    def map_size(self) -> tuple[int, int] | None:
+        """Height and width of the maps that the network pools, None where it pools none."""
+        shapes: list[list[Any]] = [o.shape for o in self.session.get_outputs() if o.name == "maps"]
+        shape = shapes[0] if shapes else []
+        sizes = [n for n in shape[2:] if isinstance(n, int) and n > 0]
+        return (sizes[0], sizes[1]) if len(shape) == 4 and len(sizes) == 2 else None
+
+    def _run(self, names: list[str], batch: Array) -> list[Array]:
         try:
-            logits, features = self.session.run(["logits", "features"], {"image": batch})
+            found: list[Array] = self.session.run(names, {"image": batch})
         except Exception as e:
             text = " ".join(str(e).split())[:200]
             raise BundleError(f"The model {self.bundle.path} cannot answer ({text}).") from e
-        if not np.isfinite(logits).all():
+        if not np.isfinite(found[0]).all():
             raise BundleError(
                 f"The model {self.bundle.path} answers with numbers that are none; do not use it."
             )
-        return logits, features
+        return found
 
     def _predict_chunk(self, sources: Sequence[Source]) -> list[Prediction]:
         answers: list[Prediction | None] = []
@@ -196,52 +227,13 @@ class Predictor:
         del self.session
 
 
-def trim_heap() -> None:
-    """Hand freed memory back to the system, where the C library is glibc; elsewhere do nothing.
-
-    Opening a graph leaves three copies of its weights freed but resident: 85 MB with resnet18.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def build_session_options(threads: int) -> ort.SessionOptions:
-    """Return the session options of every fastclf session: passive waits, no growing memory arena."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return options
-
-
-def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
-    """Open a graph as every fastclf session is opened; by default with a thread a core, four at most."""
-    options = build_session_options(threads or default_threads())
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
 def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSession:
     try:
-        return open_session(bundle.onnx_path, threads)
+        return open_mapped(bundle.onnx_path, threads)
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
         text = " ".join(str(e).split())[:200]
         raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from e
-
-
-def default_threads() -> int:
-    """Return how many threads a prediction may use where nobody says: one a core, four at most."""
-    return min(4, count_cores())
-
-
-def count_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _name_of(source: Source) -> str:

@@ -79,16 +79,52 @@ class Preprocess:
             return resized
         return resized.crop((left, top, left + inner_width, top + inner_height))
 
-    def _to_aspect(self, image: Image.Image, width: int, height: int) -> Image.Image:
-        """Crop or pad around the middle to the target's aspect; fastai's floors, in fastai's order."""
-        ratios = (image.width / width, image.height / height)
+    def find_seen(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Return which part of a photo the network sees.
+
+        Parameters
+        ----------
+        size
+            Width and height of the photo.
+
+        Returns
+        -------
+        left, top, right, bottom
+            Shares of the photo's width and height; below 0 and above 1 where "pad" adds something.
+
+        Examples
+        --------
+        >>> Preprocess((3, 64, 64), (64, 64), "crop").find_seen((200, 100))
+        (0.25, 0.0, 0.75, 1.0)
+        """
+        (height, width), (_, inner_height, inner_width) = self.resize_to, self.input_size
+        left, top, right, bottom = (0, 0, *size)
+        if self.method != "squish":
+            left, top, right, bottom = self._find_canvas(size, width, height)
+        x, y = (width - inner_width) // 2 / width, (height - inner_height) // 2 / height
+        wide, high = right - left, bottom - top
+        return (
+            (left + x * wide) / size[0],
+            (top + y * high) / size[1],
+            (left + (x + inner_width / width) * wide) / size[0],
+            (top + (y + inner_height / height) * high) / size[1],
+        )
+
+    def _find_canvas(self, size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom of what is resized; fastai's floors, in fastai's order."""
+        ratios = (size[0] / width, size[1] / height)
         scale = max(ratios) if self.method == "pad" else min(ratios)
         canvas = (int(scale * width), int(scale * height))
+        left, top = int(0.5 * (size[0] - canvas[0])), int(0.5 * (size[1] - canvas[1]))
+        return left, top, left + canvas[0], top + canvas[1]
+
+    def _to_aspect(self, image: Image.Image, width: int, height: int) -> Image.Image:
+        """Crop or pad around the middle to the target's aspect."""
+        left, top, right, bottom = self._find_canvas(image.size, width, height)
+        canvas = (right - left, bottom - top)
         if self.method == "pad" and canvas[0] * canvas[1] > _MAX_CANVAS:
             factor = int((canvas[0] * canvas[1] / _MAX_CANVAS) ** 0.5) + 1
             return self._to_aspect(image.reduce(factor), width, height)
-        left, top = int(0.5 * (image.width - canvas[0])), int(0.5 * (image.height - canvas[1]))
-        right, bottom = left + canvas[0], top + canvas[1]
         image = image.crop((max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)))
         missing_x, missing_y = canvas[0] - image.width, canvas[1] - image.height
         if missing_x <= 0 and missing_y <= 0:

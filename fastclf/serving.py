@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .errors import ServingError
+from .errors import CatalogError, ServingError
 from .images import MAX_BYTES
+from .places import find_private_place
 
 MAX_FILES = 20
 # All files of one upload travel in one message; a little more for its envelope.
@@ -102,6 +103,7 @@ def serve(
     *,
     photos: Path | None = None,
     owner: bool = False,
+    inbox: Path | None = None,
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     on_ready: Callable[[str], None] | None = None,
@@ -116,6 +118,8 @@ def serve(
         Folder of the photos, for the owner's cleaning.
     owner
         Whether whoever opens the page may change things.
+    inbox
+        File of the visitors' reports; by default what FASTCLF_INBOX names.
     host, port
         Where to listen.
     on_ready
@@ -137,7 +141,7 @@ def serve(
             f"--port={port}", f"--Voila.ip={host}", "--Voila.port_retries=0",
             "--Voila.log_level=ERROR",
         ]  # fmt: skip
-        child = subprocess.Popen(command, cwd=folder, env=_build_env(model, photos, owner))
+        child = subprocess.Popen(command, cwd=folder, env=_build_env(model, photos, owner, inbox))
         try:
             return _watch(child, host, port, on_ready)
         finally:
@@ -149,14 +153,35 @@ def _local_settings() -> dict[str, dict[str, Any]]:
     return {"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {}
 
 
-def _build_env(model: Path, photos: Path | None, owner: bool) -> dict[str, str]:
+def find_inbox_file(photos: Path | None) -> Path | None:
+    """Return where visitors' reports go where nobody names a file.
+
+    What FASTCLF_INBOX names; else a file among what fastclf notes about the folder of photos, which is
+    `photos`, what FASTCLF_PHOTOS names, or ``photos/``. None where the variable is empty, there is no such
+    folder, or no place can be written.
+    """
+    named = os.environ.get("FASTCLF_INBOX")
+    if named is not None:
+        return Path(named).expanduser() if named.strip() else None
+    folder = photos or Path(os.environ.get("FASTCLF_PHOTOS") or "photos").expanduser()
+    if not folder.is_dir():
+        return None
+    try:
+        return find_private_place(folder).path / "inbox.sqlite"
+    except CatalogError:
+        return None
+
+
+def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None = None) -> dict[str, str]:
     env = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "FASTCLF_MODEL": str(model.absolute())}
     if owner:
         env["FASTCLF_OWNER"] = "1"
     if photos is not None:
         env["FASTCLF_PHOTOS"] = str(photos)
+    if inbox is not None:
+        env["FASTCLF_INBOX"] = str(inbox)
     # the server runs in a folder of its own, so every path has to be a whole one
-    for name, default in (("FASTCLF_PHOTOS", "photos"), ("FASTCLF_CATALOG", None)):
+    for name, default in (("FASTCLF_PHOTOS", "photos"), ("FASTCLF_CATALOG", None), ("FASTCLF_INBOX", None)):
         value = env.get(name) or default
         if value:
             env[name] = str(Path(value).expanduser().absolute())

@@ -1,19 +1,13 @@
-"""The catalog's database: SQLite, opened so that two processes and a kill do no harm."""
+"""The catalog's database: what is in it, and how it came to be so."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
+from ..database import Database
 from ..errors import CatalogError
 
 SCHEMA = 2
-_BUSY_SECONDS = 30.0
 
 # contents: what is known of a file's bytes, however many files hold them.
 # photos:   a file in the folder; its number stays when it is renamed.
@@ -87,147 +81,13 @@ _DROP_UNUSED = "ALTER TABLE photos DROP COLUMN source_url; ALTER TABLE photos DR
 _UPGRADES = {0: _TABLES + _FETCHES, 1: _DROP_UNUSED + _FETCHES}
 
 
-class Store:
-    """One connection to a catalog's database; threads take turns on it.
+class Store(Database):
+    """One connection to a catalog; every fault is a `CatalogError`."""
 
-    Parameters
-    ----------
-    file
-        The database; made if it is not there.
-    wal
-        Whether it lies on a disk of this machine, where the write-ahead log is safe.
-    busy_seconds
-        How long to wait for another process that writes.
-
-    Raises
-    ------
-    CatalogError
-        If it cannot be opened, is damaged, or of a newer fastclf.
-    """
-
-    def __init__(self, file: Path, *, wal: bool = True, busy_seconds: float = _BUSY_SECONDS) -> None:
-        self.file = file
-        self._busy_seconds = busy_seconds
-        self._lock = threading.RLock()
-        self._open = False
-        with self._told():
-            self._connection = sqlite3.connect(
-                file, timeout=busy_seconds, isolation_level=None, check_same_thread=False
-            )
-            self._connection.row_factory = sqlite3.Row
-            try:
-                self._prepare(wal)
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._connection.close()
-
-    def read(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """Return all rows of a query."""
-        with self._lock, self._told():
-            return self._connection.execute(query, values).fetchall()
-
-    def write(self, query: str, values: Sequence[Any] = ()) -> int:
-        """Execute a statement inside `transaction` and return the number of the last inserted row."""
-        with self._told():
-            return self._connection.execute(query, values).lastrowid or 0
-
-    def write_many(self, query: str, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> None:
-        """Execute a statement for each row, inside `transaction`."""
-        with self._told():
-            self._connection.executemany(query, rows)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Write all of the block or nothing of it; other writers wait. Blocks do not nest."""
-        with self._lock:
-            with self._told():
-                self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                with self._told():
-                    self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def _prepare(self, wal: bool) -> None:
-        self._set_journal("WAL" if wal else "DELETE")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
-            raise CatalogError(
-                f"{self.file} was written by a newer fastclf (schema {version}; this one knows {SCHEMA}). "
-                "Update fastclf."
-            )
-        if version == SCHEMA:
-            return
-        self._connection.execute("BEGIN IMMEDIATE")
-        # another process may have been faster
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version < SCHEMA:
-            for statement in _split_statements(_UPGRADES[version]):
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        self._connection.execute("COMMIT")
-
-    def _set_journal(self, mode: str) -> None:
-        """Set the journal; changing it needs the database alone, and SQLite does not wait for that."""
-        deadline = time.monotonic() + self._busy_seconds
-        while True:
-            try:
-                found = self._connection.execute("PRAGMA journal_mode").fetchone()[0]
-                if found.upper() != mode:
-                    self._connection.execute(f"PRAGMA journal_mode = {mode}")
-                return
-            except sqlite3.OperationalError as e:
-                if "locked" not in str(e) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn SQLite's errors into sentences."""
-        try:
-            yield
-        except sqlite3.Error as e:
-            raise CatalogError(self._describe(e)) from e
-
-    def _describe(self, error: sqlite3.Error) -> str:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            return (
-                f"Another process has been writing to {self.file} for over {self._busy_seconds:.0f} s. "
-                "Wait for it or stop it, then try again; nothing was changed."
-            )
-        if "full" in text:
-            return f"The disk that holds {self.file} is full. Make room and try again; nothing was changed."
-        if "readonly" in text or "unable to open" in text:
-            return (
-                f"{self.file} cannot be opened for writing ({text}). Mend its permissions, or name another "
-                "place in FASTCLF_CATALOG."
-            )
-        if "malformed" in text or "not a database" in text:
-            return (
-                f"{self.file} is damaged ({text}). Put a copy of it back, or move it away: fastclf then "
-                "starts a new catalog, and `fastclf edits import` brings exported edits back."
-            )
-        if "disk I/O" in text:
-            return f"{self.file} cannot be read or written ({text}). Check the disk, then try again."
-        return f"{self.file} refused to work ({text})."
-
-
-def _split_statements(script: str) -> list[str]:
-    """Return the statements of a script; a trigger's body holds a semicolon of its own."""
-    statements, current = [], ""
-    for part in script.split(";"):
-        current += part + ";"
-        if sqlite3.complete_statement(current):
-            statements.append(current.strip())
-            current = ""
-    return [s for s in statements if s.strip("; \n")]
+    upgrades: ClassVar = _UPGRADES
+    version: ClassVar = SCHEMA
+    error: ClassVar = CatalogError
+    variable: ClassVar = "FASTCLF_CATALOG"
+    after_damage: ClassVar = (
+        "fastclf then starts a new catalog, and `fastclf edits import` brings exported edits back."
+    )

@@ -153,20 +153,27 @@ def serve(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")] = Path("model"),
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos.")] = None,
     owner: Annotated[bool, typer.Option("--owner", help="Whoever opens the page may change things.")] = False,
+    inbox: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where visitors' corrections go.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
     from ..bundle import ModelBundle
+    from ..serving import find_inbox_file
     from ..serving import serve as run_server
 
     ModelBundle.load(model)
     signal.signal(signal.SIGTERM, _raise_interrupt)
+    inbox = inbox or find_inbox_file(photos)
     say("Starting the dashboard ...")
+    say(_tell_inbox(inbox))
     status = run_server(
         model,
         photos=photos,
         owner=owner,
+        inbox=inbox,
         host=host,
         port=port,
         on_ready=lambda url: say(f"The dashboard is at {url} (Ctrl-C stops it)."),
@@ -215,6 +222,14 @@ def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
     )
     say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
     say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")
+
+
+def _tell_inbox(inbox: Path | None) -> str:
+    if inbox is None:
+        return (
+            "There is no inbox (--inbox FILE names one): visitors can download their corrections as a file."
+        )
+    return f"Visitors' corrections go to {inbox}."
 
 
 def _parse_lr(text: str) -> float | str:

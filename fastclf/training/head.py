@@ -17,9 +17,9 @@ from torch import nn
 from ..errors import PhotosError
 from ..extract import fill_cache
 from ..features import FeatureCache
+from ..graphs import open_session
 from ..linear_head import LinearHead, fit_head, fit_head_by_cross_validation
 from ..photos import Photo, Progress
-from ..predictor import open_session
 from ..preprocess import Preprocess
 from ..splits import TRAIN, VALID
 from .data import TrainingData

@@ -1,0 +1,223 @@
+"""The inbox: photos that visitors report as answered wrongly, waiting for the owner."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from PIL import Image
+
+from .database import Database
+from .errors import InboxError, UsageProblem
+from .places import lies_on_network
+from .reports import Report, build_report_zip, describe_report, encode_report_photo
+
+__all__ = ["Inbox", "Outcome", "Report", "build_report_zip", "find_inbox"]
+
+VARIABLE = "FASTCLF_INBOX"
+Outcome = Literal["taken", "dismissed"]
+
+_WAITING = "waiting"
+_OUTCOMES = ("taken", "dismissed")
+# Of how many settled reports the photos stay, for undoing, and how many are remembered at all.
+_UNDO, _REMEMBERED = 50, 10_000
+_FULL = "The owner's inbox is full. Nothing was sent; please try again another day."
+
+_TABLES = """
+CREATE TABLE reports (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, answer TEXT, probability REAL, label TEXT,
+  model TEXT NOT NULL, time TEXT NOT NULL, sha256 TEXT NOT NULL, jpeg BLOB, bytes INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'taken', 'dismissed')),
+  settled INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX reports_sha256 ON reports (sha256);
+CREATE INDEX reports_state ON reports (state, settled);
+"""
+_COLUMNS = "id, name, answer, probability, label, model, time, sha256"
+
+
+class _Store(Database):
+    upgrades: ClassVar = {0: _TABLES}
+    version: ClassVar = 1
+    error: ClassVar = InboxError
+    variable: ClassVar = VARIABLE
+    after_damage: ClassVar = "fastclf then starts a new inbox."
+
+
+class Inbox:
+    """Reports in one SQLite file, which every visitor's process may write to.
+
+    It is made, private to its user, when the first report comes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_reports, max_bytes
+        How many reports, and how many bytes of their photos, may wait.
+    """
+
+    def __init__(self, path: str | Path, *, max_reports: int = 1000, max_bytes: int = 500 * 2**20) -> None:
+        self.path = Path(path)
+        self._max_reports, self._max_bytes = max_reports, max_bytes
+
+    def add(
+        self,
+        image: Image.Image,
+        name: str,
+        *,
+        answer: str | None,
+        probability: float | None,
+        label: str | None,
+        model: str = "",
+    ) -> int:
+        """Keep a report; the same photo with the same claim is kept once.
+
+        Parameters
+        ----------
+        image
+            The decoded photo; it is stored anew, at most 1600 pixels long and without metadata.
+        name, answer, probability, label, model
+            As `Report` has them; names are cleaned here.
+
+        Returns
+        -------
+        int
+            The report's number, the earlier one's where there was one.
+
+        Raises
+        ------
+        InboxError
+            If the inbox is full or cannot be written.
+        """
+        jpeg = encode_report_photo(image)
+        report = describe_report(jpeg, name, answer, probability, label, model)
+        self._make_file()
+        with self._open() as store, store.transaction():
+            known = store.read(
+                "SELECT id FROM reports WHERE sha256 = ? AND label IS ?", (report.sha256, report.label)
+            )
+            if known:
+                return int(known[0]["id"])
+            [waiting] = store.read(
+                "SELECT COUNT(*) AS n, TOTAL(bytes) AS bytes FROM reports WHERE state = 'waiting'"
+            )
+            if waiting["n"] >= self._max_reports or waiting["bytes"] + len(jpeg) > self._max_bytes:
+                raise InboxError(_FULL)
+            values = [v for key, v in asdict(report).items() if key != "id"]
+            return store.write(
+                "INSERT INTO reports (name, answer, probability, label, model, time, sha256, jpeg, bytes)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, jpeg, len(jpeg)),
+            )
+
+    def reports(self) -> list[Report]:
+        """Return the reports that wait, the oldest first."""
+        if not self._is_there():
+            return []
+        with self._open() as store:
+            rows = store.read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
+        return [Report(**dict(row)) for row in rows]
+
+    def read_photo(self, id: int) -> bytes:
+        """Return a report's photo as JPEG.
+
+        Raises
+        ------
+        InboxError
+            If there is no such report, or it was settled long ago.
+        """
+        rows = []
+        if self._is_there():
+            with self._open() as store:
+                rows = store.read("SELECT jpeg FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,))
+        if not rows:
+            raise InboxError(f"The photo of report {id} is no longer in the inbox. Go on with the next one.")
+        return bytes(rows[0]["jpeg"])
+
+    def settle(self, ids: Iterable[int], outcome: Outcome) -> None:
+        """Take reports out of the queue; the photos of those settled long ago are freed.
+
+        Parameters
+        ----------
+        ids
+            Their numbers; those that do not wait are left as they are.
+        outcome
+            "taken" or "dismissed".
+
+        Raises
+        ------
+        UsageProblem
+            If `outcome` is another one.
+        InboxError
+            If the inbox cannot be written.
+        """
+        if outcome not in _OUTCOMES:
+            raise UsageProblem(f"A report is {' or '.join(_OUTCOMES)}, not {outcome!r}.")
+        if not self._is_there():
+            return
+        with self._open() as store, store.transaction():
+            [last] = store.read("SELECT IFNULL(MAX(settled), 0) AS n FROM reports")
+            store.write_many(
+                "UPDATE reports SET state = ?, settled = ? WHERE id = ? AND state = 'waiting'",
+                [(outcome, last["n"] + number, id) for number, id in enumerate(ids, 1)],
+            )
+            older = (
+                "state != 'waiting' AND settled < (SELECT MIN(settled) FROM (SELECT settled FROM reports"
+                " WHERE state != 'waiting' ORDER BY settled DESC LIMIT ?))"
+            )
+            store.write(f"UPDATE reports SET jpeg = NULL WHERE jpeg IS NOT NULL AND {older}", (_UNDO,))
+            store.write(f"DELETE FROM reports WHERE {older}", (_REMEMBERED,))
+
+    def reopen(self, ids: Iterable[int]) -> None:
+        """Put settled reports back into the queue.
+
+        Raises
+        ------
+        InboxError
+            If the photo of one of them is freed already; nothing is changed then.
+        """
+        if not self._is_there():
+            return
+        with self._open() as store, store.transaction():
+            for id in ids:
+                if not store.read("SELECT 1 FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,)):
+                    raise InboxError(
+                        f"Report {id} was settled too long ago to be brought back: the inbox keeps the "
+                        f"photos of the last {_UNDO} settled reports."
+                    )
+                store.write("UPDATE reports SET state = 'waiting', settled = 0 WHERE id = ?", (id,))
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[_Store]:
+        with contextlib.closing(_Store(self.path, wal=not lies_on_network(self.path.parent))) as store:
+            yield store
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+        except OSError as e:
+            raise InboxError(f"The inbox {self.path} cannot be read ({e.strerror}).") from None
+
+    def _make_file(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # SQLite gives its own files beside it the same permissions
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as e:
+            raise InboxError(
+                f"The inbox {self.path} cannot be written ({e.strerror}). Mend its permissions, or name "
+                f"another file in {VARIABLE}."
+            ) from None
+
+
+def find_inbox() -> Inbox | None:
+    """Return the inbox that FASTCLF_INBOX names, or None where it names none."""
+    value = os.environ.get(VARIABLE, "").strip()
+    return Inbox(Path(value).expanduser()) if value else None
