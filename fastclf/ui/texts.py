@@ -249,7 +249,8 @@ def _load_patterns(code: str) -> list[_Pattern]:
 def _build_pattern(text: str, said: str, clause: str, clause_said: str) -> tuple[int, _Pattern]:
     body = "".join(_escape(part, i, clause) for i, part in enumerate(_FIELD.split(text)))
     words = _FIELD.sub(" ", text.replace("{clause}", _FIELD.sub(" ", clause))).split()
-    return sum(any(map(str.isalpha, word)) for word in words), _Pattern(re.compile(body, re.DOTALL), said, clause_said)
+    fixed = sum(any(map(str.isalpha, word)) for word in words)
+    return fixed, _Pattern(re.compile(body, re.DOTALL), said, clause_said)
 
 
 def _escape(part: str, i: int, clause: str) -> str:
