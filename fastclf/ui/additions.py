@@ -14,7 +14,7 @@ from ..errors import FastclfError, PhotosError
 from ..files import hash_bytes, write_atomic
 from ..photos import find_class_folder
 
-_NAME = re.compile(r"(?:^|/)reported-(?P<report>[0-9A-Za-z_]+)-(?P<digest>[0-9a-f]{16})(?:-\d+)?\.jpg$")
+_NAME = re.compile(r"(?:^|/)reported-(?P<report>\d+)-(?P<digest>[0-9a-f]{16})(?:-\d+)?\.jpg$")
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class AddedFile:
 class Origin:
     """The report that a file was added for, and the beginning of the hash of its bytes."""
 
-    report: str
+    report: int
     digest: str
 
 
-def add_photos(folder: Path, photos: Sequence[tuple[object, bytes, str]]) -> list[AddedFile]:
+def add_photos(folder: Path, photos: Sequence[tuple[int, bytes, str]]) -> list[AddedFile]:
     """Write photos to their class folders; all of them or, on a fault, none. No file is replaced.
 
     Parameters
@@ -65,7 +65,7 @@ def add_photos(folder: Path, photos: Sequence[tuple[object, bytes, str]]) -> lis
     try:
         for report, data, label in photos:
             check_label(label)
-            added.append(_add(folder, find_class_folder(folder, label), str(report), data))
+            added.append(_add(folder, find_class_folder(folder, label), report, data))
     except BaseException:
         _remove_files(added)
         raise
@@ -75,7 +75,7 @@ def add_photos(folder: Path, photos: Sequence[tuple[object, bytes, str]]) -> lis
 def find_origin(row: EditRow) -> Origin | None:
     """Return the report that the photo of an edit was added for, or None."""
     match = _NAME.search(row.path)
-    return Origin(match["report"], match["digest"]) if match else None
+    return Origin(int(match["report"]), match["digest"]) if match else None
 
 
 def take_back_files(catalog: Catalog, added: Iterable[AddedFile]) -> None:
@@ -85,7 +85,7 @@ def take_back_files(catalog: Catalog, added: Iterable[AddedFile]) -> None:
         catalog.scan()
 
 
-def _add(folder: Path, place: Path, report: str, data: bytes) -> AddedFile:
+def _add(folder: Path, place: Path, report: int, data: bytes) -> AddedFile:
     digest = hash_bytes(data)[:16]
     try:
         place.mkdir(exist_ok=True)

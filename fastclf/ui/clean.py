@@ -59,7 +59,7 @@ class CleanPanel(SpokenBox):
         self.grid = PhotoGrid(self.model)
         self._build_footer()
         self.retrain = RetrainPanel(self.retrain_model, lambda: len(self.model.pending), store.read_thumbnail)
-        parts = [self.head, self.filters, self.summary, self.groups, self.grid, self.footer]
+        parts = [self.head, self.filters, self.summary, self.groups, self.grid, self.footer, self.download]
         work = widgets.VBox(parts)
         work.add_class("fastclf-clean-work")
         super().__init__([work, self.retrain])
@@ -109,7 +109,7 @@ class CleanPanel(SpokenBox):
         self.apply = widgets.Button(button_style="primary")
         self.reason = build_html("fastclf-clean-reason")
         self.download = build_html("fastclf-clean-download")
-        self.actions = build_row([self.undo, self.redo, self.apply, self.reason, self.download])
+        self.actions = build_row([self.undo, self.redo, self.apply, self.reason])
         self.footer = widgets.VBox([self.sheet, self.actions])
         self.footer.add_class("fastclf-clean-footer")
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..catalog import Arrival, Copy, Edit, EditRow, describe_arrival
-from ..errors import FastclfError, UnreadablePhotoError, UsageProblem
+from ..errors import FastclfError, UsageProblem
 from ..files import hash_bytes
 from ..images import decode_photo, encode_jpeg, make_thumbnail
-from ..inbox import Inbox, Report, find_inbox
+from ..inbox import Inbox, find_inbox
+from ..reports import Report
 from .additions import Origin, add_photos, find_origin, take_back_files
 from .desk import CatalogDesk
 from .review import Decision, Reason, ReviewItem, ReviewStore
@@ -23,7 +23,6 @@ _logger = logging.getLogger(__name__)
 
 # a person has said that the answer is wrong: above what any check says
 _DOUBT = 0.98
-TAKEN, DISMISSED = "taken", "dismissed"
 
 
 def build_store(desk: CatalogDesk) -> ReviewStore:
@@ -48,7 +47,7 @@ class _Step:
     """A step of this session: the photos that the catalog recorded, and the reports that were dismissed."""
 
     photos: frozenset[int]
-    dismissed: tuple[Any, ...] = ()
+    dismissed: tuple[int, ...] = ()
 
 
 class ReportStore:
@@ -69,9 +68,8 @@ class ReportStore:
         self.desk, self.inbox = desk, inbox
         self.vocab: list[str] = list(desk.vocab)
         self.has_inbox = True
-        self._numbers: dict[Any, int] = {}
         self._reports: dict[int, Report] = {}
-        self._arrivals: dict[Any, Arrival | None] = {}
+        self._arrivals: dict[int, Arrival | None] = {}
         self._past: list[_Step] = []
         self._future: list[_Step] = []
 
@@ -80,7 +78,7 @@ class ReportStore:
         items = self.desk.load_items()
         self.vocab = self.desk.vocab
         reports = self.inbox.reports()
-        self._reports = {self._number(report): report for report in reports}
+        self._reports = {-report.id: report for report in reports}
         copies = self._find_copies(reports)
         return [*items, *(self._build_item(k, r, copies.get(k)) for k, r in self._reports.items())]
 
@@ -114,16 +112,19 @@ class ReportStore:
         rows = None if step and not step.photos else self.desk.catalog.undo()
         if rows is None and (step is None or step.photos):
             return None
-        taken = self._find_settled(rows, "remove")
         step = self._move(self._past, self._future, rows)
+        origins = _find_origins(rows, "remove")
+        taken = [origin.report for origin in origins if self._keeps(origin.report, origin.digest)]
+        dismissed = [report for report in step.dismissed if self._keeps(report)]
+        lost = len(origins) + len(step.dismissed) - len(taken) - len(dismissed)
         try:
-            self.inbox.reopen([*taken, *step.dismissed])
+            self.inbox.reopen([*taken, *dismissed])
         except BaseException:
             self._move(self._future, self._past, rows)
             if rows is not None:
                 self.desk.catalog.redo()
             raise
-        return say_reopened(rows, len(taken), len(step.dismissed))
+        return say_reopened(rows, len(taken), len(dismissed), lost)
 
     def redo(self) -> str | None:
         """Take the last undone step again."""
@@ -133,8 +134,9 @@ class ReportStore:
         rows = None if step and not step.photos else self.desk.catalog.redo()
         if rows is None and (step is None or step.photos):
             return None
-        taken = self._find_settled(rows, "restore")
         step = self._move(self._future, self._past, rows)
+        origins = _find_origins(rows, "restore")
+        taken = [origin.report for origin in origins if self._keeps(origin.report, origin.digest)]
         try:
             self._settle(taken, step.dismissed)
         except BaseException:
@@ -149,7 +151,7 @@ class ReportStore:
         return self.desk.export_edits()
 
     def _record(
-        self, edits: Sequence[Edit], taken: Sequence[Decision], dismissed: Sequence[Any]
+        self, edits: Sequence[Edit], taken: Sequence[Decision], dismissed: Sequence[int]
     ) -> list[EditRow]:
         """Add files, record the step and settle the reports; on a fault nothing of that stays."""
         catalog = self.desk.catalog
@@ -183,10 +185,16 @@ class ReportStore:
             raise
         return rows
 
-    def _settle(self, taken: Iterable[Any], dismissed: Iterable[Any]) -> None:
-        for ids, how in ((list(taken), TAKEN), (list(dismissed), DISMISSED)):
-            if ids:
-                self.inbox.settle(ids, how)
+    def _settle(self, taken: Sequence[int], dismissed: Sequence[int]) -> None:
+        """Settle reports, all or none."""
+        if taken:
+            self.inbox.settle(taken, "taken")
+        try:
+            if dismissed:
+                self.inbox.settle(dismissed, "dismissed")
+        except BaseException:
+            self.inbox.reopen(taken)
+            raise
 
     def _move(self, source: list[_Step], target: list[_Step], rows: Sequence[EditRow] | None) -> _Step:
         """Move the step that the rows belong to; one that was not made here is new."""
@@ -196,39 +204,29 @@ class ReportStore:
         target.append(step)
         return step
 
-    def _find_settled(self, rows: Sequence[EditRow] | None, action: str) -> list[Any]:
-        """Return the reports whose photos the catalog took out, or let in, if the inbox has them still."""
-        origins = [origin for row in rows or () if row.action == action and (origin := find_origin(row))]
-        return [report for origin in origins if (report := self._find_report(origin)) is not None]
-
-    def _find_report(self, origin: Origin) -> Any:
-        """Return the id of the report that a file was added for; None if the inbox keeps another photo."""
-        number = int(origin.report) if origin.report.isdigit() else origin.report
+    def _keeps(self, report: int, digest: str = "") -> bool:
+        """Tell whether the inbox still has a report's photo; its file was maybe added from another inbox."""
         try:
-            data = self.inbox.read_photo(number)
+            return hash_bytes(self.inbox.read_photo(report)).startswith(digest)
         except FastclfError:
-            data = b""
-        return number if hash_bytes(data).startswith(origin.digest) else None
+            return False
 
     def _do_wait(self, decisions: Sequence[Decision]) -> bool:
         waiting = {report.id for report in self.inbox.reports()} if decisions else set()
         return all(self._reports[d.key].id in waiting for d in decisions)
 
-    def _number(self, report: Report) -> int:
-        return self._numbers.setdefault(report.id, -1 - len(self._numbers))
-
     def _find_copies(self, reports: Sequence[Report]) -> dict[int, Copy]:
         for report in reports:
             if report.id not in self._arrivals:
                 self._arrivals[report.id] = self._describe(report)
-        known = [(self._number(r), a) for r in reports if (a := self._arrivals[r.id]) is not None]
+        known = [(-r.id, a) for r in reports if (a := self._arrivals[r.id]) is not None]
         copies = self.desk.catalog.arrivals.find_copies([arrival for _, arrival in known])
         return {key: copy for (key, _), copy in zip(known, copies, strict=True) if copy is not None}
 
     def _describe(self, report: Report) -> Arrival | None:
         try:
-            return describe_arrival(self.inbox.read_photo(report.id), report.name, report.sha256)
-        except UnreadablePhotoError:
+            return describe_arrival(self.inbox.read_photo(report.id), report.name)
+        except FastclfError:
             return None  # its tile says so
 
     def _build_item(self, key: int, report: Report, copy: Copy | None) -> ReviewItem:
@@ -245,5 +243,10 @@ class ReportStore:
             reasons.append(Reason("copy", words, 0.0))
         return ReviewItem(
             key, Path(report.name), report.name, "", "", False, report.answer, report.probability,
-            tuple(reasons), True, str(report.time)[:10],
+            tuple(reasons), True, report.time[:10],
         )  # fmt: skip
+
+
+def _find_origins(rows: Sequence[EditRow] | None, action: str) -> list[Origin]:
+    """Return the reports whose photos the catalog took out, or let in."""
+    return [origin for row in rows or () if row.action == action and (origin := find_origin(row))]

@@ -70,7 +70,7 @@ def _say_rows(rows: Sequence[EditRow]) -> Phrase:
     return phrase("{changes} ({names})", changes=changes, names=which)
 
 
-def say_reopened(rows: Sequence[EditRow] | None, taken: int, dismissed: int) -> Phrase:
+def say_reopened(rows: Sequence[EditRow] | None, taken: int, dismissed: int, lost: int = 0) -> Phrase:
     """Return words about a step that was taken back, and the reports that wait again.
 
     Parameters
@@ -81,6 +81,8 @@ def say_reopened(rows: Sequence[EditRow] | None, taken: int, dismissed: int) -> 
         How many reports wait again that had been taken.
     dismissed
         How many wait again that had been dismissed.
+    lost
+        How many cannot wait again.
     """
     words = [] if rows is None else [say_undone(rows)]
     if taken:
@@ -94,6 +96,14 @@ def say_reopened(rows: Sequence[EditRow] | None, taken: int, dismissed: int) -> 
     if dismissed:
         words.append(
             phrase_count(dismissed, "1 dismissed report waits again.", "{n} dismissed reports wait again.")
+        )
+    if lost:
+        words.append(
+            phrase_count(
+                lost,
+                "1 report is no longer in the inbox, so it does not wait again.",
+                "{n} reports are no longer in the inbox, so they do not wait again.",
+            )
         )
     return join_phrases(words)
 

@@ -128,7 +128,11 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 
     def find(match: re.Match[str]) -> str:
         value = values.get(match[1], match[0])
-        return translate(value) if isinstance(value, Phrase | _Sentence) else _write(value)
+        if isinstance(value, Phrase | _Sentence):
+            return translate(value)
+        # a name in another script keeps its own order, and leaves the sentence its own
+        foreign = isinstance(value, str) and match[1] in values and language.code in RIGHT_TO_LEFT
+        return f"\u2068{value}\u2069" if foreign else _write(value)
 
     return _FIELD.sub(find, text)
 
@@ -249,8 +253,9 @@ def _build_pattern(text: str, said: str, clause: str, clause_said: str) -> tuple
         f"(?P={part})" if i % 2 and part in parts[1:i:2] else _escape(part, i, clause)
         for i, part in enumerate(parts)
     )
-    words = _FIELD.sub(" ", text.replace("{clause}", clause)).split()
-    return len(words), _Pattern(re.compile(body, re.DOTALL), said, clause_said)
+    words = _FIELD.sub(" ", text.replace("{clause}", _FIELD.sub(" ", clause))).split()
+    fixed = sum(any(map(str.isalpha, word)) for word in words)
+    return fixed, _Pattern(re.compile(body, re.DOTALL), said, clause_said)
 
 
 def _escape(part: str, i: int, clause: str) -> str:

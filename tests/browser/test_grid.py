@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from ..conftest import ROOT
 from .conftest import SCREENSHOTS, Server, build_checkout, start, stop
@@ -21,6 +21,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from dataclasses import replace
 import ipywidgets as widgets
 from fastclf.ui.clean import CleanPanel
+from fastclf.ui.scripted import PageFrame
 from tests.ui.test_review import VOCAB, MemoryStore, build_group, build_item
 
 items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
@@ -29,7 +30,7 @@ panel = CleanPanel(MemoryStore([*items, *build_group("duplicate", 1, [60, 61, 62
 # what was sent before the page opened is gone: it has to ask for the first pictures
 panel.model.page = 1
 panel.model.page = 0
-box = widgets.VBox([panel])
+box = widgets.VBox([PageFrame(), panel])
 box.add_class("fastclf")
 box
 """
@@ -187,3 +188,36 @@ def test_a_narrow_window_shows_all_of_it(cleaner: Page) -> None:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 360
     cleaner.screenshot(path=SCREENSHOTS / "cleaner-phone.png")
+    assert cleaner.evaluate("document.documentElement.scrollWidth") <= 360
+    # what a finger has to meet
+    low = """[...document.querySelectorAll(".fastclf-clean :is(button, select, a, summary, label:has(input))")]
+        .map((node) => [node.outerHTML.slice(0, 80), node.getBoundingClientRect().height])
+        .filter(([, height]) => height && height < 43.9)"""
+    assert cleaner.evaluate(low) == []
+
+
+def test_in_arabic_all_of_it_reads_from_right_to_left(server: Server, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 768, "height": 900}, locale="ar")
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator(".fastclf-tile").first.wait_for()
+    expect(page.get_by_role("button", name="تراجع", exact=True)).to_be_visible()
+    expect(page.get_by_role("list", name="الصور")).to_be_visible()
+    assert page.locator(".fastclf").first.evaluate("node => getComputedStyle(node).direction") == "rtl"
+    first, second = (tile(page, i).bounding_box() for i in range(2))
+    assert first["x"] > second["x"]
+    tile(page, 0).focus()
+    page.keyboard.press("ArrowLeft")
+    expect_focus(page, 1)
+    page.keyboard.press("3")
+    expect(tile(page, 1)).to_contain_text("ستصبح")
+    page.screenshot(path=SCREENSHOTS / "cleaner-arabic.png")
+    # the page can be put into another language while it is open; what is chosen and in focus stays
+    page.evaluate("""() => {
+        localStorage.setItem("fastclf-language", "es");
+        document.dispatchEvent(new CustomEvent("fastclf-language"));
+    }""")
+    expect(page.get_by_role("button", name="Deshacer", exact=True)).to_be_visible()
+    expect(tile(page, 1)).to_contain_text("pasará a")
+    expect_focus(page, 1)
+    context.close()

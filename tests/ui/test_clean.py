@@ -499,7 +499,15 @@ def test_another_language_says_all_of_it_again(panel: CleanPanel, store: MemoryS
             shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
             for word in words:
                 assert word in shown, word
-            for word in ("Undo", "will be", "Doubtful", "Right answers", "All doubts", "Looks like", "training"):
+            for word in (
+                "Undo",
+                "will be",
+                "Doubtful",
+                "Right answers",
+                "All doubts",
+                "Looks like",
+                "training",
+            ):
                 assert word not in shown, word
             assert panel.grid.texts["Remove"] in ("Quitar", "إزالة")
     finally:

@@ -12,6 +12,8 @@ import pytest
 
 from fastclf.errors import UsageProblem
 from fastclf.ui.cleaner import ImageClassifierCleaner
+from fastclf.ui.scripted import PageFrame
+from fastclf.ui.texts import language
 
 from ..drawing import draw_photos
 
@@ -303,3 +305,20 @@ def test_a_real_learner_is_read_like_fastai_reads_it(
 def _fns(cleaner: ImageClassifierCleaner, label: str, split: str) -> list[Path]:
     cleaner.dd_cats.value, cleaner.dd_ds.value = label, split
     return cleaner.fns
+
+
+def test_the_style_and_the_language_reach_the_cleaner_outside_of_the_dashboard(
+    cleaner: ImageClassifierCleaner,
+) -> None:
+    [frame] = [child for child in cleaner.children if isinstance(child, PageFrame)]
+    assert ".fastclf-tile" in frame._css
+    assert "--ink" in frame._css
+    try:
+        frame.wanted = "es"
+        assert cleaner._undo.description == "Deshacer"
+        assert cleaner.dd_cats.description == "Clase"
+        assert cleaner.grid.texts["Remove"] == "Quitar"
+        # what code asks for stays as it is
+        assert set(cleaner.values()) == {"<Keep>"}
+    finally:
+        language.code = "en"

@@ -14,6 +14,7 @@ from fastclf.ui.app import build_app
 from fastclf.ui.desk import CatalogDesk
 from fastclf.ui.review import Decision, ReviewItem
 from fastclf.ui.tabs import CleanTab
+from fastclf.ui.texts import language, translate
 
 from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
@@ -189,3 +190,41 @@ def test_the_photos_folder_is_the_one_with_the_models_classes(
     (tmp_path / "all" / "bears" / "grizzly").mkdir(parents=True)
     (tmp_path / "all").rename(tmp_path / "photos")
     assert build_app(model).clean.desk.folder == Path("photos/colours")
+
+
+def test_a_photo_that_is_removed_while_the_check_runs_does_not_end_it(folder: Path, model: Path) -> None:
+    desk = CatalogDesk(folder, model)
+    desk.open(lambda words: None)
+    todo = ["green/005.png", "blue/003.png"]
+
+    def tell(words: str) -> None:
+        # what a person does while the features are still being computed
+        if todo and words.startswith("Looking at photo"):
+            desk.catalog.remove([todo.pop()])
+
+    desk.prepare(tell)
+    assert len(todo) < 2
+    items = {item.name: item for item in desk.load_items()}
+    assert items["blue/003.png"].removed
+    assert "duplicate" in kinds(items["red/copy.png"])
+    assert all(i.answer for i in items.values() if i.split == "valid" and not i.removed)
+
+
+def test_what_the_desk_says_is_said_in_the_pages_language(folder: Path, model: Path) -> None:
+    desk, items = prepared(folder, model)
+    reasons = [reason.text for item in items.values() for reason in item.reasons]
+    said: list[str] = []
+    try:
+        for code in ("es", "ar"):
+            language.code = code
+            assert {translate(text) for text in reasons}.isdisjoint(reasons)
+            assert "sealed for the test" not in desk.note
+            desk.open(said.append)
+        assert said[0] == "Revisando las fotos ..."
+        # what is stored is English
+        desk.apply(
+            [Decision(items["red/copy.png"].key, "remove", None, items["red/copy.png"].reasons[0].text)]
+        )
+        assert b"the same file as red/000.png" in desk.export_edits()
+    finally:
+        language.code = "en"

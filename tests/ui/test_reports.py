@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fastclf import Catalog
 from fastclf.errors import FastclfError, PhotosError
@@ -17,7 +21,11 @@ from fastclf.ui.review import Decision, ReviewItem
 from fastclf.ui.texts import language, translate
 
 from ..drawing import draw_photo, draw_photos
-from .inboxes import add_report
+
+
+def add_report(inbox: Inbox, image: Image.Image, name: str, *, answer: str, label: str | None) -> int:
+    """Report a photo as a visitor's page does."""
+    return inbox.add(image, name, answer=answer, probability=0.61, label=label)
 
 
 @pytest.fixture
@@ -259,20 +267,13 @@ def test_a_copy_of_a_photo_in_the_set_is_said_to_be_one(
     store: ReportStore, folder: Path, inbox: Inbox
 ) -> None:
     draw_large(7).save(folder / "green" / "large.png")
+    add_report(inbox, draw_photo("red", 3), "exact.jpg", answer="blue", label="red")
+    (folder / "red" / "same.jpg").write_bytes(inbox.read_photo(inbox.reports()[-1].id))
     store.desk.catalog.scan()
-    exact = folder / "red" / "003.png"
-    add_report(
-        inbox,
-        draw_photo("red", 3),
-        "exact.jpg",
-        answer="blue",
-        label="red",
-        sha256=hash_bytes(exact.read_bytes()),
-    )
     add_report(inbox, draw_large(7).resize((220, 220)), "near.jpg", answer="blue", label="red")
     add_report(inbox, draw_large(8), "another.jpg", answer="blue", label="red")
     words = {item.name: [r.text for r in item.reasons if r.kind == "copy"] for item in reports_of(store)}
-    assert words["exact.jpg"] == ["the same picture as red/003.png, which is in the set as red"]
+    assert words["exact.jpg"] == ["the same picture as red/same.jpg, which is in the set as red"]
     assert words["near.jpg"] == ["the same picture as green/large.png, which is in the set as green"]
     assert words["another.jpg"] == words["b.jpg"] == []
     store.apply([Decision(next(i.key for i in store.load_items() if i.name == "green/large.png"), "remove")])
@@ -343,8 +344,11 @@ def test_the_store_is_the_desk_where_there_is_no_inbox(
     monkeypatch.delenv("FASTCLF_INBOX", raising=False)
     assert build_store(desk) is desk
     monkeypatch.setenv("FASTCLF_INBOX", str(tmp_path / "inbox.sqlite"))
-    Inbox(tmp_path / "inbox.sqlite")
     assert isinstance(build_store(desk), ReportStore)
+    # one that cannot be read is said, and the photos can be cleaned without it
+    (tmp_path / "inbox.sqlite").write_bytes(b"no database at all" * 1000)
+    assert build_store(desk) is desk
+    assert "is damaged" in desk.note
 
 
 def test_what_is_said_of_reports_is_said_in_the_pages_language(store: ReportStore) -> None:
@@ -364,11 +368,33 @@ def test_what_is_said_of_reports_is_said_in_the_pages_language(store: ReportStor
         language.code = "en"
 
 
-def draw_large(seed: int) -> object:
+def draw_large(seed: int) -> Image.Image:
     """Return a photo with enough detail to be told from others."""
-    import numpy as np
-    from PIL import Image
-
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
     return small.resize((320, 320), Image.Resampling.BICUBIC)
+
+
+def test_a_report_that_the_inbox_has_dropped_is_said_and_blocks_no_undo(
+    store: ReportStore, folder: Path, inbox: Inbox
+) -> None:
+    first, *_ = reports_of(store)
+    store.apply([Decision(first.key, "relabel", "red")])
+    many = [
+        add_report(inbox, draw_photo("red", 600 + i), f"{i}.jpg", answer="blue", label=None)
+        for i in range(52)
+    ]
+    store.load_items()
+    store.apply([Decision(-report, "remove") for report in many])
+    assert store.undo() == (
+        "50 dismissed reports wait again. 2 reports are no longer in the inbox, so they do not wait again."
+    )
+    assert "1 report is no longer in the inbox" in (store.undo() or "")
+    assert in_set(folder) == {}
+
+
+def test_the_reports_load_nothing_heavy() -> None:
+    code = "import sys, fastclf.ui.reports; print(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas"}
+    assert not heavy & set(done.stdout.split())

@@ -33,7 +33,7 @@ UI = Path(texts.__file__).parent
 # what takes a text: how many arguments stand before it, and how many texts there are
 CALLS = {"say": (0, 1), "phrase": (0, 1), "say_count": (1, 2), "phrase_count": (1, 2)}
 # sentences of other rooms, and of the page's frame, which no call of ours says
-FOREIGN_AREAS = {"reasons", "page"}
+FOREIGN_AREAS = {"reasons", "page", "card"}
 FIELD = re.compile(r"\{(\w+)\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
@@ -193,5 +193,14 @@ def test_several_sentences_are_translated_each() -> None:
 
 def test_what_the_catalogue_does_not_know_stays_english() -> None:
     language.code = "ar"
-    assert translate("A sentence of nobody.") == "A sentence of nobody."
+    for sentence in ("A sentence of nobody.", "the model says blue (0)", "red, 97 %", "a (b, c)."):
+        assert translate(sentence) == sentence
     assert translate("") == ""
+
+
+def test_a_name_in_a_right_to_left_sentence_stands_by_itself() -> None:
+    language.code = "ar"
+    assert "\u2068a (1).jpg\u2069" in translate(phrase("Select {name}", name="a (1).jpg"))
+    assert "\u2068" not in say("{n} photos", n=3)
+    language.code = "en"
+    assert "\u2068" not in translate(phrase("Select {name}", name="a.jpg"))

@@ -287,6 +287,7 @@ class Grid {
     this.pager = this.makePager();
     this.help = this.makeHelp();
     this.root.append(top, this.list, this.empty, this.pager, this.help);
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.el.append(this.root);
   }
 
@@ -320,7 +321,6 @@ class Grid {
   }
 
   listen() {
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.onDraw = () => this.schedule();
     this.onTexts = () => this.rebuild();
     this.onSaid = () => this.showSaid();
