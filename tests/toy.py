@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from fastclf.bundle import PhotoRow, write_photos
+from fastclf.files import hash_file
 from fastclf.manifest import SCHEMA, hash_files, write_manifest
 from fastclf.metrics import compute_metrics, compute_softmax
 from fastclf.ood import MahalanobisDetector
@@ -55,27 +57,69 @@ def write_toy_bundle(
     return folder
 
 
+def add_maps(folder: Path, side: int, places: int) -> Path:
+    """Give a toy bundle another graph: `side` pixels, and maps of `places` x `places` mean colours."""
+    bundle = json.loads((folder / "bundle.json").read_text())
+    with np.load(folder / "head.npz") as head:
+        weight, bias = head["weight"], head["bias"]
+    cell = [side // places] * 2
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["maps"], kernel_shape=cell, strides=cell),
+        helper.make_node("ReduceMean", ["maps", "axes"], ["features"], keepdims=0),
+        helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1),
+    ]
+    arrays = {"axes": np.array([2, 3], np.int64), "head.weight": weight, "head.bias": bias}
+    outputs = {"features": [3], "logits": [len(bias)], "maps": [3, places, places]}
+    onnx.save(build_model(nodes, arrays, [3, side, side], outputs), folder / "model.onnx")
+    bundle["preprocess"] |= {"input_size": [3, side, side], "resize_to": [side, side]}
+    bundle["files"]["model.onnx"] = hash_file(folder / "model.onnx")
+    (folder / "bundle.json").write_text(json.dumps(bundle))
+    return folder
+
+
+def write_large_graph(path: Path, seed: int = 0, wide: int = 2048) -> Path:
+    """Write a convolutional network of five megabytes with the input and outputs of a bundle."""
+    rng = np.random.default_rng(seed)
+    shapes = {"first": (64, 3, 3, 3), "second": (wide, 64, 3, 3), "head.weight": (3, wide), "head.bias": (3,)}
+    arrays = {name: rng.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}
+    arrays["axes"] = np.array([2, 3], np.int64)
+    nodes = [
+        helper.make_node("Conv", ["image", "first"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "second"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c"], ["maps"]),
+        helper.make_node("ReduceMean", ["maps", "axes"], ["features"], keepdims=0),
+        helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1),
+    ]
+    onnx.save(build_model(nodes, arrays, [3, 8, 8], {"features": [wide], "logits": [3]}), path)
+    return path
+
+
+def build_model(
+    nodes: list[onnx.NodeProto],
+    arrays: dict[str, np.ndarray],
+    given: list[int],
+    outputs: dict[str, list[int]],
+) -> onnx.ModelProto:
+    """Build a graph whose first dimension is the batch."""
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [value("image", TensorProto.FLOAT, ["N", *given])],
+        [value(name, TensorProto.FLOAT, ["N", *shape]) for name, shape in outputs.items()],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
 def _build_graph(weight: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
     nodes = [
         helper.make_node("ReduceMean", ["image", "axes"], ["features"], keepdims=0),
         helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1),
     ]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "toy",
-        [value("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
-        [
-            value("features", TensorProto.FLOAT, ["N", 3]),
-            value("logits", TensorProto.FLOAT, ["N", len(weight)]),
-        ],
-        [
-            numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
-            numpy_helper.from_array(weight, "head.weight"),
-            numpy_helper.from_array(bias, "head.bias"),
-        ],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    arrays = {"axes": np.array([2, 3], np.int64), "head.weight": weight, "head.bias": bias}
+    return build_model(nodes, arrays, [3, SIDE, SIDE], {"features": [3], "logits": [len(weight)]})
 
 
 def _build_manifest(folder: Path, vocab: list[str], ood: dict[str, object]) -> dict[str, Any]:
