@@ -1,7 +1,8 @@
-"""Bundle the dashboard's page when the package is built or installed; `python hatch_build.py` does only that.
+"""Bundle the dashboard's page when the package is built or installed.
 
-The sources are in `page/`, the result is in the Voila template's `static/` folder. It is not committed, but in
-the wheel and in the sdist, so that only a checkout needs the npm registry.
+`python hatch_build.py` does only that. The sources are in `page/`, the result is in the Voila template's
+`static/` folder. It is not committed, but in the wheel and in the sdist, so that only a checkout needs the npm
+registry.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PAGE = ROOT / "page"
 STATIC = ROOT / "fastclf" / "voila" / "fastclf" / "static"
 STAMP = STATIC / "built-from.txt"
 MADE = ("client.js", "head.html", "licences.txt")
-_RED_LINES = 15
+_LAST_LINES = 15
 
 
 class PageError(SystemExit):
@@ -56,9 +57,9 @@ def build_page() -> bool:
         _run(
             [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
             work,
-            "The packages of the dashboard's page could not be fetched from the npm registry. Check that this "
-            "machine reaches registry.npmjs.org (or set npm_config_registry to a mirror), or install a wheel of "
-            "fastclf, which brings the page along.",
+            "The packages of the dashboard's page could not be fetched from the npm registry. Check that "
+            "this machine reaches registry.npmjs.org (or set npm_config_registry to a mirror), or install "
+            "a wheel of fastclf, which brings the page along.",
         )
         _run(
             [*node, "build.mjs", str(STATIC), str(catalogue)],
@@ -100,8 +101,8 @@ def find_node() -> tuple[list[str], list[str]]:
 def _run(command: list[str], folder: Path, sentence: str) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_RED_LINES:])
-        raise PageError(f"{sentence}\n{last}")
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-_LAST_LINES:])
+        raise PageError(f"{said}\n{sentence}")
 
 
 if __name__ == "__main__":

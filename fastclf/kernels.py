@@ -24,15 +24,15 @@ class GraceKernelManager(AsyncMappingKernelManager):
 
     - There are ``FASTCLF_MAX_VISITORS`` places (20); one visitor more is answered with status 503. A kernel
       that waits for a visitor takes no place.
-    - Idle time counts from the first look at a kernel after it was handed to a visitor. Voila keeps the culler
-      away from a kernel while it waits. Afterwards its last activity may be long ago and no websocket
+    - Idle time counts from the first look at a kernel after it was handed to a visitor. Voila keeps the
+      culler away from a kernel while it waits. Afterwards its last activity may be long ago and no websocket
       connected yet, so the plain manager would end it under the visitor's eyes.
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Count who is handed a waiting kernel, by the method that Voila adds in a class derived from this."""
+        """Count who is handed a waiting kernel: a method that Voila adds in a class derived from this."""
         super().__init_subclass__(**kwargs)
         hand_over = cls.__dict__.get("get_rendered_notebook")
         if hand_over is not None:
@@ -62,14 +62,14 @@ class GraceKernelManager(AsyncMappingKernelManager):
         """How many kernels somebody uses, or is about to."""
         return len(set(self._kernels) - self._unused) + self.arriving
 
-    async def start_kernel(self, **kwargs: Any) -> str:
+    async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]
         """Start a kernel, if it is to wait for a visitor or there is a place left."""
-        if kwargs.get("env", {}).get("VOILA_PREHEAT") == "True":
-            kernel_id: str = await super().start_kernel(**kwargs)  # type: ignore[no-untyped-call]
+        if (kwargs.get("env") or {}).get("VOILA_PREHEAT") == "True":
+            kernel_id: str = await super().start_kernel(**kwargs)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
             return kernel_id
         with _Place(self):
-            return await super().start_kernel(**kwargs)  # type: ignore[no-untyped-call,no-any-return]
+            return await super().start_kernel(**kwargs)
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End the kernel if it has been idle for too long since it was handed over."""
@@ -86,8 +86,9 @@ class GraceKernelManager(AsyncMappingKernelManager):
             app.transforms[:] = {*app.transforms, GZipContentEncoding}
 
     def _warm_up(self) -> None:
-        """Load what starts the first kernel, or its visitor would wait half a second longer for the first words."""
-        self.kernel_spec_manager.get_all_specs()
+        """Load what starts a kernel, or the first visitor would wait half a second longer for a word."""
+        if self.kernel_spec_manager is not None:
+            self.kernel_spec_manager.get_all_specs()
 
     def _tell_title(self) -> None:
         if self.parent is not None:

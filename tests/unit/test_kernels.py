@@ -1,41 +1,78 @@
+"""Places for visitors, and the title on the starting page."""
+
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from types import SimpleNamespace
+import json
+from pathlib import Path
 
-from jupyter_server._tz import utcnow
+import pytest
+from tornado.web import HTTPError
 
-from fastclf.kernels import GraceKernelManager
-
-
-def look(manager: GraceKernelManager) -> None:
-    """What the culler does with kernel "a", in a thread: the browser tests leave a loop running in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, manager.cull_kernel_if_idle("a")).result()
+from fastclf.kernels import GraceKernelManager, find_title, read_max_visitors
 
 
-def test_a_kernel_that_waited_long_is_ended_only_after_its_own_idle_time() -> None:
-    manager = GraceKernelManager(cull_idle_timeout=600, cull_connected=False)
-    ended: list[str] = []
+@pytest.mark.parametrize(
+    ("value", "expected"), [("3", 3), (" 7 ", 7), ("", 20), ("0", 20), ("-1", 20), ("many", 20)]
+)
+def test_the_number_of_places_is_the_settings_or_twenty(
+    value: str, expected: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FASTCLF_MAX_VISITORS", value)
+    assert read_max_visitors() == expected
+    assert ("FASTCLF_MAX_VISITORS" in caplog.text) == (value in ("0", "-1", "many"))
 
-    async def shutdown(kernel_id: str, **_: object) -> None:
-        ended.append(kernel_id)
 
-    manager.shutdown_kernel = shutdown
-    kernel = SimpleNamespace(
-        last_activity=utcnow() - timedelta(hours=5),
-        execution_state="idle",
-        kernel_name="python3",
-        kernel_spec=SimpleNamespace(metadata={}),
-    )
-    manager._kernels["a"] = kernel
-    manager._kernel_connections["a"] = 0
-    look(manager)
-    assert ended == []
-    look(manager)
-    assert ended == []
-    kernel.last_activity = utcnow() - timedelta(seconds=601)
-    look(manager)
-    assert ended == ["a"]
+def test_the_title_is_the_makers_then_the_models_then_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FASTCLF_TITLE", "FASTCLF_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    assert find_title(tmp_path) == ""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "bundle.json").write_text(json.dumps({"title": "Bears"}))
+    assert find_title(tmp_path) == "Bears"
+    (tmp_path / "model" / "bundle.json").write_text("[1")
+    assert find_title(tmp_path) == ""
+    (tmp_path / "model" / "bundle.json").write_text("[1]")
+    assert find_title(tmp_path) == ""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "bundle.json").write_text(json.dumps({"title": "Birds"}))
+    monkeypatch.setenv("FASTCLF_MODEL", str(tmp_path / "other"))
+    assert find_title(Path("elsewhere")) == "Birds"
+    monkeypatch.setenv("FASTCLF_TITLE", "My own")
+    assert find_title(tmp_path) == "My own"
+
+
+def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+    monkeypatch.setenv("FASTCLF_MAX_VISITORS", "2")
+
+    async def start_slowly(self: GraceKernelManager, **kwargs: object) -> str:
+        await asyncio.sleep(0.05)
+        name = f"kernel-{len(self._kernels)}"
+        self._kernels[name] = object()
+        return name
+
+    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start_slowly)
+
+    async def come() -> list[object]:
+        manager = GraceKernelManager()
+        await manager.start_kernel(env={"VOILA_PREHEAT": "True"})
+        assert manager.visitors == 0
+        visits = [manager.start_kernel(env={"VOILA_PREHEAT": "False"}) for _ in range(3)]
+        found = await asyncio.gather(*visits, return_exceptions=True)
+        assert manager.visitors == 2
+        # a waiting kernel is started whoever is there
+        await manager.start_kernel(env={"VOILA_PREHEAT": "True"})
+        assert manager.visitors == 2
+        manager._kernels.pop(str(found[0]))
+        await manager.start_kernel()
+        return list(found)
+
+    *let_in, refused = asyncio.run(come())
+    assert all(isinstance(name, str) for name in let_in)
+    assert isinstance(refused, HTTPError)
+    assert refused.status_code == 503
