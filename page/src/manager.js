@@ -1,5 +1,6 @@
 // The widget manager: models and views of what the kernel has, over our own connection.
 
+import { DOMWidgetView } from "@jupyter-widgets/base";
 import { ManagerBase } from "@jupyter-widgets/base-manager/lib/manager-base";
 import { Widget } from "@lumino/widgets";
 import { Comm } from "./connection.js";
@@ -29,6 +30,18 @@ export class Manager extends ManagerBase {
     await settle(view);
   }
 
+  // A widget that cannot be drawn leaves the others alone.
+  async create_view(model, options) {
+    try {
+      return await super.create_view(model, options);
+    } catch (error) {
+      console.error(error);
+      const view = new BrokenView({ model, options: this.setViewOptions(options) });
+      await view.render();
+      return view;
+    }
+  }
+
   // Whether something on the page will tell the kernel the language, and say when it is spoken.
   async hasFrame() {
     const models = await Promise.all(Object.values(this._models));
@@ -48,6 +61,13 @@ export class Manager extends ManagerBase {
 
   async _get_comm_info() {
     return {};
+  }
+}
+
+class BrokenView extends DOMWidgetView {
+  render() {
+    this.el.className = "fastclf-broken";
+    this.el.textContent = window.fastclfPage.sayBroken();
   }
 }
 

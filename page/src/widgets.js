@@ -5,7 +5,6 @@ import * as bool from "@jupyter-widgets/controls/lib/widget_bool";
 import * as box from "@jupyter-widgets/controls/lib/widget_box";
 import * as button from "@jupyter-widgets/controls/lib/widget_button";
 import * as description from "@jupyter-widgets/controls/lib/widget_description";
-import * as tabs from "@jupyter-widgets/controls/lib/widget_selectioncontainer";
 import * as selection from "@jupyter-widgets/controls/lib/widget_selection";
 import * as string from "@jupyter-widgets/controls/lib/widget_string";
 import * as upload from "@jupyter-widgets/controls/lib/widget_upload";
@@ -14,7 +13,7 @@ import { defined } from "./stand-ins/define.js";
 
 const MODULES = {
   "@jupyter-widgets/base": [base],
-  "@jupyter-widgets/controls": [tabs, bool, box, button, description, selection, string, upload],
+  "@jupyter-widgets/controls": [bool, box, button, description, selection, string, upload],
   anywidget: [defined.anywidget(base)],
 };
 

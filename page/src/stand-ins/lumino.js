@@ -3,7 +3,4 @@
 export { Layout } from "@lumino/widgets/src/layout";
 export { Panel } from "@lumino/widgets/src/panel";
 export { Widget } from "@lumino/widgets/src/widget";
-export { TabBar } from "@lumino/widgets/src/tabbar";
-export { BoxLayout } from "@lumino/widgets/src/boxlayout";
-export { StackedPanel } from "@lumino/widgets/src/stackedpanel";
 export { PanelLayout } from "@lumino/widgets/src/panellayout";
