@@ -1,7 +1,7 @@
 """Bundle the dashboard's page when the package is built or installed.
 
 `python hatch_build.py` does only that. The sources are in `page/`, the result is in the Voila template's
-`static/` folder. It is not committed, but in the wheel and in the sdist, so that only a checkout needs the npm
+`static/` folder. It is not committed, but in the wheel and in the sdist, so only a checkout needs the npm
 registry.
 """
 
