@@ -22,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ..conftest import ROOT, Trained
+from .access import find_violations
 
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -67,6 +68,29 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(60_000)
     yield page
     context.close()
+
+
+def keep(page: Page, name: str, *, whole: bool = False, check: bool = True) -> None:
+    """Keep a screenshot of a state, which has to be without barriers: axe-core finds none in it."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+    if check:
+        assert find_violations(page) == []
+
+
+def keep_all_sizes(page: Page, name: str) -> None:
+    """Keep a state from phone to desktop, light and dark; none is wider than its window."""
+    size = page.viewport_size
+    for width in (360, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(200)
+            keep(page, f"{name}-{width}-{scheme}", whole=True)
+            assert not page.evaluate(
+                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            ), (width, scheme)
+    page.set_viewport_size(size)
 
 
 def free_port() -> int:

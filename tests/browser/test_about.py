@@ -15,7 +15,7 @@ from fastclf.files import hash_file
 
 from ..conftest import ROOT
 from ..ui.judged import build_judged, build_wide
-from .conftest import SCREENSHOTS, Server, build_checkout, start, stop
+from .conftest import Server, build_checkout, keep, start, stop
 
 pytestmark = pytest.mark.slow
 
@@ -140,15 +140,6 @@ def visit(server: Server, browser: Browser) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-def keep(page: Page, name: str, *, whole: bool = False) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    if whole:
-        # the page's scroller is not the window
-        height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map((e) => e.scrollHeight))")
-        page.set_viewport_size({"width": page.viewport_size["width"], "height": min(height + 40, 8000)})
-    page.screenshot(path=SCREENSHOTS / f"about-{name}.png")
-
-
 def cell(page: Page, row: int, column: int) -> Locator:
     return page.locator("tbody tr").nth(row).locator(".fastclf-matrix-cell").nth(column)
 
@@ -173,7 +164,7 @@ def test_a_visitor_reads_what_a_number_means(visit: Callable[..., Page], width: 
     words = page.get_by_role("status").filter(has_text="2 of 6 photos of blue were called red.")
     expect(words).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    keep(page, f"visitor-{width}-{scheme}")
+    keep(page, f"about-visitor-{width}-{scheme}")
     for row, column, said in (
         (1, 1, "5 of 6 photos of green were recognised."),
         (1, 0, "1 of 6 photos of green was called blue."),
@@ -182,7 +173,7 @@ def test_a_visitor_reads_what_a_number_means(visit: Callable[..., Page], width: 
         cell(page, row, column).click()
         expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
     expect_no_sideways_scrolling(page)
-    keep(page, f"visitor-{width}-{scheme}-whole", whole=True)
+    keep(page, f"about-visitor-{width}-{scheme}-whole", whole=True)
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
@@ -203,7 +194,7 @@ def test_an_owner_sees_the_photos_behind_a_number(
     expect(sheet.get_by_text(HOSTILE)).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
     assert page.title() != "pwned"
-    keep(page, f"owner-{width}-{scheme}")
+    keep(page, f"about-owner-{width}-{scheme}")
     box = sheet.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
@@ -262,7 +253,7 @@ def test_twelve_classes_fit_a_phone_and_more_scroll_in_their_own_region(visit: C
     clipped = "(e) => e.scrollWidth > e.clientWidth"
     assert not any(cell(page, k, k).evaluate(clipped) for k in range(12))
     frame.scroll_into_view_if_needed()
-    keep(page, "twelve-360")
+    keep(page, "about-twelve-360")
     page = visit("many", 360, "dark")
     frame = page.get_by_role("region", name="What the photos show, and what the model said")
     wide, room = frame.evaluate("(e) => [e.scrollWidth, e.clientWidth]")
@@ -274,7 +265,7 @@ def test_twelve_classes_fit_a_phone_and_more_scroll_in_their_own_region(visit: C
     # which row it is stays in sight
     expect(page.get_by_role("rowheader").first).to_be_in_viewport()
     assert page.get_by_role("rowheader").first.bounding_box()["x"] < 60
-    keep(page, "many-360")
+    keep(page, "about-many-360")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -301,12 +292,12 @@ def test_another_language_turns_the_table_and_its_arrows(visit: Callable[..., Pa
     cell(page, 0, 2).click()
     expect(page.get_by_role("status").filter(has_text="سُمّيت")).to_be_visible()
     expect_no_sideways_scrolling(page)
-    keep(page, "ar-360", whole=True)
+    keep(page, "about-ar-360", whole=True)
     page = visit("visitor", 1440, locale="es")
     expect(page.get_by_text("Acierta en 15 de cada 18 fotos de las que no aprendió")).to_be_visible()
     for summary in page.locator("summary").all():
         summary.click()
-    keep(page, "es-1440-open", whole=True)
+    keep(page, "about-es-1440-open", whole=True)
 
 
 def test_the_card_can_be_taken_along(visit: Callable[..., Page], server: Server) -> None:

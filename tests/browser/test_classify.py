@@ -20,9 +20,8 @@ from fastclf.inbox import Inbox
 
 from ..conftest import Trained
 from ..drawing import draw_photo, encode
-from .access import find_violations
-from .conftest import Server, build_checkout, start, stop
-from .test_dashboard import keep, sealed_digits
+from .conftest import Server, build_checkout, keep, start, stop
+from .test_dashboard import sealed_digits
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +87,6 @@ def test_every_state_fits_the_window_and_has_no_barrier(
     page = visit(width, scheme)
     page.locator(".fastclf-example img").first.wait_for()
     name = f"classify-{width}-{scheme}"
-    assert find_violations(page) == []
     assert not is_wider_than_the_window(page)
     keep(page, f"{name}-start")
     page.locator(".fastclf-example").nth(3).click()
@@ -104,10 +102,9 @@ def test_every_state_fits_the_window_and_has_no_barrier(
     expect(first.locator(".fastclf-heat")).to_be_visible()
     first.get_by_role("button", name="That's wrong").click()
     expect(first.get_by_label("What is it really?")).to_be_focused()
-    assert find_violations(page) == []
     assert not is_wider_than_the_window(page)
     page.wait_for_timeout(300)
-    page.screenshot(path=f"tests/screenshots/{name}-cards.png", full_page=True)
+    keep(page, f"{name}-cards", whole=True)
 
 
 def test_the_first_answer_takes_one_action(visit: Callable[..., Page]) -> None:
@@ -186,7 +183,7 @@ def test_a_hundred_photos_show_progress_and_can_be_cancelled(visit: Callable[...
     bar = page.get_by_role("progressbar", name="Photos answered")
     expect(bar).to_have_attribute("max", "100")
     page.wait_for_function("document.querySelectorAll('.fastclf-card').length >= 5")
-    page.screenshot(path="tests/screenshots/classify-hundred.png")
+    keep(page, "classify-hundred", check=False)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("status").filter(has_text="Cancelled")).to_be_visible()
     page.wait_for_timeout(500)
@@ -285,9 +282,8 @@ def test_the_page_speaks_the_browsers_language(
     assert page.evaluate("document.documentElement.dir") == direction
     page.locator(".fastclf-example").first.click()
     expect(cards(page)).to_have_count(1)
-    assert find_violations(page) == []
     assert not is_wider_than_the_window(page)
-    page.screenshot(path=f"tests/screenshots/classify-{language}.png", full_page=True)
+    keep(page, f"classify-{language}", whole=True)
 
 
 def test_another_language_is_chosen_in_the_page_and_kept(visit: Callable[..., Page]) -> None:

@@ -16,8 +16,8 @@ from ..collect import web as behave
 from ..collect.web import Web
 from ..conftest import ROOT, run_fastclf
 from ..drawing import draw_photo, encode
-from .conftest import start, stop
-from .test_dashboard import choose, keep, open_page
+from .conftest import keep, start, stop
+from .test_dashboard import choose, open_page
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import SCREENSHOTS, Server, build_small_checkout, fetch, start, stop
+from .conftest import Server, build_small_checkout, fetch, keep, start, stop
 
 pytestmark = pytest.mark.slow
 
@@ -84,11 +84,6 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-def keep(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"state-{name}.png")
-
-
 def open_page(page: Page, server: Server) -> None:
     page.goto(server.url)
     page.get_by_role("button", name="Press").wait_for()
@@ -145,7 +140,7 @@ def test_the_first_words_are_there_before_the_kernel(
     before = bar.evaluate("bar => bar.value")
     expect(line).to_contain_text(OPENING[language])
     page.wait_for_timeout(500)
-    keep(page, f"starting-{language}-{scheme}-{width}")
+    keep(page, f"state-starting-{language}-{scheme}-{width}")
     assert before < bar.evaluate("bar => bar.value") < 76
     expect(page.get_by_role("heading", level=1)).to_have_text("Ready")
     assert page.locator("#fastclf-starting").count() == 0
@@ -184,7 +179,7 @@ def test_an_ended_kernel_is_said_and_the_page_stays_readable(
     expect(alert).to_contain_text(words)
     expect(page.get_by_role("button", name=button)).to_be_focused()
     expect(page.get_by_text("An answer that was read")).to_be_visible()
-    keep(page, f"lost-{language}")
+    keep(page, f"state-lost-{language}")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Press").click()
     expect(page.get_by_text("pressed")).to_be_visible()
@@ -216,7 +211,7 @@ def test_a_stopped_server_is_said_after_some_tries(serve: Serve, visit: Callable
     open_page(page, server)
     stop(server)
     expect(page.get_by_role("status").filter(has_text="Trying again")).to_be_visible()
-    keep(page, "interrupted")
+    keep(page, "state-interrupted")
     expect(page.get_by_role("alert")).to_contain_text(LOST["en"][0])
     expect(page.get_by_role("button", name="Reload")).to_be_focused()
     expect(page.get_by_text("An answer that was read")).to_be_visible()
@@ -250,7 +245,7 @@ def test_a_visitor_too_many_is_asked_to_wait_and_let_in_later(
         expect(page.get_by_role("alert")).to_contain_text(FULL[language])
         expect(page.get_by_role("button")).to_be_focused()
         assert "Traceback" not in page.content()
-        keep(page, f"full-{language}")
+        keep(page, f"state-full-{language}")
     kernel = read_kernel(first)
     first.goto("about:blank")
     wait_until(lambda: is_gone(server, kernel))
@@ -292,7 +287,7 @@ def test_a_notebook_that_fails_is_said_without_a_traceback(
     expect(page.get_by_role("button", name="Reload")).to_be_focused()
     assert "secret words" not in page.content()
     assert "Traceback" not in page.content()
-    keep(page, "failed")
+    keep(page, "state-failed")
 
 
 def test_a_start_that_never_ends_offers_to_reload(serve: Serve, visit: Callable[..., Page]) -> None:
@@ -306,7 +301,7 @@ def test_a_start_that_never_ends_offers_to_reload(serve: Serve, visit: Callable[
     expect(page.get_by_role("status")).to_have_text("This takes longer than usual ...")
     expect(page.get_by_role("button", name="Reload")).to_be_visible()
     expect(page.get_by_text("This takes a few seconds")).to_be_hidden()
-    keep(page, "late")
+    keep(page, "state-late")
 
 
 @pytest.mark.parametrize("mode", ["voila", "extension"])
@@ -319,7 +314,7 @@ def test_a_page_that_does_not_exist_looks_like_ours(
         answer = page.goto(server.url.replace("dashboard", "nothing"))
         assert answer.status == 404
         expect(page.get_by_role("alert")).to_contain_text("Esta página no existe")
-        keep(page, "no-such-page")
+        keep(page, "state-no-such-page")
         page.get_by_role("button").click()
         page.get_by_role("button", name="Press").wait_for()
     else:
@@ -334,4 +329,4 @@ def test_without_javascript_a_sentence_says_so(serve: Serve, visit: Callable[...
     expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
     expect(page.get_by_text("Esta página necesita JavaScript")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_be_hidden()
-    keep(page, "no-javascript")
+    keep(page, "state-no-javascript", check=False)
