@@ -29,6 +29,11 @@ def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
     return f"is not a photo that can be read here; {known}"
 
 
+def describe_excess(size: int, most: int) -> str:
+    """Return that a file is too large, as a clause without a name; both in bytes."""
+    return f"has {size / 2**20:.1f} MB; at most {most / 2**20:.0f} MB are read, so scale it down"
+
+
 def describe_os_error(error: OSError) -> str:
     """Return why a file could not be read, as a clause without a name."""
     if isinstance(error, FileNotFoundError):

@@ -29,7 +29,7 @@ from PIL import (  # the plugins register their formats when they are imported
 )
 
 from .errors import UnreadablePhotoError
-from .faults import describe_os_error, describe_unknown
+from .faults import describe_excess, describe_os_error, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
@@ -203,9 +203,7 @@ def _read_bytes(source: Source, max_bytes: int) -> bytes:
             content = f.read(max_bytes + 1)
     size = len(content) if isinstance(source, (bytes, bytearray, memoryview)) else Path(source).stat().st_size
     if len(content) > max_bytes:
-        raise _RefusedError(
-            f"has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:.0f} MB are read, so scale it down"
-        )
+        raise _RefusedError(describe_excess(size, max_bytes))
     if not content:
         raise _RefusedError(_EMPTY)
     return content

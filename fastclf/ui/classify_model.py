@@ -123,6 +123,15 @@ class ClassifyModel(traitlets.HasTraits):
             self.status, self.message = Status.DONE, ""
             return True
 
+    def refuse_photo(self, name: str, fault: UnreadablePhotoError, batch: int) -> None:
+        """Add the card of a photo that did not come at all."""
+        from ..predictor import Prediction
+
+        with self._lock:
+            self._number += 1
+            answer = Answer(self._number, name, None, Prediction(name, error=str(fault)), None, batch)
+            self.answers = (*self.answers, answer)
+
     def settle(self) -> None:
         """Hand memory back after an upload."""
         self._trim_heap()

@@ -10,7 +10,8 @@ from typing import Any
 
 import traitlets
 
-from ..errors import FastclfError
+from ..errors import FastclfError, UnreadablePhotoError
+from ..faults import describe_excess
 from ..images import MAX_BYTES, make_thumbnail
 from .classify_model import ClassifyModel
 from .models import Status
@@ -76,7 +77,7 @@ class PhotoDrop(ScriptedWidget):
             if kind == "photo" and buffers:
                 self._take(content, bytes(buffers[0]))
             elif kind == "large":
-                self._take(content, None)
+                self._refuse(content)
             elif kind == "address":
                 threading.Thread(target=self._fetch, args=(content,), daemon=True).start()
             elif kind == "example":
@@ -92,11 +93,17 @@ class PhotoDrop(ScriptedWidget):
             _logger.exception("taking a photo failed")
             self._finish(content, say("The photo did not arrive whole. Choose it again."))
 
-    def _take(self, content: dict[str, Any], data: bytes | None) -> None:
-        # where only a size comes, the photo was too large to be sent
-        source = data if data is not None else b"\0" * (MAX_BYTES + 1)
-        name = str(content.get("name") or say("photo"))[:_LONGEST_NAME]
-        self._answer(content, name, source)
+    def _take(self, content: dict[str, Any], data: bytes) -> None:
+        self._answer(content, _read_name(content), data)
+
+    def _refuse(self, content: dict[str, Any]) -> None:
+        """Say of a photo that was too large to be sent how large it is."""
+        size = content.get("size")
+        size = size if type(size) is int and size > MAX_BYTES else MAX_BYTES + 1
+        name = _read_name(content)
+        fault = UnreadablePhotoError(name, describe_excess(size, MAX_BYTES))
+        self.model.refuse_photo(name, fault, self._find_batch(content))
+        self._finish(content)
 
     def _take_example(self, content: dict[str, Any]) -> None:
         index = content.get("index")
@@ -117,11 +124,15 @@ class PhotoDrop(ScriptedWidget):
             self._finish(content, say("That address did not work. Save the photo and choose it here."))
 
     def _answer(self, content: dict[str, Any], name: str, source: bytes) -> None:
-        # cards of one upload stand together, whichever order they come in
-        batch = self._batches.setdefault(str(content.get("batch")), 0) or self.model.begin_batch()
-        self._batches[str(content.get("batch"))] = batch
-        done = self.model.add(name, source, batch)
+        done = self.model.add(name, source, self._find_batch(content))
         self._finish(content, "" if done else self.model.message, stop=not done)
+
+    def _find_batch(self, content: dict[str, Any]) -> int:
+        # cards of one upload stand together, whichever order they come in
+        named = str(content.get("batch"))
+        if named not in self._batches:
+            self._batches[named] = self.model.begin_batch()
+        return self._batches[named]
 
     def _finish(self, content: Any, fault: str = "", *, stop: bool = False) -> None:
         """Tell the page that a photo is done, and with `stop` that the others will not be."""
@@ -139,3 +150,7 @@ class PhotoDrop(ScriptedWidget):
             except FastclfError:
                 pictures.append(b"")
         self.send({"type": "examples"}, buffers=pictures)
+
+
+def _read_name(content: dict[str, Any]) -> str:
+    return str(content.get("name") or say("photo"))[:_LONGEST_NAME]

@@ -262,7 +262,7 @@ class Drop {
     }
     if (round !== this.batch || !this.waiting.has(message.id)) return;
     if (bytes) this.model.send({ type: "photo", name, ...message }, undefined, [bytes]);
-    else if (blob) this.model.send({ type: "large", name, ...message });
+    else if (blob) this.model.send({ type: "large", name, size: blob.size, ...message });
     else this.finish(message.id, this.t("{name} could not be read by the browser.", { name }));
     await rest(0);
   }
