@@ -6,6 +6,8 @@
 # make benchmark-unfamiliar DATA="MODEL=FOLDER MODEL=FOLDER": one's own models and their photos
 # make benchmark-training DATA="FOLDER FOLDER2": a head, features and answers against fastai's own ways
 
+# files of tests run side by side, one on each of two cores; torch takes both where it runs alone
+PARALLEL ?= -n 2 --dist loadfile
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
@@ -19,10 +21,10 @@ dashboard: setup
 	@.venv/bin/fastclf demo --out "$(MODEL)" --port "$(PORT)"
 
 test: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest $(PARALLEL)
 
 test-quick: setup
-	@.venv/bin/python -m pytest -m "not slow"
+	@.venv/bin/python -m pytest -m "not slow" $(PARALLEL)
 
 check: setup
 	@.venv/bin/ruff format --check .

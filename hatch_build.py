@@ -69,8 +69,9 @@ def build_page() -> bool:
             work,
             "The dashboard's page could not be bundled.",
         )
-        if AXE.parent.is_dir():
-            shutil.copy(work / "node_modules" / "axe-core" / "axe.min.js", AXE)
+        axe = work / "node_modules" / "axe-core" / "axe.min.js"
+        if AXE.parent.is_dir() and axe.is_file():
+            shutil.copy(axe, AXE)
     STAMP.write_text(digest)
     return True
 

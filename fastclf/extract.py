@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,10 @@ from .features import FeatureCache
 from .graphs import count_cores
 from .images import MAX_FOLDER_BYTES, decode_photo
 from .photos import Photo, Progress
-from .predictor import Predictor
 from .preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
 
 Array = npt.NDArray[Any]
 Run = Callable[[Array], Array]
@@ -58,7 +60,10 @@ def extract_features(
 
     def run(batch: Array) -> Array:
         nonlocal predictor
-        predictor = predictor or Predictor(bundle)
+        if predictor is None:
+            from .predictor import Predictor  # ONNX Runtime, which cached features do without
+
+            predictor = Predictor(bundle)
         return predictor.run(batch)[1]
 
     fill_cache(cache, photos, bundle.preprocess, run, progress)

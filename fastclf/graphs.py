@@ -7,14 +7,18 @@ import ctypes
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnxruntime as ort
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 PROVIDERS = ["CPUExecutionProvider"]
 
 
 def build_session_options(threads: int) -> ort.SessionOptions:
     """Return the session options of every fastclf session: passive waits, no growing memory arena."""
+    import onnxruntime as ort  # counting cores needs none of it
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -26,6 +30,8 @@ def build_session_options(threads: int) -> ort.SessionOptions:
 
 def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
     """Open a graph as every fastclf session is opened; by default with a thread a core, four at most."""
+    import onnxruntime as ort
+
     options = build_session_options(threads or default_threads())
     return ort.InferenceSession(path, options, providers=PROVIDERS)
 

@@ -123,6 +123,7 @@ def test_a_time_that_is_no_amount_is_not_shown(tmp_path: Path, number: object) -
     assert book.find("resnet18", 224) is None
 
 
+@pytest.mark.slow
 def test_a_graph_is_timed_in_a_process_of_its_own(toy_model: Path) -> None:
     import onnxruntime as ort
 
@@ -136,6 +137,7 @@ def test_a_graph_is_timed_in_a_process_of_its_own(toy_model: Path) -> None:
         time_graph(graph, "toy", side + 1)
 
 
+@pytest.mark.slow
 def test_the_time_of_a_larger_graph_is_longer(tmp_path: Path) -> None:
     times = [time_graph(write_convolutions(tmp_path / f"{n}.onnx", n), "toy", 64).ms for n in (1, 30)]
     assert times[1] > times[0]

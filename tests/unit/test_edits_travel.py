@@ -171,6 +171,7 @@ def test_a_clean_copy_never_goes_into_the_source_or_over_something(
     assert not (photo_folder / "new").exists()
 
 
+@pytest.mark.slow
 def test_the_command_exports_imports_and_materializes(photo_folder: Path, copy: Path, tmp_path: Path) -> None:
     with scanned(photo_folder) as catalog:
         catalog.relabel(["red/000.png"], "blue")

@@ -40,6 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_run_worker", in_process)
 
 
+@pytest.mark.slow
 def test_planted_wrong_labels_come_first_out_of_the_child_process(rng: np.random.Generator) -> None:
     x, labels = blobs(rng)
     labels[3], labels[50], labels[100] = "dog", "bear", "cat"

@@ -172,6 +172,7 @@ def test_only_the_graphs_in_use_stay(tmp_path: Path, root: Path, monkeypatch: py
     assert len(left) == 2
 
 
+@pytest.mark.slow
 def test_processes_that_open_at_once_all_answer(graph: Path, root: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fastclf.mapped import open_mapped\n"

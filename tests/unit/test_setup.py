@@ -53,6 +53,7 @@ def test_an_old_python_is_named_with_the_way_out(checkout: Path, tmp_path: Path)
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_no_network_is_a_sentence(checkout: Path, tmp_path: Path, installer: str) -> None:
     if installer == "uv" and not shutil.which("uv"):
