@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 from pytest_socket import socket_allow_hosts
 
@@ -18,6 +20,10 @@ from .drawing import draw_photos
 from .toy import write_toy_bundle
 
 ROOT = Path(__file__).parent.parent
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # two threads each on two cores that another file's tests need as well would mostly wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_runtest_setup() -> None:
@@ -81,11 +87,17 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The digits model, trained once a session by the real command."""
-    folder = tmp_path_factory.mktemp("trained")
-    done = run_fastclf("train", "digits", "--json", cwd=folder, timeout=400)
-    assert done.returncode == 0, done.stderr
-    return Trained(folder, folder / "model", folder / "photos" / "digits", done.stdout, done.stderr)
+    """The digits model, trained once a session by the real command; files that run side by side share it."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, record = root / "trained", root / "trained.json"
+    with FileLock(root / "trained.lock"):
+        if not record.is_file():
+            folder.mkdir()
+            done = run_fastclf("train", "digits", "--json", cwd=folder, timeout=400)
+            assert done.returncode == 0, done.stderr
+            record.write_text(json.dumps([done.stdout, done.stderr]))
+    return Trained(folder, folder / "model", folder / "photos" / "digits", *json.loads(record.read_text()))
 
 
 def run_fastclf(*args: object, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
