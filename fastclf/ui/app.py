@@ -128,7 +128,7 @@ class DashboardPage(widgets.VBox):
         words = translate(self.fault)
         if not is_owner():
             # where the model lies is the host's business
-            words = words.replace(f" {self.path}", "")
+            words = words.replace(str(self.path), self.path.name)
         missing = not (self.path / "bundle.json").is_file()
         heading = say("There is no model yet") if missing else say("The model is refused")
         text = f"<h2>{escape(heading)}</h2><p>{escape(words)}</p>"
