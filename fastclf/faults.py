@@ -34,6 +34,11 @@ def describe_excess(size: int, most: int) -> str:
     return f"has {size / 2**20:.1f} MB; at most {most / 2**20:.0f} MB are read, so scale it down"
 
 
+def describe_pixels(pixels: int, most: int) -> str:
+    """Return that a photo has too many pixels, as a clause without a name."""
+    return f"has {pixels / 1e6:.0f} megapixels; at most {most / 1e6:.0f} are read here, so scale it down"
+
+
 def describe_os_error(error: OSError) -> str:
     """Return why a file could not be read, as a clause without a name."""
     if isinstance(error, FileNotFoundError):

@@ -8,11 +8,11 @@ from typing import Any
 
 import traitlets
 
-from ..errors import FastclfError
+from ..errors import FastclfError, StoppedError
 from .answers import Answer, build_card
 from .classify_model import ClassifyModel
 from .scripted import ScriptedWidget
-from .texts import say, translate
+from .texts import say
 
 _logger = logging.getLogger(__name__)
 
@@ -34,13 +34,15 @@ class AnswerList(ScriptedWidget):
     def __init__(self, model: ClassifyModel, labels: list[str]) -> None:
         self.model = model
         self._stops: dict[int, threading.Event] = {}
+        self._explaining = threading.Lock()
         super().__init__(labels=labels, has_inbox=model.inbox is not None)
         self.on_msg(self._on_message)
         model.observe(self._on_answers_change, "answers")
 
     def _on_language_change(self, change: dict[str, Any]) -> None:
         super()._on_language_change(change)
-        self._send_all()
+        # the pictures are there already
+        self.send({"type": "words", "cards": [build_card(answer) for answer in self.model.answers]})
 
     def _on_answers_change(self, change: dict[str, Any]) -> None:
         old, new = ({answer.key: answer for answer in side} for side in (change["old"], change["new"]))
@@ -87,7 +89,10 @@ class AnswerList(ScriptedWidget):
             self._fail(key, say("That did not work. Try again or reload the page."))
 
     def _explain(self, key: int) -> None:
-        self._stop(key)
+        for other in list(self._stops):
+            self._stop(other)  # the last one asked for is the one that is looked at
+            if other != key:
+                self.send({"type": "stopped", "key": other})
         stop = self._stops[key] = threading.Event()
         threading.Thread(target=self._run_explain, args=(key, stop), daemon=True).start()
 
@@ -96,7 +101,11 @@ class AnswerList(ScriptedWidget):
             self.send({"type": "progress", "key": key, "done": done, "total": total})
 
         try:
-            found = self.model.explain(key, tell, stop.is_set)
+            # one at a time: covering a photo piece by piece keeps a core busy
+            with self._explaining:
+                if stop.is_set():
+                    return
+                found = self.model.explain(key, tell, stop.is_set)
             answer = self.model.find(key)
             if stop.is_set() or answer is None or answer.thumbnail is None:
                 return
@@ -107,8 +116,10 @@ class AnswerList(ScriptedWidget):
                 else say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
             )
             self.send({"type": "why", "key": key, "words": words}, buffers=[picture])
+        except StoppedError:
+            pass  # nobody waits for it any more
         except FastclfError as e:
-            self._fail(key, translate(str(e)))
+            self._fail(key, self.model.describe_fault(e))
         except Exception:
             _logger.exception("an answer could not be explained")
             self._fail(key, say("That did not work. Try again or reload the page."))
@@ -119,7 +130,7 @@ class AnswerList(ScriptedWidget):
         try:
             parcel = self.model.report(key, label)
         except FastclfError as e:
-            self._fail(key, translate(str(e)))
+            self._fail(key, self.model.describe_fault(e))
             return
         if parcel is None:
             words = say("Thank you. The owner of this page will look at it.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .models import format_share
-from .texts import say, translate
+from .texts import say, tidy, translate
 
 if TYPE_CHECKING:
     from ..predictor import Prediction
@@ -36,8 +36,8 @@ class Answer:
         The answer, or the sentence why there is none.
     photo
         What is kept of the photo for asking why and for reporting: the bytes of a file, or None.
-    batch
-        Which upload it came with.
+    batch, order
+        Which upload it came with, and its place there.
     """
 
     key: int
@@ -46,6 +46,7 @@ class Answer:
     prediction: Prediction
     photo: bytes | None = None
     batch: int = 0
+    order: int = 0
 
     @property
     def words(self) -> str:
@@ -64,7 +65,7 @@ def describe(prediction: Prediction) -> str:
     """
     if prediction.error is not None or prediction.probability is None:
         return translate(prediction.error or "")
-    label, share = prediction.label, format_share(prediction.probability)
+    label, share = tidy(prediction.label or ""), format_share(prediction.probability)
     level = find_level(prediction)
     if level == "unfamiliar":
         return say(
@@ -94,26 +95,25 @@ def build_card(answer: Answer) -> dict[str, Any]:
     return {
         "key": answer.key,
         "batch": answer.batch,
+        "order": answer.order,
         "name": answer.name,
         "words": answer.words,
         "level": find_level(answer.prediction),
         "label": answer.prediction.label,
-        "bars": [[label, p, format_share(p)] for label, p in list(probs.items())[:TOP_K]],
+        "bars": [[tidy(label), p, format_share(p)] for label, p in list(probs.items())[:TOP_K]],
         "more": max(0, len(probs) - TOP_K),
     }
 
 
-def build_table(answers: Iterable[Answer], vocab: Iterable[str]) -> bytes:
+def build_table(answers: Sequence[Answer]) -> bytes:
     """Return the session's answers as CSV (UTF-8 with a mark, which spreadsheets need), a row a photo.
 
     Parameters
     ----------
     answers
-        The cards.
-    vocab
-        The classes; each has a column of probabilities.
+        The cards; each class that one of them tells has a column of probabilities.
     """
-    labels = list(vocab)
+    labels = list(dict.fromkeys(label for a in answers for label in sorted(a.prediction.probs or ())))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(["file", "label", "probability", "unfamiliar", "error", *map(_tame, labels)])

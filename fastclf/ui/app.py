@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from html import escape
@@ -21,6 +22,8 @@ from .scripted import PageFrame
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import language, say, translate
 
+_logger = logging.getLogger(__name__)
+
 _MOST_NAMED = 12
 
 
@@ -32,14 +35,7 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
     model
         Folder of the bundle; by default ``FASTCLF_MODEL``, else ``model``.
     """
-    path = Path(model or os.environ.get("FASTCLF_MODEL") or "model")
-    try:
-        # the hashes are compared when the model opens, in the background
-        bundle: ModelBundle | None = ModelBundle.load(path, verify=False)
-        fault = ""
-    except FastclfError as e:
-        bundle, fault = None, str(e)
-    page = DashboardPage(path, bundle, fault)
+    page = DashboardPage(Path(model or os.environ.get("FASTCLF_MODEL") or "model"))
     page.add_class("fastclf")
     return page
 
@@ -52,21 +48,46 @@ def is_owner() -> bool:
 class DashboardPage(widgets.VBox):
     """Title, tabs, their panels, and the foot.
 
+    The kernel may have run before anybody came, so the model is looked at again when a page comes.
+
     Parameters
     ----------
     path
         Folder of the bundle.
-    bundle
-        The model; None where it cannot be used.
-    fault
-        Why not.
     """
 
-    def __init__(self, path: Path, bundle: ModelBundle | None, fault: str) -> None:
-        self.path, self.bundle, self.fault = path, bundle, fault
-        self.head = widgets.HTML()
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.head, self.refusal = widgets.HTML(), widgets.HTML()
         self.head.add_class("fastclf-head")
-        self.refusal = widgets.HTML()
+        self.frame = PageFrame(foot=True)
+        super().__init__()
+        self._build()
+        language.observe(self._on_language_change, "code")
+        self.frame.observe(self._on_page_come, "wanted")
+
+    def _on_page_come(self, _: Any) -> None:
+        try:
+            if self._read_stamp() != self._stamp:
+                self._build()
+        except Exception:
+            _logger.exception("the page could not be built anew")
+
+    def _read_stamp(self) -> bytes:
+        try:
+            return (self.path / "bundle.json").read_bytes()
+        except OSError:
+            return b""
+
+    def _build(self) -> None:
+        self._stamp = self._read_stamp()
+        self.bundle: ModelBundle | None = None
+        self.fault = ""
+        try:
+            # the hashes are compared when the model opens, in the background
+            self.bundle = ModelBundle.load(self.path, verify=False)
+        except FastclfError as e:
+            self.fault = str(e)
         panels: dict[str, widgets.Widget] = {}
         starts: dict[str, Callable[[], None]] = {}
         panels["classify"] = self._build_classify()
@@ -74,15 +95,15 @@ class DashboardPage(widgets.VBox):
             # only here does anything come to be that can change something
             panels["clean"] = self.clean = self._build_clean()
             starts["clean"] = self.clean.start
-        if bundle is not None:
-            panels["about"] = self.about = AboutTab(bundle, _find_photos(bundle) if is_owner() else None)
+        if self.bundle is not None:
+            folder = _find_photos(self.bundle) if is_owner() else None
+            panels["about"] = self.about = AboutTab(self.bundle, folder)
             starts["about"] = self.about.start
         self.strip = TabStrip(panels, starts)
         self.strip.layout.display = "none" if len(panels) == 1 else ""
-        self.frame = PageFrame(foot=True, accents=find_accents(_find_text(bundle, "colour")))
-        super().__init__([self.head, self.strip, *panels.values(), self.frame])
-        language.observe(self._on_language_change, "code")
+        self.frame.accents = find_accents(_find_text(self.bundle, "colour"))
         self._on_language_change(None)
+        self.children = [self.head, self.strip, *panels.values(), self.frame]
 
     def _build_classify(self) -> widgets.Widget:
         if self.bundle is None:
@@ -90,7 +111,10 @@ class DashboardPage(widgets.VBox):
         from ..inbox import find_inbox
 
         source = ModelSource(self.path)
-        self.model = ClassifyModel(source.open, find_inbox())
+        inbox = find_inbox()
+        # where things lie is the host's business
+        private = [] if is_owner() else [str(self.path), *([str(inbox.path)] if inbox else [])]
+        self.model = ClassifyModel(source.open, inbox, private)
         side = max(self.bundle.preprocess.input_size[1:])
         panel = ClassifyPanel(self.model, self.bundle.example_files, self.bundle.vocab, side)
         box = widgets.VBox([panel])

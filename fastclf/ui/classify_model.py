@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
 from ..errors import FastclfError, UnreadablePhotoError, UsageProblem
-from ..images import MAX_BYTES, Source, decode_photo, encode_jpeg, make_thumbnail
+from ..faults import describe_pixels
+from ..images import MAX_BYTES, Source, count_pixels, decode_photo, encode_jpeg, make_thumbnail
 from .answers import Answer, build_table
 from .models import Status
 from .texts import say, translate
@@ -31,6 +33,8 @@ MAX_ANSWERS = 300
 # What is kept of a large photo: enough for the network to see the same.
 KEPT_BYTES, KEPT_SIDE = 2**20, 1600
 THUMBNAIL_SIDE = 480
+# Browsers send smaller copies; what comes with more than this was not scaled.
+MAX_PAGE_PIXELS = 40_000_000
 
 
 class ClassifyModel(traitlets.HasTraits):
@@ -42,17 +46,26 @@ class ClassifyModel(traitlets.HasTraits):
         Returns the predictor; may raise a FastclfError.
     inbox
         Where reports of wrong answers go; None where they are only handed out as a file.
+    private
+        What a visitor is not told: paths of the host. A fault that names one is logged instead.
     """
 
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
     message = traitlets.Unicode()
     answers = traitlets.Tuple()
 
-    def __init__(self, open_predictor: Callable[[], Predictor], inbox: Inbox | None = None) -> None:
+    def __init__(
+        self,
+        open_predictor: Callable[[], Predictor],
+        inbox: Inbox | None = None,
+        private: Iterable[str] = (),
+    ) -> None:
         super().__init__()
         self.inbox = inbox
+        self._private = tuple(private)
         self._open_predictor = open_predictor
-        self._lock = threading.RLock()
+        # photos come from the page and from threads that fetch; one is decoded at a time
+        self._lock, self._work = threading.RLock(), threading.Lock()
         self._number = 0
         self._batch = 0
 
@@ -66,19 +79,30 @@ class ClassifyModel(traitlets.HasTraits):
 
     def clear(self) -> None:
         """Forget all photos and answers."""
-        self.answers, self.message, self.status = (), "", Status.EMPTY
+        with self._lock:
+            self.answers, self.message, self.status = (), "", Status.EMPTY
         self._trim_heap()
 
     def remove(self, key: int) -> None:
         """Forget one photo."""
-        self.answers = tuple(answer for answer in self.answers if answer.key != key)
-        if not self.answers:
-            self.status, self.message = Status.EMPTY, ""
+        with self._lock:
+            self.answers = tuple(answer for answer in self.answers if answer.key != key)
+            if not self.answers:
+                self.status, self.message = Status.EMPTY, ""
 
     def begin_batch(self) -> int:
         """Return the number of a new upload; its cards stand together."""
-        self._batch += 1
-        return self._batch
+        with self._lock:
+            self._batch += 1
+            return self._batch
+
+    def describe_fault(self, fault: FastclfError) -> str:
+        """Return a fault's sentence, or one without the host's paths."""
+        words = str(fault)
+        if any(path in words for path in self._private):
+            _logger.warning("A visitor was refused. %s", words)
+            return say("That is not possible at the moment. Tell whoever runs this page.")
+        return translate(words)
 
     def classify(self, files: Iterable[tuple[str, Source]]) -> None:
         """Answer about the photos of a plain upload; one that fails gets a card that says why.
@@ -95,42 +119,68 @@ class ClassifyModel(traitlets.HasTraits):
         batch, before = self.begin_batch(), len(self.answers)
         for number, (name, source) in enumerate(taken, 1):
             self.message = say("Looking at photo {n} of {total} ...", n=number, total=len(taken))
-            if not self.add(name, source, batch):
+            if not self.add(name, source, batch, number):
                 return
         self._summarise(self.answers[before:], left)
 
-    def add(self, name: str, source: Source, batch: int) -> bool:
-        """Answer about one photo; returns False where no photo can be answered, which `message` explains."""
-        with self._lock:
-            if len(self.answers) >= MAX_ANSWERS:
-                self.refuse(
-                    say("{n} photos are as many as one session keeps. Clear some first.", n=MAX_ANSWERS)
-                )
+    def add(
+        self,
+        name: str,
+        source: Source,
+        batch: int,
+        order: int = 0,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """Answer about one photo; returns False where no photo can be answered, which `message` explains.
+
+        Parameters
+        ----------
+        name, source
+            The photo.
+        batch, order
+            Which upload it came with, and its place there.
+        is_wanted
+            Asked once the answer is there; without it the photo is forgotten.
+        """
+        try:
+            if not self._has_room():
                 return False
             self.status = Status.BUSY
-            try:
-                answer = self._answer(name, source, batch)
-            except FastclfError as e:
-                self.refuse(translate(str(e)))
-                return False
-            except Exception:
-                _logger.exception("classifying failed")
-                self.refuse(
-                    say("Something went wrong here, not with your photos. Reload the page and try again.")
-                )
-                return False
-            self.answers = (*self.answers, answer)
-            self.status, self.message = Status.DONE, ""
-            return True
+            with self._work:
+                answer = self._answer(name, source, batch, order)
+        except FastclfError as e:
+            self.refuse(self.describe_fault(e))
+            return False
+        except Exception:
+            _logger.exception("classifying failed")
+            self.refuse(
+                say("Something went wrong here, not with your photos. Reload the page and try again.")
+            )
+            return False
+        if is_wanted():
+            self._append(answer)
+        self.status, self.message = Status.DONE, ""
+        return True
 
-    def refuse_photo(self, name: str, fault: UnreadablePhotoError, batch: int) -> None:
-        """Add the card of a photo that did not come at all."""
+    def refuse_photo(self, name: str, fault: UnreadablePhotoError, batch: int, order: int = 0) -> bool:
+        """Add the card of a photo that did not come at all; returns False where there is no room for it."""
         from ..predictor import Prediction
 
+        if not self._has_room():
+            return False
+        self._append(Answer(0, name, None, Prediction(name, error=str(fault)), None, batch, order))
+        return True
+
+    def _has_room(self) -> bool:
+        if len(self.answers) < MAX_ANSWERS:
+            return True
+        self.refuse(say("{n} photos are as many as one session keeps. Clear some first.", n=MAX_ANSWERS))
+        return False
+
+    def _append(self, answer: Answer) -> None:
         with self._lock:
             self._number += 1
-            answer = Answer(self._number, name, None, Prediction(name, error=str(fault)), None, batch)
-            self.answers = (*self.answers, answer)
+            self.answers = (*self.answers, replace(answer, key=self._number))
 
     def settle(self) -> None:
         """Hand memory back after an upload."""
@@ -197,15 +247,7 @@ class ClassifyModel(traitlets.HasTraits):
 
     def build_table(self) -> bytes:
         """Return all answers of the session as CSV."""
-        return build_table(self.answers, self.vocab)
-
-    @property
-    def vocab(self) -> list[str]:
-        """The model's classes; empty where it does not open."""
-        try:
-            return list(self._open_predictor().vocab)
-        except FastclfError:
-            return []
+        return build_table(self.answers)
 
     def _require(self, key: int) -> Answer:
         answer = self.find(key)
@@ -223,18 +265,18 @@ class ClassifyModel(traitlets.HasTraits):
 
         trim_heap()
 
-    def _answer(self, name: str, source: Source, batch: int) -> Answer:
+    def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
         from ..predictor import Prediction
 
         predictor = self._open_predictor()
-        self._number += 1
         try:
+            _check_pixels(name, source)
             image = decode_photo(source, name).image
         except UnreadablePhotoError as e:
-            return Answer(self._number, name, None, Prediction(name, error=str(e)), None, batch)
+            return Answer(0, name, None, Prediction(name, error=str(e)), None, batch, order)
         [prediction] = predictor.predict_images([image], [name])
         thumbnail = encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE))
-        return Answer(self._number, name, thumbnail, prediction, _keep_photo(source, image), batch)
+        return Answer(0, name, thumbnail, prediction, _keep_photo(source, image), batch, order)
 
     def _summarise(self, answers: tuple[Any, ...], left: int) -> None:
         failed = sum(a.prediction.error is not None for a in answers)
@@ -248,10 +290,18 @@ class ClassifyModel(traitlets.HasTraits):
         self.settle()
 
 
+def _check_pixels(name: str, source: Source) -> None:
+    """Refuse what would take a gigabyte to decode: a small file may hold very many pixels."""
+    pixels = count_pixels(bytes(source)) if isinstance(source, bytes | bytearray | memoryview) else 0
+    if pixels > MAX_PAGE_PIXELS:
+        raise UnreadablePhotoError(name, describe_pixels(pixels, MAX_PAGE_PIXELS))
+
+
 def _keep_photo(source: Source, image: Image.Image) -> bytes:
     """Return the file as it came where it is small, else the picture at a size that is enough."""
-    if isinstance(source, bytes | bytearray | memoryview) and len(source) <= KEPT_BYTES:
-        return bytes(source)
+    is_small = isinstance(source, bytes | bytearray | memoryview) and len(source) <= KEPT_BYTES
+    if is_small and max(image.size) <= KEPT_SIDE:
+        return bytes(source)  # type: ignore[arg-type]
     if max(image.size) > KEPT_SIDE:
         image = make_thumbnail(image, KEPT_SIDE)
     return encode_jpeg(image, 92)

@@ -16,7 +16,7 @@ from ..images import MAX_BYTES, make_thumbnail
 from .classify_model import ClassifyModel
 from .models import Status
 from .scripted import ScriptedWidget
-from .texts import say, translate
+from .texts import say, tidy, translate
 
 _logger = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ LARGEST_SENT = 300_000
 LONGEST_SIDE = (640, 1280)
 _EXAMPLE_SIDE = 96
 _LONGEST_NAME = 300
+# A picture may stand in its own address, in base64.
+_LONGEST_ADDRESS = 4 * MAX_BYTES
+_MOST_FETCHES = 3
 
 
 class PhotoDrop(ScriptedWidget):
@@ -54,6 +57,8 @@ class PhotoDrop(ScriptedWidget):
         self.model = model
         self._examples = list(examples)
         self._batches: dict[str, int] = {}
+        self._cancelled: set[str] = set()
+        self._fetches = threading.BoundedSemaphore(_MOST_FETCHES)
         low, high = LONGEST_SIDE
         super().__init__(
             examples=len(self._examples),
@@ -75,11 +80,13 @@ class PhotoDrop(ScriptedWidget):
         kind = content.get("type") if isinstance(content, dict) else None
         try:
             if kind == "photo" and buffers:
-                self._take(content, bytes(buffers[0]))
+                self._take(content, buffers[0])
             elif kind == "large":
                 self._refuse(content)
             elif kind == "address":
-                threading.Thread(target=self._fetch, args=(content,), daemon=True).start()
+                self._begin_fetch(content)
+            elif kind == "cancel":
+                self._cancelled.add(str(content.get("batch")))
             elif kind == "example":
                 self._take_example(content)
             elif kind == "examples":
@@ -93,8 +100,11 @@ class PhotoDrop(ScriptedWidget):
             _logger.exception("taking a photo failed")
             self._finish(content, say("The photo did not arrive whole. Choose it again."))
 
-    def _take(self, content: dict[str, Any], data: bytes) -> None:
-        self._answer(content, _read_name(content), data)
+    def _take(self, content: dict[str, Any], data: memoryview) -> None:
+        if data.nbytes > MAX_BYTES:
+            self._refuse({**content, "size": data.nbytes})
+        else:
+            self._answer(content, _read_name(content), bytes(data))
 
     def _refuse(self, content: dict[str, Any]) -> None:
         """Say of a photo that was too large to be sent how large it is."""
@@ -102,29 +112,51 @@ class PhotoDrop(ScriptedWidget):
         size = size if type(size) is int and size > MAX_BYTES else MAX_BYTES + 1
         name = _read_name(content)
         fault = UnreadablePhotoError(name, describe_excess(size, MAX_BYTES))
-        self.model.refuse_photo(name, fault, self._find_batch(content))
-        self._finish(content)
+        done = self.model.refuse_photo(name, fault, self._find_batch(content), _read_order(content))
+        self._finish(content, "" if done else self.model.message, stop=not done)
+
+    def _begin_fetch(self, content: dict[str, Any]) -> None:
+        if len(str(content.get("url") or "")) > _LONGEST_ADDRESS:
+            self._finish(content, say("This address is too long. Save the photo and choose it here."))
+        elif self._fetches.acquire(blocking=False):
+            threading.Thread(target=self._fetch, args=(content,), daemon=True).start()
+        else:
+            self._finish(
+                content, say("Other addresses are still being fetched. Try this one again in a moment.")
+            )
 
     def _take_example(self, content: dict[str, Any]) -> None:
         index = content.get("index")
         if type(index) is int and 0 <= index < len(self._examples):
             path = self._examples[index]
-            self._answer(content, path.name, path.read_bytes())
+            try:
+                self._answer(content, path.name, path.read_bytes())
+            except OSError:
+                self._finish(content, say("This example photo is not there any more."))
 
     def _fetch(self, content: dict[str, Any]) -> None:
         from ..collect.one import fetch_photo
 
         try:
-            name, data = fetch_photo(str(content.get("url") or "")[:2_000_000])
+            name, data = fetch_photo(str(content.get("url") or ""))
             self._answer(content, name, data)
         except FastclfError as e:
             self._finish(content, translate(str(e)))
         except Exception:
             _logger.exception("fetching a photo failed")
             self._finish(content, say("That address did not work. Save the photo and choose it here."))
+        finally:
+            self._fetches.release()
 
     def _answer(self, content: dict[str, Any], name: str, source: bytes) -> None:
-        done = self.model.add(name, source, self._find_batch(content))
+        batch = str(content.get("batch"))
+        done = self.model.add(
+            name,
+            source,
+            self._find_batch(content),
+            _read_order(content),
+            lambda: batch not in self._cancelled,
+        )
         self._finish(content, "" if done else self.model.message, stop=not done)
 
     def _find_batch(self, content: dict[str, Any]) -> int:
@@ -153,4 +185,9 @@ class PhotoDrop(ScriptedWidget):
 
 
 def _read_name(content: dict[str, Any]) -> str:
-    return str(content.get("name") or say("photo"))[:_LONGEST_NAME]
+    return tidy(str(content.get("name") or ""))[:_LONGEST_NAME] or say("photo")
+
+
+def _read_order(content: dict[str, Any]) -> int:
+    order = content.get("id")
+    return order if type(order) is int else 0

@@ -54,8 +54,13 @@ class ModelSource:
         with self._lock:
             stamp = self._read_stamp()
             if self._predictor is None or stamp != self._stamp:
-                self._predictor = Predictor(self.path, threads=None)
-                self._stamp = stamp
+                try:
+                    self._predictor, self._stamp = Predictor(self.path, threads=None), stamp
+                except FastclfError as e:
+                    if self._predictor is None:
+                        raise
+                    # somebody removed or damaged it; what is in memory still answers
+                    _logger.warning("The model that is open goes on answering. %s", e)
             return self._predictor
 
     def _warm(self, on_fault: Callable[[str], None] | None) -> None:

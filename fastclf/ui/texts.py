@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -121,6 +122,11 @@ def translate(sentence: str) -> str:
 def show(value: str) -> str:
     """Return a phrase in the page's language; a name or a label stays as it is, whatever it says."""
     return translate(value) if isinstance(value, Phrase) else value
+
+
+def tidy(name: str) -> str:
+    """Return a name or a label without characters that are not seen: some would turn a sentence around."""
+    return "".join(c for c in name if unicodedata.category(c)[0] != "C")
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:

@@ -165,7 +165,7 @@ def test_no_page_of_ours_names_a_foreign_host() -> None:
         if p.suffix in kinds
     }
     assert len(texts) > 5
-    assert not [p for p, text in texts.items() if re.search(r"https?://[\w.]|//cdn", text)]
+    assert not [p for p, text in texts.items() if re.search(r"https?://\w|//cdn", text)]
 
 
 def test_no_user_input_is_checked_by_assert() -> None:

@@ -13,7 +13,7 @@ function save(bytes, name, type) {
 
 class Card {
   constructor(list, card, picture) {
-    Object.assign(this, { list, key: card.key, batch: card.batch });
+    Object.assign(this, { list, key: card.key, batch: card.batch, order: card.order });
     this.t = list.t;
     this.url = picture.byteLength ? URL.createObjectURL(new Blob([picture], { type: "image/jpeg" })) : "";
     this.item = make("li", "fastclf-card");
@@ -33,19 +33,26 @@ class Card {
     this.item.setAttribute("aria-label", card.name);
     this.answer = make("div", "fastclf-answer");
     this.words = make("h3", "", this.findHeading());
+    this.words.dir = "auto";
     this.words.id = `fastclf-answer-${card.key}`;
     this.answer.append(this.words);
     if (card.level === "failed") this.answer.append(make("p", "", card.words));
     else if (card.level === "unfamiliar") this.answer.append(make("p", "fastclf-file", this.t("If it had to choose all the same:")), this.drawBars());
     else this.answer.append(this.drawBars());
-    this.answer.append(make("p", "fastclf-file", card.name));
+    const file = make("p", "fastclf-file", card.name);
+    file.dir = "auto";
+    this.answer.append(file);
     if (card.level !== "failed") this.answer.append(this.drawActions());
     this.said = make("p", "fastclf-said");
     this.said.setAttribute("role", "status");
     this.answer.append(this.said);
     const remove = makeButton("fastclf-remove", "×", () => this.list.remove(this.key));
     remove.setAttribute("aria-label", this.t("Remove {name}", { name: card.name }));
+    const formWasOpen = Boolean(this.form);
+    this.closeForm();
     this.item.replaceChildren(this.drawPicture(), this.answer, remove);
+    if (this.why) this.showWhy();
+    if (formWasOpen) this.openForm();
   }
 
   findHeading() {
@@ -180,6 +187,7 @@ class Card {
       if (!select.value) return;
       this.list.send("wrong", this.key, { label: select.value === "none" ? null : this.list.labels[Number(select.value)] });
       this.leaveForm();
+      this.say(this.t("Sending ..."));
     });
     this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveForm());
     this.answer.insertBefore(this.form, this.said);
@@ -198,9 +206,14 @@ class Card {
   }
 
   fail(words) {
+    this.stopAsking();
+    this.say(words, true);
+  }
+
+  stopAsking() {
+    if (this.asking) this.say("");
     this.asking = false;
     if (this.why) this.showWhy();
-    this.say(words, true);
   }
 }
 
@@ -212,6 +225,8 @@ class AnswerList {
     this.root = make("section", "fastclf-answers");
     el.append(this.root);
     this.draw();
+    this.onLost = () => this.cards.forEach((card) => card.stopAsking());
+    document.addEventListener("fastclf-lost", this.onLost);
     model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
     model.on("change:texts", () => this.redraw());
     model.send({ type: "hello" });
@@ -230,7 +245,14 @@ class AnswerList {
   }
 
   close() {
+    document.removeEventListener("fastclf-lost", this.onLost);
     this.cards.forEach((card) => card.close());
+  }
+
+  clear() {
+    // what is still under way would come after it
+    document.dispatchEvent(new CustomEvent("fastclf-clear"));
+    this.send("clear");
   }
 
   draw() {
@@ -240,14 +262,15 @@ class AnswerList {
     const row = make("div", "fastclf-row");
     row.append(
       makeButton("fastclf-button fastclf-small", this.t("Download as a table"), () => this.send("table")),
-      makeButton("fastclf-button fastclf-small", this.t("Clear all"), () => this.send("clear")),
+      makeButton("fastclf-button fastclf-small", this.t("Clear all"), () => this.clear()),
     );
-    this.head.append(this.title, row);
     this.list = make("ol", "fastclf-cards");
     this.list.setAttribute("role", "list");
     this.spoken = make("p", "fastclf-quiet");
     this.spoken.setAttribute("aria-live", "polite");
-    this.root.replaceChildren(this.head, this.list, this.spoken);
+    this.tools = row;
+    this.head.append(this.title);
+    this.root.replaceChildren(this.head, this.list, this.tools, this.spoken);
     this.show();
   }
 
@@ -263,6 +286,8 @@ class AnswerList {
   onMessage(content, buffers) {
     const card = this.cards.get(content.key);
     if (content.type === "all" || content.type === "add") this.take(content, buffers);
+    else if (content.type === "words") content.cards.forEach((one) => this.cards.get(one.key)?.draw(one));
+    else if (content.type === "stopped") card?.stopAsking();
     else if (content.type === "gone") this.drop(content.keys);
     else if (content.type === "table") save(buffers[0], "answers.csv", "text/csv");
     else if (content.type === "progress") card?.showProgress(content.done, content.total);
@@ -287,13 +312,27 @@ class AnswerList {
       }
     });
     this.show();
-    if (type === "add") this.announce(cards);
+    if (type !== "add") return;
+    this.announce(cards);
+    this.reveal(cards[0]);
+  }
+
+  // On a phone the answer would stand below the window's edge.
+  reveal(card) {
+    if (card.batch === this.revealed) return;
+    this.revealed = card.batch;
+    const { words, item } = this.cards.get(card.key);
+    if (words.getBoundingClientRect().bottom <= innerHeight) return;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    item.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
 
   // The newest upload stands first; within it the photos keep their order.
   place(card) {
-    const after = [...this.list.children].find((item) => item.fastclfBatch < card.batch);
-    card.item.fastclfBatch = card.batch;
+    card.item.fastclfPlace = [card.batch, card.order];
+    const after = [...this.list.children].find(
+      ({ fastclfPlace: [batch, order] }) => batch < card.batch || (batch === card.batch && order > card.order),
+    );
     this.list.insertBefore(card.item, after || null);
   }
 
@@ -332,7 +371,7 @@ class AnswerList {
 
   show() {
     const n = this.cards.size;
-    this.head.hidden = !n;
+    this.head.hidden = this.tools.hidden = !n;
     // the zone makes room for the answers
     document.querySelector(".fastclf-drop")?.classList.toggle("fastclf-drop-used", n > 0);
     this.list.classList.toggle("fastclf-single", n === 1);

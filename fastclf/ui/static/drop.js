@@ -67,7 +67,7 @@ class Drop {
     this.limits = model.get("limits");
     this.queue = [];
     this.waiting = new Map();
-    this.total = this.done = this.number = this.batch = 0;
+    this.total = this.done = this.answered = this.left = this.number = this.batch = 0;
     this.root = make("section", "fastclf-drop");
     el.append(this.root);
     this.listeners = new AbortController();
@@ -76,6 +76,9 @@ class Drop {
     model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
     model.on("change:texts", () => this.redraw());
     model.on("change:said", () => this.showSaid());
+    const { signal } = this.listeners;
+    document.addEventListener("fastclf-clear", () => this.total && this.cancel(""), { signal });
+    document.addEventListener("fastclf-lost", () => this.total && this.cancel(this.t("The session has ended before all photos were looked at.")), { signal });
     model.set("alive", true);
     model.save_changes();
     if (model.get("examples")) model.send({ type: "examples" });
@@ -88,9 +91,12 @@ class Drop {
   }
 
   redraw() {
+    const typed = [this.address.value, this.address.closest("details").open];
     this.root.replaceChildren();
     this.draw();
     this.showExamples();
+    [this.address.value, this.address.closest("details").open] = typed;
+    this.show();
   }
 
   draw() {
@@ -181,16 +187,20 @@ class Drop {
     const on = (name, act) => document.addEventListener(name, act, { signal });
     const visible = () => this.root.offsetParent !== null;
     const holds = (event) => [...(event.dataTransfer?.types || [])].some((type) => type === "Files" || type === "text/uri-list");
+    // dropped anywhere else, the browser would open the photo in the page's place
+    const comeHere = () => visible() || document.getElementById("fastclf-tab-classify")?.click();
     on("dragover", (event) => {
-      if (!visible() || !holds(event)) return;
+      if (!holds(event)) return;
       event.preventDefault();
+      comeHere();
       this.root.classList.add("fastclf-drop-over");
     });
     on("dragleave", (event) => event.relatedTarget || this.root.classList.remove("fastclf-drop-over"));
     on("drop", (event) => {
       this.root.classList.remove("fastclf-drop-over");
-      if (!visible() || !holds(event)) return;
+      if (!holds(event)) return;
       event.preventDefault();
+      comeHere();
       this.takeTransfer(event.dataTransfer);
     });
     on("paste", (event) => {
@@ -202,7 +212,13 @@ class Drop {
 
   // Takes files, else a web address; a picture dragged from another page comes as an address.
   takeTransfer(data) {
-    const files = [...(data?.files || [])];
+    const folders = [...(data?.items || [])].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
+    const names = new Set(folders.map((entry) => entry.name));
+    const files = [...(data?.files || [])].filter((file) => file.type || !names.has(file.name));
+    if (names.size) {
+      this.warn(this.t("{name} is a folder; open it and drop the photos in it.", { name: [...names].join(", ") }));
+      if (!files.length) return true;
+    }
     if (files.length) this.takeFiles(files);
     const address = files.length ? "" : (data?.getData("text/uri-list") || data?.getData("text/plain") || "").trim();
     if (/^(https?:\/\/|data:image\/)\S+$/i.test(address.split("\n")[0])) this.takeAddress(address.split("\n")[0]);
@@ -231,7 +247,7 @@ class Drop {
     if (!warned) this.warn("");
     if (!this.total) {
       this.batch += 1;
-      this.done = 0;
+      this.done = this.answered = this.left = 0;
     }
     this.queue.push(...jobs);
     this.total += jobs.length;
@@ -269,7 +285,10 @@ class Drop {
 
   onMessage(content, buffers) {
     if (content.type === "done") {
-      if (content.stop) this.queue.length = 0;
+      if (content.stop) {
+        this.left = this.queue.length;
+        this.queue.length = 0;
+      }
       this.finish(content.id, content.fault, content.stop);
     } else if (content.type === "examples") {
       this.pictures = buffers.map((bytes) => (bytes.byteLength ? URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })) : ""));
@@ -280,20 +299,31 @@ class Drop {
   finish(id, fault, stop) {
     if (!this.waiting.delete(id)) return;
     this.done += 1;
-    if (fault) this.warn(fault);
-    if (stop) this.total = this.done + this.waiting.size;
+    if (fault) this.addFault(fault);
+    else this.answered += 1;
+    if (stop) {
+      this.addFault(this.left ? this.tn(this.left, "1 photo was left out.", "{n} photos were left out.") : "");
+      this.total = this.done + this.waiting.size;
+    }
     if (this.queue.length || this.waiting.size) {
       this.show();
       this.pump();
-    } else this.end(this.tn(this.done, "1 photo looked at.", "{n} photos looked at."));
+    } else this.end(this.answered > 1 ? this.t("{n} photos looked at.", { n: this.answered }) : "");
   }
 
-  cancel() {
-    const left = this.queue.length;
+  // Several things may go wrong in one upload.
+  addFault(words) {
+    const lines = [...this.alert.textContent.split("\n").filter(Boolean), words];
+    this.warn([...new Set(lines.filter(Boolean))].slice(0, 4).join("\n"));
+  }
+
+  cancel(words) {
+    const left = this.queue.length + this.waiting.size;
     this.queue.length = 0;
     this.waiting.clear();
-    this.end(this.t("Cancelled; {n} photos were left out.", { n: left }));
-    this.root.querySelector(".fastclf-primary").focus();
+    this.model.send({ type: "cancel", batch: this.batch });
+    this.end(words ?? this.tn(left, "Cancelled; 1 photo was left out.", "Cancelled; {n} photos were left out."));
+    if (words === undefined) this.root.querySelector(".fastclf-primary").focus();
   }
 
   end(words) {

@@ -29,7 +29,13 @@ class Frame {
     this.drawFoot();
     // the element is put into the page after this
     requestAnimationFrame(() => this.show());
-    this.ask(chooseLanguage(this.known));
+    this.onLanguage = () => this.ask(chooseLanguage(this.known));
+    document.addEventListener("fastclf-language", this.onLanguage);
+    this.onLanguage();
+  }
+
+  close() {
+    document.removeEventListener("fastclf-language", this.onLanguage);
   }
 
   ask(code) {
@@ -86,6 +92,7 @@ class Frame {
 
 export default {
   render({ model, el }) {
-    new Frame(model, el);
+    const frame = new Frame(model, el);
+    return () => frame.close();
   },
 };
