@@ -1,10 +1,15 @@
 // The line to the kernel: comms over one websocket, mended when it breaks, given up when the kernel is gone.
 
+import { Outbox } from "./outbox.js";
 import { makeId, makeMessage, pack, unpack } from "./wire.js";
 
 const ENDED = ["restarting", "autorestarting", "dead"];
-const PAUSES = [0, 1, 2, 4, 8];
+const LONGEST_PAUSE_S = 4;
 const SILENCE_MS = 10_000;
+// a big photo may take long on a slow line, and nothing is heard meanwhile
+const DEAD_MS = 30_000;
+const OPENING_MS = 20_000;
+const PROBE_MS = 3000;
 
 export class Comm {
   constructor(connection, target, id = makeId()) {
@@ -50,14 +55,19 @@ export class Connection {
     this.page = page;
     this.comms = new Map();
     this.onCommOpen = null;
-    this.waiting = [];
+    this.outbox = new Outbox();
+    page.first.splice(0).forEach((message) => this.outbox.add(message, true));
     this.callbacks = new Map();
+    this.probes = new Map();
     this.heard = performance.now();
+    this.live = true;
     this.over = false;
     this.order = Promise.resolve();
     this.states = this.#expectStates();
     this.#adopt(page.socket);
     page.early.splice(0).forEach((data) => this.#receive(data));
+    addEventListener("online", () => this.#wake());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#wake());
   }
 
   // Messages wait until the widgets exist that they are for.
@@ -67,11 +77,18 @@ export class Connection {
 
   send(type, content, metadata, buffers, callbacks) {
     const message = makeMessage(this.page.session, type, content, metadata, buffers);
-    if (callbacks) this.callbacks.set(message.header.msg_id, callbacks);
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(pack(message));
-    else if (!this.over) this.waiting.push(message);
-    this.#watch();
-    return message.header.msg_id;
+    const id = message.header.msg_id;
+    if (this.over) {
+      this.page.announce("ended");
+      return id;
+    }
+    if (callbacks) this.callbacks.set(id, callbacks);
+    this.outbox.add(message);
+    if (this.live && this.socket.readyState === WebSocket.OPEN) {
+      this.outbox.write(id, (what) => this.socket.send(pack(what)));
+      this.#watch();
+    }
+    return id;
   }
 
   // The answer to the request that the page sent before this client was there.
@@ -87,12 +104,14 @@ export class Connection {
     this.socket = socket;
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = () => this.#mend();
+    if (socket.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => this.#probe());
     if (socket.readyState >= WebSocket.CLOSING) this.#mend();
   }
 
   #receive(data) {
     this.heard = performance.now();
     const message = unpack(data);
+    this.outbox.arrived(message.parent_header?.msg_id);
     if (message.header.msg_type === "status") this.#onStatus(message);
     else if (message.content.comm_id === this.page.control) this.#handle(message);
     else this.order = this.order.then(() => this.#handle(message)).catch((error) => console.error(error));
@@ -101,15 +120,56 @@ export class Connection {
   #onStatus(message) {
     const state = message.content.execution_state;
     if (!message.parent_header?.msg_id) {
-      if (ENDED.includes(state)) this.#give_up();
+      if (ENDED.includes(state)) this.#giveUp();
       return;
     }
+    const { session } = message.header;
+    this.kernelSession ??= session;
+    // a kernel of the same name that knows nothing of this page
+    if (session !== this.kernelSession) return this.#giveUp();
     const id = message.parent_header.msg_id;
-    // in turn with the messages that the work has caused
+    if (state === "idle" && this.probes.has(id)) this.#settle(this.probes.get(id), message);
+    else this.#tell(id, message);
+  }
+
+  // In turn with the messages that the work has caused.
+  #tell(id, status) {
     this.order = this.order.then(() => {
-      this.callbacks.get(id)?.iopub?.status?.(message);
-      if (state === "idle") this.callbacks.delete(id);
+      this.callbacks.get(id)?.iopub?.status?.(status);
+      if (status.content.execution_state === "idle") this.callbacks.delete(id);
     });
+  }
+
+  // A question that costs nothing. The kernel takes one message after the other, so with the answer it is known
+  // that whatever was sent before and is not answered either has been lost.
+  #probe() {
+    clearTimeout(this.probing);
+    if (this.over || this.mending || this.socket.readyState !== WebSocket.OPEN) return;
+    const message = makeMessage(this.page.session, "kernel_info_request", {});
+    this.probes.set(message.header.msg_id, this.outbox.next());
+    this.socket.send(pack(message));
+    if (!this.live) this.probing = setTimeout(() => this.#probe(), PROBE_MS);
+  }
+
+  #settle(turn, status) {
+    clearTimeout(this.probing);
+    this.probes.clear();
+    this.live = true;
+    const known = [...this.callbacks.keys()];
+    const refused = this.outbox.writeAgain(turn, (message) => this.socket.send(pack(message)));
+    // of what was done only the answer was lost
+    known.filter((id) => !this.outbox.has(id)).forEach((id) => this.#tell(id, status));
+    if (refused) this.page.announce("undelivered");
+    if (this.outbox.size) this.#watch();
+  }
+
+  // The network may be back, or the phone out of the pocket.
+  #wake() {
+    if (this.mending) this.hurry?.();
+    else if (!this.over) {
+      this.#probe();
+      this.#watch();
+    }
   }
 
   async #handle(message) {
@@ -125,59 +185,108 @@ export class Connection {
     }
   }
 
-  // A kernel that was ended says nothing: ask for it when a message has no echo.
+  // A kernel that was ended says nothing, and nor does a line that is cut: ask when a message has no echo.
   #watch() {
+    if (this.watching && this.heard < this.since) return;
+    this.since = performance.now();
+    this.#look();
+  }
+
+  #look(left = Infinity) {
     clearTimeout(this.watching);
-    const sent = performance.now();
-    this.watching = setTimeout(async () => {
-      if (this.heard < sent && (await this.#ask()) === "gone") this.#give_up();
-    }, SILENCE_MS);
+    this.watching = setTimeout(() => this.#check(this.since, left), SILENCE_MS);
+  }
+
+  async #check(since, left) {
+    const isQuiet = () => !this.over && !this.mending && this.heard < since;
+    const found = isQuiet() && (await this.#ask());
+    this.watching = 0;
+    if (!isQuiet()) return;
+    const ahead = this.socket.bufferedAmount;
+    if (found === "gone") this.#giveUp();
+    else if (found === "busy" || (ahead && ahead < left)) {
+      this.since = performance.now();
+      this.#look(ahead);
+    } else if (performance.now() - since < DEAD_MS) {
+      this.#probe();
+      this.#look(ahead);
+    } else this.#cut();
+  }
+
+  #cut() {
+    const { socket } = this;
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    this.#mend();
   }
 
   async #ask() {
     const { base, kernelId } = this.page;
     try {
-      const answer = await fetch(`${base}api/kernels/${kernelId}`, { cache: "no-store", headers: { Accept: "application/json" } });
-      if (answer.ok) return "here";
-      return answer.status < 500 ? "gone" : "unknown";
+      const answer = await fetch(`${base}api/kernels/${kernelId}`, {
+        cache: "no-store",
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(SILENCE_MS),
+      });
+      if (answer.status === 404) return "gone";
+      if (!answer.ok) return "unknown";
+      const state = (await answer.json()).execution_state;
+      if (state === "dead") return "gone";
+      return state === "busy" ? "busy" : "here";
     } catch {
       return "unknown";
     }
   }
 
+  // Goes on until the line is mended or the server says that the kernel is gone.
   async #mend() {
     if (this.over || this.page.leaving || this.mending) return;
     this.mending = true;
+    this.live = false;
+    clearTimeout(this.watching);
+    this.watching = 0;
     this.page.wait();
-    for (const seconds of PAUSES) {
-      await new Promise((done) => setTimeout(done, 1000 * seconds));
+    for (let seconds = 0; !this.page.leaving && !this.over; seconds = Math.min(seconds + 1, LONGEST_PAUSE_S)) {
+      await this.#pause(1000 * seconds);
       const found = await this.#ask();
-      if (found === "gone") break;
-      if (found === "here" && (await this.#reopen())) {
-        this.mending = false;
-        this.page.resume();
-        return;
-      }
+      if (found === "gone") this.#giveUp();
+      else if (found !== "unknown" && (await this.#reopen())) return;
     }
-    this.#give_up();
+  }
+
+  #pause(milliseconds) {
+    return new Promise((done) => {
+      this.hurry = done;
+      setTimeout(done, milliseconds);
+    });
   }
 
   #reopen() {
     return new Promise((resolve) => {
       const socket = this.page.openSocket();
-      socket.onclose = () => resolve(false);
+      const timer = setTimeout(() => socket.close(), OPENING_MS);
+      socket.onclose = () => {
+        clearTimeout(timer);
+        resolve(false);
+      };
       socket.onopen = () => {
+        clearTimeout(timer);
+        this.mending = false;
+        this.page.resume();
         this.#adopt(socket);
-        this.waiting.splice(0).forEach((message) => socket.send(pack(message)));
+        this.probes.clear();
+        this.#probe();
+        this.#watch();
         resolve(true);
       };
     });
   }
 
-  #give_up() {
+  #giveUp() {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.watching);
+    clearTimeout(this.probing);
     this.page.lose();
   }
 }

@@ -2,6 +2,9 @@
 
 import { t } from "./texts.js";
 
+const PATIENCE_MS = 30_000;
+let patience = 0;
+
 export function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
@@ -43,9 +46,17 @@ export function showWaiting() {
   notice.setAttribute("role", "status");
   notice.append(make("p", "", t("The connection was interrupted. Trying again ...")));
   document.body.append(notice);
+  patience = setTimeout(() => {
+    notice.replaceChildren(
+      make("p", "", t("The connection was interrupted. Trying again ...")),
+      make("p", "", t("This page goes on by itself when the server can be reached. Reloading starts anew: what you did here is lost.")),
+      makeButton(t("Reload"), reload),
+    );
+  }, PATIENCE_MS);
 }
 
 export function hideWaiting() {
+  clearTimeout(patience);
   document.querySelector(".fastclf-notice-waiting")?.remove();
 }
 

@@ -26,9 +26,11 @@ const page = {
   session: makeId(),
   control: makeId(),
   socket: null,
+  first: [],
   early: [],
   leaving: false,
   lose,
+  announce,
   fail,
   wait: showWaiting,
   resume: hideWaiting,
@@ -104,13 +106,15 @@ function meet() {
 // The notebook has run: ask for all widgets at once, before the client has even arrived.
 function open() {
   reach(2);
+  const target = { comm_id: page.control, target_name: "jupyter.widget.control", data: {} };
+  const request = { comm_id: page.control, data: { method: "request_states" } };
+  const first = [
+    makeMessage(page.session, "comm_open", target, { version: "1.0.0" }),
+    makeMessage(page.session, "comm_msg", request),
+  ];
+  page.first.push(...first);
   page.socket = openSocket();
-  page.socket.onopen = () => {
-    const target = { comm_id: page.control, target_name: "jupyter.widget.control", data: {} };
-    page.socket.send(pack(makeMessage(page.session, "comm_open", target, { version: "1.0.0" })));
-    const request = { comm_id: page.control, data: { method: "request_states" } };
-    page.socket.send(pack(makeMessage(page.session, "comm_msg", request)));
-  };
+  page.socket.onopen = () => first.forEach((message) => page.socket.send(pack(message)));
   page.socket.onmessage = (event) => page.early.push(event.data);
   page.setOpened();
 }
@@ -138,6 +142,12 @@ function lose() {
   if (page.leaving) return;
   if (document.getElementById("fastclf-starting")) showFailed();
   else showLost();
+  announce("ended");
+}
+
+// Panels end what they are waiting for: the session has "ended", or a message stays "undelivered".
+function announce(reason) {
+  if (!page.leaving) document.dispatchEvent(new CustomEvent("fastclf-lost", { detail: { reason } }));
 }
 
 function fail() {

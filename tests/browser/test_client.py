@@ -132,6 +132,55 @@ def test_markup_in_a_description_is_text(client: Page) -> None:
     assert client.title() != "pwned"
 
 
+# what a socket that dies takes along: frames that the page has written and nobody gets
+SWALLOW = """() => {
+    window.swallowed = 0;
+    window.resent = 0;
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (bytes) {
+        if (window.swallowing) return void window.swallowed++;
+        if (new TextDecoder().decode(bytes).includes('"resent":true')) window.resent++;
+        send.call(this, bytes);
+    };
+}"""
+
+
+def test_what_a_dying_socket_took_along_is_sent_again_in_order(client: Page, tmp_path: Path) -> None:
+    client.evaluate(SWALLOW)
+    client.get_by_role("button", name="Press").click()
+    expect_log(client, "pressed 1")
+    client.evaluate("window.swallowing = true")
+    file = tmp_path / "second.bin"
+    file.write_bytes(bytes([255]) * 300_000)
+    client.get_by_role("button", name="Press").click()
+    with client.expect_file_chooser() as chooser:
+        client.get_by_role("button", name="Upload").click()
+    chooser.value.set_files(file)
+    client.wait_for_function("window.swallowed > 1")
+    client.get_by_role("button", name="Send bytes").click()
+    client.wait_for_function("window.swallowed > 2")
+    client.evaluate("window.swallowing = false; fastclfPage.socket.close()")
+    expect_log(client, "files second.bin 300000 76500000")
+    expect(client.get_by_text("bytes:250,2,1")).to_be_visible()
+    # the first press was done, so it is not sent again
+    expect(client.get_by_text("born 2")).to_be_visible()
+    expect(client.get_by_text("born 3")).to_have_count(0)
+    assert client.evaluate("window.resent") == client.evaluate("window.swallowed") == 3
+
+
+def test_what_has_arrived_is_not_sent_again(client: Page) -> None:
+    client.evaluate(SWALLOW)
+    for n in (1, 2, 3):
+        client.get_by_role("button", name="Press").click()
+        expect_log(client, f"pressed {n}")
+        client.wait_for_timeout(500)
+        client.evaluate("fastclfPage.socket.close()")
+    client.get_by_role("button", name="Send bytes").click()
+    expect(client.get_by_text("bytes:250,2,1")).to_be_visible()
+    expect_log(client, "pressed 3")
+    assert client.evaluate("window.resent") == 0
+
+
 def test_the_page_comes_from_this_host_and_is_whole(server: Server, page: Page) -> None:
     requests: list[Request] = []
     errors: list[str] = []

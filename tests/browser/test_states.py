@@ -172,6 +172,7 @@ def test_an_ended_kernel_is_said_and_the_page_stays_readable(
     open_page(page, server)
     expect(page.locator("html")).to_have_attribute("lang", language)
     kernel = read_kernel(page)
+    page.evaluate("document.addEventListener('fastclf-lost', (e) => { window.lostFor = e.detail.reason; })")
     [mine] = [k for k in kernels(server) if kernel in " ".join(k.cmdline())]
     mine.send_signal(signal.SIGKILL)
     words, button = LOST[language]
@@ -179,6 +180,7 @@ def test_an_ended_kernel_is_said_and_the_page_stays_readable(
     expect(alert).to_contain_text(words)
     expect(page.get_by_role("button", name=button)).to_be_focused()
     expect(page.get_by_text("An answer that was read")).to_be_visible()
+    assert page.evaluate("window.lostFor") == "ended"
     keep(page, f"state-lost-{language}")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Press").click()
@@ -212,9 +214,27 @@ def test_a_stopped_server_is_said_after_some_tries(serve: Serve, visit: Callable
     stop(server)
     expect(page.get_by_role("status").filter(has_text="Trying again")).to_be_visible()
     keep(page, "state-interrupted")
-    expect(page.get_by_role("alert")).to_contain_text(LOST["en"][0])
-    expect(page.get_by_role("button", name="Reload")).to_be_focused()
+    expect(page.get_by_role("button", name="Reload")).to_be_visible(timeout=40_000)
+    expect(page.get_by_role("status").filter(has_text="Reloading starts anew")).to_be_visible()
     expect(page.get_by_text("An answer that was read")).to_be_visible()
+    keep(page, "state-unreachable")
+
+
+def test_a_session_outlives_a_long_time_without_a_line(serve: Serve, visit: Callable[..., Page]) -> None:
+    server = serve()
+    page = visit("ar", width=360)
+    open_page(page, server)
+    page.route("**/api/kernels/**", lambda route: route.abort())
+    page.evaluate("fastclfPage.socket.close()")
+    page.get_by_role("button", name="Press").click()
+    page.wait_for_timeout(20_000)
+    expect(page.get_by_role("button", name=LOST["ar"][1])).to_be_visible(timeout=20_000)
+    keep(page, "state-unreachable-ar")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.unroute_all()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.get_by_text("pressed")).to_be_visible()
+    expect(page.locator(".fastclf-notice")).to_have_count(0)
 
 
 def test_a_short_interruption_is_mended_and_nothing_is_lost(serve: Serve, visit: Callable[..., Page]) -> None:
