@@ -190,18 +190,13 @@ def test_every_resize_method_exports_with_parity(
     assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
 
 
-@pytest.mark.parametrize(
-    ("arch", "size", "maps"),
-    [("resnet18", 64, True), ("vit_tiny_patch16_224", 224, False), ("mobilenetv4_conv_small_050", 64, True)],
-)
-def test_torchvision_and_timm_architectures_export_with_parity(
-    training: Any, photo_folder: Path, tmp_path: Path, arch: str, size: int, maps: bool
+def test_an_architecture_of_timm_that_is_not_listed_exports_with_parity(
+    training: Any, photo_folder: Path, tmp_path: Path
 ) -> None:
-    bundle = training.train(
-        photo_folder, tmp_path / "model", **{**TINY, "epochs": 1, "arch": arch, "size": size}
-    )
+    options = {**TINY, "epochs": 1, "arch": "mobilenetv4_conv_small_050", "size": 64}
+    bundle = training.train(photo_folder, tmp_path / "model", **options)
     outputs = [o.name for o in Predictor(bundle).session.get_outputs()]
-    assert outputs == ["features", "logits", *(["maps"] if maps else [])]
+    assert outputs == ["features", "logits", "maps"]
     assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
 
 
