@@ -38,6 +38,7 @@ class AnswerList(ScriptedWidget):
         super().__init__(labels=labels, has_inbox=model.inbox is not None)
         self.on_msg(self._on_message)
         model.observe(self._on_answers_change, "answers")
+        model.observe(lambda _: self._send_all(), "resends")
 
     def _on_language_change(self, change: dict[str, Any]) -> None:
         super()._on_language_change(change)

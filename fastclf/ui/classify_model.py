@@ -53,6 +53,8 @@ class ClassifyModel(traitlets.HasTraits):
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
     message = traitlets.Unicode()
     answers = traitlets.Tuple()
+    # counts when the page may have missed cards
+    resends = traitlets.Int(0)
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class PhotoDrop(ScriptedWidget):
         self._examples = list(examples)
         self._batches: dict[str, int] = {}
         self._cancelled: set[str] = set()
+        self._told: dict[tuple[str, int], dict[str, Any] | None] = {}
         self._fetches = threading.BoundedSemaphore(_MOST_FETCHES)
         low, high = LONGEST_SIDE
         super().__init__(
@@ -79,6 +80,8 @@ class PhotoDrop(ScriptedWidget):
     def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
         kind = content.get("type") if isinstance(content, dict) else None
         try:
+            if kind in ("photo", "large", "address", "example") and self._is_known(content):
+                return
             if kind == "photo" and buffers:
                 self._take(content, buffers[0])
             elif kind == "large":
@@ -99,6 +102,20 @@ class PhotoDrop(ScriptedWidget):
         except Exception:
             _logger.exception("taking a photo failed")
             self._finish(content, say("The photo did not arrive whole. Choose it again."))
+
+    def _is_known(self, content: dict[str, Any]) -> bool:
+        """Tell whether a message came before: after a broken line the page sends again what may be lost.
+
+        Then what was said about it may be lost too, and is said again.
+        """
+        place = (str(content.get("batch")), _read_order(content))
+        if place not in self._told:
+            self._told[place] = None
+            return False
+        if (told := self._told[place]) is not None:
+            self.model.resends += 1
+            self.send(told)
+        return True
 
     def _take(self, content: dict[str, Any], data: memoryview) -> None:
         if data.nbytes > MAX_BYTES:
@@ -168,8 +185,11 @@ class PhotoDrop(ScriptedWidget):
 
     def _finish(self, content: Any, fault: str = "", *, stop: bool = False) -> None:
         """Tell the page that a photo is done, and with `stop` that the others will not be."""
-        key = content.get("id") if isinstance(content, dict) else None
-        self.send({"type": "done", "id": key, "fault": fault, "stop": stop})
+        if not isinstance(content, dict):
+            return
+        told = {"type": "done", "id": content.get("id"), "fault": fault, "stop": stop}
+        self._told[(str(content.get("batch")), _read_order(content))] = told
+        self.send(told)
 
     def _send_examples(self) -> None:
         from ..images import decode_photo, encode_jpeg

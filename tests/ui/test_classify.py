@@ -386,6 +386,15 @@ def test_an_address_is_fetched_beside_the_others_and_cancelled_ones_leave_no_car
     assert [card["name"] for card in page.cards] == ["first.png", "red.png"]
 
 
+def test_a_message_that_comes_twice_is_answered_once_and_its_answer_said_again(page: Page) -> None:
+    message = {"type": "photo", "name": "red.png", "id": 7, "batch": 3}
+    for _ in range(2):
+        page.say(page.panel.drop, message, RED)
+    assert len(page.panel.model.answers) == 1
+    assert [m["id"] for m in page.all("done")] == [7, 7]
+    assert [card["name"] for card in page.last("all")["cards"]] == ["red.png"]
+
+
 def test_small_files_with_very_many_pixels_are_refused(page: Page) -> None:
     bomb = encode(Image.new("L", (8000, 6000)), "PNG")
     assert len(bomb) < 300_000
