@@ -7,7 +7,7 @@
 # make benchmark-training DATA="FOLDER FOLDER2": a head, features and answers against fastai's own ways
 
 # files of tests run side by side, one on each of two cores; torch takes both where it runs alone
-PARALLEL ?= -n 2 --dist loadfile
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 8866
 MODEL ?= model
 export PYTHON
