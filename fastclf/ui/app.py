@@ -17,7 +17,7 @@ from ..photos import find_class_folders
 from .classify import ClassifyPanel
 from .classify_model import ClassifyModel
 from .colour import find_accents
-from .model_source import ModelSource
+from .model_source import ModelSource, read_stamp
 from .scripted import PageFrame
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import language, say, translate
@@ -68,19 +68,13 @@ class DashboardPage(widgets.VBox):
 
     def _on_page_come(self, _: Any) -> None:
         try:
-            if self._read_stamp() != self._stamp:
+            if read_stamp(self.path) != self._stamp:
                 self._build()
         except Exception:
             _logger.exception("the page could not be built anew")
 
-    def _read_stamp(self) -> bytes:
-        try:
-            return (self.path / "bundle.json").read_bytes()
-        except OSError:
-            return b""
-
     def _build(self) -> None:
-        self._stamp = self._read_stamp()
+        self._stamp = read_stamp(self.path)
         self.bundle: ModelBundle | None = None
         self.fault = ""
         try:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ..errors import FastclfError, UnreadablePhotoError, UsageProblem
-from ..faults import describe_pixels
-from ..images import MAX_BYTES, Source, count_pixels, decode_photo, encode_jpeg, make_thumbnail
+from ..images import MAX_BYTES, Source, decode_photo, encode_jpeg, make_thumbnail
 from .answers import Answer, build_table
+from .keeping import check_pixels, keep_photo
 from .models import Status
 from .texts import say, translate
 
@@ -30,11 +30,7 @@ _logger = logging.getLogger(__name__)
 MAX_FILES = 20
 # Photos of one session: each is kept until it is removed or the page is closed.
 MAX_ANSWERS = 300
-# What is kept of a large photo: enough for the network to see the same.
-KEPT_BYTES, KEPT_SIDE = 2**20, 1600
 THUMBNAIL_SIDE = 480
-# Browsers send smaller copies; what comes with more than this was not scaled.
-MAX_PAGE_PIXELS = 40_000_000
 
 
 class ClassifyModel(traitlets.HasTraits):
@@ -272,13 +268,13 @@ class ClassifyModel(traitlets.HasTraits):
 
         predictor = self._open_predictor()
         try:
-            _check_pixels(name, source)
+            check_pixels(name, source)
             image = decode_photo(source, name).image
         except UnreadablePhotoError as e:
             return Answer(0, name, None, Prediction(name, error=str(e)), None, batch, order)
         [prediction] = predictor.predict_images([image], [name])
         thumbnail = encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE))
-        return Answer(0, name, thumbnail, prediction, _keep_photo(source, image), batch, order)
+        return Answer(0, name, thumbnail, prediction, keep_photo(source, image), batch, order)
 
     def _summarise(self, answers: tuple[Any, ...], left: int) -> None:
         failed = sum(a.prediction.error is not None for a in answers)
@@ -290,20 +286,3 @@ class ClassifyModel(traitlets.HasTraits):
             )  # fmt: skip
         self.message, self.status = words, Status.DONE
         self.settle()
-
-
-def _check_pixels(name: str, source: Source) -> None:
-    """Refuse what would take a gigabyte to decode: a small file may hold very many pixels."""
-    pixels = count_pixels(bytes(source)) if isinstance(source, bytes | bytearray | memoryview) else 0
-    if pixels > MAX_PAGE_PIXELS:
-        raise UnreadablePhotoError(name, describe_pixels(pixels, MAX_PAGE_PIXELS))
-
-
-def _keep_photo(source: Source, image: Image.Image) -> bytes:
-    """Return the file as it came where it is small, else the picture at a size that is enough."""
-    is_small = isinstance(source, bytes | bytearray | memoryview) and len(source) <= KEPT_BYTES
-    if is_small and max(image.size) <= KEPT_SIDE:
-        return bytes(source)  # type: ignore[arg-type]
-    if max(image.size) > KEPT_SIDE:
-        image = make_thumbnail(image, KEPT_SIDE)
-    return encode_jpeg(image, 92)

@@ -52,7 +52,7 @@ class ModelSource:
         from ..predictor import Predictor
 
         with self._lock:
-            stamp = self._read_stamp()
+            stamp = read_stamp(self.path)
             if self._predictor is None or stamp != self._stamp:
                 try:
                     self._predictor, self._stamp = Predictor(self.path, threads=None), stamp
@@ -72,8 +72,10 @@ class ModelSource:
         except Exception:
             _logger.exception("opening the model failed")
 
-    def _read_stamp(self) -> bytes:
-        try:
-            return (self.path / "bundle.json").read_bytes()
-        except OSError:
-            return b""
+
+def read_stamp(folder: Path) -> bytes:
+    """Return what differs when a folder holds another model; nothing where it holds none."""
+    try:
+        return (folder / "bundle.json").read_bytes()
+    except OSError:
+        return b""
