@@ -23,7 +23,9 @@ def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
     if b"<svg" in head:
         return f"is an SVG drawing, not a photo; {known}"
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim"):
-        return "is a HEIC photo, which is not read here; save it as JPEG (the extra fastclf[heic] reads these)"
+        return (
+            "is a HEIC photo, which is not read here; save it as JPEG (the extra fastclf[heic] reads these)"
+        )
     if not any(data[:1024]):
         return "holds only zeros; save or fetch it again"
     return f"is not a photo that can be read here; {known}"
