@@ -24,7 +24,7 @@ except ImportError:  # run by hand
 
 ROOT = Path(__file__).parent
 PAGE = ROOT / "page"
-STATIC = ROOT / "fastclf" / "voila" / "fastclf" / "static"
+STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
 STAMP = STATIC / "built-from.txt"
 # what the browser tests look for barriers with; not a part of the page
 AXE = ROOT / "tests" / "browser" / "axe.min.js"
@@ -56,7 +56,7 @@ def build_page() -> bool:
         work = Path(folder, "page")
         shutil.copytree(PAGE, work, ignore=shutil.ignore_patterns("node_modules"))
         catalogue = Path(folder, "texts.json")
-        shutil.copy(ROOT / "fastclf" / "ui" / "static" / "texts.json", catalogue)
+        shutil.copy(ROOT / "fastclf" / "dashboard" / "texts.json", catalogue)
         _run(
             [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
             work,
@@ -80,7 +80,7 @@ def hash_sources() -> str:
     """Return one hash of everything that the bundle is made from."""
     files = [p for p in PAGE.rglob("*") if p.is_file() and "node_modules" not in p.parts]
     digest = hashlib.sha256()
-    for file in [*sorted(files), ROOT / "fastclf" / "ui" / "static" / "texts.json"]:
+    for file in [*sorted(files), ROOT / "fastclf" / "dashboard" / "texts.json"]:
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 

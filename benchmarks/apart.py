@@ -53,9 +53,8 @@ def measure_scan_and_check(folder: Path) -> dict[str, float]:
 
 def measure_search(n: int) -> dict[str, float]:
     """Search `n` hashes, a tenth of them copies of others with up to 8 bits flipped."""
-    from fastclf.checks.duplicates import find_pixel_pairs
-    from fastclf.checks.hashes import N_HASHES, SIGNATURE_SHAPE
-    from fastclf.checks.near_search import find_close_hashes
+    from fastclf.issues import N_HASHES, SIGNATURE_SHAPE, find_pixel_pairs
+    from fastclf.issues.near.search import find_close_hashes
 
     rng = np.random.default_rng(0)
     hashes = rng.integers(0, 2**64, (n, N_HASHES), np.uint64)

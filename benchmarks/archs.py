@@ -14,8 +14,8 @@ from typing import Any
 
 from verdicts import print_table, tell
 
-from fastclf.archs import find_arch, list_archs
-from fastclf.latency import time_graph
+from fastclf.model import list_archs, time_graph
+from fastclf.model.archs import find_arch
 
 BASELINE = "resnet18"
 SPEED_HEADS = (
@@ -46,8 +46,8 @@ def measure_speed(names: list[str], size: int, rounds: int) -> list[dict[str, An
 
     A ratio is the median of the rounds' ratios to resnet18 in the same round.
     """
-    from fastclf.training.archs import export_blank
-    from fastclf.training.learner import measure_step
+    from fastclf.training.network import measure_step
+    from fastclf.training.network.blank import export_blank
 
     names = [BASELINE, *(name for name in names if name != BASELINE)]
     sizes = {name: _fixed_size(name) or size for name in names}

@@ -102,8 +102,8 @@ def _do_as_the_course(folder: Path, resized: Path) -> tuple[float, float]:
 
 def measure_cleaner(bench: Bench) -> list[Line]:
     """Open the cleaner on photos of which a model has cached features, on unknown ones, and fastai's."""
+    from fastclf.dashboard import ImageClassifierCleaner
     from fastclf.training import train
-    from fastclf.ui.cleaner import ImageClassifierCleaner
 
     folder = build_folder(bench.source, bench.scratch / "cleaned", CLEANED)
     model = bench.scratch / "model"
@@ -165,8 +165,7 @@ def _open_panel_three_times(folder: Path, model: Path, trained: Path, took: dict
 
 def _open_panel(folder: Path, model: Path) -> tuple[float, float]:
     """Do what the Clean tab does; return the seconds until photos are shown, and until all doubts are."""
-    from fastclf.ui.clean import CleanPanel
-    from fastclf.ui.desk import CatalogDesk
+    from fastclf.dashboard.clean import CatalogDesk, CleanPanel
 
     started = time.perf_counter()
     desk = CatalogDesk(folder, model)
@@ -215,8 +214,7 @@ def measure_page(bench: Bench) -> list[Line]:
     """Turn pages and change filters where there are 10,000 photos with stored thumbnails."""
     from dataclasses import replace
 
-    from fastclf.ui.clean import CleanPanel
-    from fastclf.ui.desk import CatalogDesk
+    from fastclf.dashboard.clean import CatalogDesk, CleanPanel
 
     class Many(CatalogDesk):
         """Shows each photo several times over, under keys of its own and its real thumbnail."""
@@ -267,7 +265,7 @@ def measure_search(bench: Bench) -> list[Line]:
 
 def measure_refit(bench: Bench) -> list[Line]:
     """Correct a label, refit, and again; against `fine_tune(1)` of the same network at the same size."""
-    from fastclf.refit import refit, use_refit
+    from fastclf.refit import refit_head, use_refit
 
     folder = build_folder(bench.source, bench.scratch / "refitted", REFITTED)
     model = bench.scratch / "small-model"
@@ -280,7 +278,7 @@ def measure_refit(bench: Bench) -> list[Line]:
             photo = train[number * 37 % len(train)]
             label = next(p.label for p in train if p.label != photo.label)
             catalog.relabel([photo.name], label, why="benchmark")
-            took[number % 2].append(_time(lambda: refit(model, folder)))
+            took[number % 2].append(_time(lambda: refit_head(model, folder)))
             use_refit(model)
     for _ in range(max(1, bench.repeats // 2)):
         baseline.append(apart.run_apart(apart.fine_tune_small, folder)["fine_tune"])

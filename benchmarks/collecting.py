@@ -100,7 +100,7 @@ def collect(urls: list[str], out: Path, address: tuple[str, int], *, whole: bool
     That is what every collection ends with: hashes, thumbnails and measures for the check and the Clean tab.
     """
     from fastclf.collect import run
-    from fastclf.collect.web.addresses import AddressRule
+    from fastclf.collect.web import AddressRule
 
     rule = AddressRule(allow=frozenset({address}))
     with mock.patch.object(run, "_scan", run._scan if whole else lambda _: None):

@@ -16,8 +16,8 @@ import planting
 from finding import MEASURES, PIXELS, Ground, Row
 from verdicts import judge, print_table, tell
 
-from fastclf.bundle import ModelBundle
 from fastclf.catalog import Catalog
+from fastclf.model import ModelBundle
 
 LABELS = 0.85
 ODD = ("AUROC", "ours recall", "ours precision")

@@ -14,15 +14,13 @@ import numpy as np
 import planting
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fastclf.bundle import ModelBundle
-from fastclf.catalog import Catalog
-from fastclf.catalog.check import describe_thumbnails
-from fastclf.catalog.near_groups import find_neighbours
-from fastclf.checks.labels import LabelIssues, find_label_issues
-from fastclf.checks.odd import find_odd
-from fastclf.checks.quality import KINDS as QUALITY_KINDS
-from fastclf.checks.report import CheckReport
-from fastclf.extract import extract_features
+from fastclf.catalog import Catalog, find_neighbours
+from fastclf.check import CheckReport
+from fastclf.check.findings import describe_thumbnails
+from fastclf.issues import find_label_issues, find_odd
+from fastclf.issues.labels import LabelIssues
+from fastclf.issues.quality import KINDS as QUALITY_KINDS
+from fastclf.model import ModelBundle, extract_features
 from fastclf.photos import Photo
 
 PIXELS, DESCRIPTOR, NETWORK = "pixels alone", "plain descriptor", "network"

@@ -12,11 +12,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from planting import draw_noise, draw_plain, find_photos
 from verdicts import tell
 
-from fastclf.bundle import ModelBundle
-from fastclf.files import hash_file
-from fastclf.images import MAX_FOLDER_BYTES, decode_photo
-from fastclf.predictor import Predictor
-from fastclf.splits import TEST, TRAIN, VALID
+from fastclf.model import ModelBundle, Predictor
+from fastclf.photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
+from fastclf.system import hash_file
 
 Array = np.ndarray
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]

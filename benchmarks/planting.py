@@ -162,7 +162,7 @@ def _strip(image: Image.Image, _: np.random.Generator) -> Image.Image:
     return image.crop((0, 0, image.width, max(1, round(image.width / 5))))
 
 
-# {kind of `fastclf.checks.quality`: how}
+# {kind of `fastclf.issues.quality`: how}
 POOR: dict[str, Make] = {
     "dark": _brighten(0.15),
     "light": _fade,

@@ -23,9 +23,9 @@ from playwright.sync_api import Page, sync_playwright
 from verdicts import print_table
 
 from fastclf import Predictor
+from fastclf.dashboard.classify.photo_drop import LARGEST_SENT, LONGEST_SIDE
+from fastclf.dashboard.widgets.scripted import read_script
 from fastclf.photos import find_photo_files
-from fastclf.ui.drop import LARGEST_SENT, LONGEST_SIDE
-from fastclf.ui.scripted import read_script
 from page import CHROMIUM_ARGS
 
 PHONE = 4000, 3000

@@ -10,7 +10,7 @@ from foreign import Ground, Seen
 from sklearn.covariance import OAS
 from sklearn.decomposition import PCA
 
-from fastclf.ood import MahalanobisDetector
+from fastclf.model import MahalanobisDetector
 
 Array = np.ndarray
 Score = Callable[[Seen], Array]

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from PIL import Image, ImageDraw, ImageFilter
 
-from fastclf import serving
+from fastclf.server import run as serving
 
 TIMEOUT = 180.0
 _COLOURS = {"circle": "firebrick", "square": "steelblue", "triangle": "seagreen"}

@@ -96,7 +96,7 @@ def measure_head(bench: Bench, folder: Path, weights: Path) -> list[Line]:
 def measure_features(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     """Extract features of all training photos against fastai's `get_preds` of the same network."""
     from fastclf.training import build_dls, build_learner, load_data
-    from fastclf.training.head import compute_features
+    from fastclf.training.fit import compute_features
 
     data = load_data(folder)
     learn = build_learner(build_dls(data, bench.size), bench.arch, weights=weights)
@@ -122,7 +122,7 @@ def measure_predict(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     import onnxruntime as ort
 
     from fastclf import Predictor
-    from fastclf.graphs import open_session
+    from fastclf.model import open_session
     from fastclf.training import train
 
     model = bench.scratch / "predicting"
@@ -174,7 +174,7 @@ def make_stand_in(bench: Bench) -> Path:
     import torchvision
 
     from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
-    from fastclf.training.learner import resolve_arch
+    from fastclf.training.network import resolve_arch
 
     folder = bench.scratch / "other"
     if not folder.exists():

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from verdicts import judge, print_table, tell
 
 from fastclf.metrics import wilson_interval
-from fastclf.ood import find_threshold
+from fastclf.model.ood import find_threshold
 
 RATE = 0.05
 AUROC = 0.95

@@ -8,7 +8,7 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2];
-const catalogueFile = process.argv[3] || join(here, "..", "fastclf", "ui", "static", "texts.json");
+const catalogueFile = process.argv[3] || join(here, "..", "fastclf", "dashboard", "texts.json");
 const COMMON = { bundle: true, minify: true, write: false, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
 const standIn = (name) => join(here, "src", "stand-ins", `${name}.js`);
 

@@ -102,5 +102,5 @@ def trained(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def run_fastclf(*args: object, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run the command as a user does."""
-    command = [sys.executable, "-m", "fastclf.cli", *map(str, args)]
+    command = [sys.executable, "-m", "fastclf", *map(str, args)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False)

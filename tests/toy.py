@@ -10,11 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from fastclf.bundle import PhotoRow, write_photos
-from fastclf.files import hash_file
-from fastclf.manifest import SCHEMA, hash_files, write_manifest
 from fastclf.metrics import compute_metrics, compute_softmax
-from fastclf.ood import MahalanobisDetector
+from fastclf.model import SCHEMA, MahalanobisDetector, PhotoRow, hash_files, write_manifest, write_photos
+from fastclf.system import hash_file
 
 from .drawing import COLOURS, draw_photo, encode
 

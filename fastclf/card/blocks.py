@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..reliability import wilson_interval
+from ..metrics import wilson_interval
 
 # Characters that end a line or turn the reading direction have no place in a title or a class's name.
 _UNWANTED = {

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..charts import draw_lines
 from .blocks import (
     Block,
     Chart,
@@ -23,6 +22,7 @@ from .blocks import (
     number,
     percent,
 )
+from .charts import draw_lines
 
 _MOST_CLASSES = 100
 

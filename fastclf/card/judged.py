@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..charts import draw_coverage, draw_reliability, draw_shares
 from .blocks import (
     Block,
     Chart,
@@ -20,6 +19,7 @@ from .blocks import (
     percent,
     share_of,
 )
+from .charts import draw_coverage, draw_reliability, draw_shares
 
 _MOST_ROWS = 40
 

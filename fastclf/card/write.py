@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ..files import hash_bytes, hash_file, write_atomic
-from ..manifest import write_manifest
+from ..model import write_manifest
+from ..system import hash_bytes, hash_file, write_atomic
 from .html import build_card_html
 from .markdown import build_card_markdown
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.duplicates import find_pixel_pairs
-from ..checks.hashes import N_HASHES, Fingerprint, describe_photo
-from ..files import hash_bytes
-from ..images import decode_photo
+from ..issues import N_HASHES, Fingerprint, describe_photo, find_pixel_pairs
+from ..photos import decode_photo
+from ..system import hash_bytes
 from .edits import REMOVE, Edit, write_step
-from .pairs import StoredSignatures
+from .near_pairs import StoredSignatures
 from .store import Store
 
 # whoever decides nothing but only looks at the folder

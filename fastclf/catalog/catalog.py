@@ -10,26 +10,17 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from ..checks.report import CheckReport
+from ..check import CheckReport
+from ..check import findings as check
 from ..errors import PhotosError
-from ..features import FeatureCache
+from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
-from ..places import DATABASE, find_private_place
-from . import (
-    arrivals,
-    assign,
-    check,
-    edits,
-    fetches,
-    given,
-    listing,
-    materialize,
-    openings,
-    pairs,
-    reconcile,
-    scan,
-    travel,
-)
+from ..system import DATABASE, find_private_place
+from . import arrivals, edits, fetches, listing, materialize, openings, reconcile, scan
+from . import edit_files as travel
+from . import given_splits as given
+from . import near_pairs as pairs
+from . import splits as assign
 from .store import Store
 
 Array = npt.NDArray[Any]

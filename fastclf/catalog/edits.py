@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageProblem
-from ..files import utc_now
+from ..system import utc_now
 from .store import Store
 
 RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"

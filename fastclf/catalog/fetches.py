@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from ..files import csv_bytes, utc_now
+from ..system import csv_bytes, utc_now
 from .store import Store
 
 WAITING, STORED, DUPLICATE, REFUSED = "waiting", "stored", "duplicate", "refused"

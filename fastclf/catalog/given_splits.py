@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageProblem
-from ..photos import Photo
-from ..splits import LEFT_OUT, SPLITS, TEST, TRAIN, VALID
+from ..photos import LEFT_OUT, SPLITS, TEST, TRAIN, VALID, Photo
 from .store import Store
 
 RULE = "given groups"

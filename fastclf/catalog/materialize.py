@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageProblem
-from ..files import replaced_folder
 from ..photos import Photo, PhotoSet
+from ..system import replaced_folder
 
 
 @dataclass(frozen=True)

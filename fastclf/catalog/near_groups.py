@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.duplicates import MIN_SCORE, choose_best, group_pairs
-from ..checks.near_features import find_feature_pairs
-from ..checks.report import Group
+from ..check import Group
+from ..issues import MIN_SCORE, choose_best, find_feature_pairs, group_pairs
 from ..photos import Photo
-from .pairs import confirm_candidates, find_near_pairs
+from .near_pairs import confirm_candidates, find_near_pairs
 from .store import Store
 
 Array = npt.NDArray[Any]

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.duplicates import find_pixel_pairs
-from ..checks.hashes import N_HASHES, SIGNATURE_SHAPE
-from ..checks.near_features import confirm_pairs
+from ..issues import N_HASHES, SIGNATURE_SHAPE, confirm_pairs, find_pixel_pairs
 from .store import Store
 
 # Names how pairs are found; another way compares everything anew.

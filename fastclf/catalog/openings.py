@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..files import utc_now
+from ..system import utc_now
 from .store import Store
 
 

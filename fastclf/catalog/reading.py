@@ -13,12 +13,19 @@ from typing import Any
 import PIL
 from PIL import Image
 
-from ..checks.hashes import describe_photo
-from ..checks.quality import measure_quality
 from ..errors import UnreadablePhotoError
-from ..files import hash_bytes, hash_file
-from ..images import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, hash_pixels, make_thumbnail, reads_heif
-from ..photos import FoundFile, Progress
+from ..issues import describe_photo, measure_quality
+from ..photos import (
+    MAX_FOLDER_BYTES,
+    FoundFile,
+    Progress,
+    decode_photo,
+    encode_jpeg,
+    hash_pixels,
+    make_thumbnail,
+    reads_heif,
+)
+from ..system import hash_bytes, hash_file
 from .store import Store
 
 # What is measured on a photo; another version is measured anew.

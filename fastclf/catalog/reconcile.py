@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..files import utc_now
+from ..system import utc_now
 from .reading import SeenFile
 from .store import Store
 

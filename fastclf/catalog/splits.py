@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks.duplicates import group_pairs
-from ..files import utc_now
-from ..photos import Photo
-from ..splits import LEFT_OUT, SPLITS, TEST, draw_splits
-from .given import RULE, GivenSplits, check_cameras, check_given, collect_given, name_cameras, remember_groups
-from .pairs import NearPair
+from ..issues import group_pairs
+from ..photos import LEFT_OUT, SPLITS, TEST, Photo, draw_splits
+from ..system import utc_now
+from .given_splits import (
+    RULE,
+    GivenSplits,
+    check_cameras,
+    check_given,
+    collect_given,
+    name_cameras,
+    remember_groups,
+)
+from .near_pairs import NearPair
 from .store import Store
 
 _INSERT = "INSERT OR IGNORE INTO splits (sha256, grp, split, origin, seed, time) VALUES (?, ?, ?, ?, ?, ?)"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..database import Database
 from ..errors import CatalogError
+from ..system import Database
 
 SCHEMA = 2
 

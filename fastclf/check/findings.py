@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..checks.descriptor import DESCRIPTOR_ID, compute_descriptor
-from ..checks.odd import find_odd
-from ..checks.quality import Quality, find_low_quality
-from ..checks.report import (
+from ..catalog import Neighbours, Store, find_neighbours
+from ..issues import DESCRIPTOR_ID, Quality, compute_descriptor, find_low_quality, find_odd
+from ..photos import TEST, Photo, PhotoSet, find_class_folders
+from .label_issues import LabelCheck, check_labels
+from .report import (  # fmt: skip
     CheckReport,
     ClassCount,
     FeatureSource,
@@ -25,15 +26,10 @@ from ..checks.report import (
     QualityFinding,
     Unreadable,
     count,
-)  # fmt: skip
-from ..photos import Photo, PhotoSet, find_class_folders
-from ..splits import TEST
-from .label_check import LabelCheck, check_labels
-from .near_groups import Neighbours, find_neighbours
-from .store import Store
+)
 
 if TYPE_CHECKING:
-    from .catalog import Catalog
+    from ..catalog import Catalog
 
 Array = npt.NDArray[Any]
 

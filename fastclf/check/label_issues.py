@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checks.labels import find_label_issues
+from ..catalog import Store
 from ..errors import CatalogError, CheckError
+from ..issues import find_label_issues
 from ..photos import Photo
-from .store import Store
 
 if TYPE_CHECKING:
-    from .check import Source
+    from .findings import Source
 
 Array = npt.NDArray[Any]
 Flags = npt.NDArray[np.bool_]

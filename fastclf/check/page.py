@@ -8,7 +8,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from ..files import write_atomic
+from ..system import write_atomic
 from .report import CheckReport, Group, describe_source
 
 _MOST = 200
@@ -33,7 +33,7 @@ def write_page(report: CheckReport, path: Path, thumbnail: Thumbnail) -> None:
 
 def render_page(report: CheckReport, thumbnail: Thumbnail) -> str:
     """Return the report as HTML; every name, label and reason is escaped."""
-    style = (resources.files("fastclf.checks") / "report.css").read_text(encoding="utf-8")
+    style = (resources.files("fastclf.check") / "report.css").read_text(encoding="utf-8")
     title = f"The photos of {report.folder}, checked"
     sections = _build_sections(report, thumbnail)
     links = "".join(

@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .bundle import ModelBundle
-from .catalog import Catalog
-from .checks.report import CheckReport
-from .errors import BundleError
-from .extract import compute_logits, extract_features
-from .features import FeatureCache
-from .files import write_atomic
-from .metrics import compute_softmax
-from .photos import Photo, Progress
-from .splits import TEST, TRAIN, VALID
+from ..catalog import Catalog
+from ..errors import BundleError
+from ..metrics import compute_softmax
+from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
+from ..photos import TEST, TRAIN, VALID, Photo, Progress
+from ..system import write_atomic
+from .report import CheckReport
 
 Array = npt.NDArray[Any]
 
@@ -43,7 +40,7 @@ class GeneralFeatures:
     source: str
 
 
-def examine(
+def check_folder(
     catalog: Catalog,
     bundle: ModelBundle | None = None,
     *,

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import archs, collecting, importing, judging, models, photos
+from . import archs, collect, evaluate, importing, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -21,8 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(models.demo)
-app.add_typer(collecting.recipes)
-for command in (collecting.collect, photos.check, models.train, judging.evaluate, models.predict):
+app.add_typer(collect.recipes)
+for command in (collect.collect, photos.check, models.train, evaluate.evaluate, models.predict):
     app.command()(command)
 app.add_typer(photos.edits)
 app.command()(photos.materialize)

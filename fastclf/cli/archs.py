@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..archs import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
 from ..errors import FastclfError, MissingExtraError, UsageProblem
+from ..model import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
 from .console import Json, print_json, quiet_libraries, say
 
 if TYPE_CHECKING:
-    from ..latency import Latency, LatencyBook
+    from ..model import Latency, LatencyBook
 
 _HEADS = ("", "arch", "ms", "MB memory", "MB file", "M params", "ImageNet", "takes px", "heat map")
 
@@ -26,7 +26,7 @@ def archs(
     as_json: Json = False,
 ) -> None:
     """List tried architectures: size, speed on this machine, published ImageNet accuracy, the default."""
-    from ..latency import LatencyBook
+    from ..model import LatencyBook
 
     if not 16 <= size <= 1024:
         raise UsageProblem(f"--size is {size}; it can be 16 to 1024 pixels.")
@@ -52,7 +52,7 @@ def _measure(
     try:
         say("Loading fastai to build the networks ...")
         with contextlib.redirect_stdout(sys.stderr):
-            from ..training.archs import measure_latency
+            from ..training import measure_latency
     except MissingExtraError as e:
         return [f"No speed is shown, because a network has to be built to be measured. {e}"]
     say(

@@ -37,8 +37,8 @@ def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("recipe.toml"),
 ) -> None:
     """Write a commented recipe to start from."""
-    from ..collect.recipe import read_template
-    from ..files import write_atomic
+    from ..collect import read_template
+    from ..system import write_atomic
 
     if file.suffix.lower() != ".toml":
         raise UsageProblem(f"{file} does not end with .toml; call it {file.name}.toml, for example.")
@@ -82,7 +82,7 @@ def run_collect(
     recipe: Recipe, out: Path | None = None, *, most: int | None = None, again: bool = False
 ) -> CollectReport:
     """Collect, and say of a run that is broken off that nothing is lost."""
-    from ..collect import collect as run
+    from ..collect import collect_photos as run
 
     try:
         return run(recipe, out, most=most, again=again, say=say)

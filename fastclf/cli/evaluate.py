@@ -31,8 +31,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a model on labelled photos. The test photos stay sealed unless they are opened by name."""
-    from ..bundle import ModelBundle
     from ..evaluation import evaluate as judge
+    from ..model import ModelBundle
 
     result = judge(
         ModelBundle.load(model),

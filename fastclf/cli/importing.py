@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..trust import check_trusted
+from ..model import check_trusted
 from .console import Json, print_json, quiet_libraries, say
 
 

@@ -17,8 +17,8 @@ from ..errors import PhotosError, UsageProblem
 from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
-    from ..bundle import ModelBundle
     from ..collect import Recipe
+    from ..model import ModelBundle
 
 
 def demo(
@@ -26,7 +26,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
 ) -> None:
     """Train on the embedded digits if there is no model yet, and open the dashboard. Needs no network."""
-    from ..serving import check_port
+    from ..server import check_port
 
     check_port("127.0.0.1", port)
     if not (out / "bundle.json").exists():
@@ -130,7 +130,7 @@ def predict(
     """Say what photos show. A file that cannot be read is reported and the rest go on (exit code 1)."""
     if as_json and as_csv:
         raise UsageProblem("--json and --csv exclude each other; name one.")
-    from ..predictor import Predictor
+    from ..model import Predictor
 
     failed = False
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -163,9 +163,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
-    from ..bundle import ModelBundle
-    from ..serving import find_inbox_file
-    from ..serving import serve as run_server
+    from ..model import ModelBundle
+    from ..server import find_inbox_file
+    from ..server import serve as run_server
 
     ModelBundle.load(model)
     signal.signal(signal.SIGTERM, _raise_interrupt)
@@ -186,10 +186,9 @@ def serve(
 
 def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     """Return the folder of photos, and the recipe; its photos are collected if there are none."""
-    from ..collect import list_recipes, load_recipe
-    from ..collect.recipe import is_recipe_file
+    from ..collect import is_recipe_file, list_recipes, load_recipe
     from ..photos import find_photo_files
-    from .collecting import run_collect
+    from .collect import run_collect
 
     if name and Path(name).is_dir():
         return Path(name), None

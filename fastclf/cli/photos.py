@@ -15,7 +15,7 @@ from .console import Json, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
-    from ..checks.report import CheckReport
+    from ..check import CheckReport
 
 _Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")]
 
@@ -49,10 +49,9 @@ def run_check(
     photos: Path, model: Path | None = None, html: Path | None = None, *, labels: bool = True
 ) -> CheckReport:
     """Check a folder with the best that is at hand, and write the page if one is named."""
-    from ..bundle import ModelBundle
     from ..catalog import Catalog
-    from ..checks.page import write_page
-    from ..examine import examine, find_bundle
+    from ..check import check_folder, find_bundle, write_page
+    from ..model import ModelBundle
 
     with Catalog(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
@@ -62,7 +61,7 @@ def run_check(
         default = os.environ.get("FASTCLF_MODEL") or "model"
         bundle = ModelBundle.load(model) if model is not None else find_bundle(default, found)
         _prepare_general(catalog)
-        report = examine(catalog, bundle, labels=labels, progress=show_progress("computing features"))
+        report = check_folder(catalog, bundle, labels=labels, progress=show_progress("computing features"))
         if html is not None:
             hashes = {p.name: p.sha256 for p in found}
             write_page(report, html, lambda name: catalog.thumbnail(hashes.get(name, "")))
@@ -86,9 +85,9 @@ def _prepare_general(catalog: Catalog) -> None:
         return
     quiet_libraries()
     with contextlib.redirect_stdout(sys.stderr):
-        from ..examine import remember_general
-        from ..splits import TEST
-        from ..training.backbone import extract_general, find_backbone
+        from ..check import remember_general
+        from ..photos import TEST
+        from ..training import extract_general, find_backbone
 
         backbone = find_backbone()
         if backbone is None:
@@ -117,7 +116,7 @@ def export_edits(
 ) -> None:
     """Write the edits of a folder as CSV."""
     from ..catalog import Catalog
-    from ..files import write_atomic
+    from ..system import write_atomic
 
     if str(file) != "-":
         _check_output(file, photos, (".csv",))

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageProblem
-from ..images import MAX_FOLDER_BYTES, decode_photo
+from ..photos import MAX_FOLDER_BYTES, decode_photo
 from .found import SERVICES, Found, LimitedError, SearchService, UnreachableError
 from .labelling import is_class_name
-from .report import CollectReport
+from .outcome import CollectReport
 
 if TYPE_CHECKING:
-    from .web.addresses import AddressRule
+    from .web import AddressRule
 
 _PAGES = 20
 
@@ -77,7 +77,7 @@ def search_images(
         If no service could be used.
     """
     from .services import build_service
-    from .web.fetch import Fetcher
+    from .web import Fetcher
 
     found: dict[str, Found] = {}
     lost = []
@@ -157,7 +157,7 @@ def download_images(
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
     from .run import collect_urls
-    from .services.url_list import UrlList
+    from .services import UrlList
 
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):

@@ -15,15 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
+from ..catalog import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
 from ..errors import FastclfError
-from ..images import MAX_BYTES, count_pixels
+from ..photos import MAX_BYTES, count_pixels
 from .found import Found, LimitedError, UnreachableError
+from .photo_store import ENOUGH, Shelf, keep
 from .plan import Question, SearchPlan, ask
-from .shelf import ENOUGH, Shelf, keep
 from .watch import Watcher
-from .web.fetch import PHOTOS, Fetcher, FetchError, StoppedError
-from .web.hosts import HostQueue, Job
+from .web import PHOTOS, Fetcher, FetchError, HostQueue, Job, StoppedError
 
 _logger = logging.getLogger(__name__)
 

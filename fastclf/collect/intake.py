@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ..files import hash_bytes
-from ..images import MAX_FOLDER_BYTES, DecodedPhoto, decode_photo, encode_jpeg, encode_png
+from ..photos import MAX_FOLDER_BYTES, DecodedPhoto, decode_photo, encode_jpeg, encode_png
+from ..system import hash_bytes
 from .metadata import strip_metadata
 
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}

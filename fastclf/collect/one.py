@@ -8,10 +8,9 @@ import re
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ..errors import AddressError
-from ..images import MAX_BYTES, count_pixels
-from ..reports import clean_name
-from .web.addresses import AddressRule
-from .web.fetch import PHOTOS, Fetcher, FetchError
+from ..inbox import clean_name
+from ..photos import MAX_BYTES, count_pixels
+from .web import PHOTOS, AddressRule, Fetcher, FetchError
 
 _LONGEST, _SHOWN = 2048, 60
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

@@ -11,11 +11,9 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..catalog import Catalog
-from ..catalog.fetches import DUPLICATE, REFUSED, STORED, WAITING
-from ..files import hash_bytes, write_atomic
-from ..images import decode_photo, encode_png, make_thumbnail
-from ..photos import Photo
+from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog
+from ..photos import Photo, decode_photo, encode_png, make_thumbnail
+from ..system import hash_bytes, write_atomic
 
 _TILE, _COLUMNS, _MOST = 112, 10, 100
 _REASONS = 6

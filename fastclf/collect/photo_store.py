@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..catalog import Catalog
-from ..catalog.fetches import DUPLICATE, REFUSED, STORED, WAITING, Fetch, Outcome
+from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, Outcome
 from ..errors import UnreadablePhotoError
-from ..files import sync_file, write_atomic_with
+from ..system import sync_file, write_atomic_with
 from .intake import Prepared, prepare_photo
 
 ENOUGH = "was not needed; the class had as many photos as were asked for"

@@ -13,16 +13,16 @@ from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError
 from ..photos import find_photo_files
 from .found import SearchService
-from .recipe import ClassPlan, CollectOptions, Recipe
-from .report import CollectReport, count_classes, write_sheets, write_table
+from .outcome import CollectReport, count_classes, write_sheets, write_table
+from .recipes import ClassPlan, CollectOptions, Recipe
 from .samples import SAMPLES
 from .steps import CollectRun, CollectSettings
-from .web.addresses import AddressRule
+from .web import AddressRule
 
 _logger = logging.getLogger(__name__)
 
 
-def collect(
+def collect_photos(
     recipe: Recipe,
     out: str | Path | None = None,
     settings: CollectSettings | None = None,
@@ -103,7 +103,7 @@ def collect_urls(
     bars: bool | None = None,
 ) -> CollectReport:
     """Download addresses into one class folder; see `fastclf.collect.download_images`."""
-    from .web.fetch import Fetcher
+    from .web import Fetcher
 
     started = time.monotonic()
     _check_packages()

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MissingExtraError, UsageProblem
-from ..files import replaced_folder
+from ..system import replaced_folder
 
 _SIDE = 32
 

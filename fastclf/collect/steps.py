@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ..catalog import Catalog
 from ..errors import PhotosError, SearchError
 from .found import SearchService
-from .recipe import ClassPlan, FileSource, Recipe
-from .web.addresses import AddressRule
+from .recipes import ClassPlan, FileSource, Recipe
+from .web import AddressRule
 
 if TYPE_CHECKING:
     from .plan import SearchPlan
-    from .web.fetch import Fetcher
+    from .web import Fetcher
 
 _OFFLINE = (
     "Check the network and try again; or get photos without a search: addresses from a file (`urls` of a "
@@ -70,7 +70,7 @@ class CollectRun:
         """Search and download until every class is full or nothing is left; returns sentences."""
         from .plan import SearchPlan, ServiceState
         from .services import build_service
-        from .web.fetch import Fetcher
+        from .web import Fetcher
 
         recipe, options = self.recipe, self.recipe.options
         wanted = {plan.label: self._wanted(plan) for plan in recipe.classes}
@@ -100,7 +100,7 @@ class CollectRun:
     ) -> dict[str, int | None]:
         """Fill classes, None of which is without end; returns how many photos each lacks."""
         from .gather import Gatherer, Limits
-        from .shelf import Shelf
+        from .photo_store import Shelf
         from .watch import Bars
 
         settings = self.settings
@@ -118,13 +118,11 @@ class CollectRun:
 
     def unpack(self) -> tuple[str, ...]:
         """Take the photos out of the recipe's archive or folder; returns sentences."""
-        from .archives import read_archive
-        from .archives.download import download_archive
-        from .archives.folders import read_source
-        from .shelf import Shelf
+        from .archives import download_archive, read_archive, read_source
+        from .photo_store import Shelf
         from .unpack import Unpacker
         from .watch import Bars
-        from .web.fetch import Fetcher
+        from .web import Fetcher
 
         recipe = self.recipe
         source = recipe.archive or recipe.folder
@@ -161,7 +159,7 @@ class CollectRun:
         return self.recipe.options.photos_per_class if plan.photos is None else plan.photos
 
     def _list_urls(self, plan: ClassPlan) -> None:
-        from .services.url_list import UrlList
+        from .services import UrlList
 
         if plan.urls:
             found = UrlList(Path(plan.urls), plan.label).search("", 1)

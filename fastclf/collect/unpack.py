@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from ..catalog.fetches import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
-from ..files import hash_bytes
+from ..catalog import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
+from ..system import hash_bytes
 from .archives import Member, is_photo_name
-from .recipe import FileSource
-from .shelf import ENOUGH, Shelf, keep
+from .photo_store import ENOUGH, Shelf, keep
+from .recipes import FileSource
 from .watch import Watcher
 
 _LOT = 32

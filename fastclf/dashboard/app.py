@@ -11,16 +11,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..bundle import ModelBundle
 from ..errors import FastclfError
+from ..model import ModelBundle
 from ..photos import find_class_folders
-from .classify import ClassifyPanel
-from .classify_model import ClassifyModel
-from .colour import find_accents
+from .classify import ClassifyModel, ClassifyPanel
 from .model_source import ModelSource, read_stamp
-from .scripted import PageFrame
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import language, say, translate
+from .widgets import PageFrame, find_accents
 
 _logger = logging.getLogger(__name__)
 
@@ -122,7 +120,7 @@ class DashboardPage(widgets.VBox):
         return box
 
     def _build_clean(self) -> CleanTab:
-        from .desk import CatalogDesk
+        from .clean import CatalogDesk
 
         return CleanTab(CatalogDesk(_find_photos(self.bundle), self.path))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import FastclfError
 
 if TYPE_CHECKING:
-    from ..predictor import Predictor
+    from ..model import Predictor
 
 _logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class ModelSource:
         BundleError
             If the model does not open.
         """
-        from ..predictor import Predictor
+        from ..model import Predictor
 
         with self._lock:
             stamp = read_stamp(self.path)

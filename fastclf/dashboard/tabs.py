@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import traitlets
 
-from ..bundle import ModelBundle
 from ..errors import FastclfError
-from .scripted import ScriptedWidget
+from ..model import ModelBundle
 from .texts import language, phrase, translate
+from .widgets import ScriptedWidget
 
 if TYPE_CHECKING:
     from .about import AboutPanel
-    from .clean import CleanPanel
-    from .desk import CatalogDesk
+    from .clean import CatalogDesk, CleanPanel
 
 _logger = logging.getLogger(__name__)
 
@@ -87,8 +86,7 @@ class CleanTab(widgets.VBox):
 
     def _prepare(self) -> None:
         try:
-            from .clean import CleanPanel
-            from .reports import build_store
+            from .clean import CleanPanel, build_store
 
             self.desk.open(self._tell)
             obstacle = self.desk.find_obstacle()
@@ -147,8 +145,7 @@ class AboutTab(widgets.VBox):
     def start(self) -> None:
         """Fill the tab, with the model as it is now."""
         if self.panel is None:
-            from .about import AboutPanel
-            from .about_photos import ValidationPhotos
+            from .about import AboutPanel, ValidationPhotos
 
             photos = None if self.folder is None else ValidationPhotos(self.folder)
             self.panel = AboutPanel(self.bundle, photos)

@@ -157,7 +157,7 @@ def load_catalogue() -> dict[str, dict[str, str]]:
 @lru_cache(maxsize=1)
 def load_areas() -> dict[str, dict[str, dict[str, str]]]:
     """Return {area: {English text: {language: text}}}."""
-    file = resources.files("fastclf.ui") / "static" / "texts.json"
+    file = resources.files("fastclf.dashboard") / "texts.json"
     areas: dict[str, dict[str, dict[str, str]]] = json.loads(file.read_text(encoding="utf-8"))
     return areas
 

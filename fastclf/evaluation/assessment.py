@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .asking import Asked, ask
-from .bundle import ModelBundle
-from .errors import PhotosError
-from .foreign import ForeignPhotos, judge_foreign
-from .metrics import compute_confusion, compute_metrics, wilson_interval
-from .photos import Photo, Progress
-from .predictor import Predictor
-from .splits import TEST, VALID
+from ..errors import PhotosError
+from ..metrics import compute_confusion, compute_metrics, wilson_interval
+from ..model import ModelBundle, Predictor
+from ..photos import TEST, VALID, Photo, Progress
+from .ood_photos import ForeignPhotos, judge_foreign
+from .predict_many import Asked, ask
 
 Array = npt.NDArray[Any]
 

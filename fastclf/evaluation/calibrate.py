@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .calibration import fit_temperature
-from .images import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, make_thumbnail
-from .metrics import compute_metrics, compute_softmax
-from .ood import MahalanobisDetector
+from ..metrics import compute_metrics, compute_softmax, fit_temperature
+from ..model import MahalanobisDetector
+from ..photos import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, make_thumbnail
 
 Array = npt.NDArray[Any]
 

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .asking import ask
-from .bundle import ModelBundle
-from .errors import PhotosError, UsageProblem
-from .files import hash_file
-from .metrics import compute_auroc, wilson_interval
-from .photos import FoundFile, Progress, list_photo_files
-from .predictor import Predictor
+from ..errors import PhotosError, UsageProblem
+from ..metrics import compute_auroc, wilson_interval
+from ..model import ModelBundle, Predictor
+from ..photos import FoundFile, Progress, list_photo_files
+from ..system import hash_file
+from .predict_many import ask
 
 Array = npt.NDArray[Any]
 

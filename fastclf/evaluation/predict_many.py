@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import UnreadablePhotoError
-from .images import MAX_FOLDER_BYTES, decode_photo
-from .metrics import compute_softmax
-from .photos import Progress
-from .predictor import Predictor
+from ..errors import UnreadablePhotoError
+from ..metrics import compute_softmax
+from ..model import Predictor
+from ..photos import MAX_FOLDER_BYTES, Progress, decode_photo
 
 Array = npt.NDArray[Any]
 

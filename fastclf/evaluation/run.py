@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..catalog import Catalog, NearPair, find_pairs_across
+from ..errors import PhotosError
+from ..model import ModelBundle
+from ..photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress
 from .assessment import Assessment
-from .bundle import ModelBundle
-from .catalog import Catalog, NearPair, find_pairs_across
-from .errors import PhotosError
-from .foreign import ForeignPhotos, find_foreign
-from .photos import Photo, PhotoSet, Progress
-from .splits import TEST, TRAIN, VALID
+from .ood_photos import ForeignPhotos, find_foreign
 
 NEW = "new"
 _MOST_EXAMPLES = 10

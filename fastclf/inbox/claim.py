@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 
 from PIL import Image
 
-from .files import hash_bytes, utc_now
-from .images import encode_jpeg
+from ..photos import encode_jpeg
+from ..system import hash_bytes, utc_now
 
 _LONGEST_SIDE = 1600
 _MOST_NAME, _MOST_TEXT = 100, 200

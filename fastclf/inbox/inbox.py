@@ -11,10 +11,9 @@ from typing import ClassVar, Literal
 
 from PIL import Image
 
-from .database import Database
-from .errors import InboxError, UsageProblem
-from .places import lies_on_network
-from .reports import Report, build_report_zip, describe_report, encode_report_photo
+from ..errors import InboxError, UsageProblem
+from ..system import Database, lies_on_network
+from .claim import Report, build_report_zip, describe_report, encode_report_photo
 
 __all__ = ["Inbox", "Outcome", "Report", "build_report_zip", "find_inbox"]
 

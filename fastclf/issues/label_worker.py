@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..calibration import fit_temperature
-from ..children import FAILED, MISSING, NO_MEMORY
-from ..metrics import compute_log_loss, compute_softmax
+from ..metrics import compute_log_loss, compute_softmax, fit_temperature
+from ..system import FAILED, MISSING, NO_MEMORY
 from .labels import save_arrays
 
 Array = npt.NDArray[Any]

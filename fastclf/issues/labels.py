@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..children import run_child
 from ..errors import CheckError, UsageProblem
+from ..system import run_child
 
 Array = npt.NDArray[Any]
 
@@ -24,7 +24,7 @@ MIN_GROUPS = 3
 ISSUE_QUALITY = 0.05
 """A label whose probability is below this is an issue, where another class is more likely than not."""
 
-_WORKER = "fastclf.checks.label_worker"
+_WORKER = "fastclf.issues.label_worker"
 _REPEATS, _REPEATED_UP_TO = 3, 3000
 
 

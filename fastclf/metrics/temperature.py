@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .metrics import compute_log_loss, compute_softmax
+from .scores import compute_log_loss, compute_softmax
 
 _TEMPERATURES = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .card import CARD_FILES, mend_card, save_manifest
+from ..card import CARD_FILES, mend_card, save_manifest
+from ..errors import BundleError
+from ..system import csv_bytes, hash_file, recover_folder, utc_now, write_atomic
 from .detectors import Detector, read_detector
-from .errors import BundleError
-from .files import csv_bytes, hash_file, recover_folder, utc_now, write_atomic
 from .manifest import MANIFEST, check_manifest, read_manifest
 from .preprocess import Preprocess
 

@@ -16,10 +16,9 @@ import numpy as np
 import onnxruntime as ort
 import platformdirs
 
-from .children import FAILED, run_child
-from .errors import ExportError
-from .files import utc_now, write_atomic
-from .graphs import build_session_options, count_cores, default_threads, trim_heap
+from ..errors import ExportError
+from ..system import FAILED, run_child, utc_now, write_atomic
+from .session import build_session_options, count_cores, default_threads, trim_heap
 
 # A time is the median of at least so many runs, over at least so many seconds.
 _RUNS, _SECONDS, _WARM_UP = 15, 1.0, 3
@@ -156,7 +155,9 @@ def time_graph(graph: Path, arch: str, size: int) -> Latency:
         If ONNX Runtime does not run it.
     """
     out = graph.with_suffix(".json")
-    run_child("fastclf.latency", [graph, size, out], what=f"Measuring {arch}", error=ExportError, timeout=300)
+    run_child(
+        "fastclf.model.cost", [graph, size, out], what=f"Measuring {arch}", error=ExportError, timeout=300
+    )
     return Latency(arch, size, **json.loads(out.read_bytes()), measured=utc_now())
 
 

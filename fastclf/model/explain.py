@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .errors import StoppedError, UsageProblem
+from ..errors import StoppedError, UsageProblem
 from .overlay import render_heat
 from .predictor import Predictor
 
@@ -82,7 +82,7 @@ class Explanation:
         return render_heat(self.heat, self.box, size)
 
 
-def explain(
+def explain_answer(
     predictor: Predictor,
     image: Image.Image,
     label: str | None = None,

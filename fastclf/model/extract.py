@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import UnreadablePhotoError
+from ..photos import MAX_FOLDER_BYTES, Photo, Progress, decode_photo
 from .bundle import ModelBundle
-from .errors import UnreadablePhotoError
 from .features import FeatureCache
-from .graphs import count_cores
-from .images import MAX_FOLDER_BYTES, decode_photo
-from .photos import Photo, Progress
 from .preprocess import Preprocess
+from .session import count_cores
 
 if TYPE_CHECKING:
     from .predictor import Predictor

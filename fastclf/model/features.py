@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .files import hash_bytes, write_atomic_with
+from ..system import hash_bytes, write_atomic_with
 
 Array = npt.NDArray[Any]
 

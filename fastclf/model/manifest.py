@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..errors import BundleError
+from ..system import hash_file, write_atomic
 from .detectors import KINDS
-from .errors import BundleError
-from .files import hash_file, write_atomic
 from .preprocess import Preprocess
 
 SCHEMA = 1

@@ -24,9 +24,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 import platformdirs
 
-from .files import hash_file, sync_file
-from .graphs import PROVIDERS, build_session_options, default_threads, open_session
-from .places import lies_on_network
+from ..system import hash_file, lies_on_network, sync_file
+from .session import PROVIDERS, build_session_options, default_threads, open_session
 
 _logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from .errors import UsageProblem
+from ..errors import UsageProblem
 
 Array = npt.NDArray[Any]
 

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 from PIL import Image
 
+from ..errors import BundleError, UnreadablePhotoError
+from ..metrics import compute_softmax
+from ..photos import Source, decode_photo
 from .bundle import ModelBundle
-from .errors import BundleError, UnreadablePhotoError
-from .graphs import trim_heap
-from .images import Source, decode_photo
 from .mapped import open_mapped
-from .metrics import compute_softmax
+from .session import trim_heap
 
 __all__ = ["Prediction", "Predictor", "trim_heap"]
 

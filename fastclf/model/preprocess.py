@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .errors import BundleError
+from ..errors import BundleError
 
 Method = Literal["squish", "crop", "pad"]
 PadMode = Literal["reflection", "border", "zeros"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import UsageProblem
+from ..errors import UsageProblem
 
 
 def check_trusted(path: Path, trust_pickle: bool) -> None:

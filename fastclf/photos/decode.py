@@ -28,8 +28,8 @@ from PIL import (  # the plugins register their formats when they are imported
     WebPImagePlugin,  # noqa: F401
 )
 
-from .errors import UnreadablePhotoError
-from .faults import describe_excess, describe_os_error, describe_unknown
+from ..errors import UnreadablePhotoError
+from .unknown import describe_excess, describe_os_error, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .errors import PhotosError
-from .files import write_atomic
-from .images import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
+from ..errors import PhotosError
+from ..system import write_atomic
+from .decode import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
 from .splits import TEST, TRAIN, VALID
 
 _logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from .metrics import compute_log_loss
+from ..metrics import compute_log_loss
 
 Array = npt.NDArray[Any]
 

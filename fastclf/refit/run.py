@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .bundle import ModelBundle
-from .children import run_child
-from .errors import RefitError
-from .files import hash_file, swap_folder
-from .manifest import IMPORTED, MANIFEST
+from ..errors import RefitError
+from ..model import IMPORTED, MANIFEST, ModelBundle
+from ..system import hash_file, run_child, swap_folder
 
 _TIMEOUT = 3600.0
 
@@ -81,7 +79,7 @@ class Refit:
     stamp: str
 
 
-def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -> Refit:
+def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -> Refit:
     """Fit the head, the temperature and the unfamiliarity anew on today's labels.
 
     The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
@@ -111,7 +109,7 @@ def refit(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -
     with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
         report = Path(scratch, "report.json")
         run_child(
-            "fastclf.refit_worker",
+            "fastclf.refit.worker",
             [old.path.absolute(), Path(folder).absolute(), candidate.absolute(), report],
             what="Retraining",
             error=RefitError,

@@ -1,6 +1,6 @@
 """The child process of `refit`: scikit-learn fits the head, onnx writes it into the graph.
 
-Called as ``python -m fastclf.refit_worker MODEL PHOTOS OUT REPORT``.
+Called as ``python -m fastclf.refit.worker MODEL PHOTOS OUT REPORT``.
 """
 
 from __future__ import annotations
@@ -16,20 +16,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import __version__
-from .bundle import ModelBundle, PhotoRow, write_photos
-from .card import write_card
-from .catalog import Catalog
-from .children import FAILED, MISSING, NO_MEMORY
-from .errors import FastclfError, RefitError
-from .extract import compute_logits, extract_features
-from .files import replaced_folder, utc_now
-from .images import MAX_FOLDER_BYTES, decode_photo
-from .judging import Answers, describe_answers, write_examples
-from .manifest import BODY, hash_files, python_version, write_manifest
-from .photos import Photo
-from .predictor import Predictor
-from .splits import TEST, TRAIN, VALID
+from .. import __version__
+from ..card import write_card
+from ..catalog import Catalog
+from ..errors import FastclfError, RefitError
+from ..evaluation import Answers, describe_answers, write_examples
+from ..model import (
+    BODY,
+    ModelBundle,
+    PhotoRow,
+    Predictor,
+    compute_logits,
+    extract_features,
+    hash_files,
+    python_version,
+    write_manifest,
+    write_photos,
+)
+from ..photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, Photo, decode_photo
+from ..system import FAILED, MISSING, NO_MEMORY, replaced_folder, utc_now
 
 try:
     import onnx

@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .errors import CatalogError, ServingError
-from .images import MAX_BYTES
-from .places import find_private_place
+from ..errors import CatalogError, ServingError
+from ..photos import MAX_BYTES
+from ..system import find_private_place
 
 MAX_FILES = 20
 # All files of one upload travel in one message; a little more for its envelope.
@@ -49,7 +49,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "allow_template_override": "NO",
         "allow_theme_override": "NO",
         "preheat_kernel": True,
-        "multi_kernel_manager_class": "fastclf.kernels.GraceKernelManager",
+        "multi_kernel_manager_class": "fastclf.server.kernels.GraceKernelManager",
         "default_pool_size": 1,
         **_NO_FILES,
     },
@@ -63,7 +63,7 @@ EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
         "tornado_settings": SETTINGS["Voila"]["tornado_settings"],
         # a setting of its own there, which would win over tornado's
         "websocket_compression_options": {},
-        "kernel_manager_class": "fastclf.kernels.GraceKernelManager",
+        "kernel_manager_class": "fastclf.server.kernels.GraceKernelManager",
     },
     "VoilaConfiguration": {
         **{k: v for k, v in SETTINGS["VoilaConfiguration"].items() if k != "multi_kernel_manager_class"},
@@ -75,7 +75,7 @@ EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
 
 def find_notebook() -> Path:
     """Return the dashboard notebook: the installed one, or the checkout's."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for candidate in (package / "notebooks" / "dashboard.ipynb", package.parent / "dashboard.ipynb"):
         if candidate.is_file():
             return candidate

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .errors import FastclfError
+from ..errors import FastclfError
 
 _BUSY_SECONDS = 30.0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from .errors import CatalogError
+from ..errors import CatalogError
 from .files import hash_bytes
 
 DATABASE = "catalog.sqlite"

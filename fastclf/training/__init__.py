@@ -7,6 +7,8 @@
 import os
 import warnings
 
+import lazy_loader
+
 from ..errors import MissingExtraError
 
 # Threads that spin while they wait make training several times slower where cores are shared.
@@ -23,31 +25,4 @@ except ImportError as e:
         f'Training needs the package {e.name}, which is not installed. Run `pip install "fastclf[train]"`.'
     ) from None
 
-from .callbacks import EpochProgress, EpochRecord
-from .data import TrainingData, build_dls, load_data
-from .export import export_bundle
-from .fitting import Fitted, fit
-from .head import train_head
-from .importing import import_learner
-from .learner import build_learner
-from .options import TrainOptions
-from .phases import Phase, plan_phases
-from .run import train
-
-__all__ = [
-    "EpochProgress",
-    "EpochRecord",
-    "Fitted",
-    "Phase",
-    "TrainOptions",
-    "TrainingData",
-    "build_dls",
-    "build_learner",
-    "export_bundle",
-    "fit",
-    "import_learner",
-    "load_data",
-    "plan_phases",
-    "train",
-    "train_head",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

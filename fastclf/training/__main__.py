@@ -8,8 +8,7 @@ import sys
 from ..cli import main
 from ..cli.console import quiet_libraries, say
 from ..errors import FastclfError
-from .distributed import follow, leading
-from .team import join_team
+from .distributed import follow, join_team, leading
 
 
 def run() -> None:

@@ -12,16 +12,13 @@ from fastai.vision.all import DataLoaders, Learner
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ..bundle import ModelBundle
 from ..catalog import Catalog
 from ..errors import PhotosError, UsageProblem
-from ..photos import Progress
-from ..splits import TEST, TRAIN, VALID
-from .data import TrainingData
-from .head import compute_features, set_head
-from .learner import add_normalisation, build_learner
-from .transforms import AUGMENTATIONS, RANDOM_CROP
-from .weights import BODY
+from ..model import BODY, ModelBundle
+from ..photos import TEST, TRAIN, VALID, Progress
+from .data import AUGMENTATIONS, RANDOM_CROP, TrainingData
+from .fit import compute_features, set_head
+from .network import add_normalisation, build_learner
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from ..errors import UsageProblem
-from ..preprocess import METHODS
-from .transforms import AUGMENTATIONS, RANDOM_CROP
+from ..model import METHODS
+from .data import AUGMENTATIONS, RANDOM_CROP
 
 FINE_TUNE, HEAD = "fine-tune", "head"
 MODES = (FINE_TUNE, HEAD)

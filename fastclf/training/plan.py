@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from ..splits import TRAIN, VALID
+from ..photos import TRAIN, VALID
 from .data import TrainingData
-from .learner import find_fixed_size, measure_step
+from .fit import LR_FROM_SCRATCH, LR_PRETRAINED
+from .network import find_fixed_size, measure_step
 from .options import FINE_TUNE, HEAD, TrainOptions
-from .phases import LR_FROM_SCRATCH, LR_PRETRAINED
 
 Say = Callable[[str], None]
 

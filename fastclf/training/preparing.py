@@ -13,20 +13,18 @@ import torch
 from fastai.vision.all import DataLoaders, Learner
 
 from .. import __version__
-from ..archs import choose_arch
 from ..errors import UsageProblem
-from ..files import hash_file
+from ..model import choose_arch
 from ..photos import Progress
-from .checkpoint import CheckpointStore
+from ..system import hash_file
 from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
 from .data import TrainingData, build_dls, load_data
 from .export import check_target
-from .learner import build_learner, resolve_arch
+from .fit import CheckpointStore, check_tracker
+from .network import build_learner, describe_licence, resolve_arch
 from .options import TrainOptions
 from .plan import Plan, make_plan
-from .telling import tell_photos
-from .tracking import check_tracker
-from .weights import describe_licence
+from .progress import tell_photos
 
 
 @dataclass

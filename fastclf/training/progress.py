@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..errors import UsageProblem
 from .data import TrainingData
-from .fitting import Fitted
+from .fit import Fitted
 
 Say = Callable[[str], None]
 

@@ -13,22 +13,18 @@ import fastai
 import timm
 import torch
 
-from ..bundle import ModelBundle
-from ..files import hash_file
-from ..linear_head import LinearHead
+from ..model import ModelBundle
 from ..photos import Progress
-from .distributed import follow, leading, share
+from ..refit import LinearHead
+from ..system import hash_file
+from .distributed import Team, follow, join_team, leading, share
 from .export import export_bundle
-from .fitting import Fitted, fit
-from .head import train_head
-from .learner import find_lr
+from .fit import Fitted, Phase, build_tracker, fit, plan_phases, train_head
+from .network import find_lr
 from .options import FIND_LR, HEAD, TrainOptions
-from .phases import Phase, plan_phases
 from .plan import reserve_time, scale_lr
 from .preparing import Preparation
-from .team import Team, join_team
-from .telling import check_fitted, tell_fitted
-from .tracking import build_tracker
+from .progress import check_fitted, tell_fitted
 
 _logger = logging.getLogger(__name__)
 

@@ -132,7 +132,7 @@ def start(mode: str, folder: Path, options: Sequence[str] = ()) -> Server:
     url = f"http://127.0.0.1:{port}/"
     env = dict(os.environ)
     if mode == "serve":
-        command = [sys.executable, "-m", "fastclf.cli", "serve", "model", f"--port={port}", *options]
+        command = [sys.executable, "-m", "fastclf", "serve", "model", f"--port={port}", *options]
     elif mode == "voila":
         command = [
             sys.executable,

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from fastclf import ModelBundle
 from fastclf.card import build_card_html
-from fastclf.files import hash_file
+from fastclf.system import hash_file
 
 from ..conftest import ROOT
-from ..ui.judged import build_judged, build_wide
+from ..dashboard.judged import build_judged, build_wide
 from .conftest import Server, build_checkout, keep, start, stop
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ from tests.browser.test_about import THEME
 style = read_style()
 if "prefers-color-scheme" not in style:
     style += THEME
-about = Path({root!r}, "fastclf", "ui", "static", "about.css")
+about = Path({root!r}, "fastclf", "dashboard", "about", "about.css")
 if about.exists():
     style += about.read_text()
 photos = {photos!r}

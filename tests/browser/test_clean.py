@@ -14,7 +14,7 @@ from fastclf import ModelBundle
 from fastclf.catalog import Catalog
 
 from ..conftest import Trained, run_fastclf
-from ..unit.test_catalog import hash_folder, labels_of
+from ..scanned import hash_folder, labels_of
 from .conftest import Server, keep, keep_all_sizes
 
 pytestmark = pytest.mark.slow

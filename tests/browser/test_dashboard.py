@@ -49,7 +49,7 @@ def sealed_digits(trained: Trained) -> dict[str, Path]:
     """One photo of each of three digits, none of which the model was trained on."""
     lines = (trained.model / "photos.csv").read_text().splitlines()[1:]
     unseen = {line.split(",")[0] for line in lines if line.endswith(",test")}
-    from fastclf.files import hash_file
+    from fastclf.system import hash_file
 
     return {
         digit: next(p for p in sorted((trained.photos / digit).iterdir()) if hash_file(p) in unseen)

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from fastclf.collect import CollectReport, Found, SearchService, collect, plan
-from fastclf.collect.recipe_file import parse_recipe
-from fastclf.collect.web import hosts
-from fastclf.collect.web.addresses import AddressRule
+from fastclf.collect import CollectReport, Found, SearchService, collect_photos, plan
+from fastclf.collect.recipes.recipe_file import parse_recipe
+from fastclf.collect.web import AddressRule, hosts
 
 from ..drawing import draw_scene, encode
 from .web import Web
@@ -88,6 +87,6 @@ def run(tmp_path: Path, rule: AddressRule) -> Collect:
     def run(services: Sequence[SearchService], wanted: int = 10, **changes: Any) -> CollectReport:
         recipe = parse_recipe(RECIPE.format(wanted=wanted), "pair.toml")
         options: dict[str, Any] = {"seconds": 2.0, "rule": rule, "bars": False, **changes}
-        return collect(recipe, tmp_path / "photos" / "pair", services=services, **options)
+        return collect_photos(recipe, tmp_path / "photos" / "pair", services=services, **options)
 
     return run

@@ -17,8 +17,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from fastclf import Catalog
-from fastclf.collect import CollectReport
-from fastclf.collect.found import Found, LimitedError, UnreachableError
+from fastclf.collect import CollectReport, Found
+from fastclf.collect.found import LimitedError, UnreachableError
 from fastclf.errors import CatalogError, SearchError
 
 from ..conftest import ROOT
@@ -305,7 +305,7 @@ CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.collect.conftest import FakeService, RECIPE
-from fastclf.collect import collect, plan
+from fastclf.collect import collect_photos, plan
 from fastclf.collect.web.addresses import AddressRule
 from fastclf.collect.recipe_file import parse_recipe
 port, count, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -313,7 +313,7 @@ plan._PAUSE = 0
 found = {t: [f"http://127.0.0.1:{port}/{t}/{i}.jpg" for i in range(count)] for t in ("cat", "dog")}
 rule = AddressRule(allow=frozenset({("127.0.0.1", port)}))
 try:
-    collect(parse_recipe(RECIPE.format(wanted=count), "r"), out, services=[FakeService(found)], rule=rule, bars=False)
+    collect_photos(parse_recipe(RECIPE.format(wanted=count), "r"), out, services=[FakeService(found)], rule=rule, bars=False)
 except KeyboardInterrupt:
     sys.exit(130)
 """

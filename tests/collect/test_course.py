@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fastclf import Catalog
-from fastclf.collect import download_images, search_images, verify_images
-from fastclf.collect.found import Found, LimitedError, UnreachableError
-from fastclf.collect.web.addresses import AddressRule
+from fastclf.collect import Found, download_images, search_images, verify_images
+from fastclf.collect.found import LimitedError, UnreachableError
+from fastclf.collect.web import AddressRule
 from fastclf.errors import SearchError, UsageProblem
 
 from ..drawing import bad_files

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from fastclf.collect.web import AddressRule, Fetcher, FetchError, StoppedError
 from fastclf.collect.web import fetch as fetch_module
-from fastclf.collect.web.addresses import AddressRule, RefusedAddressError, is_public
-from fastclf.collect.web.fetch import MAX_REDIRECTS, Answer, Fetcher, FetchError, StoppedError
+from fastclf.collect.web.addresses import RefusedAddressError, is_public
+from fastclf.collect.web.fetch import MAX_REDIRECTS, Answer
 
 from ..drawing import draw_scene, encode
 from . import web as bad

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from fastclf import Catalog
-from fastclf.collect import collect, download_images, load_recipe, search_images
-from fastclf.collect.found import Found
-from fastclf.collect.recipe_file import parse_recipe
-from fastclf.collect.web.addresses import AddressRule
+from fastclf.collect import Found, collect_photos, download_images, load_recipe, search_images
+from fastclf.collect.recipes.recipe_file import parse_recipe
+from fastclf.collect.web import AddressRule
 from fastclf.errors import PhotosError, UsageProblem
 
 from .conftest import RECIPE, Collect, FakeService, jpeg
@@ -37,7 +36,7 @@ def test_a_class_that_was_misspelt_gives_its_addresses_up(
     out = tmp_path / "photos"
     for text in (RECIPE.replace('cat = "cat"', 'catt = "cat"'), RECIPE):
         recipe = parse_recipe(text.format(wanted=5), "pair.toml")
-        report = collect(recipe, out, services=[service], rule=rule, bars=False)
+        report = collect_photos(recipe, out, services=[service], rule=rule, bars=False)
         shutil.rmtree(out / "catt", ignore_errors=True)
     assert report.classes["cat"].photos == 5
     assert report.classes["dog"].photos == 5
@@ -49,9 +48,9 @@ def test_a_class_folder_that_was_renamed_by_hand_is_gone_on_with(
     service = FakeService({"cat": photos(web, "cat", 8), "dog": photos(web, "dog", 8)})
     out = tmp_path / "photos"
     first = parse_recipe(RECIPE.replace('cat = "cat"', 'catt = "cat"').format(wanted=4), "pair.toml")
-    collect(first, out, services=[service], rule=rule, bars=False)
+    collect_photos(first, out, services=[service], rule=rule, bars=False)
     (out / "catt").rename(out / "cat")
-    report = collect(
+    report = collect_photos(
         parse_recipe(RECIPE.format(wanted=8), "r"), out, services=[service], rule=rule, bars=False
     )
     assert report.classes["cat"].photos == 8
@@ -65,10 +64,10 @@ def test_a_labelling_rule_may_be_mended(tmp_path: Path, again: bool) -> None:
             (tmp_path / "mine").mkdir(exist_ok=True)
             (tmp_path / "mine" / f"{label}_{i}.jpg").write_bytes(jpeg(f"{label}{i}"))
     wrong = parse_recipe(FOLDER.format(path="mine"), "mine.toml", base=tmp_path)
-    first = collect(wrong, tmp_path / "photos", bars=False)
+    first = collect_photos(wrong, tmp_path / "photos", bars=False)
     assert (first.photos, first.classes[""].refused) == (0, 6)
     text = FOLDER.format(path="mine") + '[folder.label]\nby = "pattern"\npattern = "^(.+)_"\n'
-    second = collect(
+    second = collect_photos(
         parse_recipe(text, "mine.toml", base=tmp_path), tmp_path / "photos", bars=False, again=again
     )
     assert {label: c.photos for label, c in second.classes.items()} == {"ant": 3, "bee": 3}
@@ -79,10 +78,10 @@ def test_a_class_of_an_archive_may_be_renamed_in_the_recipe(tmp_path: Path) -> N
         (tmp_path / "mine" / "cat").mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / "cat" / f"{i}.jpg").write_bytes(jpeg(str(i)))
     text = FOLDER.format(path="mine")
-    collect(parse_recipe(text, "m", base=tmp_path), tmp_path / "photos", bars=False)
+    collect_photos(parse_recipe(text, "m", base=tmp_path), tmp_path / "photos", bars=False)
     shutil.rmtree(tmp_path / "photos" / "cat")
     text += '[folder.label]\nnames = { cat = "kitty" }\n'
-    report = collect(parse_recipe(text, "m", base=tmp_path), tmp_path / "photos", bars=False)
+    report = collect_photos(parse_recipe(text, "m", base=tmp_path), tmp_path / "photos", bars=False)
     assert report.classes["kitty"].photos == 3
 
 
@@ -91,13 +90,13 @@ def test_photos_that_lost_their_record_are_neither_overwritten_nor_counted_twice
 ) -> None:
     service = FakeService({"cat": photos(web, "cat", 8), "dog": photos(web, "dog", 8)})
     out = tmp_path / "photos"
-    first = collect(
+    first = collect_photos(
         parse_recipe(RECIPE.format(wanted=4), "r"), out, services=[service], rule=rule, bars=False
     )
     before = files(first)
     shutil.rmtree(out / ".fastclf")
     text = RECIPE.replace("largest_side = 200", "largest_side = 100").format(wanted=6)
-    second = collect(parse_recipe(text, "r"), out, services=[service], rule=rule, bars=False)
+    second = collect_photos(parse_recipe(text, "r"), out, services=[service], rule=rule, bars=False)
     assert before.items() <= files(second).items()
     assert (second.classes["cat"].photos, second.classes["dog"].photos) == (6, 6)
     with Catalog(out) as catalog:
@@ -164,7 +163,7 @@ def test_a_persons_file_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
     (tmp_path / "folder" / "mine.txt").write_text("mine")
     for name in ("notes.txt", "folder"):
         with pytest.raises(UsageProblem, match="holds something else"):
-            collect(load_recipe("digits"), tmp_path / name)
+            collect_photos(load_recipe("digits"), tmp_path / name)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "notes.txt"]
 
@@ -172,7 +171,9 @@ def test_a_persons_file_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
 def test_a_file_is_no_folder_to_collect_into(tmp_path: Path, rule: AddressRule) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(PhotosError, match="is no folder"):
-        collect(parse_recipe(RECIPE.format(wanted=5), "r"), tmp_path / "notes.txt", services=[], rule=rule)
+        collect_photos(
+            parse_recipe(RECIPE.format(wanted=5), "r"), tmp_path / "notes.txt", services=[], rule=rule
+        )
 
 
 def test_a_makers_own_split_folders_are_left_alone(web: Web, run: Collect, tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_a_source_inside_the_collection_is_refused(tmp_path: Path) -> None:
     (tmp_path / "big" / "raw" / "cat" / "a.jpg").write_bytes(jpeg("a"))
     recipe = parse_recipe(FOLDER.format(path="big/raw"), "m", base=tmp_path)
     with pytest.raises(PhotosError, match="one of these lies in the other"):
-        collect(recipe, tmp_path / "big", bars=False)
+        collect_photos(recipe, tmp_path / "big", bars=False)
 
 
 def test_a_report_that_cannot_be_written_loses_no_collection(web: Web, run: Collect, tmp_path: Path) -> None:
@@ -205,7 +206,7 @@ def test_a_class_with_a_long_name_gets_its_sheet(tmp_path: Path) -> None:
     label = "熊" * 84
     (tmp_path / "mine" / label).mkdir(parents=True)
     (tmp_path / "mine" / label / "a.jpg").write_bytes(jpeg("a"))
-    report = collect(
+    report = collect_photos(
         parse_recipe(FOLDER.format(path="mine"), "m", base=tmp_path), tmp_path / "photos", bars=False
     )
     assert report.sheets[label].is_file()
@@ -251,7 +252,7 @@ def test_silly_recipes_are_refused_in_a_sentence(text: str, words: str) -> None:
 
 def test_a_folder_without_photos_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    report = collect(
+    report = collect_photos(
         parse_recipe(FOLDER.format(path="mine"), "m", base=tmp_path), tmp_path / "photos", bars=False
     )
     assert report.to_text().startswith("No photos were found.")

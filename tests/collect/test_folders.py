@@ -17,8 +17,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from fastclf.collect.archives import Member, ReadLimits, folders, is_photo_name
-from fastclf.collect.archives.folders import read_source
+from fastclf.collect.archives import Member, ReadLimits, folders, is_photo_name, read_source
 from fastclf.errors import ArchiveError, MissingExtraError, PhotosError, UsageProblem
 
 # thorough rather than quick

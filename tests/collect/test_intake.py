@@ -11,8 +11,8 @@ from PIL import ExifTags, Image, ImageOps
 
 from fastclf.collect.intake import prepare_photo
 from fastclf.errors import UnreadablePhotoError
-from fastclf.files import hash_bytes
-from fastclf.images import MAX_BYTES, decode_photo
+from fastclf.photos import MAX_BYTES, decode_photo
+from fastclf.system import hash_bytes
 
 from ..drawing import bad_files, draw_scene, encode
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from fastclf.collect.metadata import strip_metadata
-from fastclf.images import decode_photo
+from fastclf.photos import decode_photo
 
 from ..drawing import draw_scene, encode
 

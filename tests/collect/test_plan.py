@@ -6,12 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastclf.catalog.fetches import WAITING, Fetch
+from fastclf.catalog import WAITING, Fetch
 from fastclf.collect import plan as plan_module
 from fastclf.collect.plan import Question, SearchPlan, ServiceState
+from fastclf.collect.web import FetchError, HostQueue, Job
 from fastclf.collect.web import hosts as hosts_module
-from fastclf.collect.web.fetch import FetchError
-from fastclf.collect.web.hosts import HostQueue, Job
 
 from .conftest import FakeService
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fastclf.collect import list_recipes, load_recipe
-from fastclf.collect.recipe import read_template
-from fastclf.collect.recipe_file import find_line, parse_recipe
+from fastclf.collect import list_recipes, load_recipe, read_template
+from fastclf.collect.recipes.recipe_file import find_line, parse_recipe
 from fastclf.errors import UsageProblem
 
 from ..conftest import run_fastclf

@@ -14,16 +14,10 @@ import pytest
 from PIL import Image
 
 from fastclf import Catalog
-from fastclf.catalog.fetches import DUPLICATE, REFUSED, STORED, WAITING, Outcome
-from fastclf.collect.report import (
-    ClassCount,
-    CollectReport,
-    count_classes,
-    fold_reason,
-    write_sheets,
-    write_table,
-)
-from fastclf.files import hash_file
+from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Outcome
+from fastclf.collect import CollectReport
+from fastclf.collect.outcome import ClassCount, count_classes, fold_reason, write_sheets, write_table
+from fastclf.system import hash_file
 
 from ..drawing import COLOURS, draw_photo, draw_photos
 
@@ -242,7 +236,7 @@ def test_a_sheet_shows_every_photo_of_its_class_in_rows(catalog: Catalog, tmp_pa
 
 
 def test_of_a_large_class_a_hundred_are_shown_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastclf.collect import report as module
+    from fastclf.collect import outcome as module
 
     folder = tmp_path / "photos"
     for i in range(12):

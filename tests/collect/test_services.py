@@ -14,14 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fastclf.collect.found import Found, LimitedError, UnreachableError
-from fastclf.collect.services import SERVICES, build_service
+from fastclf.collect import Found
+from fastclf.collect.found import SERVICES, LimitedError, UnreachableError
+from fastclf.collect.services import UrlList, build_service
 from fastclf.collect.services.duckduckgo import DuckDuckGo
 from fastclf.collect.services.openverse import Openverse
-from fastclf.collect.services.url_list import UrlList
 from fastclf.collect.services.wikimedia import Wikimedia, strip_html
-from fastclf.collect.web.addresses import AddressRule
-from fastclf.collect.web.fetch import Answer, Fetcher, FetchError
+from fastclf.collect.web import AddressRule, Fetcher, FetchError
+from fastclf.collect.web.fetch import Answer
 from fastclf.errors import MissingExtraError, UsageProblem
 
 ANSWERS = Path(__file__).parent / "answers"

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from fastclf import Catalog
-from fastclf.catalog.fetches import DUPLICATE, REFUSED, STORED, WAITING, Outcome
-from fastclf.collect import shelf as shelf_module
+from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Outcome
+from fastclf.collect import photo_store as shelf_module
 from fastclf.collect.intake import Prepared, prepare_photo
-from fastclf.collect.shelf import ENOUGH, Placed, Shelf, is_half_written, keep
-from fastclf.files import hash_bytes
+from fastclf.collect.photo_store import ENOUGH, Placed, Shelf, is_half_written, keep
+from fastclf.system import hash_bytes
 
 from ..drawing import draw_photo, encode
 from .conftest import jpeg

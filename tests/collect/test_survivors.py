@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 
 from fastclf import Catalog
-from fastclf.catalog.fetches import FetchLedger, Outcome
+from fastclf.catalog import FetchLedger, Outcome
 from fastclf.cli import main
 from fastclf.cli import photos as cli_photos
 from fastclf.collect import (
     CollectReport,
-    collect,
+    Found,
+    collect_photos,
     download_images,
     load_recipe,
     plan,
@@ -31,19 +32,17 @@ from fastclf.collect import (
     verify_images,
     watch,
 )
-from fastclf.collect import shelf as shelf_module
-from fastclf.collect.archives import Member
-from fastclf.collect.archives.download import download_archive, name_archive
-from fastclf.collect.found import Found, LimitedError, UnreachableError
-from fastclf.collect.recipe_file import parse_recipe
-from fastclf.collect.shelf import ENOUGH, Shelf
+from fastclf.collect import photo_store as shelf_module
+from fastclf.collect.archives import Member, download_archive
+from fastclf.collect.archives.download import name_archive
+from fastclf.collect.found import LimitedError, UnreachableError
+from fastclf.collect.photo_store import ENOUGH, Shelf
+from fastclf.collect.recipes.recipe_file import parse_recipe
 from fastclf.collect.unpack import Unpacker
-from fastclf.collect.web import fetch
-from fastclf.collect.web.addresses import AddressRule
-from fastclf.collect.web.fetch import Fetcher
+from fastclf.collect.web import AddressRule, Fetcher, fetch
 from fastclf.errors import ArchiveError, CheckError, MissingExtraError, SearchError
-from fastclf.files import hash_bytes
-from fastclf.images import MAX_BYTES
+from fastclf.photos import MAX_BYTES
+from fastclf.system import hash_bytes
 
 from ..drawing import draw_scene, encode
 from . import web as behave
@@ -393,7 +392,7 @@ def test_searches_are_made_in_the_order_of_the_recipe_for_as_many_as_it_says(
 ) -> None:
     service = FakeService({"cat": photos(web, "cat", 2), "kitten": photos(web, "kitten", 9)})
     recipe = parse_recipe(SEARCH.format(dog='search = "dog"'), "x.toml")
-    report = collect(recipe, tmp_path / "pair", services=[service], rule=rule, bars=False)
+    report = collect_photos(recipe, tmp_path / "pair", services=[service], rule=rule, bars=False)
     assert {label: count.photos for label, count in report.classes.items()} == {"cat": 3, "dog": 0}
     assert [query for query, _ in service.asked if "cat" in query or "kitten" in query][:2] == [
         "cat photo",
@@ -410,7 +409,7 @@ def test_a_list_of_addresses_serves_where_no_search_can_be_made(
 ) -> None:
     (tmp_path / "dogs.txt").write_text("\n".join(photos(web, "dog", 2)))
     recipe = parse_recipe(SEARCH.format(dog='urls = "dogs.txt"'), "x.toml", base=tmp_path)
-    report = collect(recipe, tmp_path / "pair", services=[Offline({})], rule=rule, bars=False)
+    report = collect_photos(recipe, tmp_path / "pair", services=[Offline({})], rule=rule, bars=False)
     assert report.classes["dog"].photos == 2
     assert "3 of cat are missing. Left out of this run: duckduckgo: could not be reached." in report.notes[0]
 
@@ -467,7 +466,7 @@ def unpack(tmp_path: Path) -> Callable[..., CollectReport]:
     def unpack(files: dict[str, bytes], **changes: Any) -> CollectReport:
         file = write_zip(tmp_path / "mine.zip", files)
         recipe = parse_recipe(ZIP.format(path=file), "mine.toml")
-        return collect(recipe, tmp_path / "photos" / "mine", bars=False, **changes)
+        return collect_photos(recipe, tmp_path / "photos" / "mine", bars=False, **changes)
 
     return unpack
 
@@ -633,7 +632,7 @@ def test_a_labelling_rule_that_was_mended_labels_what_it_did_not(first: str, tmp
     out = tmp_path / "photos"
     for pattern, most, again in ((first, 0, False), ("^([a-z]+)_", None, True)):
         text = LABELLED.format(path=tmp_path / "mine.zip", pattern=pattern)
-        report = collect(parse_recipe(text, "mine.toml"), out, most=most, again=again, bars=False)
+        report = collect_photos(parse_recipe(text, "mine.toml"), out, most=most, again=again, bars=False)
     assert {label: report.classes[label].photos for label in ("ant", "bee")} == {"ant": 2, "bee": 2}
 
 
@@ -641,7 +640,7 @@ def test_a_stored_photo_stays_on_record_where_its_label_of_today_is_full(tmp_pat
     write_zip(tmp_path / "mine.zip", {f"ant_{i}.jpg": jpeg(f"ant{i}") for i in (1, 2)})
     for pattern, most in (("^(.)[a-z]+_", None), ("^([a-z]+)_", 0)):
         recipe = parse_recipe(LABELLED.format(path=tmp_path / "mine.zip", pattern=pattern), "mine.toml")
-        report = collect(recipe, tmp_path / "photos", most=most, bars=False)
+        report = collect_photos(recipe, tmp_path / "photos", most=most, bars=False)
     assert report.classes["a"].stored == 2
     assert report.classes["a"].photos == 2
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from fastclf import Catalog
-from fastclf.collect import CollectReport, collect
+from fastclf.collect import CollectReport, collect_photos
 from fastclf.collect.archives.download import name_archive
-from fastclf.collect.recipe_file import parse_recipe
-from fastclf.collect.web.addresses import AddressRule
+from fastclf.collect.recipes.recipe_file import parse_recipe
+from fastclf.collect.web import AddressRule
 from fastclf.errors import ArchiveError, PhotosError
-from fastclf.files import hash_bytes
+from fastclf.system import hash_bytes
 
 from . import web as behave
 from .conftest import jpeg
@@ -78,7 +78,7 @@ def pets() -> bytes:
 def run(tmp_path: Path, rule: AddressRule) -> Any:
     def run(url: str, more: str = "", **changes: Any) -> CollectReport:
         recipe = parse_recipe(PETS.format(url=url, more=more), "pets.toml")
-        return collect(recipe, tmp_path / "photos" / "pets", rule=rule, bars=False, **changes)
+        return collect_photos(recipe, tmp_path / "photos" / "pets", rule=rule, bars=False, **changes)
 
     return run
 
@@ -201,7 +201,7 @@ def test_a_folder_or_a_zip_file_is_a_source_and_stays_as_it_is(kind: str, tmp_pa
     source = build_source(tmp_path, kind)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     recipe = parse_recipe(FOLDER.format(path=source.name), "mine.toml", base=tmp_path)
-    report = collect(recipe, tmp_path / "photos" / "mine", bars=False)
+    report = collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
     assert {label: c.photos for label, c in report.classes.items()} == {"ant": 3, "bee": 3}
     assert {row["licence"] for row in rows(report).values()} == {"my own"}
     assert {p: p.read_bytes() for p in before} == before
@@ -211,7 +211,7 @@ def test_a_folder_that_holds_the_collection_is_refused(tmp_path: Path) -> None:
     build_source(tmp_path, "folder")
     recipe = parse_recipe(FOLDER.format(path="."), "mine.toml", base=tmp_path)
     with pytest.raises(PhotosError, match="one of these lies in the other"):
-        collect(recipe, tmp_path / "photos" / "mine", bars=False)
+        collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
 
 
 def test_a_cloud_path_is_a_source(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_cloud_path_is_a_source(tmp_path: Path) -> None:
         for i in range(2):
             memory.pipe(f"/bucket/{label}/{i}.jpg", jpeg(f"{label}{i}"))
     recipe = parse_recipe(FOLDER.format(path="memory://bucket"), "mine.toml", base=tmp_path)
-    report = collect(recipe, tmp_path / "photos" / "mine", bars=False)
+    report = collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
     memory.rm("/bucket", recursive=True)
     assert {label: c.photos for label, c in report.classes.items()} == {"ant": 2, "bee": 2}
 
@@ -229,4 +229,4 @@ def test_a_cloud_path_is_a_source(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     recipe = parse_recipe(FOLDER.format(path="nowhere"), "mine.toml", base=tmp_path)
     with pytest.raises(PhotosError, match="nowhere"):
-        collect(recipe, tmp_path / "photos" / "mine", bars=False)
+        collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from fastclf import Predictor
-from fastclf.archs import TIMM, ArchFacts, list_archs
 from fastclf.errors import UsageProblem
-from fastclf.images import decode_photo
-from fastclf.latency import Latency, LatencyBook
 from fastclf.metrics import compute_softmax
+from fastclf.model import ArchFacts, Latency, LatencyBook, list_archs
+from fastclf.model.archs import TIMM
+from fastclf.photos import decode_photo
 
 from ..drawing import draw_scene
 
@@ -101,7 +101,7 @@ def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: 
     import timm
     import torchvision
 
-    from fastclf.training.learner import resolve_arch
+    from fastclf.training.network import resolve_arch
 
     resolved = resolve_arch(facts.name)
     if facts.source == TIMM:
@@ -126,14 +126,14 @@ def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: 
     "name", [facts.name for facts in list_archs() if facts.fixed_size], ids=lambda name: name
 )
 def test_another_size_is_refused_in_a_sentence(name: str) -> None:
-    from fastclf.training.archs import build_blank_learner
+    from fastclf.training.network.blank import build_blank_learner
 
     with pytest.raises(UsageProblem, match=f"{name} does not take photos of 96 x 96 pixels"):
         build_blank_learner(name, 96)
 
 
 def test_a_network_is_measured_and_one_that_nobody_knows_is_refused() -> None:
-    from fastclf.training.archs import measure_latency
+    from fastclf.training import measure_latency
 
     latency = measure_latency("test_resnet", 64)
     assert (latency.arch, latency.size) == ("test_resnet", 64)
@@ -150,7 +150,7 @@ def test_a_run_that_is_broken_off_keeps_its_times_and_the_next_goes_on(
     for facts in list_archs():
         if facts.name not in ("resnet18", "resnet34"):
             book.store(Latency(facts.name, facts.fixed_size or 32, 1.0, None, "2026-01-02T03:04:05+00:00"))
-    command = [sys.executable, "-m", "fastclf.cli", "archs", "--size", "32"]
+    command = [sys.executable, "-m", "fastclf", "archs", "--size", "32"]
     child = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from fastclf import Catalog, ModelBundle
-from fastclf.bundle import PhotoRow
 from fastclf.errors import PhotosError, UsageProblem
-from fastclf.files import hash_file
-from fastclf.refit import refit, use_refit
+from fastclf.model import PhotoRow
+from fastclf.refit import refit_head, use_refit
+from fastclf.system import hash_file
 
 from ..drawing import draw_photo, draw_photos, draw_scene
 from ..toy import write_toy_bundle
@@ -178,7 +178,7 @@ def test_after_a_refit_it_goes_on_from_the_refitted_head(
         catalog.scan()
         train = [p.name for p in catalog.photos().photos if p.split == "train" and p.label == "red"]
         catalog.relabel(train[:4], "blue")
-    refitted = refit(model, photos)
+    refitted = refit_head(model, photos)
     use_refit(model, refitted.stamp)
     bundle = ModelBundle.load(model)
     assert not np.allclose(bundle.head[0], earlier.bundle.head[0])
@@ -191,7 +191,7 @@ def test_after_a_refit_it_goes_on_from_the_refitted_head(
 def _logloss(bundle: ModelBundle, run: Any) -> float:
     """The loss of the bundle's head, before temperature, on the validation photos."""
     from fastclf.metrics import compute_log_loss, compute_softmax
-    from fastclf.training.head import compute_features
+    from fastclf.training.fit import compute_features
 
     features = compute_features(run.learn, run.data, ("valid",))["valid"]
     vocab = list(run.learn.dls.vocab)

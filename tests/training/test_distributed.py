@@ -83,7 +83,7 @@ def fits(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
             setattr(head, name, nn.Identity())
     learn.opt = None
     torch.save(learn, folder / "learn.pt")
-    from fastclf.training.team import Team
+    from fastclf.training.distributed import Team
 
     one = run_fit(folder / "learn.pt", Team())
     script = Path(__file__).with_name("together.py")
@@ -183,8 +183,8 @@ def check_one_of_each(folder: Path, stderr: str) -> None:
 
 def check_metrics(bundle: ModelBundle, photos: Path) -> None:
     """The best epoch's row says what the exported model reaches on the validation photos."""
-    from fastclf.files import hash_file
-    from fastclf.images import decode_photo
+    from fastclf.photos import decode_photo
+    from fastclf.system import hash_file
 
     labels = {row.sha256: row.label for row in bundle.read_photos() if row.split == "valid"}
     valid = [(p, labels[h]) for p in sorted(photos.glob("*/*.png")) if (h := hash_file(p)) in labels]
@@ -226,7 +226,7 @@ def test_synchronised_batch_norm_keeps_activations_and_is_undone() -> None:
     import timm
     import torch
 
-    from fastclf.training.sharding import put_back, sync_batch_norm
+    from fastclf.training.distributed.sharding import put_back, sync_batch_norm
 
     model = timm.create_model("test_efficientnet", pretrained=False).eval()
     kinds = [type(m) for m in model.modules()]

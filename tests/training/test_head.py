@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 
 from fastclf import Catalog, ModelBundle, Predictor
 from fastclf.errors import PhotosError
-from fastclf.features import FeatureCache
-from fastclf.images import decode_photo
-from fastclf.linear_head import STRENGTH_ON_OWN_FEATURES
 from fastclf.metrics import compute_softmax
+from fastclf.model import FeatureCache
+from fastclf.photos import decode_photo
+from fastclf.refit.linear_head import STRENGTH_ON_OWN_FEATURES
 
 from ..drawing import draw_photo, draw_photos
 from .tiny import ARCH, SIZE, build, read_state, write_weights
@@ -35,7 +35,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A Learner whose head was fitted, with what it was fitted on; two classes are hard to tell apart."""
     from fastclf.training import load_data, train_head
-    from fastclf.training.head import compute_features
+    from fastclf.training.fit import compute_features
 
     folder = draw_photos(tmp_path_factory.mktemp("head") / "photos", per_class=16)
     for i in range(16):  # nearly blue
@@ -98,8 +98,8 @@ def test_a_body_that_learned_these_photos_chooses_no_regularisation(headed: Simp
 def test_features_are_computed_once_and_by_network_and_transform(
     headed: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastclf.training import head as module
-    from fastclf.training.graph import ExportNet, compute_features_id
+    from fastclf.training.export import ExportNet, compute_features_id
+    from fastclf.training.fit import head as module
 
     opened: list[int] = []
     inner = module._open_network

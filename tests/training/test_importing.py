@@ -18,10 +18,10 @@ from PIL import ExifTags, Image
 
 from fastclf import ModelBundle, Predictor
 from fastclf.errors import LearnerError, PhotosError, RefitError, UsageProblem
-from fastclf.files import hash_file
-from fastclf.images import decode_photo
 from fastclf.metrics import compute_softmax
-from fastclf.refit import refit
+from fastclf.photos import decode_photo
+from fastclf.refit import refit_head
+from fastclf.system import hash_file
 
 from ..conftest import run_fastclf
 from ..drawing import draw_scene
@@ -287,9 +287,9 @@ def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
     bundle = run_import(plain.file, tmp_path / "model")
     shutil.copytree(photos, tmp_path / "photos")
     with pytest.raises(RefitError, match="nobody knows which photos it was trained on"):
-        refit(bundle.path, tmp_path / "photos")
+        refit_head(bundle.path, tmp_path / "photos")
     assert not (tmp_path / "photos" / ".fastclf").exists()
-    from fastclf.ui.desk import CatalogDesk
+    from fastclf.dashboard.clean import CatalogDesk
 
     desk = CatalogDesk(tmp_path / "photos", bundle.path)
     desk.open(lambda _: None)

@@ -118,7 +118,7 @@ def test_few_photos_make_small_batches_and_these_a_lower_rate(plan: Any) -> None
 
 
 def test_a_network_that_cannot_be_measured_is_a_sentence() -> None:
-    from fastclf.training.learner import measure_step
+    from fastclf.training.network import measure_step
 
     with pytest.raises(UsageProblem, match="vit_tiny_patch16_224 cannot be trained at 100 x 100"):
         measure_step("vit_tiny_patch16_224", 100)

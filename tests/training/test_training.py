@@ -17,8 +17,8 @@ from PIL import ExifTags, Image
 
 from fastclf import ModelBundle, Predictor
 from fastclf.errors import ExportError, PhotosError, UsageProblem, WeightsError
-from fastclf.files import hash_file
 from fastclf.metrics import compute_softmax
+from fastclf.system import hash_file
 
 from ..conftest import Trained, run_fastclf
 from ..drawing import draw_photo, draw_photos
@@ -70,7 +70,7 @@ def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleName
     with coloured.learn.no_bar():
         expected = coloured.learn.get_preds(dl=dl)[0].numpy()
     predictor = Predictor(coloured.bundle)
-    from fastclf.images import decode_photo
+    from fastclf.photos import decode_photo
 
     logits, features = predictor.run(
         predictor.preprocess.batch([decode_photo(p).image for p in frame["path"]])
@@ -98,7 +98,7 @@ def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> Non
 def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:
     from fastai.vision.all import PILImage
 
-    from fastclf.images import decode_photo
+    from fastclf.photos import decode_photo
 
     copies = coloured.data.frame[coloured.data.frame["file"] != coloured.data.frame["path"]]
     assert len(copies) == 12
@@ -132,7 +132,7 @@ def test_test_photos_never_reach_the_dataloaders(coloured: SimpleNamespace) -> N
 def test_export_fails_when_the_exported_model_answers_otherwise(
     coloured: SimpleNamespace, training: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastclf.training import graph
+    from fastclf.training.export import graph
 
     exact = graph.fold_batch_norm
 
@@ -365,7 +365,7 @@ def test_an_unreadable_photo_is_said_and_the_rest_trains(
 def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generator) -> None:
     from fastai.vision.all import PILImage, Resize, ToTensor
 
-    from fastclf.preprocess import Preprocess
+    from fastclf.model import Preprocess
 
     sizes = [(1, 1000), (1000, 1), (3, 2), (2, 3), (100, 100), (640, 480), (481, 643), (223, 225), (17, 501)]
     for width, height in sizes:
@@ -384,7 +384,7 @@ def test_preprocess_makes_what_fastais_random_resized_crop_makes_for_validation(
 ) -> None:
     from fastai.vision.all import PILImage, RandomResizedCrop, ToTensor
 
-    from fastclf.preprocess import Preprocess
+    from fastclf.model import Preprocess
 
     for width, height in [(1, 1000), (3, 2), (100, 100), (640, 480), (481, 643), (17, 501)]:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))

@@ -17,9 +17,9 @@ from fastclf import ModelBundle
 from fastclf.card import CARD_FILES, build_card
 from fastclf.catalog import Catalog
 from fastclf.evaluation import evaluate
-from fastclf.extract import compute_logits, extract_features
-from fastclf.files import hash_bytes
-from fastclf.refit import refit
+from fastclf.model import compute_logits, extract_features
+from fastclf.refit import refit_head
+from fastclf.system import hash_bytes
 
 from ..conftest import run_fastclf
 from ..drawing import draw_photos, draw_scene
@@ -76,8 +76,8 @@ def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNames
         answers = [bundle.vocab[k] for k in compute_logits(features, bundle).argmax(1)]
     metrics = bundle.manifest["metrics"]["valid"]
     assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
-    assert refit(bundle.path, folder).computed == 48 + 6
-    assert refit(bundle.path, folder).computed == 0
+    assert refit_head(bundle.path, folder).computed == 48 + 6
+    assert refit_head(bundle.path, folder).computed == 0
 
 
 def test_the_model_records_its_split_and_brings_its_card(
@@ -110,7 +110,7 @@ def test_an_opened_test_set_is_known_to_the_next_model(training: Any, tmp_path: 
     [opening] = again.manifest["sealed_test"]["openings"]
     assert opening["inherited"] is True
     assert opening["n"] == 6
-    refitted = ModelBundle.load(refit(again.path, folder).candidate)
+    refitted = ModelBundle.load(refit_head(again.path, folder).candidate)
     assert refitted.manifest["sealed_test"]["openings"] == [opening]
 
 

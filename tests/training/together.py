@@ -12,7 +12,7 @@ from fastai.callback.core import Callback
 from fastai.torch_core import get_model
 
 from fastclf.training import fit, plan_phases
-from fastclf.training.team import Team, join_team
+from fastclf.training.distributed import Team, join_team
 
 
 class Capture(Callback):

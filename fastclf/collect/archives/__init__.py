@@ -1,6 +1,5 @@
 """Photos that lie together: archives, folders and cloud paths, read one file after the other."""
 
-from .members import LIMITS, Member, ReadLimits, Wanted, is_photo_name
-from .reading import read_archive
+import lazy_loader
 
-__all__ = ["LIMITS", "Member", "ReadLimits", "Wanted", "is_photo_name", "read_archive"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ArchiveError, MissingExtraError
-from ...files import hash_bytes, hash_file
-from ..recipe import FileSource
-from ..web.fetch import Fetcher, FetchError
+from ...system import hash_bytes, hash_file
+from ..recipes import FileSource
+from ..web import Fetcher, FetchError
 
 MAX_ARCHIVE_BYTES = 20 * 2**30
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...images import MAX_FOLDER_BYTES, SUFFIXES
+from ...photos import MAX_FOLDER_BYTES, SUFFIXES
 
 Wanted = Callable[[str], bool]
 

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageProblem
-from .found import SERVICES
-from .labelling import LabelRule
+from ...errors import UsageProblem
+from ..found import SERVICES
+from ..labelling import LabelRule
 
 _FOLDER = resources.files("fastclf.collect") / "recipes"
 _SUFFIX = ".toml"

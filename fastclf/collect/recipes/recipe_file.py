@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import UsageProblem
-from .found import SERVICES
-from .labelling import LabelRule, is_class_name
+from ...errors import UsageProblem
+from ..found import SERVICES
+from ..labelling import LabelRule, is_class_name
+from ..samples import SAMPLES
 from .recipe import ClassPlan, CollectOptions, FileSource, Recipe
-from .samples import SAMPLES
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
 _TEXTS = (str, list)

@@ -1,3 +1,5 @@
 """Services that find photos by words, and how one is built by its name."""
 
-from .json_api import NO_LIST, SERVICES, ask_json, build_service, read_text
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

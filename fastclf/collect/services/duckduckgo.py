@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import MissingExtraError
 from ..found import Found, LimitedError, UnreachableError
-from . import NO_LIST, read_text
+from .json_api import NO_LIST, read_text
 
 _NAME = "duckduckgo"
 # Statuses that DuckDuckGo answers with when it was asked too often; 202 is its page with a puzzle for people.

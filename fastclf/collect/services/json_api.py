@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from ...errors import UsageProblem
 from ..found import SERVICES, LimitedError, SearchService, UnreachableError
-from ..web.fetch import Fetcher, FetchError
+from ..web import Fetcher, FetchError
 
 __all__ = ["SERVICES", "build_service"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..found import Found, UnreachableError
-from ..web.fetch import Fetcher
-from . import NO_LIST, ask_json, read_text
+from ..web import Fetcher
+from .json_api import NO_LIST, ask_json, read_text
 
 ADDRESS = "https://api.openverse.org/v1/images/"
 # The most that those get who did not register.

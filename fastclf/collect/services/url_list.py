@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import UsageProblem
 from ..found import Found
-from . import read_text
+from .json_api import read_text
 
 _KEYS = {"page": "page", "licence": "licence", "license": "licence", "creator": "creator", "title": "title"}
 

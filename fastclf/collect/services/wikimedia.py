@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 from ..found import Found, LimitedError, UnreachableError
-from ..web.fetch import Fetcher
-from . import NO_LIST, ask_json, read_text
+from ..web import Fetcher
+from .json_api import NO_LIST, ask_json, read_text
 
 ADDRESS = "https://commons.wikimedia.org/w/api.php"
 # No more photos are scaled for one question.

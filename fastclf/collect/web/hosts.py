@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ...catalog.fetches import Fetch
-from .fetch import FetchError
+from ...catalog import Fetch
+from .failures import FetchError
 
 # Tries of one address.
 _TRIES = 3

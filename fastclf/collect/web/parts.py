@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...files import sync_file
+from ...system import sync_file
 from .failures import FetchError, is_number
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import traitlets
 
-from ..card.blocks import clean
-from .about_model import CellModel, CellPhoto
-from .models import Status, format_share
-from .scripted import ScriptedWidget
-from .texts import say, translate
+from ...card import clean
+from ..texts import say, translate
+from ..widgets import ScriptedWidget, Status, format_share
+from .model import CellModel, CellPhoto
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class ConfusionMatrix(ScriptedWidget):
         The counts, and what is open.
     """
 
-    script = "confusion.js"
+    script = "about/confusion.js"
 
     table = traitlets.Dict().tag(sync=True)
     opens = traitlets.Bool().tag(sync=True)

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import traitlets
 
-from ..bundle import ModelBundle
-from ..card.blocks import clean, error_interval, judged_parts
-from ..errors import FastclfError
-from ..splits import VALID
-from .models import Status
+from ...card import clean, error_interval, judged_parts
+from ...errors import FastclfError
+from ...model import ModelBundle
+from ...photos import VALID
+from ..widgets import Status
 
 _logger = logging.getLogger(__name__)
 

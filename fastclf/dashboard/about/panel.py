@@ -8,10 +8,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..bundle import ModelBundle
-from ..errors import FastclfError
-from .about_model import AboutPhotos, CellModel, ConfusionTable, find_confusion
-from .about_words import (
+from ...errors import FastclfError
+from ...model import ModelBundle
+from ..texts import language
+from .confusion import ConfusionMatrix
+from .model import AboutPhotos, CellModel, ConfusionTable, find_confusion
+from .words import (
     attempt,
     render_confusion_intro,
     render_fault,
@@ -21,8 +23,6 @@ from .about_words import (
     render_rest,
     render_sureness,
 )
-from .confusion import ConfusionMatrix
-from .texts import language
 
 _logger = logging.getLogger(__name__)
 

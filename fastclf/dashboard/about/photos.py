@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..bundle import ModelBundle, PhotoRow
-from ..catalog import Catalog
-from ..examine import find_open_photos, find_sealed
-from ..extract import compute_logits, extract_features
-from ..features import FeatureCache
-from ..metrics import compute_softmax
-from ..photos import Photo
-from ..splits import VALID
-from .about_model import CellPhoto, FoundPhotos, Tell
+from ...catalog import Catalog
+from ...check import find_open_photos, find_sealed
+from ...metrics import compute_softmax
+from ...model import FeatureCache, ModelBundle, PhotoRow, compute_logits, extract_features
+from ...photos import VALID, Photo
+from .model import CellPhoto, FoundPhotos, Tell
 
 Array = npt.NDArray[Any]
 

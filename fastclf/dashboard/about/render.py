@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from html import escape, unescape
 from itertools import groupby
 
-from ..card.blocks import Block, Chart, Confusion, Items, Section, Table, Text
-from .texts import RIGHT_TO_LEFT, language, say, translate
+from ...card import Block, Chart, Confusion, Items, Section, Table, Text
+from ..texts import RIGHT_TO_LEFT, language, say, translate
 
 _NUMBER = re.compile(r"[\d–][\d.,]*( %| of \d+)?( UTC)?")
 _OF, _TO = re.compile(r"(\d+) of (\d+)"), re.compile(r"([\d.]+ %) to ([\d.]+ %)")

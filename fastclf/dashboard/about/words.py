@@ -9,23 +9,32 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
-from .. import __version__
-from ..card import build_card_html
-from ..card.blocks import Confusion, Section, Text, clean, judged_parts, moment, name_list, percent
-from ..card.facts import (
+from ... import __version__
+from ...card import (
+    Confusion,
+    Section,
+    Text,
+    build_card_html,
+    clean,
     describe_data,
+    describe_failures,
     describe_licences,
+    describe_quality,
     describe_refits,
+    describe_sureness,
     describe_training,
+    draw_coverage,
+    draw_reliability,
     find_limits,
+    judged_parts,
+    moment,
+    name_list,
+    percent,
 )
-from ..card.failures import describe_failures
-from ..card.judged import describe_quality, describe_sureness
-from ..charts import draw_coverage, draw_reliability
-from ..manifest import IMPORTED
-from .about_html import CardHtml, isolate, write_text
-from .about_model import ConfusionTable, find_headline
-from .texts import fill, find_text, language, say, translate
+from ...model import IMPORTED
+from ..texts import fill, find_text, language, say, translate
+from .model import ConfusionTable, find_headline
+from .render import CardHtml, isolate, write_text
 
 _logger = logging.getLogger(__name__)
 

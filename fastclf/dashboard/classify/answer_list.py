@@ -8,11 +8,11 @@ from typing import Any
 
 import traitlets
 
-from ..errors import FastclfError, StoppedError
+from ...errors import FastclfError, StoppedError
+from ..texts import say
+from ..widgets import ScriptedWidget
 from .answers import Answer, build_card
-from .classify_model import ClassifyModel
-from .scripted import ScriptedWidget
-from .texts import say
+from .model import ClassifyModel
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class AnswerList(ScriptedWidget):
         Holds the answers.
     """
 
-    script = "answers.js"
+    script = "classify/answer_list.js"
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     has_inbox = traitlets.Bool(False).tag(sync=True)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .models import format_share
-from .texts import say, tidy, translate
+from ..texts import say, tidy, translate
+from ..widgets import format_share
 
 if TYPE_CHECKING:
-    from ..predictor import Prediction
+    from ...model import Prediction
 
 TOP_K = 5
 SURE, FAIR = 0.9, 0.6

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import UnreadablePhotoError
-from ..faults import describe_pixels
-from ..images import Source, count_pixels, encode_jpeg, make_thumbnail
+from ...errors import UnreadablePhotoError
+from ...photos import Source, count_pixels, describe_pixels, encode_jpeg, make_thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ..errors import FastclfError, UnreadablePhotoError, UsageProblem
-from ..images import MAX_BYTES, Source, decode_photo, encode_jpeg, make_thumbnail
+from ...errors import FastclfError, UnreadablePhotoError, UsageProblem
+from ...photos import MAX_BYTES, Source, decode_photo, encode_jpeg, make_thumbnail
+from ..texts import say, translate
+from ..widgets import Status
 from .answers import Answer, build_table
-from .keeping import check_pixels, keep_photo
-from .models import Status
-from .texts import say, translate
+from .kept_photo import check_pixels, keep_photo
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from ..explain import Explanation
-    from ..inbox import Inbox
-    from ..predictor import Predictor
+    from ...inbox import Inbox
+    from ...model import Explanation, Predictor
 
 _logger = logging.getLogger(__name__)
 
@@ -162,7 +161,7 @@ class ClassifyModel(traitlets.HasTraits):
 
     def refuse_photo(self, name: str, fault: UnreadablePhotoError, batch: int, order: int = 0) -> bool:
         """Add the card of a photo that did not come at all; returns False where there is no room for it."""
-        from ..predictor import Prediction
+        from ...model import Prediction
 
         if not self._has_room():
             return False
@@ -206,11 +205,13 @@ class ClassifyModel(traitlets.HasTraits):
         FastclfError
             If the photo is gone or cannot be explained.
         """
-        from ..explain import explain
+        from ...model import explain_answer
 
         answer = self._require(key)
         image = self._open_photo(answer)
-        return explain(self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop)
+        return explain_answer(
+            self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop
+        )
 
     def report(self, key: int, label: str | None) -> bytes | None:
         """Take a visitor's word that an answer is wrong: into the inbox, else back as a zip's bytes.
@@ -227,7 +228,7 @@ class ClassifyModel(traitlets.HasTraits):
         FastclfError
             If the photo is gone, the class unknown or the inbox full.
         """
-        from ..inbox import build_report_zip
+        from ...inbox import build_report_zip
 
         answer = self._require(key)
         predictor = self._open_predictor()
@@ -259,12 +260,12 @@ class ClassifyModel(traitlets.HasTraits):
 
     @staticmethod
     def _trim_heap() -> None:
-        from ..predictor import trim_heap
+        from ...model import trim_heap
 
         trim_heap()
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
-        from ..predictor import Prediction
+        from ...model import Prediction
 
         predictor = self._open_predictor()
         try:

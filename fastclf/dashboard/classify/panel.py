@@ -9,12 +9,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..images import MAX_BYTES
+from ...photos import MAX_BYTES
+from ..texts import language, say
+from ..widgets import Status
 from .answer_list import AnswerList
-from .classify_model import MAX_FILES, ClassifyModel
-from .drop import PhotoDrop
-from .models import Status
-from .texts import language, say
+from .model import MAX_FILES, ClassifyModel
+from .photo_drop import PhotoDrop
 
 _logger = logging.getLogger(__name__)
 

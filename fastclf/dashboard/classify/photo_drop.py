@@ -10,13 +10,11 @@ from typing import Any
 
 import traitlets
 
-from ..errors import FastclfError, UnreadablePhotoError
-from ..faults import describe_excess
-from ..images import MAX_BYTES, make_thumbnail
-from .classify_model import ClassifyModel
-from .models import Status
-from .scripted import ScriptedWidget
-from .texts import say, tidy, translate
+from ...errors import FastclfError, UnreadablePhotoError
+from ...photos import MAX_BYTES, describe_excess, make_thumbnail
+from ..texts import say, tidy, translate
+from ..widgets import ScriptedWidget, Status
+from .model import ClassifyModel
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ class PhotoDrop(ScriptedWidget):
         Longer side of what the network sees, in pixels.
     """
 
-    script = "drop.js"
+    script = "classify/photo_drop.js"
 
     limits = traitlets.Dict().tag(sync=True)
     examples = traitlets.Int(0).tag(sync=True)
@@ -152,7 +150,7 @@ class PhotoDrop(ScriptedWidget):
                 self._finish(content, say("This example photo is not there any more."))
 
     def _fetch(self, content: dict[str, Any]) -> None:
-        from ..collect.one import fetch_photo
+        from ...collect import fetch_photo
 
         try:
             name, data = fetch_photo(str(content.get("url") or ""))
@@ -192,7 +190,7 @@ class PhotoDrop(ScriptedWidget):
         self.send(told)
 
     def _send_examples(self) -> None:
-        from ..images import decode_photo, encode_jpeg
+        from ...photos import decode_photo, encode_jpeg
 
         pictures = []
         for path in self._examples:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..catalog import Catalog, EditRow
-from ..catalog.edits import check_label
-from ..errors import FastclfError, PhotosError
-from ..files import hash_bytes, write_atomic
-from ..photos import find_class_folder
+from ...catalog import Catalog, EditRow, check_label
+from ...errors import FastclfError, PhotosError
+from ...photos import find_class_folder
+from ...system import hash_bytes, write_atomic
 
 _NAME = re.compile(r"(?:^|/)reported-(?P<report>\d+)-(?P<digest>[0-9a-f]{16})(?:-\d+)?\.jpg$")
 

@@ -8,22 +8,12 @@ from typing import Any, TypeVar
 
 import traitlets
 
-from ..errors import FastclfError
+from ...errors import FastclfError
+from ..texts import phrase
+from ..widgets import Status
 from .history import Choices, Mark
-from .models import Status
-from .queue import (
-    DOUBTS,
-    VIEWS,
-    Filter,
-    GroupId,
-    Rank,
-    build_groups,
-    count_views,
-    find_queue,
-    rank_by_doubt,
-)
+from .queue import DOUBTS, VIEWS, Filter, GroupId, Rank, build_groups, count_views, find_queue, rank_by_doubt
 from .review import KINDS, ReviewItem, ReviewStore
-from .texts import phrase
 
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")

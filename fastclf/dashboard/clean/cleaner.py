@@ -10,16 +10,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..errors import UsageProblem
-from ..images import decode_photo, encode_jpeg, make_thumbnail
+from ...errors import UsageProblem
+from ...photos import decode_photo, encode_jpeg, make_thumbnail
+from ..texts import phrase, say
+from ..widgets import PageFrame, SpokenBox
 from .grid import PhotoGrid
-from .parts import SpokenBox
+from .judged_photos import JudgedPhotos, read_source
+from .model import ReviewModel
 from .queue import ALL
 from .review import Decision, Reason, ReviewItem
-from .review_model import ReviewModel
-from .scripted import PageFrame
-from .sources import JudgedPhotos, read_source
-from .texts import phrase, say
 from .wording import say_share
 
 _logger = logging.getLogger(__name__)

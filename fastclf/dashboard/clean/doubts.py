@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ..checks.report import CheckReport, Group
-from ..splits import TEST
+from ...check import CheckReport, Group
+from ...photos import TEST
+from ..texts import Phrase, phrase
 from .review import Reason, ReviewItem
-from .texts import Phrase, phrase
 from .wording import SPLIT_WORDS, say_share
 
 # How doubtful a photo is for the queue, beside doubtful labels, which are ranked by their quality.

@@ -7,9 +7,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..texts import say, show
+from .model import ReviewModel
 from .queue import VIEWS
-from .review_model import ReviewModel
-from .texts import say, show
 from .wording import SPLIT_WORDS, VIEW_WORDS
 
 _NAMES = ("view", "label", "split", "show_removed")

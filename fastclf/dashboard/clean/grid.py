@@ -7,11 +7,10 @@ from typing import Any
 
 import traitlets
 
-from ..errors import FastclfError
-from .models import Status
-from .review_model import ReviewModel
-from .scripted import ScriptedWidget
-from .texts import phrase, say, translate
+from ...errors import FastclfError
+from ..texts import phrase, say, translate
+from ..widgets import ScriptedWidget, Status
+from .model import ReviewModel
 from .tiles import BadEventError, Event, build_tile, parse_event
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ class PhotoGrid(ScriptedWidget):
         The queue and the choices.
     """
 
-    script = "grid.js"
+    script = "clean/grid.js"
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tiles = traitlets.List(traitlets.Dict()).tag(sync=True)

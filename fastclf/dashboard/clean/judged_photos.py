@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageProblem
+from ...errors import UsageProblem
 
 _SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
 

@@ -7,12 +7,12 @@ from types import MappingProxyType
 
 import traitlets
 
+from ..texts import phrase
+from ..widgets import Status
 from .browse import BrowseModel
 from .history import Mark
-from .models import Status
 from .queue import GroupId, find_best
 from .review import ACTIONS, Decision, ReviewItem
-from .texts import phrase
 from .wording import Preview, build_preview, say_kept, say_step
 
 

@@ -9,17 +9,16 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..texts import phrase, say, say_count, show
+from ..widgets import SpokenBox, Status, build_html, build_row
 from .filters import FilterBar
 from .grid import PhotoGrid
-from .models import Status
-from .parts import SpokenBox, build_html, build_row
-from .previews import render_download, render_preview
+from .model import ReviewModel
+from .preview import render_download, render_preview
 from .queue import find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
 from .review import Retrainer, ReviewStore
-from .review_model import ReviewModel
-from .texts import phrase, say, say_count, show
 from .wording import KIND_WORDS, count_photos
 
 _logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 
-from .texts import say, say_count, show, translate
+from ..texts import say, say_count, show, translate
 from .wording import Preview
 
 MOST_ROWS = 500

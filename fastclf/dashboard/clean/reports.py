@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..catalog import Arrival, Copy, Edit, EditRow, describe_arrival
-from ..errors import FastclfError, UsageProblem
-from ..files import hash_bytes
-from ..images import decode_photo, encode_jpeg, make_thumbnail
-from ..inbox import Inbox, find_inbox
-from ..reports import Report
-from .additions import Origin, add_photos, find_origin, take_back_files
-from .desk import CatalogDesk
+from ...catalog import Arrival, Copy, Edit, EditRow, describe_arrival
+from ...errors import FastclfError, UsageProblem
+from ...inbox import Inbox, Report, find_inbox
+from ...photos import decode_photo, encode_jpeg, make_thumbnail
+from ...system import hash_bytes
+from ..texts import phrase
+from .added_files import Origin, add_photos, find_origin, take_back_files
 from .review import Decision, Reason, ReviewItem, ReviewStore
 from .steps import say_applied, say_reopened, say_settled
-from .texts import phrase
+from .store import CatalogDesk
 
 _logger = logging.getLogger(__name__)
 

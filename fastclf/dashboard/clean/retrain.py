@@ -10,13 +10,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..errors import FastclfError
-from ..refit import ChangedPhoto
-from .models import Status
-from .parts import SpokenBox, build_html, build_row
+from ...errors import FastclfError
+from ...refit import ChangedPhoto
+from ..texts import say, translate
+from ..widgets import SpokenBox, Status, build_html, build_row
 from .retrain_model import RetrainModel
 from .review import RetrainResult
-from .texts import say, translate
 
 _logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import traitlets
 
-from ..errors import FastclfError
-from .models import Status
+from ...errors import FastclfError
+from ..texts import phrase
+from ..widgets import Status
 from .review import Retrainer, RetrainResult
-from .texts import phrase
 
 _logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..refit import ChangedPhoto
+from ...refit import ChangedPhoto
 
 KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
 ACTIONS = ("relabel", "remove", "restore")

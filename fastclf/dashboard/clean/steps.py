@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ..catalog import EditRow
-from .texts import Phrase, join_phrases, phrase, phrase_count
+from ...catalog import EditRow
+from ..texts import Phrase, join_phrases, phrase, phrase_count
 
 
 def count_rows(rows: Sequence[EditRow]) -> list[Phrase]:

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..bundle import ModelBundle
-from ..catalog import Catalog, Edit
-from ..checks.report import CheckReport
-from ..errors import FastclfError
-from ..examine import examine, find_bundle, find_first_answers
-from ..refit import discard_refit, find_obstacle, find_previous, refit, use_refit
-from ..splits import TEST
+from ...catalog import Catalog, Edit
+from ...check import CheckReport, check_folder, find_bundle, find_first_answers
+from ...errors import FastclfError
+from ...model import ModelBundle
+from ...photos import TEST
+from ...refit import discard_refit, find_obstacle, find_previous, refit_head, use_refit
+from ..texts import phrase, say, translate
 from .doubts import find_reasons
 from .review import Decision, RetrainResult, ReviewItem
 from .steps import say_applied, say_redone, say_undone
-from .texts import phrase, say, translate
 
 Tell = Callable[[str], None]
 
@@ -117,7 +116,7 @@ class CatalogDesk:
             before = _list_photos(catalog)
             attempts -= 1
             try:
-                report = examine(
+                report = check_folder(
                     catalog,
                     find_bundle(self.model, catalog.photos().photos),
                     progress=lambda i, n: tell(say("Looking at photo {i} of {n} ...", i=i, n=n)),
@@ -191,7 +190,7 @@ class CatalogDesk:
 
     def retrain(self) -> RetrainResult:
         """Refit the model's head on today's labels."""
-        result = refit(self.model, self.folder)
+        result = refit_head(self.model, self.folder)
         self._stamp = result.stamp
         return RetrainResult(
             result.before, result.after, result.n, result.changed, result.seconds, result.notes

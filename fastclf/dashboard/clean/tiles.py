@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..texts import say, show, translate
 from .history import Mark
 from .queue import GroupId
 from .review import ACTIONS, Reason, ReviewItem
-from .texts import say, show, translate
 from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_fate
 
 MOST_KEYS = 10_000

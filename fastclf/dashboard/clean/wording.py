@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..texts import Phrase, join_phrases, phrase, phrase_count
 from .review import Decision, ReviewItem
-from .texts import Phrase, join_phrases, phrase, phrase_count
 
 VIEW_WORDS = {
     "doubts": phrase("All doubts"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from .texts import language
+from ..texts import language
 
 _logger = logging.getLogger(__name__)
 

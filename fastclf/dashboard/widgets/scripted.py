@@ -10,27 +10,28 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
-from .texts import LANGUAGES, language, select_texts
+from ..texts import LANGUAGES, language, select_texts
 
 _logger = logging.getLogger(__name__)
-_STATIC = resources.files("fastclf.ui") / "static"
-_STYLES = ("style.css", "grid.css", "about.css")
+_FOLDER = resources.files("fastclf.dashboard")
+_STYLES = ("widgets/style.css", "clean/grid.css", "about/about.css")
 
 
 def read_script(name: str) -> str:
     """Return a script of the package behind what all scripts share."""
-    return "\n".join((_STATIC / file).read_text(encoding="utf-8") for file in ("common.js", name))
+    return "\n".join((_FOLDER / file).read_text(encoding="utf-8") for file in ("widgets/common.js", name))
 
 
 def read_style() -> str:
     """Return the one style sheet, whose parts are kept apart: the page, the grid of photos, the card."""
-    return "\n".join((_STATIC / file).read_text(encoding="utf-8") for file in _STYLES)
+    return "\n".join((_FOLDER / file).read_text(encoding="utf-8") for file in _STYLES)
 
 
 class ScriptedWidget(anywidget.AnyWidget):
     """An anywidget whose script gets its words in the page's language.
 
-    A subclass names its file in `script`; there ``t("...")`` of ``makeTranslator(model)`` looks a text up.
+    A subclass names its file, from the dashboard's folder, in `script`; there ``t("...")`` of
+    ``makeTranslator(model)`` looks a text up.
     """
 
     script: ClassVar[str] = ""
@@ -54,7 +55,7 @@ class ScriptedWidget(anywidget.AnyWidget):
 
     @classmethod
     def _words_script(cls) -> str:
-        return (_STATIC / cls.script).read_text(encoding="utf-8") if cls.script else ""
+        return (_FOLDER / cls.script).read_text(encoding="utf-8") if cls.script else ""
 
     def _on_language_change(self, change: dict[str, Any]) -> None:
         self.texts = select_texts(self._words_script(), change["new"])
@@ -67,7 +68,7 @@ class PageFrame(ScriptedWidget):
     it is the page's foot as well: what becomes of photos, and a choice of languages.
     """
 
-    script = "frame.js"
+    script = "widgets/frame.js"
     _css = read_style()
 
     languages = traitlets.Dict(default_value=LANGUAGES).tag(sync=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .texts import say
+from ..texts import say
 
 
 class Status(Enum):

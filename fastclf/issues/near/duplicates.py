@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .align import mirror_signatures, score_pairs
 from .hashes import MIRRORED, N_HASHES, PLAIN, WINDOWS, FloatArray, UInt8Array, UInt64Array
-from .near_align import mirror_signatures, score_pairs
-from .near_search import CloseHashes, IntArray, find_close_hashes
+from .search import CloseHashes, IntArray, find_close_hashes
 
 # Copies cropped by 5 % lie within 8 bits of a part's hash in 99 of 100 cases, by 10 % within 10 in 97.
 RADIUS = 10

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .align import mirror_signatures, score_pairs
 from .duplicates import MIN_SCORE, Signatures
 from .hashes import FloatArray
-from .near_align import mirror_signatures, score_pairs
-from .near_search import IntArray
+from .search import IntArray
 
 _BLOCK_VALUES = 4_000_000
 _CONFIRMED = 64

@@ -20,11 +20,10 @@ from fastai.vision.all import (
     set_seed,
 )
 
-from ..bundle import PhotoRow
-from ..catalog import Assignment, Catalog
-from ..errors import PhotosError
-from ..photos import Photo, PhotoSet, Progress, build_training_file, find_class_folders
-from ..splits import TEST, TRAIN, VALID
+from ...catalog import Assignment, Catalog
+from ...errors import PhotosError
+from ...model import PhotoRow
+from ...photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress, build_training_file, find_class_folders
 from .split_record import describe_split, read_given
 from .transforms import build_batch_tfms, build_item_tfms
 

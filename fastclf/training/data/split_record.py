@@ -6,10 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ..catalog import Assignment, GivenSplits, NearPairs, find_pairs_across, read_given_splits
-from ..errors import UsageProblem
-from ..photos import PhotoSet
-from ..splits import SPLITS
+from ...catalog import Assignment, GivenSplits, NearPairs, find_pairs_across, read_given_splits
+from ...errors import UsageProblem
+from ...photos import SPLITS, PhotoSet
 
 
 def read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:

@@ -18,8 +18,8 @@ import torch
 from fastai.vision.all import Learner
 from torch import nn
 
-from ..errors import FastclfError, UsageProblem
-from .fitting import fit
+from ...errors import FastclfError, UsageProblem
+from ..fit import fit
 from .team import Team, disband, is_lost
 
 _BATCH_NORM = nn.modules.batchnorm._BatchNorm

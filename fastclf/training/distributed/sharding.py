@@ -12,7 +12,7 @@ from fastai.torch_core import get_model
 from timm.layers import convert_sync_batchnorm
 from torch import nn
 
-from ..errors import UsageProblem
+from ...errors import UsageProblem
 from .team import Team
 
 _Swapped = list[tuple[nn.Module, str, nn.Module]]

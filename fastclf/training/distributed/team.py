@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from fastai.torch_core import default_device
 
-from ..errors import MissingExtraError
+from ...errors import MissingExtraError
 
 _T = TypeVar("_T")
 

@@ -14,23 +14,31 @@ import numpy as np
 import pandas as pd
 from fastai.vision.all import Learner
 
-from .. import __version__
-from ..bundle import ModelBundle, write_photos
-from ..card import write_card
-from ..errors import ExportError, UsageProblem
-from ..extract import compute_logits, extract_features
-from ..features import FeatureCache
-from ..files import replaced_folder, utc_now
-from ..images import MAX_FOLDER_BYTES, decode_photo
-from ..judging import Answers, describe_answers, write_examples
-from ..manifest import MANIFEST, SCHEMA, hash_files, python_version, write_manifest
-from ..metrics import compute_softmax
-from ..predictor import Predictor
-from ..splits import TEST, TRAIN, VALID
-from .data import TrainingData
+from ... import __version__
+from ...card import write_card
+from ...errors import ExportError, UsageProblem
+from ...evaluation import Answers, describe_answers, write_examples
+from ...metrics import compute_softmax
+from ...model import (
+    BODY,
+    MANIFEST,
+    SCHEMA,
+    FeatureCache,
+    ModelBundle,
+    Predictor,
+    compute_logits,
+    extract_features,
+    hash_files,
+    python_version,
+    write_manifest,
+    write_photos,
+)
+from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
+from ...system import replaced_folder, utc_now
+from ..data import TrainingData
+from ..importing import read_preprocess
+from ..network import save_body
 from .graph import ExportNet, compute_features_id, write_graph
-from .reading import read_preprocess
-from .weights import BODY, save_body
 
 _logger = logging.getLogger(__name__)
 

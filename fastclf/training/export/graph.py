@@ -17,11 +17,10 @@ import torch
 from fastai.vision.all import Learner
 from torch import Tensor, nn
 
-from ..errors import ExportError
-from ..preprocess import Preprocess
-from .batch_resize import BatchResize
-from .reading import read_normalisation
-from .trunk import Trunk, split_network
+from ...errors import ExportError
+from ...model import Preprocess
+from ..importing import BatchResize, read_normalisation
+from ..network import Trunk, split_network
 
 
 class ExportNet(nn.Module):

@@ -15,7 +15,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import set_seed
 from tqdm.auto import tqdm
 
-from .team import Team
+from ..distributed import Team
 
 
 class Reseed(Callback):

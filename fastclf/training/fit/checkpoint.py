@@ -17,9 +17,9 @@ import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import get_model
 
-from ..files import write_atomic_with
+from ...system import write_atomic_with
+from ..distributed import Team
 from .callbacks import EpochRecord, was_trained
-from .team import Team
 
 State = dict[str, Any]
 

@@ -14,17 +14,13 @@ import torch
 from fastai.vision.all import Learner
 from torch import nn
 
-from ..errors import PhotosError
-from ..extract import fill_cache
-from ..features import FeatureCache
-from ..graphs import open_session
-from ..linear_head import LinearHead, fit_head, fit_head_by_cross_validation
-from ..photos import Photo, Progress
-from ..preprocess import Preprocess
-from ..splits import TRAIN, VALID
-from .data import TrainingData
-from .graph import ExportNet, compute_features_id, write_graph
-from .reading import read_preprocess
+from ...errors import PhotosError
+from ...model import FeatureCache, Preprocess, fill_cache, open_session
+from ...photos import TRAIN, VALID, Photo, Progress
+from ...refit import LinearHead, fit_head, fit_head_by_cross_validation
+from ..data import TrainingData
+from ..export import ExportNet, compute_features_id, write_graph
+from ..importing import read_preprocess
 
 Array = npt.NDArray[Any]
 Run = Callable[[Array], Array]

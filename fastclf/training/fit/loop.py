@@ -15,11 +15,10 @@ from fastai.torch_core import get_model, set_seed
 from fastai.vision.all import Learner
 from fastcore.imports import IN_NOTEBOOK
 
+from ..distributed import InStep, Team
 from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
 from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
 from .phases import Phase
-from .sharding import InStep
-from .team import Team
 from .tracking import Tracker
 
 

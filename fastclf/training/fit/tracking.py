@@ -12,8 +12,8 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
-from ..errors import MissingExtraError, UsageProblem
-from ..files import write_atomic
+from ...errors import MissingExtraError, UsageProblem
+from ...system import write_atomic
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 

@@ -9,7 +9,7 @@ import torch
 from fastai.vision.all import IntToFloatTensor, Learner, Normalize, TensorImage
 from torch import Tensor, nn
 
-from ..errors import LearnerError
+from ...errors import LearnerError
 from .reading import name_step
 
 TOLERANCE = 1e-4

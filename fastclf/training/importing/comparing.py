@@ -12,13 +12,11 @@ import pandas as pd
 import torch
 from fastai.vision.all import Learner, PILImage
 
-from ..bundle import ModelBundle
-from ..errors import ExportError, PhotosError, UnreadablePhotoError
-from ..images import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
-from ..predictor import Predictor
+from ...errors import ExportError, PhotosError, UnreadablePhotoError
+from ...model import ModelBundle, Predictor
+from ...photos import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
+from ..export import PARITY, ExportNet, check_parity
 from .drawn import draw_test_pictures
-from .export import PARITY, check_parity
-from .graph import ExportNet
 
 _logger = logging.getLogger(__name__)
 

@@ -15,17 +15,23 @@ import timm
 import torch
 from fastai.vision.all import Learner
 
-from .. import __version__
-from ..bundle import ModelBundle, write_photos
-from ..errors import ExportError, LearnerError, UsageProblem
-from ..files import replaced_folder, utc_now
-from ..manifest import IMPORTED, SCHEMA, hash_files, python_version, write_manifest
-from ..preprocess import Preprocess
-from ..trust import check_trusted
+from ... import __version__
+from ...errors import ExportError, LearnerError, UsageProblem
+from ...model import (
+    IMPORTED,
+    SCHEMA,
+    ModelBundle,
+    Preprocess,
+    check_trusted,
+    hash_files,
+    python_version,
+    write_manifest,
+    write_photos,
+)
+from ...system import replaced_folder, utc_now
+from ..export import ExportNet, check_target, compute_features_id, write_graph
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
-from .export import check_target
-from .graph import ExportNet, compute_features_id, write_graph
 from .reading import name_classes, read_activation, read_arch, read_preprocess, read_vocab
 from .unpickling import open_learner, read_origin
 

@@ -23,8 +23,8 @@ from fastai.vision.all import (
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from ..errors import ExportError, LearnerError, UsageProblem
-from ..preprocess import Preprocess
+from ...errors import ExportError, LearnerError, UsageProblem
+from ...model import Preprocess
 
 _INTERPOLATION = {2: "bilinear", 3: "bicubic"}
 _ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock and CategoryBlock)"

@@ -18,7 +18,7 @@ import fasttransform.transform
 import torch
 from fastai.vision.all import Learner
 
-from ..errors import LearnerError
+from ...errors import LearnerError
 
 _logger = logging.getLogger(__name__)
 

@@ -14,12 +14,10 @@ import torchvision
 from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
-from ..examine import GeneralFeatures
-from ..extract import fill_cache
-from ..features import FeatureCache
-from ..files import hash_file
-from ..photos import Photo, Progress
-from ..preprocess import Preprocess
+from ...check import GeneralFeatures
+from ...model import FeatureCache, Preprocess, fill_cache
+from ...photos import Photo, Progress
+from ...system import hash_file
 
 # The first whose weights are at hand is taken: the better on ImageNet, the earlier.
 ARCHS = (

@@ -17,10 +17,10 @@ from fastai.vision.all import (
     imagenet_stats,
 )
 
-from ..latency import Latency, time_graph
-from .graph import ExportNet, write_graph
+from ...model import Latency, time_graph
+from ..export import ExportNet, write_graph
+from ..importing import read_preprocess
 from .learner import build_learner
-from .reading import read_preprocess
 
 
 def build_blank_learner(arch: str, size: int = 224, *, n_classes: int = 3, seed: int = 0) -> Learner:

@@ -23,8 +23,8 @@ from fastai.vision.all import (
 )
 from fastai.vision.learner import model_meta
 
-from ..errors import FastclfError, UsageProblem, WeightsError
-from .callbacks import Reseed, TimeBudget
+from ...errors import FastclfError, UsageProblem, WeightsError
+from ..fit import Reseed, TimeBudget
 from .weights import check_loaded, load_into_torchvision, read_weights
 
 _TORCHVISION = {f.__name__: f for f in model_meta if f.__module__.startswith("torchvision.")}

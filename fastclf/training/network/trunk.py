@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..errors import ExportError
+from ...errors import ExportError
 
 
 class Trunk(nn.Module):

@@ -16,8 +16,8 @@ from fastai.vision.learner import create_body, model_meta
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ..errors import WeightsError
-from ..manifest import BODY
+from ...errors import WeightsError
+from ...model import BODY
 
 __all__ = ["BODY", "check_loaded", "describe_licence", "load_into_torchvision", "read_weights", "save_body"]
 

@@ -1,0 +1,10 @@
+from .page import write_page as write_page
+from .report import CheckReport as CheckReport
+from .report import Group as Group
+from .run import GeneralFeatures as GeneralFeatures
+from .run import check_folder as check_folder
+from .run import find_bundle as find_bundle
+from .run import find_first_answers as find_first_answers
+from .run import find_open_photos as find_open_photos
+from .run import find_sealed as find_sealed
+from .run import remember_general as remember_general

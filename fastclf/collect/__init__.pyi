@@ -1,0 +1,15 @@
+from .course import download_images as download_images
+from .course import search_images as search_images
+from .course import verify_images as verify_images
+from .found import Found as Found
+from .found import SearchService as SearchService
+from .one import fetch_photo as fetch_photo
+from .outcome import CollectReport as CollectReport
+from .recipes.recipe import Recipe as Recipe
+from .recipes.recipe import is_recipe_file as is_recipe_file
+from .recipes.recipe import list_recipes as list_recipes
+from .recipes.recipe import load_recipe as load_recipe
+from .recipes.recipe import read_template as read_template
+from .run import collect_photos as collect_photos
+from .samples import write_digits as write_digits
+from .steps import CollectSettings as CollectSettings

@@ -1,0 +1,2 @@
+from .panel import AboutPanel as AboutPanel
+from .photos import ValidationPhotos as ValidationPhotos

@@ -1,0 +1,2 @@
+from .model import ClassifyModel as ClassifyModel
+from .panel import ClassifyPanel as ClassifyPanel

@@ -1,0 +1,5 @@
+"""The Clean tab: doubtful photos, decisions that can be undone, retraining; and ImageClassifierCleaner."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

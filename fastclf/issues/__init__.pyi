@@ -1,0 +1,17 @@
+from .descriptor import DESCRIPTOR_ID as DESCRIPTOR_ID
+from .descriptor import compute_descriptor as compute_descriptor
+from .labels import find_label_issues as find_label_issues
+from .near import MIN_SCORE as MIN_SCORE
+from .near import N_HASHES as N_HASHES
+from .near import SIGNATURE_SHAPE as SIGNATURE_SHAPE
+from .near import Fingerprint as Fingerprint
+from .near import choose_best as choose_best
+from .near import confirm_pairs as confirm_pairs
+from .near import describe_photo as describe_photo
+from .near import find_feature_pairs as find_feature_pairs
+from .near import find_pixel_pairs as find_pixel_pairs
+from .near import group_pairs as group_pairs
+from .outliers import find_odd as find_odd
+from .quality import Quality as Quality
+from .quality import find_low_quality as find_low_quality
+from .quality import measure_quality as measure_quality

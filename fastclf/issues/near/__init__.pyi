@@ -1,0 +1,10 @@
+from .duplicates import MIN_SCORE as MIN_SCORE
+from .duplicates import choose_best as choose_best
+from .duplicates import find_pixel_pairs as find_pixel_pairs
+from .duplicates import group_pairs as group_pairs
+from .features import confirm_pairs as confirm_pairs
+from .features import find_feature_pairs as find_feature_pairs
+from .hashes import N_HASHES as N_HASHES
+from .hashes import SIGNATURE_SHAPE as SIGNATURE_SHAPE
+from .hashes import Fingerprint as Fingerprint
+from .hashes import describe_photo as describe_photo

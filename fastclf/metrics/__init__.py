@@ -1,0 +1,5 @@
+"""Pure functions of probabilities and true classes: scores, calibration, reliability."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

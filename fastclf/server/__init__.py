@@ -1,0 +1,5 @@
+"""The dashboard's server: Voila's settings, its process, its kernels and its page."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

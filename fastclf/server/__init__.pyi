@@ -1,0 +1,3 @@
+from .run import check_port as check_port
+from .run import find_inbox_file as find_inbox_file
+from .run import serve as serve

@@ -1,0 +1,17 @@
+from .data.load import TrainingData as TrainingData
+from .data.load import build_dls as build_dls
+from .data.load import load_data as load_data
+from .export.bundle import export_bundle as export_bundle
+from .fit.callbacks import EpochProgress as EpochProgress
+from .fit.callbacks import EpochRecord as EpochRecord
+from .fit.head import train_head as train_head
+from .fit.loop import Fitted as Fitted
+from .fit.phases import Phase as Phase
+from .fit.phases import plan_phases as plan_phases
+from .importing.learner_file import import_learner as import_learner
+from .network.backbone import extract_general as extract_general
+from .network.backbone import find_backbone as find_backbone
+from .network.blank import measure_latency as measure_latency
+from .network.learner import build_learner as build_learner
+from .options import TrainOptions as TrainOptions
+from .run import train as train

@@ -1,0 +1,5 @@
+"""Fitting a Learner: phases, callbacks, checkpoints, tracking; or the head alone."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Networks: fastai Learners with the one-layer head, pretrained weights, where features end."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,10 @@
+from .learner import add_normalisation as add_normalisation
+from .learner import build_learner as build_learner
+from .learner import find_fixed_size as find_fixed_size
+from .learner import find_lr as find_lr
+from .learner import measure_step as measure_step
+from .learner import resolve_arch as resolve_arch
+from .trunk import Trunk as Trunk
+from .trunk import split_network as split_network
+from .weights import describe_licence as describe_licence
+from .weights import save_body as save_body

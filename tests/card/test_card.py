@@ -1,0 +1,430 @@
+"""The model card: every figure is the manifest's, nothing from outside is markup, a kill leaves a model that opens."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastclf import ModelBundle
+from fastclf.card import (
+    CARD_FILES,
+    build_card,
+    build_card_html,
+    build_card_markdown,
+    save_manifest,
+    write_card,
+)
+from fastclf.card.markdown import escape_markdown
+from fastclf.errors import BundleError
+from fastclf.metrics import compute_metrics
+from fastclf.system import hash_file
+
+from ..scanned import hash_folder
+from ..toy import write_toy_bundle
+
+VOCAB = ["ant", "bee", "cat"]
+
+
+def judge(rng: np.random.Generator, n: int, **options: Any) -> dict[str, Any]:
+    probs = rng.dirichlet(np.ones(3) * 0.2, n)
+    targets = np.array([rng.choice(3, p=p) for p in probs])
+    raw = probs**2 / (probs**2).sum(1, keepdims=True)
+    return compute_metrics(probs, targets, VOCAB, raw, **options)
+
+
+@pytest.fixture
+def manifest(rng: np.random.Generator) -> dict[str, Any]:
+    """All that a manifest may hold."""
+    valid, test = judge(rng, 211), judge(rng, 103)
+    return {
+        "title": "Small animals", "created": "2026-01-02T03:04:05+00:00", "fastclf": "0.1.0",
+        "arch": "resnet18", "vocab": VOCAB, "recipe": "animals", "temperature": 1.234,
+        "metrics": {"train": judge(rng, 701), "valid": valid, "test": test},
+        "sealed_test": {
+            "n": 103,
+            "openings": [
+                {"time": "2026-01-03T00:00:00+00:00", "model": "older", "n": 90, "accuracy": 0.8123, "inherited": True},
+                {"time": "2026-01-04T00:00:00+00:00", "folder": "x", "metrics": {"n": 103, "accuracy": test["accuracy"]}},
+            ],
+        },
+        "ood": {
+            "kind": "knn-cosine", "threshold": 0.1, "k": 5, "false_alarm_rate": 0.0237, "n": 211,
+            "test_false_alarms": {"n": 103, "rate": 0.0388, "interval": [0.0152, 0.0957]},
+            "against": [
+                {"name": "cars", "n": 77, "auroc": 0.9123, "flagged": 0.6753, "flagged_interval": [0.5651, 0.7686],
+                 "inside": "valid", "n_inside": 211, "time": "2026-01-05T00:00:00+00:00"},
+            ],
+        },
+        "split": {
+            "how": "drawn", "seed": 42, "train": 701, "valid": 211, "test": 103,
+            "near_duplicates_across": 13, "left_out_leaks": 17, "left_out_conflicts": 19,
+        },
+        "training": {
+            "arch": "resnet18", "mode": "head", "pretrained": True, "size": 224, "best_epoch": 2, "seconds": 61.7,
+            "device": "cpu", "head": {"C": 0.02}, "versions": {"torch": "2.15.0"},
+            "epochs": [
+                {"epoch": 1, "phase": "head", "train_loss": 1.2345, "valid_loss": 0.9876, "accuracy": 0.6543, "seconds": 3.1},
+                {"epoch": 2, "phase": "all", "train_loss": 0.5432, "valid_loss": 0.4567, "accuracy": 0.8765, "seconds": 4.2},
+            ],
+        },
+        "refits": [{"time": "2026-01-06T00:00:00+00:00", "of": "x", "n_train": 702, "edits": 23}],
+        "licences": {"weights": "BSD-3-Clause", "photos": "CC0 (1015)"},
+        "files": {},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def imported() -> dict[str, Any]:
+    """What an imported model says of itself: nearly nothing."""
+    return {
+        "title": "", "created": "2026-01-02T03:04:05+00:00", "fastclf": "0.1.0", "arch": "resnet34", "vocab": VOCAB,
+        "temperature": 1.0, "metrics": {"train": None, "valid": None, "test": None}, "ood": None,
+        "sealed_test": {"n": 0, "openings": []}, "training": {}, "files": {},
+    }  # fmt: skip
+
+
+class _Page(HTMLParser):
+    """The tags, attributes and words of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).replace("\xa0", " ").split())
+
+
+def per_cent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, Any]) -> None:
+    expected = []
+    for part in ("valid", "test"):
+        m = manifest["metrics"][part]
+        low, high = m["error_interval"]
+        expected += [
+            per_cent(m["error_rate"]),
+            f"{per_cent(low)} to {per_cent(high)}",
+            f"{m['loss']:.4f}",
+            f"{m['ece']:.4f}",
+        ]
+        expected += [f"{per_cent(m['ece'])} on average ({per_cent(m['ece_raw'])} before"]
+        sure = m["sure"]
+        expected += [
+            f"Sure ({100 * sure['threshold']:.0f} % and more) on {per_cent(sure['coverage'])}",
+            f"right on {per_cent(sure['accuracy'])} ({per_cent(sure['interval'][0])} to {per_cent(sure['interval'][1])}, n = {sure['n']})",
+        ]
+        for c in m["per_class"].values():
+            low, high = c["recall_interval"]
+            expected += [
+                f"{per_cent(c['recall'])} ({per_cent(low)} to {per_cent(high)}, n = {c['n']})",
+                per_cent(c["precision"]),
+            ]
+        expected += [f"{p['n']} of {p['of']}" for p in m["confused_pairs"]]
+    expected += [
+        per_cent(0.8123), "1.234", "2.4 %", "(n = 211)", "3.9 % (1.5 % to 9.6 %, n = 103)",
+        "67.5 % (56.5 % to 76.9 %, n = 77)", "0.912", "211 validation photos", "seed 42", "701 training photos",
+        "13 nearly equal pairs", "17 photos left out", "19 photos left out", "1.2345", "0.9876", "65.4 %", "0.4567",
+        per_cent(0.8765), "4.2", "61.7", "head", "C 0.02", "torch 2.15.0", "702", "23", "BSD-3-Clause", "CC0 (1015)", "opened twice",
+        "2026-01-04 00:00 UTC", "animals", "resnet18",
+    ]  # fmt: skip
+    page, text = _Page(build_card_html(manifest)).text, build_card_markdown(manifest)
+    assert not [words for words in expected if words not in page]
+    assert not [words for words in expected if words not in text]
+
+
+def test_other_figures_give_another_card(manifest: dict[str, Any]) -> None:
+    before = build_card(manifest)
+    changed = copy.deepcopy(manifest)
+    changed["metrics"]["valid"]["confusion"][0][1] += 1000
+    after = build_card(changed)
+    assert all(before[name] != after[name] for name in CARD_FILES)
+    assert build_card(manifest) == before
+
+
+def test_the_sections_come_in_their_order(manifest: dict[str, Any]) -> None:
+    headings = re.findall(r"^## (.*)", build_card_markdown(manifest), re.M)
+    assert headings == [
+        "What it is for", "How good it is", "Where it fails", "How sure it is", "Data and split", "Training",
+        "Refits", "Licences",
+    ]  # fmt: skip
+    assert headings == re.findall(r"<h2>(.*?)</h2>", build_card_html(manifest))
+
+
+def test_the_page_asks_nobody_for_anything_and_runs_nothing(manifest: dict[str, Any]) -> None:
+    page = _Page(build_card_html(manifest))
+    assert not {"script", "link", "img", "iframe", "object", "a", "form"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("src", "href")]
+    assert not re.search(r"https?:|url\(|@import", build_card_html(manifest))
+    assert page.tags.count("svg") == 8
+    for label in (value for name, value in page.attributes if name == "aria-label"):
+        assert label
+    html = build_card_html(manifest)
+    assert html.count('<svg role="img" aria-label="') == 8
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+EVIL = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "[click](javascript:alert(1))",
+    "![x](http://evil.example/x.png)",
+    "a | b\n# heading",
+    "`code` *bold* _under_ ~~gone~~ &lt;",
+    "http://evil.example www.evil.example",
+    "turned \u202e around\x00\x1b[31m",
+]
+
+
+def fill(manifest: dict[str, Any], evil: str) -> dict[str, Any]:
+    """Put a text wherever one comes from outside."""
+    text = json.dumps(manifest)
+    made = json.loads(text.replace('"ant"', json.dumps(evil)))
+    made["title"] = made["recipe"] = made["arch"] = made["created"] = made["fastclf"] = evil
+    made["licences"] = {"weights": evil, "photos": evil}
+    made["training"] |= {"mode": evil, "device": evil, "versions": {evil: evil}, "head": {evil: evil}}
+    made["training"]["epochs"][0]["phase"] = evil
+    made["ood"]["against"][0]["name"] = made["split"]["how"] = evil
+    made["refits"][0]["time"] = made["sealed_test"]["openings"][0]["model"] = evil
+    made["sealed_test"]["openings"][1]["time"] = evil
+    return made
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_nothing_from_outside_is_markup(manifest: dict[str, Any], evil: str) -> None:
+    calm, filled = (
+        _Page(build_card_html(fill(manifest, "calm"))),
+        _Page(build_card_html(fill(manifest, evil))),
+    )
+    assert filled.tags == calm.tags
+    assert [name for name, _ in filled.attributes] == [name for name, _ in calm.attributes]
+    assert " ".join(re.sub("[\u202e\x00\x1b]", " ", evil).split()) in filled.text
+    calm_md, evil_md = build_card_markdown(fill(manifest, "calm")), build_card_markdown(fill(manifest, evil))
+    shape = [re.match(r"#*|\||-|\*\*", line).group() for line in calm_md.splitlines()]  # type: ignore[union-attr]
+    assert shape == [re.match(r"#*|\||-|\*\*", line).group() for line in evil_md.splitlines()]  # type: ignore[union-attr]
+    for active in ("<", "](", "![", "*bold", "_under", "`code", "~~", "http://", "\u202e", "\x00"):
+        assert not re.search(rf"(?<!\\){re.escape(active)}", evil_md), active
+    columns = [len(re.findall(r"(?<!\\)\|", line)) for line in calm_md.splitlines()]
+    assert columns == [len(re.findall(r"(?<!\\)\|", line)) for line in evil_md.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("# a", "\\# a"), ("- a", "\\- a"), ("1. a", "1\\. a"), ("0.5", "0.5")]
+)
+def test_a_text_that_begins_like_a_block_is_none(text: str, expected: str) -> None:
+    assert escape_markdown(text) == expected
+
+
+def test_an_imported_model_says_what_is_not_known(imported: dict[str, Any]) -> None:
+    for text in (build_card_markdown(imported), _Page(build_card_html(imported)).text):
+        assert "Photo classifier" in text
+        assert "ant, bee, cat" in text
+        assert "no figure on labelled photos is on record" in text
+        assert "How it was trained is not recorded" in text
+        assert "Which photos it was trained on is not recorded" in text
+        assert "It does not tell photos that are unlike its training photos" in text
+        assert "not recorded" in text.split("Licences")[1]
+        assert "None" not in text
+        assert "nan" not in text
+
+
+def test_a_sealed_test_set_that_was_not_opened_is_called_that(manifest: dict[str, Any]) -> None:
+    manifest["metrics"]["test"], manifest["sealed_test"]["openings"] = None, []
+    text = build_card_markdown(manifest)
+    assert "The sealed test set (103 photos) has not been opened" in text
+    assert "the sealed test set of 103 photos, which has not been opened" in text
+    assert "sealed test photos |" not in text
+
+
+@pytest.mark.parametrize(
+    "key", ["metrics", "ood", "split", "training", "licences", "sealed_test", "refits", "created"]
+)
+def test_what_is_missing_is_no_fault(manifest: dict[str, Any], key: str) -> None:
+    assert build_card({**manifest, key: None})
+    assert build_card({name: value for name, value in manifest.items() if name != key})
+
+
+def test_metrics_of_an_earlier_version_are_enough(manifest: dict[str, Any]) -> None:
+    old = ("n", "accuracy", "accuracy_interval", "error_rate", "loss", "ece")
+    for part in ("valid", "test"):
+        m = manifest["metrics"][part]
+        per_class = {
+            name: {k: c[k] for k in ("n", "precision", "recall")} for name, c in m["per_class"].items()
+        }
+        manifest["metrics"][part] = {key: m[key] for key in old} | {"per_class": per_class}
+        low, high = m["error_interval"]
+        assert f"{per_cent(low)} to {per_cent(high)}" in build_card_markdown(manifest)
+        assert build_card_html(manifest)
+
+
+def test_where_it_fails_follows_from_the_measurements(manifest: dict[str, Any]) -> None:
+    m = manifest["metrics"]["valid"]
+    worst = min(m["per_class"], key=lambda name: m["per_class"][name]["recall"])
+    table = build_card_markdown(manifest).split("**Worst classes (validation photos)**")[1]
+    assert table.splitlines()[4].startswith(f"| {worst} |")
+    manifest["metrics"]["train"]["per_class"]["bee"]["n"] = 7
+    assert "Classes with fewer than 20 training photos: bee (7)." in build_card_markdown(manifest)
+    manifest["metrics"] = {"valid": compute_metrics(np.eye(3), np.arange(3), VOCAB)}
+    assert "No photo of the validation photos was taken for another class" in build_card_markdown(manifest)
+
+
+def test_many_classes_have_pairs_and_no_table(manifest: dict[str, Any], rng: np.random.Generator) -> None:
+    k = 41
+    vocab = [f"class {i}" for i in range(k)]
+    metrics = compute_metrics(rng.dirichlet(np.ones(k), 300), rng.integers(0, k, 300), vocab)
+    manifest |= {"vocab": vocab, "metrics": {"valid": metrics}}
+    page = build_card_html(manifest)
+    assert 'class="confusion' not in page
+    assert "Most confused (validation photos)" in page
+    assert "the worst 40" in page
+
+
+def test_the_table_of_answers_shades_and_names_its_cells(manifest: dict[str, Any]) -> None:
+    page = build_card_html(manifest)
+    m = manifest["metrics"]["valid"]["confusion"]
+    assert f'title="{m[0][1]} of {sum(m[0])} photos of ant were called bee">{m[0][1]}</td>' in page
+    assert page.count('class="right"') == 6
+
+
+# --- in the bundle
+
+
+def load_card(model: Path) -> dict[str, bytes]:
+    return {name: (model / name).read_bytes() for name in CARD_FILES}
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model with a card, as training leaves it."""
+    folder = write_toy_bundle(tmp_path / "model", judged=True)
+    manifest = json.loads((folder / "bundle.json").read_text())
+    save_manifest(folder, manifest)
+    return folder
+
+
+OPENING = {
+    "folder": "x",
+    "metrics": {"n": 3, "accuracy": 1.0, "accuracy_interval": [0.4, 1.0], "error_rate": 0.0},
+}
+
+
+def test_records_rewrite_the_card_and_its_hashes(model: Path) -> None:
+    before = load_card(model)
+    bundle = ModelBundle.load(model).record_opening(OPENING)
+    entry = {"name": "cars", "n": 9, "auroc": 0.875, "flagged": 1.0, "inside": "test", "n_inside": 3}
+    opened = load_card(model)
+    bundle = bundle.record_foreign(entry)
+    assert b"was opened once" in opened["card.md"]
+    assert b"was opened once" not in before["card.md"]
+    assert b"0.875" in load_card(model)["card.html"]
+    again = ModelBundle.load(model)
+    assert again.manifest == bundle.manifest
+    assert load_card(model) == build_card(again.manifest)
+    for name in CARD_FILES:
+        assert again.manifest["files"][name] == hash_file(model / name)
+
+
+def test_a_record_gives_an_older_model_its_card(toy_model: Path) -> None:
+    assert not (toy_model / "card.md").exists()
+    ModelBundle.load(toy_model).record_opening(OPENING)
+    assert set(CARD_FILES) <= set(ModelBundle.load(toy_model).manifest["files"])
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2])
+def test_a_kill_between_the_steps_leaves_a_model_that_opens_with_the_card_of_today(
+    model: Path, survived: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastclf.card import write as module
+
+    class Killed(BaseException):
+        pass
+
+    done = 0
+
+    def write(path: Path, data: bytes) -> None:
+        nonlocal done
+        if done == survived:
+            raise Killed
+        done += 1
+        real(path, data)
+
+    real = module.write_atomic
+    monkeypatch.setattr(module, "write_atomic", write)
+    monkeypatch.setattr("fastclf.model.manifest.write_atomic", write)
+    before = ModelBundle.load(model)
+    with pytest.raises(Killed):
+        before.record_opening(OPENING)
+    monkeypatch.undo()
+    after = ModelBundle.load(model)
+    # the record stands from the first step on, and the card tells it as soon as the model is opened
+    assert len(after.manifest["sealed_test"]["openings"]) == (survived > 0)
+    assert load_card(model) == build_card(after.manifest)
+    assert (b"was opened once" in load_card(model)["card.md"]) == (survived > 0)
+    whole = hash_folder(model)
+    ModelBundle.load(model)
+    assert hash_folder(model) == whole
+
+
+def test_a_card_that_somebody_changed_or_removed_is_made_anew(model: Path) -> None:
+    expected = load_card(model)
+    (model / "card.html").write_text("<script>alert(1)</script>")
+    (model / "card.md").unlink()
+    ModelBundle.load(model)
+    assert load_card(model) == expected
+
+
+def test_a_stale_card_in_a_folder_that_cannot_be_written_is_no_reason_to_refuse(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (model / "card.md").unlink()
+
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("fastclf.card.write.write_atomic", refuse)
+    assert ModelBundle.load(model).vocab == ["blue", "green", "red"]
+    assert "Read-only file system" in caplog.text
+
+
+def test_a_manifest_with_nonsense_in_it_is_a_sentence_not_a_crash(model: Path) -> None:
+    manifest = json.loads((model / "bundle.json").read_text())
+    manifest["metrics"]["valid"] = {"n": 3, "accuracy": "high", "accuracy_interval": 7}
+    (model / "bundle.json").write_text(json.dumps(manifest))
+    (model / "card.md").unlink()
+    with pytest.raises(BundleError):
+        ModelBundle.load(model)
+    with pytest.raises(BundleError, match="figures"):
+        ModelBundle(model, manifest).record_opening(OPENING)
+
+
+def test_foreign_photos_need_a_detector(model: Path) -> None:
+    manifest = json.loads((model / "bundle.json").read_text())
+    (model / "bundle.json").write_text(json.dumps({**manifest, "ood": None}))
+    with pytest.raises(BundleError, match="unfamiliar"):
+        ModelBundle.load(model).record_foreign({"name": "x"})
+
+
+def test_a_card_is_written_in_whole_files(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    hashes = write_card(tmp_path, manifest)
+    assert {p.name for p in tmp_path.iterdir()} == set(CARD_FILES) == set(hashes)
+    assert all(hash_file(tmp_path / name) == sha for name, sha in hashes.items())

@@ -1,0 +1,498 @@
+"""The record of what was found and fetched, and the catalogs of the schema before it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fastclf.catalog import (
+    DUPLICATE,
+    REFUSED,
+    STORED,
+    WAITING,
+    Catalog,
+    Fetch,
+    FetchLedger,
+    Outcome,
+    Store,
+    store,
+)
+from fastclf.catalog.store import SCHEMA
+from fastclf.errors import CatalogError
+from fastclf.system import DATABASE, hash_file
+
+from ..conftest import ROOT
+from ..drawing import draw_photos
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[FetchLedger]:
+    database = Store(tmp_path / "catalog.sqlite")
+    yield FetchLedger(database)
+    database.close()
+
+
+def urls(*numbers: int) -> list[dict[str, str]]:
+    return [{"url": f"http://a/{number}"} for number in numbers]
+
+
+def facts_of(row: Fetch) -> tuple[str, str, str, str]:
+    return row.label, row.url.rpartition("/")[2], row.status, row.reason
+
+
+def note_search(ledger: FetchLedger, label: str, source: str, query: str, page: int, found: int) -> None:
+    results = [{"url": f"http://{source}/{label}/{query}/{page}/{i}"} for i in range(found)]
+    ledger.add_page(label, source, query, page, results)
+
+
+# -- the record --
+
+
+def test_what_was_found_is_on_record_with_all_that_is_known_of_it(ledger: FetchLedger) -> None:
+    known = {
+        "url": "http://a/1",
+        "source": "openverse",
+        "query": "cat photo",
+        "page": "http://a/page",
+        "licence": "CC0 1.0",
+        "creator": "Ann",
+        "title": "Bär 2",
+    }
+    assert ledger.add("cat", [known, {"url": "http://a/2", "title": None}]) == 2  # type: ignore[dict-item]
+    first, second = ledger.rows()
+    assert {name: getattr(first, name) for name in known} == known
+    assert (first.label, first.status, first.reason, first.lasting) == ("cat", WAITING, "", False)
+    assert (first.received, first.stored, first.path, first.bytes) == ("", "", "", 0)
+    assert first.time.startswith("20")
+    assert (second.source, second.title, second.licence) == ("", "", "")
+    assert first.id < second.id
+
+
+def test_an_address_is_listed_once_for_a_class(ledger: FetchLedger) -> None:
+    assert ledger.add("cat", urls(1, 2, 1)) == 2
+    assert ledger.add("cat", urls(2, 3)) == 1
+    assert [facts_of(row) for row in ledger.rows()] == [("cat", n, WAITING, "") for n in "123"]
+
+
+def test_an_address_of_two_classes_is_fetched_for_the_first_alone(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1))
+    assert ledger.add("dog", urls(1, 2)) == 1
+    assert ledger.add("cow", urls(1)) == 0
+    assert [facts_of(row) for row in ledger.rows()] == [
+        ("cat", "1", WAITING, ""),
+        ("dog", "1", DUPLICATE, "was found for cat too"),
+        ("dog", "2", WAITING, ""),
+        ("cow", "1", DUPLICATE, "was found for cat too"),
+    ]
+    assert [row.lasting for row in ledger.rows()] == [False, True, False, True]
+
+
+def test_of_what_was_found_all_is_recorded_or_nothing(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1))
+
+    def found() -> Iterator[dict[str, str]]:
+        yield from urls(2, 3)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ledger.add("cat", found())
+    assert len(ledger.rows()) == 1
+    assert ledger.add("cat", urls(2)) == 1  # no transaction was left open
+
+
+def test_an_address_that_was_refused_for_one_class_may_be_tried_for_another(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1))
+    ledger.finish([Outcome(ledger.rows()[0].id, REFUSED, "has a name that gives no class", True)])
+    assert ledger.add("dog", urls(1)) == 1
+    assert [facts_of(row)[::2] for row in ledger.rows()] == [("cat", REFUSED), ("dog", WAITING)]
+
+
+def test_what_became_of_an_address_is_recorded(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1, 2))
+    first, second = ledger.rows()
+    ledger.finish([Outcome(first.id, STORED, "", True, "r1", "s1", "cat/1.jpg", 123)])
+    done, other = ledger.rows()
+    assert (done.status, done.lasting, done.received, done.stored, done.path, done.bytes) == (
+        STORED, True, "r1", "s1", "cat/1.jpg", 123,
+    )  # fmt: skip
+    assert other == second
+    ledger.finish([])
+    ledger.finish([Outcome(999, STORED)])
+    assert ledger.rows() == [done, other]
+
+
+def test_outcomes_are_recorded_together_or_not_at_all(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1, 2, 3))
+    first, second, third = ledger.rows()
+    with pytest.raises(CatalogError):
+        ledger.finish([Outcome(first.id, STORED), Outcome(second.id, "eaten"), Outcome(third.id, STORED)])
+    assert {row.status for row in ledger.rows()} == {WAITING}
+    ledger.finish([Outcome(first.id, REFUSED, "why")])
+    assert [row.status for row in ledger.rows()] == [REFUSED, WAITING, WAITING]
+
+
+def all_kinds(ledger: FetchLedger) -> None:
+    """1 stored, 2 duplicate, 3 refused for good, 4 refused for now, 5 waiting, 6 not needed."""
+    ledger.add("cat", urls(1, 2, 3, 4, 5, 6))
+    one, two, three, four, _, six = (row.id for row in ledger.rows())
+    ledger.finish(
+        [
+            Outcome(one, STORED, "", True, "r1", "s1", "cat/1.jpg", 10),
+            Outcome(two, DUPLICATE, "is the same", True, "r1"),
+            Outcome(three, REFUSED, "answered 404", True),
+            Outcome(four, REFUSED, "took longer", False),
+            Outcome(six, WAITING, "was not needed"),
+        ]
+    )
+
+
+def statuses(ledger: FetchLedger) -> list[tuple[str, str]]:
+    return [(row.status, row.reason) for row in ledger.rows()]
+
+
+def test_what_failed_for_now_is_tried_again_and_nothing_else(ledger: FetchLedger) -> None:
+    all_kinds(ledger)
+    note_search(ledger, "cat", "openverse", "cat", 1, 6)
+    before = statuses(ledger)
+    ledger.reopen()
+    before[3] = (WAITING, "")
+    assert statuses(ledger) == before
+    assert ledger.searched("cat")
+
+
+def test_when_asked_all_is_tried_again_that_is_not_in_the_folder(ledger: FetchLedger) -> None:
+    all_kinds(ledger)
+    note_search(ledger, "cat", "openverse", "cat", 1, 0)
+    ledger.reopen_all()
+    assert statuses(ledger) == [
+        (WAITING, ""),  # no photo of the catalog has its hash
+        (WAITING, ""),
+        (WAITING, ""),
+        (WAITING, ""),
+        (WAITING, ""),
+        (WAITING, "was not needed"),
+    ]
+    assert not ledger.rows()[2].lasting
+    assert ledger.searched("cat") == {("openverse", "cat"): (1, 1)}  # goes on
+
+
+def test_a_stored_photo_that_is_in_the_folder_is_not_tried_again(photo_folder: Path) -> None:
+    with Catalog(photo_folder) as catalog:
+        catalog.scan()
+        ledger, names = catalog.fetches, ("red/000.png", "red/001.png", "blue/000.png")
+        for number, name in enumerate(names):
+            ledger.add(name.partition("/")[0], urls(number))
+        ledger.finish(
+            [
+                Outcome(row.id, STORED, "", True, stored=hash_file(photo_folder / name), path=name)
+                for row, name in zip(ledger.rows(), names, strict=True)
+            ]
+        )
+        ledger.add("red", urls(7, 8, 9))
+        seven, eight, _ = (row.id for row in ledger.rows()[3:])
+        ledger.finish([Outcome(seven, REFUSED, "why", True), Outcome(eight, DUPLICATE, "twin", True, "r")])
+        assert (ledger.count_gone("red"), ledger.count_gone("blue"), ledger.count_gone("none")) == (0, 0, 0)
+        (photo_folder / "red" / "000.png").unlink()
+        (photo_folder / "red" / "001.png").rename(photo_folder / "green" / "moved.png")
+        assert ledger.count_gone("red") == 0  # as of the last scan
+        catalog.scan()
+        assert (ledger.count_gone("red"), ledger.count_gone("blue")) == (1, 0)
+        ledger.reopen()
+        assert [row.status for row in ledger.rows()] == [STORED] * 3 + [REFUSED, DUPLICATE, WAITING]
+        ledger.reopen_all()
+        assert [row.status for row in ledger.rows()] == [WAITING, STORED, STORED, WAITING, WAITING, WAITING]
+        assert (ledger.count_gone("red"), ledger.count_gone("blue")) == (0, 0)
+
+
+def test_rows_are_chosen_by_class_status_and_number(ledger: FetchLedger) -> None:
+    all_kinds(ledger)
+    ledger.add("dog", urls(7, 8))
+    ids = [row.id for row in ledger.rows()]
+    assert ids == sorted(ids)
+    assert [facts_of(row)[1] for row in ledger.rows("dog")] == ["7", "8"]
+    assert [facts_of(row)[1] for row in ledger.rows("cat", WAITING)] == ["5", "6"]
+    assert [facts_of(row)[1] for row in ledger.rows(status=WAITING, after=ids[4])] == ["6", "7", "8"]
+    assert ledger.rows("cow") == []
+    assert [facts_of(row)[1] for row in ledger.find(["http://a/8", "http://a/1", "http://b/1"])] == ["1", "8"]
+    assert ledger.find([]) == []
+
+
+def test_licences_are_known_of_stored_photos_alone(ledger: FetchLedger) -> None:
+    all_kinds(ledger)
+    ledger.add(
+        "cat", [{"url": "http://a/9", "licence": "CC BY 4.0"}, {"url": "http://a/10", "licence": "CC0"}]
+    )
+    ledger.finish([Outcome(ledger.find(["http://a/9"])[0].id, STORED, stored="s9")])
+    assert ledger.licences() == {"s1": "", "s9": "CC BY 4.0"}
+
+
+def test_of_each_search_the_last_page_is_known(ledger: FetchLedger) -> None:
+    note_search(ledger, "cat", "openverse", "cat", 2, 7)
+    note_search(ledger, "cat", "openverse", "cat", 1, 20)
+    note_search(ledger, "cat", "wikimedia", "cat", 1, 0)
+    note_search(ledger, "dog", "openverse", "cat", 5, 5)
+    note_search(ledger, "cat", "openverse", "a cat", 10, 3)
+    note_search(ledger, "cat", "openverse", "a cat", 9, 4)
+    assert ledger.searched("cat") == {
+        ("openverse", "cat"): (2, 7),
+        ("wikimedia", "cat"): (1, 0),
+        ("openverse", "a cat"): (10, 3),
+    }
+    note_search(ledger, "cat", "openverse", "cat", 2, 0)  # read again
+    assert ledger.searched("cat")["openverse", "cat"] == (2, 0)
+    assert ledger.searched("cow") == {}
+
+
+def test_the_table_has_a_column_for_all_that_is_known(ledger: FetchLedger) -> None:
+    all_kinds(ledger)
+    ledger.add("dog", [{"url": "http://a/9", "title": 'a "b", c\r\nd\re', "licence": "ü"}])
+    rows = list(csv.DictReader(io.StringIO(ledger.to_csv().decode(), newline="")))
+    assert list(rows[0]) == [
+        "label", "url", "status", "reason", "path", "source", "query", "page", "licence", "creator", "title",
+        "received", "stored", "bytes", "time",
+    ]  # fmt: skip
+    assert len(rows) == 7
+    assert (rows[0]["path"], rows[0]["received"], rows[0]["stored"], rows[0]["bytes"]) == (
+        "cat/1.jpg",
+        "r1",
+        "s1",
+        "10",
+    )
+    assert (rows[2]["status"], rows[2]["reason"]) == ("refused", "answered 404")
+    assert (rows[6]["title"], rows[6]["licence"]) == ('a "b", c  d e', "ü")
+
+
+def test_many_threads_write_into_one_record(ledger: FetchLedger) -> None:
+    threads = [
+        threading.Thread(target=ledger.add, args=("cat", urls(*range(n, n + 20)))) for n in range(0, 60, 10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(int(facts_of(row)[1]) for row in ledger.rows()) == list(range(70))
+
+
+# -- catalogs of schema 1 --
+
+# the statements of fastclf 40c191e, the last with schema 1
+SCHEMA_1 = """
+CREATE TABLE contents (
+  sha256 TEXT PRIMARY KEY, reason TEXT, measured TEXT NOT NULL, bytes INTEGER NOT NULL,
+  width INTEGER, height INTEGER, format TEXT, plain INTEGER, pixel_hash TEXT,
+  hashes BLOB, signature BLOB, comparable INTEGER, quality TEXT
+) WITHOUT ROWID;
+CREATE TABLE thumbnails (sha256 TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE photos (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL, folder_label TEXT NOT NULL, given_split TEXT NOT NULL, label TEXT NOT NULL,
+  removed INTEGER NOT NULL DEFAULT 0, present INTEGER NOT NULL DEFAULT 1, trouble TEXT,
+  source_url TEXT, licence TEXT, added TEXT NOT NULL
+);
+CREATE UNIQUE INDEX photos_path ON photos (path) WHERE present;
+CREATE INDEX photos_sha256 ON photos (sha256);
+CREATE TABLE steps (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, kind TEXT NOT NULL, target INTEGER
+);
+CREATE TABLE edits (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, step INTEGER NOT NULL REFERENCES steps (id),
+  photo INTEGER NOT NULL REFERENCES photos (id), sha256 TEXT NOT NULL, path TEXT NOT NULL,
+  action TEXT NOT NULL CHECK (action IN ('relabel', 'remove', 'restore')),
+  old TEXT NOT NULL, new TEXT NOT NULL, why TEXT NOT NULL, who TEXT NOT NULL, time TEXT NOT NULL
+);
+CREATE INDEX edits_photo ON edits (photo);
+CREATE INDEX edits_step ON edits (step);
+CREATE TRIGGER edits_stay BEFORE UPDATE ON edits BEGIN SELECT RAISE (ABORT, 'edits are never changed'); END;
+CREATE TRIGGER edits_kept BEFORE DELETE ON edits BEGIN SELECT RAISE (ABORT, 'edits are never deleted'); END;
+CREATE TABLE splits (
+  sha256 TEXT PRIMARY KEY, grp TEXT NOT NULL, split TEXT NOT NULL CHECK (split IN ('train', 'valid', 'test')),
+  origin TEXT NOT NULL, seed INTEGER NOT NULL, time TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE openings (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, model TEXT NOT NULL, facts TEXT NOT NULL
+);
+CREATE TABLE opened (
+  opening INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (opening, sha256)
+) WITHOUT ROWID;
+CREATE TABLE pairs (
+  a TEXT NOT NULL, b TEXT NOT NULL, score REAL NOT NULL, mirrored INTEGER NOT NULL, PRIMARY KEY (a, b)
+) WITHOUT ROWID;
+CREATE TABLE looked_at (
+  a TEXT NOT NULL, b TEXT NOT NULL, method TEXT NOT NULL, score REAL NOT NULL, PRIMARY KEY (a, b)
+) WITHOUT ROWID;
+CREATE TABLE compared (sha256 TEXT PRIMARY KEY, method TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE results (name TEXT PRIMARY KEY, key TEXT NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+def make_schema_1(file: Path, source: Path | None = None) -> None:
+    """Write a database as schema 1 was, with the rows of another one."""
+    file.unlink(missing_ok=True)
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(SCHEMA_1)
+    if source is not None:
+        connection.execute("ATTACH ? AS today", (str(source),))
+        tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            if not table.startswith("sqlite_"):
+                columns = [row[1] for row in connection.execute(f"PRAGMA today.table_info ({table})")]
+                names = ", ".join(columns)
+                connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM today.{table}")
+        connection.execute("UPDATE photos SET source_url = 'http://a/' || id, licence = 'CC0' WHERE id % 2")
+        connection.execute("DETACH today")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def describe(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What a database is made of: the columns of each table, and the indexes and triggers."""
+    connection = sqlite3.connect(file)
+    master = connection.execute("SELECT type, name, tbl_name FROM sqlite_master").fetchall()
+    found = {"all": sorted(row for row in master if not row[1].startswith("sqlite_"))}
+    for kind, name, _ in master:
+        if kind == "table":
+            found[name] = [tuple(row[1:]) for row in connection.execute(f"PRAGMA table_info ({name})")]
+    connection.close()
+    return found  # type: ignore[return-value]
+
+
+def version_of(file: Path) -> int:
+    connection = sqlite3.connect(file)
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return version
+
+
+@pytest.fixture
+def old_folder(tmp_path: Path) -> Path:
+    """A folder whose catalog is of schema 1, with edits, splits, openings and near pairs in it."""
+    folder = draw_photos(tmp_path / "photos", per_class=4)
+    with Catalog(folder, who="ann") as catalog:
+        catalog.scan()
+        catalog.relabel(["red/000.png"], "blue", why="it is blue")
+        catalog.remove(["red/001.png"])
+        catalog.assign_splits(catalog.photos().photos)
+        catalog.record_opening("m1", [hash_file(folder / "red" / "002.png")], {"n": 1})
+    file = folder / ".fastclf" / DATABASE
+    today = tmp_path / "today.sqlite"
+    connection = sqlite3.connect(file)
+    connection.execute("VACUUM INTO ?", (str(today),))
+    connection.close()
+    for left in folder.glob(f".fastclf/{DATABASE}*"):
+        left.unlink()
+    make_schema_1(file, today)
+    return folder
+
+
+def test_a_catalog_of_schema_1_opens_with_all_that_was_in_it(old_folder: Path, tmp_path: Path) -> None:
+    file = old_folder / ".fastclf" / DATABASE
+    assert version_of(file) == 1
+    with Catalog(old_folder) as catalog:
+        result = catalog.scan()
+        assert (result.files, result.decoded, result.new) == (12, 0, ())
+        photos = {photo.name: photo for photo in catalog.photos().photos}
+        assert len(photos) == 11
+        assert photos["red/000.png"].label == "blue"
+        assert all(photo.split for photo in photos.values())
+        assert [(row.action, row.who, row.why) for row in catalog.edits()] == [
+            ("relabel", "ann", "it is blue"),
+            ("remove", "ann", ""),
+        ]
+        assert [one["model"] for one in catalog.openings()] == ["m1"]
+        assert catalog.thumbnail(photos["red/000.png"].sha256)
+        # what is new works, and what was there still does
+        assert catalog.fetches.add("red", urls(1)) == 1
+        note_search(catalog.fetches, "red", "openverse", "red", 1, 0)
+        assert catalog.undo()
+        assert len(catalog.photos().photos) == 12
+    assert version_of(file) == SCHEMA
+    fresh = Store(tmp_path / "fresh.sqlite")
+    fresh.close()
+    assert describe(file) == describe(tmp_path / "fresh.sqlite")
+
+
+def test_an_upgrade_that_fails_leaves_the_catalog_as_it_was(
+    old_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = old_folder / ".fastclf" / DATABASE
+    before = describe(file)
+    monkeypatch.setitem(store._UPGRADES, 1, store._UPGRADES[1] + "CREATE TABLE photos (id INTEGER);")
+    with pytest.raises(CatalogError):
+        Catalog(old_folder)
+    assert version_of(file) == 1
+    assert describe(file) == before
+    monkeypatch.undo()
+    with Catalog(old_folder) as catalog:
+        assert len(catalog.photos().photos) == 11
+    assert version_of(file) == SCHEMA
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from fastclf.catalog.store import Store
+from fastclf.catalog.fetches import FetchLedger
+print("ready", flush=True)
+store = Store(Path(sys.argv[1]))
+print(FetchLedger(store).add("red", [{"url": "http://a/1"}]), store.read("SELECT COUNT(*) FROM photos")[0][0])
+store.close()
+"""
+
+
+@pytest.mark.parametrize("kind", ["of schema 1", "new"])
+def test_two_processes_that_open_a_catalog_at_once_upgrade_it_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind == "new":
+        file = tmp_path / "new.sqlite"
+        connection = sqlite3.connect(file, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+    else:
+        file = request.getfixturevalue("old_folder") / ".fastclf" / DATABASE
+        connection = sqlite3.connect(file, isolation_level=None)
+    # both see the old schema and wait for the same lock
+    connection.execute("BEGIN IMMEDIATE")
+    command = [sys.executable, "-c", CHILD, str(file)]
+    children = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in "ab"
+    ]
+    for child in children:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    connection.execute("COMMIT")
+    connection.close()
+    answers = [child.communicate(timeout=60) for child in children]
+    assert [(child.returncode, error) for child, (_, error) in zip(children, answers, strict=True)] == [
+        (0, "")
+    ] * 2
+    photos = 0 if kind == "new" else 12
+    assert sorted(out for out, _ in answers) == [f"0 {photos}\n", f"1 {photos}\n"]
+    assert version_of(file) == SCHEMA
+
+
+def test_a_catalog_of_a_newer_schema_is_refused_and_stays_as_it_is(old_folder: Path) -> None:
+    file = old_folder / ".fastclf" / DATABASE
+    connection = sqlite3.connect(file)
+    connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    connection.close()
+    before = describe(file)
+    with pytest.raises(
+        CatalogError, match=rf"newer fastclf \(schema {SCHEMA + 1}; this one knows {SCHEMA}\)"
+    ):
+        Catalog(old_folder)
+    assert version_of(file) == SCHEMA + 1
+    assert describe(file) == before
+    shutil.rmtree(old_folder / ".fastclf")  # nothing holds it open

@@ -1,0 +1,330 @@
+"""The check of a folder: every kind of fault is found, nothing is changed, and the command says it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter, ImageOps
+
+from fastclf import ModelBundle
+from fastclf.catalog import Catalog
+from fastclf.check import CheckReport, check_folder, find_first_answers, write_page
+from fastclf.check.page import render_page
+from fastclf.check.report import Unreadable
+from fastclf.check.run import beats_chance
+from fastclf.issues import find_low_quality, measure_quality
+from fastclf.model import FeatureCache, PhotoRow
+
+from ..conftest import run_fastclf
+from ..drawing import bad_files, draw_photo, draw_scene
+from ..scanned import hash_folder, scanned
+from ..toy import write_toy_bundle
+
+JSON_KEYS = {
+    "photos", "unreadable", "duplicates", "near_duplicates", "conflicting_labels", "low_quality",
+    "label_issues", "odd", "leaks", "classes", "features",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of scenes with a fault of every kind."""
+    folder = tmp_path_factory.mktemp("faulty") / "photos"
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        for i in range(25):
+            draw_scene(f"{label}{i}").save(folder / label / f"{i:02d}.png")
+    (folder / "rare").mkdir()
+    draw_scene("rare").save(folder / "rare" / "0.png")
+    (folder / "a" / "cut.jpg").write_bytes(bad_files()["cut.jpg"][0])
+    shutil.copy(folder / "a" / "00.png", folder / "a" / "same.png")
+    draw_scene("a1").save(folder / "a" / "same pixels.bmp")
+    draw_scene("a2").resize((140, 112)).save(folder / "a" / "small.jpg", quality=70)
+    ImageOps.mirror(draw_scene("b3")).save(folder / "b" / "mirror.png")
+    shutil.copy(folder / "b" / "04.png", folder / "a" / "conflict.png")
+    scene = draw_scene("dark one")
+    scene.point(lambda v: v * 0.2).save(folder / "b" / "dark.png")
+    scene.filter(ImageFilter.GaussianBlur(9)).save(folder / "b" / "blurred.png")
+    Image.new("RGB", (200, 160), (128, 120, 130)).save(folder / "b" / "empty.png")
+    draw_scene("grey one").convert("L").convert("RGB").save(folder / "b" / "grey.png")
+    draw_scene("long", (600, 60)).save(folder / "b" / "long.png")
+    draw_scene("tiny").resize((40, 32)).save(folder / "b" / "tiny.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(faulty: Path) -> CheckReport:
+    with scanned(faulty) as catalog:
+        return catalog.check(labels=False)
+
+
+def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
+    document = json.loads(json.dumps(report.to_dict()))
+    assert set(document) >= JSON_KEYS
+    assert set(document["duplicates"][0]) == {"files", "best", "tier", "score"}
+    assert set(document["low_quality"][0]) == {"file", "kind", "value", "threshold"}
+
+
+def test_every_copy_is_found_with_its_tier(report: CheckReport) -> None:
+    tiers = {frozenset(g.files): g.tier for g in report.duplicates}
+    assert tiers == {
+        frozenset({"a/00.png", "a/same.png"}): "bytes",
+        frozenset({"a/01.png", "a/same pixels.bmp"}): "pixels",
+        frozenset({"b/04.png", "a/conflict.png"}): "bytes",
+    }
+    near = {frozenset(g.files): g for g in report.near_duplicates}
+    assert frozenset({"a/02.png", "a/small.jpg"}) in near
+    assert near[frozenset({"a/02.png", "a/small.jpg"})].best == "a/02.png"
+    assert frozenset({"b/03.png", "b/mirror.png"}) in near
+    [conflict] = report.conflicting_labels
+    assert set(conflict.files) == {"b/04.png", "a/conflict.png"}
+
+
+def test_what_shows_little_is_found_with_measure_and_threshold(report: CheckReport) -> None:
+    found = {(q.file, q.kind) for q in report.low_quality}
+    assert found >= {
+        ("b/dark.png", "dark"), ("b/blurred.png", "blurred"), ("b/empty.png", "empty"), ("b/grey.png", "grey"),
+        ("b/long.png", "odd shape"), ("b/tiny.png", "odd size"),
+    }  # fmt: skip
+    assert not {f for f, _ in found} & {f"{c}/{i:02d}.png" for c in "ab" for i in range(25)}
+    for finding in report.low_quality:
+        assert finding.value != finding.threshold
+
+
+def test_unreadable_files_and_small_classes_are_named(report: CheckReport) -> None:
+    assert report.unreadable == (
+        Unreadable("a/cut.jpg", "is cut off before its end; save or fetch it again"),
+    )
+    assert "1 photo;" in str(report.classes["rare"].warning)
+    assert report.classes["a"].warning is None
+
+
+def test_a_check_changes_nothing(faulty: Path, report: CheckReport) -> None:
+    before = hash_folder(faulty)
+    with Catalog(faulty) as catalog:
+        catalog.check(labels=False)
+        assert catalog.edits(log=True) == []
+        assert not any(p.split for p in catalog.photos().photos)
+    assert hash_folder(faulty) == before
+
+
+def test_the_page_opens_from_disk_and_escapes_everything(tmp_path: Path) -> None:
+    folder = tmp_path / "<b>photos"
+    (folder / "<script>x").mkdir(parents=True)
+    (folder / "b").mkdir()
+    evil = folder / "<script>x" / "<img src=x onerror=alert(1)>.png"
+    draw_scene("e").save(evil)
+    shutil.copy(evil, folder / "b" / "copy.png")
+    with scanned(folder) as catalog:
+        hashes = {p.name: p.sha256 for p in catalog.photos().photos}
+        found = catalog.check(labels=False)
+        html = render_page(found, lambda name: catalog.thumbnail(hashes[name]))
+        write_page(found, tmp_path / "report.html", lambda name: None)
+    assert "<script>x" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;x" in html
+    assert html.count("data:image/jpeg;base64,") >= 2
+    assert "http" not in html
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.slow
+def test_sealed_photos_are_not_judged_until_the_test_set_is_opened(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        photos = catalog.photos().photos
+        catalog.assign_splits(photos)
+        photos = catalog.photos().photos
+        sealed = {p.name for p in photos if p.split == "test"}
+        assert len(sealed) == 3
+        wrong = next(p.name for p in photos if p.split == "test")
+        catalog.relabel([wrong], "blue" if not wrong.startswith("blue") else "red")
+        seen = catalog.check()
+        assert seen.sealed == 3
+        assert not sealed & {i.file for i in seen.label_issues}
+        assert not sealed & set(seen.answers)
+        assert set(seen.answers) == {p.name for p in photos} - sealed
+        catalog.record_opening("m", [p.sha256 for p in photos if p.split == "test"], {})
+        opened = catalog.check()
+        assert opened.sealed == 0
+        assert sealed <= set(opened.answers)
+
+
+@pytest.mark.slow
+def test_wrong_labels_are_found_and_the_result_is_kept(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/003.png"], "blue")
+        found = catalog.check()
+        assert [(i.file, i.label, i.suggested) for i in found.label_issues] == [
+            ("red/003.png", "blue", "red")
+        ]
+        assert found.features.out_of_sample
+        monkeypatch.setattr("fastclf.check.label_issues.find_label_issues", None)
+        assert catalog.check().label_issues == found.label_issues
+        monkeypatch.undo()
+        catalog.undo()
+        assert catalog.check().label_issues == ()
+
+
+@pytest.mark.slow
+def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path, tmp_path: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        photos = catalog.photos().photos
+        rows = [
+            PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
+        ]
+        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows, judged=True))
+        found = check_folder(catalog, bundle)
+        assert found.features.out_of_sample is False
+        assert "trained on these labels" in " ".join(found.notes)
+        valid = [p for i, p in enumerate(photos) if i % 2 == 0]
+        features = catalog.feature_cache("0" * 64).load()
+        weight, bias = bundle.head
+        for photo in valid:
+            logits = features[photo.sha256] @ weight.T + bias
+            assert found.answers[photo.name][0] == bundle.vocab[int(logits.argmax())]
+        stranger = ModelBundle.load(write_toy_bundle(tmp_path / "other"))
+        assert "descriptor" in check_folder(catalog, stranger).features.source
+
+
+def test_arrays_that_do_not_fit_are_refused(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog, pytest.raises(ValueError, match="30 rows"):
+        catalog.check(np.zeros((3, 4)))
+
+
+def test_cached_features_survive_damage_and_two_writers(tmp_path: Path) -> None:
+    hashes = [f"{i:064x}" for i in range(100)]
+    for i in range(0, 100, 4):
+        FeatureCache(tmp_path, "net").add({h: np.full(3, i, np.float32) for h in hashes[i : i + 4]})
+    assert len(FeatureCache(tmp_path, "net").load()) == 100
+    chunks = sorted((tmp_path / "features" / "net").glob("*.npz"))
+    assert len(chunks) < 25
+    chunks[0].write_bytes(b"torn")
+    left = FeatureCache(tmp_path, "net")
+    assert 0 < len(left.load()) < 100
+    rows, there = left.stack(hashes)
+    assert rows.shape == (100, 3)
+    assert np.isnan(rows[~there]).all()
+    assert np.isfinite(rows[there]).all()
+    with pytest.raises(ValueError, match="cannot name"):
+        FeatureCache(tmp_path, "../up")
+
+
+def test_measures_do_not_depend_on_size() -> None:
+    small, large = draw_scene("s", (300, 240)), draw_scene("s", (300, 240)).resize((1200, 960))
+    a, b = measure_quality(small), measure_quality(large)
+    for name in ("bright", "dim", "contrast", "colour"):
+        assert abs(getattr(a, name) - getattr(b, name)) < 0.02
+    assert find_low_quality([], [], []) == []
+    # of tiny photos nobody can say that they are blurred
+    soft = measure_quality(draw_scene("s", (200, 160)).filter(ImageFilter.GaussianBlur(9)))
+    for side, kinds in ((200, {"blurred"}), (32, set())):
+        found = find_low_quality([a, a, a, soft], [side] * 4, [side] * 4)
+        assert {f.kind for f in found if f.index == 3} == kinds
+    grey = measure_quality(draw_scene("g").convert("L").convert("RGB"))
+    assert not any(f.kind == "grey" for f in find_low_quality([grey] * 4 + [a], [9] * 5, [9] * 5))
+
+
+@pytest.mark.slow
+def test_the_command_prints_json_alone_or_words(faulty: Path, tmp_path: Path) -> None:
+    done = run_fastclf("check", faulty, "--json", "--html", "r.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) >= JSON_KEYS
+    assert (tmp_path / "r.html").stat().st_size > 10_000
+    done = run_fastclf("check", faulty, "--no-labels", cwd=tmp_path)
+    assert "groups of identical photos" in done.stdout
+    assert "cut.jpg is cut off" in done.stdout
+    for bad in (
+        (tmp_path / "none",),
+        (faulty, "--html", tmp_path / "no" / "r.html"),
+        (faulty, "--model", tmp_path),
+    ):
+        done = run_fastclf("check", *bad, cwd=tmp_path)
+        assert done.returncode in (1, 2)
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_digits_are_no_copies_of_each_other(tmp_path: Path) -> None:
+    from fastclf.collect import write_digits
+
+    with scanned(write_digits(tmp_path / "digits")) as catalog:
+        assert catalog.find_near_pairs().pairs == ()
+
+
+def test_photos_of_one_colour_are_not_chained(tmp_path: Path) -> None:
+    for label in ("red", "blue"):
+        (tmp_path / "p" / label).mkdir(parents=True)
+        for i in range(12):
+            draw_photo(label, i, (100, 80)).save(tmp_path / "p" / label / f"{i}.png")
+    with scanned(tmp_path / "p") as catalog:
+        assert catalog.check(labels=False).near_duplicates == ()
+
+
+def _at_chance(model: Path) -> Path:
+    """Let the manifest say that validation found two of five photos right, of three classes."""
+    manifest = json.loads((model / "bundle.json").read_text())
+    per_class = {name: {"n": 10, "precision": 0.3, "recall": 0.4} for name in manifest["vocab"]}
+    manifest["metrics"]["valid"] = {
+        "n": 30, "accuracy": 0.4, "accuracy_interval": [0.246, 0.577], "per_class": per_class,
+    }  # fmt: skip
+    (model / "bundle.json").write_text(json.dumps(manifest))
+    return model
+
+
+@pytest.fixture
+def rows_of_half(photo_folder: Path) -> list[PhotoRow]:
+    with scanned(photo_folder) as catalog:
+        photos = catalog.photos().photos
+    return [
+        PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
+    ]
+
+
+@pytest.mark.slow
+def test_a_model_at_chance_is_passed_over_and_the_report_says_why(
+    photo_folder: Path, tmp_path: Path, rows_of_half: list[PhotoRow]
+) -> None:
+    model = _at_chance(write_toy_bundle(tmp_path / "model", rows=rows_of_half))
+    with scanned(photo_folder) as catalog:
+        found = check_folder(catalog, ModelBundle.load(model))
+        assert "descriptor" in found.features.source
+        assert found.features.out_of_sample is True
+        notes = " ".join(found.notes)
+        assert "passed over" in notes
+        assert "40.0% (24.6% to 57.7%, n = 30) is not surely above 33.3%" in notes
+        # not even its features were computed
+        assert not catalog.feature_cache("0" * 64).load()
+        assert find_first_answers(catalog, ModelBundle.load(model)) == {}
+
+
+@pytest.mark.slow
+def test_a_model_that_was_never_judged_lends_its_features_and_does_not_answer(
+    photo_folder: Path, tmp_path: Path, rows_of_half: list[PhotoRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_toy_bundle(tmp_path / "model", rows=rows_of_half)
+    with scanned(photo_folder) as catalog:
+        monkeypatch.setattr("fastclf.check.run.find_own_answers", None)
+        found = check_folder(catalog, ModelBundle.load(model))
+        assert "Toy colours" in found.features.source
+        assert "own answers are passed over" in " ".join(found.notes)
+
+
+def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
+    model = write_toy_bundle(tmp_path / "model", judged=True)
+    bundle = ModelBundle.load(model)
+    assert beats_chance(bundle) is True
+    assert beats_chance(ModelBundle.load(_at_chance(model))) is False
+    assert beats_chance(ModelBundle.load(write_toy_bundle(tmp_path / "other"))) is None
+    # 80 % right is nothing where four of five photos are of one class
+    valid = bundle.manifest["metrics"]["valid"]
+    valid |= {"accuracy_interval": [0.75, 0.85], "n": 100}
+    valid["per_class"] = {name: {"n": n} for name, n in zip(bundle.vocab, (80, 10, 10), strict=True)}
+    assert beats_chance(bundle) is False
+    valid["per_class"]["blue"]["n"] = 70
+    assert beats_chance(bundle) is True

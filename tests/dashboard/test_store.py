@@ -1,0 +1,230 @@
+"""The Clean tab's desk: a real folder, a real catalog, a toy model; and who may see the tab at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fastclf import Catalog
+from fastclf.dashboard import build_app
+from fastclf.dashboard.clean import CatalogDesk
+from fastclf.dashboard.clean.review import Decision, ReviewItem
+from fastclf.dashboard.tabs import CleanTab
+from fastclf.dashboard.texts import language, translate
+from fastclf.errors import FastclfError
+from fastclf.model import PhotoRow
+
+from ..drawing import draw_photo, draw_photos
+from ..toy import write_toy_bundle
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = draw_photos(tmp_path / "photos", per_class=20)
+    shutil.copy(folder / "red" / "000.png", folder / "red" / "copy.png")
+    shutil.copy(folder / "red" / "001.png", folder / "blue" / "conflict.png")
+    shutil.move(folder / "green" / "002.png", folder / "red" / "wrong.png")
+    (folder / "red" / "broken.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def model(folder: Path, tmp_path: Path) -> Path:
+    with Catalog(folder) as catalog:
+        catalog.scan()
+        photos = catalog.photos().photos
+        given = catalog.assign_splits([p for p in photos if "conflict" not in p.name])
+        with_split = {p.sha256: s for p, s in zip(photos, given.splits, strict=False)}
+    rows = [PhotoRow(p.sha256, p.label, p.sha256, with_split.get(p.sha256, "train")) for p in photos]
+    return write_toy_bundle(tmp_path / "model", rows=rows, judged=True)
+
+
+def prepared(folder: Path, model: Path) -> tuple[CatalogDesk, dict[str, ReviewItem]]:
+    desk = CatalogDesk(folder, model)
+    desk.open(lambda words: None)
+    early = {item.name for item in desk.load_items() if item.reasons}
+    desk.prepare(lambda words: None)
+    # what needs no network is there at once
+    assert early >= {"red/copy.png", "blue/conflict.png", "red/broken.png"}
+    return desk, {item.name: item for item in desk.load_items()}
+
+
+def kinds(item: ReviewItem) -> set[str]:
+    return {reason.kind for reason in item.reasons}
+
+
+def test_every_doubt_becomes_a_reason_in_words(folder: Path, model: Path) -> None:
+    desk, items = prepared(folder, model)
+    assert len(items) == 63
+    assert desk.vocab == ["blue", "green", "red"]
+    assert "duplicate" in kinds(items["red/copy.png"])
+    assert "conflict" in kinds(items["blue/conflict.png"])
+    [unreadable] = items["red/broken.png"].reasons
+    assert "0 bytes" in unreadable.text
+    assert desk.read_thumbnail(items["red/broken.png"].key) is None
+    assert desk.read_thumbnail(items["red/copy.png"].key).startswith(b"\xff\xd8")
+    pair = [items["red/copy.png"], items["red/000.png"]]
+    assert sum(r.best for i in pair for r in i.reasons if r.kind == "duplicate") == 1
+    assert len({r.group for i in pair for r in i.reasons if r.kind == "duplicate"}) == 1
+    # which of two labels is right, no bulk action decides
+    torn = [items["blue/conflict.png"], items["red/001.png"]]
+    assert not any(r.best for i in torn for r in i.reasons)
+
+
+def test_no_answer_about_a_sealed_photo_is_on_the_desk(folder: Path, model: Path) -> None:
+    _, items = prepared(folder, model)
+    sealed = [i for i in items.values() if i.split == "test"]
+    assert sealed
+    assert all(i.answer is None and i.probability is None for i in sealed)
+    assert not any(kinds(i) & {"label", "odd"} for i in sealed)
+    assert all(i.answer for i in items.values() if i.split == "valid")
+
+
+def test_a_photo_that_is_sealed_after_it_was_judged_shows_nothing(folder: Path, model: Path) -> None:
+    for i in range(30):
+        draw_photo("red", 700 + i).save(folder / "blue" / f"late{i}.png")
+    desk, items = prepared(folder, model)
+    assert items["blue/late0.png"].answer
+    assert "label" in kinds(items["blue/late0.png"])
+    with Catalog(folder) as catalog:
+        catalog.assign_splits(catalog.photos().photos)
+    after = [i for i in desk.load_items() if "late" in i.name and i.split == "test"]
+    assert after
+    assert all(i.answer is None and not kinds(i) & {"label", "odd"} for i in after)
+
+
+def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: Path) -> None:
+    desk, items = prepared(folder, model)
+    words = desk.apply(
+        [
+            Decision(items["red/copy.png"].key, "remove"),
+            Decision(items["blue/conflict.png"].key, "relabel", "red"),
+            Decision(items["red/wrong.png"].key, "relabel", "green", "it is green"),
+            Decision(items["red/broken.png"].key, "remove"),
+        ]
+    )
+    assert words == "Applied: 2 relabelled, 2 removed. No file was changed."
+    after = {item.name: item for item in desk.load_items()}
+    assert "duplicate" not in kinds(after["red/000.png"])
+    assert "conflict" not in kinds(after["blue/conflict.png"]) | kinds(after["red/001.png"])
+    assert "label" not in kinds(after["red/wrong.png"])
+    assert after["red/broken.png"].removed
+    assert not after["red/broken.png"].reasons
+    assert b"it is green" in desk.export_edits()
+    assert desk.undo().startswith("Undone: 2 relabelled, 2 restored (blue/conflict.png")
+    assert {i.name: i.label for i in desk.load_items()} == {i.name: i.label for i in items.values()}
+    assert desk.redo()
+    assert desk.undo()
+    assert desk.undo() is None
+
+
+def test_retraining_goes_through_the_desk(folder: Path, model: Path) -> None:
+    desk, _ = prepared(folder, model)
+    assert desk.find_obstacle() == ""
+    old = (model / "bundle.json").read_bytes()
+    result = desk.retrain()
+    assert 0 < result.after <= 1
+    assert result.n > 0
+    assert (model / "bundle.json").read_bytes() == old
+    desk.keep_old()
+    assert (model / "bundle.json").read_bytes() == old
+    desk.retrain()
+    assert ".model-previous" in desk.use_new()
+    assert (model / "bundle.json").read_bytes() != old
+
+
+def test_without_a_model_of_these_photos_the_reason_is_said(folder: Path, tmp_path: Path) -> None:
+    desk, items = prepared(folder, tmp_path / "none")
+    assert "There is no model" in desk.find_obstacle()
+    assert "duplicate" in kinds(items["red/copy.png"])
+    desk, _ = prepared(folder, write_toy_bundle(tmp_path / "stranger"))
+    assert "other photos" in desk.find_obstacle()
+
+
+def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTCLF_PHOTOS", str(folder))
+    for value in (None, "", "0", "true", "yes", "01"):
+        if value is None:
+            monkeypatch.delenv("FASTCLF_OWNER", raising=False)
+        else:
+            monkeypatch.setenv("FASTCLF_OWNER", value)
+        assert build_app(model).strip.names == ["classify", "about"]
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    app = build_app(model)
+    assert app.strip.names == ["classify", "clean", "about"]
+    # nothing is read before the tab is looked at
+    clean = app.clean
+    assert clean.panel is None
+    app.strip.selected = "clean"
+    assert clean.done.wait(60)
+    assert len(clean.panel.model) == 63
+    assert clean.panel.retrain.button.disabled is False
+
+
+def test_a_tab_that_cannot_start_says_why_and_tries_again(folder: Path, model: Path, tmp_path: Path) -> None:
+    desk = CatalogDesk(tmp_path / "later", model)
+    tab = CleanTab(desk)
+    tab.start()
+    assert tab.done.wait(30)
+    assert "There is no folder" in tab.note.value
+    with pytest.raises(FastclfError):
+        desk.open(lambda words: None)
+    folder.rename(tmp_path / "later")
+    tab.done.clear()
+    tab.start()
+    assert tab.done.wait(60)
+    assert tab.panel is not None
+
+
+def test_the_photos_folder_is_the_one_with_the_models_classes(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    (tmp_path / "all").mkdir()
+    folder.rename(tmp_path / "all" / "colours")
+    (tmp_path / "all" / "bears" / "grizzly").mkdir(parents=True)
+    (tmp_path / "all").rename(tmp_path / "photos")
+    assert build_app(model).clean.desk.folder == Path("photos/colours")
+
+
+def test_a_photo_that_is_removed_while_the_check_runs_does_not_end_it(folder: Path, model: Path) -> None:
+    desk = CatalogDesk(folder, model)
+    desk.open(lambda words: None)
+    todo = ["green/005.png", "blue/003.png"]
+
+    def tell(words: str) -> None:
+        # what a person does while the features are still being computed
+        if todo and words.startswith("Looking at photo"):
+            desk.catalog.remove([todo.pop()])
+
+    desk.prepare(tell)
+    assert len(todo) < 2
+    items = {item.name: item for item in desk.load_items()}
+    assert items["blue/003.png"].removed
+    assert "duplicate" in kinds(items["red/copy.png"])
+    assert all(i.answer for i in items.values() if i.split == "valid" and not i.removed)
+
+
+def test_what_the_desk_says_is_said_in_the_pages_language(folder: Path, model: Path) -> None:
+    desk, items = prepared(folder, model)
+    reasons = [reason.text for item in items.values() for reason in item.reasons]
+    said: list[str] = []
+    try:
+        for code in ("es", "ar"):
+            language.code = code
+            assert {translate(text) for text in reasons}.isdisjoint(reasons)
+            assert "sealed for the test" not in desk.note
+            desk.open(said.append)
+        assert said[0] == "Revisando las fotos ..."
+        # what is stored is English
+        desk.apply(
+            [Decision(items["red/copy.png"].key, "remove", None, items["red/copy.png"].reasons[0].text)]
+        )
+        assert b"the same file as red/000.png" in desk.export_edits()
+    finally:
+        language.code = "en"

@@ -1,0 +1,185 @@
+"""The house itself: imports, public names, settings that must agree, dependency lists, notebooks."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import fastclf
+from fastclf import errors
+from fastclf.dashboard.classify import model as classify_model
+from fastclf.photos import MAX_BYTES
+from fastclf.server.run import EXTENSION_SETTINGS, MAX_FILES, SETTINGS
+
+from ..conftest import ROOT
+
+HEAVY = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas"}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "fastclf",
+        "fastclf.dashboard",
+        "fastclf.model.predictor",
+        "fastclf.model.explain",
+        "fastclf.inbox.inbox",
+        "fastclf.collect.one",
+        "fastclf.evaluation.run",
+        "fastclf.server.run",
+        "fastclf.cli",
+        "fastclf.catalog",
+        "fastclf.collect",
+        "fastclf.collect.gather",
+        "fastclf.collect.services",
+        "fastclf.check.run",
+        "fastclf.refit.run",
+        "fastclf.dashboard.clean.cleaner",
+        "fastclf.dashboard.tabs",
+    ],
+)
+def test_a_light_module_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_building_the_dashboard_loads_nothing_heavy(toy_model: Path) -> None:
+    code = (
+        "import sys; from fastclf.dashboard import build_app; app = build_app(sys.argv[1])\n"
+        "app.model.classify([(path.name, path) for path in app.bundle.example_files])\n"
+        "assert [a.prediction.label for a in app.model.answers] == ['blue', 'green', 'red']\n"
+        "print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, toy_model], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+    assert "onnxruntime" in done.stdout.split()
+
+
+def test_public_names_are_these() -> None:
+    assert sorted(fastclf.__all__) == [
+        "Catalog",
+        "Explanation",
+        "FastclfError",
+        "ImageClassifierCleaner",
+        "ModelBundle",
+        "Prediction",
+        "Predictor",
+        "__version__",
+        "check_folder",
+        "collect_photos",
+        "evaluate",
+        "explain_answer",
+        "refit_head",
+        "serve",
+        "train",
+    ]
+    for name in fastclf.__all__:
+        assert getattr(fastclf, name)
+    with pytest.raises(AttributeError, match="Learner"):
+        _ = fastclf.Learner
+
+
+def test_every_error_is_also_a_builtin_one() -> None:
+    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c is not errors.FastclfError]
+    assert len(classes) >= 8
+    for c in classes:
+        assert issubclass(c, errors.FastclfError)
+        assert issubclass(c, ValueError | RuntimeError | ImportError)
+        assert c.__name__ in (errors.__doc__ or "")
+
+
+def test_the_three_places_of_the_servers_settings_agree() -> None:
+    assert json.loads((ROOT / "voila.json").read_text()) == SETTINGS
+    assert (
+        json.loads((ROOT / "fastclf" / "server" / "jupyter_server_config.json").read_text())
+        == EXTENSION_SETTINGS
+    )
+
+
+def test_a_whole_upload_fits_into_one_message() -> None:
+    allowed = SETTINGS["Voila"]["tornado_settings"]["websocket_max_message_size"]
+    assert allowed > MAX_FILES * MAX_BYTES
+    assert classify_model.MAX_FILES == MAX_FILES
+
+
+def _bounds(requirements: list[str]) -> dict[str, str]:
+    pairs = (re.match(r"([a-zA-Z0-9_-]+)(?:>=([\d.]+))?", r) for r in requirements)
+    return {m[1].lower().replace("_", "-"): m[2] for m in pairs if m}
+
+
+def test_environment_yml_asks_for_what_pyproject_asks_for() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = _bounds([d for d in environment["dependencies"] if isinstance(d, str)])
+    [pip] = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
+    train = _bounds(PYPROJECT["project"]["optional-dependencies"]["train"])
+    assert environment["channels"][0] == "conda-forge"
+    assert conda["pytorch-cpu"] == train["torch"]
+    assert conda["torchvision"] == train["torchvision"]
+    assert pip == [".[all]"]
+    version = next(d for d in environment["dependencies"] if str(d).startswith("python="))
+    assert tuple(map(int, version.removeprefix("python=").split("."))) >= (3, 11)
+
+
+def test_the_core_is_light_and_the_extras_hold_the_rest() -> None:
+    core = set(_bounds(PYPROJECT["project"]["dependencies"]))
+    assert not core & {
+        "torch",
+        "torchvision",
+        "fastai",
+        "timm",
+        "scikit-learn",
+        "pandas",
+        "matplotlib",
+        "onnx",
+    }
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    assert set(extras) == {"train", "clean", "search", "heic", "track", "all", "dev"}
+    assert extras["all"] == ["fastclf[train,clean,search,heic]"]
+    named = {"voila", "ipywidgets", "httpcore2"} <= core and {"fastai", "torch", "timm"} <= set(
+        _bounds(extras["train"])
+    )
+    assert named
+    assert {"ddgs", "fastdownload", "fsspec", "filelock", "tqdm"} <= set(_bounds(extras["search"]))
+
+
+@pytest.mark.parametrize(("name", "most"), [("dashboard.ipynb", 12), ("train.ipynb", 80)])
+def test_a_notebook_is_thin_and_holds_no_outputs(name: str, most: int) -> None:
+    cells = [c for c in json.loads((ROOT / name).read_text())["cells"] if c["cell_type"] == "code"]
+    lines = [line for c in cells for line in "".join(c["source"]).splitlines() if line.strip()]
+    assert len(lines) <= most
+    assert not any(c["outputs"] or c["execution_count"] for c in cells)
+    assert not any(line.startswith(("def ", "class ")) for line in lines)
+
+
+def test_no_page_of_ours_names_a_foreign_host() -> None:
+    built = (
+        ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
+    )  # libraries' words; a browser test counts the hosts
+    folders = (ROOT / "fastclf" / "dashboard", ROOT / "fastclf" / "server", ROOT / "page" / "src")
+    served = [p for folder in folders for p in folder.rglob("*") if p.is_file() and built not in p.parents]
+    kinds = (".py", ".css", ".js", ".j2", ".json", ".html")
+    # the namespace of a drawing is a name and is never fetched
+    texts = {
+        p: p.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        for p in served
+        if p.suffix in kinds
+    }
+    assert len(texts) > 5
+    assert not [p for p, text in texts.items() if re.search(r"https?://\w|//cdn", text)]
+
+
+def test_no_user_input_is_checked_by_assert() -> None:
+    for path in (ROOT / "fastclf").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)], path

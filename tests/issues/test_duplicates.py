@@ -1,0 +1,350 @@
+"""Near-duplicates: every kind of copy is found, nothing else is, and groups are never chained."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from fastclf.issues import (
+    N_HASHES,
+    SIGNATURE_SHAPE,
+    Fingerprint,
+    choose_best,
+    describe_photo,
+    find_feature_pairs,
+    find_pixel_pairs,
+    group_pairs,
+)
+from fastclf.issues.near.align import mirror_signatures
+from fastclf.issues.near.duplicates import NearPairs, find_loose_pairs
+from fastclf.issues.near.hashes import WINDOWS, hash_signatures, is_comparable
+from fastclf.issues.near.search import find_close_hashes
+
+
+def draw_scene(seed: int, size: tuple[int, int] = (400, 300)) -> Image.Image:
+    """Overlapping shapes before a shaded ground, with grain; every seed draws another scene in the same colours."""
+    rng = np.random.default_rng(seed)
+    w, h = size
+    shade = np.linspace(90, 170, w)[None, :, None] + np.linspace(-30, 30, h)[:, None, None]
+    ground = np.clip(np.broadcast_to(shade, (h, w, 3)), 0, 255).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(ground))
+    draw = ImageDraw.Draw(image)
+    for n in range(14):
+        x, y = rng.random(2) * (w, h) * 0.85
+        box = (x, y, x + w * rng.uniform(0.05, 0.3), y + h * rng.uniform(0.05, 0.3))
+        colour = [(200, 60, 60), (60, 60, 190), (50, 160, 70), (220, 200, 80)][n % 4]
+        [draw.ellipse, draw.rectangle][n % 2](box, fill=colour)
+    grain = rng.integers(-6, 7, (h, w, 1))
+    return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+
+
+def save_jpeg(image: Image.Image, quality: int = 92) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
+def cut(left: float, top: float, right: float, bottom: float) -> Callable[[Image.Image], Image.Image]:
+    """Remove shares of the width and the height from the four sides."""
+    return lambda im: im.crop(
+        (
+            round(im.width * left),
+            round(im.height * top),
+            round(im.width * (1 - right)),
+            round(im.height * (1 - bottom)),
+        )
+    )
+
+
+def scale(factor: float) -> Callable[[Image.Image], Image.Image]:
+    return lambda im: im.resize(
+        (round(im.width * factor), round(im.height * factor)), Image.Resampling.BICUBIC
+    )
+
+
+def light(factor: float) -> Callable[[Image.Image], Image.Image]:
+    return lambda im: im.point(lambda v: min(255, round(v * factor)))
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "half": scale(0.5),
+    "larger": scale(1.5),
+    "jpeg 30": lambda im: save_jpeg(im, 30),
+    "crop 5 %, middle": cut(0.025, 0.025, 0.025, 0.025),
+    "crop 5 %, corner": cut(0.05, 0, 0, 0.05),
+    "crop 5 %, anywhere": cut(0.04, 0.01, 0.01, 0.04),
+    "crop 5 % of each side": cut(0.05, 0.05, 0.05, 0.05),
+    "crop 10 % of each side": cut(0.1, 0.1, 0.1, 0.1),
+    "crop 10 %, corner": cut(0, 0.1, 0.1, 0),
+    "brighter": light(1.15),
+    "darker": light(0.85),
+    "mirrored": ImageOps.mirror,
+    "squeezed": lambda im: im.resize((224, 224), Image.Resampling.BICUBIC),
+}
+
+
+def find(photos: list[Fingerprint], **options: object) -> NearPairs:
+    hashes = np.stack([photo.hashes for photo in photos])
+    signatures = np.stack([photo.signature for photo in photos])
+    comparable = np.array([photo.comparable for photo in photos])
+    return find_pixel_pairs(hashes, signatures, comparable, **options)  # type: ignore[arg-type]
+
+
+def as_set(pairs: np.ndarray) -> set[tuple[int, int]]:
+    return {(a, b) for a, b in pairs.tolist()}
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Image.Image]:
+    return [draw_scene(seed) for seed in range(12)]
+
+
+@pytest.fixture(scope="module")
+def photos(scenes: list[Image.Image]) -> list[Fingerprint]:
+    return [describe_photo(scene) for scene in scenes]
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_every_copy_is_paired_with_its_original_and_nothing_else_is(
+    kind: str, scenes: list[Image.Image], photos: list[Fingerprint]
+) -> None:
+    n = len(scenes)
+    copies = [describe_photo(save_jpeg(COPIES[kind](scene))) for scene in scenes]
+
+    found = find(photos + copies)
+
+    assert as_set(found.pairs) == {(i, i + n) for i in range(n)}
+    assert found.mirrored.all() == found.mirrored.any() == (kind == "mirrored")
+    assert found.scores.min() >= 0.9
+    assert found.scores.max() <= 1
+
+
+def test_one_object_more_makes_another_photo() -> None:
+    a, b = draw_scene(0), draw_scene(0)
+    ImageDraw.Draw(b).ellipse((60, 120, 100, 170), fill=(60, 60, 190))
+    first, second = describe_photo(a), describe_photo(save_jpeg(b))
+    assert int(first.phash ^ second.phash).bit_count() <= 10, "the hashes alone would take the two for one"
+    assert find([first, second]).n_candidates == 1
+    assert not len(find([first, second]).pairs)
+
+
+def test_the_same_shapes_in_other_colours_are_another_photo(scenes: list[Image.Image]) -> None:
+    grey, blueness, redness = scenes[0].convert("YCbCr").split()
+    swapped = Image.merge("YCbCr", (grey, redness, blueness)).convert("RGB")
+    a, b = describe_photo(scenes[0]), describe_photo(swapped)
+    assert find([a, b]).n_candidates == 1
+    assert len(find([a, a]).pairs) == 1
+    assert not len(find([a, b], min_score=0.5).pairs)
+
+
+def test_small_and_empty_photos_are_in_no_pair() -> None:
+    small = describe_photo(draw_scene(0).resize((32, 32)))
+    plain = describe_photo(Image.new("RGB", (400, 300), (180, 180, 180)))
+    shaded = describe_photo(Image.linear_gradient("L").convert("RGB").resize((400, 300)))
+    assert [photo.comparable for photo in (small, plain, shaded)] == [False] * 3
+    assert not len(find([small, small, plain, plain, shaded, shaded]).pairs)
+    assert is_comparable(48, 2.0)
+    assert not is_comparable(47, 9.0)
+    assert not is_comparable(400, 1.9)
+
+
+def test_extreme_shapes_are_described() -> None:
+    for size in ((1, 1), (1, 900), (3000, 3), (64, 64)):
+        assert describe_photo(Image.new("RGB", size, "red")).signature.shape == SIGNATURE_SHAPE
+
+
+def test_hashes_agree_with_imagehash(scenes: list[Image.Image]) -> None:
+    imagehash = pytest.importorskip("imagehash")
+    for image in [*scenes, *(scene.resize((100, 100)) for scene in scenes)]:
+        for ours, theirs in ((0, image), (1, ImageOps.mirror(image))):
+            expected = int(str(imagehash.phash(theirs)), 16)
+            assert (int(describe_photo(image).hashes[ours]) ^ expected).bit_count() <= 4
+
+
+def test_hashes_come_from_the_signature_alone(photos: list[Fingerprint]) -> None:
+    signatures = np.stack([photo.signature for photo in photos])
+    assert (hash_signatures(signatures) == np.stack([photo.hashes for photo in photos])).all()
+    assert photos[0].hashes.shape == (N_HASHES,) == (len(WINDOWS) + 1,)
+    assert signatures.dtype == np.uint8
+    assert signatures[0].nbytes <= 6000
+
+
+def test_a_mirrored_signature_is_the_signature_of_the_mirrored_photo(scenes: list[Image.Image]) -> None:
+    signature = describe_photo(scenes[0]).signature
+    mirrored = describe_photo(ImageOps.mirror(scenes[0])).signature
+    assert np.abs(mirror_signatures(signature[None])[0].astype(int) - mirrored).mean() < 1
+
+
+def test_the_order_of_photos_does_not_matter(scenes: list[Image.Image], photos: list[Fingerprint]) -> None:
+    copies = [describe_photo(cut(0.05, 0, 0, 0.05)(scene)) for scene in scenes]
+    small = [describe_photo(scale(0.5)(scene)) for scene in scenes]
+    every = photos + copies + small
+    names = [f"{n:03d}" for n in range(len(every))]
+
+    def describe(order: np.ndarray) -> tuple[set[tuple[str, str]], set[tuple[str, ...]]]:
+        called = [names[n] for n in order]
+        found = find([every[n] for n in order])
+        pairs = {tuple(sorted((called[a], called[b]))) for a, b in found.pairs.tolist()}
+        groups = group_pairs(found.pairs, found.scores, called)
+        return pairs, {(called[g.centre], *sorted(called[m] for m in g.members)) for g in groups}
+
+    straight = describe(np.arange(len(every)))
+    assert len(straight[1]) == len(scenes)
+    assert describe(np.random.default_rng(3).permutation(len(every))) == straight
+
+
+def test_new_photos_are_compared_with_all_and_old_ones_not_again(
+    scenes: list[Image.Image], photos: list[Fingerprint]
+) -> None:
+    crops = [describe_photo(cut(0.05, 0.05, 0.05, 0.05)(scene)) for scene in scenes]
+    every = [*photos[:6], *crops[6:], *crops[:6], *photos[6:], photos[0]]
+    new = np.arange(len(every)) >= len(scenes)
+    everything, old = find(every), find(every[: len(scenes)])
+    added = find(every, new=new)
+    assert not len(old.pairs)
+    assert as_set(added.pairs) == as_set(everything.pairs) - as_set(old.pairs)
+    assert len(added.pairs) == len(scenes) + 2
+    assert not len(find(every, new=np.zeros(len(every), bool)).pairs)
+
+
+def test_signatures_are_read_a_few_at_a_time(photos: list[Fingerprint]) -> None:
+    signatures = np.stack([photo.signature for photo in photos * 10])
+    hashes = np.stack([photo.hashes for photo in photos * 10])
+    asked = []
+
+    class Store:
+        def __getitem__(self, numbers: np.ndarray, /) -> np.ndarray:
+            asked.append(len(numbers))
+            return signatures[numbers]
+
+    found = find_pixel_pairs(hashes, Store(), np.ones(len(hashes), bool))
+    assert len(found.pairs) == len(photos) * 45
+    assert max(asked) <= 128
+
+
+def test_a_cap_on_candidates_is_said(photos: list[Fingerprint]) -> None:
+    found = find([photos[0]] * 10 + [photos[1]], per_photo=3)
+    assert set(found.capped.tolist()) >= set(range(6))
+    assert 10 not in found.capped
+    assert not len(find([photos[0]] * 10).capped)
+
+
+def test_arrays_of_different_lengths_are_refused(photos: list[Fingerprint]) -> None:
+    hashes = np.stack([photo.hashes for photo in photos])
+    with pytest.raises(ValueError, match=r"\(N,\) are needed"):
+        find_pixel_pairs(hashes, np.zeros((12, 72, 64), np.uint8), np.ones(11, bool))
+
+
+def test_groups_are_never_chained() -> None:
+    a, b, c, d = range(4)
+    pairs = np.array([[a, b], [b, c], [c, d]])
+    groups = group_pairs(pairs, np.array([0.95, 0.99, 0.97], np.float32), ["a", "b", "c", "d"])
+    assert [(g.centre, g.members) for g in groups] == [(b, (c, a))]
+    assert groups[0].scores == pytest.approx((0.99, 0.95))
+    assert find_loose_pairs(pairs, groups).tolist() == [2]
+
+
+def test_a_photo_whose_partners_are_taken_still_leads_the_rest() -> None:
+    pairs = np.array([[0, 1], [0, 2], [0, 3], [3, 4], [4, 5]])
+    groups = group_pairs(pairs, np.ones(5, np.float32), list("abcdef"))
+    assert [(g.centre, g.members) for g in groups] == [(0, (1, 2, 3)), (4, (5,))]
+    assert find_loose_pairs(pairs, groups).tolist() == [3]
+
+
+def test_the_next_centre_is_the_photo_with_most_partners_left() -> None:
+    pairs = np.array([[0, 1], [0, 2], [0, 3], [0, 4], [1, 5], [2, 5], [5, 6], [6, 7], [6, 8]])
+    groups = group_pairs(pairs, np.ones(9, np.float32), list("abcdefghi"))
+    assert [(g.centre, g.members) for g in groups] == [(0, (1, 2, 3, 4)), (6, (5, 7, 8))]
+
+
+def test_the_best_copy_has_most_pixels_then_bytes_then_the_first_name() -> None:
+    pixels, sizes, names = [100, 400, 400, 400], [90, 10, 20, 20], ["a", "b", "d", "c"]
+    assert choose_best([0, 1, 2, 3], pixels, sizes, names) == 3
+    assert choose_best([0, 1], pixels, sizes, names) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("radius", [0, 6, 22])
+def test_the_hash_search_equals_brute_force(rng: np.random.Generator, radius: int, threads: int) -> None:
+    hashes = rng.integers(0, 2**63, 700, dtype=np.uint64)
+    hashes[300:500] = hashes[:200] ^ (np.uint64(1) << rng.integers(0, 64, 200).astype(np.uint64))
+    hashes[500:520] = hashes[:20]
+    others = np.concatenate([rng.integers(0, 2**63, 5000, dtype=np.uint64), hashes[:100] ^ np.uint64(0b1011)])
+
+    within = find_close_hashes(hashes, radius, per_photo=700, threads=threads)
+    across = find_close_hashes(hashes, radius, others=others, per_photo=6000, threads=threads)
+
+    distance = np.bitwise_count(hashes[:, None] ^ hashes)
+    assert as_set(np.stack([within.i, within.j], 1)) == as_set(np.argwhere(np.triu(distance <= radius, 1)))
+    assert (within.distance == distance[within.i, within.j]).all()
+    distance = np.bitwise_count(hashes[:, None] ^ others)
+    assert as_set(np.stack([across.i, across.j], 1)) == as_set(np.argwhere(distance <= radius))
+    assert not len(within.capped)
+    assert not len(across.capped)
+
+
+@pytest.mark.parametrize(("bits", "n"), [(1, 3000), (6, 3000), (12, 3000), (14, 30_000)])
+def test_a_crowded_search_keeps_the_nearest_and_says_so(rng: np.random.Generator, bits: int, n: int) -> None:
+    hashes = rng.integers(0, 2**bits, n, dtype=np.uint64)
+    rows = hashes[:70]
+    found = find_close_hashes(rows, 5, others=hashes, per_photo=7)
+    distance = np.bitwise_count(rows[:, None] ^ hashes).astype(int)
+    expected = np.argsort(distance, axis=1, kind="stable")[:, :7]
+    assert (found.j.reshape(70, 7) == expected).all()
+    assert (found.distance.reshape(70, 7) == np.take_along_axis(distance, expected, 1)).all()
+    assert found.capped.tolist() == list(range(70))
+
+
+def test_a_full_photo_that_lost_nothing_is_not_called_capped() -> None:
+    found = find_close_hashes(np.zeros(4, np.uint64), 0, per_photo=3)
+    assert len(found.i) == 6
+    assert not len(found.capped)
+    assert find_close_hashes(np.zeros(5, np.uint64), 0, per_photo=3).capped.tolist() == [0]
+
+
+def test_no_hashes_give_no_pairs() -> None:
+    none = np.zeros(0, np.uint64)
+    assert not len(find_close_hashes(none, 5).i)
+    assert not len(find_close_hashes(np.ones(3, np.uint64), 5, others=none).i)
+    with pytest.raises(ValueError, match="radius is 65"):
+        find_close_hashes(none, 65)
+
+
+def test_feature_pairs_stand_out_from_their_surroundings(rng: np.random.Generator) -> None:
+    features = rng.standard_normal((400, 32)).astype(np.float32)
+    # a crowd: all alike, none of them a copy
+    features[200:] = features[200] * 3 + 0.3 * features[200:]
+    copies = [(1, 2), (201, 202)]
+    features[2] = features[1] * 2 + 0.2 * rng.standard_normal(32)
+    features[202] = features[201] + 0.01 * rng.standard_normal(32)
+
+    found = find_feature_pairs(features)
+
+    assert as_set(found.pairs) == set(copies)
+    assert found.scores.min() >= found.threshold
+    new = np.arange(400) >= 200
+    assert as_set(find_feature_pairs(features, new=new).pairs) == {(201, 202)}
+
+
+def test_features_of_any_number_are_searched_in_blocks(rng: np.random.Generator) -> None:
+    features = rng.standard_normal((3000, 64)).astype(np.float32)
+    features[2990:] = features[:10]
+    features[5] = 0
+    found = find_feature_pairs(features)
+    assert as_set(found.pairs) == {(i, 2990 + i) for i in range(10) if i != 5}
+    assert not len(find_feature_pairs(features[:1]).pairs)
+    assert not len(find_feature_pairs(features[:0]).pairs)
+    with pytest.raises(ValueError, match="finite"):
+        find_feature_pairs(np.full((3, 2), np.nan, np.float32))
+
+
+def test_a_cap_on_feature_partners_is_said(rng: np.random.Generator) -> None:
+    features = rng.standard_normal((60, 16)).astype(np.float32)
+    features[:4] = features[0]
+    found = find_feature_pairs(features, per_photo=2)
+    assert found.capped.tolist() == [0, 1, 2, 3]
+    assert not len(find_feature_pairs(features, per_photo=3).capped)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image
+
+from fastclf.catalog import Catalog
+from fastclf.errors import PhotosError
+from fastclf.photos import PhotoSet, Progress, build_training_file, decode_photo, find_photo_files
+from fastclf.system import csv_bytes, hash_file, recover_folder, replaced_folder, write_atomic
+
+from ..drawing import bad_files, draw_photo
+
+
+def scan_photos(folder: Path, progress: Progress | None = None) -> PhotoSet:
+    with Catalog(folder) as catalog:
+        catalog.scan(progress)
+        return catalog.photos()
+
+
+def test_a_scan_lists_photos_by_class_and_failures_with_reasons(photo_folder: Path) -> None:
+    for name, (data, _) in bad_files().items():
+        (photo_folder / "red" / name).write_bytes(data)
+    (photo_folder / "notes.txt").write_text("no class")
+    (photo_folder / ".hidden").mkdir()
+    (photo_folder / ".hidden" / "a.png").write_bytes(b"")
+    seen = []
+    found = scan_photos(photo_folder, lambda done, total: seen.append((done, total)))
+    assert found.vocab == ["blue", "green", "red"]
+    assert len(found.photos) == 30
+    named_like_photos = {f"red/{n}" for n in bad_files() if not n.endswith(".ico")}
+    assert {file for file, _ in found.failures} == named_like_photos
+    assert all(reason for _, reason in found.failures)
+    assert seen[-1] == (len(found.photos) + len(found.failures),) * 2
+
+
+def test_a_scan_changes_no_byte_of_the_photos(photo_folder: Path) -> None:
+    before = {p: (hash_file(p), p.stat().st_mtime_ns) for p in photo_folder.rglob("*.png")}
+    scan_photos(photo_folder)
+    assert before == {p: (hash_file(p), p.stat().st_mtime_ns) for p in photo_folder.rglob("*.png")}
+
+
+def test_photos_below_a_class_folder_count_for_the_class(photo_folder: Path) -> None:
+    (photo_folder / "red" / "2024").mkdir()
+    draw_photo("red", 50).save(photo_folder / "red" / "2024" / "deep.JPG", "JPEG")
+    [deep] = [f for f in find_photo_files(photo_folder) if f.name == "red/2024/deep.JPG"]
+    assert (deep.path, deep.label) == (photo_folder / "red" / "2024" / "deep.JPG", "red")
+
+
+def test_a_folder_without_photos_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PhotosError, match="one sub-folder a class"):
+        find_photo_files(tmp_path)
+    with pytest.raises(PhotosError, match="no folder"):
+        find_photo_files(tmp_path / "missing")
+
+
+def test_equal_pixels_under_two_labels_are_found(photo_folder: Path) -> None:
+    draw_photo("red", 0).save(photo_folder / "blue" / "same.bmp")
+    [group] = scan_photos(photo_folder).find_conflicts()
+    assert {p.label for p in group} == {"red", "blue"}
+
+
+def test_a_photo_that_fastai_reads_otherwise_is_copied_as_it_is_meant(photo_folder: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    sideways = photo_folder / "red" / "sideways.png"
+    draw_photo("red", 60).save(sideways, exif=exif)
+    photos = {p.path: p for p in scan_photos(photo_folder).photos}
+    private = photo_folder / ".fastclf"
+    copy = build_training_file(photos[sideways], private)
+    assert copy.parent == photo_folder / ".fastclf" / "decoded"
+    plain_reading = Image.open(copy).convert("RGB")
+    assert plain_reading.tobytes() == decode_photo(sideways).image.tobytes()
+    upright = photo_folder / "red" / "000.png"
+    assert build_training_file(photos[upright], private) == upright
+
+
+def test_a_failed_replacement_leaves_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").write_text("old")
+
+    def fail() -> None:
+        with replaced_folder(target) as staging:
+            (staging / "new").write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert (target / "old").read_text() == "old"
+    with replaced_folder(target) as staging:
+        (staging / "new").write_text("new")
+    assert [p.name for p in target.iterdir()] == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    file = tmp_path / "bundle.json"
+    file.write_bytes(b"0" * 300_000)
+    script = (
+        "import sys; from pathlib import Path; from fastclf.system.files import write_atomic; print(flush=True)\n"
+        "while True:\n for c in b'123': write_atomic(Path(sys.argv[1]), bytes([c]) * 300_000)"
+    )
+    for _ in range(5):
+        child = subprocess.Popen([sys.executable, "-c", script, str(file)], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        try:
+            child.wait(0.15)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        child.wait()
+        data = file.read_bytes()
+        assert len(data) == 300_000
+        assert len(set(data)) == 1
+    assert set(file.read_bytes()) != {ord("0")}
+
+
+def test_links_that_lead_back_are_walked_once(photo_folder: Path) -> None:
+    (photo_folder / "red" / "self").symlink_to(photo_folder / "red")
+    (photo_folder / "red" / "up").symlink_to(photo_folder)
+    found = [file.path for file in find_photo_files(photo_folder) if file.label == "red"]
+    assert len(found) <= 30
+    assert len({p.resolve() for p in found}) == len(found)
+
+
+def test_a_model_inside_the_photo_folder_is_no_class(photo_folder: Path) -> None:
+    (photo_folder / "model").mkdir()
+    (photo_folder / "model" / "bundle.json").write_text("{}")
+    draw_photo("red", 5).save(photo_folder / "model" / "example.png")
+    assert {file.label for file in find_photo_files(photo_folder)} == {"red", "green", "blue"}
+
+
+def test_readers_during_replacements_never_cost_the_new_folder(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            recover_folder(target)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for i in range(100):
+            with replaced_folder(target) as staging:
+                (staging / "n").write_text(str(i))
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert (target / "n").read_text() == "99"
+
+
+def test_a_link_as_target_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for text in ("a", "b"):
+        with replaced_folder(tmp_path / "link") as staging:
+            (staging / "n").write_text(text)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "n").read_text() == "b"
+
+
+def test_csv_quotes_what_it_must() -> None:
+    assert csv_bytes(["a", "b"], [["x, y", 'say "hi"']]) == b'a,b\n"x, y","say ""hi"""\n'
+
+
+def test_an_atomic_write_is_as_readable_as_other_files(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a", b"")
+    (tmp_path / "b").write_bytes(b"")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode

@@ -1,0 +1,181 @@
+"""Retraining the head: on today's labels, in a child process, beside the old model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from fastclf import ModelBundle, Predictor
+from fastclf.card import CARD_FILES, build_card
+from fastclf.catalog import Catalog
+from fastclf.errors import BundleError, MissingExtraError, RefitError
+from fastclf.model import PhotoRow
+from fastclf.refit import discard_refit, find_previous, refit_head, use_refit
+from fastclf.refit.run import find_candidate
+from fastclf.system import hash_file, run_child
+
+from ..drawing import draw_photo, draw_photos
+from ..scanned import hash_folder, labels_of, scanned
+from ..toy import write_toy_bundle
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder of 90 photos and a model of it, whose splits are the catalog's."""
+    folder = draw_photos(tmp_path / "photos", per_class=30)
+    with scanned(folder) as catalog:
+        photos = catalog.photos().photos
+        given = catalog.assign_splits(photos)
+        rows = [
+            PhotoRow(p.sha256, p.label, group, split)
+            for p, group, split in zip(photos, given.groups, given.splits, strict=True)
+        ]
+    return write_toy_bundle(tmp_path / "model", rows=rows), folder
+
+
+def photos_of(folder: Path, split: str) -> list[str]:
+    with Catalog(folder) as catalog:
+        return [p.name for p in catalog.photos().photos if p.split == split]
+
+
+def test_a_refit_follows_the_labels_and_leaves_the_old_model(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    before = hash_folder(model)
+    with Catalog(folder) as catalog:
+        # whoever says red means crimson, and green photos are all called blue
+        red = [p.name for p in catalog.photos().photos if p.label == "red"]
+        green = [p.name for p in catalog.photos().photos if p.label == "green"]
+        catalog.relabel(red, "crimson")
+        catalog.relabel(green, "blue")
+    result = refit_head(model, folder)
+    assert hash_folder(model) == before
+    assert result.candidate == find_candidate(model)
+    new = ModelBundle.load(result.candidate)
+    assert new.vocab == ["blue", "crimson"]
+    assert (result.n, result.n_train) == (18, 63)
+    assert result.before == pytest.approx(6 / 18)
+    assert result.after == 1.0
+    assert len(result.changed) == 12
+    assert any("crimson" in note for note in result.notes)
+    with Predictor(result.candidate) as predictor:
+        assert predictor.predict(folder / "green" / "000.png").label == "blue"
+        assert predictor.predict(folder / "red" / "000.png").label == "crimson"
+
+
+def test_the_new_bundle_is_whole_and_says_what_it_is(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    ModelBundle.load(model).record_opening({"folder": "x", "metrics": {"n": 3, "accuracy": 1.0}})
+    old = ModelBundle.load(model)
+    with Catalog(folder) as catalog:
+        catalog.remove(photos_of(folder, "train")[:2])
+    new = ModelBundle.load(refit_head(model, folder).candidate)
+    assert new.manifest["features_id"] == old.manifest["features_id"]
+    assert new.manifest["sealed_test"]["openings"] == old.manifest["sealed_test"]["openings"]
+    assert new.manifest["metrics"]["test"] is None
+    assert new.manifest["metrics"]["valid"]["n"] == 18
+    assert "refitted" in new.manifest["export_pkl"]
+    assert new.manifest["refits"][0]["edits"] == 2
+    assert len(new.read_photos()) == 88
+    assert new.manifest["split"] == {"how": "recorded", "train": 61, "valid": 18, "test": 9}
+    assert {name: (new.path / name).read_bytes() for name in CARD_FILES} == build_card(new.manifest)
+    assert set(CARD_FILES) <= set(new.manifest["files"])
+    assert "Refits" in (new.path / "card.md").read_text(encoding="utf-8")
+    assert new.manifest["metrics"]["valid"]["ece_raw"] is not None
+    weight, bias = new.head
+    graph = onnx.load(str(new.onnx_path)).graph
+    stored = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    assert np.array_equal(stored["head.weight"], weight)
+    assert np.array_equal(stored["head.bias"], bias)
+
+
+def test_features_are_computed_once_and_no_test_photo_is_looked_at(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    assert refit_head(model, folder).computed == 81
+    with Catalog(folder) as catalog:
+        known = catalog.feature_cache("0" * 64).load()
+        assert not {p.sha256 for p in catalog.photos().photos if p.split == "test"} & known.keys()
+        catalog.relabel(["red/000.png"], "blue")
+    assert refit_head(model, folder).computed == 0
+    draw_photo("red", 500).save(folder / "red" / "new.png")
+    assert refit_head(model, folder).computed == 1
+
+
+def test_using_the_new_model_keeps_the_old_and_it_can_be_refitted_again(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    old = hash_file(model / "bundle.json")
+    refit_head(model, folder)
+    new = hash_file(find_candidate(model) / "bundle.json")
+    use_refit(model)
+    assert hash_file(model / "bundle.json") == new
+    assert hash_file(find_previous(model) / "bundle.json") == old
+    assert not find_candidate(model).exists()
+    assert refit_head(model, folder).after == 1.0
+    discard_refit(model)
+    assert hash_file(model / "bundle.json") == new
+    assert not find_candidate(model).exists()
+    with pytest.raises(BundleError):
+        use_refit(model)
+    assert len(ModelBundle.load(model).manifest["refits"]) == 1
+
+
+def test_two_classes_and_photos_the_body_was_trained_on(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=20)
+    with scanned(folder) as catalog:
+        catalog.remove([n for n in labels_of(catalog) if n.startswith("green")])
+        photos = catalog.photos().photos
+        splits = catalog.assign_splits(photos).splits
+        # the body was trained on two photos that the catalog calls validation photos
+        valid = [p for p, s in zip(photos, splits, strict=True) if s == "valid"]
+        rows = [PhotoRow(p.sha256, p.label, p.sha256, "train") for p in valid[:2]]
+    result = refit_head(write_toy_bundle(tmp_path / "model", rows=rows), folder)
+    assert result.n == len(valid) - 2
+    assert ModelBundle.load(result.candidate).vocab == ["blue", "red"]
+    assert result.after == 1.0
+
+
+def test_what_cannot_be_refitted_is_a_sentence(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    model, folder = pair
+    with pytest.raises(BundleError):
+        refit_head(tmp_path / "none", folder)
+    with Catalog(folder) as catalog:
+        catalog.relabel(list(labels_of(catalog)), "one")
+    with pytest.raises(RefitError, match="needs two"):
+        refit_head(model, folder)
+    with Catalog(folder) as catalog:
+        catalog.undo()
+        catalog.remove(photos_of(folder, "valid"))
+    with pytest.raises(RefitError, match="no validation photos"):
+        refit_head(model, folder)
+    assert not find_candidate(model).exists()
+    assert [p.name for p in tmp_path.iterdir() if "model" in p.name] == ["model"]
+
+
+def test_a_child_without_its_packages_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sklearn.py").write_text("raise ModuleNotFoundError('gone', name='sklearn')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingExtraError, match=r"sklearn.*fastclf\[clean\]"):
+        run_child("fastclf.refit.worker", [], what="Retraining", error=RefitError, timeout=60)
+
+
+def test_refit_is_light_in_its_own_process(pair: tuple[Path, Path]) -> None:
+    code = (
+        "import sys; from fastclf.refit.run import refit_head; refit_head(sys.argv[1], sys.argv[2])\n"
+        "print(*{m.split('.')[0] for m in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *pair], capture_output=True, text=True, check=True)
+    assert not {"sklearn", "scipy", "onnx", "torch", "onnxruntime"} & set(done.stdout.split())
+
+
+def test_the_record_stays_json(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    candidate = refit_head(model, folder).candidate
+    manifest = json.loads((candidate / "bundle.json").read_text(encoding="utf-8"))
+    assert manifest["parity"]["largest_difference"] <= 1e-3

@@ -1,0 +1,26 @@
+"""A scanned folder, and what tests ask of one: today's labels, and whether a byte of it changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastclf.catalog import Catalog
+from fastclf.system import hash_file
+
+
+def scanned(folder: Path) -> Catalog:
+    catalog = Catalog(folder, who="ann")
+    catalog.scan()
+    return catalog
+
+
+def labels_of(catalog: Catalog) -> dict[str, str]:
+    return {p.name: p.label for p in catalog.photos().photos}
+
+
+def hash_folder(folder: Path) -> dict[str, str]:
+    return {
+        p.relative_to(folder).as_posix(): hash_file(p)
+        for p in folder.rglob("*")
+        if p.is_file() and ".fastclf" not in p.parts
+    }

@@ -1,0 +1,96 @@
+"""The page's sources: every word in every language, exact versions, and a bundle that knows its sources."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fastclf.dashboard.texts import LANGUAGES, find_script_texts, load_catalogue
+
+from ..conftest import ROOT
+
+PAGE = ROOT / "page"
+
+
+@pytest.fixture
+def hook() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_word_of_the_page_is_in_the_catalogue_in_every_language() -> None:
+    said = [t for p in (PAGE / "src").glob("*.js") for t in find_script_texts(p.read_text(encoding="utf-8"))]
+    assert len(said) > 10
+    for text in said:
+        assert set(load_catalogue()[text]) == set(LANGUAGES) - {"en"}, text
+    fields = re.compile(r"\{\w+\}")
+    for text in said:
+        for found in load_catalogue()[text].values():
+            assert fields.findall(found) == fields.findall(text)
+
+
+def test_the_page_knows_the_languages_that_the_widgets_speak() -> None:
+    words = (PAGE / "src" / "texts.js").read_text(encoding="utf-8")
+    frame = (ROOT / "fastclf" / "dashboard" / "widgets" / "frame.js").read_text(encoding="utf-8")
+    listed = re.compile(r"RIGHT_TO_LEFT = (\[.*?\])")
+    assert listed.search(words)[1] == listed.search(frame)[1]
+
+
+def test_the_packages_of_the_page_have_exact_versions_that_the_lock_file_holds() -> None:
+    package = json.loads((PAGE / "package.json").read_text())
+    lock = json.loads((PAGE / "package-lock.json").read_text())
+    for name, version in {**package["dependencies"], **package["devDependencies"]}.items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+        assert lock["packages"][f"node_modules/{name}"]["version"] == version
+
+
+def test_the_page_is_bundled_again_when_a_source_changes(
+    hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "checkout"
+    shutil.copytree(PAGE, copy / "page", ignore=shutil.ignore_patterns("node_modules"))
+    (copy / "fastclf" / "dashboard").mkdir(parents=True)
+    shutil.copy(ROOT / "fastclf" / "dashboard" / "texts.json", copy / "fastclf" / "dashboard")
+    static = copy / "static"
+    static.mkdir()
+    for name, value in {
+        "ROOT": copy,
+        "PAGE": copy / "page",
+        "STATIC": static,
+        "STAMP": static / "stamp",
+    }.items():
+        monkeypatch.setattr(hook, name, value)
+    for name in hook.MADE:
+        (static / name).write_text("made")
+    (static / "stamp").write_text(hook.hash_sources())
+    ran: list[list[str]] = []
+    monkeypatch.setattr(hook, "_run", lambda command, folder, sentence: ran.append(command))
+    monkeypatch.setattr(hook, "find_node", lambda: (["node"], ["npm"]))
+    assert not hook.build_page()
+    (copy / "page" / "src" / "page.css").write_text("body { color: red; }")
+    assert hook.build_page()
+    assert [command[:2] for command in ran] == [["npm", "ci"], ["node", "build.mjs"]]
+    assert not hook.build_page()
+    (static / "client.js").unlink()
+    assert hook.build_page()
+
+
+def test_a_bundle_that_fails_says_what_to_do(
+    hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "STATIC", tmp_path / "static")
+    monkeypatch.setattr(hook, "STAMP", tmp_path / "static" / "stamp")
+    monkeypatch.setattr(hook, "find_node", lambda: (["node"], ["false"]))
+    with pytest.raises(SystemExit, match="could not be fetched from the npm registry"):
+        hook.build_page()
+    assert not (tmp_path / "static").exists()
