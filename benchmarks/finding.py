@@ -87,7 +87,7 @@ class Ground:
         photos = self.catalog.photos().photos
         if source == DESCRIPTOR:
             return describe_thumbnails(self.catalog, photos)
-        cache = self.catalog.feature_cache(str(self.bundle.manifest["features_id"]))
+        cache = self.catalog.feature_cache(self.bundle.manifest.features_id)
         return extract_features(cache, photos, self.bundle)
 
     @property

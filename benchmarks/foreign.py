@@ -120,7 +120,7 @@ def read_ground(model: Path, folder: Path, others: Iterable[Path], cache: Path) 
     mine = [(path, rows.get(hash_file(path))) for path in find_photos(folder)]
     known = [(path, row) for path, row in mine if row and row.label in bundle.vocab]
     with Predictor(bundle) as predictor:
-        reader = _Reader(predictor, cache / str(bundle.manifest["features_id"])[:16])
+        reader = _Reader(predictor, cache / bundle.manifest.features_id[:16])
         own = {
             split: reader.read(f"own-{split}", _open([p for p, row in known if row.split == split]))
             for split in (TRAIN, VALID, TEST)

@@ -23,8 +23,7 @@ from .html import build_card_html as build_card_html
 from .judged import describe_quality as describe_quality
 from .judged import describe_sureness as describe_sureness
 from .markdown import build_card_markdown as build_card_markdown
-from .write import CARD_FILES as CARD_FILES
 from .write import build_card as build_card
-from .write import mend_card as mend_card
+from .write import repair_bundle as repair_bundle
 from .write import save_manifest as save_manifest
-from .write import write_card as write_card
+from .write import write_bundle as write_bundle

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..catalog import Catalog
 from ..errors import BundleError
-from ..metrics import compute_softmax
+from ..metrics import Metrics, compute_softmax
 from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
 from ..photos import TEST, TRAIN, VALID, Photo, Progress
 from ..system import write_atomic
@@ -76,17 +76,17 @@ def check_folder(
         return catalog.check(features, provenance=source, labels=labels, sealed=sealed)
     if bundle is None:
         return catalog.check(labels=labels)
-    better = beats_chance(bundle)
-    if better is False:
-        return catalog.check(labels=labels, sealed=sealed, notes=(_write_chance(bundle),))
-    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+    better, valid = beats_chance(bundle), bundle.manifest.metrics.valid
+    if valid is not None and better is False:
+        return catalog.check(labels=labels, sealed=sealed, notes=(_write_chance(bundle, valid),))
+    cache = catalog.feature_cache(bundle.manifest.features_id)
     # what is sealed for the test is not even looked at
     extract_features(cache, find_open_photos(catalog, photos, sealed), bundle, progress=progress)
     features = _stack(catalog, cache, photos, sealed)
     return catalog.check(
         features,
         find_own_answers(bundle, photos, features) if better else None,
-        f"the body of {bundle.title} ({bundle.manifest['arch']})",
+        f"the body of {bundle.title} ({bundle.manifest.arch})",
         vocab=bundle.vocab if better else None,
         out_of_sample=False,
         labels=labels,
@@ -108,23 +108,22 @@ def beats_chance(bundle: ModelBundle) -> bool | None:
     Surely: the lower end of its validation accuracy's 95 % interval lies above that class's share of the
     validation photos.
     """
-    valid = bundle.manifest["metrics"].get("valid") or {}
+    valid = bundle.manifest.metrics.valid
     try:
-        return bool(valid["accuracy_interval"][0] > _find_chance(valid))
+        return None if valid is None else bool(valid["accuracy_interval"][0] > _find_chance(valid))
     except (KeyError, IndexError, TypeError, ValueError):
         return None
 
 
-def _find_chance(valid: dict[str, Any]) -> float:
+def _find_chance(valid: Metrics) -> float:
     """Return the share of the largest class."""
     return float(max(c["n"] for c in valid["per_class"].values()) / valid["n"])
 
 
-def _write_chance(bundle: ModelBundle) -> str:
-    valid = bundle.manifest["metrics"]["valid"]
+def _write_chance(bundle: ModelBundle, valid: Metrics) -> str:
     low, high = valid["accuracy_interval"]
     return (
-        f"The model {bundle.title} ({bundle.manifest['arch']}) is passed over: its validation accuracy of "
+        f"The model {bundle.title} ({bundle.manifest.arch}) is passed over: its validation accuracy of "
         f"{valid['accuracy']:.1%} ({low:.1%} to {high:.1%}, n = {valid['n']}) is not surely above "
         f"{_find_chance(valid):.1%}, what naming the largest class always gives. Train it longer."
     )
@@ -136,7 +135,7 @@ def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple
     Only of validation photos: what is sealed, or not yet told to be sealed or not, has to wait.
     """
     photos = [p for p in catalog.photos().photos if p.split == VALID]
-    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+    cache = catalog.feature_cache(bundle.manifest.features_id)
     features = _stack(catalog, cache, photos, find_sealed(bundle))
     if not features.size or not beats_chance(bundle):
         return {}

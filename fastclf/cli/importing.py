@@ -53,5 +53,5 @@ def import_learner(
             say=say,
         )
     if as_json:
-        print_json({**bundle.manifest, "path": str(bundle.path)})
+        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
     say(f"The model is in {bundle.path}. Next: fastclf serve {bundle.path}")

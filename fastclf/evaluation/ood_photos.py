@@ -14,7 +14,7 @@ from ..metrics import compute_auroc, wilson_interval
 from ..model import ModelBundle, Predictor
 from ..photos import FoundFile, Progress, list_photo_files
 from ..system import hash_file
-from .predict_many import ask
+from .predict_many import FileAnswers, predict_files
 
 Array = npt.NDArray[Any]
 
@@ -22,8 +22,8 @@ _MOST = 500
 
 
 @dataclass(frozen=True)
-class ForeignPhotos:
-    """The foreign photos that are to be asked about.
+class OodPhotos:
+    """The photos of something else that the model is to answer about.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class ForeignPhotos:
     known: int
 
 
-def find_foreign(bundle: ModelBundle, folder: str | Path) -> ForeignPhotos:
-    """Choose the foreign photos, before anything is looked at.
+def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
+    """Choose the photos, before anything is looked at.
 
     Parameters
     ----------
@@ -72,24 +72,20 @@ def find_foreign(bundle: ModelBundle, folder: str | Path) -> ForeignPhotos:
     if not fresh:
         reason = "holds no photos" if not chosen else "holds only photos that the model was made with"
         raise PhotosError(f"{folder} {reason}. Name a folder with photos of something else for --foreign.")
-    return ForeignPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
+    return OodPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
 
 
-def judge_foreign(
-    predictor: Predictor,
-    photos: ForeignPhotos,
-    inside: Array,
-    part: str,
-    progress: Progress | None = None,
+def measure_ood(
+    predictor: Predictor, photos: OodPhotos, inside: Array, part: str, progress: Progress | None = None
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Compare the unfamiliarity of foreign photos with that of the model's own kind.
+    """Compare the unfamiliarity of photos of something else with that of the model's own kind.
 
     Parameters
     ----------
     predictor
         The model, open.
     photos
-        From `find_foreign`.
+        From `find_ood_photos`.
     inside
         (N,) scores of photos of the model's classes, N at least 1.
     part
@@ -100,28 +96,36 @@ def judge_foreign(
     Returns
     -------
     tuple
-        The entry for `ModelBundle.record_foreign`, and (file, reason) of what could not be read.
+        The entry for `record_ood`, and (file, reason) of what could not be read.
 
     Raises
     ------
     PhotosError
-        If no foreign photo can be read.
+        If none of the photos can be read.
     """
-    asked = ask(predictor, [file.path for file in photos.files], progress)
-    failures = [(photos.files[row].name, reason) for row, reason in asked.failures]
-    detector = predictor.bundle.detector
-    if asked.scores is None or detector is None or not len(asked.scores):
+    answers = predict_files(predictor, [file.path for file in photos.files], progress)
+    failures = [(photos.files[row].name, reason) for row, reason in answers.failures]
+    flagged = count_unfamiliar(predictor.bundle, answers)
+    if answers.scores is None or not flagged:
         raise PhotosError(
             f"No photo of {photos.name} could be read, so nothing can be said of foreign photos."
         )
-    flagged, n = int(detector.is_unfamiliar(asked.scores).sum()), len(asked.scores)
     entry = {
         "name": photos.name,
-        "n": n,
-        "auroc": compute_auroc(inside, asked.scores),
-        "flagged": flagged / n,
-        "flagged_interval": list(wilson_interval(flagged, n)),
+        "n": flagged["n"],
+        "auroc": compute_auroc(inside, answers.scores),
+        "flagged": flagged["rate"],
+        "flagged_interval": flagged["interval"],
         "inside": part,
         "n_inside": len(inside),
     }
     return entry, failures
+
+
+def count_unfamiliar(bundle: ModelBundle, answers: FileAnswers) -> dict[str, Any] | None:
+    """Return ``n``, ``rate`` and its ``interval`` (95 %, Wilson): how many are called unfamiliar."""
+    detector, n = bundle.detector, len(answers.rows)
+    if answers.scores is None or detector is None or not n:
+        return None
+    flagged = int(detector.is_unfamiliar(answers.scores).sum())
+    return {"n": n, "rate": flagged / n, "interval": list(wilson_interval(flagged, n))}

@@ -6,7 +6,6 @@ checks that imports SciPy and cleanlab.
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import CheckError
 from ..metrics import compute_log_loss, compute_softmax, fit_temperature
-from ..system import FAILED, MISSING, NO_MEMORY
 from .labels import save_arrays
 
 Array = npt.NDArray[Any]
@@ -73,24 +72,17 @@ def judge_labels(targets: Array, pred_probs: Array) -> tuple[Array, Array]:
     return np.asarray(quality), np.asarray(pruned)
 
 
-def main(folder: Path) -> int:
-    """Read the arrays, judge the labels, write the answer; return the exit status."""
+def main(folder: str) -> None:
+    """Read the arrays, judge the labels, write the answer."""
+    import cleanlab  # noqa: F401 - what is missing is said before anything is read
+    import scipy.linalg  # noqa: F401
+
+    with np.load(Path(folder) / "in.npz") as arrays:
+        given = dict(arrays)
     try:
-        import cleanlab  # noqa: F401
-        import scipy.linalg  # noqa: F401
-    except ImportError as e:
-        sys.stderr.write(f"{e.name or e}\n")
-        return MISSING
-    try:
-        with np.load(folder / "in.npz") as arrays:
-            answer = _answer(**arrays)
-        save_arrays(folder / "out.npz", answer)
-    except MemoryError:
-        return NO_MEMORY
+        save_arrays(Path(folder) / "out.npz", _answer(**given))
     except np.linalg.LinAlgError as e:
-        sys.stderr.write(f"The labels cannot be judged with these features ({e}).\n")
-        return FAILED
-    return 0
+        raise CheckError(f"The labels cannot be judged with these features ({e}).") from None
 
 
 def _answer(features: Array, targets: Array, folds: Array, own: Array, judged: Array) -> dict[str, Array]:
@@ -162,7 +154,3 @@ def _sum_up(rows: Array, indicators: Array) -> tuple[Array, Array, Array]:
 
 def _calibrated_loss(logits: Array, targets: Array) -> float:
     return compute_log_loss(compute_softmax(logits, fit_temperature(logits, targets)), targets)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from .reliability import compute_coverage, compute_ece, compute_reliability, find_sure, wilson_interval
-
-__all__ = [
-    "compute_accuracy", "compute_auroc", "compute_confusion", "compute_ece", "compute_log_loss",
-    "compute_metrics", "compute_softmax", "find_confused_pairs", "wilson_interval",
-]  # fmt: skip
+from .reliability import Sure, compute_coverage, compute_ece, compute_reliability, find_sure, wilson_interval
 
 Array = npt.NDArray[Any]
 
 # a table of more classes would be most of what a model says of itself
 _MOST_COUNTED = 200
+
+
+class Metrics(TypedDict):
+    """What labelled photos say of a model, in JSON values; an older bundle's may lack some.
+
+    Attributes
+    ----------
+    accuracy_interval, error_interval
+        95 %, Wilson.
+    loss
+        In nats.
+    ece_raw
+        Before temperature scaling, None where that is not known.
+    per_class
+        By class ``n``, ``precision``, ``recall`` and ``recall_interval``, None where nothing was counted.
+    confusion
+        (K, K) counts, a row a true class; None above 200 classes.
+    reliability
+        From `compute_reliability`: "calibrated", and "raw" where it is known.
+    """
+
+    n: int
+    accuracy: float
+    accuracy_interval: list[float]
+    error_rate: float
+    error_interval: list[float]
+    loss: float
+    ece: float
+    ece_raw: float | None
+    per_class: dict[str, dict[str, Any]]
+    confusion: list[list[int]] | None
+    confused_pairs: list[dict[str, Any]]
+    reliability: dict[str, list[list[float]] | None]
+    coverage: list[list[float]]
+    sure: Sure | None
 
 
 def compute_softmax(logits: Array, temperature: float = 1.0) -> Array:
@@ -107,7 +137,7 @@ def compute_metrics(
     raw_probs: Array | None = None,
     *,
     sure_threshold: float | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Judge probabilities against the truth.
 
     Parameters
@@ -122,15 +152,6 @@ def compute_metrics(
         (N, K) probabilities before temperature scaling, if they are at hand.
     sure_threshold
         From which confidence on an answer counts as sure; by default it is found on these photos.
-
-    Returns
-    -------
-    dict
-        ``n``, ``accuracy``, ``error_rate``, both with an ``_interval`` (95 %, Wilson), ``loss`` (nats),
-        ``ece``, ``ece_raw`` (None without `raw_probs`), ``per_class`` with ``n``, ``precision``, ``recall``
-        and ``recall_interval`` (None where nothing was counted), ``confusion`` (K rows, a row a true class;
-        None above 200 classes), ``confused_pairs``, ``reliability`` (see `compute_reliability`; "raw" and
-        "calibrated"), ``coverage`` (see `compute_coverage`) and ``sure`` (see `find_sure`).
     """
     n = len(targets)
     predicted = pred_probs.argmax(1)

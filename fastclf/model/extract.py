@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UnreadablePhotoError
-from ..photos import MAX_FOLDER_BYTES, Photo, Progress, decode_photo
+from ..photos import MAX_FOLDER_BYTES, Photo, Progress
 from .bundle import ModelBundle
 from .features import FeatureCache
 from .preprocess import Preprocess
-from .session import count_cores
 
 if TYPE_CHECKING:
     from .predictor import Predictor
@@ -23,8 +20,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Run = Callable[[Array], Array]
 
-_BATCH = 16
-_AHEAD = 4
+# So many are kept in memory before they are written down.
 _KEEP = 256
 
 
@@ -95,10 +91,14 @@ def fill_cache(
     known = cache.load()
     todo = list({p.sha256: p for p in photos if p.sha256 not in known}.values())
     found: dict[str, Array] = {}
-    for number, batch in enumerate(_prepare_ahead(todo, preprocess), 1):
-        if batch:
-            found |= dict(zip(batch, run(np.stack(list(batch.values()))), strict=True))
-        done = min(number * _BATCH, len(todo))
+    hashes, done = iter([p.sha256 for p in todo]), 0
+    for batch in preprocess.read_batches([p.path for p in todo], max_bytes=MAX_FOLDER_BYTES):
+        named = zip(islice(hashes, len(batch)), batch, strict=True)
+        # what is unreadable vanished or changed since the scan; the next scan says so
+        inputs = {sha: x for sha, (_, x) in named if isinstance(x, np.ndarray)}
+        if inputs:
+            found |= dict(zip(inputs, run(np.stack(list(inputs.values()))), strict=True))
+        done += len(batch)
         if len(found) >= _KEEP or done == len(todo):
             cache.add(found)
             found = {}
@@ -111,25 +111,3 @@ def compute_logits(features: Array, bundle: ModelBundle) -> Array:
     """Return (N, K) logits of (N, D) features by the bundle's head; NaN rows stay NaN."""
     weight, bias = bundle.head
     return np.asarray(features @ weight.T + bias)
-
-
-def _prepare_ahead(photos: Sequence[Photo], preprocess: Preprocess) -> Iterator[dict[str, Array]]:
-    """Yield {sha256: input} batch by batch; while one is computed, the next ones are decoded and resized."""
-    batches = [photos[start : start + _BATCH] for start in range(0, len(photos), _BATCH)]
-    with ThreadPoolExecutor(count_cores(), thread_name_prefix="decode") as pool:
-        waiting: deque[list[Future[Array | None]]] = deque()
-        try:
-            for number, batch in enumerate(batches):
-                for following in batches[number + len(waiting) : number + _AHEAD]:
-                    waiting.append([pool.submit(_prepare, p, preprocess) for p in following])
-                inputs = [future.result() for future in waiting.popleft()]
-                yield {p.sha256: x for p, x in zip(batch, inputs, strict=True) if x is not None}
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _prepare(photo: Photo, preprocess: Preprocess) -> Array | None:
-    try:
-        return preprocess(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image)
-    except UnreadablePhotoError:
-        return None  # it vanished or changed since the scan; the next scan says so

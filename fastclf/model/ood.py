@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageProblem
+from .manifest import Ood
 
 Array = npt.NDArray[Any]
-
-KIND = "mahalanobis"
 
 _FAR = 1e9  # the score where none can be computed, so that an answer stays plain JSON
 _MAX_AXES_BYTES = 3_400_000  # the whole covariance up to 1,300 features, its largest axes above
 _FLOOR = 1e-6  # of the features' own size: where photos are all alike, rounding is no strangeness
 _HAIR = 1e-3  # a photo's score moves by less with the batch that it is answered in
+
+
+class Detector(Protocol):
+    """What tells whether a photo is unlike the training photos."""
+
+    @property
+    def threshold_(self) -> float:
+        """Scores above this are called unfamiliar."""
+
+    def ood_score(self, features: Array) -> Array:
+        """Return (N,) scores for (N, D) features; higher is further out."""
+
+    def is_unfamiliar(self, scores: Array) -> Array:
+        """Return (N,) booleans for (N,) scores."""
+
+    def fits(self, width: int) -> bool:
+        """Tell whether the arrays fit together and take features of this width."""
+
+    @classmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Detector:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +132,26 @@ class MahalanobisDetector:
         scores = made.ood_score(valid)
         threshold = find_threshold(scores, false_alarm_rate)
         counted = float((scores > threshold).mean())
+        return replace(
+            made,
+            threshold_=threshold,
+            stated_rate=false_alarm_rate,
+            false_alarm_rate=counted,
+            n_valid=len(scores),
+        )
+
+    @classmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
         return cls(
-            made.means_, made.axes_, made.variances_, rest, threshold, false_alarm_rate, counted, len(scores)
+            means_=arrays["means"],
+            axes_=arrays["axes"],
+            variances_=arrays["variances"],
+            rest_=float(arrays["rest"]),
+            threshold_=_number(ood.threshold),
+            stated_rate=_number(ood.stated_rate),
+            false_alarm_rate=_number(ood.false_alarm_rate),
+            n_valid=int(_number(ood.n)),
         )
 
     def ood_score(self, features: Array) -> Array:
@@ -132,15 +171,15 @@ class MahalanobisDetector:
         """Write the arrays, `ood.npz` in a bundle."""
         np.savez(file, means=self.means_, axes=self.axes_, variances=self.variances_, rest=self.rest_)
 
-    def to_dict(self) -> dict[str, Any]:
+    def describe(self) -> Ood:
         """Return what the manifest says of it."""
-        return {
-            "kind": KIND,
-            "threshold": self.threshold_,
-            "stated_rate": self.stated_rate,
-            "false_alarm_rate": self.false_alarm_rate,
-            "n": self.n_valid,
-        }
+        return Ood(
+            kind="mahalanobis",
+            threshold=self.threshold_,
+            stated_rate=self.stated_rate,
+            false_alarm_rate=self.false_alarm_rate,
+            n=self.n_valid,
+        )
 
     def fits(self, width: int) -> bool:
         """Tell whether the arrays fit together and take features of this width."""
@@ -176,6 +215,52 @@ class MahalanobisDetector:
     @cached_property
     def _white_means(self) -> Array:
         return self._whiten(self.means_).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class KnnDetector:
+    """Cosine distance to the k-th nearest training photo, which older bundles hold.
+
+    Attributes
+    ----------
+    reference_
+        (M, D) features of training photos, scaled to length 1, float16.
+    threshold_
+        Scores above this are called unfamiliar.
+    k
+        Which neighbour counts.
+    """
+
+    reference_: Array
+    threshold_: float
+    k: int
+
+    @classmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
+        return cls(arrays["reference"], _number(ood.threshold), int(_number(ood.k)))
+
+    def ood_score(self, features: Array) -> Array:
+        """Return (N,) scores in [0, 2] for (N, D) features; higher is further out."""
+        x = np.asarray(features, np.float32)
+        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        similarity = x @ self.reference_.astype(np.float32).T
+        kth = np.partition(similarity, -self.k, axis=1)[:, -self.k]
+        return np.asarray(1 - kth, np.float64)
+
+    def is_unfamiliar(self, scores: Array) -> Array:
+        """Return (N,) booleans for (N,) scores."""
+        return np.asarray(scores > self.threshold_)
+
+    def fits(self, width: int) -> bool:
+        """Tell whether the arrays fit together and take features of this width."""
+        rows, found = self.reference_.shape
+        floating = np.issubdtype(self.reference_.dtype, np.floating)
+        return bool(floating) and found == width and 1 <= self.k <= rows
+
+
+# What a manifest may name.
+KINDS: dict[str, type[Detector]] = {"mahalanobis": MahalanobisDetector, "knn-cosine": KnnDetector}
 
 
 def find_threshold(scores: Array, false_alarm_rate: float) -> float:
@@ -215,6 +300,13 @@ def _check(train: Array, valid: Array, classes: Array, rate: float) -> None:
         raise UsageProblem(
             f"{shapes[0][0]} training photos have targets of shape {shapes[2]}; give one each."
         )
+
+
+def _number(value: float | None) -> float:
+    """Return a number of the manifest; TypeError where it is no finite one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"ood holds {value!r} for a number")
+    return float(value)
 
 
 def _transform(features: Array) -> Array:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import BundleError
+from ..errors import BundleError, UnreadablePhotoError
+from ..photos import MAX_BYTES, Source, decode_photo
+from .session import count_cores
 
+Array = npt.NDArray[Any]
 Method = Literal["squish", "crop", "pad"]
 PadMode = Literal["reflection", "border", "zeros"]
 
@@ -20,6 +26,7 @@ _NUMPY_PAD = {"reflection": "reflect", "border": "edge", "zeros": "constant"}
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # A padded canvas larger than this is made from a photo scaled down by a whole number first.
 _MAX_CANVAS = 40_000_000
+_BATCH, _AHEAD = 16, 4
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,41 @@ class Preprocess:
         for row, image in zip(out, images, strict=True):
             row[:] = self(image)
         return out
+
+    def read_batches(
+        self, sources: Iterable[Source], *, batch_size: int = _BATCH, max_bytes: int = MAX_BYTES
+    ) -> Iterator[list[tuple[Source, Array | UnreadablePhotoError]]]:
+        """Yield photos with their arrays, or with why there is none, a batch at a time and in order.
+
+        While a batch is looked at, the next ones are decoded and resized.
+
+        Parameters
+        ----------
+        sources
+            Paths, or files' bytes.
+        batch_size
+            How many photos stand in a batch.
+        max_bytes
+            Largest file that is looked at.
+        """
+        remaining = iter(sources)
+        waiting: deque[list[tuple[Source, Future[Array | UnreadablePhotoError]]]] = deque()
+        with ThreadPoolExecutor(count_cores(), thread_name_prefix="decode") as pool:
+            try:
+                while True:
+                    while len(waiting) < _AHEAD and (chunk := list(islice(remaining, batch_size))):
+                        waiting.append([(s, pool.submit(self._read, s, max_bytes)) for s in chunk])
+                    if not waiting:
+                        return
+                    yield [(source, future.result()) for source, future in waiting.popleft()]
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _read(self, source: Source, max_bytes: int) -> Array | UnreadablePhotoError:
+        try:
+            return self(decode_photo(source, max_bytes=max_bytes).image)
+        except UnreadablePhotoError as e:
+            return e
 
     def resize(self, image: Image.Image) -> Image.Image:
         """Bring one RGB photo to `resize_to`, and cut it to `input_size`."""

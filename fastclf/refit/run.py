@@ -1,6 +1,6 @@
 """Retrain the head on today's labels, in seconds: the new bundle stands beside the old one.
 
-This half is light; `refit_worker` is the child process and needs scikit-learn and onnx (the extra `clean`).
+This half is light; the child process, `worker`, needs scikit-learn and onnx (the extra `clean`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RefitError
-from ..model import IMPORTED, MANIFEST, ModelBundle
-from ..system import hash_file, run_child, swap_folder
+from ..model import IMPORTED, MANIFEST, ModelBundle, find_foreign_file
+from ..system import find_write_error, hash_file, recover_folder, run_child, swap_folder
 
 _TIMEOUT = 3600.0
 
@@ -100,6 +100,7 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
         With a sentence; the old bundle is as it was.
     """
     started = time.monotonic()
+    recover_folder(Path(model))
     old = ModelBundle.load(model)
     obstacle = find_obstacle(old)
     if obstacle:
@@ -125,7 +126,7 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
 
 def find_obstacle(bundle: ModelBundle) -> str:
     """Return why a model's head cannot be refitted, or ""."""
-    if bundle.manifest["training"].get("mode") != IMPORTED:
+    if bundle.manifest.training.mode != IMPORTED:
         return ""
     return (
         "This model was imported, and nobody knows which photos it was trained on: a new head could not be "
@@ -171,6 +172,7 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
             "nothing was changed."
         )
     previous = find_previous(path)
+    recover_folder(path)
     _check_free(previous)
     shutil.rmtree(previous, ignore_errors=True)
     # a copy, because the old bundle has to stay in its place until the new one takes it in one step
@@ -190,17 +192,12 @@ def _is_meant(candidate: Path, stamp: str | None) -> bool:
     return stamp is None or hash_file(candidate / MANIFEST) == stamp
 
 
-def _check_free(candidate: Path) -> None:
+def _check_free(folder: Path) -> None:
     """Refuse to replace what is no bundle, and what cannot be written."""
-    if candidate.exists() and not (candidate / MANIFEST).is_file():
-        raise RefitError(f"{candidate} is in the way and no model. Move it away, then try again.")
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{candidate.name}.", dir=candidate.parent):
-            pass
-    except OSError as e:
-        raise RefitError(
-            f"The new model cannot be written beside the old one: {candidate.parent} ({e.strerror})."
-        ) from None
+    if folder.exists() and (not folder.is_dir() or find_foreign_file(folder) is not None):
+        raise RefitError(f"{folder} is in the way and no model. Move it away, then try again.")
+    if reason := find_write_error(folder):
+        raise RefitError(f"The new model cannot be written beside the old one: {folder.parent} ({reason}).")
 
 
 def _link_or_copy(source: str, target: str) -> None:

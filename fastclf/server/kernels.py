@@ -13,6 +13,8 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado.ioloop import IOLoop
 from tornado.web import GZipContentEncoding, HTTPError
 
+from ..system import recover_folder
+
 DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
 
@@ -29,6 +31,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
       connected yet, so the plain manager would end it under the visitor's eyes.
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
+    - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -52,6 +55,8 @@ class GraceKernelManager(AsyncMappingKernelManager):
         self.arriving = 0
         self.places = read_max_visitors()
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self.model = Path(getattr(self.parent, "root_dir", "")) / os.environ.get("FASTCLF_MODEL", "model")
+        recover_folder(self.model)
         loop = IOLoop.current()
         loop.add_callback(self._compress_answers)
         loop.add_callback(loop.run_in_executor, None, self._warm_up)
@@ -64,6 +69,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
 
     async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]
         """Start a kernel, if it is to wait for a visitor or there is a place left."""
+        recover_folder(self.model)
         if (kwargs.get("env") or {}).get("VOILA_PREHEAT") == "True":
             kernel_id: str = await super().start_kernel(**kwargs)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
@@ -92,7 +98,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
 
     def _tell_title(self) -> None:
         if self.parent is not None:
-            title = find_title(Path(getattr(self.parent, "root_dir", "")))
+            title = find_title(self.model)
             self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
 
 
@@ -131,20 +137,14 @@ def read_max_visitors() -> int:
     return DEFAULT_MAX_VISITORS
 
 
-def find_title(folder: Path) -> str:
-    """Return ``FASTCLF_TITLE``, or the title of the model at ``FASTCLF_MODEL``; empty if there is neither.
+def find_title(model: Path) -> str:
+    """Return ``FASTCLF_TITLE``, or the title of the model in a folder; empty if there is neither.
 
-    The manifest alone is read here: what checks a bundle would take a second to import.
-
-    Parameters
-    ----------
-    folder
-        What a path that is not whole begins at.
+    The title alone is read here: what checks a bundle would take a second to import.
     """
     if title := os.environ.get("FASTCLF_TITLE"):
         return title
-    manifest = folder / os.environ.get("FASTCLF_MODEL", "model") / "bundle.json"
     try:
-        return str(json.loads(manifest.read_text(encoding="utf-8")).get("title") or "")
+        return str(json.loads((model / "bundle.json").read_text(encoding="utf-8")).get("title") or "")
     except (OSError, ValueError, AttributeError):
         return ""

@@ -15,7 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..card import repair_bundle
 from ..errors import CatalogError, ServingError
+from ..model import ModelBundle
 from ..photos import MAX_BYTES
 from ..system import find_private_place
 
@@ -138,9 +140,13 @@ def serve(
 
     Raises
     ------
+    BundleError
+        If the model does not open.
     ServingError
         If the port cannot be used or the server does not start.
     """
+    repair_bundle(model)
+    ModelBundle.load(model)
     check_port(host, port)
     if find_spec("voila") is None:
         raise ServingError("Voila is not installed. Run `pip install fastclf` again.")

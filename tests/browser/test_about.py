@@ -306,7 +306,7 @@ def test_the_card_can_be_taken_along(visit: Callable[..., Page], server: Server)
         page.get_by_role("link", name="Download the model card").click()
     assert download.value.suggested_filename == "card.html"
     bundle = ModelBundle.load(server.folder.parent / "model")
-    assert download.value.path().read_text() == build_card_html(bundle.manifest)
+    assert download.value.path().read_text() == build_card_html(bundle.manifest.to_dict())
 
 
 def test_what_can_be_touched_is_large_enough(visit: Callable[..., Page]) -> None:

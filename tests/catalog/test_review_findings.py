@@ -251,7 +251,7 @@ def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) 
     with pytest.raises(RefitError, match="Another retraining"):
         use_refit(model, first.stamp)
     use_refit(model, second.stamp)
-    [opening] = ModelBundle.load(model).manifest["sealed_test"]["openings"]
+    [opening] = ModelBundle.load(model).manifest.sealed_test.openings
     assert opening["inherited"] is True
     assert hash_folder(tmp_path / "model-new").keys() == {"thesis.txt"}
     assert hash_folder(tmp_path / "model-previous").keys() == {"thesis.txt"}

@@ -13,7 +13,7 @@ import pytest
 
 from fastclf import ModelBundle
 from fastclf.errors import PhotosError, UsageProblem
-from fastclf.evaluation import evaluate
+from fastclf.evaluation import evaluate, record_opening
 from fastclf.metrics import compute_auroc
 from fastclf.model import PhotoRow, Predictor
 from fastclf.system import hash_file
@@ -114,7 +114,7 @@ def test_the_history_is_the_records_and_the_calibration_before_scaling_is_told(
 def test_foreign_photos_are_scored_and_recorded(photo_folder: Path, model: Path, foreign: Path) -> None:
     result = evaluate(ModelBundle.load(model), photo_folder, foreign=foreign)
     bundle = ModelBundle.load(model)
-    [entry] = bundle.manifest["ood"]["against"]
+    [entry] = bundle.manifest.ood.against
     with Predictor(bundle) as predictor:
         outside = [p.ood_score for p in predictor.predict_many(sorted(foreign.rglob("[0-9].*")))]
         valid = [p for c in ("red", "green", "blue") for p in sorted((photo_folder / c).iterdir())[5:8]]
@@ -139,12 +139,12 @@ def test_the_same_foreign_folder_again_replaces_its_entry(
     evaluate(ModelBundle.load(model), photo_folder, foreign=tmp_path / "second")
     (foreign / "0.png").unlink()
     evaluate(ModelBundle.load(model), photo_folder, open_test_set=True, foreign=foreign)
-    against = ModelBundle.load(model).manifest["ood"]["against"]
+    against = ModelBundle.load(model).manifest.ood.against
     assert [(e["name"], e["n"], e["inside"]) for e in against] == [
         ("second", 4, "valid"),
         ("other things", 7, "test"),
     ]
-    assert len(ModelBundle.load(model).manifest["sealed_test"]["openings"]) == 1
+    assert len(ModelBundle.load(model).manifest.sealed_test.openings) == 1
 
 
 def test_photos_that_the_model_knows_are_no_foreign_ones(
@@ -175,7 +175,7 @@ def test_what_is_wrong_with_the_foreign_folder_is_said_before_the_test_set_is_op
     for name, words in (("empty", "holds no photos"), ("nowhere", "There is no folder")):
         with pytest.raises(PhotosError, match=words):
             evaluate(ModelBundle.load(model), photo_folder, open_test_set=True, foreign=tmp_path / name)
-    assert ModelBundle.load(model).manifest["sealed_test"]["openings"] == []
+    assert ModelBundle.load(model).manifest.sealed_test.openings == []
 
 
 def test_a_model_without_a_detector_says_so(photo_folder: Path, model: Path, foreign: Path) -> None:
@@ -189,16 +189,27 @@ def test_a_model_without_a_detector_says_so(photo_folder: Path, model: Path, for
 def test_an_opening_records_false_alarms_and_keeps_the_first_look(photo_folder: Path, model: Path) -> None:
     evaluate(ModelBundle.load(model), photo_folder, open_test_set=True)
     first = ModelBundle.load(model).manifest
-    alarms = first["ood"]["test_false_alarms"]
+    alarms = first.ood.test_false_alarms
     assert alarms["n"] == 6
     assert alarms["interval"][0] <= alarms["rate"] <= alarms["interval"][1]
     shutil.rmtree(photo_folder / "red")
     evaluate(ModelBundle.load(model), photo_folder, open_test_set=True)
     second = ModelBundle.load(model).manifest
-    assert second["ood"]["test_false_alarms"] == alarms
-    assert second["metrics"]["test"] == first["metrics"]["test"]
-    assert [o["metrics"]["n"] for o in second["sealed_test"]["openings"]] == [6, 4]
-    assert "confusion" not in second["sealed_test"]["openings"][0]["metrics"]
+    assert second.ood.test_false_alarms == alarms
+    assert second.metrics.test == first.metrics.test
+    assert [o["metrics"]["n"] for o in second.sealed_test.openings] == [6, 4]
+    assert "confusion" not in second.sealed_test.openings[0]["metrics"]
+
+
+def test_a_part_of_the_test_set_does_not_replace_the_metrics_of_the_whole(toy_model: Path) -> None:
+    bundle = ModelBundle.load(toy_model)
+    for folder, n in (("all", 4), ("some", 2)):
+        bundle = record_opening(bundle, folder, {"n": n, "accuracy": 0.5})
+    again = ModelBundle.load(toy_model).manifest
+    assert again == bundle.manifest
+    assert again.metrics.test == {"n": 4, "accuracy": 0.5}
+    assert [(o["folder"], o["metrics"]["n"]) for o in again.sealed_test.openings] == [("all", 4), ("some", 2)]
+    assert all(o["time"] for o in again.sealed_test.openings)
 
 
 def test_other_parts_are_held_to_the_threshold_of_the_validation_photos(

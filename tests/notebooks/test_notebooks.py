@@ -36,9 +36,9 @@ def test_the_training_notebook_goes_from_photos_to_a_model(tmp_path: Path) -> No
     )
     assert not [o for o in done if o.output_type == "stream" and o.name == "stderr"]
     bundle = ModelBundle.load(tmp_path / "model")
-    assert bundle.manifest["metrics"]["valid"]["accuracy"] >= 0.97
-    assert bundle.manifest["sealed_test"]["openings"] == []
-    assert len(bundle.manifest["training"]["epochs"]) >= 5
+    assert bundle.manifest.metrics.valid["accuracy"] >= 0.97
+    assert bundle.manifest.sealed_test.openings == []
+    assert len(bundle.manifest.training.epochs) >= 5
 
 
 def test_the_dashboard_notebook_shows_the_app(

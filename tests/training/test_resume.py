@@ -233,9 +233,9 @@ def test_the_real_command_killed_after_every_epoch_ends_like_an_unbroken_one(
     assert "Going on after epoch 3" in done.stderr
     assert "epoch 1/" not in done.stderr
     model = ModelBundle.load(tmp_path / "model")
-    assert model.manifest["features_id"] == whole.manifest["features_id"]
-    assert model.manifest["metrics"] == whole.manifest["metrics"]
-    records = [bundle.manifest["training"] for bundle in (model, whole)]
+    assert model.manifest.features_id == whole.manifest.features_id
+    assert model.manifest.metrics == whole.manifest.metrics
+    records = [bundle.manifest.training.to_dict() for bundle in (model, whole)]
     assert _numbers(records[0]["epochs"]) == _numbers(records[1]["epochs"])
     assert [record["resumed_after"] for record in records] == [3, 0]
     lines = (tmp_path / "model-history.csv").read_text().splitlines()

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from fastclf import ModelBundle
-from fastclf.card import CARD_FILES, build_card
+from fastclf.card import build_card
 from fastclf.catalog import Catalog
 from fastclf.evaluation import evaluate
-from fastclf.model import compute_logits, extract_features
+from fastclf.model import CARD_FILES, compute_logits, extract_features
 from fastclf.refit import refit_head
 from fastclf.system import hash_bytes
 
@@ -65,7 +65,7 @@ def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNames
     folder, bundle = trained_colours.folder, trained_colours.bundle
     with Catalog(folder) as catalog:
         photos = catalog.photos().photos
-        cache = catalog.feature_cache(bundle.manifest["features_id"])
+        cache = catalog.feature_cache(bundle.manifest.features_id)
         assert {p.sha256 for p in photos if p.split != "test"} == set(cache.load())
         valid = [p for p in photos if p.split == "valid"]
         # what is cached is what the graph would say
@@ -74,7 +74,7 @@ def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNames
         fresh = extract_features(catalog.feature_cache("fresh"), valid, bundle)
         assert np.allclose(features, fresh, atol=1e-5)
         answers = [bundle.vocab[k] for k in compute_logits(features, bundle).argmax(1)]
-    metrics = bundle.manifest["metrics"]["valid"]
+    metrics = bundle.manifest.metrics.valid
     assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
     assert refit_head(bundle.path, folder).computed == 48 + 6
     assert refit_head(bundle.path, folder).computed == 0
@@ -84,14 +84,14 @@ def test_the_model_records_its_split_and_brings_its_card(
     training: Any, trained_colours: SimpleNamespace, tmp_path: Path
 ) -> None:
     manifest, model = trained_colours.bundle.manifest, trained_colours.bundle.path
-    assert manifest["split"] == {
+    assert manifest.split == {
         "how": "drawn", "seed": 0, "train": 42, "valid": 12, "test": 6,
         "near_duplicates_across": 0, "left_out_leaks": 0, "left_out_conflicts": 0,
     }  # fmt: skip
-    assert manifest["metrics"]["valid"]["ece_raw"] is not None
+    assert manifest.metrics.valid["ece_raw"] is not None
     card = build_card(manifest)
     assert {name: (model / name).read_bytes() for name in CARD_FILES} == card
-    assert all(manifest["files"][name] == hash_bytes(card[name]) for name in CARD_FILES)
+    assert all(manifest.files[name] == hash_bytes(card[name]) for name in CARD_FILES)
     assert "42 training photos, 12 validation photos, 6 sealed test photos." in card["card.md"].decode()
     # what was drawn before is recorded now; a copy under another label is left out
     again = training.load_data(trained_colours.folder, seed=5).split
@@ -104,14 +104,14 @@ def test_the_model_records_its_split_and_brings_its_card(
 def test_an_opened_test_set_is_known_to_the_next_model(training: Any, tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "photos", per_class=20, size=(60, 50))
     bundle = training.train(folder, tmp_path / "model", **TINY)
-    assert bundle.manifest["sealed_test"]["openings"] == []
+    assert bundle.manifest.sealed_test.openings == []
     evaluate(bundle, folder, open_test_set=True)
     again = training.train(folder, tmp_path / "second", **TINY)
-    [opening] = again.manifest["sealed_test"]["openings"]
+    [opening] = again.manifest.sealed_test.openings
     assert opening["inherited"] is True
     assert opening["n"] == 6
     refitted = ModelBundle.load(refit_head(again.path, folder).candidate)
-    assert refitted.manifest["sealed_test"]["openings"] == [opening]
+    assert refitted.manifest.sealed_test.openings == [opening]
 
 
 def test_splits_by_a_table_through_the_command(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_splits_by_a_table_through_the_command(tmp_path: Path) -> None:
     train = ["train", folder, "--no-pretrained", "--arch=test_resnet", "--size=32", "--epochs=1"]
     done = run_fastclf(*train, "--split-by=splits.csv", cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert ModelBundle.load(tmp_path / "model").manifest["metrics"]["valid"]["n"] == 12
+    assert ModelBundle.load(tmp_path / "model").manifest.metrics.valid["n"] == 12
     (tmp_path / "splits.csv").write_text("path,split\n" + rows[0].replace("valid", "train") + "\n")
     done = run_fastclf(*train, "--split-by=splits.csv", cwd=tmp_path)
     assert done.returncode == 2

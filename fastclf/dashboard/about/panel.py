@@ -73,7 +73,7 @@ class AboutPanel(widgets.VBox):
 
     def _build(self) -> None:
         self._clear()
-        manifest = self.bundle.manifest
+        manifest = self.bundle.manifest.to_dict()
         self._table = self._find_table()
         above = [
             lambda: render_purpose(manifest),
@@ -96,7 +96,7 @@ class AboutPanel(widgets.VBox):
 
     def _find_table(self) -> ConfusionTable | None:
         try:
-            return find_confusion(self.bundle.manifest)
+            return find_confusion(self.bundle.manifest.to_dict())
         except Exception:
             _logger.exception("the confusion matrix could not be read")
             return None

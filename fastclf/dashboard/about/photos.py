@@ -77,7 +77,7 @@ class ValidationPhotos:
             catalog = self._catalog
             catalog.scan(lambda done, n: tell("scan", done, n) if done % 25 == 0 else None)
             pairs = self._match(catalog, bundle)
-            cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+            cache = catalog.feature_cache(bundle.manifest.features_id)
             photos = [photo for _, photo in pairs if photo is not None]
             extract_features(cache, photos, bundle, progress=lambda done, n: tell("ask", done, n))
             self._judged = _answer(bundle, cache, pairs)

@@ -237,7 +237,7 @@ class ClassifyModel(traitlets.HasTraits):
         image, p = self._open_photo(answer), answer.prediction
         claim: dict[str, Any] = {
             "answer": p.label, "probability": p.probability, "label": label,
-            "model": str(predictor.bundle.manifest.get("features_id") or ""),
+            "model": predictor.bundle.manifest.features_id,
         }  # fmt: skip
         if self.inbox is None:
             return build_report_zip(image, answer.name, **claim)

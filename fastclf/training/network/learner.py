@@ -23,7 +23,7 @@ from fastai.vision.all import (
 )
 from fastai.vision.learner import model_meta
 
-from ...errors import FastclfError, UsageProblem, WeightsError
+from ...errors import FastclfError, UsageProblem, WeightsError, describe_error
 from ..fit import Reseed, TimeBudget
 from .weights import check_loaded, load_into_torchvision, read_weights
 
@@ -160,15 +160,17 @@ def find_lr(learn: Learner, *, seed: int = 0, deadline: float | None = None) -> 
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
     if file is not None:
         return WeightsError(
-            f"The weights {file} do not fit {arch} ({_brief(error)}). Name the architecture that they belong "
-            "to with --arch."
+            f"The weights {file} do not fit {arch} ({describe_error(error)}). Name the "
+            "architecture that they belong to with --arch."
         )
     if not fetched:
-        return UsageProblem(f"The architecture {arch} cannot be built ({_brief(error)}). Try another.")
+        return UsageProblem(
+            f"The architecture {arch} cannot be built ({describe_error(error)}). Try another."
+        )
     return WeightsError(
-        f"The pretrained weights of {arch} could not be loaded ({_brief(error)}). Check the network, name a "
-        "file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
-        "pretrained=False)."
+        f"The pretrained weights of {arch} could not be loaded ({describe_error(error)}). Check the "
+        "network, name a file of weights (--weights FILE), or train without them (--no-pretrained; from "
+        "Python: pretrained=False)."
     )
 
 
@@ -191,8 +193,8 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             times.append(time.perf_counter() - started)
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} cannot be trained at {size} x {size} pixels ({_brief(e)}). Name "
-            "another --size or --arch."
+            f"The architecture {arch} cannot be trained at {size} x {size} pixels ({describe_error(e)}). "
+            "Name another --size or --arch."
         ) from e
     return min(times[1:]) / batch_size
 
@@ -212,12 +214,6 @@ def _check_size(learn: Learner, arch: str) -> None:
             learn.model.eval()(torch.zeros(1, 3, height, width, device=device))
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} does not take photos of {height} x {width} pixels ({_brief(e)}). "
-            "Name another --size (224 fits most) or --arch."
+            f"The architecture {arch} does not take photos of {height} x {width} pixels "
+            f"({describe_error(e)}). Name another --size (224 fits most) or --arch."
         ) from e
-
-
-def _brief(error: Exception) -> str:
-    """Return the first line of an error that is not about fastclf, short enough for a sentence."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".")[:160]
