@@ -201,7 +201,7 @@ class Server:
 
 def serve_fastclf(folder: Path, model: Path, preheat: bool) -> Server:
     """Serve fastclf's dashboard as it is shipped, with or without a waiting kernel."""
-    settings = json.loads(json.dumps(serving.SETTINGS))
+    settings = serving.read_settings()
     settings["VoilaConfiguration"]["preheat_kernel"] = preheat
     pool = settings["VoilaConfiguration"]["default_pool_size"] if preheat else 0
     return Server(folder, serving.find_notebook(), settings, pool, {"FASTCLF_MODEL": str(model)})

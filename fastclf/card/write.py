@@ -28,12 +28,7 @@ def build_card(manifest: Manifest) -> dict[str, bytes]:
 def write_bundle(folder: Path, manifest: Manifest) -> ModelBundle:
     """Finish a new bundle, in whose folder all other files stand: write its card and its manifest.
 
-    Parameters
-    ----------
-    folder
-        The bundle's folder.
-    manifest
-        What is known of the model; the files' hashes are entered.
+    The files' hashes are entered in the manifest.
 
     Raises
     ------
@@ -51,13 +46,6 @@ def save_manifest(folder: Path, manifest: Manifest) -> ModelBundle:
 
     The manifest comes first, since the card can be made from it again: after a kill in between, the next
     call does so, and `repair_bundle`.
-
-    Parameters
-    ----------
-    folder
-        The bundle's folder.
-    manifest
-        The new manifest; the card's hashes are entered.
 
     Raises
     ------
@@ -81,13 +69,8 @@ def save_manifest(folder: Path, manifest: Manifest) -> ModelBundle:
 def repair_bundle(folder: Path) -> None:
     """Undo what a kill left behind: bring back a model that was half replaced, make a stale card anew.
 
-    For those who write and for the start of a server: reading a model changes nothing. A folder that cannot
-    be written keeps the card that it has, with a warning.
-
-    Parameters
-    ----------
-    folder
-        The bundle's folder; where no sound one is, nothing is done.
+    For those who write and for the start of a server: reading a model changes nothing. Where there is no
+    sound model nothing is done; a folder that cannot be written keeps its card, with a warning.
     """
     recover_folder(folder)
     try:

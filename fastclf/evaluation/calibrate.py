@@ -41,14 +41,7 @@ class Answers:
 def calibrate_bundle(manifest: Manifest, folder: Path, train: Answers, valid: Answers) -> Manifest:
     """Return the manifest with the temperature, the unfamiliarity and the metrics; writes `ood.npz`.
 
-    Parameters
-    ----------
-    manifest
-        Of the bundle that is being written.
-    folder
-        The bundle's folder.
-    train, valid
-        The answers about training and validation photos.
+    `train` and `valid` are its answers about training and validation photos.
     """
     temperature = fit_temperature(valid.logits, valid.targets)
     detector = MahalanobisDetector.fit(train.features, valid.features, train.targets)
@@ -65,12 +58,7 @@ def calibrate_bundle(manifest: Manifest, folder: Path, train: Answers, valid: An
 def write_examples(photos: Sequence[tuple[str, Path]], folder: Path) -> None:
     """Write a photo of each of the first classes, small and without metadata.
 
-    Parameters
-    ----------
-    photos
-        (label, path) of validation photos, in order; the first of a label is taken.
-    folder
-        Where they go; it is made.
+    Of (label, path) of validation photos, in order, the first of a label is taken.
     """
     folder.mkdir()
     first = dict(reversed(photos))

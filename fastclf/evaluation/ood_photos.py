@@ -23,17 +23,7 @@ _MOST = 500
 
 @dataclass(frozen=True)
 class OodPhotos:
-    """The photos of something else that the model is to answer about.
-
-    Attributes
-    ----------
-    name
-        The folder's name.
-    files
-        At most 500 of its photos, evenly chosen.
-    known
-        How many of the chosen ones were left out because the model knows them.
-    """
+    """At most 500 photos of a folder, evenly chosen; `known` others were left out: the model knows them."""
 
     name: str
     files: list[FoundFile]
@@ -42,13 +32,6 @@ class OodPhotos:
 
 def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
     """Choose the photos, before anything is looked at.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    folder
-        Any folder of photos, with sub-folders or without.
 
     Raises
     ------
@@ -80,28 +63,8 @@ def measure_ood(
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Compare the unfamiliarity of photos of something else with that of the model's own kind.
 
-    Parameters
-    ----------
-    predictor
-        The model, open.
-    photos
-        From `find_ood_photos`.
-    inside
-        (N,) scores of photos of the model's classes, N at least 1.
-    part
-        Which ones: "valid" or "test".
-    progress
-        Called with (done, all).
-
-    Returns
-    -------
-    tuple
-        The entry for `record_ood`, and (file, reason) of what could not be read.
-
-    Raises
-    ------
-    PhotosError
-        If none of the photos can be read.
+    Returns the entry for `record_ood`, and (file, reason) of what could not be read; PhotosError if nothing
+    can be. `inside` are the scores of the model's own kind, of the part "valid" or "test".
     """
     answers = predict_files(predictor, [file.path for file in photos.files], progress)
     failures = [(photos.files[row].name, reason) for row, reason in answers.failures]

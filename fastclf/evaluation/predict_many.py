@@ -19,18 +19,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class FileAnswers:
-    """What a model says of the files that could be read.
+    """What a model says of N files that could be read, and (row, reason) of the others.
 
-    Attributes
-    ----------
-    rows
-        (N,) which of the files these are.
-    probs, raw
-        (N, K) probabilities with temperature scaling and without.
-    scores
-        (N,) unfamiliarity; None where the model has nothing that tells it.
-    failures
-        (row, reason) of the other files.
+    `rows` are the places of the N among all; `probs` and `raw` are (N, K), with temperature scaling and
+    without; `scores` are (N,) unfamiliarity, None where the model has nothing that tells it.
     """
 
     rows: list[int]
@@ -43,17 +35,7 @@ class FileAnswers:
 def predict_files(
     predictor: Predictor, paths: Sequence[Path], progress: Progress | None = None
 ) -> FileAnswers:
-    """Answer about files; what cannot be read is reported and the rest go on.
-
-    Parameters
-    ----------
-    predictor
-        The model, open.
-    paths
-        The files.
-    progress
-        Called with (done, all).
-    """
+    """Answer about files; what cannot be read is reported and the rest go on."""
     errors, logits, features = [], [np.empty((0, len(predictor.vocab)))], []
     for photos, *found in predictor.run_files(paths, max_bytes=MAX_FOLDER_BYTES):
         errors += [error for _, error in photos]

@@ -20,16 +20,8 @@ def record_opening(
 ) -> ModelBundle:
     """Note in manifest and card that the sealed test set was opened; returns the new state.
 
-    Parameters
-    ----------
-    bundle
-        The model.
-    folder
-        Name of the folder that was looked at.
-    metrics
-        What was found.
-    false_alarms
-        ``n``, ``rate`` and ``interval``: how many of the test photos are called unfamiliar.
+    `metrics` were found in the `folder` of that name; `false_alarms` says with ``n``, ``rate`` and
+    ``interval`` how many of its test photos are called unfamiliar.
     """
     manifest = bundle.manifest
     brief = {name: value for name, value in metrics.items() if name in _KEPT}
@@ -48,12 +40,7 @@ def record_opening(
 def record_ood(bundle: ModelBundle, entry: dict[str, Any]) -> ModelBundle:
     """Note in manifest and card how photos of something else were told; returns the new state.
 
-    Parameters
-    ----------
-    bundle
-        The model.
-    entry
-        Of `fastclf.model.Ood.against`; an earlier one of that name gives way. The time is added here.
+    The entry is one of `fastclf.model.Ood.against`; an earlier one of that name gives way.
 
     Raises
     ------

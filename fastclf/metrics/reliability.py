@@ -68,17 +68,7 @@ def compute_ece(pred_probs: Array, targets: Array, bins: int = BINS) -> float:
 def compute_reliability(
     pred_probs: Array, targets: Array, bins: int = BINS
 ) -> list[tuple[float, float, int]]:
-    """Return (mean confidence, share that is right, number of photos) of each bin that holds photos.
-
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-    bins
-        How many equally wide bins of confidence, from 0 to 1.
-    """
+    """Return (mean confidence, share that is right, number of photos) of each bin that holds photos."""
     confidence, right = _judge_answers(pred_probs, targets)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
@@ -90,22 +80,9 @@ def compute_reliability(
 def compute_coverage(pred_probs: Array, targets: Array) -> list[tuple[float, float, float, int]]:
     """Return how right the answers are when only the surest ones are given.
 
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-
-    Returns
-    -------
-    list of tuple
-        At most 21 of (share of the photos that are answered, least confidence of these, accuracy on them,
-        their number), the surest first; the last one is all photos.
-
-    References
-    ----------
-    El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 2010.
+    At most 21 of (share of the photos that are answered, least confidence of these, accuracy on them, their
+    number), the surest first; the last one is all photos. See El-Yaniv and Wiener, "On the Foundations of
+    Noise-free Selective Classification", JMLR 2010.
     """
     confidence, right = _judge_answers(pred_probs, targets)
     n = len(confidence)
@@ -123,16 +100,8 @@ def find_sure(pred_probs: Array, targets: Array, threshold: float | None = None)
     """Find from which confidence on the answers may be called sure, None where from none.
 
     The threshold is the lowest whole per cent, from 50 up, at which the answers err at most half as often as
-    all answers do, and at most one time in twenty, on 20 photos at least.
-
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-    threshold
-        One that was chosen on other photos, which is then only applied.
+    all answers do, and at most one time in twenty, on 20 photos at least. One that was chosen on other photos
+    is only applied.
     """
     confidence, right = _judge_answers(pred_probs, targets)
     if threshold is not None:

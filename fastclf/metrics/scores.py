@@ -58,19 +58,6 @@ def compute_softmax(logits: Array, temperature: float = 1.0) -> Array:
     return np.asarray(z / z.sum(-1, keepdims=True))
 
 
-def compute_accuracy(pred_probs: Array, targets: Array) -> float:
-    """Return the share of photos whose most probable class is the true one.
-
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities.
-    targets
-        (N,) indices of the true classes.
-    """
-    return float((pred_probs.argmax(1) == targets).mean())
-
-
 def compute_log_loss(pred_probs: Array, targets: Array) -> float:
     """Return the mean negative log probability of the true class, in nats."""
     true = pred_probs[np.arange(len(targets)), targets]
@@ -87,20 +74,7 @@ def compute_confusion(predicted: Array, targets: Array, classes: int) -> Array:
 def find_confused_pairs(matrix: Array, vocab: Sequence[str], most: int = 10) -> list[dict[str, Any]]:
     """Return which class is taken for which, the most frequent first.
 
-    Parameters
-    ----------
-    matrix
-        (K, K) counts from `compute_confusion`.
-    vocab
-        (K,) names of the classes.
-    most
-        How many pairs at most.
-
-    Returns
-    -------
-    list of dict
-        ``label``, ``answer``, ``n`` (photos of the label that got the answer) and ``of`` (photos of the
-        label).
+    ``n`` of the ``of`` photos of a ``label`` got the ``answer``, by the counts of `compute_confusion`.
     """
     wrong = matrix - np.diag(np.diag(matrix))
     order = sorted(np.argwhere(wrong).tolist(), key=lambda pair: (-wrong[pair[0], pair[1]], pair))

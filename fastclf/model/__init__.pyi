@@ -11,10 +11,10 @@ from .cost import LatencyBook as LatencyBook
 from .cost import time_graph as time_graph
 from .explain import Explanation as Explanation
 from .explain import explain_answer as explain_answer
-from .extract import compute_logits as compute_logits
-from .extract import extract_features as extract_features
-from .extract import fill_cache as fill_cache
 from .features import FeatureCache as FeatureCache
+from .features import compute_logits as compute_logits
+from .features import extract_features as extract_features
+from .features import fill_cache as fill_cache
 from .manifest import BODY as BODY
 from .manifest import CARD_FILES as CARD_FILES
 from .manifest import DAMAGE as DAMAGE
@@ -28,7 +28,6 @@ from .manifest import Ood as Ood
 from .manifest import Parity as Parity
 from .manifest import SealedTest as SealedTest
 from .manifest import TrainingRecord as TrainingRecord
-from .manifest import find_foreign_file as find_foreign_file
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
 from .ood import MahalanobisDetector as MahalanobisDetector

@@ -25,19 +25,14 @@ _RUNS, _SECONDS, _WARM_UP = 15, 1.0, 3
 
 @dataclass(frozen=True)
 class Latency:
-    """What one photo costs.
+    """What one photo of `size` by `size` pixels costs.
 
     Attributes
     ----------
-    arch
-        The architecture.
-    size
-        Height and width of the input in pixels.
     ms
         Median milliseconds of a run of the graph on one photo that is decoded and resized already.
     memory_mb
-        Megabytes of memory of its own that the process took for the session and its runs; None where the
-        system does not say.
+        Megabytes of its own that the process took for session and runs; None where the system does not say.
     measured
         When, as ISO 8601.
     """
@@ -51,19 +46,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a measured time depends on.
-
-    Attributes
-    ----------
-    cpu
-        The processor's name.
-    cores
-        How many of them this process may use.
-    threads
-        How many a prediction uses.
-    onnxruntime
-        The version.
-    """
+    """What a measured time depends on: the processor, how many of its cores and threads, ONNX Runtime."""
 
     cpu: str
     cores: int

@@ -144,19 +144,9 @@ def explain_answer(
 
 
 def compute_activation(maps: Array, weight: Array, bias: Array) -> Array:
-    """Apply a linear layer at each place of maps.
+    """Apply a linear layer (K, D) at each place of maps (D, h, w), whose mean is the layer's input.
 
-    Parameters
-    ----------
-    maps
-        (D, h, w) whose mean over the places is the layer's input.
-    weight, bias
-        (K, D) and (K,).
-
-    Returns
-    -------
-    Array
-        (K, h, w) whose mean over the places is the layer's answer: the mean and the layer are both linear.
+    The mean of the (K, h, w) that come out is the layer's answer, since both are linear.
     """
     return np.tensordot(weight, maps, axes=1) + bias[:, None, None]
 

@@ -81,14 +81,12 @@ class Ood(_Record):
 
     Attributes
     ----------
-    kind
-        Of the detector, see `fastclf.model.ood.KINDS`.
-    threshold
-        Scores above it are called unfamiliar.
-    false_alarm_rate, n
-        The share of so many validation photos that is called unfamiliar.
+    kind, threshold
+        Of the detector, see `fastclf.model.ood.KINDS`; scores above the threshold are called unfamiliar.
     stated_rate, k
         What one kind or the other was set to.
+    false_alarm_rate, n
+        The share of so many validation photos that is called unfamiliar.
     against
         How folders of other photos were told: ``name``, ``n``, ``auroc``, ``flagged``, ``flagged_interval``,
         ``inside`` (the part that they were compared with), ``n_inside`` and ``time``.
@@ -133,16 +131,9 @@ class SealedTest(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class HeadRecord(_Record):
-    """How the head was fitted on features.
+    """How the head was fitted on features: what `C` was chosen among those `tried` by so many `folds`.
 
-    Attributes
-    ----------
-    C
-        Its regularisation; large is weak.
-    folds, tried
-        Of the cross-validation that chose it.
-    own_features
-        Whether the body had learned from these very photos.
+    `own_features` says whether the body had learned from these very photos.
     """
 
     C: float | None = None
@@ -155,16 +146,7 @@ class HeadRecord(_Record):
 class TrainingRecord(_Record):
     """The record of the training. Only what somebody goes on from is a field; all else is in `more`.
 
-    Attributes
-    ----------
-    mode
-        `IMPORTED`, or how it was trained.
-    resize, augment
-        How photos reached the network's size, and what may have happened to them.
-    head
-        None where the whole network was trained.
-    epochs
-        A row an epoch.
+    The `mode` is `IMPORTED`, or how it was trained; `head` is None where the whole network was trained.
     """
 
     mode: str | None = None
@@ -185,16 +167,9 @@ class Licences(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Parity(_Record):
-    """How far the bundle's answers were from those of what it was made from.
+    """How far two probabilities, the bundle's and those of what it was made from, differed on some photos.
 
-    Attributes
-    ----------
-    photos, of
-        On how many photos, and which.
-    largest_difference, allowed
-        Of two probabilities.
-    turned
-        How many of the photos fastai alone reads otherwise.
+    Of the `photos` (in words: `of`) so many are `turned`: fastai alone would read them otherwise.
     """
 
     photos: int
@@ -315,19 +290,6 @@ def hash_files(folder: Path) -> dict[str, str]:
     """Return {name: sha256} of every file of a bundle folder but the manifest."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     return {name: hash_file(path) for name, path in sorted(found.items()) if name != MANIFEST}
-
-
-def find_foreign_file(folder: Path) -> str | None:
-    """Return the name of a file that no bundle of ours wrote there; None where `folder` may be replaced."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
-    except (OSError, ValueError, TypeError, KeyError):
-        ours = set()
-    # a kill in the middle of `write_atomic` leaves its temporary file
-    left_over = tuple(f".{name}." for name in ours if "/" not in name)
-    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
-    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)
 
 
 def _load(folder: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,29 +24,31 @@ _FLOOR = 1e-6  # of the features' own size: where photos are all alike, rounding
 _HAIR = 1e-3  # a photo's score moves by less with the batch that it is answered in
 
 
-class Detector(Protocol):
-    """What tells whether a photo is unlike the training photos."""
+class Detector(ABC):
+    """What tells whether a photo is unlike the training photos; `threshold_` is the highest usual score."""
 
-    @property
-    def threshold_(self) -> float:
-        """Scores above this are called unfamiliar."""
+    threshold_: float
 
+    @classmethod
+    @abstractmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
+
+    @abstractmethod
     def ood_score(self, features: Array) -> Array:
         """Return (N,) scores for (N, D) features; higher is further out."""
 
-    def is_unfamiliar(self, scores: Array) -> Array:
-        """Return (N,) booleans for (N,) scores."""
-
+    @abstractmethod
     def fits(self, width: int) -> bool:
         """Tell whether the arrays fit together and take features of this width."""
 
-    @classmethod
-    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Detector:
-        """Return the detector that the manifest describes and `ood.npz` holds."""
+    def is_unfamiliar(self, scores: Array) -> Array:
+        """Return (N,) booleans for (N,) scores."""
+        return np.asarray(scores > self.threshold_)
 
 
 @dataclass(frozen=True)
-class MahalanobisDetector:
+class MahalanobisDetector(Detector):
     """Mahalanobis distance to the nearest class, with a covariance that all classes share.
 
     The features' square roots (signs kept) are scaled to length 1 before: a network's pooled features are
@@ -163,10 +166,6 @@ class MahalanobisDetector:
             scores = np.sqrt(np.maximum(squared.min(1), 0) / x.shape[1])
         return np.asarray(np.nan_to_num(scores, nan=_FAR, posinf=_FAR))
 
-    def is_unfamiliar(self, scores: Array) -> Array:
-        """Return (N,) booleans for (N,) scores."""
-        return np.asarray(scores > self.threshold_)
-
     def save(self, file: Path) -> None:
         """Write the arrays, `ood.npz` in a bundle."""
         np.savez(file, means=self.means_, axes=self.axes_, variances=self.variances_, rest=self.rest_)
@@ -218,18 +217,8 @@ class MahalanobisDetector:
 
 
 @dataclass(frozen=True)
-class KnnDetector:
-    """Cosine distance to the k-th nearest training photo, which older bundles hold.
-
-    Attributes
-    ----------
-    reference_
-        (M, D) features of training photos, scaled to length 1, float16.
-    threshold_
-        Scores above this are called unfamiliar.
-    k
-        Which neighbour counts.
-    """
+class KnnDetector(Detector):
+    """Cosine distance to the k-th nearest of (M, D) `reference_` features, which older bundles hold."""
 
     reference_: Array
     threshold_: float
@@ -248,10 +237,6 @@ class KnnDetector:
         kth = np.partition(similarity, -self.k, axis=1)[:, -self.k]
         return np.asarray(1 - kth, np.float64)
 
-    def is_unfamiliar(self, scores: Array) -> Array:
-        """Return (N,) booleans for (N,) scores."""
-        return np.asarray(scores > self.threshold_)
-
     def fits(self, width: int) -> bool:
         """Tell whether the arrays fit together and take features of this width."""
         rows, found = self.reference_.shape
@@ -266,22 +251,11 @@ KINDS: dict[str, type[Detector]] = {"mahalanobis": MahalanobisDetector, "knn-cos
 def find_threshold(scores: Array, false_alarm_rate: float) -> float:
     """Return the threshold that calls a new photo unfamiliar with the stated probability at most.
 
-    It is the ceil((n + 1) (1 - rate))-th smallest of n scores and a hair. If the photos are exchangeable with
-    those to come, a new one scores higher with probability at most `false_alarm_rate`, and at least
-    1 / (n + 1) less. With fewer than 1 / rate - 1 photos (19 at 5 %) there is no such score: then it is the
-    largest, and the probability is 1 / (n + 1), thus more than stated.
-
-    Parameters
-    ----------
-    scores
-        (n,) scores of photos that nothing was fitted on.
-    false_alarm_rate
-        In (0, 1).
-
-    References
-    ----------
-    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", Springer 2005: inductive
-    conformal prediction.
+    It is the ceil((n + 1) (1 - rate))-th smallest of n scores, of photos that nothing was fitted on, and a
+    hair. If the photos are exchangeable with those to come, a new one scores higher with probability at
+    most `false_alarm_rate`, and at least 1 / (n + 1) less. With fewer than 1 / rate - 1 photos (19 at 5 %)
+    there is no such score: then it is the largest, and the probability is 1 / (n + 1), thus more than stated.
+    (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005: conformal prediction.)
     """
     rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate) - 1e-9)
     return float(np.sort(scores)[min(rank, len(scores)) - 1]) + _HAIR

@@ -123,19 +123,8 @@ class Predictor:
     ) -> Iterator[tuple[list[tuple[Source, UnreadablePhotoError | None]], Array, Array]]:
         """Run the graph on files, a batch at a time, while the next ones are decoded.
 
-        Parameters
-        ----------
-        sources
-            Paths, or files' bytes.
-        batch_size
-            How many make a batch.
-        max_bytes
-            Largest file that is looked at.
-
-        Yields
-        ------
-        photos, logits, features
-            Each photo of the batch, with what is wrong with it; and as from `run` for those without an error.
+        Yields the photos of a batch, each with what is wrong with it, and the logits (n, K) and features
+        (n, D) of those with which nothing is.
         """
         classes, width = self.bundle.head[0].shape
         for batch in self.preprocess.read_batches(sources, batch_size=batch_size, max_bytes=max_bytes):
@@ -161,22 +150,10 @@ class Predictor:
         return logits, features
 
     def run_maps(self, batch: Array) -> tuple[Array, Array]:
-        """Run the graph for its maps, which take memory and time that no answer needs.
+        """Run the graph as `run` does, for logits and maps, which take memory and time that no answer needs.
 
-        Parameters
-        ----------
-        batch
-            As for `run`.
-
-        Returns
-        -------
-        logits, maps
-            (N, K) before temperature, and (N, D, h, w) whose mean over the places is the features.
-
-        Raises
-        ------
-        BundleError
-            If the graph has no maps (`map_size` is None then), or does not run.
+        The maps are (N, D, h, w), their mean over the places is the features. `map_size` says whether the
+        graph has any; BundleError where it has none or does not run.
         """
         logits, maps = self._run(["logits", "maps"], batch)
         return logits, maps

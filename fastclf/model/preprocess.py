@@ -80,15 +80,6 @@ class Preprocess:
         """Yield photos with their arrays, or with why there is none, a batch at a time and in order.
 
         While a batch is looked at, the next ones are decoded and resized.
-
-        Parameters
-        ----------
-        sources
-            Paths, or files' bytes.
-        batch_size
-            How many photos stand in a batch.
-        max_bytes
-            Largest file that is looked at.
         """
         remaining = iter(sources)
         waiting: deque[list[tuple[Source, Future[Array | UnreadablePhotoError]]]] = deque()
@@ -122,17 +113,9 @@ class Preprocess:
         return resized.crop((left, top, left + inner_width, top + inner_height))
 
     def find_seen(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Return which part of a photo the network sees.
+        """Return which part of a photo of (width, height) the network sees: left, top, right and bottom.
 
-        Parameters
-        ----------
-        size
-            Width and height of the photo.
-
-        Returns
-        -------
-        left, top, right, bottom
-            Shares of the photo's width and height; below 0 and above 1 where "pad" adds something.
+        They are shares of the photo's width and height; below 0 and above 1 where "pad" adds something.
 
         Examples
         --------

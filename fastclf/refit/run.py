@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RefitError
-from ..model import IMPORTED, MANIFEST, ModelBundle, find_foreign_file
+from ..model import IMPORTED, MANIFEST, ModelBundle
 from ..system import find_write_error, hash_file, recover_folder, run_child, swap_folder
 
 _TIMEOUT = 3600.0
@@ -23,15 +23,7 @@ _TIMEOUT = 3600.0
 
 @dataclass(frozen=True)
 class ChangedPhoto:
-    """A validation photo whose answer became right or wrong by a refit.
-
-    Attributes
-    ----------
-    key, name, label
-        The photo (the catalog's number of it, its path), and its label of today.
-    before, after
-        The answer of the old and of the new model.
-    """
+    """A validation photo whose answer became right or wrong: its key in the catalog, path, today's label."""
 
     key: int
     name: str
@@ -42,26 +34,18 @@ class ChangedPhoto:
 
 @dataclass(frozen=True)
 class Refit:
-    """A refitted model beside the old one.
+    """A refitted model, the `candidate`, beside the old one.
 
     Attributes
     ----------
-    model, candidate
-        Folders of the old and of the new bundle.
-    before, after
-        Accuracy of both on the same validation photos, with today's labels.
-    n
-        How many photos these are.
+    before, after, n
+        Accuracy of both on the same `n` validation photos, with today's labels.
     n_train
         How many photos the head was fitted on.
     changed
         The photos whose answer changed sides.
     computed
         How many photos' features had to be computed; the others' were cached.
-    seconds
-        From start to written bundle.
-    notes
-        Sentences for the user.
     stamp
         Hash of the new bundle's manifest: `use_refit` and `discard_refit` touch no other one.
     """
@@ -165,6 +149,8 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
         If another retraining came in between. Nothing is changed then.
     """
     path = Path(model)
+    for folder in (path, find_candidate(path)):
+        recover_folder(folder)
     candidate = ModelBundle.load(find_candidate(path)).path
     if not _is_meant(candidate, stamp):
         raise RefitError(
@@ -172,7 +158,6 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
             "nothing was changed."
         )
     previous = find_previous(path)
-    recover_folder(path)
     _check_free(previous)
     shutil.rmtree(previous, ignore_errors=True)
     # a copy, because the old bundle has to stay in its place until the new one takes it in one step
@@ -194,7 +179,7 @@ def _is_meant(candidate: Path, stamp: str | None) -> bool:
 
 def _check_free(folder: Path) -> None:
     """Refuse to replace what is no bundle, and what cannot be written."""
-    if folder.exists() and (not folder.is_dir() or find_foreign_file(folder) is not None):
+    if folder.exists() and not (folder / MANIFEST).is_file():
         raise RefitError(f"{folder} is in the way and no model. Move it away, then try again.")
     if reason := find_write_error(folder):
         raise RefitError(f"The new model cannot be written beside the old one: {folder.parent} ({reason}).")

@@ -72,20 +72,11 @@ def main(model: str, folder: str, out: str, report: str) -> None:
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos of today with their splits; those that have features, with these.
+    """The photos of today with their splits.
 
-    Attributes
-    ----------
-    rows
-        Of all photos, for the bundle.
-    train, valid
-        Those with features; no validation photo is one that the body was trained on.
-    train_features, valid_features
-        (N, D).
-    sealed
-        The test set, with every look at it that the old model or the catalog knows.
-    computed
-        How many photos' features had to be computed.
+    `rows` are all of them, for the bundle; `train` and `valid` those with features, (N, D), and no validation
+    photo is one that the body was trained on. `computed` features were not in the cache. `sealed` has every
+    look at the test set that the old model or the catalog knows.
     """
 
     rows: list[PhotoRow]

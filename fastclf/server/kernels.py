@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if hand_over is not None:
 
             async def get_rendered_notebook(self: GraceKernelManager, *args: Any, **kwargs: Any) -> Any:
-                with _Place(self):
+                with self._place():
                     handed = await hand_over(self, *args, **kwargs)
                     self._unused.discard(handed[-1])
                 return handed
@@ -74,7 +76,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
             kernel_id: str = await super().start_kernel(**kwargs)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
             return kernel_id
-        with _Place(self):
+        with self._place():
             return await super().start_kernel(**kwargs)
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
@@ -85,6 +87,17 @@ class GraceKernelManager(AsyncMappingKernelManager):
             kernel.last_activity = utcnow()
             return
         await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places while its kernel is on the way; HTTPError 503 if there is none left."""
+        if self.visitors >= self.places:
+            raise HTTPError(503, _FULL, self.places)
+        self.arriving += 1
+        try:
+            yield
+        finally:
+            self.arriving -= 1
 
     def _compress_answers(self) -> None:
         app = getattr(self.parent, "app", None)
@@ -100,27 +113,6 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if self.parent is not None:
             title = find_title(self.model)
             self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
-
-
-class _Place:
-    """One of the places, taken while its kernel is on the way.
-
-    Raises
-    ------
-    HTTPError
-        503, if there is none left.
-    """
-
-    def __init__(self, manager: GraceKernelManager) -> None:
-        self.manager = manager
-
-    def __enter__(self) -> None:
-        if self.manager.visitors >= self.manager.places:
-            raise HTTPError(503, _FULL, self.manager.places)
-        self.manager.arriving += 1
-
-    def __exit__(self, *args: object) -> None:
-        self.manager.arriving -= 1
 
 
 def read_max_visitors() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fastclf import ModelBundle
 from fastclf.errors import PhotosError, UsageProblem
@@ -20,6 +21,7 @@ from fastclf.system import hash_file
 
 from ..conftest import run_fastclf
 from ..drawing import draw_photo, draw_scene
+from ..scanned import scanned
 from ..toy import write_toy_bundle
 
 SPLITS = ["train"] * 5 + ["valid"] * 3 + ["test"] * 2
@@ -74,6 +76,26 @@ def test_no_sealed_photo_is_named_before_the_test_set_is_opened(photo_folder: Pa
     assert not [name for name in sealed if name in closed]
     opened = evaluate(ModelBundle.load(model), photo_folder, open_test_set=True)
     assert {row["file"] for row in opened.top_losses["test"]} == sealed
+
+
+def test_evaluation_respects_what_is_sealed_beside_the_photos_and_copies(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    for label in ("red", "blue", "green"):
+        (folder / label).mkdir(parents=True)
+        for i in range(12):
+            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
+    with scanned(folder) as catalog:
+        photos = catalog.photos().photos
+        splits = catalog.assign_splits(photos).splits
+        trained = [p for p, s in zip(photos, splits, strict=True) if s == "train"]
+        tests = list(splits).count("test")
+    # the bundle knows a half of the training photos only
+    rows = [PhotoRow(p.sha256, p.label, p.sha256, "train") for p in trained[::2]]
+    Image.open(trained[0].path).resize((150, 120)).save(folder / "red" / "copy.jpg", quality=80)
+    bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
+    result = evaluate(bundle, folder)
+    assert result.sealed == tests
+    assert result.metrics["new"]["n"] == len(photos) - tests - len(trained[::2])
 
 
 def test_near_duplicates_across_the_split_are_counted_by_name(tmp_path: Path) -> None:

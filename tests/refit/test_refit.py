@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,33 @@ def test_using_the_new_model_keeps_the_old_and_it_can_be_refitted_again(pair: tu
     with pytest.raises(BundleError):
         use_refit(model)
     assert len(ModelBundle.load(model).manifest.refits) == 1
+
+
+def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=20)
+    model = write_toy_bundle(tmp_path / "model")
+    for name in ("model-new", "model-previous"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("mine")
+    with scanned(folder) as catalog:
+        catalog.record_opening("m", [p.sha256 for p in catalog.photos().photos], {"accuracy": 1.0})
+    first = refit_head(model, folder)
+    with Catalog(folder) as catalog:
+        catalog.remove(["red/000.png"])
+    second = refit_head(model, folder)
+    assert first.stamp != second.stamp
+    with pytest.raises(RefitError, match="Another retraining"):
+        use_refit(model, first.stamp)
+    use_refit(model, second.stamp)
+    [opening] = ModelBundle.load(model).manifest.sealed_test.openings
+    assert opening["inherited"] is True
+    assert hash_folder(tmp_path / "model-new").keys() == {"thesis.txt"}
+    assert hash_folder(tmp_path / "model-previous").keys() == {"thesis.txt"}
+    shutil.rmtree(find_previous(model))
+    find_candidate(model).mkdir()
+    (find_candidate(model) / "mine").write_text("x")
+    with pytest.raises(RefitError, match="in the way"):
+        refit_head(model, folder)
 
 
 def test_two_classes_and_photos_the_body_was_trained_on(tmp_path: Path) -> None:

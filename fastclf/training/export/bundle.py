@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from ...evaluation import Answers, calibrate_bundle, write_examples
 from ...metrics import compute_softmax
 from ...model import (
     BODY,
+    MANIFEST,
     NOT_RECORDED,
     FeatureCache,
     Licences,
@@ -29,7 +31,6 @@ from ...model import (
     TrainingRecord,
     compute_logits,
     extract_features,
-    find_foreign_file,
     python_version,
     write_photos,
 )
@@ -146,7 +147,7 @@ def check_target(target: Path) -> None:
     """
     if target.is_file():
         raise UsageProblem(f"{target} is a file. Name a folder for the model with --out.")
-    foreign = find_foreign_file(target) if target.is_dir() else None
+    foreign = _find_foreign_file(target) if target.is_dir() else None
     if foreign is not None:
         raise UsageProblem(
             f"{target} holds other things than a model ({foreign}). Name another folder with --out."
@@ -155,6 +156,19 @@ def check_target(target: Path) -> None:
         raise UsageProblem(
             f"The model cannot be written to {target} ({reason}). Name another folder with --out."
         )
+
+
+def _find_foreign_file(folder: Path) -> str | None:
+    """Return the name of a file that no bundle of ours wrote there, None where `folder` may be replaced."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
+    except (OSError, ValueError, TypeError, KeyError):
+        ours = set()
+    # a kill in the middle of `write_atomic` leaves its temporary file
+    left_over = tuple(f".{name}." for name in ours if "/" not in name)
+    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
+    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)
 
 
 def check_parity(
@@ -168,20 +182,9 @@ def check_parity(
 ) -> float:
     """Return the largest difference between the Learner's and the bundle's probabilities.
 
-    Photos go one by one and eight at a time, each from its file, through the whole of both sides.
-
-    Parameters
-    ----------
-    learn, predictor
-        The two sides.
-    photos
-        Rows with ``file`` (for fastai) and ``path`` (for fastclf).
-    act
-        What makes probabilities of the network's answers; by default the Learner's own.
-    items
-        What fastai is given; by default the files' names.
-    advice
-        What to do where they differ.
+    Photos go one by one and eight at a time, each from its file, through the whole of both sides. They are
+    rows with ``file`` (for fastai, or else `items`) and ``path`` (for fastclf). `act` makes probabilities of
+    the network's answers, by default the Learner's own does; `advice` says what to do where they differ.
 
     Raises
     ------

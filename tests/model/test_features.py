@@ -93,3 +93,10 @@ def test_an_error_while_computing_ends_the_decoding_too(photos: list[Photo], tmp
         fill_cache(FeatureCache(tmp_path, "x"), photos, PREPROCESS, run)
     gc.collect()
     assert threading.active_count() == before
+
+
+def test_features_that_cannot_be_written_down_are_there_until_the_process_ends(tmp_path: Path) -> None:
+    (tmp_path / "features").write_text("in the way")
+    cache = FeatureCache(tmp_path, "net")
+    cache.add({"0" * 64: np.zeros(3, np.float32)})
+    assert len(cache.load()) == 1
