@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import PhotosError, UsageProblem
+from ..card import save_manifest
+from ..errors import BundleError, PhotosError, UsageProblem
 from ..metrics import compute_auroc, wilson_interval
 from ..model import ModelBundle, Predictor
 from ..photos import FoundFile, Progress, list_photo_files
-from ..system import hash_file
+from ..system import hash_file, utc_now
 from .predict_many import FileAnswers, predict_files
 
 Array = npt.NDArray[Any]
@@ -92,3 +93,21 @@ def count_unfamiliar(bundle: ModelBundle, answers: FileAnswers) -> dict[str, Any
         return None
     flagged = int(detector.is_unfamiliar(answers.scores).sum())
     return {"n": n, "rate": flagged / n, "interval": list(wilson_interval(flagged, n))}
+
+
+def record_ood(bundle: ModelBundle, entry: dict[str, Any]) -> ModelBundle:
+    """Note in manifest and card how photos of something else were told; returns the new state.
+
+    The entry is one of `fastclf.model.Ood.against`; an earlier one of that name gives way.
+
+    Raises
+    ------
+    BundleError
+        If the model has nothing that tells unfamiliar photos.
+    """
+    ood = bundle.manifest.ood
+    if ood is None:
+        raise BundleError(f"The model {bundle.path} does not tell unfamiliar photos. Train again.")
+    others = [e for e in ood.against if e["name"] != entry["name"]]
+    ood = replace(ood, against=[*others, {**entry, "time": utc_now()}])
+    return save_manifest(bundle.path, replace(bundle.manifest, ood=ood))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..card import save_manifest
 from ..catalog import Catalog, NearPair, find_pairs_across
 from ..errors import PhotosError
 from ..metrics import Metrics, compute_confusion, compute_metrics
 from ..model import ModelBundle, Predictor
 from ..photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress
-from .ood_photos import OodPhotos, count_unfamiliar, find_ood_photos, measure_ood
+from ..system import utc_now
+from .ood_photos import OodPhotos, count_unfamiliar, find_ood_photos, measure_ood, record_ood
 from .predict_many import FileAnswers, predict_files
-from .record import record_ood, record_opening
 
 Array = npt.NDArray[Any]
 
@@ -25,6 +26,8 @@ NEW = "new"
 _UNKNOWN = "of a class that the model does not know"
 _MOST_EXAMPLES = 10
 _MOST_LOSSES = 12
+# What an opening of the test set keeps for good; the whole of the first look is in the metrics.
+_KEPT = {"n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece"}
 
 
 @dataclass(frozen=True)
@@ -113,21 +116,18 @@ def evaluate(
         _check_wanted(wanted, parts, Path(folder), others)
         with Predictor(bundle) as predictor:
             answers = {part: predict_files(predictor, [p.path for p in parts[part]]) for part in wanted}
-            unread = [(parts[part][row].name, why) for part, a in answers.items() for row, why in a.failures]
             judged = {part: judge(bundle, part, parts[part], a) for part, a in answers.items() if a.rows}
             if TEST in judged:
                 bundle = _record_opening(bundle, judged[TEST], catalog)
-            found = None
-            if others is not None:
-                found, failures = _measure_ood(bundle, predictor, others, judged, progress)
-                unread += failures
+            found, unread = _measure_ood(bundle, predictor, others, judged, progress)
     unknown = [(p.name, f"is labelled {p.label}, which the model does not know") for p in parts[_UNKNOWN]]
+    failures = [(parts[part][row].name, why) for part, a in answers.items() for row, why in a.failures]
     return Evaluation(
         metrics={part: j.metrics for part, j in judged.items()},
         confusion={part: j.confusion for part, j in judged.items()},
         vocab=bundle.vocab,
         sealed=0 if open_test_set else len(parts[TEST]),
-        failures=[*scanned.failures, *unknown, *unread],
+        failures=[*scanned.failures, *unknown, *failures, *unread],
         top_losses={part: j.top_losses for part, j in judged.items()},
         near_duplicates_across=_count_across(bundle, scanned, near),
         history=list(bundle.manifest.training.epochs or []),
@@ -208,6 +208,28 @@ def _count_across(bundle: ModelBundle, scanned: PhotoSet, near: Sequence[NearPai
     return {"n": len(across), "examples": examples}
 
 
+def record_opening(
+    bundle: ModelBundle, folder: str, metrics: Metrics, false_alarms: dict[str, Any] | None = None
+) -> ModelBundle:
+    """Note in manifest and card that the sealed test set was opened; returns the new state.
+
+    `metrics` were found in the `folder` of that name; `false_alarms` says with ``n``, ``rate`` and
+    ``interval`` how many of its test photos are called unfamiliar.
+    """
+    manifest = bundle.manifest
+    brief = {name: value for name, value in metrics.items() if name in _KEPT}
+    opening = {"time": utc_now(), "folder": folder, "metrics": brief}
+    sealed = replace(manifest.sealed_test, openings=[*manifest.sealed_test.openings, opening])
+    manifest = replace(manifest, sealed_test=sealed)
+    # a part of the test photos, or a second look at them, does not replace the first look at all of them
+    known = manifest.metrics.test
+    if not known or known["n"] < metrics["n"]:
+        manifest = replace(manifest, metrics=replace(manifest.metrics, test=metrics))
+        if false_alarms and manifest.ood:
+            manifest = replace(manifest, ood=replace(manifest.ood, test_false_alarms=false_alarms))
+    return save_manifest(bundle.path, manifest)
+
+
 def _record_opening(bundle: ModelBundle, test: Judged, catalog: Catalog) -> ModelBundle:
     """Record in the bundle and beside the photos that the test set was looked at."""
     name, manifest = catalog.folder.resolve().name, bundle.manifest
@@ -221,11 +243,13 @@ def _record_opening(bundle: ModelBundle, test: Judged, catalog: Catalog) -> Mode
 def _measure_ood(
     bundle: ModelBundle,
     predictor: Predictor,
-    others: OodPhotos,
+    others: OodPhotos | None,
     judged: dict[str, Judged],
     progress: Progress | None,
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+) -> tuple[dict[str, Any] | None, list[tuple[str, str]]]:
     """Compare with the test photos if they were opened, else with validation photos; record and return it."""
+    if others is None:
+        return None, []
     part = TEST if TEST in judged else VALID
     scores = judged[part].answers.scores if part in judged else None
     if scores is None:

@@ -195,21 +195,14 @@ class MahalanobisDetector(Detector):
 
     def _whiten(self, x: Array) -> Array:
         """Return (N, D) so scaled that distances are Mahalanobis distances."""
-        x = x - self._centre
-        inside = (x @ self._axes) * self._stretch
-        return np.asarray(x / math.sqrt(self.rest_) + inside @ self._axes.T)
+        centre, axes, stretch = self._scaling
+        x = x - centre
+        return np.asarray(x / math.sqrt(self.rest_) + (x @ axes) * stretch @ axes.T)
 
     @cached_property
-    def _centre(self) -> Array:
-        return np.asarray(self.means_.mean(0))
-
-    @cached_property
-    def _axes(self) -> Array:
-        return self.axes_.astype(np.float32)
-
-    @cached_property
-    def _stretch(self) -> Array:
-        return np.asarray(1 / np.sqrt(self.variances_) - np.float32(1 / math.sqrt(self.rest_)))
+    def _scaling(self) -> tuple[Array, Array, Array]:
+        stretch = 1 / np.sqrt(self.variances_) - np.float32(1 / math.sqrt(self.rest_))
+        return self.means_.mean(0), self.axes_.astype(np.float32), stretch
 
     @cached_property
     def _white_means(self) -> Array:
