@@ -120,9 +120,9 @@ class DashboardPage(widgets.VBox):
         return box
 
     def _build_clean(self) -> CleanTab:
-        from .clean import CatalogDesk
+        from .clean import CatalogStore
 
-        return CleanTab(CatalogDesk(_find_photos(self.bundle), self.path))
+        return CleanTab(CatalogStore(_find_photos(self.bundle), self.path))
 
     def _on_language_change(self, _: Any) -> None:
         self.head.value = self._render_head()

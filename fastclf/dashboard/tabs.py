@@ -19,7 +19,7 @@ from .widgets import ScriptedWidget
 
 if TYPE_CHECKING:
     from .about import AboutPanel
-    from .clean import CatalogDesk, CleanPanel
+    from .clean import CatalogStore, CleanPanel
 
 _logger = logging.getLogger(__name__)
 
@@ -63,12 +63,12 @@ class CleanTab(widgets.VBox):
 
     Parameters
     ----------
-    desk
+    store
         What the panel works on.
     """
 
-    def __init__(self, desk: CatalogDesk) -> None:
-        self.desk = desk
+    def __init__(self, store: CatalogStore) -> None:
+        self.store = store
         self.note = widgets.HTML()
         self.note.add_class("fastclf-note")
         self.panel: CleanPanel | None = None
@@ -88,14 +88,14 @@ class CleanTab(widgets.VBox):
         try:
             from .clean import CleanPanel, build_store
 
-            self.desk.open(self._tell)
-            obstacle = self.desk.find_obstacle()
-            store = build_store(self.desk)
-            self.panel = CleanPanel(store, None if obstacle else self.desk, why_not=obstacle)
+            self.store.open(self._tell)
+            obstacle = self.store.find_obstacle()
+            reviewed = build_store(self.store)
+            self.panel = CleanPanel(reviewed, None if obstacle else self.store, why_not=obstacle)
             self.children = [self.note, self.panel]
-            self.desk.prepare(self._tell)
+            self.store.prepare(self._tell)
             self.panel.refresh()
-            self._tell(self.desk.note)
+            self._tell(self.store.note)
         except FastclfError as e:
             self._fail(str(e))
         except OSError as e:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fastclf import Catalog
-from fastclf.dashboard.clean import CatalogDesk, CleanPanel, build_store
+from fastclf.dashboard.clean import CatalogStore, CleanPanel, build_store
 from fastclf.dashboard.clean.reports import ReportStore
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.texts import language, translate
@@ -42,7 +42,7 @@ def store(folder: Path, inbox: Inbox, tmp_path: Path) -> ReportStore:
     add_report(inbox, draw_photo("red", 500), "shirt <b>.jpg", answer="blue", label="red")
     add_report(inbox, draw_photo("green", 501), "b.jpg", answer="blue", label=None)
     add_report(inbox, draw_photo("blue", 502), "c.jpg", answer="red", label="blue")
-    desk = CatalogDesk(folder, tmp_path / "none")
+    desk = CatalogStore(folder, tmp_path / "none")
     desk.open(lambda words: None)
     store = ReportStore(desk, inbox)
     store.load_items()
@@ -197,7 +197,7 @@ def test_a_report_taken_in_an_earlier_session_can_be_undone(
     store: ReportStore, folder: Path, inbox: Inbox, tmp_path: Path
 ) -> None:
     store.apply([Decision(reports_of(store)[0].key, "relabel", "red")])
-    later = ReportStore(CatalogDesk(folder, tmp_path / "none"), inbox)
+    later = ReportStore(CatalogStore(folder, tmp_path / "none"), inbox)
     later.load_items()
     assert "1 report waits again" in (later.undo() or "")
     assert in_set(folder) == {}
@@ -207,7 +207,7 @@ def test_a_report_taken_in_an_earlier_session_can_be_undone(
     add_report(other, draw_photo("blue", 900), "other.jpg", answer="red", label="blue")
     other.settle([other.reports()[0].id], "taken")
     later.redo()
-    stranger = ReportStore(CatalogDesk(folder, tmp_path / "none"), other)
+    stranger = ReportStore(CatalogStore(folder, tmp_path / "none"), other)
     stranger.load_items()
     assert "waits again" not in (stranger.undo() or "")
     assert other.reports() == []
@@ -249,7 +249,7 @@ def test_a_class_without_a_folder_gets_one_and_a_split_folder_its_training_part(
     for part in ("train", "valid"):
         draw_photos(folder / part, per_class=2)
     add_report(inbox, draw_photo("red", 500), "a.jpg", answer="blue", label="red")
-    desk = CatalogDesk(folder, tmp_path / "none")
+    desk = CatalogStore(folder, tmp_path / "none")
     desk.open(lambda words: None)
     store = ReportStore(desk, inbox)
     [report] = reports_of(store)
@@ -340,7 +340,7 @@ def test_no_label_leads_out_of_the_folder(store: ReportStore, folder: Path) -> N
 def test_the_store_is_the_desk_where_there_is_no_inbox(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = CatalogDesk(folder, tmp_path / "none")
+    desk = CatalogStore(folder, tmp_path / "none")
     monkeypatch.delenv("FASTCLF_INBOX", raising=False)
     assert build_store(desk) is desk
     monkeypatch.setenv("FASTCLF_INBOX", str(tmp_path / "inbox.sqlite"))

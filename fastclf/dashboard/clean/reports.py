@@ -16,7 +16,7 @@ from ..texts import phrase
 from .added_files import Origin, add_photos, find_origin, take_back_files
 from .review import Decision, Reason, ReviewItem, ReviewStore
 from .steps import say_applied, say_reopened, say_settled
-from .store import CatalogDesk
+from .store import CatalogStore
 
 _logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 _DOUBT = 0.98
 
 
-def build_store(desk: CatalogDesk) -> ReviewStore:
+def build_store(desk: CatalogStore) -> ReviewStore:
     """Return what the Clean panel works on: the desk, with the visitors' reports where there is an inbox.
 
     An inbox that cannot be read is said in the desk's note; the photos can be cleaned without it.
@@ -63,7 +63,7 @@ class ReportStore:
         Keeps the reports.
     """
 
-    def __init__(self, desk: CatalogDesk, inbox: Inbox) -> None:
+    def __init__(self, desk: CatalogStore, inbox: Inbox) -> None:
         self.desk, self.inbox = desk, inbox
         self.vocab: list[str] = list(desk.vocab)
         self.has_inbox = True

@@ -23,7 +23,7 @@ from .steps import say_applied, say_redone, say_undone
 Tell = Callable[[str], None]
 
 
-class CatalogDesk:
+class CatalogStore:
     """A ReviewStore over a folder's catalog, and a Retrainer of the model beside it.
 
     What it says about progress is in the page's language; what it returns is English, to be translated.
