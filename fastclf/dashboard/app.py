@@ -120,9 +120,10 @@ class DashboardPage(widgets.VBox):
         return box
 
     def _build_clean(self) -> CleanTab:
+        from ..inbox import find_inbox
         from .clean import CatalogStore
 
-        return CleanTab(CatalogStore(_find_photos(self.bundle), self.path))
+        return CleanTab(CatalogStore(_find_photos(self.bundle), self.path, find_inbox()))
 
     def _on_language_change(self, _: Any) -> None:
         self.head.value = self._render_head()

@@ -86,12 +86,11 @@ class CleanTab(widgets.VBox):
 
     def _prepare(self) -> None:
         try:
-            from .clean import CleanPanel, build_store
+            from .clean import CleanPanel
 
             self.store.open(self._tell)
             obstacle = self.store.find_obstacle()
-            reviewed = build_store(self.store)
-            self.panel = CleanPanel(reviewed, None if obstacle else self.store, why_not=obstacle)
+            self.panel = CleanPanel(self.store, None if obstacle else self.store, why_not=obstacle)
             self.children = [self.note, self.panel]
             self.store.prepare(self._tell)
             self.panel.refresh()

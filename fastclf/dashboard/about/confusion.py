@@ -9,7 +9,7 @@ import traitlets
 
 from ...card import clean
 from ..texts import say, translate
-from ..widgets import ScriptedWidget, Status, format_share
+from ..widgets import ScriptedWidget, Status, say_share
 from .model import CellModel, CellPhoto
 
 _logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class ConfusionMatrix(ScriptedWidget):
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:
     today = say("labelled {label} today", label=clean(photo.today)) if photo.today else ""
     # a number and its sign stay on one line
-    share = translate(format_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
+    share = translate(say_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
     return {
         "key": photo.key,
         "name": photo.name,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..texts import say, tidy, translate
-from ..widgets import format_share
+from ..widgets import say_share
 
 if TYPE_CHECKING:
     from ...model import Prediction
@@ -65,7 +65,7 @@ def describe(prediction: Prediction) -> str:
     """
     if prediction.error is not None or prediction.probability is None:
         return translate(prediction.error or "")
-    label, share = tidy(prediction.label or ""), format_share(prediction.probability)
+    label, share = tidy(prediction.label or ""), say_share(prediction.probability)
     level = find_level(prediction)
     if level == "unfamiliar":
         return say(
@@ -100,7 +100,7 @@ def build_card(answer: Answer) -> dict[str, Any]:
         "words": answer.words,
         "level": find_level(answer.prediction),
         "label": answer.prediction.label,
-        "bars": [[tidy(label), p, format_share(p)] for label, p in list(probs.items())[:TOP_K]],
+        "bars": [[tidy(label), p, translate(say_share(p))] for label, p in list(probs.items())[:TOP_K]],
         "more": max(0, len(probs) - TOP_K),
     }
 

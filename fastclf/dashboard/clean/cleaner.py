@@ -13,13 +13,12 @@ import ipywidgets as widgets
 from ...errors import UsageProblem
 from ...photos import decode_photo, encode_jpeg, make_thumbnail
 from ..texts import phrase, say
-from ..widgets import PageFrame, SpokenBox
+from ..widgets import PageFrame, SpokenBox, say_share
 from .grid import PhotoGrid
 from .judged_photos import JudgedPhotos, read_source
 from .model import ReviewModel
 from .queue import ALL
 from .review import Decision, Reason, ReviewItem
-from .wording import say_share
 
 _logger = logging.getLogger(__name__)
 

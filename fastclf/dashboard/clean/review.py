@@ -11,6 +11,8 @@ from ...refit import ChangedPhoto
 
 KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
 ACTIONS = ("relabel", "remove", "restore")
+# beside them a person can say that a photo was looked at and stays as it is, or take a choice back
+SKIP, KEEP = "skip", "keep"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Decision:
     key
         The photo's id.
     action
-        One of `ACTIONS`.
+        One of `ACTIONS`; or `SKIP`, which is never applied.
     label
         The new label, for "relabel".
     why

@@ -5,4 +5,4 @@ from .parts import build_row as build_row
 from .scripted import PageFrame as PageFrame
 from .scripted import ScriptedWidget as ScriptedWidget
 from .status import Status as Status
-from .status import format_share as format_share
+from .status import say_share as say_share

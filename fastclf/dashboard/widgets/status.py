@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ..texts import say
+from ..texts import Phrase, phrase
 
 
 class Status(Enum):
@@ -17,16 +17,16 @@ class Status(Enum):
     ERROR = "error"
 
 
-def format_share(probability: float) -> str:
+def say_share(probability: float) -> Phrase:
     """Return a probability as whole per cent; neither 0 nor 100 unless it is exactly that.
 
     Examples
     --------
-    >>> format_share(0.9996), format_share(0.0001)
-    ('over 99 %', 'under 1 %')
+    >>> say_share(0.9996), say_share(0.61)
+    ('over 99 %', '61 %')
     """
     if 0.995 <= probability < 1:
-        return say("over 99 %")
+        return phrase("over 99 %")
     if 0 < probability < 0.005:
-        return say("under 1 %")
-    return f"{probability * 100:.0f} %"
+        return phrase("under 1 %")
+    return phrase("{share} %", share=f"{probability * 100:.0f}")
