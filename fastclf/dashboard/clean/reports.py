@@ -217,8 +217,10 @@ def _add_file(folder: Path, label: str, origin: Origin, data: bytes) -> AddedFil
         write_atomic(path, data)
     except OSError as e:
         raise PhotosError(
-            f"The photo cannot be added to {place} ({e.strerror or e}). Make room or mend its permissions; "
-            "nothing was changed."
+            "The photo cannot be added to {place} ({reason}). Make room or mend its permissions; "
+            "nothing was changed.",
+            place=place,
+            reason=e.strerror or e,
         ) from None
     return AddedFile(path, path.relative_to(folder).as_posix(), is_new=True)
 
