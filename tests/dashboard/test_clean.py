@@ -494,7 +494,12 @@ def test_another_language_says_all_of_it_again(panel: CleanPanel, store: MemoryS
             ("ar", ("تراجع", "صور مشكوك فيها", "ستتغير تسمية صورة واحدة", "إعادة التدريب", "ستُزال")),
         ):
             language.code = code
-            shown = all_html(panel) + str(panel.grid.tiles) + str(panel.grid.said) + str(panel.view.options)
+            shown = (
+                all_html(panel)
+                + str(panel.grid.tiles)
+                + str(panel.grid.said)
+                + str(panel.view.options)
+            )
             shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
             for word in words:
                 assert word in shown, word

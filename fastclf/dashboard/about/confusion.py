@@ -26,8 +26,6 @@ class ConfusionMatrix(ScriptedWidget):
         The counts, and what is open.
     """
 
-    script = "about/confusion.js"
-
     table = traitlets.Dict().tag(sync=True)
     opens = traitlets.Bool().tag(sync=True)
     cell = traitlets.Dict().tag(sync=True)
@@ -47,8 +45,9 @@ class ConfusionMatrix(ScriptedWidget):
         self.on_msg(self._on_message)
         cells.observe(self._on_revision_change, "revision")
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
+    def say_words(self) -> None:
+        """Say the cell that is open in the page's language."""
+        super().say_words()
         self._draw()
 
     def _on_revision_change(self, _: Any) -> None:

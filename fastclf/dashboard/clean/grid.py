@@ -37,8 +37,6 @@ class PhotoGrid(ScriptedWidget):
         The queue and the choices.
     """
 
-    script = "clean/grid.js"
-
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tiles = traitlets.List(traitlets.Dict()).tag(sync=True)
     pictures = traitlets.Dict().tag(sync=True)
@@ -106,9 +104,10 @@ class PhotoGrid(ScriptedWidget):
         self._faults[key] = fault
         return picture
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
-        self._on_revision_change(change)
+    def say_words(self) -> None:
+        """Say the tiles and what was said in the page's language."""
+        super().say_words()
+        self.draw()
 
     def _on_revision_change(self, _: Any) -> None:
         try:

@@ -1,8 +1,9 @@
-"""What all panels share: their status, and how a probability is written; no widget is imported here."""
+"""What all panels say alike: their status, and how sure a model is; no widget is imported here."""
 
 from __future__ import annotations
 
 from enum import Enum
+from html import escape
 
 from ..texts import Phrase, phrase
 
@@ -15,6 +16,12 @@ class Status(Enum):
     BUSY = "busy"
     DONE = "done"
     ERROR = "error"
+
+
+def render_status(status: Status, words: str) -> str:
+    """Return what a panel says of itself as HTML, escaped; a fault is read out at once."""
+    role = "alert" if status is Status.ERROR else "status"
+    return f'<p role="{role}" class="fastclf-{status.value}">{escape(words)}</p>' if words else ""
 
 
 def say_share(probability: float) -> Phrase:
