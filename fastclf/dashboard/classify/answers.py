@@ -22,30 +22,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True)
 class Answer:
-    """One photo's card.
+    """One photo's card."""
 
-    Attributes
-    ----------
-    key
-        Number of the card in this session.
-    name
-        The file's name, as its owner sent it; not escaped.
-    thumbnail
-        JPEG bytes, or None where the photo could not be read.
-    prediction
-        The answer, or the sentence why there is none.
-    photo
-        What is kept of the photo for asking why and for reporting: the bytes of a file, or None.
-    batch, order
-        Which upload it came with, and its place there.
-    """
-
-    key: int
-    name: str
-    thumbnail: bytes | None
-    prediction: Prediction
-    photo: bytes | None = None
-    batch: int = 0
+    key: int  # the card's number in this session
+    name: str  # the file's, as its owner sent it; not escaped
+    thumbnail: bytes | None  # JPEG; None where the photo could not be read
+    prediction: Prediction  # the answer, or the sentence why there is none
+    photo: bytes | None = None  # what is kept for asking why and for reporting: the bytes of a file
+    batch: int = 0  # which upload it came with, and its place there
     order: int = 0
 
     @property

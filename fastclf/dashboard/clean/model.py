@@ -363,7 +363,7 @@ class ReviewModel(traitlets.HasTraits):
         try:
             return call()
         except FastclfError as e:
-            self.refuse(str(e))
+            self.refuse(e.message)
         except Exception:
             _logger.exception("the store failed")
             self.refuse(sentence)

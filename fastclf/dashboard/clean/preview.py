@@ -25,21 +25,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Preview:
-    """What applying the waiting choices will change.
+    """What applying the waiting choices will change."""
 
-    Attributes
-    ----------
-    words
-        Counts, as a sentence.
-    changes
-        One for each photo and report.
-    added
-        How many new files there will be.
-    """
-
-    words: Phrase
-    changes: tuple[Change, ...]
-    added: int
+    words: Phrase  # counts, as a sentence
+    changes: tuple[Change, ...]  # one for each photo and report
+    added: int  # how many new files there will be
 
 
 def build_preview(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Preview:

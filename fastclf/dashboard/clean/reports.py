@@ -244,6 +244,6 @@ def _build_item(key: int, report: Report, vocab: Collection[str], copy: Copy | N
         )
         reasons.append(Reason("copy", words, 0.0))
     return ReviewItem(
-        key=key, fn=Path(report.name), name=report.name, label="", split="", answer=report.answer,
+        key=key, fn=Path(report.name), name=report.name, label="", answer=report.answer,
         probability=report.probability, reasons=tuple(reasons), report=True, noted=report.time[:10],
     )  # fmt: skip

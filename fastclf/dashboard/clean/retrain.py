@@ -10,11 +10,10 @@ from html import escape
 import ipywidgets as widgets
 
 from ...errors import FastclfError
-from ...refit import ChangedPhoto
+from ...refit import ChangedPhoto, Refit
 from ..texts import say, translate
 from ..widgets import SpokenBox, Status, build_html, build_row, render_status
 from .retrain_model import RetrainModel
-from .review import RetrainResult
 
 _logger = logging.getLogger(__name__)
 
@@ -97,7 +96,7 @@ class RetrainPanel(SpokenBox):
             self.report.value = report
         self._choice.layout.display = "none" if model.result is None else ""
 
-    def _render(self, result: RetrainResult) -> str:
+    def _render(self, result: Refit) -> str:
         notes = "".join(f"<p>{escape(translate(note))}</p>" for note in result.notes)
         return (
             f'<div class="fastclf-compare">{_render_accuracies(result)}{notes}'
@@ -143,7 +142,7 @@ class RetrainPanel(SpokenBox):
         return f'<img alt="{alt}" src="data:image/jpeg;base64,{data}">'
 
 
-def _render_accuracies(result: RetrainResult) -> str:
+def _render_accuracies(result: Refit) -> str:
     words = say(
         "Right answers on the same {n} validation photos, with the labels of today. "
         "Retraining took {seconds} s.",

@@ -18,12 +18,12 @@ from ...check import CheckReport, check_folder, find_bundle, find_first_answers
 from ...errors import FastclfError
 from ...inbox import Inbox
 from ...model import ModelBundle
-from ...photos import TEST
-from ...refit import discard_refit, find_obstacle, find_previous, refit_head, use_refit
+from ...photos import TEST, Photo
+from ...refit import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
 from ..texts import phrase, say, translate
 from .doubts import find_reasons
 from .reports import Followed, Reports
-from .review import Decision, RetrainResult, ReviewItem
+from .review import Decision, ReviewItem
 from .wording import say_applied, say_redone, say_undone
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ Tell = Callable[[str], None]
 class CatalogStore:
     """A ReviewStore over a folder's catalog, and a Retrainer of the model beside it.
 
-    What it says about progress is in the page's language; what it returns is English, to be translated.
+    What it tells about progress is in the page's language; what it returns is English, to be translated.
 
     Parameters
     ----------
@@ -77,11 +77,6 @@ class CatalogStore:
     def open(self, tell: Tell) -> None:
         """Scan the folder and look for what needs no network: enough to begin with.
 
-        Parameters
-        ----------
-        tell
-            Called with words about the progress, in the page's language.
-
         Raises
         ------
         FastclfError
@@ -107,22 +102,11 @@ class CatalogStore:
             self.reports.recover()
         except FastclfError as e:
             _logger.warning("The visitors' reports are left out. %s", e)
-            self._remark, self.has_inbox = str(e), False
+            self._remark, self.has_inbox = e.message, False
             self.reports = Reports(self.catalog, Inbox(os.devnull))
 
     def prepare(self, tell: Tell) -> None:
-        """Check the labels as well, with the best features at hand; takes seconds the first time.
-
-        Parameters
-        ----------
-        tell
-            Called with words about the progress, in the page's language.
-
-        Raises
-        ------
-        FastclfError
-            If the folder or its catalog cannot be used.
-        """
+        """Check the labels as well, with the best features at hand; takes seconds the first time."""
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
             self._report = self._examine(tell)
@@ -152,7 +136,7 @@ class CatalogStore:
         try:
             bundle = ModelBundle.load(self.model, verify=False)
         except FastclfError as e:
-            return str(e)
+            return e.message
         obstacle = find_obstacle(bundle)
         if obstacle:
             return obstacle
@@ -171,13 +155,16 @@ class CatalogStore:
             # it may have been sealed after it was judged
             if photo.split == TEST and photo.sha256 not in opened:
                 answers.pop(photo.name, None)
-        items = [
-            ReviewItem(p.id, p.path, p.name, p.label, p.split, p.removed, *answers.get(p.name, (None, None)))
-            for p in photos
-        ]
+        items = [_build_item(photo, *answers.get(photo.name, (None, None))) for photo in photos]
         items += [
-            ReviewItem(f.id, self.folder / f.name, f.name, f.label, "", f.removed)
-            for f in catalog.unreadable()
+            ReviewItem(
+                key=file.id,
+                fn=self.folder / file.name,
+                name=file.name,
+                label=file.label,
+                removed=file.removed,
+            )
+            for file in catalog.unreadable()
         ]
         self.vocab = sorted({i.label for i in items} | set(self._read_vocab()))
         here = {i.name: i for i in items if not i.removed}
@@ -225,13 +212,11 @@ class CatalogStore:
         """Return the net edits as CSV."""
         return self.catalog.export_edits()
 
-    def retrain(self) -> RetrainResult:
+    def retrain(self) -> Refit:
         """Refit the model's head on today's labels."""
         result = refit_head(self.model, self.folder)
         self._stamp = result.stamp
-        return RetrainResult(
-            result.before, result.after, result.n, result.changed, result.seconds, result.notes
-        )
+        return result
 
     def use_new(self) -> str:
         """Put the refitted model in the old one's place."""
@@ -251,6 +236,13 @@ class CatalogStore:
             return ModelBundle.load(self.model, verify=False).vocab
         except FastclfError:
             return []
+
+
+def _build_item(photo: Photo, answer: str | None, probability: float | None) -> ReviewItem:
+    return ReviewItem(
+        key=photo.id, fn=photo.path, name=photo.name, label=photo.label, split=photo.split,
+        removed=photo.removed, answer=answer, probability=probability,
+    )  # fmt: skip
 
 
 def _list_photos(catalog: Catalog) -> list[tuple[int, str, str]]:
