@@ -280,7 +280,7 @@ class AnswerList {
     else if (content.type === "table") save(buffers[0], "answers.csv", "text/csv");
     else if (content.type === "progress") card?.showProgress(content.done, content.total);
     else if (content.type === "why") card?.showHeat(buffers[0], content.words);
-    else if (content.type === "thanks") {
+    else if (content.type === "acknowledged") {
       if (buffers?.length) save(buffers[0], "report.zip", "application/zip");
       card?.say(content.words);
     } else if (content.type === "fault") {

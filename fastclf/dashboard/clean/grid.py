@@ -10,7 +10,7 @@ import traitlets
 
 from ...errors import FastclfError
 from ..texts import phrase, say, show, translate
-from ..widgets import ScriptedWidget, Status
+from ..widgets import BadMessageError, ScriptedWidget, Status
 from .model import ReviewModel
 from .queue import GroupId
 from .review import ACTIONS, KEEP, SKIP, Decision, Reason, ReviewItem
@@ -20,10 +20,6 @@ _logger = logging.getLogger(__name__)
 
 MOST_KEYS = 10_000
 _NO_PICTURE = phrase("There is no picture of it: the file could not be read.")
-
-
-class BadMessageError(ValueError):
-    """A message that the page cannot have sent."""
 
 
 class PhotoGrid(ScriptedWidget):
@@ -49,7 +45,6 @@ class PhotoGrid(ScriptedWidget):
         self._sent: set[int] = set()
         super().__init__(vocab=model.vocab)
         self.add_class("fastclf-grid-host")
-        self.on_msg(self._on_message)
         model.observe(self._on_revision_change, "revision")
         self.draw()
 
@@ -115,18 +110,12 @@ class PhotoGrid(ScriptedWidget):
         except Exception:
             _logger.exception("the page could not be drawn")
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        try:
-            self._handle(content if isinstance(content, dict) else {})
-        except BadMessageError as e:
-            _logger.warning("A message of the page was ignored: %s.", e)
-        except Exception:
-            _logger.exception("an action failed")
-            self.model.refuse(
-                phrase("That did not work, and nothing was changed. Try again or reload the page.")
-            )
+    def fail(self, message: dict[str, Any]) -> None:
+        """Show that an action did not work."""
+        self.model.refuse(phrase("That did not work, and nothing was changed. Try again or reload the page."))
 
-    def _handle(self, message: dict[str, Any]) -> None:
+    def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        """Act on photos, turn the page, undo, open a group or send pictures, as a message asks."""
         model, kind = self.model, message.get("type")
         if kind == "act":
             model.choose(self._read_keys(message), *self._read_action(message))
@@ -141,7 +130,7 @@ class PhotoGrid(ScriptedWidget):
         elif kind == "need":
             self._send_pictures(self._read_keys(message))
         else:
-            raise BadMessageError(f"the type is {kind!r}")
+            super().handle(message, buffers)
 
     def _read_keys(self, message: dict[str, Any]) -> list[int]:
         keys = message.get("keys")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +14,7 @@ import traitlets
 from ..texts import language, select_texts
 from .parts import SpokenWidget
 
+_logger = logging.getLogger(__name__)
 _DASHBOARD = Path(__file__).parent.parent
 
 
@@ -19,6 +22,10 @@ def read_script(file: str | Path) -> str:
     """Return a script, its path from the dashboard's folder, behind what all scripts share."""
     common, own = Path(__file__).with_name("common.js"), _DASHBOARD / file
     return "\n".join(script.read_text(encoding="utf-8") for script in (common, own))
+
+
+class BadMessageError(ValueError):
+    """A message that the page cannot have sent."""
 
 
 class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
@@ -40,7 +47,31 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(texts=select_texts(self._script, language.code), **kwargs)
+        self.on_msg(self._on_message)
 
     def say_words(self) -> None:
         """Send the script's words in the page's language."""
         self.texts = select_texts(self._script, language.code)
+
+    def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        """Do what a message of the page asks for.
+
+        Raises
+        ------
+        BadMessageError
+            If the page cannot have sent it.
+        """
+        raise BadMessageError(f"the type is {message.get('type')!r}")
+
+    def fail(self, message: dict[str, Any]) -> None:
+        """Show that what a message asked for did not work; a fault of ours is in the log."""
+
+    def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
+        message = content if isinstance(content, dict) else {}
+        try:
+            self.handle(message, buffers)
+        except BadMessageError as e:
+            _logger.warning("A message of the page was ignored: %.200s.", e)
+        except Exception:
+            _logger.exception("a message of the page failed")
+            self.fail(message)
