@@ -150,7 +150,7 @@ def measure_urls(bench: Bench, source: Path) -> list[Line]:
     ours.send(None)
     server.join(5)
     alone, fastai = took["alone"], took["fastai"]
-    words = f"{count:,} addresses of {source.name}, {options.side} px, {options.delay:g} s each"
+    words = f"{count:,} addresses of {source.name}, {options.side} px, {options.delay:g} s delay"
     return [
         Line(f"{words}, to the record, s; fetching and decoding alone", took["record"], alone, at_most=1.3),
         Line("... scanned as well, s; alone", took["scanned"], alone),

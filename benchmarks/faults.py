@@ -27,7 +27,15 @@ from fastclf.photos import Photo, hash_pixels
 from .harness import Bench, Table, draw_noise, draw_plain, encode, find_photos, judge, open_rgb, tell
 
 DATA = "folders with one sub-folder a class; they are only read"
-HEADS = ("planted", "seen by", "n", "found", "wrong", "AUROC or average precision", "verdict")
+HEADS = (
+    "planted",
+    "seen by",
+    "n",
+    "found (recall)",
+    "wrong (precision)",
+    "AUROC, average precision",
+    "verdict",
+)
 PIXELS, DESCRIPTOR, NETWORK = "pixels alone", "plain descriptor", "network"
 SHARE, BROKEN_EACH, COPIED = 0.05, 12, 40
 EXACT, LABELS = {"recall": 1.0, "precision": 1.0}, 0.85
@@ -176,10 +184,11 @@ class Row:
         }
         met = all(share[key] >= least for key, least in self.goal.items())
         words = ", ".join(f"{key} ≥ {least:g}" for key, least in self.goal.items())
-        found = f"{self.found:,} ({share['recall']:.1%})"
+        found = f"{self.found:,} ({share['recall']:.3f})"
+        wrong = f"{self.wrong:,} ({share['precision']:.3f})"
         score = "-" if math.isnan(self.score) else f"{self.score:.3f}"
         verdict = judge(met, words) if words else "-"
-        return [self.fault, self.source, f"{self.n:,}", found, f"{self.wrong:,}", score, verdict]
+        return [self.fault, self.source, f"{self.n:,}", found, wrong, score, verdict]
 
 
 @dataclass
@@ -337,10 +346,10 @@ def _judge_labels(ground: Ground, source: str, features: Any, wrong: set[str]) -
     labels = [p.label for p in photos]
     issues = find_label_issues(features, labels, groups)
     targets = np.array([issues.vocab.index(label) for label in labels])
-    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # about small classes
-        pruned = find_by_cleanlab(targets, issues.pred_probs, n_jobs=1)
     learner = CleanLearning(seed=int(ground.rng.integers(2**31)), find_label_issues_kwargs={"n_jobs": 1})
-    own = learner.find_label_issues(features.astype(np.float64), np.unique(labels, return_inverse=True)[1])
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # small classes, no convergence
+        pruned = find_by_cleanlab(targets, issues.pred_probs, n_jobs=1)
+        own = learner.find_label_issues(features.astype(np.float64), targets)
     truth = np.array([p.name in wrong for p in photos])
     theirs = get_label_quality_scores(targets, issues.pred_probs)
     for words, flagged, quality in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import json
@@ -133,7 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         bench = Bench(options, Path(scratch))
         for part in options.parts:
             tell(f"{part} (load {os.getloadavg()[0]:.1f}) ...")
-            found += module.PARTS[part](bench)
+            # whatever a library prints is for people; stdout holds the tables alone
+            with contextlib.redirect_stdout(sys.stderr):
+                found += module.PARTS[part](bench)
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in found], indent=1, default=float))
     lines = [one.row() for one in found if isinstance(one, Line)]
