@@ -11,34 +11,22 @@ from pathlib import Path
 from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, Outcome
 from ..errors import UnreadablePhotoError
 from ..system import sync_file, write_atomic_with
-from .intake import Prepared, prepare_photo
+from .prepare import Prepared, prepare_photo
 
 ENOUGH = "was not needed; the class had as many photos as were asked for"
 
 
 @dataclass(frozen=True)
 class Placed:
-    """What became of a photo that was offered.
-
-    Attributes
-    ----------
-    status
-        "stored", "duplicate", or "waiting" if the class is full.
-    path
-        Relative to the folder, or "".
-    reason
-        A clause where it was not stored.
-    stored
-        The sha256 of the stored file, or "".
-    """
+    """What became of a photo that was offered: its status, with path and hash or with the reason."""
 
     status: str
-    path: str
+    path: str = ""
     reason: str = ""
     stored: str = ""
 
 
-class Shelf:
+class PhotoStore:
     """Stores photos; threads may share it.
 
     Parameters
@@ -112,16 +100,42 @@ class Shelf:
                 self._names.update(dict.fromkeys(_hashes(photo), name))
                 return Placed(STORED, name, stored=self._unrecorded.pop(name))
             if twin is not None:
-                return Placed(DUPLICATE, "", f"is the same picture as {twin}")
+                return Placed(DUPLICATE, reason=f"is the same picture as {twin}")
             limit = self._wanted.get(label, self._most)
             if limit is not None and self._counts[label] >= limit:
-                return Placed(WAITING, "", ENOUGH)
+                return Placed(WAITING, reason=ENOUGH)
             self._names.update(dict.fromkeys(_hashes(photo), name))
             self._counts[label] += 1
         target = self._folder / label / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
         return Placed(STORED, name, stored=photo.stored)
+
+    def keep(self, row: Fetch, data: bytes, largest_side: int) -> Outcome:
+        """Judge bytes and store the photo that they are.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        try:
+            photo = prepare_photo(data, largest_side)
+        except UnreadablePhotoError as e:
+            # what to do about it is for the owner of a file, not for who found it
+            reason = e.reason.partition(";")[0]
+            return Outcome(row.id, REFUSED, reason, lasting=True, bytes=len(data))
+        placed = self.put(row.label, photo)
+        return Outcome(
+            row.id,
+            placed.status,
+            placed.reason,
+            lasting=placed.status != WAITING,
+            received=photo.received,
+            stored=placed.stored,
+            path=placed.path,
+            bytes=len(data),
+        )
 
     def _read(self, catalog: Catalog, labels: Collection[str] | None) -> None:
         """Learn what the folder holds; what a killed run left half-written goes."""
@@ -145,33 +159,8 @@ class Shelf:
                 left.unlink(missing_ok=True)
 
 
-def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
-    """Judge bytes and store the photo that they are.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    try:
-        photo = prepare_photo(data, largest_side)
-    except UnreadablePhotoError as e:
-        return Outcome(row.id, REFUSED, e.reason.partition(";")[0], True, bytes=len(data))
-    placed = shelf.put(row.label, photo)
-    return Outcome(
-        row.id,
-        placed.status,
-        placed.reason,
-        lasting=placed.status != WAITING,
-        received=photo.received,
-        stored=placed.stored,
-        path=placed.path,
-        bytes=len(data),
-    )
-
-
 def is_half_written(path: Path) -> bool:
-    """Return whether a hidden file is what `write_atomic` had begun to write for a `Shelf`."""
+    """Return whether a hidden file is what `write_atomic` had begun to write for a `PhotoStore`."""
     digits = path.name[1:].partition(".")[0]
     return len(digits) == 20 and not set(digits) - set("0123456789abcdef") and path.name.count(".") >= 3
 

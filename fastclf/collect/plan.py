@@ -8,35 +8,24 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .found import Found, SearchService, UnreachableError
+from .services import Found, SearchService, UnreachableError
 
 # Seconds between two questions to one service; more than anybody who searches by hand would need.
 _PAUSE = 1.5
+# Seconds that a service rests which does not say how long, doubled each time, and the longest that a person
+# is made to wait; chosen, not measured.
 _FIRST_REST, _MOST_REST = 15.0, 120.0
+# No service is asked further: what stands there has little to do with the words.
 _MAX_PAGE = 20
 
 
 @dataclass
 class ServiceState:
-    """How a search service behaves in this run.
-
-    Attributes
-    ----------
-    service
-        The service.
-    ready_at
-        When it may be asked again, on `time.monotonic()`'s clock.
-    rests
-        How often in a row it asked for patience.
-    lost
-        Why it is not asked any more in this run, or "".
-    busy
-        Whether it is being asked.
-    """
+    """How a search service behaves in this run: when it may be asked again, or why it is not ("lost")."""
 
     service: SearchService
     ready_at: float = 0.0
-    rests: int = 0
+    rests: int = 0  # in a row
     lost: str = ""
     busy: bool = False
 
@@ -73,20 +62,10 @@ class Question:
 
 @dataclass
 class SearchPlan:
-    """The searches of one class.
+    """The searches of one class, the preferred services and the best words first.
 
-    Attributes
-    ----------
-    label
-        The class.
-    states
-        The services, the preferred first.
-    queries
-        What to search for, the best first.
-    done
-        {(service, query): (last page read, results on it)}, from earlier runs too.
-    asked
-        How many questions this run asked.
+    `done` is {(service, query): (last page read, results on it)}, from earlier runs too; `asked` counts the
+    questions of this run.
     """
 
     label: str

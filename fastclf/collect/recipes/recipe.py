@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageProblem
-from ..found import SERVICES
 from ..labelling import LabelRule
+from ..services import SERVICES
 
 _FOLDER = resources.files("fastclf.collect") / "recipes"
 _SUFFIX = ".toml"
@@ -66,24 +66,40 @@ class FileSource:
 
 @dataclass(frozen=True)
 class CollectOptions:
-    """How photos are collected.
+    """How photos are collected: a recipe says some of it, and the caller of a run any.
 
     Attributes
     ----------
     photos_per_class
-        How many are wanted of each class.
+        How many are wanted of each class for which the recipe names no number of its own.
     largest_side
         The longer side of what is stored, in pixels.
     services
         The search services, the preferred first.
     variations
         Searches that are made of each term, which stands for ``{}``.
+    most
+        The most photos of each class, whatever the recipe says; None is the recipe's number.
+    again
+        Whether to fetch again what was refused, and what was stored and is gone.
+    parallel, per_host
+        Requests at once, and the most of them to one host.
+    seconds
+        The longest time for one photo.
+    sheets
+        Whether to draw contact sheets.
     """
 
     photos_per_class: int = 150
     largest_side: int = 640
     services: tuple[str, ...] = SERVICES
     variations: tuple[str, ...] = ("{} photo", "{}", "{} sun photo", "{} shade photo", "{} close up")
+    most: int | None = None
+    again: bool = False
+    parallel: int = 16
+    per_host: int = 4
+    seconds: float = 30.0
+    sheets: bool = True
 
 
 @dataclass(frozen=True)

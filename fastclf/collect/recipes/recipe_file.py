@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...errors import UsageProblem
-from ..found import SERVICES
 from ..labelling import LabelRule, is_class_name
 from ..samples import SAMPLES
+from ..services import SERVICES
 from .recipe import ClassPlan, CollectOptions, FileSource, Recipe
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
@@ -144,7 +144,7 @@ class _Reader:
         rule = self.read_rule(table.get("label", {}), (key, "label"))
         only = self.read_texts(table, "only", (key,))
         licence, page = table.get("licence", values.get("photo_licence", "")), table.get("page", "")
-        return FileSource(table[place], rule, sha256, only, licence, page)
+        return FileSource(table[place], rule, sha256=sha256, only=only, licence=licence, page=page)
 
     def read_rule(self, table: dict[str, Any], keys: tuple[str, ...]) -> LabelRule:
         self.check(table, _LABEL, keys)
@@ -239,9 +239,7 @@ def find_line(text: str, keys: tuple[str, ...]) -> int | None:
         if header := re.match(r"\s*\[\[?([^\[\]]+)\]", line):
             table = _split_key(header[1])
             found.setdefault(table, number)
-        elif key := re.match(
-            r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line
-        ):
+        elif key := _KEY.match(line):
             found.setdefault((*table, *_split_key(key[1])), number)
     for length in range(len(keys), 0, -1):
         if keys[:length] in found:

@@ -14,6 +14,7 @@ import httpcore2
 from .addresses import RefusedAddressError, UnknownHostError
 from .timed import TimeIsUpError
 
+# What a Retry-After header may ask for, in seconds; more is as good as for ever.
 _MAX_REST = 24 * 3600.0
 # Statuses after which another try may go well soon.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}

@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 
 import httpcore2
 
+from ...errors import StoppedError
+
 T = TypeVar("T")
 
-# How long one wait lasts before the stop event is looked at, and the longest silence of a server.
+# How long one wait lasts before the stop event is looked at: Ctrl-C seems to be at once.
 _GLANCE = 0.25
+# The longest silence of a server, and the longest wait for a connection: many times what slow ones take.
 _SILENCE = 20.0
 _CONNECT = 10.0
 _HEAD_END = b"\r\n\r\n"
@@ -24,10 +27,6 @@ _HEAD_END = b"\r\n\r\n"
 
 class TimeIsUpError(Exception):
     """The time for one fetch is over."""
-
-
-class StoppedError(Exception):
-    """Fetching was told to stop."""
 
 
 class Clock:
@@ -49,7 +48,7 @@ class Clock:
     def left(self) -> float:
         """Return the seconds that are left; raises if there are none, or if the stop event is set."""
         if self.stop.is_set():
-            raise StoppedError
+            raise StoppedError("Fetching was stopped.")
         deadline = getattr(self._of_thread, "deadline", None)
         if deadline is None:
             return _SILENCE
@@ -91,15 +90,7 @@ class Clock:
 
 
 class TimedBackend(httpcore2.NetworkBackend):
-    """Connects to checked addresses alone.
-
-    Parameters
-    ----------
-    clock
-        Says how much time is left.
-    resolve
-        Returns the addresses of (host, port), all of which may be connected to.
-    """
+    """Connects to the addresses that `resolve` checked and returned for (host, port), and to no others."""
 
     def __init__(self, clock: Clock, resolve: Callable[[str, int], list[str]]) -> None:
         self._clock = clock

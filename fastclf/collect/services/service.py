@@ -1,12 +1,27 @@
-"""What a search finds, and what a search service is."""
+"""What a search service is, what it finds, and the services that there are, by name.
+
+A new service is a file beside this one, with a class that is built with a `Fetcher` and has the name and the
+method of `SearchService`, and a line in `_CLASSES`. Recipes, the command and the page know it by then.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-# The search services, the preferred first.
-SERVICES = ("duckduckgo", "openverse", "wikimedia")
+from ...errors import UsageProblem
+
+if TYPE_CHECKING:
+    from ..web import Fetcher
+
+# {name: file and class}, the preferred first. They are texts, so that reading a recipe loads none of them.
+_CLASSES = {
+    "duckduckgo": "duckduckgo:DuckDuckGo",
+    "openverse": "openverse:Openverse",
+    "wikimedia": "wikimedia:Wikimedia",
+}
+SERVICES = tuple(_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -44,14 +59,7 @@ class SearchService(Protocol):
     name: str
 
     def search(self, query: str, page: int) -> list[Found]:
-        """Return one page of results; an empty one means that there are no more.
-
-        Parameters
-        ----------
-        query
-            The words.
-        page
-            Counted from 1.
+        """Return one page of results, counted from 1; an empty one means that there are no more.
 
         Raises
         ------
@@ -64,15 +72,7 @@ class SearchService(Protocol):
 
 
 class LimitedError(Exception):
-    """A search service wants to be left in peace for a while.
-
-    Parameters
-    ----------
-    service
-        Its name.
-    retry_after
-        Seconds, where it said how long.
-    """
+    """A search service wants to be left in peace: for `retry_after` seconds, where it said how long."""
 
     def __init__(self, service: str, retry_after: float | None = None) -> None:
         super().__init__(f"{service} asks for patience")
@@ -81,17 +81,23 @@ class LimitedError(Exception):
 
 
 class UnreachableError(Exception):
-    """A search service cannot be reached, or does not answer as it should.
-
-    Parameters
-    ----------
-    service
-        Its name.
-    reason
-        A clause ("answered 503 (service unavailable)").
-    """
+    """A search service cannot be reached or does not answer as it should; `reason` is a clause."""
 
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(f"{service} {reason}")
         self.service = service
         self.reason = reason
+
+
+def build_service(name: str, fetcher: Fetcher) -> SearchService:
+    """Return the service of that name, which asks with `fetcher`.
+
+    Raises
+    ------
+    UsageProblem
+        If there is no service of that name.
+    """
+    if name not in _CLASSES:
+        raise UsageProblem(f"There is no search service {name!r}. There is: {', '.join(SERVICES)}.")
+    service: SearchService = pkgutil.resolve_name(f"{__package__}.{_CLASSES[name]}")(fetcher)
+    return service

@@ -12,6 +12,7 @@ from ..inbox import clean_name
 from ..photos import MAX_BYTES, count_pixels
 from .web import PHOTOS, AddressRule, Fetcher, FetchError
 
+# The longest address that is taken, far longer than a photo's; and how much of one a sentence shows.
 _LONGEST, _SHOWN = 2048, 60
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # a host's name with a dot in it, which is no scheme
@@ -52,7 +53,9 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         with Fetcher(rule) as fetcher:
             answer = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
     except FetchError as e:
-        raise AddressError(f"{_show(address)} {_clean(e.reason)}. {_AGAIN if e.soon else _INSTEAD}") from None
+        raise AddressError(
+            f"{_show(address)} {_hide_network(e.reason)}. {_AGAIN if e.soon else _INSTEAD}"
+        ) from None
     if not count_pixels(answer.body):
         raise AddressError(f"{_show(address)} is {_describe(answer.body)}. {_PICTURE}")
     return clean_name(unquote(urlsplit(address).path)), answer.body
@@ -91,7 +94,7 @@ def _read_data(address: str) -> tuple[str, bytes]:
     return clean_name(f"photo.{found[1].lower()}"), data
 
 
-def _clean(reason: str) -> str:
+def _hide_network(reason: str) -> str:
     """Return a reason without what the visitor of a page should not learn: addresses in our network."""
     return "leads to no public address" if reason.startswith("leads to ") else reason
 
