@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import queue
 import threading
@@ -15,14 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
-from ..catalog import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
-from ..errors import FastclfError, StoppedError
+from ..catalog import REFUSED, STORED, WAITING, Fetch, Outcome
+from ..errors import StoppedError
 from ..photos import MAX_BYTES, count_pixels
 from .photo_store import ENOUGH, PhotoStore
 from .plan import Question, SearchPlan, ask
 from .progress import ProgressBars
 from .recipes import CollectOptions
-from .services import Found, LimitedError, UnreachableError
+from .services import Found
 from .web import PHOTOS, Fetcher, FetchError, HostQueue, Job
 
 _logger = logging.getLogger(__name__)
@@ -45,7 +44,6 @@ class Gatherer:
 
     def __init__(
         self,
-        ledger: FetchLedger,
         store: PhotoStore,
         fetcher: Fetcher,
         labels: Sequence[str],
@@ -53,7 +51,7 @@ class Gatherer:
         options: CollectOptions,
         progress: ProgressBars,
     ) -> None:
-        self._ledger, self._store, self._fetcher = ledger, store, fetcher
+        self._ledger, self._store, self._fetcher = store.ledger, store, fetcher
         self._labels, self._plans = labels, plans
         self._rivals = {*labels, *store.labels()}
         self._options, self._progress = options, progress
@@ -181,20 +179,10 @@ class Gatherer:
             found = [asdict(one) for one in future.result()]
         except StoppedError:
             return
-        except LimitedError as e:
-            seconds = state.limited(e.retry_after)
-            what = "left out of this run" if state.lost else f"waiting {math.ceil(seconds)} s"
-            self._progress.say(f"{state.service.name} asks for patience: {what}.")
-            return
-        except UnreachableError as e:
-            state.failed(e.reason)
-            self._progress.say(f"{state.service.name} {e.reason}; it is left out of this run.")
-            return
         except Exception as e:
             # a service rests on foreign code; whatever happens there, the others go on
-            _logger.info("%s failed", state.service.name, exc_info=True)
-            state.failed(str(e) if isinstance(e, FastclfError) else f"failed ({type(e).__name__})")
-            self._progress.say(f"{state.service.name} is left out of this run: {state.lost.rstrip('.')}.")
+            _logger.debug("%s gave no answer", state.service.name, exc_info=True)
+            self._progress.say(state.failed(e))
             return
         state.answered()
         more = self._ledger.add_page(
@@ -224,13 +212,10 @@ class Gatherer:
     def _flush(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         self._flushed = time.monotonic()
-        if outcomes:
-            # this thread only waits; the others go on fetching and decoding meanwhile
-            self._store.sync(o.path for o in outcomes if o.status == STORED)
-            self._ledger.finish(outcomes)
+        # this thread only waits; the others go on fetching and decoding meanwhile
+        self._store.record(outcomes)
 
     def _leave_rest(self) -> None:
         """Say of what was found and not fetched that it was not needed."""
         rest = [r for r in self._ledger.rows(status=WAITING) if r.label in self._labels and not r.reason]
-        if rest:
-            self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rest])
+        self._store.record([Outcome(r.id, WAITING, ENOUGH) for r in rest])

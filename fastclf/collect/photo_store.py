@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, Outcome
@@ -14,16 +14,6 @@ from ..system import sync_file, write_atomic_with
 from .prepare import Prepared, prepare_photo
 
 ENOUGH = "was not needed; the class had as many photos as were asked for"
-
-
-@dataclass(frozen=True)
-class Placed:
-    """What became of a photo that was offered: its status, with path and hash or with the reason."""
-
-    status: str
-    path: str = ""
-    reason: str = ""
-    stored: str = ""
 
 
 class PhotoStore:
@@ -48,6 +38,7 @@ class PhotoStore:
         most: int | None = None,
         labels: Collection[str] | None = None,
     ) -> None:
+        self.ledger = catalog.fetches
         self._folder = catalog.folder
         self._wanted, self._most = wanted, most
         self._lock = threading.Lock()
@@ -80,62 +71,50 @@ class PhotoStore:
         """Return the classes that have as many photos as were asked for."""
         return {label for label in {*self._wanted, *self._counts} if self.is_full(label)}
 
-    def sync(self, paths: Iterable[str]) -> None:
-        """Let stored photos reach the disk, which has to be before they are recorded as stored."""
-        for path in paths:
-            sync_file(self._folder / path)
-
-    def put(self, label: str, photo: Prepared) -> Placed:
-        """Store a photo in its class folder, unless the folder has it or the class is full.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
-        name = f"{label}/{photo.name}"
-        with self._lock:
-            twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)
-            if name in self._unrecorded:
-                self._names.update(dict.fromkeys(_hashes(photo), name))
-                return Placed(STORED, name, stored=self._unrecorded.pop(name))
-            if twin is not None:
-                return Placed(DUPLICATE, reason=f"is the same picture as {twin}")
-            limit = self._wanted.get(label, self._most)
-            if limit is not None and self._counts[label] >= limit:
-                return Placed(WAITING, reason=ENOUGH)
-            self._names.update(dict.fromkeys(_hashes(photo), name))
-            self._counts[label] += 1
-        target = self._folder / label / photo.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
-        return Placed(STORED, name, stored=photo.stored)
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Put outcomes on record, after the photos that were stored have reached the disk."""
+        for outcome in outcomes:
+            if outcome.status == STORED:
+                sync_file(self._folder / outcome.path)
+        if outcomes:
+            self.ledger.finish(outcomes)
 
     def keep(self, row: Fetch, data: bytes, largest_side: int) -> Outcome:
-        """Judge bytes and store the photo that they are.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
+        """Judge the bytes that an address gave, and store the photo that they are."""
         try:
             photo = prepare_photo(data, largest_side)
         except UnreadablePhotoError as e:
             # what to do about it is for the owner of a file, not for who found it
             reason = e.reason.partition(";")[0]
             return Outcome(row.id, REFUSED, reason, lasting=True, bytes=len(data))
-        placed = self.put(row.label, photo)
-        return Outcome(
-            row.id,
-            placed.status,
-            placed.reason,
-            lasting=placed.status != WAITING,
-            received=photo.received,
-            stored=placed.stored,
-            path=placed.path,
-            bytes=len(data),
-        )
+        outcome = self.put(row.label, photo)
+        return replace(outcome, id=row.id, received=photo.received, bytes=len(data))
+
+    def put(self, label: str, photo: Prepared) -> Outcome:
+        """Store a photo in its class folder, unless the folder has it or the class is full.
+
+        Returns
+        -------
+        Outcome
+            Without the number of an address.
+        """
+        name = f"{label}/{photo.name}"
+        with self._lock:
+            twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)
+            if name in self._unrecorded:
+                self._names.update(dict.fromkeys(_hashes(photo), name))
+                return _stored(name, self._unrecorded.pop(name))
+            if twin is not None:
+                return Outcome(0, DUPLICATE, f"is the same picture as {twin}", lasting=True)
+            limit = self._wanted.get(label, self._most)
+            if limit is not None and self._counts[label] >= limit:
+                return Outcome(0, WAITING, ENOUGH)
+            self._names.update(dict.fromkeys(_hashes(photo), name))
+            self._counts[label] += 1
+        target = self._folder / label / photo.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
+        return _stored(name, photo.stored)
 
     def _read(self, catalog: Catalog, labels: Collection[str] | None) -> None:
         """Learn what the folder holds; what a killed run left half-written goes."""
@@ -163,6 +142,10 @@ def is_half_written(path: Path) -> bool:
     """Return whether a hidden file is what `write_atomic` had begun to write for a `PhotoStore`."""
     digits = path.name[1:].partition(".")[0]
     return len(digits) == 20 and not set(digits) - set("0123456789abcdef") and path.name.count(".") >= 3
+
+
+def _stored(name: str, sha256: str) -> Outcome:
+    return Outcome(0, STORED, lasting=True, stored=sha256, path=name)
 
 
 def _hashes(photo: Prepared) -> tuple[str, ...]:

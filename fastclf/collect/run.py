@@ -189,7 +189,7 @@ class _Run:
         self._check_apart(source)
         store = PhotoStore(self.catalog, {}, recipe.options.most, labels=())
         with Fetcher(self.rule) as fetcher, ProgressBars(self.tell, self.bars) as progress:
-            unpacker = Unpacker(self.catalog.fetches, store, source, recipe.options.largest_side, progress)
+            unpacker = Unpacker(store, source, recipe.options.largest_side, progress)
             if recipe.archive:
                 file = download_archive(fetcher, source, progress.say, progress.downloaded)
                 unpacker.run(lambda wanted: read_archive(file, wanted))
@@ -214,9 +214,7 @@ class _Run:
         store = PhotoStore(self.catalog, limits, labels=list(wanted))
         with ProgressBars(self.tell, self.bars) as progress:
             progress.expect(limits)
-            Gatherer(
-                self.catalog.fetches, store, fetcher, list(wanted), plans, self.recipe.options, progress
-            ).run()
+            Gatherer(store, fetcher, list(wanted), plans, self.recipe.options, progress).run()
         return {label: store.missing(label) for label in wanted}
 
     def _wanted(self, plan: ClassPlan) -> int:

@@ -24,29 +24,15 @@ _REASONS = 6
 
 @dataclass(frozen=True)
 class ClassCount:
-    """The numbers of one class.
+    """The numbers of one class, and how often which refusal came."""
 
-    Attributes
-    ----------
-    found
-        Addresses that were found, or files of an archive or a folder.
-    photos
-        Photos that the class has now, a person's own included.
-    stored, duplicate, refused, waiting
-        What became of the addresses; what waits was not needed.
-    gone
-        Photos that were stored once and are no longer in the folder.
-    reasons
-        How often which refusal came.
-    """
-
-    found: int
-    photos: int
+    found: int  # addresses, or files of an archive or a folder
+    photos: int  # that the class has now, a person's own included
     stored: int
     duplicate: int
     refused: int
-    waiting: int
-    gone: int
+    waiting: int  # was not needed
+    gone: int  # was stored once and is no longer in the folder
     reasons: Counter[str] = field(default_factory=Counter)
 
 

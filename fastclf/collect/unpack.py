@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from ..catalog import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
+from ..catalog import REFUSED, WAITING, Fetch, Outcome
 from ..system import hash_bytes
 from .archives import Member, is_photo_name
 from .photo_store import ENOUGH, PhotoStore
@@ -29,20 +29,15 @@ class Unpacker:
     """
 
     def __init__(
-        self,
-        ledger: FetchLedger,
-        store: PhotoStore,
-        source: FileSource,
-        largest_side: int,
-        progress: ProgressBars,
+        self, store: PhotoStore, source: FileSource, largest_side: int, progress: ProgressBars
     ) -> None:
-        self._ledger, self._store, self._source = ledger, store, source
+        self._ledger, self._store, self._source = store.ledger, store, source
         self._side, self._progress = largest_side, progress
         self._refused: Counter[str] = Counter()
         self._not_needed: list[str] = []
         self.passed_over = 0
         # a waiting row was not needed in an earlier run, or not finished by one that was killed
-        self._finished = {(row.label, row.url) for row in ledger.rows() if row.status != WAITING}
+        self._finished = {(row.label, row.url) for row in store.ledger.rows() if row.status != WAITING}
 
     def run(self, read: Read) -> None:
         """Store what is wanted of the source, of which `read` yields the files whose names are wanted."""
@@ -124,8 +119,7 @@ class Unpacker:
         outcomes = [future.result() for future in futures]
         if not outcomes:
             return
-        self._store.sync(o.path for o in outcomes if o.status == STORED)
-        self._ledger.finish(outcomes)
+        self._store.record(outcomes)
         labels = {row.id: row.label for row in self._ledger.rows(after=min(o.id for o in outcomes) - 1)}
         for outcome in outcomes:
             self._refused[labels[outcome.id]] += outcome.status == REFUSED
@@ -136,4 +130,4 @@ class Unpacker:
         names = self._not_needed
         for start in range(0, len(names), 500):
             rows = self._list(names[start : start + 500])
-            self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rows if r.status == WAITING])
+            self._store.record([Outcome(r.id, WAITING, ENOUGH) for r in rows if r.status == WAITING])

@@ -16,11 +16,10 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from ...errors import ArchiveError
 from .members import LIMITS, Budget, Member, ReadLimits, Wanted
-from .tars import PackedFile, XzFile, read_tar
+from .tars import XzFile, read_tar
 from .zips import Reader, read_zip
 
 
@@ -31,18 +30,7 @@ def read_archive(
 
     Hidden files and those that macOS adds are passed over. Links, devices, encrypted or damaged files, files
     that are too large and names that lead out of the archive are refused with a reason. Archives inside are
-    not opened.
-
-    Parameters
-    ----------
-    path
-        The file.
-    wanted
-        Asked with the name of each file, with ``/``.
-    limits
-        How much is read.
-    called
-        What to call the archive in an error; by default its path.
+    not opened. `called` is the archive's name in an error, by default its path.
 
     Raises
     ------
@@ -71,7 +59,7 @@ def _open(path: Path, called: str) -> Reader:
         raise ArchiveError(f"{called} cannot be read ({e.strerror}).") from None
 
 
-def _find_kind(file: IO[bytes], called: str) -> Callable[[IO[bytes]], PackedFile] | None:
+def _find_kind(file: Reader, called: str) -> Callable[[Reader], io.BufferedIOBase] | None:
     """Return what unpacks the tar file inside, or None for a zip file."""
     head = file.read(tarfile.BLOCKSIZE)
     file.seek(0)

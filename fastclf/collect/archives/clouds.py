@@ -21,7 +21,8 @@ CLOUDS = (
 )  # fmt: skip
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _THREADS = 4
-# Read ahead at most so many files, and so many bytes unless one file alone has more.
+# Read ahead at most so many files, and so many bytes unless one file alone has more; a file whose size is not
+# known counts as a large photo.
 _AHEAD, _AHEAD_BYTES = 16, 64 * 2**20
 _UNKNOWN_BYTES = 8 * 2**20
 _CHUNK = 8 * 2**20
@@ -55,53 +56,107 @@ def check_address(place: str) -> None:
 
 def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
     """Yield the wanted files of a cloud's folder, or of an archive there."""
-    files, root = _open_cloud(place)
-    with _told(place):
-        info = files.info(root)
-    if info["type"] == "directory":
-        yield from _read_ahead(place, files, _walk_cloud(place, files, root, wanted), limits)
-    elif root.lower().endswith(_ARCHIVES):
+    cloud = _Cloud(place, limits)
+    if cloud.is_folder():
+        yield from cloud.read(wanted)
+    elif cloud.root.lower().endswith(_ARCHIVES):
         with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
             archive = Path(folder) / "archive"
-            _download(place, files, root, archive, limits.total_bytes)
+            cloud.download(archive)
             yield from read_archive(archive, wanted, limits=limits, called=place)
     else:
         raise PhotosError(f"{place} is a single file. Name a folder, or an archive ({', '.join(_ARCHIVES)}).")
 
 
-def _open_cloud(place: str) -> tuple[Any, str]:
-    try:
-        import fsspec.core  # type: ignore[import-untyped, unused-ignore]
-    except ImportError:
-        raise MissingExtraError(
-            f'{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"'
-        ) from None
-    try:
-        with _told(place):
-            files, root = fsspec.core.url_to_fs(place)
-            # what was listed earlier in this process may have changed
-            files.invalidate_cache()
-    except ImportError as e:
-        raise MissingExtraError(f"{place} needs a package that is not installed: {e}.") from None
-    return files, root
+class _Cloud:
+    """What stands at one address of a cloud."""
 
-
-def _walk_cloud(place: str, files: Any, root: str, wanted: Wanted) -> Iterator[tuple[str, str, int | None]]:
-    """Yield (address, name, bytes if known) of the wanted files."""
-    waiting: list[tuple[str, str, dict[str, Any]]] = [(root, "", {"type": "directory"})]
-    while waiting:
-        address, name, entry = waiting.pop()
-        if entry["type"] == "directory":
+    def __init__(self, place: str, limits: ReadLimits) -> None:
+        self.place, self.limits = place, limits
+        self._failures = 0
+        try:
+            import fsspec.core  # type: ignore[import-untyped, unused-ignore]
+        except ImportError:
+            raise MissingExtraError(
+                f'{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"'
+            ) from None
+        try:
             with _told(place):
-                listed = files.ls(address, detail=True)
-            waiting += _sort_cloud(address, name, listed)
-        elif wanted(show_name(name)):
-            yield address, show_name(name), entry.get("size")
+                self.files, self.root = fsspec.core.url_to_fs(place)
+                # what was listed earlier in this process may have changed
+                self.files.invalidate_cache()
+        except ImportError as e:
+            raise MissingExtraError(f"{place} needs a package that is not installed: {e}.") from None
+
+    def is_folder(self) -> bool:
+        with _told(self.place):
+            return bool(self.files.info(self.root)["type"] == "directory")
+
+    def download(self, path: Path) -> None:
+        got, most = 0, self.limits.total_bytes
+        with _told(self.place), self.files.open(self.root, "rb") as source, path.open("wb") as target:
+            while part := source.read(_CHUNK):
+                got += len(part)
+                if max(got, getattr(source, "size", 0) or 0) > most:
+                    raise ArchiveError(
+                        f"{self.place} is larger than {most / 2**20:,.0f} MB. Name the folder instead."
+                    )
+                target.write(part)
+
+    def read(self, wanted: Wanted) -> Iterator[Member]:
+        """Read a few files at once, and give them in their order."""
+        waiting: deque[tuple[str, int, Future[bytes | None]]] = deque()
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fastclf-cloud")
+        try:
+            for address, name, size in self._walk(wanted):
+                job = pool.submit(self._read_file, address, size)
+                waiting.append((name, _UNKNOWN_BYTES if size is None else size, job))
+                while len(waiting) >= _AHEAD or sum(size for _, size, _ in waiting) > _AHEAD_BYTES:
+                    yield self._take(*waiting.popleft())
+            while waiting:
+                yield self._take(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _walk(self, wanted: Wanted) -> Iterator[tuple[str, str, int | None]]:
+        """Yield (address, name, bytes if known) of the wanted files."""
+        waiting: list[tuple[str, str, dict[str, Any]]] = [(self.root, "", {"type": "directory"})]
+        while waiting:
+            address, name, entry = waiting.pop()
+            if entry["type"] == "directory":
+                with _told(self.place):
+                    listed = self.files.ls(address, detail=True)
+                waiting += _sort(address, name, listed)
+            elif wanted(show_name(name)):
+                yield address, show_name(name), entry.get("size")
+
+    def _read_file(self, address: str, size: int | None) -> bytes | None:
+        """Return a file's bytes, or None if there are too many."""
+        most = self.limits.member_bytes
+        if size is not None and size > most:
+            return None
+        data = bytearray()
+        with self.files.open(address, "rb") as file:
+            while part := file.read(min(_CHUNK, most + 1 - len(data))):
+                data += part
+                if len(data) > most:
+                    return None
+        return bytes(data)
+
+    def _take(self, name: str, size: int, job: Future[bytes | None]) -> Member:
+        """Return a file that was read, and end it all where too many in a row could not be."""
+        if (error := job.exception()) is not None:
+            self._failures += 1
+            if self._failures == _MAX_FAILURES:
+                raise PhotosError(
+                    f"{self.place} does not answer any more ({_describe(error)}). Try again later."
+                )
+            return Member(name, None, f"cannot be read ({_describe(error)})")
+        self._failures, data = 0, job.result()
+        return Member(name, None, self.limits.too_large) if data is None else Member(name, data)
 
 
-def _sort_cloud(
-    folder: str, prefix: str, listed: list[dict[str, Any]]
-) -> list[tuple[str, str, dict[str, Any]]]:
+def _sort(folder: str, prefix: str, listed: list[dict[str, Any]]) -> list[tuple[str, str, dict[str, Any]]]:
     """Return (address, name, entry) of what is not hidden, the last one first."""
     found = []
     for entry in listed:
@@ -111,63 +166,6 @@ def _sort_cloud(
         if not last.startswith(".") and not itself:
             found.append((entry["name"], f"{prefix}/{last}".lstrip("/"), entry))
     return sorted(found, key=lambda item: item[1], reverse=True)
-
-
-def _read_ahead(
-    place: str, files: Any, found: Iterator[tuple[str, str, int | None]], limits: ReadLimits
-) -> Iterator[Member]:
-    """Read a few files at once, and give them in their order."""
-    waiting: deque[tuple[str, int, Future[bytes | None]]] = deque()
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fastclf-cloud")
-    failures = 0
-    try:
-        for address, name, size in found:
-            job = pool.submit(_read_cloud_file, files, address, size, limits.member_bytes)
-            waiting.append((name, _UNKNOWN_BYTES if size is None else size, job))
-            while len(waiting) >= _AHEAD or sum(size for _, size, _ in waiting) > _AHEAD_BYTES:
-                member, failures = _take(place, waiting.popleft(), failures, limits)
-                yield member
-        while waiting:
-            member, failures = _take(place, waiting.popleft(), failures, limits)
-            yield member
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _take(
-    place: str, read: tuple[str, int, Future[bytes | None]], failures: int, limits: ReadLimits
-) -> tuple[Member, int]:
-    """Return a file that was read, and how many in a row could not be."""
-    name, _, job = read
-    if (error := job.exception()) is not None:
-        if failures + 1 == _MAX_FAILURES:
-            raise PhotosError(f"{place} does not answer any more ({_describe(error)}). Try again later.")
-        return Member(name, None, f"cannot be read ({_describe(error)})"), failures + 1
-    data = job.result()
-    return (Member(name, None, limits.too_large) if data is None else Member(name, data)), 0
-
-
-def _read_cloud_file(files: Any, address: str, size: int | None, most: int) -> bytes | None:
-    """Return a file's bytes, or None if there are more than `most`."""
-    if size is not None and size > most:
-        return None
-    data = bytearray()
-    with files.open(address, "rb") as file:
-        while part := file.read(min(_CHUNK, most + 1 - len(data))):
-            data += part
-            if len(data) > most:
-                return None
-    return bytes(data)
-
-
-def _download(place: str, files: Any, address: str, path: Path, most: int) -> None:
-    got = 0
-    with _told(place), files.open(address, "rb") as source, path.open("wb") as target:
-        while part := source.read(_CHUNK):
-            got += len(part)
-            if max(got, getattr(source, "size", 0) or 0) > most:
-                raise ArchiveError(f"{place} is larger than {most / 2**20:,.0f} MB. Name the folder instead.")
-            target.write(part)
 
 
 @contextmanager

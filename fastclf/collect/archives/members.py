@@ -70,16 +70,9 @@ LIMITS = ReadLimits()
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a source.
+    """One file of a source: its bytes, or None and the reason for refusing it ("is larger than 200 MB").
 
-    Attributes
-    ----------
-    name
-        Its path inside the source, with ``/``; fit to be shown, not to be opened.
-    data
-        Its bytes, or None where it was refused.
-    reason
-        Why it was refused: a clause such as "is larger than 200 MB".
+    The name is the path inside the source, with ``/``; fit to be shown, not to be opened.
     """
 
     name: str

@@ -16,19 +16,9 @@ from .members import LIMITS, Member, ReadLimits, Wanted, show_name
 def read_source(place: str, base: Path, wanted: Wanted, *, limits: ReadLimits = LIMITS) -> Iterator[Member]:
     """Read the wanted files of a place, in the order of their names or of the archive.
 
-    Hidden files and folders are passed over. Links are followed, but no folder is walked twice. Pipes,
-    devices and files that are too large or cannot be read are refused with a reason.
-
-    Parameters
-    ----------
-    place
-        A folder, a zip or tar file, or a cloud address such as ``s3://bucket/photos``.
-    base
-        The folder that a relative path starts from.
-    wanted
-        Asked with the name of each file, relative to the place, with ``/``.
-    limits
-        How much is read.
+    A place is a folder, a zip or tar file, or a cloud address such as ``s3://bucket/photos``; a relative path
+    starts from `base`. Hidden files and folders are passed over. Links are followed, but no folder is walked
+    twice. Pipes, devices and files that are too large or cannot be read are refused with a reason.
 
     Raises
     ------

@@ -11,7 +11,7 @@ import io
 import lzma
 import tarfile
 from collections.abc import Iterator
-from typing import IO, Protocol
+from typing import IO
 
 from ...errors import ArchiveError
 from .members import DAMAGE, DEVICE, LINK, MB, Budget, Member, Wanted, refuse, tidy_name
@@ -27,22 +27,14 @@ _EXTENDED = (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_L
 _MAX_XZ_MEMORY = 512 * MB
 
 
-class PackedFile(Protocol):
-    """Gives unpacked bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
-        ...
-
-
-class XzFile:
+class XzFile(io.BufferedIOBase):
     """An .xz file, like lzma.LZMAFile, but one that may not ask for gigabytes of memory."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._inner = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Return up to `size` bytes; none at the end."""
         while True:
             if self._inner.eof and not self._start_next():
@@ -50,7 +42,7 @@ class XzFile:
             packed = self._file.read(io.DEFAULT_BUFFER_SIZE) if self._inner.needs_input else b""
             if self._inner.needs_input and not packed:
                 raise EOFError
-            if data := self._inner.decompress(packed, size):
+            if data := self._inner.decompress(packed, -1 if size is None else size):
                 return data
 
     def _start_next(self) -> bool:
@@ -68,7 +60,7 @@ class XzFile:
 class Stream:
     """The unpacked bytes of a tar file, from front to back, every one of them counted."""
 
-    def __init__(self, file: PackedFile, budget: Budget) -> None:
+    def __init__(self, file: io.BufferedIOBase, budget: Budget) -> None:
         self._file = file
         self._budget = budget
         # only a tar file that is not packed can be skipped in without reading it
@@ -113,7 +105,7 @@ class Stream:
         return part
 
 
-def read_tar(file: PackedFile, wanted: Wanted, budget: Budget) -> Iterator[Member]:
+def read_tar(file: io.BufferedIOBase, wanted: Wanted, budget: Budget) -> Iterator[Member]:
     """Yield the wanted members of a tar file."""
     stream = Stream(file, budget)
     while (info := _read_header(stream, budget)) is not None:

@@ -18,18 +18,9 @@ _SUFFIX = ".toml"
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """A class of a recipe, and how its photos are found.
+    """A class of a recipe: what to search for, a file with addresses, and how many photos are wanted of it.
 
-    Attributes
-    ----------
-    label
-        Its name, and that of its folder.
-    terms
-        What to search for.
-    urls
-        A file with addresses, one a line or a CSV table; "" for none.
-    photos
-        How many are wanted; None is the recipe's number.
+    Its label is the name of its folder, too; where `photos` is None, the recipe's number holds.
     """
 
     label: str
@@ -42,18 +33,8 @@ class ClassPlan:
 class FileSource:
     """An archive to download, or a folder, a zip file or a cloud path to read.
 
-    Attributes
-    ----------
-    place
-        Where it is.
-    rule
-        What says a photo's class, from its original name.
-    sha256
-        The hash of the whole archive; "" where it is not known.
-    only
-        Patterns such as ``images/*.jpg``; a file counts if one of them fits. Empty: all photos count.
-    licence, page
-        Of all its photos.
+    The rule says a photo's class, from its original name. A file counts if one of the patterns in `only` fits
+    (``images/*.jpg``); all photos do where there is none. The hash is that of the whole archive.
     """
 
     place: str

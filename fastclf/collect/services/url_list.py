@@ -18,14 +18,8 @@ class UrlList:
 
     A ``.txt`` file holds one URL a line; lines that begin with ``#`` are comments. A ``.csv`` file has a
     header with the column ``url`` and, where they are known, ``label``, ``page``, ``licence``, ``creator``
-    and ``title``. What stands in the place of a URL is not judged here.
-
-    Parameters
-    ----------
-    path
-        The file.
-    label
-        The class. Rows with another label are left out, whatever the case of its letters.
+    and ``title``. What stands in the place of a URL is not judged here. Rows with another label than the
+    class are left out, whatever the case of its letters.
 
     Raises
     ------

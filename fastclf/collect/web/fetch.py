@@ -127,16 +127,7 @@ class Fetcher:
     def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> Answer:
         """Fetch an address into memory.
 
-        Parameters
-        ----------
-        url
-            http or https.
-        max_bytes
-            Largest body.
-        seconds
-            Longest time from the look-up of the host to the last byte, redirects included.
-        accept
-            The header of that name.
+        The time limit is for all from the look-up of the host to the last byte, redirects included.
 
         Raises
         ------
@@ -163,16 +154,7 @@ class Fetcher:
         """Fetch an address into a file, which appears when it is complete.
 
         What an earlier call left in ``NAME.part`` is continued where the server allows it and the file there
-        did not change.
-
-        Parameters
-        ----------
-        url, max_bytes, seconds
-            As for `get`.
-        path
-            The file.
-        progress
-            Called with (bytes so far, all bytes or None).
+        did not change. `progress` is called with (bytes so far, all bytes or None).
 
         Raises
         ------

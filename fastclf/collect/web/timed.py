@@ -29,6 +29,26 @@ class TimeIsUpError(Exception):
     """The time for one fetch is over."""
 
 
+def start_call(call: Callable[[], T], drop: Callable[[T], object] = lambda _: None) -> Future[T]:
+    """Call in a thread that nobody has to wait for; what comes after a cancel is given to `drop`."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            value = call()
+        except BaseException as e:  # noqa: BLE001 - it is raised where the result is awaited
+            if result.set_running_or_notify_cancel():
+                result.set_exception(e)
+            return
+        if result.set_running_or_notify_cancel():
+            result.set_result(value)
+        else:
+            drop(value)
+
+    threading.Thread(target=run, daemon=True).start()
+    return result
+
+
 class Clock:
     """The time limit of what the calling thread fetches, and the event that ends it all."""
 
@@ -62,21 +82,7 @@ class Clock:
 
         A name's look-up, a connection and a handshake are one long wait each, which nothing else ends.
         """
-        result: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                value = call()
-            except Exception as e:  # noqa: BLE001 - it is raised where the result is awaited
-                if result.set_running_or_notify_cancel():
-                    result.set_exception(e)
-                return
-            if result.set_running_or_notify_cancel():
-                result.set_result(value)
-            else:
-                drop(value)
-
-        threading.Thread(target=run, daemon=True).start()
+        result = start_call(call, drop)
         while True:
             try:
                 return result.result(min(_GLANCE, self.left()))
