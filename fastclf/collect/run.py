@@ -121,7 +121,9 @@ def _collect(
     started = time.monotonic()
     _check_packages()
     if folder.exists() and not folder.is_dir():
-        raise PhotosError(f"{folder} is no folder. Name one with --out, or leave it out for photos/NAME.")
+        raise PhotosError(
+            "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with Catalog(folder) as catalog, _alone(catalog):
         before = _look_around(catalog)
@@ -162,7 +164,9 @@ class _Run:
             missing = self._gather(fetcher, wanted, plans)
         lost = [f"{state.service.name}: {state.lost.rstrip('.')}" for state in states if state.lost]
         if lost and len(lost) == len(states) and missing == wanted:
-            raise SearchError(f"No search service could be used ({'; '.join(lost)}). {_OFFLINE}")
+            raise SearchError(
+                "No search service could be used ({lost}). {advice}", lost="; ".join(lost), advice=_OFFLINE
+            )
         return _describe_missing(missing, lost)
 
     def fetch(self, label: str, found: Sequence[Mapping[str, str]]) -> Notes:
@@ -185,7 +189,7 @@ class _Run:
         recipe = self.recipe
         source = recipe.archive or recipe.folder
         if source is None:
-            raise PhotosError(f"The recipe {recipe.name} says nothing of where photos come from.")
+            raise PhotosError("The recipe {name} says nothing of where photos come from.", name=recipe.name)
         self._check_apart(source)
         store = PhotoStore(self.catalog, {}, recipe.options.most, labels=())
         with Fetcher(self.rule) as fetcher, ProgressBars(self.tell, self.bars) as progress:
@@ -232,8 +236,10 @@ class _Run:
         place, out = (self.recipe.base / source.place).resolve(), self.catalog.folder.resolve()
         if not self.recipe.archive and (place == out or place in out.parents or out in place.parents):
             raise PhotosError(
-                f"The photos would go to {out} and come from {place}; one of these lies in the other. "
-                "Name another folder with --out."
+                "The photos would go to {out} and come from {place}; one of these lies in the other. "
+                "Name another folder with --out.",
+                out=out,
+                place=place,
             )
 
 
@@ -258,8 +264,9 @@ def _check_packages() -> None:
     for name in ("httpcore2", "filelock", "tqdm"):
         if find_spec(name) is None:
             raise MissingExtraError(
-                f"Collecting needs the package {name}, which is not installed. Run "
-                '`pip install "fastclf[search]"`.'
+                "Collecting needs the package {name}, which is not installed. Run "
+                '`pip install "fastclf[search]"`.',
+                name=name,
             )
 
 
@@ -273,7 +280,8 @@ def _alone(catalog: Catalog) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise CatalogError(
-            f"Another process is collecting photos into {catalog.folder}. Wait for its end, or stop it."
+            "Another process is collecting photos into {folder}. Wait for its end, or stop it.",
+            folder=catalog.folder,
         ) from None
     try:
         yield
@@ -287,8 +295,9 @@ def _look_around(catalog: Catalog) -> int:
     photos = catalog.photos().photos
     if any(photo.given_split for photo in photos):
         raise PhotosError(
-            f"The photos of {catalog.folder} lie in folders named train and valid, and new ones would stand "
-            "beside these. Collect into another folder, with --out."
+            "The photos of {folder} lie in folders named train and valid, and new ones would stand "
+            "beside these. Collect into another folder, with --out.",
+            folder=catalog.folder,
         )
     return len(photos)
 

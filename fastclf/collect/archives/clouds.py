@@ -39,19 +39,25 @@ def check_address(place: str) -> None:
             "Log in with the provider's own tool and leave it out."
         )
     if "::" in place:
-        raise UsageProblem(f"{place!r} chains addresses with '::'; name one address.")
+        raise UsageProblem("{place!r} chains addresses with '::'; name one address.", place=place)
     if protocol.lower() in ("http", "https"):
         raise UsageProblem(
-            f"{place!r} is a web address, and a folder is read from disk or a cloud. "
-            "Put an archive on the web into [archive], as url."
+            "{place!r} is a web address, and a folder is read from disk or a cloud. "
+            "Put an archive on the web into [archive], as url.",
+            place=place,
         )
     if protocol not in CLOUDS:
         raise UsageProblem(
-            f"{place!r} begins with {protocol}://; cloud addresses begin with {', '.join(CLOUDS)}. "
-            "A folder on disk is named by its path alone."
+            "{place!r} begins with {protocol}://; cloud addresses begin with {clouds}. "
+            "A folder on disk is named by its path alone.",
+            place=place,
+            protocol=protocol,
+            clouds=", ".join(CLOUDS),
         )
     if not place.partition("://")[2].strip("/"):
-        raise UsageProblem(f"{place!r} names all that you have there. Name a bucket or a folder in it.")
+        raise UsageProblem(
+            "{place!r} names all that you have there. Name a bucket or a folder in it.", place=place
+        )
 
 
 def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
@@ -65,7 +71,11 @@ def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Membe
             cloud.download(archive)
             yield from read_archive(archive, wanted, limits=limits, called=place)
     else:
-        raise PhotosError(f"{place} is a single file. Name a folder, or an archive ({', '.join(_ARCHIVES)}).")
+        raise PhotosError(
+            "{place} is a single file. Name a folder, or an archive ({archives}).",
+            place=place,
+            archives=", ".join(_ARCHIVES),
+        )
 
 
 class _Cloud:
@@ -78,7 +88,8 @@ class _Cloud:
             import fsspec.core  # type: ignore[import-untyped, unused-ignore]
         except ImportError:
             raise MissingExtraError(
-                f'{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"'
+                '{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"',
+                place=place,
             ) from None
         try:
             with _told(place):
@@ -86,7 +97,9 @@ class _Cloud:
                 # what was listed earlier in this process may have changed
                 self.files.invalidate_cache()
         except ImportError as e:
-            raise MissingExtraError(f"{place} needs a package that is not installed: {e}.") from None
+            raise MissingExtraError(
+                "{place} needs a package that is not installed: {reason}.", place=place, reason=e
+            ) from None
 
     def is_folder(self) -> bool:
         with _told(self.place):
@@ -99,7 +112,9 @@ class _Cloud:
                 got += len(part)
                 if max(got, getattr(source, "size", 0) or 0) > most:
                     raise ArchiveError(
-                        f"{self.place} is larger than {most / 2**20:,.0f} MB. Name the folder instead."
+                        "{place} is larger than {most:,.0f} MB. Name the folder instead.",
+                        place=self.place,
+                        most=most / 2**20,
                     )
                 target.write(part)
 
@@ -149,7 +164,9 @@ class _Cloud:
             self._failures += 1
             if self._failures == _MAX_FAILURES:
                 raise PhotosError(
-                    f"{self.place} does not answer any more ({_describe(error)}). Try again later."
+                    "{place} does not answer any more ({reason}). Try again later.",
+                    place=self.place,
+                    reason=_describe(error),
                 )
             return Member(name, None, f"cannot be read ({_describe(error)})")
         self._failures, data = 0, job.result()
@@ -177,12 +194,14 @@ def _told(place: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise PhotosError(
-            f"There is nothing at {place}. Look at the name of the bucket and the path."
+            "There is nothing at {place}. Look at the name of the bucket and the path.", place=place
         ) from None
     except Exception as e:
         raise PhotosError(
-            f"{place} cannot be read ({_describe(e)}). Look at the network, the name, and whether you are "
-            "logged in with the provider's own tool."
+            "{place} cannot be read ({reason}). Look at the network, the name, and whether you are "
+            "logged in with the provider's own tool.",
+            place=place,
+            reason=_describe(e),
         ) from e
 
 

@@ -45,10 +45,12 @@ def _find_path(place: str, base: Path) -> Path:
         path = base / Path(place).expanduser()
         path.stat()
     except PermissionError:
-        raise PhotosError(f"{place} may not be read by this user.") from None
+        raise PhotosError("{place} may not be read by this user.", place=place) from None
     except (OSError, RuntimeError, ValueError):
         raise PhotosError(
-            f"There is no folder or archive {place!r} (looked in {base.absolute()}). Name one that exists."
+            "There is no folder or archive {place!r} (looked in {base}). Name one that exists.",
+            place=place,
+            base=base.absolute(),
         ) from None
     return path
 
@@ -62,7 +64,9 @@ def _read_folder(folder: Path, wanted: Wanted, limits: ReadLimits) -> Iterator[M
                 waiting += _list_folder(path, name and f"{name}/", seen)
             except OSError as e:
                 if not name:
-                    raise PhotosError(f"The folder {folder} cannot be read ({e.strerror}).") from None
+                    raise PhotosError(
+                        "The folder {folder} cannot be read ({reason}).", folder=folder, reason=e.strerror
+                    ) from None
                 yield Member(show_name(name), None, f"is a folder that cannot be read ({e.strerror})")
         elif wanted(show_name(name)):
             yield _read_file(path, show_name(name), limits)

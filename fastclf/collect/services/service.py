@@ -98,6 +98,7 @@ def build_service(name: str, fetcher: Fetcher) -> SearchService:
         If there is no service of that name.
     """
     if name not in _CLASSES:
-        raise UsageProblem(f"There is no search service {name!r}. There is: {', '.join(SERVICES)}.")
+        known = ", ".join(SERVICES)
+        raise UsageProblem("There is no search service {name!r}. There is: {known}.", name=name, known=known)
     service: SearchService = pkgutil.resolve_name(f"{__package__}.{_CLASSES[name]}")(fetcher)
     return service
