@@ -99,8 +99,8 @@ class Budget:
         self._spent += count
         if self._spent > self._allowed:
             raise ArchiveError(
-                "{archive} has {size:,.1f} MB and unpacks to more than {most:,.0f} MB, which photos do not do. It "
-                "was not read any further; if you trust it, unpack it yourself and name the folder.",
+                "{archive} has {size:,.1f} MB and unpacks to more than {most:,.0f} MB, which photos do not "
+                "do. It was not read any further; if you trust it, unpack it yourself and name the folder.",
                 archive=self.called,
                 size=self.size / MB,
                 most=self._allowed / MB,
