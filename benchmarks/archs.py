@@ -46,8 +46,9 @@ def measure_speed(names: list[str], size: int, rounds: int) -> list[dict[str, An
 
     A ratio is the median of the rounds' ratios to resnet18 in the same round.
     """
+    from fastclf.training.export import export_blank
+
     from fastclf.training.network import measure_step
-    from fastclf.training.network.blank import export_blank
 
     names = [BASELINE, *(name for name in names if name != BASELINE)]
     sizes = {name: _fixed_size(name) or size for name in names}

@@ -104,3 +104,9 @@ class AddressError(FastclfError, ValueError):
 
 class StoppedError(FastclfError, RuntimeError):
     """Somebody ended what was under way; nothing is wrong."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's error, short enough for a sentence of ours."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip().rstrip(".")[:160]

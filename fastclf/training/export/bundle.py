@@ -36,8 +36,7 @@ from ...model import (
 from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
 from ...system import replaced_folder, utc_now
 from ..data import TrainingData
-from ..importing import read_preprocess
-from ..network import save_body
+from ..network import read_preprocess, save_body
 from .graph import ExportNet, compute_features_id, write_graph
 
 _logger = logging.getLogger(__name__)

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from ...errors import ExportError
 from ...model import Preprocess
-from ..importing import BatchResize, read_normalisation
-from ..network import Trunk, split_network
+from ..network import Trunk, read_normalisation, split_network
 
 
 class ExportNet(nn.Module):
@@ -43,7 +42,7 @@ class ExportNet(nn.Module):
     """
 
     def __init__(
-        self, learn: Learner, resize: BatchResize | None = None, example: Tensor | None = None
+        self, learn: Learner, resize: nn.Module | None = None, example: Tensor | None = None
     ) -> None:
         super().__init__()
         parts = split_network(learn.model, example)

@@ -10,7 +10,7 @@ from fastai.vision.all import IntToFloatTensor, Learner, Normalize, TensorImage
 from torch import Tensor, nn
 
 from ...errors import LearnerError
-from .reading import name_step
+from ..network import name_step
 
 TOLERANCE = 1e-4
 _CHUNK = 8

@@ -8,33 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from fastai.vision.all import Learner, PILImage
+from PIL import Image, ImageDraw
 
 from ...errors import ExportError, PhotosError, UnreadablePhotoError
 from ...model import ModelBundle, Predictor
 from ...photos import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
 from ..export import PARITY, ExportNet, check_parity
-from .drawn import draw_test_pictures
 
 _logger = logging.getLogger(__name__)
 
 _MOST_PHOTOS = 16
+# Width and height of the drawn pictures in pixels: landscape, upright, square, odd, long, small and large.
+_SIZES = (
+    (640, 480), (480, 640), (300, 300), (97, 131), (900, 200), (150, 601),
+    (33, 40), (1280, 853), (224, 224), (256, 192), (501, 333), (1024, 1024),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What both sides are compared on.
+    """What both sides are compared on: files that fastai opens, and paths that fastclf opens.
 
-    Attributes
-    ----------
-    files, paths
-        What fastai opens, and what fastclf opens.
-    words
-        What they are.
-    turned
-        How many fastai alone would read otherwise, so that it is given what fastclf sees.
+    Of `turned` photos fastai alone would read something else, so that it is given what fastclf sees.
     """
 
     files: list[Path]
@@ -44,22 +43,9 @@ class Tested:
 
 
 def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
-    """Return what to compare on: up to 16 readable photos of a folder, or drawn pictures.
-
-    Parameters
-    ----------
-    photos
-        The folder, searched at any depth; None draws.
-    scratch
-        Where drawn pictures and copies go.
-
-    Raises
-    ------
-    PhotosError
-        If the folder is missing or holds no readable photo.
-    """
+    """Return what to compare on: up to 16 readable photos of a folder (at any depth), or drawn pictures."""
     if photos is None:
-        drawn = draw_test_pictures(scratch)
+        drawn = _draw_pictures(scratch)
         return Tested(drawn, drawn, "drawn pictures")
     folder = Path(photos)
     if not folder.is_dir():
@@ -102,23 +88,7 @@ def compare(learn: Learner, net: ExportNet, folder: Path, tested: Tested, act: A
     """Compare a Learner with its bundle, and return what the manifest says of it.
 
     What the networks see is compared as well as what they say: a network that is sure of everything hides
-    another crop in equal probabilities.
-
-    Parameters
-    ----------
-    learn, net
-        The Learner, and what was exported of it.
-    folder
-        Of the bundle.
-    tested
-        The pictures.
-    act
-        What makes probabilities of the Learner's answers; by default its own.
-
-    Raises
-    ------
-    ExportError
-        If the pixels or the probabilities differ by more than 1e-3.
+    another crop in equal probabilities. ExportError is raised if either differ by more than 1e-3.
     """
     frame = pd.DataFrame({"file": map(str, tested.files), "path": map(str, tested.paths)})
     items = _build_items(learn, tested.files)
@@ -164,3 +134,41 @@ def _build_items(learn: Learner, files: list[Path]) -> list[Any]:
         else:
             return [build(file) for file in files]
     return [PILImage.create(file) for file in files]
+
+
+def _draw_pictures(folder: Path) -> list[Path]:
+    """Write twelve pictures of shades, shapes and noise, PNG and JPEG by turns; the same ones each time."""
+    paths = []
+    for number, size in enumerate(_SIZES):
+        image = _draw(np.random.default_rng([0, number]), size, number % 3)
+        path = folder / f"drawn-{number:02d}.{'jpg' if number % 2 else 'png'}"
+        image.save(path, quality=92)
+        paths.append(path)
+    return paths
+
+
+def _draw(rng: np.random.Generator, size: tuple[int, int], kind: int) -> Image.Image:
+    pixels = _shade(rng, size)
+    if kind == 2:
+        pixels = pixels + rng.normal(0, 40, pixels.shape)
+    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    if kind == 1:
+        _add_shapes(rng, image)
+    return image
+
+
+def _shade(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[Any]:
+    """Return (H, W, 3) of a shade from one colour in a corner to another in the opposite one."""
+    across = np.linspace(0, 1, size[0])[None, :, None]
+    down = np.linspace(0, 1, size[1])[:, None, None]
+    first, second = rng.uniform(0, 255, (2, 3))
+    return np.asarray(first + (second - first) * (across + down) / 2)
+
+
+def _add_shapes(rng: np.random.Generator, image: Image.Image) -> None:
+    canvas = ImageDraw.Draw(image)
+    for number in range(12):
+        x, y = rng.uniform(0, image.width), rng.uniform(0, image.height)
+        w, h = rng.uniform(0.05, 0.4, 2) * image.size
+        colour = tuple(int(c) for c in rng.integers(0, 256, 3))
+        (canvas.ellipse if number % 2 else canvas.rectangle)((x, y, x + w, y + h), fill=colour)

@@ -16,10 +16,7 @@ from fastai.vision.learner import create_body, model_meta
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ...errors import WeightsError
-from ...model import BODY
-
-__all__ = ["BODY", "check_loaded", "describe_licence", "load_into_torchvision", "read_weights", "save_body"]
+from ...errors import WeightsError, first_line
 
 _DAMAGE = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
@@ -50,7 +47,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except _DAMAGE as e:
         # what a parser stumbles over in another kind of file tells nobody anything
         told = isinstance(e, OSError | RuntimeError | EOFError | SafetensorError)
-        reason = _first_line(e) if told else "they are of another kind"
+        reason = first_line(e) if told else "they are of another kind"
         raise WeightsError(f"The weights {path} cannot be read ({reason}). Fetch them again.") from None
     items = state.items() if isinstance(state, dict) else ()
     tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
@@ -76,7 +73,7 @@ def load_into_torchvision(
     try:
         model.load_state_dict(fitting, strict=False)
     except RuntimeError as e:
-        raise WeightsError(f"The weights {path} do not fit {arch.__name__} ({_first_line(e)}).") from None
+        raise WeightsError(f"The weights {path} do not fit {arch.__name__} ({first_line(e)}).") from None
     body.load_state_dict(create_body(model, cut=model_meta.get(arch, {}).get("cut")).state_dict())
 
 
@@ -123,7 +120,3 @@ def _fingerprint(value: torch.Tensor) -> tuple[int, float]:
     total = float(value.detach().double().abs().sum())
     digits = 6 - round(math.log10(total)) if total > 0 and math.isfinite(total) else 0
     return value.numel(), round(total, digits)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip().rstrip(".")[:160]

@@ -21,14 +21,7 @@ from ..distributed import Team
 class Reseed(Callback):
     """Make an epoch depend on the seed, the phase and its number alone, so that it can be repeated.
 
-    Parameters
-    ----------
-    seed
-        Of the run.
-    phase
-        The phase's number.
-    rank
-        The process's number: all draw the same order of photos, and each other augmentations.
+    All processes draw the same order of photos, and each (`rank`) other augmentations.
     """
 
     order = -30
@@ -92,14 +85,8 @@ class EpochProgress(Callback):
 class TimeBudget(Callback):
     """Plan the epochs from the time that the first one took, and stop in time.
 
-    The one-cycle schedule follows `n_epoch`, so a smaller plan still ends at the schedule's end.
-
-    Parameters
-    ----------
-    deadline
-        `time.monotonic()` at which fitting must be over.
-    team
-        The processes, of which the first one's clock counts.
+    The one-cycle schedule follows `n_epoch`, so a smaller plan still ends at the schedule's end. `deadline`
+    is of `time.monotonic()`; of several processes the first one's clock counts.
     """
 
     order = 70

@@ -17,6 +17,7 @@ import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import get_model
 
+from ...errors import first_line
 from ...system import write_atomic_with
 from ..distributed import Team
 from .callbacks import EpochRecord, was_trained
@@ -32,23 +33,14 @@ _DAMAGE = (
 
 
 class CheckpointStore:
-    """The place of one run's checkpoint, beside the model's folder.
+    """The place of one run's checkpoint, beside the folder `out` of the bundle that it will write.
 
-    Parameters
-    ----------
-    out
-        Folder of the bundle that the run will write.
-    facts
-        JSON values that decide the result: options, photos, versions. Another set is another run.
-
-    Attributes
-    ----------
-    settled
-        JSON values that the run decided by measuring; a continued run takes them over.
+    The `facts` are JSON values that decide the result (options, photos, versions): other ones are another
+    run. What the run decided by measuring is `settled`, and a continued run takes it over.
     """
 
     def __init__(self, out: Path, facts: Any) -> None:
-        self.folder = find_checkpoints(out)
+        self.folder = out.absolute().with_name(f".{out.absolute().name}-training")
         text = json.dumps(facts, sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()
         state = self.load()
@@ -77,9 +69,8 @@ class CheckpointStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic_with(self.path, lambda f: torch.save(whole, f))
         except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
-            reason = (str(e).splitlines() or [type(e).__name__])[0]
             _logger.warning(
-                "The training cannot be continued if it is interrupted: %s (%s).", self.path, reason
+                "The training cannot be continued if it is interrupted: %s (%s).", self.path, first_line(e)
             )
 
     def clear(self) -> None:
@@ -88,26 +79,11 @@ class CheckpointStore:
         self.settled = {}
 
 
-def find_checkpoints(out: Path) -> Path:
-    """Return the folder of the checkpoint of a run that writes the bundle `out`."""
-    out = out.absolute()
-    return out.with_name(f".{out.name}-training")
-
-
 class KeepBest(Callback):
     """Keep the weights of the epoch with the best accuracy; among equals, of the lowest validation loss.
 
-    Parameters
-    ----------
-    best
-        What an earlier part of the run found.
-    record
-        The record of the epochs.
-
-    Attributes
-    ----------
-    best
-        ``epoch`` (as in the record; 0 is the start), ``score`` and ``model``; empty as long as none counts.
+    `best` holds ``epoch`` (as in the record; 0 is the start), ``score`` and ``model``, nothing as long as
+    none counts. fastai's `SaveModelCallback` watches one number, and writes each better model to the disk.
     """
 
     order = 67
@@ -132,22 +108,12 @@ class KeepBest(Callback):
             return
         score = [accuracy, -loss]
         if not self.best or score > self.best["score"]:
-            model = {name: value.detach().cpu().clone() for name, value in get_weights(learn).items()}
+            model = {name: value.detach().cpu().clone() for name, value in _get_weights(learn).items()}
             self.best = {"epoch": epoch, "score": score, "model": model}
 
 
 class Checkpoint(Callback):
-    """Write the state after each epoch.
-
-    Parameters
-    ----------
-    store
-        Where to.
-    phase
-        The number of the phase.
-    record, keeper
-        What belongs to the state besides weights and optimizer.
-    """
+    """Write the state after each epoch."""
 
     order = 80
 
@@ -164,7 +130,7 @@ class Checkpoint(Callback):
                 "phase": self.phase,
                 "epochs_done": self.epoch + 1,
                 "epochs_planned": self.n_epoch,
-                "model": get_weights(self.learn),
+                "model": _get_weights(self.learn),
                 "opt": self.opt.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "smooth": {"count": smooth.count, "val": smooth.val},
@@ -175,17 +141,7 @@ class Checkpoint(Callback):
 
 
 class Patience(Callback):
-    """End the run when the best epoch is some epochs ago.
-
-    Parameters
-    ----------
-    epochs
-        How many epochs may pass without a better one.
-    keeper
-        What knows the best one.
-    record
-        What counts the epochs.
-    """
+    """End the run when the best epoch is some epochs ago."""
 
     order = 85
 
@@ -200,7 +156,7 @@ class Patience(Callback):
             raise CancelFitException
 
 
-def get_weights(learn: Any) -> State:
+def _get_weights(learn: Any) -> State:
     """Return the state of a Learner's network, without the wrapper that several processes put around it."""
     weights: State = get_model(learn.model).state_dict()
     return weights
