@@ -47,7 +47,6 @@ def measure_speed(names: list[str], size: int, rounds: int) -> list[dict[str, An
     A ratio is the median of the rounds' ratios to resnet18 in the same round.
     """
     from fastclf.training.export import export_blank
-
     from fastclf.training.network import measure_step
 
     names = [BASELINE, *(name for name in names if name != BASELINE)]

@@ -95,9 +95,8 @@ def measure_head(bench: Bench, folder: Path, weights: Path) -> list[Line]:
 
 def measure_features(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     """Extract features of all training photos against fastai's `get_preds` of the same network."""
-    from fastclf.training.fitting import compute_features
-
     from fastclf.training import build_dls, build_learner, load_data
+    from fastclf.training.fitting import compute_features
 
     data = load_data(folder)
     learn = build_learner(build_dls(data, bench.size), bench.arch, weights=weights)

@@ -373,8 +373,9 @@ class Training:
         """Refuse to make a model of a training that has none; else say how it ended."""
         if self.fitted.best_epoch is None and not self.fitted.epochs:
             raise UsageProblem(
-                f"The time limit of {self.options.time_limit or 0:.0f} s was over before the first epoch, so "
-                "there is no model. Give more time, a smaller --size, another --arch or --mode head."
+                "The time limit of {limit:.0f} s was over before the first epoch, so there is no "
+                "model. Give more time, a smaller --size, another --arch or --mode head.",
+                limit=self.options.time_limit or 0,
             )
         if self.fitted.best_epoch is None:
             self.store.clear()  # nothing is worth going on with
@@ -397,5 +398,9 @@ def _check_places(folder: Path, out: Path) -> None:
     """Refuse a model's folder that would be taken for a class, or that cannot be written."""
     target = out.resolve()
     if folder.resolve() in target.parents or target == folder.resolve():
-        raise UsageProblem(f"{out} lies inside the photos' folder {folder}. Name another folder with --out.")
+        raise UsageProblem(
+            "{out} lies inside the photos' folder {folder}. Name another folder with --out.",
+            out=out,
+            folder=folder,
+        )
     check_target(target)

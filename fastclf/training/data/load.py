@@ -184,8 +184,10 @@ def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping
 def _check_classes(photos: PhotoSet) -> None:
     if len(photos.vocab) < 2:
         raise PhotosError(
-            f"{photos.folder} holds {len(photos.vocab)} class with readable photos; a classifier needs two. "
-            "Add a sub-folder with photos of another kind."
+            "{folder} holds {n} class with readable photos; a classifier needs two. "
+            "Add a sub-folder with photos of another kind.",
+            folder=photos.folder,
+            n=len(photos.vocab),
         )
     different: dict[str, set[str]] = {label: set() for label in photos.vocab}
     for photo in photos.photos:
@@ -193,8 +195,9 @@ def _check_classes(photos: PhotoSet) -> None:
     small = [f"{label} ({len(hashes)})" for label, hashes in different.items() if len(hashes) < 3]
     if small:
         raise PhotosError(
-            f"Too few different photos of: {', '.join(small)}. Three a class are the least to train and "
-            "validate on; some dozens make a model."
+            "Too few different photos of: {classes}. Three a class are the least to train and "
+            "validate on; some dozens make a model.",
+            classes=", ".join(small),
         )
 
 
@@ -204,13 +207,16 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
     lacking = sorted(set(frame["label"]) - trained)
     if lacking:
         raise PhotosError(
-            f"No photo of {', '.join(lacking)} is in the training split of {folder}. Add photos, or draw the "
-            "splits anew with --redraw-splits."
+            "No photo of {classes} is in the training split of {folder}. Add photos, or draw the "
+            "splits anew with --redraw-splits.",
+            classes=", ".join(lacking),
+            folder=folder,
         )
     if not (frame["split"] == VALID).any():
         raise PhotosError(
-            f"{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
-            "with --redraw-splits."
+            "{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
+            "with --redraw-splits.",
+            folder=folder,
         )
 
 
@@ -246,8 +252,11 @@ def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | 
     names = {p.name for p in photos.photos}
     if not names & {*given.splits, *given.groups}:
         raise UsageProblem(
-            f"The table of splits {split_by} names no photo of {photos.folder}. Paths are relative to that "
-            f"folder, like {next(iter(sorted(names)), 'class/photo.jpg')}."
+            "The table of splits {split_by} names no photo of {folder}. Paths are relative to that "
+            "folder, like {example}.",
+            split_by=split_by,
+            folder=photos.folder,
+            example=next(iter(sorted(names)), "class/photo.jpg"),
         )
     return given
 

@@ -22,7 +22,7 @@ from fastai.torch_core import default_device
 from fastai.vision.all import Learner
 from torch import nn
 
-from ...errors import FastclfError, MissingExtraError, UsageProblem
+from ...errors import FastclfError, Message, MissingExtraError, UsageProblem
 from ...system import read_rank
 
 _T = TypeVar("_T")
@@ -126,13 +126,15 @@ class Team:
         whole = learn.dls.train.bs
         if whole < 2 * self.size:
             raise UsageProblem(
-                f"A batch of {whole} photos is too small for {self.size} processes; each needs two photos. "
-                "Start fewer processes, give a larger --batch-size, or use more photos."
+                "A batch of {photos} photos is too small for {processes} processes; each needs two photos. "
+                "Start fewer processes, give a larger --batch-size, or use more photos.",
+                photos=whole,
+                processes=self.size,
             )
         buffer = io.BytesIO()
         torch.save(learn, buffer)
         self.agree((buffer.getvalue(), settings))
-        problem = next((text for text in self.gather("") if text), None)
+        problem = next((text for text in self.gather(None) if text), None)
         if problem:
             raise UsageProblem(problem)
         say(f"{self.size} processes train together; a batch of {whole} photos is divided among them.")
@@ -160,14 +162,15 @@ class Team:
                 raise
             raise FastclfError("The first process of this training has ended; its own words say why.") from e
 
-    def _find_problem(self, learn: Learner) -> str:
+    def _find_problem(self, learn: Learner) -> Message | None:
         files = [*learn.dls.train_ds.items["file"], *learn.dls.valid_ds.items["file"]]
         missing = next((file for file in files if not os.access(file, os.R_OK)), None)
-        if missing is None:
-            return ""
-        return (
-            f"Process {self.rank} on {platform.node()} cannot read {missing}. All machines need the photos "
-            "and their .fastclf folder at the same path; a network folder does that."
+        return missing and Message(
+            "Process {rank} on {node} cannot read {file}. All machines need the photos "
+            "and their .fastclf folder at the same path; a network folder does that.",
+            rank=self.rank,
+            node=platform.node(),
+            file=missing,
         )
 
 

@@ -48,7 +48,9 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
         return found
     known = {*_TORCHVISION, *timm.list_models(), *others}
     similar = difflib.get_close_matches(name, known, n=3) or ["resnet18", "mobilenetv4_conv_small"]
-    raise UsageProblem(f"There is no architecture {name!r}. Similar ones: {', '.join(similar)}.")
+    raise UsageProblem(
+        "There is no architecture {name!r}. Similar ones: {similar}.", name=name, similar=", ".join(similar)
+    )
 
 
 def build_learner(
@@ -113,15 +115,24 @@ def build_learner(
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
     if file is not None:
         return WeightsError(
-            f"The weights {file} do not fit {arch} ({first_line(error)}). Name the architecture that they "
-            "belong to with --arch."
+            "The weights {file} do not fit {arch} ({reason}). Name the architecture that they belong "
+            "to with --arch.",
+            file=file,
+            arch=arch,
+            reason=first_line(error),
         )
     if not fetched:
-        return UsageProblem(f"The architecture {arch} cannot be built ({first_line(error)}). Try another.")
+        return UsageProblem(
+            "The architecture {arch} cannot be built ({reason}). Try another.",
+            arch=arch,
+            reason=first_line(error),
+        )
     return WeightsError(
-        f"The pretrained weights of {arch} could not be loaded ({first_line(error)}). Check the network, "
-        "name a file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
-        "pretrained=False)."
+        "The pretrained weights of {arch} could not be loaded ({reason}). Check the network, name a "
+        "file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
+        "pretrained=False).",
+        arch=arch,
+        reason=first_line(error),
     )
 
 
@@ -144,8 +155,11 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             times.append(time.perf_counter() - started)
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} cannot be trained at {size} x {size} pixels ({first_line(e)}). Name "
-            "another --size or --arch."
+            "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
+            "another --size or --arch.",
+            arch=arch,
+            size=size,
+            reason=first_line(e),
         ) from e
     return min(times[1:]) / batch_size
 
@@ -165,6 +179,10 @@ def _check_size(learn: Learner, arch: str) -> None:
             learn.model.eval()(torch.zeros(1, 3, height, width, device=device))
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} does not take photos of {height} x {width} pixels ({first_line(e)}). "
-            "Name another --size (224 fits most) or --arch."
+            "The architecture {arch} does not take photos of {height:d} x {width:d} pixels ({reason}). "
+            "Name another --size (224 fits most) or --arch.",
+            arch=arch,
+            height=height,
+            width=width,
+            reason=first_line(e),
         ) from e

@@ -27,8 +27,9 @@ def read_preprocess(learn: Learner) -> Preprocess:
     if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):
         found = ", ".join(name_step(t) for t in steps) or "nothing"
         raise ExportError(
-            f"{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
-            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter."
+            "{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
+            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter.",
+            found=found,
         )
     resize = steps[0]
     width, height = resize.size
@@ -39,7 +40,9 @@ def read_preprocess(learn: Learner) -> Preprocess:
     mode = _INTERPOLATION.get(int(resize.mode))
     if mode is None:
         raise ExportError(
-            f"{name_step(resize)} resamples by {resize.mode!r}; bilinear and bicubic are allowed."
+            "{resize} resamples by {mode!r}; bilinear and bicubic are allowed.",
+            resize=name_step(resize),
+            mode=resize.mode,
         )
     mean, std = read_normalisation(learn)
     return Preprocess(
