@@ -177,7 +177,6 @@ class StoppedError(FastclfError, RuntimeError):
     """Somebody ended what was under way; nothing is wrong."""
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of another library's error, short enough for a sentence of ours."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".")[:160]
+def describe_error(error: BaseException, most: int = 160) -> str:
+    """Return what an error that is not ours says, on one line and short enough for a sentence."""
+    return " ".join(str(error).split())[:most].rstrip(". ") or type(error).__name__

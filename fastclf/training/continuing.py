@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..catalog import Catalog
-from ..errors import PhotosError, UsageProblem, first_line
+from ..errors import PhotosError, UsageProblem, describe_error
 from ..model import BODY, ModelBundle
 from ..photos import TEST, TRAIN, VALID, Progress
 from .data import AUGMENTATIONS, RANDOM_CROP, TrainingData
@@ -144,7 +144,7 @@ def build_continued(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
             file=bundle.path / BODY,
             arch=source.arch,
-            reason=first_line(e),
+            reason=describe_error(e),
         ) from None
     old, new = bundle.vocab, list(dls.vocab)
     came, went = [c for c in new if c not in old], [c for c in old if c not in new]

@@ -17,7 +17,7 @@ import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import get_model
 
-from ...errors import first_line
+from ...errors import describe_error
 from ...system import write_atomic_with
 from ..distributed import Team
 from .callbacks import EpochRecord, was_trained
@@ -70,7 +70,9 @@ class CheckpointStore:
             write_atomic_with(self.path, lambda f: torch.save(whole, f))
         except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
             _logger.warning(
-                "The training cannot be continued if it is interrupted: %s (%s).", self.path, first_line(e)
+                "The training cannot be continued if it is interrupted: %s (%s).",
+                self.path,
+                describe_error(e),
             )
 
     def clear(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
-from ...errors import MissingExtraError, UsageProblem, first_line
+from ...errors import MissingExtraError, UsageProblem, describe_error
 from ...system import write_atomic
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
@@ -122,6 +122,6 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
     except wandb.Error as e:
         raise UsageProblem(
             "Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline.",
-            reason=first_line(e),
+            reason=describe_error(e),
         ) from None
     return Tracker(lambda phase, done: [Wandb(log_preds=False, log_model=False)], run.finish)

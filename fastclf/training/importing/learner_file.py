@@ -16,7 +16,7 @@ import torch
 from fastai.vision.all import Learner
 
 from ... import __version__
-from ...errors import ExportError, LearnerError, UsageProblem, first_line
+from ...errors import ExportError, LearnerError, UsageProblem, describe_error
 from ...model import (
     IMPORTED,
     SCHEMA,
@@ -134,7 +134,7 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
             "This Learner's network does not take the Learner's own photos, {shape} "
             "({reason}). Export one that predicts in the notebook.",
             shape=tuple(example.shape[1:]),
-            reason=first_line(e),
+            reason=describe_error(e),
         ) from e
     if net.head.out_features != classes:
         raise LearnerError(

@@ -18,7 +18,7 @@ import fasttransform.transform
 import torch
 from fastai.vision.all import Learner
 
-from ...errors import LearnerError, first_line
+from ...errors import LearnerError, describe_error
 
 _logger = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ def _describe_failure(path: Path, error: Exception, missing: list[tuple[str, str
     if missing:
         return f"{path} does not open. {describe_missing(*missing[-1])}"
     return (
-        f"{path} does not open ({type(error).__name__}: {first_line(error)}). It may be "
+        f"{path} does not open ({type(error).__name__}: {describe_error(error)}). It may be "
         f"damaged, or exported with another Python than 3.{sys.version_info.minor} or another fastai than"
         f"{_version('fastai')}: open it with those that made it, and import it there."
     )

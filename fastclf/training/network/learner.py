@@ -20,7 +20,7 @@ from fastai.vision.all import (
 )
 from fastai.vision.learner import model_meta
 
-from ...errors import FastclfError, UsageProblem, WeightsError, first_line
+from ...errors import FastclfError, UsageProblem, WeightsError, describe_error
 from .preprocessing import add_normalisation
 from .weights import check_loaded, load_into_torchvision, read_weights
 
@@ -119,20 +119,20 @@ def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> F
             "to with --arch.",
             file=file,
             arch=arch,
-            reason=first_line(error),
+            reason=describe_error(error),
         )
     if not fetched:
         return UsageProblem(
             "The architecture {arch} cannot be built ({reason}). Try another.",
             arch=arch,
-            reason=first_line(error),
+            reason=describe_error(error),
         )
     return WeightsError(
         "The pretrained weights of {arch} could not be loaded ({reason}). Check the network, name a "
         "file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
         "pretrained=False).",
         arch=arch,
-        reason=first_line(error),
+        reason=describe_error(error),
     )
 
 
@@ -159,7 +159,7 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             "another --size or --arch.",
             arch=arch,
             size=size,
-            reason=first_line(e),
+            reason=describe_error(e),
         ) from e
     return min(times[1:]) / batch_size
 
@@ -184,5 +184,5 @@ def _check_size(learn: Learner, arch: str) -> None:
             arch=arch,
             height=height,
             width=width,
-            reason=first_line(e),
+            reason=describe_error(e),
         ) from e

@@ -16,7 +16,7 @@ from fastai.vision.learner import create_body, model_meta
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ...errors import WeightsError, first_line
+from ...errors import WeightsError, describe_error
 
 _DAMAGE = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
@@ -50,7 +50,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except _DAMAGE as e:
         # what a parser stumbles over in another kind of file tells nobody anything
         told = isinstance(e, OSError | RuntimeError | EOFError | SafetensorError)
-        reason = first_line(e) if told else "they are of another kind"
+        reason = describe_error(e) if told else "they are of another kind"
         raise WeightsError(
             "The weights {path} cannot be read ({reason}). Fetch them again.", path=path, reason=reason
         ) from None
@@ -84,7 +84,7 @@ def load_into_torchvision(
             "The weights {path} do not fit {arch} ({reason}).",
             path=path,
             arch=arch.__name__,
-            reason=first_line(e),
+            reason=describe_error(e),
         ) from None
     body.load_state_dict(create_body(model, cut=model_meta.get(arch, {}).get("cut")).state_dict())
 
