@@ -34,20 +34,10 @@ _BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 @dataclass
 class Team:
-    """The processes that train together, as one of them sees them.
+    """The processes that train together, as one of them (0 is the first) sees them.
 
-    Attributes
-    ----------
-    rank
-        The number of this process; 0 is the first one.
-    size
-        How many there are.
-    device
-        Where this process computes; None in a training of one process.
-    fitting
-        Whether the processes train just now.
-    dismissed
-        Whether the others know that nothing more is to be done.
+    They are `fitting` while nobody may leave, and `dismissed` when the others know that nothing more is to be
+    done. The device is None in a training of one process.
     """
 
     rank: int = 0
@@ -83,11 +73,7 @@ class Team:
         """Let the other processes go when this first one is done or has failed.
 
         fastai's `rank0_first` lets the others do the same afterwards; here only the first reads and writes.
-
-        Raises
-        ------
-        FastclfError
-            If another process is gone.
+        FastclfError is raised if another process is gone.
         """
         if self.size == 1:
             yield
@@ -114,13 +100,7 @@ class Team:
             self.dismissed = True
 
     def share(self, learn: Learner, settings: dict[str, Any], say: Callable[[str], None]) -> None:
-        """Give the other processes the Learner and the arguments of `fit` that decide the result.
-
-        Raises
-        ------
-        UsageProblem
-            If a batch has too few photos, or another process cannot see the photos.
-        """
+        """Give the other processes the Learner and the arguments of `fit` that decide the result."""
         if self.size == 1:
             return
         whole = learn.dls.train.bs
@@ -142,13 +122,7 @@ class Team:
             say("On a CPU, batch norm looks at each process's part of the batch alone.")
 
     def follow(self, fit: Callable[..., Any]) -> None:
-        """Fit what the first process says until it says that all is done; speak and write nothing.
-
-        Raises
-        ------
-        FastclfError
-            If the first process is gone.
-        """
+        """Fit what the first process says until it says that all is done; speak and write nothing."""
         unknown: Any = None
         try:
             while (job := self.agree(unknown)) is not None:
@@ -179,11 +153,6 @@ def join_team() -> Team:
     """Return the processes that this one was started with; accelerate connects them.
 
     They train on their GPUs, or all on the CPU where there is none or ``ACCELERATE_USE_CPU`` says so.
-
-    Raises
-    ------
-    MissingExtraError
-        If there are several and accelerate is not installed.
     """
     if read_rank()[1] < 2:
         return Team()

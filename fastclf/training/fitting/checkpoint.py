@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import pickle
 import shutil
 import zipfile
@@ -14,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.core import Callback
 from fastai.torch_core import get_model
 
 from ...errors import describe_error
 from ...system import write_atomic_with
-from ..distributed import Team
 from .callbacks import EpochRecord, was_trained
 
 State = dict[str, Any]
@@ -81,46 +79,13 @@ class CheckpointStore:
         self.settled = {}
 
 
-class KeepBest(Callback):
-    """Keep the weights of the epoch with the best accuracy; among equals, of the lowest validation loss.
-
-    `best` holds ``epoch`` (as in the record; 0 is the start), ``score`` and ``model``, nothing as long as
-    none counts. fastai's `SaveModelCallback` watches one number, and writes each better model to the disk.
-    """
-
-    order = 67
-
-    def __init__(self, record: EpochRecord, best: State | None = None) -> None:
-        self.record = record
-        self.best: State = best or {}
-
-    def after_epoch(self) -> None:
-        """Keep the weights if they are the best so far."""
-        if was_trained(self):
-            row = self.record.epochs[-1]
-            self._offer(self.learn, row["epoch"], row["valid_loss"], row["accuracy"])
-
-    def keep_start(self, learn: Any, team: Team) -> None:
-        """Let the weights that a Learner has before its first epoch be the ones to surpass."""
-        loss, accuracy = team.agree([float(x) for x in learn.validate()] if team.is_first else [])
-        self._offer(learn, 0, loss, accuracy)
-
-    def _offer(self, learn: Any, epoch: int, loss: float | None, accuracy: float | None) -> None:
-        if loss is None or accuracy is None or not math.isfinite(loss):
-            return
-        score = [accuracy, -loss]
-        if not self.best or score > self.best["score"]:
-            model = {name: value.detach().cpu().clone() for name, value in _get_weights(learn).items()}
-            self.best = {"epoch": epoch, "score": score, "model": model}
-
-
 class Checkpoint(Callback):
     """Write the state after each epoch."""
 
     order = 80
 
-    def __init__(self, store: CheckpointStore, phase: int, record: EpochRecord, keeper: KeepBest) -> None:
-        self.store, self.phase, self.record, self.keeper = store, phase, record, keeper
+    def __init__(self, store: CheckpointStore, phase: int, record: EpochRecord) -> None:
+        self.store, self.phase, self.record = store, phase, record
 
     def after_epoch(self) -> None:
         """Write it."""
@@ -132,36 +97,14 @@ class Checkpoint(Callback):
                 "phase": self.phase,
                 "epochs_done": self.epoch + 1,
                 "epochs_planned": self.n_epoch,
-                "model": _get_weights(self.learn),
+                "model": get_model(self.learn.model).state_dict(),
                 "opt": self.opt.state_dict(),
                 "scaler": None if scaler is None else scaler.state_dict(),
                 "smooth": {"count": smooth.count, "val": smooth.val},
                 "rows": self.record.epochs,
-                "best": self.keeper.best,
+                "best": self.record.best,
             }
         )
-
-
-class Patience(Callback):
-    """End the run when the best epoch is some epochs ago."""
-
-    order = 85
-
-    def __init__(self, epochs: int, keeper: KeepBest, record: EpochRecord) -> None:
-        self.epochs, self.keeper, self.record = epochs, keeper, record
-        self.stopped = False
-
-    def after_epoch(self) -> None:
-        """End the run, or let it go on."""
-        if was_trained(self) and len(self.record.epochs) - self.keeper.best.get("epoch", 0) >= self.epochs:
-            self.stopped = True
-            raise CancelFitException
-
-
-def _get_weights(learn: Any) -> State:
-    """Return the state of a Learner's network, without the wrapper that several processes put around it."""
-    weights: State = get_model(learn.model).state_dict()
-    return weights
 
 
 def _plain(value: Any) -> Any:

@@ -16,8 +16,8 @@ from fastai.vision.all import Learner
 from fastcore.imports import IN_NOTEBOOK
 
 from ..distributed import Team
-from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
-from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
+from .callbacks import EpochProgress, EpochRecord, Patience, Reseed, TimeBudget
+from .checkpoint import Checkpoint, CheckpointStore, State
 from .phases import Phase
 from .tracking import Tracker
 
@@ -113,10 +113,10 @@ def fit(
         if run.resume() and say:
             say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
         if start_counts and not run.resumed_after:
-            run.keeper.keep_start(learn, team)
+            run.record.keep_start(learn, team)
         run.finish()
     team.fitting = False
-    best = run.keeper.best
+    best = run.record.best
     if best:
         get_model(learn.model).load_state_dict(best["model"])
     learn.model.to(memory_format=torch.contiguous_format)
@@ -138,23 +138,18 @@ class _Run:
     tracker: Tracker | None
     team: Team
     record: EpochRecord = field(default_factory=EpochRecord)
-    keeper: KeepBest = field(init=False)
     phase: int = 0
     epochs_done: int = 0
     resumed_after: int = 0
     ended_by: str = "schedule"
     state: State | None = None
 
-    def __post_init__(self) -> None:
-        self.keeper = KeepBest(self.record)
-
     def resume(self) -> bool:
         """Take over what an interrupted run left; return whether there was something."""
         self.state = self.team.agree(self.store.load() if self.store else None)
         if self.state is None:
             return False
-        self.record = EpochRecord(self.state["rows"])
-        self.keeper = KeepBest(self.record, self.state["best"])
+        self.record = EpochRecord(self.state["rows"], self.state["best"])
         self.phase, self.epochs_done = self.state["phase"], self.state["epochs_done"]
         self.resumed_after = len(self.record.epochs)
         self.phases[self.phase] = replace(self.phases[self.phase], epochs=self.state["epochs_planned"])
@@ -167,7 +162,7 @@ class _Run:
             phase.prepare(self.learn)
             if self.state is not None:
                 self._restore(self.state)
-            if self._is_exhausted():
+            if self.patience and self.record.epochs and self.record.waited >= self.patience:
                 self.ended_by = "patience"
             elif self.epochs_done < phase.epochs:
                 self._train(phase)
@@ -180,14 +175,10 @@ class _Run:
         self.learn.model.to(device)
         self.learn.opt.load_state_dict(to_device(state["opt"], device))
 
-    def _is_exhausted(self) -> bool:
-        done = len(self.record.epochs)
-        return bool(self.patience and done and done - self.keeper.best.get("epoch", 0) >= self.patience)
-
     def _train(self, phase: Phase) -> None:
         self.record.phase = phase.name
         reseed = Reseed(self.seed, self.phase, self.team.rank)
-        cbs = [reseed, self.record, self.keeper, EpochProgress(self.quiet or IN_NOTEBOOK), *self.cbs]
+        cbs = [reseed, self.record, EpochProgress(self.quiet or IN_NOTEBOOK), *self.cbs]
         cbs += build_device_callbacks(self.learn)
         if self.team.size > 1:
             from ..distributed import InStep  # what it is made of needs accelerate
@@ -195,10 +186,10 @@ class _Run:
             cbs.append(InStep(self.team))
         cbs += self.tracker.build(phase.name, len(self.record.epochs)) if self.tracker else []
         budget = None if self.deadline is None else TimeBudget(self.deadline, self.team)
-        stop = Patience(self.patience, self.keeper, self.record) if self.patience else None
+        stop = Patience(self.patience, self.record) if self.patience else None
         cbs += [cb for cb in (budget, stop) if cb]
         if self.store:
-            cbs.append(Checkpoint(self.store, self.phase, self.record, self.keeper))
+            cbs.append(Checkpoint(self.store, self.phase, self.record))
         if self.state:
             cbs.append(_Restore(self.state, self.epochs_done))
         phase.fit(self.learn, cbs, self.epochs_done)

@@ -24,13 +24,7 @@ _ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock
 
 
 def read_vocab(learn: Learner) -> list[str]:
-    """Return the class names, in the order of the network's answers.
-
-    Raises
-    ------
-    LearnerError
-        If the Learner does something else than to tell photos apart.
-    """
+    """Return the class names, in the order of the answers, of a Learner that tells photos apart."""
     lists = getattr(learn.dls, "tls", None)
     if lists is None:
         raise LearnerError(
@@ -60,13 +54,7 @@ def read_vocab(learn: Learner) -> list[str]:
 
 
 def read_activation(learn: Learner) -> Any:
-    """Return what fastai's own `get_preds` has to be told so that it gives probabilities; None for nothing.
-
-    Raises
-    ------
-    LearnerError
-        If the Learner's probabilities are not the softmax of what its network gives.
-    """
+    """Return what fastai's own `get_preds` has to be told so that it gives the softmax; None for nothing."""
     loss = learn.loss_func
     activation = getattr(loss, "activation", None)
     logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
@@ -94,13 +82,7 @@ def read_arch(learn: Learner) -> str:
 
 
 def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> list[str]:
-    """Return the classes' names: the Learner's, or others in the same order.
-
-    Raises
-    ------
-    UsageProblem
-        If these are not as many, empty or not each once.
-    """
+    """Return the classes' names: the Learner's, or as many others in the same order."""
     if class_names is None:
         return list(vocab)
     names = [name.strip() for name in class_names]

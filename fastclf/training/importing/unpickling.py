@@ -28,13 +28,7 @@ _COMPILED = re.compile(rb"[Pp]ython3\.?(\d{1,2})[/\\](?:[Ll]ib[/\\])?(?:site|dis
 
 
 class StandIn:
-    """What stands for a function that is not here; a Learner needs no label function to predict.
-
-    Parameters
-    ----------
-    module, name
-        Where it was when the Learner was exported.
-    """
+    """What stands for a function that is not here; a Learner needs no label function to predict."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
@@ -76,13 +70,7 @@ _OLD = {"TypeDispatch": OldDispatch, "_TypeDict": OldTypes}
 
 
 def open_learner(path: Path) -> Learner:
-    """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file.
-
-    Raises
-    ------
-    LearnerError
-        If there is no Learner in it, or none that opens here; the message says why.
-    """
+    """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file."""
     _check_python(path, _read_pickle(path))
     missing: list[tuple[str, str]] = []
     try:

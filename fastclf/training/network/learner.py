@@ -32,11 +32,6 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
 
     fastai's own torchvision architectures come first (resnet18, densenet121), then timm's, then
     torchvision's others.
-
-    Raises
-    ------
-    UsageProblem
-        If nobody knows the name; the message names similar ones.
     """
     if name in _TORCHVISION:
         return _TORCHVISION[name]

@@ -15,13 +15,7 @@ _INTERPOLATION = {2: "bilinear", 3: "bicubic"}
 
 
 def read_preprocess(learn: Learner) -> Preprocess:
-    """Read from the Learner how a validation photo reaches its network.
-
-    Raises
-    ------
-    ExportError
-        If something else than one resize is done to each photo.
-    """
+    """Read from the Learner how a validation photo reaches its network, which takes one resize."""
     steps = [t for t in learn.dls.valid.after_item.fs if t.split_idx != 0 and not _is_plain(t)]
     steps += [t for t in learn.dls.valid.before_batch.fs if t.split_idx != 0 and not _is_plain(t)]
     if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):

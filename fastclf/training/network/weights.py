@@ -25,13 +25,7 @@ _DAMAGE = (
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a file of weights, safetensors or PyTorch's, without running code that is in it.
-
-    Raises
-    ------
-    WeightsError
-        If it is missing, damaged, or holds more than weights.
-    """
+    """Read a file of weights, safetensors or PyTorch's, without running code that is in it."""
     if not path.is_file():
         raise WeightsError(
             "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
@@ -66,13 +60,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 def load_into_torchvision(
     body: torch.nn.Module, arch: Callable[..., torch.nn.Module], path: Path, state: dict[str, torch.Tensor]
 ) -> None:
-    """Load a file's weights into the body of a torchvision architecture; the classifier is left out.
-
-    Raises
-    ------
-    WeightsError
-        If they do not fit the architecture.
-    """
+    """Load a file's weights into the body of a torchvision architecture; the classifier is left out."""
     model = arch(weights=None)
     fitting = {k: v for k, v in state.items() if k in model.state_dict()}
     classifier = list(model.state_dict())[-1].rsplit(".", 1)[0]
@@ -92,10 +80,8 @@ def load_into_torchvision(
 def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, torch.Tensor]) -> None:
     """Make sure that a body's layers really come from a file, which loaders let pass if names differ.
 
-    Raises
-    ------
-    WeightsError
-        If fewer than nine in ten layers do, or the file is of a network with many more layers.
+    Nine in ten have to, and the file may not be of a network with many more layers; both limits were chosen
+    by hand.
     """
     known = {_fingerprint(value) for value in state.values()}
     layers = [p for p in body.parameters() if p.ndim > 1]
