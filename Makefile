@@ -1,5 +1,6 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
-# make test:      everything, then every test, the browser ones included
+# make test:      everything, then the tests, the browser ones included
+# make test-thorough: the whole matrices, of which make test runs a part
 # make check:     lint, types, import contracts
 # make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
 # make benchmark-archs: speed of the architectures; with DATA=FOLDER what they learn from one's own photos
@@ -12,7 +13,7 @@ PORT ?= 8866
 MODEL ?= model
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs benchmark-unfamiliar benchmark-training clean
+.PHONY: setup dashboard test test-quick test-thorough check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs benchmark-unfamiliar benchmark-training clean
 
 setup:
 	@./scripts/setup
@@ -21,10 +22,13 @@ dashboard: setup
 	@.venv/bin/fastclf demo --out "$(MODEL)" --port "$(PORT)"
 
 test: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest $(PARALLEL)
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m "not thorough" $(PARALLEL)
 
 test-quick: setup
-	@.venv/bin/python -m pytest -m "not slow" $(PARALLEL)
+	@.venv/bin/python -m pytest -m "not slow and not thorough" $(PARALLEL)
+
+test-thorough: setup
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m thorough $(PARALLEL)
 
 check: setup
 	@.venv/bin/ruff format --check .

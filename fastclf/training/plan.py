@@ -69,7 +69,7 @@ def make_plan(
         size = _choose_size(data, mode, fewest, clock, say)
     photos = len(data.part(TRAIN))
     batch = min(options.batch_size or _choose_batch(photos), max(2, photos // 2))
-    return Plan(arch, mode, size, epochs, batch)
+    return Plan(arch=arch, mode=mode, size=size, epochs=epochs, batch_size=batch)
 
 
 class _Clock:

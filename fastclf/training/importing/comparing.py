@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from fastai.vision.all import Learner, PILImage
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from ...errors import ExportError, PhotosError, UnreadablePhotoError
 from ...model import ModelBundle, Predictor
@@ -142,38 +141,19 @@ def _build_items(learn: Learner, files: list[Path]) -> list[Any]:
 
 
 def _draw_pictures(folder: Path) -> list[Path]:
-    """Write twelve pictures of shades, shapes and noise, PNG and JPEG by turns; the same ones each time."""
+    """Write twelve pictures, PNG and JPEG by turns, and return their paths; they are the same ones each time.
+
+    By turns they are smooth, of patches with edges, and noisy.
+    """
     paths = []
     for number, size in enumerate(_SIZES):
-        image = _draw(np.random.default_rng([0, number]), size, number % 3)
+        rng = np.random.default_rng([0, number])
+        patches = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
+        edges = Image.Resampling.NEAREST if number % 3 == 1 else Image.Resampling.BICUBIC
+        pixels = np.asarray(patches.resize(size, edges), np.float64)
+        if number % 3 == 2:
+            pixels = pixels + rng.normal(0, 40, pixels.shape)
         path = folder / f"drawn-{number:02d}.{'jpg' if number % 2 else 'png'}"
-        image.save(path, quality=92)
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=92)
         paths.append(path)
     return paths
-
-
-def _draw(rng: np.random.Generator, size: tuple[int, int], kind: int) -> Image.Image:
-    pixels = _shade(rng, size)
-    if kind == 2:
-        pixels = pixels + rng.normal(0, 40, pixels.shape)
-    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    if kind == 1:
-        _add_shapes(rng, image)
-    return image
-
-
-def _shade(rng: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[Any]:
-    """Return (H, W, 3) of a shade from one colour in a corner to another in the opposite one."""
-    across = np.linspace(0, 1, size[0])[None, :, None]
-    down = np.linspace(0, 1, size[1])[:, None, None]
-    first, second = rng.uniform(0, 255, (2, 3))
-    return np.asarray(first + (second - first) * (across + down) / 2)
-
-
-def _add_shapes(rng: np.random.Generator, image: Image.Image) -> None:
-    canvas = ImageDraw.Draw(image)
-    for number in range(12):
-        x, y = rng.uniform(0, image.width), rng.uniform(0, image.height)
-        w, h = rng.uniform(0.05, 0.4, 2) * image.size
-        colour = tuple(int(c) for c in rng.integers(0, 256, 3))
-        (canvas.ellipse if number % 2 else canvas.rectangle)((x, y, x + w, y + h), fill=colour)
