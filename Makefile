@@ -1,5 +1,6 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
-# make test:      everything, then every test, the browser ones included
+# make test:      everything, then the tests, the browser ones included
+# make test-thorough: the whole matrices, of which make test runs a part
 # make check:     lint, types, import contracts
 # make benchmark NAME=page DATA="...": one of the benchmarks; benchmarks/README.md names them all
 
@@ -10,7 +11,7 @@ MODEL ?= model
 NAME = page
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark clean
+.PHONY: setup dashboard test test-quick test-thorough check format benchmark clean
 
 setup:
 	@./scripts/setup
@@ -19,10 +20,13 @@ dashboard: setup
 	@.venv/bin/fastclf demo --out "$(MODEL)" --port "$(PORT)"
 
 test: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest $(PARALLEL)
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m "not thorough" $(PARALLEL)
 
 test-quick: setup
-	@.venv/bin/python -m pytest -m "not slow" $(PARALLEL)
+	@.venv/bin/python -m pytest -m "not slow and not thorough" $(PARALLEL)
+
+test-thorough: setup
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m thorough $(PARALLEL)
 
 check: setup
 	@.venv/bin/ruff format --check .

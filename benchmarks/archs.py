@@ -33,8 +33,8 @@ def measure_speed(bench: Bench) -> list[Table]:
 
     A ratio is the median of the rounds' ratios to resnet18 in the same round.
     """
+    from fastclf.training.export import export_blank
     from fastclf.training.network import measure_step
-    from fastclf.training.network.blank import export_blank
 
     names = [BASELINE, *(name for name in choose(bench) if name != BASELINE)]
     sizes = {name: fixed_size(name) or bench.options.size or 224 for name in names}

@@ -128,7 +128,7 @@ def measure_head(bench: Bench, setup: Setup) -> list[Line]:
 def measure_features(bench: Bench, setup: Setup) -> list[Line]:
     """Extract features of all training photos against fastai's `get_preds` of the same network."""
     from fastclf.training import load_data
-    from fastclf.training.fit import compute_features
+    from fastclf.training.fitting import compute_features
 
     data = load_data(setup.folder)
     learn, files = setup.build(data), list(data.part("train")["file"])
