@@ -122,10 +122,10 @@ def _open_panel_three_times(folder: Path, model: Path, trained: Path) -> dict[st
 
 def _open_panel(folder: Path, model: Path) -> tuple[float, float]:
     """Do what the Clean tab does; return the seconds until photos are shown, and until all doubts are."""
-    from fastclf.dashboard.clean import CatalogDesk, CleanPanel
+    from fastclf.dashboard.clean import CatalogStore, CleanPanel
 
     started = time.perf_counter()
-    desk = CatalogDesk(folder, model)
+    desk = CatalogStore(folder, model)
     desk.open(lambda words: None)
     panel = CleanPanel(desk, desk)
     panel.view.value = "all"
@@ -173,11 +173,11 @@ def measure_page(bench: Bench, source: Path) -> list[Line]:
     """Turn pages and change filters where there are 10,000 photos with stored thumbnails."""
     from dataclasses import replace
 
-    from fastclf.dashboard.clean import CatalogDesk, CleanPanel
+    from fastclf.dashboard.clean import CatalogStore, CleanPanel
 
     n = bench.count(10_000)
 
-    class Many(CatalogDesk):
+    class Many(CatalogStore):
         """Shows each photo several times over, under keys of its own and its real thumbnail."""
 
         def load_items(self) -> list[Any]:

@@ -272,7 +272,7 @@ class ClassifyModel(traitlets.HasTraits):
             check_pixels(name, source)
             image = decode_photo(source, name).image
         except UnreadablePhotoError as e:
-            return Answer(0, name, None, Prediction(name, error=str(e)), None, batch, order)
+            return Answer(0, name, None, Prediction(name, error=e.message), None, batch, order)
         [prediction] = predictor.predict_images([image], [name])
         thumbnail = encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE))
         return Answer(0, name, thumbnail, prediction, keep_photo(source, image), batch, order)

@@ -43,8 +43,6 @@ class PhotoDrop(ScriptedWidget):
         Longer side of what the network sees, in pixels.
     """
 
-    script = "classify/photo_drop.js"
-
     limits = traitlets.Dict().tag(sync=True)
     examples = traitlets.Int(0).tag(sync=True)
     said = traitlets.Dict().tag(sync=True)
@@ -156,7 +154,7 @@ class PhotoDrop(ScriptedWidget):
             name, data = fetch_photo(str(content.get("url") or ""))
             self._answer(content, name, data)
         except FastclfError as e:
-            self._finish(content, translate(str(e)))
+            self._finish(content, translate(e.message))
         except Exception:
             _logger.exception("fetching a photo failed")
             self._finish(content, say("That address did not work. Save the photo and choose it here."))
