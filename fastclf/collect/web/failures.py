@@ -11,29 +11,18 @@ from http import HTTPStatus
 
 import httpcore2
 
-from .addresses import RefusedAddressError, UnknownHostError
 from .timed import TimeIsUpError
 
+# What a Retry-After header may ask for, in seconds; more is as good as for ever.
 _MAX_REST = 24 * 3600.0
 # Statuses after which another try may go well soon.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 class FetchError(Exception):
-    """An address could not be fetched.
+    """An address could not be fetched; `reason` is a clause without it ("answered 404 (not found)").
 
-    Parameters
-    ----------
-    reason
-        A clause without the address ("answered 404 (not found)").
-    lasting
-        Whether another try is pointless.
-    soon
-        Whether another try may go well within a minute.
-    status
-        What the server answered, if it did.
-    retry_after
-        Seconds after which it wants to be asked again, if it said so.
+    `lasting` says that another try is pointless, `soon` that one may go well within a minute.
     """
 
     def __init__(
@@ -90,10 +79,6 @@ def explained(seconds: float) -> Iterator[None]:
     """Turn what a connection may meet into one clause."""
     try:
         yield
-    except RefusedAddressError as e:
-        raise FetchError(str(e), lasting=True) from None
-    except UnknownHostError as e:
-        raise FetchError(str(e), lasting=False) from None
     except TimeIsUpError:
         raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
     except httpcore2.TimeoutException:
