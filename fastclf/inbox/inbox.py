@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import InboxError, UsageProblem
 from ..system import Database, lies_on_network
-from .claim import Report, describe_report, encode_report_photo
+from .claim import Claim, Report, build_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
 _OUTCOMES = ("taken", "dismissed")
@@ -32,7 +32,7 @@ CREATE TABLE reports (
 CREATE INDEX reports_sha256 ON reports (sha256);
 CREATE INDEX reports_state ON reports (state, settled);
 """
-_COLUMNS = "id, name, answer, probability, label, model, time, sha256"
+_COLUMNS = ", ".join(field.name for field in fields(Report))
 
 
 class _Store(Database):
@@ -60,24 +60,15 @@ class Inbox:
         self.path = Path(path)
         self._max_reports, self._max_bytes = max_reports, max_bytes
 
-    def add(
-        self,
-        image: Image.Image,
-        name: str,
-        *,
-        answer: str | None,
-        probability: float | None,
-        label: str | None,
-        model: str = "",
-    ) -> int:
+    def add(self, image: Image.Image, claim: Claim) -> int:
         """Keep a report; the same photo with the same claim is kept once.
 
         Parameters
         ----------
         image
             The decoded photo; it is stored anew, at most 1600 pixels long and without metadata.
-        name, answer, probability, label, model
-            As `Report` has them; names are cleaned here.
+        claim
+            What is said of it; it is cleaned here.
 
         Returns
         -------
@@ -90,7 +81,7 @@ class Inbox:
             If the inbox is full or cannot be written.
         """
         jpeg = encode_report_photo(image)
-        report = describe_report(jpeg, name, answer, probability, label, model)
+        report = build_report(claim, jpeg)
         self._make_file()
         with self._open() as store, store.transaction():
             known = store.read(
@@ -103,11 +94,10 @@ class Inbox:
             )
             if waiting["n"] >= self._max_reports or waiting["bytes"] + len(jpeg) > self._max_bytes:
                 raise InboxError(_FULL)
-            values = [v for key, v in asdict(report).items() if key != "id"]
+            values = {**asdict(report), "id": None, "jpeg": jpeg, "bytes": len(jpeg)}
+            places = ", ".join("?" * len(values))
             return store.write(
-                "INSERT INTO reports (name, answer, probability, label, model, time, sha256, jpeg, bytes)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, jpeg, len(jpeg)),
+                f"INSERT INTO reports ({', '.join(values)}) VALUES ({places})", list(values.values())
             )
 
     def reports(self) -> list[Report]:

@@ -15,7 +15,7 @@ from fastclf.dashboard.clean import CatalogStore, CleanPanel
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.texts import language, translate
 from fastclf.errors import FastclfError, PhotosError
-from fastclf.inbox import Inbox
+from fastclf.inbox import Claim, Inbox
 from fastclf.system import hash_bytes
 
 from ..drawing import draw_photo, draw_photos
@@ -23,7 +23,7 @@ from ..drawing import draw_photo, draw_photos
 
 def add_report(inbox: Inbox, image: Image.Image, name: str, *, answer: str, label: str | None) -> int:
     """Report a photo as a visitor's page does."""
-    return inbox.add(image, name, answer=answer, probability=0.61, label=label)
+    return inbox.add(image, Claim(name=name, answer=answer, probability=0.61, label=label))
 
 
 @pytest.fixture
@@ -364,7 +364,7 @@ from pathlib import Path
 from fastclf.catalog.arrivals import Arrivals
 from fastclf.dashboard.clean import CatalogStore
 from fastclf.dashboard.clean.review import Decision
-from fastclf.inbox import Inbox
+from fastclf.inbox import Claim, Inbox
 folder, inbox, owner, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 store = CatalogStore(folder, folder.parent / "none", Inbox(inbox))
 store.open(lambda words: None)

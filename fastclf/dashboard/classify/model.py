@@ -217,19 +217,19 @@ class ClassifyModel(traitlets.HasTraits):
 
         The label is the right class, or None for "none of these"; may raise a FastclfError.
         """
-        from ...inbox import build_report_zip
+        from ...inbox import Claim, build_report_zip
 
         answer, image = self._open_photo(key)
         predictor, p = self._open_predictor(), answer.prediction
         if label is not None and label not in predictor.vocab:
             raise UsageProblem("{label!r} is no class of this model.", label=label)
-        claim: dict[str, Any] = {
-            "answer": p.label, "probability": p.probability, "label": label,
-            "model": str(predictor.bundle.manifest.get("features_id") or ""),
-        }  # fmt: skip
+        features_id = str(predictor.bundle.manifest.get("features_id") or "")
+        claim = Claim(
+            name=answer.name, answer=p.label, probability=p.probability, label=label, model=features_id
+        )
         if self.inbox is None:
-            return build_report_zip(image, answer.name, **claim)
-        self.inbox.add(image, answer.name, **claim)
+            return build_report_zip(image, claim)
+        self.inbox.add(image, claim)
         return None
 
     def build_table(self) -> bytes:
