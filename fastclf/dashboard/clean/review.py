@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,29 +70,35 @@ class Decision:
     why: str = ""  # the doubt that led to it, in words
 
 
-class ReviewStore(Protocol):
+class ReviewStore(ABC):
     """Keeps the photos and the edits. What it says is English, best a phrase."""
 
     vocab: list[str]
-    has_inbox: bool  # whether visitors can report photos
+    has_inbox = False  # whether visitors can report photos
 
+    @abstractmethod
     def load_items(self) -> list[ReviewItem]:
         """Return all photos; tens of thousands are normal."""
 
+    @abstractmethod
     def read_thumbnail(self, key: int) -> bytes | None:
         """Return a JPEG, or None without one; may raise a FastclfError that says why there is none."""
 
+    @abstractmethod
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Store decisions as one step, all or none; return words of what was done."""
 
     def undo(self) -> str | None:
         """Undo the last stored step; return words, None when nothing is left."""
+        return None
 
     def redo(self) -> str | None:
         """Store the last undone step again; return words, None when nothing is left."""
+        return None
 
     def export_edits(self) -> bytes:
         """Return the edits as CSV."""
+        return b""
 
 
 class Retrainer(Protocol):

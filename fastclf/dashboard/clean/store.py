@@ -23,7 +23,7 @@ from ...refit import Refit, discard_refit, find_obstacle, find_previous, refit_h
 from ..texts import phrase, say, translate
 from .doubts import find_reasons
 from .reports import Followed, Reports
-from .review import Decision, ReviewItem
+from .review import Decision, ReviewItem, ReviewStore
 from .wording import say_applied, say_redone, say_undone
 
 _logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ _logger = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 
 
-class CatalogStore:
-    """A ReviewStore over a folder's catalog, and a Retrainer of the model beside it.
+class CatalogStore(ReviewStore):
+    """Keeps the photos of a folder in its catalog, and retrains the model beside it.
 
     What it tells about progress is in the page's language; what it returns is English, to be translated.
 
@@ -48,7 +48,7 @@ class CatalogStore:
 
     def __init__(self, folder: Path, model: Path, inbox: Inbox | None = None) -> None:
         self.folder, self.model = folder, model
-        self.vocab: list[str] = []
+        self.vocab = []
         self.has_inbox = inbox is not None
         # on the null device lies an inbox that stays empty
         self._inbox = inbox or Inbox(os.devnull)
