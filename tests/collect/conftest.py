@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import functools
 import signal
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 
 from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, plan
 from fastclf.collect.recipes import parse_recipe
-from fastclf.collect.web import AddressRule, hosts
+from fastclf.collect.web import AddressRule, fetch, hosts
 
 from ..drawing import draw_scene, encode
 from .web import Web
@@ -136,11 +138,22 @@ def web() -> Iterator[Web]:
         yield web
 
 
+real_ssl_context = httpcore2.default_ssl_context
+_one_ssl_context = functools.cache(real_ssl_context)
+
+
+@pytest.fixture(autouse=True)
+def one_ssl_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the system's certificates takes 30 ms, which each of a thousand fetchers would do."""
+    monkeypatch.setattr(httpcore2, "default_ssl_context", _one_ssl_context)
+
+
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions to the fake services follow each other at once, and hosts that name no time rest shortly."""
+    """Questions follow each other at once, and hosts that name no time, or broke off, rest shortly."""
     monkeypatch.setattr(plan, "_PAUSE", 0.0)
     monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 0.05)
+    monkeypatch.setattr(fetch, "_PAUSES", (0.01,) * 4)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from fastclf.collect.photo_store import ENOUGH, PhotoStore
 from fastclf.collect.progress import ProgressBars
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.unpack import Unpacker
-from fastclf.collect.web import AddressRule, Fetcher, fetch
+from fastclf.collect.web import AddressRule, Fetcher
 from fastclf.errors import ArchiveError, PhotosError
 from fastclf.system import hash_bytes
 
@@ -52,10 +52,9 @@ Unpack = Callable[..., CollectSummary]
 
 @pytest.fixture(autouse=True)
 def archive_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """fastdownload keeps its folder in a home of the test's own, and a broken download is tried again at once."""
+    """fastdownload keeps its folder in a home of the test's own."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
-    monkeypatch.setattr(fetch, "_PAUSES", (0.01,))
     return tmp_path / "home" / ".fastdownload" / "archive"
 
 
