@@ -146,7 +146,7 @@ def start(mode: str, folder: Path, options: Sequence[str] = ()) -> Server:
     else:
         # as Binder does it: Jupyter's own server, with the file that postBuild installs
         (folder / "etc").mkdir()
-        shutil.copy(ROOT / "fastclf" / "jupyter_server_config.json", folder / "etc")
+        shutil.copy(ROOT / "fastclf" / "server" / "jupyter_server_config.json", folder / "etc")
         env["JUPYTER_CONFIG_PATH"] = str(folder / "etc")
         command = [
             sys.executable, "-m", "jupyter", "server", "--no-browser", f"--port={port}",

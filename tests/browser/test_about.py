@@ -46,9 +46,9 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 import ipywidgets as widgets
 from fastclf import ModelBundle
-from fastclf.ui.about import AboutPanel
-from fastclf.ui.about_photos import ValidationPhotos
-from fastclf.ui.scripted import PageFrame, read_style
+from fastclf.dashboard.about import AboutPanel, ValidationPhotos
+from fastclf.dashboard.widgets import PageFrame
+from fastclf.dashboard.widgets.scripted import read_style
 from tests.browser.test_about import THEME
 
 style = read_style()

@@ -20,9 +20,9 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 from dataclasses import replace
 import ipywidgets as widgets
-from fastclf.ui.clean import CleanPanel
-from fastclf.ui.scripted import PageFrame
-from tests.ui.test_review import VOCAB, MemoryStore, build_group, build_item
+from fastclf.dashboard.clean import CleanPanel
+from fastclf.dashboard.widgets import PageFrame
+from tests.dashboard.test_review import VOCAB, MemoryStore, build_group, build_item
 
 items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
 items[2] = replace(items[2], name="<img src=x onerror=document.title='pwned'>.jpg")

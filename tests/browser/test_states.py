@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 CODE = """
 import time
 import ipywidgets as widgets
-from fastclf.ui.scripted import PageFrame
+from fastclf.dashboard.widgets import PageFrame
 
 time.sleep({pause})
 said = widgets.HTML("<p>An answer that was read</p>")
