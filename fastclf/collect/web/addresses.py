@@ -9,21 +9,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urlsplit
 
+from ...errors import Message
+
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-zA-Z0-9._:-]{1,253}")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What stands in paths and queries as it is; "%" is of what is quoted already.
 _KEPT = "%/:?[]@!$&'()*+,;=~"
 
+_NOT_FOUND = "names the host {host}, which could not be looked up"
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class RefusedAddressError(Exception):
-    """An address must not be fetched; the text is a clause ("leads into a private network")."""
+    """An address must not be fetched.
+
+    Parameters
+    ----------
+    reason
+        A clause ("leads into a private network").
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class UnknownHostError(Exception):
-    """A host's name has no address; the text is a clause."""
+    """A host's name has no address.
+
+    Parameters
+    ----------
+    reason
+        A clause.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -62,7 +86,9 @@ class AddressRule:
             raise RefusedAddressError("holds a user name or a password; such addresses are not fetched")
         port = _PORTS[parts.scheme] if port is None else port
         if port not in _PORTS.values() and port not in {p for _, p in self.allow}:
-            raise RefusedAddressError(f"names port {port}; only 80 and 443 are fetched from")
+            raise RefusedAddressError(
+                Message("names port {port:d}; only 80 and 443 are fetched from", port=port)
+            )
         host = f"[{host}]" if ":" in host else host
         netloc = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         path, query = quote(parts.path or "/", safe=_KEPT), quote(parts.query, safe=_KEPT)
@@ -121,12 +147,11 @@ def _look_up(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as e:
-        lasting = e.errno == socket.EAI_NONAME
-        raise UnknownHostError(
-            f"names the host {host}, which {'is not known' if lasting else 'could not be looked up'}"
-        ) from None
+        if e.errno == socket.EAI_NONAME:
+            raise UnknownHostError(Message("names the host {host}, which is not known", host=host)) from None
+        raise UnknownHostError(Message(_NOT_FOUND, host=host)) from None
     except (OSError, UnicodeError):
-        raise UnknownHostError(f"names the host {host}, which could not be looked up") from None
+        raise UnknownHostError(Message(_NOT_FOUND, host=host)) from None
     # a list without doubles, in the order of preference
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 

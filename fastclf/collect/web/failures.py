@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 import httpcore2
 
+from ...errors import Message
 from .addresses import RefusedAddressError, UnknownHostError
 from .timed import TimeIsUpError
 
@@ -45,8 +46,8 @@ class FetchError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = Message(reason)
+        super().__init__(self.reason)
         self.lasting = lasting
         self.soon = soon
         self.status = status
@@ -55,18 +56,22 @@ class FetchError(Exception):
 
 def describe_size(size: int | None, most: int) -> str:
     """Return that a body of `size` bytes, or of nobody knows how many, is too large."""
-    what = "is larger than" if size is None else f"has {size / 2**20:.1f} MB, more than"
-    return f"{what} the {most / 2**20:.0f} MB that are fetched"
+    if size is None:
+        return Message("is larger than the {most:.0f} MB that are fetched", most=most / 2**20)
+    return Message(
+        "has {size:.1f} MB, more than the {most:.0f} MB that are fetched",
+        size=size / 2**20,
+        most=most / 2**20,
+    )
 
 
 def describe_status(status: int, headers: Mapping[str, str]) -> FetchError:
     """Return what a status that is no success means."""
-    try:
-        phrase = f" ({HTTPStatus(status).phrase.lower()})"
-    except ValueError:
-        phrase = ""
+    answer = str(status)
+    with contextlib.suppress(ValueError):
+        answer += f" ({HTTPStatus(status).phrase.lower()})"
     return FetchError(
-        f"answered {status}{phrase}",
+        Message("answered {status}", status=answer),
         lasting=status not in _PASSING and status < 500,
         soon=status in _PASSING,
         status=status,
@@ -91,11 +96,11 @@ def explained(seconds: float) -> Iterator[None]:
     try:
         yield
     except RefusedAddressError as e:
-        raise FetchError(str(e), lasting=True) from None
+        raise FetchError(e.reason, lasting=True) from None
     except UnknownHostError as e:
-        raise FetchError(str(e), lasting=False) from None
+        raise FetchError(e.reason, lasting=False) from None
     except TimeIsUpError:
-        raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
+        raise FetchError(Message("took longer than {n:g} s", n=seconds), lasting=False) from None
     except httpcore2.TimeoutException:
         raise FetchError("did not answer in time", lasting=False, soon=True) from None
     except httpcore2.RemoteProtocolError as e:

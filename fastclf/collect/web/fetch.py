@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpcore2
 
+from ...errors import Message
 from .addresses import AddressRule
 from .failures import FetchError, describe_size, describe_status, explained, is_number
 from .parts import PartFile
@@ -211,7 +212,7 @@ class Fetcher:
                     raise describe_status(response.status, found)
                 yield address, response
                 return
-        raise FetchError(f"is redirected more than {MAX_REDIRECTS} times", lasting=True)
+        raise FetchError(Message("is redirected more than {n} times", n=MAX_REDIRECTS), lasting=True)
 
 
 def _build_headers(host: str, headers: Mapping[str, str]) -> list[tuple[bytes | str, bytes | str]]:
