@@ -54,8 +54,7 @@ class Message(str):
         """Write the English sentence; a message without further fields is itself."""
         if isinstance(template, Message) and not fields:
             return template
-        # an exception among the fields would keep its frames alive
-        plain = {k: str(v) if isinstance(v, BaseException) else v for k, v in fields.items()}
+        plain = {name: _read_field(value) for name, value in fields.items()}
         made = super().__new__(cls, _FORMATTER.vformat(template, (), plain) if plain else template)
         made.template, made.fields = template, plain
         return made
@@ -63,6 +62,17 @@ class Message(str):
     def __reduce__(self) -> tuple[Callable[..., Message], tuple[str, Mapping[str, Any]]]:
         """Pickle the template and the fields."""
         return _build_message, (self.template, self.fields)
+
+
+def count_message(n: int, one: str, many: str, /, **fields: object) -> Message:
+    """Return the message for one or that for `n`, which is a field of both.
+
+    Examples
+    --------
+    >>> count_message(1200, "1 photo", "{n} photos")
+    '1,200 photos'
+    """
+    return Message(one if n == 1 else many, n=n, **fields)
 
 
 def join_messages(parts: Iterable[str], separator: str = " ") -> Message:
@@ -109,20 +119,29 @@ def _rebuild(packed: Mapping[str, Any]) -> Message:
     return Message(packed["template"], **fields)
 
 
-class _Formatter(string.Formatter):
-    """Formats by plain names alone: a template may come from a file."""
+class MessageFormatter(string.Formatter):
+    """Fills templates; by plain names alone, since a template may come from a file."""
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return a field's value."""
         return kwargs[field_name], field_name
 
     def format_field(self, value: object, spec: str) -> str:
+        """Write a value; whole numbers without a format get their thousands grouped."""
         if len(spec) > 4:
             raise ValueError(f"{spec!r} is too long.")
         whole = isinstance(value, int) and not isinstance(value, bool)
         return format(value, spec or ("," if whole else ""))
 
 
-_FORMATTER = _Formatter()
+_FORMATTER = MessageFormatter()
+
+
+def _read_field(value: object) -> object:
+    """Return an exception's sentence: itself, it would keep its frames alive."""
+    if isinstance(value, FastclfError):
+        return value.message
+    return str(value) if isinstance(value, BaseException) else value
 
 
 def _build_message(template: str, fields: Mapping[str, Any]) -> Message:

@@ -79,7 +79,7 @@ class DashboardPage(widgets.VBox):
             # the hashes are compared when the model opens, in the background
             self.bundle = ModelBundle.load(self.path, verify=False)
         except FastclfError as e:
-            self.fault = str(e)
+            self.fault = e.message
         panels: dict[str, widgets.Widget] = {}
         starts: dict[str, Callable[[], None]] = {}
         panels["classify"] = self._build_classify()

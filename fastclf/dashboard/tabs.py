@@ -97,7 +97,7 @@ class CleanTab(widgets.VBox):
             self.panel.refresh()
             self._tell(self.desk.note)
         except FastclfError as e:
-            self._fail(str(e))
+            self._fail(e.message)
         except OSError as e:
             self._fail(
                 phrase(

@@ -245,7 +245,8 @@ def _read(response: httpcore2.Response, max_bytes: int, have: int = 0) -> Iterat
     if is_number(length) and have + int(length) > max_bytes:
         raise FetchError(describe_size(have + int(length), max_bytes), lasting=True)
     if headers.get("content-encoding", "identity") not in ("", "identity"):
-        raise FetchError(f"came compressed ({headers['content-encoding'][:20]}) unasked", lasting=True)
+        words = "came compressed ({encoding}) unasked"
+        raise FetchError(Message(words, encoding=headers["content-encoding"][:20]), lasting=True)
     got = have
     for chunk in response.iter_stream():
         got += len(chunk)

@@ -274,7 +274,7 @@ class CellModel(traitlets.HasTraits):
             found = photos.find(self.table.labels[row], self.table.labels[column])
             self._finish(number, Status.DONE, found)
         except FastclfError as e:
-            self._finish(number, Status.ERROR, fault=str(e))
+            self._finish(number, Status.ERROR, fault=e.message)
         except Exception:
             _logger.exception("the photos behind a cell could not be found")
             self._finish(number, Status.ERROR)

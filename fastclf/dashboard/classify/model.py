@@ -95,7 +95,7 @@ class ClassifyModel(traitlets.HasTraits):
 
     def describe_fault(self, fault: FastclfError) -> str:
         """Return a fault's sentence, or one without the host's paths."""
-        words = str(fault)
+        words = fault.message
         if any(path in words for path in self._private):
             _logger.warning("A visitor was refused. %s", words)
             return say("That is not possible at the moment. Tell whoever runs this page.")
@@ -165,7 +165,7 @@ class ClassifyModel(traitlets.HasTraits):
 
         if not self._has_room():
             return False
-        self._append(Answer(0, name, None, Prediction(name, error=str(fault)), None, batch, order))
+        self._append(Answer(0, name, None, Prediction(name, error=fault.message), None, batch, order))
         return True
 
     def _has_room(self) -> bool:
@@ -272,7 +272,7 @@ class ClassifyModel(traitlets.HasTraits):
             check_pixels(name, source)
             image = decode_photo(source, name).image
         except UnreadablePhotoError as e:
-            return Answer(0, name, None, Prediction(name, error=str(e)), None, batch, order)
+            return Answer(0, name, None, Prediction(name, error=e.message), None, batch, order)
         [prediction] = predictor.predict_images([image], [name])
         thumbnail = encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE))
         return Answer(0, name, thumbnail, prediction, keep_photo(source, image), batch, order)

@@ -156,7 +156,7 @@ class PhotoDrop(ScriptedWidget):
             name, data = fetch_photo(str(content.get("url") or ""))
             self._answer(content, name, data)
         except FastclfError as e:
-            self._finish(content, translate(str(e)))
+            self._finish(content, translate(e.message))
         except Exception:
             _logger.exception("fetching a photo failed")
             self._finish(content, say("That address did not work. Save the photo and choose it here."))

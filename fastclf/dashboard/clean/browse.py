@@ -215,7 +215,7 @@ class BrowseModel(traitlets.HasTraits):
         try:
             return call()
         except FastclfError as e:
-            self.refuse(str(e))
+            self.refuse(e.message)
         except Exception:
             _logger.exception("the store failed")
             self.refuse(sentence)

@@ -90,7 +90,7 @@ class PhotoGrid(ScriptedWidget):
             picture = self.model.store.read_thumbnail(key)
             fault = "" if picture else _NO_PICTURE
         except FastclfError as e:
-            picture, fault = None, str(e)
+            picture, fault = None, e.message
         except Exception:
             _logger.exception("a thumbnail could not be read")
             picture, fault = None, _NO_PICTURE

@@ -37,7 +37,7 @@ def build_store(desk: CatalogDesk) -> ReviewStore:
         return ReportStore(desk, inbox)
     except FastclfError as e:
         _logger.warning("The visitors' reports are left out. %s", e)
-        desk.remark = str(e)
+        desk.remark = e.message
         return desk
 
 

@@ -102,7 +102,7 @@ class RetrainModel(traitlets.HasTraits):
         try:
             result = self.retrainer.retrain() if self.retrainer else None
         except FastclfError as e:
-            self._finish(done, Status.ERROR, str(e), None)
+            self._finish(done, Status.ERROR, e.message, None)
         except BaseException:
             _logger.exception("retraining failed")
             words = phrase("Retraining failed; the old model is still in use.")
@@ -133,7 +133,7 @@ class RetrainModel(traitlets.HasTraits):
         try:
             words = act()
         except FastclfError as e:
-            self.message, self.status = str(e), Status.ERROR
+            self.message, self.status = e.message, Status.ERROR
         except Exception:
             _logger.exception("settling the retraining failed")
             self.message, self.status = failed, Status.ERROR

@@ -133,7 +133,7 @@ class CatalogDesk:
         try:
             bundle = ModelBundle.load(self.model, verify=False)
         except FastclfError as e:
-            return str(e)
+            return e.message
         obstacle = find_obstacle(bundle)
         if obstacle:
             return obstacle
