@@ -247,3 +247,8 @@ class AddressError(FastclfError, ValueError):
 
 class StoppedError(FastclfError, RuntimeError):
     """Somebody ended what was under way; nothing is wrong."""
+
+
+def describe_error(error: BaseException, most: int = 160) -> str:
+    """Return what an error that is not ours says, on one line and short enough for a sentence."""
+    return " ".join(str(error).split())[:most].rstrip(". ") or type(error).__name__

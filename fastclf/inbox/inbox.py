@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 from PIL import Image
 
 from ..errors import InboxError, UsageProblem
 from ..system import Database, lies_on_network
-from .claim import Report, build_report_zip, describe_report, encode_report_photo
-
-__all__ = ["Inbox", "Outcome", "Report", "build_report_zip", "find_inbox"]
+from .claim import Report, describe_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
-Outcome = Literal["taken", "dismissed"]
-
-_WAITING = "waiting"
 _OUTCOMES = ("taken", "dismissed")
 # Of how many settled reports the photos stay, for undoing, and how many are remembered at all.
 _UNDO, _REMEMBERED = 50, 10_000
@@ -116,10 +112,7 @@ class Inbox:
 
     def reports(self) -> list[Report]:
         """Return the reports that wait, the oldest first."""
-        if not self._is_there():
-            return []
-        with self._open() as store:
-            rows = store.read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
+        rows = self._read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
         return [Report(**dict(row)) for row in rows]
 
     def read_photo(self, id: int) -> bytes:
@@ -130,44 +123,53 @@ class Inbox:
         InboxError
             If there is no such report, or it was settled long ago.
         """
-        rows = []
-        if self._is_there():
-            with self._open() as store:
-                rows = store.read("SELECT jpeg FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,))
+        rows = self._read("SELECT jpeg FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,))
         if not rows:
             raise InboxError(
                 "The photo of report {id:d} is no longer in the inbox. Go on with the next one.", id=id
             )
         return bytes(rows[0]["jpeg"])
 
-    def settle(self, ids: Iterable[int], outcome: Outcome) -> None:
-        """Take reports out of the queue; the photos of those settled long ago are freed.
+    def read_states(self) -> dict[int, tuple[str, str]]:
+        """Return {number: (sha256, state)} of the reports whose photos are still here.
+
+        The state is "waiting", "taken" or "dismissed".
+        """
+        rows = self._read("SELECT id, sha256, state FROM reports WHERE jpeg IS NOT NULL")
+        return {row["id"]: (row["sha256"], row["state"]) for row in rows}
+
+    def settle(self, outcomes: Mapping[int, str]) -> None:
+        """Take reports out of the queue, all or none; the photos of those settled long ago are freed.
 
         Parameters
         ----------
-        ids
-            Their numbers; those that do not wait are left as they are.
-        outcome
-            "taken" or "dismissed".
+        outcomes
+            {number: "taken" or "dismissed"}; those that do not wait are left as they are.
 
         Raises
         ------
         UsageProblem
-            If `outcome` is another one.
+            If an outcome is another one.
         InboxError
             If the inbox cannot be written.
         """
-        if outcome not in _OUTCOMES:
-            raise UsageProblem(
-                "A report is {outcomes}, not {outcome!r}.", outcomes=" or ".join(_OUTCOMES), outcome=outcome
-            )
+        for outcome in outcomes.values():
+            if outcome not in _OUTCOMES:
+                raise UsageProblem(
+                    "A report is {outcomes}, not {outcome!r}.",
+                    outcomes=" or ".join(_OUTCOMES),
+                    outcome=outcome,
+                )
         if not self._is_there():
             return
         with self._open() as store, store.transaction():
             [last] = store.read("SELECT IFNULL(MAX(settled), 0) AS n FROM reports")
             store.write_many(
                 "UPDATE reports SET state = ?, settled = ? WHERE id = ? AND state = 'waiting'",
-                [(outcome, last["n"] + number, id) for number, id in enumerate(ids, 1)],
+                [
+                    (outcome, last["n"] + number, id)
+                    for number, (id, outcome) in enumerate(outcomes.items(), 1)
+                ],
             )
             older = (
                 "state != 'waiting' AND settled < (SELECT MIN(settled) FROM (SELECT settled FROM reports"
@@ -196,6 +198,12 @@ class Inbox:
                         most=_UNDO,
                     )
                 store.write("UPDATE reports SET state = 'waiting', settled = 0 WHERE id = ?", (id,))
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        if not self._is_there():
+            return []
+        with self._open() as store:
+            return store.read(query, values)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Store]:

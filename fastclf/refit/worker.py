@@ -69,8 +69,7 @@ class Photos:
 
     def __init__(self, catalog: Catalog, bundle: ModelBundle) -> None:
         catalog.scan()
-        found = catalog.photos()
-        usable = found.without(p for group in found.find_conflicts() for p in group)
+        usable = catalog.photos().without_conflicts()
         rows = bundle.read_photos()
         catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
         assignment = catalog.assign_splits(usable.photos)

@@ -1,4 +1,4 @@
-"""Child processes for what would make the dashboard's process heavy: scikit-learn and cleanlab."""
+"""Other processes: children for what would make the dashboard's heavy, and those of a training by several."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ from ..errors import FastclfError, Message, MissingExtraError, unpack_message
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
 MISSING, FAILED, NO_MEMORY = 3, 4, 5
+
+# What a launcher of several processes sets: torchrun and accelerate the first pair, MPI one of the others.
+_LAUNCHED = (
+    ("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
+)  # fmt: skip
+
+
+def read_rank() -> tuple[int, int]:
+    """Return the number of this process and how many were started together; (0, 1) where it is alone."""
+    for rank, size in _LAUNCHED:
+        if os.environ.get(size, "").isdigit():
+            return int(os.environ.get(rank) or 0), int(os.environ[size])
+    return 0, 1
 
 
 def run_child(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fastclf.collect import CollectReport, Found, SearchService, collect_photos, plan
+from fastclf.collect import CollectSummary, Found, SearchService, collect_photos, plan
 from fastclf.collect.recipes.recipe_file import parse_recipe
 from fastclf.collect.web import AddressRule, hosts
 
@@ -28,7 +28,7 @@ largest_side = 200
 variations = ["{{}} photo", "{{}}"]
 """
 
-Collect = Callable[..., CollectReport]
+Collect = Callable[..., CollectSummary]
 
 
 class FakeService:
@@ -84,7 +84,7 @@ def rule(web: Web) -> AddressRule:
 def run(tmp_path: Path, rule: AddressRule) -> Collect:
     """Collect two classes into ``photos/pair``."""
 
-    def run(services: Sequence[SearchService], wanted: int = 10, **changes: Any) -> CollectReport:
+    def run(services: Sequence[SearchService], wanted: int = 10, **changes: Any) -> CollectSummary:
         recipe = parse_recipe(RECIPE.format(wanted=wanted), "pair.toml")
         options: dict[str, Any] = {"seconds": 2.0, "rule": rule, "bars": False, **changes}
         return collect_photos(recipe, tmp_path / "photos" / "pair", services=services, **options)

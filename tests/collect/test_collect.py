@@ -17,8 +17,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from fastclf import Catalog
-from fastclf.collect import CollectReport, Found
-from fastclf.collect.found import LimitedError, UnreachableError
+from fastclf.collect import CollectSummary, Found
+from fastclf.collect.services import LimitedError, UnreachableError
 from fastclf.errors import CatalogError, SearchError
 
 from ..conftest import ROOT
@@ -36,12 +36,12 @@ def photos(web: Web, term: str, count: int, host: str | None = None) -> list[str
     return urls
 
 
-def rows(report: CollectReport) -> dict[str, dict[str, str]]:
+def rows(report: CollectSummary) -> dict[str, dict[str, str]]:
     assert report.table
     return {row["url"]: row for row in csv.DictReader(report.table.open(encoding="utf-8"))}
 
 
-def files(report: CollectReport) -> dict[str, bytes]:
+def files(report: CollectSummary) -> dict[str, bytes]:
     found = [p for p in report.folder.rglob("*") if p.is_file() and ".fastclf" not in p.parts]
     return {p.relative_to(report.folder).as_posix(): p.read_bytes() for p in found}
 
@@ -307,7 +307,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.collect.conftest import FakeService, RECIPE
 from fastclf.collect import collect_photos, plan
 from fastclf.collect.web.addresses import AddressRule
-from fastclf.collect.recipe_file import parse_recipe
+from fastclf.collect.recipes.recipe_file import parse_recipe
 port, count, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 plan._PAUSE = 0
 found = {t: [f"http://127.0.0.1:{port}/{t}/{i}.jpg" for i in range(count)] for t in ("cat", "dog")}

@@ -9,7 +9,7 @@ import pytest
 
 from fastclf import Catalog
 from fastclf.collect import Found, download_images, search_images, verify_images
-from fastclf.collect.found import LimitedError, UnreachableError
+from fastclf.collect.services import LimitedError, UnreachableError
 from fastclf.collect.web import AddressRule
 from fastclf.errors import SearchError, UsageProblem
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from fastclf.collect.web import AddressRule, Fetcher, FetchError, StoppedError
+from fastclf.collect.web import AddressRule, Fetcher, FetchError
 from fastclf.collect.web import fetch as fetch_module
 from fastclf.collect.web.addresses import RefusedAddressError, is_public
 from fastclf.collect.web.fetch import MAX_REDIRECTS, Answer
+from fastclf.errors import StoppedError
 
 from ..drawing import draw_scene, encode
 from . import web as bad
@@ -107,8 +108,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_module, "_PAUSES", (0.01,) * 4)
 
 
-def build_fetcher(*servers: Web, stop: threading.Event | None = None) -> Fetcher:
-    return Fetcher(AddressRule(frozenset(server.address for server in servers), NAMES), stop=stop)
+def build_fetcher(*servers: Web) -> Fetcher:
+    return Fetcher(AddressRule(frozenset(server.address for server in servers), NAMES))
 
 
 @pytest.fixture
@@ -698,10 +699,8 @@ def test_one_fetch_does_not_shorten_the_time_of_another(web: Web, fetcher: Fetch
 
 def ends_when_told(url: str, address: tuple[str, int]) -> None:
     """Fetch, set the stop event after 0.2 s, and see that the fetch ends within a second."""
-    stop = threading.Event()
-    timer = threading.Timer(0.2, stop.set)
-    timer.start()
-    with closing(Fetcher(AddressRule(frozenset({address})), stop=stop)) as client:
+    with closing(Fetcher(AddressRule(frozenset({address})))) as client:
+        threading.Timer(0.2, client.stop.set).start()
         with no_longer_than(1.2), pytest.raises((StoppedError, FetchError)) as caught:
             fetch(client, url, seconds=3)
         assert isinstance(caught.value, StoppedError)
@@ -724,22 +723,20 @@ def test_the_stop_event_ends_the_wait_for_a_connection() -> None:
 
 
 def test_the_stop_event_ends_all_threads(web: Web) -> None:
-    stop = threading.Event()
     url = web.add("/a.jpg", bad.silent())
-    with closing(build_fetcher(web, stop=stop)) as client, ThreadPoolExecutor(8) as threads:
+    with closing(build_fetcher(web)) as client, ThreadPoolExecutor(8) as threads:
         running = [threads.submit(fetch, client, url, seconds=3) for _ in range(8)]
         time.sleep(0.2)
-        stop.set()
+        client.stop.set()
         with no_longer_than(1):
             assert all(isinstance(one.exception(), StoppedError) for one in running)
 
 
 def test_nothing_is_asked_for_after_the_stop_event(web: Web, tmp_path: Path) -> None:
-    stop = threading.Event()
     url = web.photo("/a.jpg", PHOTO)
-    with closing(build_fetcher(web, stop=stop)) as client:
+    with closing(build_fetcher(web)) as client:
         assert fetch(client, url).body == PHOTO
-        stop.set()
+        client.stop.set()
         with pytest.raises(StoppedError):
             fetch(client, url)
         with pytest.raises(StoppedError):
@@ -759,7 +756,6 @@ def names_in(folder: Path) -> list[str]:
 
 def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
     """Stop the download of OLD on its way, so that a part is left behind; returns its address."""
-    stop = threading.Event()
 
     def behave(exchange: Exchange) -> None:
         headers = {"ETag": ranged(OLD).etag, "Content-Length": str(len(OLD) + (at_least == len(OLD)))}
@@ -768,10 +764,10 @@ def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
 
     def progress(done: int, _: int | None) -> None:
         if done >= at_least:
-            stop.set()
+            client.stop.set()
 
     url = web.add("/file", behave)
-    with closing(build_fetcher(web, stop=stop)) as client, pytest.raises(StoppedError):
+    with closing(build_fetcher(web)) as client, pytest.raises(StoppedError):
         client.save(url, path, max_bytes=MB, progress=progress)
     assert not path.exists()
     web.forget()

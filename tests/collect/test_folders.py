@@ -17,7 +17,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from fastclf.collect.archives import Member, ReadLimits, folders, is_photo_name, read_source
+from fastclf.collect.archives import Member, ReadLimits, clouds, is_photo_name, read_source
 from fastclf.errors import ArchiveError, MissingExtraError, PhotosError, UsageProblem
 
 # thorough rather than quick
@@ -158,7 +158,7 @@ def test_what_may_not_be_read_is_said(photos: Path, tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib\n"
         "from fastclf.collect.archives import is_photo_name\n"
-        "from fastclf.collect.archives.folders import read_source\n"
+        "from fastclf.collect.archives import read_source\n"
         "os.chdir(sys.argv[1])\n"
         "os.geteuid() or os.setuid(65534)\n"
         "for m in read_source('.', pathlib.Path(), is_photo_name): print(m.name, m.reason)\n"
@@ -277,7 +277,7 @@ def test_no_more_is_read_ahead_than_a_few(memory: MemoryFileSystem, monkeypatch:
     time.sleep(0.05)
     assert len(opened) <= 16
     members.close()
-    monkeypatch.setattr(folders, "_AHEAD_BYTES", 1500)
+    monkeypatch.setattr(clouds, "_AHEAD_BYTES", 1500)
     opened.clear()
     members = read_source("memory://bucket/many", Path(), is_photo_name)
     next(members)
@@ -462,7 +462,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(place: str) -> Non
 def _run_without(package: str, place: str) -> str:
     code = (
         f"import sys, pathlib; sys.modules[{package!r}] = None\n"
-        "from fastclf.collect.archives.folders import read_source\n"
+        "from fastclf.collect.archives import read_source\n"
         "try: list(read_source(sys.argv[1], pathlib.Path(), lambda name: True))\n"
         "except Exception as e: print(type(e).__name__, e)\n"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from fastclf.collect.intake import prepare_photo
+from fastclf.collect.prepare import prepare_photo
 from fastclf.errors import UnreadablePhotoError
 from fastclf.photos import MAX_BYTES, decode_photo
 from fastclf.system import hash_bytes

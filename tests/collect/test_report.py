@@ -15,8 +15,8 @@ from PIL import Image
 
 from fastclf import Catalog
 from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Outcome
-from fastclf.collect import CollectReport
-from fastclf.collect.outcome import ClassCount, count_classes, fold_reason, write_sheets, write_table
+from fastclf.collect import CollectSummary
+from fastclf.collect.summary import ClassCount, count_classes, fold_reason, write_sheets, write_table
 from fastclf.system import hash_file
 
 from ..drawing import COLOURS, draw_photo, draw_photos
@@ -68,8 +68,8 @@ def test_the_numbers_of_each_class_are_those_of_its_addresses_and_photos(catalog
     assert (counts[""].refused, counts[""].photos) == (1, 0)
 
 
-def report(classes: dict[str, ClassCount], **more: object) -> CollectReport:
-    return CollectReport(Path("photos/x"), classes, 3, 1.26, **more)  # type: ignore[arg-type]
+def report(classes: dict[str, ClassCount], **more: object) -> CollectSummary:
+    return CollectSummary(Path("photos/x"), classes, 3, 1.26, **more)  # type: ignore[arg-type]
 
 
 def test_the_table_for_people_has_a_line_for_each_class_and_a_sum() -> None:
@@ -236,7 +236,7 @@ def test_a_sheet_shows_every_photo_of_its_class_in_rows(catalog: Catalog, tmp_pa
 
 
 def test_of_a_large_class_a_hundred_are_shown_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastclf.collect import outcome as module
+    from fastclf.collect import summary as module
 
     folder = tmp_path / "photos"
     for i in range(12):

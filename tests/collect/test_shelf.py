@@ -16,8 +16,8 @@ import pytest
 from fastclf import Catalog
 from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Outcome
 from fastclf.collect import photo_store as shelf_module
-from fastclf.collect.intake import Prepared, prepare_photo
-from fastclf.collect.photo_store import ENOUGH, Placed, Shelf, is_half_written, keep
+from fastclf.collect.photo_store import ENOUGH, PhotoStore, Placed, is_half_written
+from fastclf.collect.prepare import Prepared, prepare_photo
 from fastclf.system import hash_bytes
 
 from ..drawing import draw_photo, encode
@@ -60,7 +60,7 @@ def record(catalog: Catalog, label: str, url: str, **facts: object) -> int:
 def test_a_photo_is_stored_under_its_name_in_a_folder_that_is_made_for_it(
     catalog: Catalog, folder: Path
 ) -> None:
-    shelf, new = Shelf(catalog, {}), photo("new")
+    shelf, new = PhotoStore(catalog, {}), photo("new")
     assert shelf.put("bird", new) == Placed(STORED, f"bird/{new.name}", stored=new.stored)
     assert (folder / "bird" / new.name).read_bytes() == new.data
     assert shelf.count("bird") == 1
@@ -68,7 +68,7 @@ def test_a_photo_is_stored_under_its_name_in_a_folder_that_is_made_for_it(
 
 
 def test_a_picture_is_stored_once_in_the_whole_folder(catalog: Catalog, folder: Path) -> None:
-    shelf, new = Shelf(catalog, {}), photo("new")
+    shelf, new = PhotoStore(catalog, {}), photo("new")
     shelf.put("cat", new)
     for label in ("cat", "dog"):
         assert shelf.put(label, new) == Placed(DUPLICATE, "", f"is the same picture as cat/{new.name}")
@@ -79,7 +79,7 @@ def test_a_picture_is_stored_once_in_the_whole_folder(catalog: Catalog, folder: 
 
 @pytest.mark.parametrize("same", ["received", "stored"])
 def test_either_hash_makes_a_picture_known(same: str, catalog: Catalog) -> None:
-    shelf = Shelf(catalog, {})
+    shelf = PhotoStore(catalog, {})
     first = Prepared(b"a", "a.jpg", "r1", "s1")
     shelf.put("cat", first)
     other = Prepared(b"b", "b.jpg", "r1" if same == "received" else "r2", "s1" if same == "stored" else "s2")
@@ -96,12 +96,12 @@ def test_what_an_earlier_run_received_is_known_by_what_arrived_too(catalog: Cata
         stored=hash_bytes(jpeg("one", (80, 60))),
         path="cat/one.jpg",
     )
-    placed = Shelf(catalog, {}).put("dog", Prepared(b"x", "x.jpg", "r1", "s1"))
+    placed = PhotoStore(catalog, {}).put("dog", Prepared(b"x", "x.jpg", "r1", "s1"))
     assert placed == Placed(DUPLICATE, "", "is the same picture as cat/one.jpg")
 
 
 def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -> None:
-    shelf = Shelf(catalog, {"cat": 3, "dog": 1})
+    shelf = PhotoStore(catalog, {"cat": 3, "dog": 1})
     assert (shelf.missing("cat"), shelf.missing("dog"), shelf.missing("bird")) == (1, 0, None)
     assert shelf.full() == {"dog"}
     assert [shelf.put("cat", photo(str(i))).status for i in range(3)] == [STORED, WAITING, WAITING]
@@ -111,17 +111,17 @@ def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -
     assert (shelf.is_full("cat"), shelf.is_full("bird")) == (True, False)
     assert len(names(folder)) == 5
     # what had no room is not known as a picture of the folder
-    assert Shelf(catalog, {}).put("dog", photo("x")).status == STORED
+    assert PhotoStore(catalog, {}).put("dog", photo("x")).status == STORED
 
 
 def test_more_photos_than_were_asked_for_are_a_full_class_and_no_debt(catalog: Catalog) -> None:
-    shelf = Shelf(catalog, {"cat": 1})
+    shelf = PhotoStore(catalog, {"cat": 1})
     assert shelf.missing("cat") == 0
     assert shelf.full() == {"cat"}
 
 
 def test_one_number_is_the_limit_of_every_class_without_its_own(catalog: Catalog) -> None:
-    shelf = Shelf(catalog, {"cat": 5}, most=1)
+    shelf = PhotoStore(catalog, {"cat": 5}, most=1)
     assert (shelf.missing("cat"), shelf.missing("dog"), shelf.missing("bird")) == (3, 0, 1)
     assert shelf.put("bird", photo("a")).status == STORED
     assert shelf.put("bird", photo("b")).status == WAITING
@@ -131,7 +131,7 @@ def test_one_number_is_the_limit_of_every_class_without_its_own(catalog: Catalog
 def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog, folder: Path) -> None:
     catalog.relabel(["cat/one.jpg"], "dog")
     catalog.remove(["cat/two.jpg"])
-    shelf = Shelf(catalog, {"cat": 1})
+    shelf = PhotoStore(catalog, {"cat": 1})
     assert (shelf.count("cat"), shelf.count("dog")) == (0, 2)
     # one that was taken out makes room, and does not come back
     assert shelf.put("cat", photo("two")).reason == "is the same picture as cat/two.jpg"
@@ -141,7 +141,7 @@ def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog, folder
 def test_a_photo_that_was_thrown_away_does_not_come_back(catalog: Catalog, folder: Path) -> None:
     gone = photo("gone")
     record(catalog, "cat", "http://a/1", received=gone.received, stored=gone.stored, path="cat/gone.jpg")
-    placed = Shelf(catalog, {}).put("cat", gone)
+    placed = PhotoStore(catalog, {}).put("cat", gone)
     assert placed == Placed(DUPLICATE, "", "is the same picture as cat/gone.jpg, which is no longer there")
     assert not (folder / "cat" / gone.name).exists()
 
@@ -149,14 +149,14 @@ def test_a_photo_that_was_thrown_away_does_not_come_back(catalog: Catalog, folde
 def test_a_twin_that_is_there_is_named_before_one_that_is_gone(catalog: Catalog) -> None:
     there = hash_bytes(jpeg("one", (80, 60)))
     record(catalog, "cat", "http://a/1", received=there, stored="gone", path="cat/gone.jpg")
-    assert Shelf(catalog, {}).put("cat", photo("one")).reason == "is the same picture as cat/one.jpg"
+    assert PhotoStore(catalog, {}).put("cat", photo("one")).reason == "is the same picture as cat/one.jpg"
 
 
 def test_of_what_was_refused_or_waits_nothing_is_known(catalog: Catalog) -> None:
     new = photo("new")
     record(catalog, "cat", "http://a/1", status=REFUSED, received=new.received, stored=new.stored)
     record(catalog, "cat", "http://a/2", status=WAITING, received=new.received, stored=new.stored)
-    assert Shelf(catalog, {}).put("cat", new).status == STORED
+    assert PhotoStore(catalog, {}).put("cat", new).status == STORED
 
 
 def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
@@ -165,7 +165,7 @@ def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
     left = photo("left")
     (folder / "cat" / left.name).write_bytes(left.data)
     catalog.scan()
-    shelf = Shelf(catalog, {"cat": 3})
+    shelf = PhotoStore(catalog, {"cat": 3})
     assert shelf.is_full("cat")
     assert shelf.put("cat", left) == Placed(STORED, f"cat/{left.name}", stored=left.stored)
     assert shelf.put("cat", left).status == DUPLICATE
@@ -176,7 +176,7 @@ def test_a_file_is_taken_over_only_in_the_class_where_it_lies(catalog: Catalog, 
     left = photo("left")
     (folder / "cat" / left.name).write_bytes(left.data)
     catalog.scan()
-    assert Shelf(catalog, {}).put("dog", left).status == DUPLICATE
+    assert PhotoStore(catalog, {}).put("dog", left).status == DUPLICATE
 
 
 def test_a_file_that_is_on_record_is_not_taken_over_by_another_address(
@@ -188,7 +188,7 @@ def test_a_file_that_is_on_record_is_not_taken_over_by_another_address(
     record(
         catalog, "cat", "http://a/1", received=known.received, stored=known.stored, path=f"cat/{known.name}"
     )
-    assert Shelf(catalog, {}).put("cat", known).status == DUPLICATE
+    assert PhotoStore(catalog, {}).put("cat", known).status == DUPLICATE
 
 
 HEX = "0123456789abcdef0123"
@@ -217,7 +217,7 @@ def test_half_written_files_go_and_a_makers_own_hidden_files_stay(
 ) -> None:
     (folder / "cat" / name).write_bytes(b"half")
     assert is_half_written(folder / "cat" / name) == is_ours
-    Shelf(catalog, {})
+    PhotoStore(catalog, {})
     assert (folder / "cat" / name).exists() != is_ours
     assert {"cat/one.jpg", "cat/two.jpg", "dog/three.jpg"} <= names(folder)
 
@@ -228,7 +228,7 @@ def test_only_class_folders_are_swept(catalog: Catalog, folder: Path) -> None:
     above = folder / f".{HEX}.jpg.tmp"
     for path in (deep, above):
         path.write_bytes(b"")
-    Shelf(catalog, {})
+    PhotoStore(catalog, {})
     assert deep.exists()
     assert above.exists()
 
@@ -253,7 +253,7 @@ def test_what_the_shelf_begins_to_write_is_known_as_half_written(
     real = shelf_module.write_atomic_with
     monkeypatch.setattr(shelf_module, "write_atomic_with", half)
     with pytest.raises(KilledError):
-        Shelf(catalog, {}).put("cat", new)
+        PhotoStore(catalog, {}).put("cat", new)
     assert len(seen) == 1
     assert is_half_written(seen[0])
 
@@ -263,7 +263,7 @@ def test_many_threads_store_no_picture_twice_and_none_too_many(catalog: Catalog,
     unique = [Prepared(rng.bytes(50), f"{i:020x}.jpg", f"r{i}", f"s{i}") for i in range(120)]
     offers = [(label, one) for one in unique for label in ("ant", "bee", "ant", "cow")]
     rng.shuffle(offers)
-    shelf = Shelf(catalog, {"ant": 20, "bee": 30})
+    shelf = PhotoStore(catalog, {"ant": 20, "bee": 30})
     threads = 16
     barrier = threading.Barrier(threads)
 
@@ -301,7 +301,7 @@ def test_one_picture_that_many_threads_offer_at_once_is_stored_once(
         real(path, write, sync=sync)  # type: ignore[arg-type]
 
     monkeypatch.setattr(shelf_module, "write_atomic_with", slow)
-    shelf, new = Shelf(catalog, {}), photo("new")
+    shelf, new = PhotoStore(catalog, {}), photo("new")
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(shelf.put, "cat", new)
         while shelf.count("cat") < 3:
@@ -321,7 +321,7 @@ class Slow(Prepared):
 
 
 def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
-    shelf, barrier = Shelf(catalog, {"bee": 1}), threading.Barrier(8)
+    shelf, barrier = PhotoStore(catalog, {"bee": 1}), threading.Barrier(8)
 
     def work(number: int) -> tuple[str, str]:
         barrier.wait()
@@ -340,35 +340,35 @@ def test_stored_photos_reach_the_disk_when_they_are_told_to(
 ) -> None:
     synced: list[Path] = []
     monkeypatch.setattr(shelf_module, "sync_file", synced.append)
-    shelf, new = Shelf(catalog, {}), photo("new")
+    shelf, new = PhotoStore(catalog, {}), photo("new")
     path = shelf.put("cat", new).path
     shelf.sync([path, "cat/one.jpg"])
     assert synced == [folder / path, folder / "cat/one.jpg"]
 
 
 def test_a_photo_that_is_gone_before_it_is_synced_is_no_accident(catalog: Catalog) -> None:
-    Shelf(catalog, {}).sync(["cat/nothing.jpg"])
+    PhotoStore(catalog, {}).sync(["cat/nothing.jpg"])
 
 
 def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Catalog, folder: Path) -> None:
     catalog.fetches.add("cat", [{"url": f"http://a/{i}"} for i in range(5)])
     rows = catalog.fetches.rows()
-    shelf = Shelf(catalog, {"cat": 3})
+    shelf = PhotoStore(catalog, {"cat": 3})
     data = jpeg("new", (400, 300))
-    stored = keep(shelf, rows[0], data, 200)
+    stored = shelf.keep(rows[0], data, 200)
     prepared = prepare_photo(data, 200)
     assert stored == Outcome(
         rows[0].id, STORED, "", True, hash_bytes(data), prepared.stored, f"cat/{prepared.name}", len(data)
     )
-    again = keep(shelf, rows[1], data, 200)
+    again = shelf.keep(rows[1], data, 200)
     same = f"is the same picture as cat/{prepared.name}"
     assert again == Outcome(rows[1].id, DUPLICATE, same, True, hash_bytes(data), "", "", len(data))
     more = jpeg("more")
-    full = keep(shelf, rows[2], more, 200)
+    full = shelf.keep(rows[2], more, 200)
     assert full == Outcome(rows[2].id, WAITING, ENOUGH, False, hash_bytes(more), "", "", len(more))
-    page = keep(shelf, rows[3], b"<!doctype html>", 200)
+    page = shelf.keep(rows[3], b"<!doctype html>", 200)
     assert page == Outcome(rows[3].id, REFUSED, "is a web page, not a photo", True, bytes=15)
     cut = encode(draw_photo("red", 1, (400, 300)), "JPEG")[:3000]
-    refused = keep(shelf, rows[4], cut, 200)
+    refused = shelf.keep(rows[4], cut, 200)
     # what to do about it is for the owner of a file, not for who found it
     assert (refused.status, refused.reason, refused.bytes) == (REFUSED, "is cut off before its end", 3000)

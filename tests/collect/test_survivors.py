@@ -22,22 +22,22 @@ from fastclf.catalog import FetchLedger, Outcome
 from fastclf.cli import main
 from fastclf.cli import photos as cli_photos
 from fastclf.collect import (
-    CollectReport,
+    CollectSummary,
     Found,
     collect_photos,
     download_images,
     load_recipe,
     plan,
+    progress,
     search_images,
     verify_images,
-    watch,
 )
 from fastclf.collect import photo_store as shelf_module
 from fastclf.collect.archives import Member, download_archive
 from fastclf.collect.archives.download import name_archive
-from fastclf.collect.found import LimitedError, UnreachableError
-from fastclf.collect.photo_store import ENOUGH, Shelf
+from fastclf.collect.photo_store import ENOUGH, PhotoStore
 from fastclf.collect.recipes.recipe_file import parse_recipe
+from fastclf.collect.services import LimitedError, UnreachableError
 from fastclf.collect.unpack import Unpacker
 from fastclf.collect.web import AddressRule, Fetcher, fetch
 from fastclf.errors import ArchiveError, CheckError, MissingExtraError, SearchError
@@ -56,7 +56,7 @@ def photos(web: Web, term: str, count: int, host: str | None = None) -> list[str
     return [web.url(f"/{term}/{i}.jpg", host) for i in range(count)]
 
 
-def rows(report: CollectReport) -> dict[str, dict[str, str]]:
+def rows(report: CollectSummary) -> dict[str, dict[str, str]]:
     assert report.table
     with report.table.open(encoding="utf-8") as f:
         return {row["url"]: row for row in csv.DictReader(f)}
@@ -148,9 +148,9 @@ def test_photos_are_on_the_disk_before_the_record_says_that_they_are(
 ) -> None:
     synced: set[str] = set()
     recorded: list[str] = []
-    sync, finish = Shelf.sync, FetchLedger.finish
+    sync, finish = PhotoStore.sync, FetchLedger.finish
 
-    def note_sync(self: Shelf, paths: Iterable[str]) -> None:
+    def note_sync(self: PhotoStore, paths: Iterable[str]) -> None:
         known = list(paths)
         sync(self, known)
         synced.update(known)
@@ -161,7 +161,7 @@ def test_photos_are_on_the_disk_before_the_record_says_that_they_are(
         recorded.extend(stored)
         finish(self, outcomes)
 
-    monkeypatch.setattr(Shelf, "sync", note_sync)
+    monkeypatch.setattr(PhotoStore, "sync", note_sync)
     monkeypatch.setattr(FetchLedger, "finish", note_finish)
     run([FakeService({"cat": photos(web, "cat", 5), "dog": photos(web, "dog", 5)})])
     assert len(set(recorded)) == 10
@@ -174,7 +174,7 @@ def test_what_came_is_on_record_while_the_run_goes_on(web: Web, run: Collect, tm
         "cat": [*photos(web, "cat", 3), slow.replace("127.0.0.1", "c.example")],
         "dog": photos(web, "dog", 3),
     }
-    done: list[CollectReport] = []
+    done: list[CollectSummary] = []
     thread = threading.Thread(target=lambda: done.append(run([FakeService(found)], seconds=10.0)))
     thread.start()
     folder, seen = tmp_path / "photos" / "pair", 0
@@ -265,13 +265,13 @@ def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
                 raise LimitedError(self.name, 60)
             return super().search(query, page)
 
-    def interrupt(self: watch.Bars, text: str) -> None:
+    def interrupt(self: progress.ProgressBars, text: str) -> None:
         said.append(text)
         if len(said) == 1:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(shelf_module, "prepare_photo", slow)
-    monkeypatch.setattr(watch.Bars, "say", interrupt)
+    monkeypatch.setattr(progress.ProgressBars, "say", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run([Tired({"cat": photos(web, "cat", 2)})])
     folder = tmp_path / "photos" / "pair"
@@ -293,7 +293,7 @@ def test_a_service_that_panics_does_not_hang_the_run(web: Web, run: Collect) -> 
             raise PanicException("called `Option::unwrap()` on a `None` value")
 
     found = {"cat": photos(web, "cat", 1), "dog": photos(web, "dog", 1)}
-    done: list[CollectReport] = []
+    done: list[CollectSummary] = []
     services = [Panicking({}), FakeService(found, "openverse")]
     thread = threading.Thread(target=lambda: done.append(run(services)), daemon=True)
     thread.start()
@@ -306,7 +306,9 @@ def test_an_address_counts_as_refused_once_and_only_when_it_is(
 ) -> None:
     told: dict[str, tuple[int, int]] = {}
     monkeypatch.setattr(
-        watch.Bars, "counted", lambda self, label, stored, refused: told.update({label: (stored, refused)})
+        progress.ProgressBars,
+        "counted",
+        lambda self, label, stored, refused: told.update({label: (stored, refused)}),
     )
     flaky = web.add("/flaky.jpg", behave.flaky(1, jpeg("flaky")))
     gone = web.url("/gone.jpg")
@@ -460,10 +462,10 @@ def write_zip(file: Path, files: dict[str, bytes]) -> Path:
 
 
 @pytest.fixture
-def unpack(tmp_path: Path) -> Callable[..., CollectReport]:
+def unpack(tmp_path: Path) -> Callable[..., CollectSummary]:
     """Collect from a zip file into ``photos/mine``."""
 
-    def unpack(files: dict[str, bytes], **changes: Any) -> CollectReport:
+    def unpack(files: dict[str, bytes], **changes: Any) -> CollectSummary:
         file = write_zip(tmp_path / "mine.zip", files)
         recipe = parse_recipe(ZIP.format(path=file), "mine.toml")
         return collect_photos(recipe, tmp_path / "photos" / "mine", bars=False, **changes)
@@ -472,11 +474,11 @@ def unpack(tmp_path: Path) -> Callable[..., CollectReport]:
 
 
 def test_unpacked_photos_are_on_the_disk_before_the_record_says_so(
-    unpack: Callable[..., CollectReport], monkeypatch: pytest.MonkeyPatch
+    unpack: Callable[..., CollectSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: set[str] = set()
     finish = FetchLedger.finish
-    monkeypatch.setattr(Shelf, "sync", lambda self, paths: synced.update(paths))
+    monkeypatch.setattr(PhotoStore, "sync", lambda self, paths: synced.update(paths))
 
     def note_finish(self: FetchLedger, outcomes: list[Outcome]) -> None:
         assert synced >= {outcome.path for outcome in outcomes if outcome.status == "stored"}
@@ -488,7 +490,7 @@ def test_unpacked_photos_are_on_the_disk_before_the_record_says_so(
 
 
 def test_what_is_refused_for_good_is_not_judged_again(
-    unpack: Callable[..., CollectReport], monkeypatch: pytest.MonkeyPatch
+    unpack: Callable[..., CollectSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {
         "ant/1.jpg": jpeg("1"),
@@ -508,7 +510,7 @@ def test_what_is_refused_for_good_is_not_judged_again(
     assert {row["title"]: (row["status"], row["time"]) for row in rows(second).values()} == statuses
 
 
-def test_of_photos_that_were_not_needed_the_record_says_so(unpack: Callable[..., CollectReport]) -> None:
+def test_of_photos_that_were_not_needed_the_record_says_so(unpack: Callable[..., CollectSummary]) -> None:
     report = unpack(
         {f"{label}/{i}.jpg": jpeg(f"{label}{i}") for label in ("ant", "bee") for i in range(40)}, most=3
     )
@@ -545,7 +547,7 @@ def test_what_was_read_before_an_archive_broke_is_stored_and_on_record(tmp_path:
     watcher = Counts()
     with Catalog(folder) as catalog:
         assert recipe.folder
-        unpacker = Unpacker(catalog.fetches, Shelf(catalog, {}), recipe.folder, 100, watcher)
+        unpacker = Unpacker(catalog.fetches, PhotoStore(catalog, {}), recipe.folder, 100, watcher)
         with pytest.raises(BrokenError):
             unpacker.run(read)
         fetched = catalog.fetches.rows()
@@ -575,10 +577,10 @@ def test_what_is_finished_or_not_needed_is_not_even_read(tmp_path: Path) -> None
         return (Member(name, files[name]) for name, yes in asked[-1].items() if yes)
 
     with Catalog(tmp_path) as catalog:
-        Unpacker(catalog.fetches, Shelf(catalog, {"bee": 0}), source, 100, Silent()).run(read)
+        Unpacker(catalog.fetches, PhotoStore(catalog, {"bee": 0}), source, 100, Silent()).run(read)
         catalog.scan()
         files["ant/3.jpg"] = jpeg("3", (60, 40))
-        Unpacker(catalog.fetches, Shelf(catalog, {"bee": 0}), source, 100, Silent()).run(read)
+        Unpacker(catalog.fetches, PhotoStore(catalog, {"bee": 0}), source, 100, Silent()).run(read)
         found = {(row.label, row.title): (row.status, row.reason) for row in catalog.fetches.rows()}
     assert asked == [
         {"ant/1.jpg": True, "ant/2.jpg": True, "bee/1.jpg": False},
@@ -600,7 +602,7 @@ def test_a_long_archive_is_recorded_as_it_is_read(tmp_path: Path) -> None:
                     assert len([row for row in catalog.fetches.rows() if row.status != "waiting"]) >= 32
                 yield Member(f"ant/{i}.jpg", data)
 
-        Unpacker(catalog.fetches, Shelf(catalog, {}), source, 100, Silent()).run(read)
+        Unpacker(catalog.fetches, PhotoStore(catalog, {}), source, 100, Silent()).run(read)
         assert len(catalog.fetches.rows(status="duplicate")) == 129
 
 
@@ -613,7 +615,7 @@ def test_a_name_that_an_archive_holds_twice_loses_no_photo(between: int, tmp_pat
     members += [Member(f"bee/{i}.jpg", jpeg(f"b{i}", (60, 40))) for i in range(between)]
     members.append(members[0])
     with Catalog(tmp_path) as catalog:
-        Unpacker(catalog.fetches, Shelf(catalog, {}), source, 100, Silent()).run(lambda wanted: members)
+        Unpacker(catalog.fetches, PhotoStore(catalog, {}), source, 100, Silent()).run(lambda wanted: members)
         (row,) = catalog.fetches.rows("ant")
         assert (row.status, row.reason) == ("stored", "")
         assert (tmp_path / row.path).is_file()
@@ -652,7 +654,7 @@ def test_a_file_that_an_archive_would_not_give_is_refused_for_its_reason(tmp_pat
     members.append(Member("3.jpg", b"no photo"))
     with Catalog(tmp_path) as catalog:
         for _ in range(2):
-            unpacker = Unpacker(catalog.fetches, Shelf(catalog, {}), source, 100, Silent())
+            unpacker = Unpacker(catalog.fetches, PhotoStore(catalog, {}), source, 100, Silent())
             unpacker.run(lambda wanted: [m for m in members if wanted(m.name)])
             catalog.fetches.reopen()
         fetched = catalog.fetches.rows()

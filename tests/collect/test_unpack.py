@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fastclf import Catalog
-from fastclf.collect import CollectReport, collect_photos
+from fastclf.collect import CollectSummary, collect_photos
 from fastclf.collect.archives.download import name_archive
 from fastclf.collect.recipes.recipe_file import parse_recipe
 from fastclf.collect.web import AddressRule
@@ -76,14 +76,14 @@ def pets() -> bytes:
 
 @pytest.fixture
 def run(tmp_path: Path, rule: AddressRule) -> Any:
-    def run(url: str, more: str = "", **changes: Any) -> CollectReport:
+    def run(url: str, more: str = "", **changes: Any) -> CollectSummary:
         recipe = parse_recipe(PETS.format(url=url, more=more), "pets.toml")
         return collect_photos(recipe, tmp_path / "photos" / "pets", rule=rule, bars=False, **changes)
 
     return run
 
 
-def rows(report: CollectReport) -> dict[str, dict[str, str]]:
+def rows(report: CollectSummary) -> dict[str, dict[str, str]]:
     assert report.table
     with report.table.open(encoding="utf-8") as f:
         return {row["url"].partition("#")[2]: row for row in csv.DictReader(f)}

@@ -101,7 +101,7 @@ def keys(items: Sequence[ReviewItem]) -> list[int]:
 
 def test_the_rules_load_no_widget_library() -> None:
     folder = Path(review.__file__).parent
-    for name in ("review", "queue", "history", "wording", "browse", "model", "tiles", "retrain_model"):
+    for name in ("review", "queue", "history", "wording", "preview", "model", "retrain_model"):
         text = (folder / f"{name}.py").read_text()
         assert "import ipywidgets" not in text
         assert "anywidget" not in text

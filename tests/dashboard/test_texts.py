@@ -43,22 +43,32 @@ CALLS = {
     **dict.fromkeys(("say", "Message", "phrase"), (0, 1)),
     **dict.fromkeys(("say_count", "count_message", "phrase_count"), (1, 2)),
 }
-# what else begins with a text; but a UsageProblem is said to whoever calls from Python or the shell
-RAISED = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageProblem"}
-RAISED |= {"FetchError", "RefusedAddressError", "UnknownHostError", "_RefusedError"}
+# what else begins with a text; but a UsageProblem is said to whoever calls from Python or the shell, and who
+# stops something is not told so
+RAISED = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageProblem", "StoppedError"}
+RAISED |= {"FetchError", "_RefusedError"}
 BLOCKS = {"Text", "Section", "Chart", "Table"}
 FIELD = re.compile(r"\{[^{}]*\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
-# the rooms whose sentences reach the page, and the files of them that no page uses
-BELOW = ("card", "catalog", "check", "collect/one.py", "collect/web", "inbox", "issues", "model", "photos")
+# the rooms whose sentences reach the page
+BELOW = (
+    "card",
+    "catalog",
+    "check",
+    "collect/one_photo.py",
+    "collect/web",
+    "inbox",
+    "issues",
+    "model",
+    "photos",
+)
 BELOW += ("refit", "system")
-SILENT = ("collect/web/parts.py", "model/explain.py")
 ROOMS = sorted(
     file
     for room in BELOW
     for file in [PACKAGE / room, *(PACKAGE / room).rglob("*.py")]
-    if file.suffix == ".py" and file.relative_to(PACKAGE).as_posix() not in SILENT
+    if file.suffix == ".py"
 )
 
 

@@ -34,7 +34,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
         "fastclf.model.predictor",
         "fastclf.model.explain",
         "fastclf.inbox.inbox",
-        "fastclf.collect.one",
+        "fastclf.collect.one_photo",
         "fastclf.evaluation.run",
         "fastclf.server.run",
         "fastclf.cli",

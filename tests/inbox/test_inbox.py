@@ -64,7 +64,7 @@ def test_the_same_photo_with_the_same_claim_is_one_report(inbox: Inbox) -> None:
     other = inbox.add(draw(1), "a.jpg", answer="blue", probability=0.9, label=None)
     assert inbox.add(draw(1), "a.jpg", answer="blue", probability=0.9, label=None) == other != first
     assert [r.id for r in inbox.reports()] == [first, other]
-    inbox.settle([first], "dismissed")
+    inbox.settle({first: "dismissed"})
     assert inbox.add(draw(1), "a.jpg", **CLAIM) == first
     assert [r.id for r in inbox.reports()] == [other]
 
@@ -113,7 +113,7 @@ def test_a_full_inbox_says_so_and_settling_makes_room(tmp_path: Path) -> None:
     with pytest.raises(InboxError, match=r"full"):
         inbox.add(draw(9), "a.jpg", **CLAIM)
     assert inbox.add(draw(0), "a.jpg", **CLAIM) == ids[0]
-    inbox.settle(ids[:1], "taken")
+    inbox.settle({ids[0]: "taken"})
     inbox.add(draw(9), "a.jpg", **CLAIM)
     size = len(Inbox(tmp_path / "i.sqlite").read_photo(ids[1]))
     small = Inbox(tmp_path / "j.sqlite", max_bytes=2 * size + size // 2)
@@ -129,12 +129,12 @@ def test_settled_reports_come_back_until_their_photos_are_freed(
 ) -> None:
     monkeypatch.setattr(inbox_module, "_UNDO", 2)
     ids = [inbox.add(draw(i), "a.jpg", **CLAIM) for i in range(5)]
-    inbox.settle(ids[:2], "taken")
+    inbox.settle(dict.fromkeys(ids[:2], "taken"))
     assert [r.id for r in inbox.reports()] == ids[2:]
     inbox.reopen([ids[0]])
     assert [r.id for r in inbox.reports()] == [ids[0], *ids[2:]]
     assert inbox.read_photo(ids[0])
-    inbox.settle(ids[2:4], "dismissed")
+    inbox.settle(dict.fromkeys(ids[2:4], "dismissed"))
     with pytest.raises(InboxError, match="too long ago"):
         inbox.reopen([ids[3], ids[1]])
     assert [r.id for r in inbox.reports()] == [ids[0], ids[4]]
@@ -149,9 +149,9 @@ def test_settled_reports_come_back_until_their_photos_are_freed(
 def test_a_wrong_outcome_changes_nothing(inbox: Inbox) -> None:
     id = inbox.add(draw(1), "a.jpg", **CLAIM)
     with pytest.raises(UsageProblem, match="taken or dismissed"):
-        inbox.settle([id], "burnt")  # type: ignore[arg-type]
-    inbox.settle([id, 77], "taken")
-    inbox.settle([id], "dismissed")
+        inbox.settle({id: "burnt"})
+    inbox.settle({id: "taken", 77: "taken"})
+    inbox.settle({id: "dismissed"})
     states = sqlite3.connect(inbox.path).execute("SELECT state FROM reports").fetchall()
     assert states == [("taken",)]
 

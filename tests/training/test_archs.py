@@ -126,7 +126,7 @@ def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: 
     "name", [facts.name for facts in list_archs() if facts.fixed_size], ids=lambda name: name
 )
 def test_another_size_is_refused_in_a_sentence(name: str) -> None:
-    from fastclf.training.network.blank import build_blank_learner
+    from fastclf.training.export import build_blank_learner
 
     with pytest.raises(UsageProblem, match=f"{name} does not take photos of 96 x 96 pixels"):
         build_blank_learner(name, 96)

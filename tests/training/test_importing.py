@@ -289,13 +289,13 @@ def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
     with pytest.raises(RefitError, match="nobody knows which photos it was trained on"):
         refit_head(bundle.path, tmp_path / "photos")
     assert not (tmp_path / "photos" / ".fastclf").exists()
-    from fastclf.dashboard.clean import CatalogDesk
+    from fastclf.dashboard.clean import CatalogStore
 
-    desk = CatalogDesk(tmp_path / "photos", bundle.path)
-    desk.open(lambda _: None)
-    desk.prepare(lambda _: None)
-    assert "imported" in desk.find_obstacle()
-    assert len(desk.load_items()) == 30
+    store = CatalogStore(tmp_path / "photos", bundle.path)
+    store.open(lambda _: None)
+    store.prepare(lambda _: None)
+    assert "imported" in store.find_obstacle()
+    assert len(store.load_items()) == 30
 
 
 class Reference:

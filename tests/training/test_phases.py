@@ -35,7 +35,7 @@ def test_the_phases_are_fastais_fine_tune(data: Any, weights: Path) -> None:
     from fastai.callback.core import Callback
 
     from fastclf.training import plan_phases
-    from fastclf.training.fit import Reseed
+    from fastclf.training.fitting import Reseed
 
     class Hypers(Callback):
         order = 90
@@ -162,7 +162,7 @@ def test_weights_that_a_run_begins_with_may_stay_the_best(data: Any) -> None:
 
 def test_the_finder_changes_nothing_and_finds_the_same_again(data: Any) -> None:
     from fastclf.training import fit, plan_phases
-    from fastclf.training.network import find_lr
+    from fastclf.training.fitting import find_lr
 
     found, states = [], []
     for look in (True, True, False):
@@ -182,7 +182,7 @@ def test_the_finder_changes_nothing_and_finds_the_same_again(data: Any) -> None:
 
 
 def test_a_finder_without_time_finds_nothing(data: Any) -> None:
-    from fastclf.training.network import find_lr
+    from fastclf.training.fitting import find_lr
 
     learn = build(data)
     before = read_state(learn)
@@ -195,7 +195,7 @@ def test_the_layout_of_layers_suits_every_device_and_only_a_gpu_mixes_precisions
 
     import torch
 
-    from fastclf.training.fit.loop import build_device_callbacks
+    from fastclf.training.fitting import build_device_callbacks
 
     names = {}
     for device in ("cpu", "cuda"):

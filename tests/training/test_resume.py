@@ -86,7 +86,7 @@ def _numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_run_killed_after_any_epoch_ends_like_an_unbroken_one(
     fitter: Callable[..., tuple[Any, Any]], unbroken: tuple[Any, Any], epoch: int, tmp_path: Path
 ) -> None:
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     with pytest.raises(Killed):
         fitter(store=CheckpointStore(tmp_path / "model", "run"), cbs=[_kill_after(epoch)])
@@ -101,7 +101,7 @@ def test_a_run_killed_after_any_epoch_ends_like_an_unbroken_one(
 
 def test_a_run_whose_patience_was_at_its_end_trains_no_further(data: Any, tmp_path: Path) -> None:
     from fastclf.training import fit, plan_phases
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     phases = plan_phases(9, pretrained=False, lr=1e-12)  # nothing gets better
     store = CheckpointStore(tmp_path / "model", "run")
@@ -122,7 +122,7 @@ def _state() -> dict[str, Any]:
 def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
     import torch
 
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     store = CheckpointStore(tmp_path / "model", {"seed": 0})
     store.settled["plan"] = {"size": 96}
@@ -141,7 +141,7 @@ def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
 
 
 def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -167,7 +167,7 @@ def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
 def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from fastclf.training.fit import checkpoint
+    from fastclf.training.fitting import checkpoint
 
     class Full(io.RawIOBase):
         def writable(self) -> bool:
@@ -246,14 +246,16 @@ def test_the_real_command_killed_after_every_epoch_ends_like_an_unbroken_one(
 
 def test_another_label_or_option_is_another_run(tmp_path: Path) -> None:
     from fastclf.training import TrainOptions
-    from fastclf.training.fit import CheckpointStore
-    from fastclf.training.run import _Training
+    from fastclf.training.fitting import CheckpointStore
+    from fastclf.training.run import Training
 
     photos = draw_photos(tmp_path / "photos", per_class=8)
 
     def prepare(folder: Path = photos, **changes: Any) -> CheckpointStore:
         options = TrainOptions(**{"arch": ARCH, "size": SIZE, "pretrained": False, "epochs": 2, **changes})
-        run = _Training(folder, tmp_path / "model", options, time.monotonic(), lambda _: None, None)
+        run = Training(
+            folder=folder, out=tmp_path / "model", options=options, started=time.monotonic(), say=print
+        )
         run.prepare()
         return run.store
 

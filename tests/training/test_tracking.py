@@ -34,7 +34,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _fit(data: Any, weights: Path, track: str, out: Path, **options: Any) -> list[dict[str, Any]]:
     from fastclf.training import fit, plan_phases
-    from fastclf.training.fit import build_tracker
+    from fastclf.training.fitting import build_tracker
 
     learn = build(data, weights=weights)
     tracker = build_tracker(track, out, {"arch": "test_resnet"})
@@ -69,7 +69,7 @@ def test_csv_has_a_row_an_epoch_of_the_last_run(data: Any, weights: Path, tmp_pa
 def test_csv_of_a_continued_run_has_no_row_twice(data: Any, weights: Path, tmp_path: Path) -> None:
     from fastai.callback.core import Callback
 
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     class Killed(BaseException):
         pass

@@ -9,7 +9,7 @@ import traitlets
 
 from ...card import clean
 from ..texts import say, translate
-from ..widgets import ScriptedWidget, Status, format_share
+from ..widgets import ScriptedWidget, Status, say_share
 from .model import CellModel, CellPhoto
 
 _logger = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ class ConfusionMatrix(ScriptedWidget):
     cells
         The counts, and what is open.
     """
-
-    script = "about/confusion.js"
 
     table = traitlets.Dict().tag(sync=True)
     opens = traitlets.Bool().tag(sync=True)
@@ -47,8 +45,9 @@ class ConfusionMatrix(ScriptedWidget):
         self.on_msg(self._on_message)
         cells.observe(self._on_revision_change, "revision")
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
+    def say_words(self) -> None:
+        """Say the cell that is open in the page's language."""
+        super().say_words()
         self._draw()
 
     def _on_revision_change(self, _: Any) -> None:
@@ -117,7 +116,7 @@ class ConfusionMatrix(ScriptedWidget):
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:
     today = say("labelled {label} today", label=clean(photo.today)) if photo.today else ""
     # a number and its sign stay on one line
-    share = translate(format_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
+    share = translate(say_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
     return {
         "key": photo.key,
         "name": photo.name,

@@ -26,8 +26,6 @@ class AnswerList(ScriptedWidget):
         Holds the answers.
     """
 
-    script = "classify/answer_list.js"
-
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     has_inbox = traitlets.Bool(False).tag(sync=True)
 
@@ -40,8 +38,9 @@ class AnswerList(ScriptedWidget):
         model.observe(self._on_answers_change, "answers")
         model.observe(lambda _: self._send_all(), "resends")
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
+    def say_words(self) -> None:
+        """Say the cards in the page's language."""
+        super().say_words()
         # the pictures are there already
         self.send({"type": "words", "cards": [build_card(answer) for answer in self.model.answers]})
 

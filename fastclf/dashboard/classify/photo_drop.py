@@ -43,8 +43,6 @@ class PhotoDrop(ScriptedWidget):
         Longer side of what the network sees, in pixels.
     """
 
-    script = "classify/photo_drop.js"
-
     limits = traitlets.Dict().tag(sync=True)
     examples = traitlets.Int(0).tag(sync=True)
     said = traitlets.Dict().tag(sync=True)

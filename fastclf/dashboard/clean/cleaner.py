@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +12,12 @@ import ipywidgets as widgets
 from ...errors import UsageProblem
 from ...photos import decode_photo, encode_jpeg, make_thumbnail
 from ..texts import phrase, say
-from ..widgets import PageFrame, SpokenBox
+from ..widgets import PageFrame, SpokenBox, say_share
 from .grid import PhotoGrid
 from .judged_photos import JudgedPhotos, read_source
 from .model import ReviewModel
 from .queue import ALL
 from .review import Decision, Reason, ReviewItem
-from .wording import say_share
-
-_logger = logging.getLogger(__name__)
 
 KEEP, DELETE = "<Keep>", "<Delete>"
 _SPLITS = {"Train": "train", "Valid": "valid"}
@@ -121,23 +117,20 @@ class ImageClassifierCleaner(SpokenBox):
         self.dd_cats.description, self.dd_ds.description = say("Class"), say("Split")
         self._undo.description, self._redo.description = say("Undo"), say("Redo")
 
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+        self.model.refuse(phrase("That did not work, and nothing was changed."))
+
     def _link(self) -> None:
         self.dd_cats.observe(self._on_filter_change, "value")
         self.dd_ds.observe(self._on_filter_change, "value")
-        self._undo.on_click(lambda _: self._guard(self.model.undo))
-        self._redo.on_click(lambda _: self._guard(self.model.redo))
+        self._undo.on_click(lambda _: self.guard(self.model.undo))
+        self._redo.on_click(lambda _: self.guard(self.model.redo))
         self.model.observe(self._on_history_change, ["can_undo", "can_redo", "revision"])
         self._on_history_change(None)
 
-    def _guard(self, act: Any) -> None:
-        try:
-            act()
-        except Exception:
-            _logger.exception("an action of the cleaner failed")
-            self.model.refuse(phrase("That did not work, and nothing was changed."))
-
     def _on_filter_change(self, _: Any) -> None:
-        self._guard(self._filter)
+        self.guard(self._filter)
 
     def _filter(self) -> None:
         self.model.label, self.model.split = self.dd_cats.value, _SPLITS[self.dd_ds.value]

@@ -18,29 +18,13 @@ _SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
 
 @dataclass(frozen=True)
 class JudgedPhotos:
-    """Photos with a model's answers.
-
-    Attributes
-    ----------
-    fns
-        N paths.
-    labels
-        (N,) indices into `vocab`.
-    pred_probs
-        (N, K) probabilities.
-    losses
-        (N,) the higher, the more doubtful.
-    splits
-        N of "train", "valid", "test" or others.
-    vocab
-        K class names.
-    """
+    """N photos with a model's answers about K classes."""
 
     fns: list[Path]
-    labels: npt.NDArray[np.int64]
-    pred_probs: npt.NDArray[np.float64]
-    losses: npt.NDArray[np.float64]
-    splits: list[str]
+    labels: npt.NDArray[np.int64]  # (N,) indices into `vocab`
+    pred_probs: npt.NDArray[np.float64]  # (N, K)
+    losses: npt.NDArray[np.float64]  # (N,) the higher, the more doubtful
+    splits: list[str]  # N of "train", "valid", "test" or others
     vocab: list[str]
 
 

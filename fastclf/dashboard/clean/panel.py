@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import logging
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..widgets import SpokenBox, Status, build_html, build_row
 from .filters import FilterBar
 from .grid import PhotoGrid
 from .model import ReviewModel
-from .preview import render_download, render_preview
+from .preview import render_preview
 from .queue import find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
@@ -51,7 +51,7 @@ class CleanPanel(SpokenBox):
         self.retrain_model = RetrainModel(retrainer, why_not)
         self._loaded = False
         self.head = build_html("fastclf-clean-head")
-        self.filters = FilterBar(self.model, self._guard)
+        self.filters = FilterBar(self.model, self.guard)
         self.view, self.label, self.split = self.filters.view, self.filters.label, self.filters.split
         self.summary = build_html("fastclf-clean-summary")
         self._build_groups()
@@ -75,7 +75,7 @@ class CleanPanel(SpokenBox):
 
     def refresh(self) -> None:
         """Read the photos again; choices that still mean something are kept."""
-        self._guard(self._refresh)
+        self.guard(self._refresh)
 
     def say_words(self) -> None:
         """Say everything in the page's language."""
@@ -89,26 +89,30 @@ class CleanPanel(SpokenBox):
         self._on_model_change(None)
         self._show_download()
 
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+        self.model.refuse(phrase("That did not work. Try again or reload the page."))
+
     def _refresh(self) -> None:
         self._loaded = self.model.load()
 
     def _build_groups(self) -> None:
         self.group_note = widgets.HTML()
         self.keep_best, self.close_group = widgets.Button(), widgets.Button()
-        self.groups = build_row([self.group_note, self.keep_best, self.close_group])
+        self.groups = build_row(self.group_note, self.keep_best, self.close_group)
         self.groups.add_class("fastclf-clean-groups")
 
     def _build_footer(self) -> None:
         self.preview = build_html("fastclf-clean-preview")
         self.confirm, self.cancel = widgets.Button(button_style="primary"), widgets.Button()
-        self.sheet = widgets.VBox([self.preview, build_row([self.confirm, self.cancel])])
+        self.sheet = widgets.VBox([self.preview, build_row(self.confirm, self.cancel)])
         self.sheet.add_class("fastclf-clean-sheet")
         self.sheet.layout.display = "none"
         self.undo, self.redo = widgets.Button(), widgets.Button()
         self.apply = widgets.Button(button_style="primary")
         self.reason = build_html("fastclf-clean-reason")
         self.download = build_html("fastclf-clean-download")
-        self.actions = build_row([self.undo, self.redo, self.apply, self.reason])
+        self.actions = build_row(self.undo, self.redo, self.apply, self.reason)
         self.footer = widgets.VBox([self.sheet, self.actions])
         self.footer.add_class("fastclf-clean-footer")
 
@@ -123,19 +127,9 @@ class CleanPanel(SpokenBox):
             (self.cancel, self._on_cancel_click),
             (self.confirm, self._on_confirm_click),
         ):
-            self._on_click(button, act)
+            button.on_click(lambda _, act=act: self.guard(act))
         model.observe(self._on_model_change, ["revision", "status", "can_undo", "can_redo"])
         model.observe(self._on_load_change, "loads")
-
-    def _on_click(self, button: widgets.Button, act: Callable[[], Any]) -> None:
-        button.on_click(lambda _: self._guard(act))
-
-    def _guard(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except Exception:
-            _logger.exception("an action of the Clean panel failed")
-            self.model.refuse(phrase("That did not work. Try again or reload the page."))
 
     def _on_model_change(self, _: Any) -> None:
         try:
@@ -220,10 +214,19 @@ class CleanPanel(SpokenBox):
             self.undo.focus()
 
     def _on_load_change(self, _: Any) -> None:
-        self._guard(self._show_download)
+        self.guard(self._show_download)
 
     def _show_download(self) -> None:
-        self.download.value = render_download(self.model.store.export_edits())
+        self.download.value = _render_download(self.model.store.export_edits())
+
+
+def _render_download(edits: bytes) -> str:
+    """Return a link that saves the edits, without a request to the server."""
+    data = base64.b64encode(edits).decode("ascii")
+    return (
+        '<a class="fastclf-link-button" download="edits.csv" '
+        f'href="data:text/csv;charset=utf-8;base64,{data}">{escape(say("Download the edits"))}</a>'
+    )
 
 
 def _say_hint() -> str:

@@ -6,16 +6,14 @@ import base64
 import logging
 from collections.abc import Callable
 from html import escape
-from typing import Any
 
 import ipywidgets as widgets
 
 from ...errors import FastclfError
-from ...refit import ChangedPhoto
+from ...refit import ChangedPhoto, Refit
 from ..texts import say, translate
-from ..widgets import SpokenBox, Status, build_html, build_row
+from ..widgets import SpokenBox, Status, build_html, build_row, render_status
 from .retrain_model import RetrainModel
-from .review import RetrainResult
 
 _logger = logging.getLogger(__name__)
 
@@ -48,10 +46,10 @@ class RetrainPanel(SpokenBox):
         self.button = widgets.Button(button_style="primary")
         self.note, self.clock = build_html("fastclf-note"), build_html("fastclf-clock")
         self.use_new, self.keep_old = widgets.Button(button_style="primary"), widgets.Button()
-        self._choice = build_row([self.use_new, self.keep_old])
+        self._choice = build_row(self.use_new, self.keep_old)
         said = widgets.HBox([self.note, self.clock])
         said.add_class("fastclf-retrain-said")
-        super().__init__([self.head, build_row([self.button, self.reason]), said, self.report, self._choice])
+        super().__init__([self.head, build_row(self.button, self.reason), said, self.report, self._choice])
         self.add_class("fastclf-retrain")
         self._link()
         self.say_words()
@@ -66,28 +64,19 @@ class RetrainPanel(SpokenBox):
 
     def refresh(self) -> None:
         """Bring the button and the reason beside it up to date."""
-        self._guard(self._show_state)
+        self.guard(self._show_state)
+
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+        self.note.value = render_status(Status.ERROR, say("That did not work. Reload the page."))
 
     def _link(self) -> None:
-        self.button.on_click(lambda _: self._guard(lambda: self.model.start(self._count_pending())))
-        self.use_new.on_click(lambda _: self._guard(self.model.use_new))
-        self.keep_old.on_click(lambda _: self._guard(self.model.keep_old))
-        self.model.observe(self._on_state_change, ["status", "message", "result"])
-        self.model.observe(self._on_seconds_change, "seconds")
-
-    def _guard(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except Exception:
-            _logger.exception("retraining: an action failed")
-            words = escape(say("That did not work. Reload the page."))
-            self.note.value = f'<p role="alert" class="fastclf-error">{words}</p>'
-
-    def _on_state_change(self, _: Any) -> None:
-        self.refresh()
-
-    def _on_seconds_change(self, _: Any) -> None:
-        self._guard(self._show_seconds)
+        model = self.model
+        self.button.on_click(lambda _: self.guard(lambda: model.start(self._count_pending())))
+        self.use_new.on_click(lambda _: self.guard(model.use_new))
+        self.keep_old.on_click(lambda _: self.guard(model.keep_old))
+        model.observe(lambda _: self.refresh(), ["status", "message", "result"])
+        model.observe(lambda _: self.guard(self._show_seconds), "seconds")
 
     def _show_seconds(self) -> None:
         busy = self.model.status is Status.BUSY and self.model.seconds
@@ -101,17 +90,13 @@ class RetrainPanel(SpokenBox):
         busy = model.status is Status.BUSY
         self.reason.value = f"<p>{escape(translate(blocker))}</p>" if blocker and not busy else ""
         self._show_seconds()
-        kind = "alert" if model.status is Status.ERROR else "status"
-        words = (
-            f'<p role="{kind}" class="fastclf-{model.status.value}">{escape(translate(model.message))}</p>'
-        )
-        self.note.value = words if model.message else ""
+        self.note.value = render_status(model.status, translate(model.message))
         report = "" if model.result is None else self._render(model.result)
         if report != self.report.value:
             self.report.value = report
         self._choice.layout.display = "none" if model.result is None else ""
 
-    def _render(self, result: RetrainResult) -> str:
+    def _render(self, result: Refit) -> str:
         notes = "".join(f"<p>{escape(translate(note))}</p>" for note in result.notes)
         return (
             f'<div class="fastclf-compare">{_render_accuracies(result)}{notes}'
@@ -157,7 +142,7 @@ class RetrainPanel(SpokenBox):
         return f'<img alt="{alt}" src="data:image/jpeg;base64,{data}">'
 
 
-def _render_accuracies(result: RetrainResult) -> str:
+def _render_accuracies(result: Refit) -> str:
     words = say(
         "Right answers on the same {n} validation photos, with the labels of today. "
         "Retraining took {seconds} s.",

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import traitlets
 
 from ...errors import FastclfError
+from ...refit import Refit
 from ..texts import phrase
 from ..widgets import Status
-from .review import Retrainer, RetrainResult
+from .review import Retrainer
 
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class RetrainModel(traitlets.HasTraits):
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
     message = traitlets.Unicode()
     seconds = traitlets.Int(0)
-    result = traitlets.Instance(RetrainResult, allow_none=True)
+    result = traitlets.Instance(Refit, allow_none=True)
 
     def __init__(self, retrainer: Retrainer | None, why_not: str = "") -> None:
         super().__init__()
@@ -110,9 +111,7 @@ class RetrainModel(traitlets.HasTraits):
         else:
             self._finish(done, Status.DONE, phrase("The new model is ready. Compare and choose."), result)
 
-    def _finish(
-        self, done: threading.Event, status: Status, words: str, result: RetrainResult | None
-    ) -> None:
+    def _finish(self, done: threading.Event, status: Status, words: str, result: Refit | None) -> None:
         done.set()
         try:
             # the result first: who sees the status change finds it there

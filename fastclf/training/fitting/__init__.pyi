@@ -5,10 +5,12 @@ from .head import compute_features as compute_features
 from .head import set_head as set_head
 from .head import train_head as train_head
 from .loop import Fitted as Fitted
+from .loop import build_device_callbacks as build_device_callbacks
 from .loop import fit as fit
-from .phases import LR_FROM_SCRATCH as LR_FROM_SCRATCH
-from .phases import LR_PRETRAINED as LR_PRETRAINED
+from .phases import BATCH as BATCH
 from .phases import Phase as Phase
+from .phases import find_lr as find_lr
 from .phases import plan_phases as plan_phases
+from .phases import scale_lr as scale_lr
 from .tracking import build_tracker as build_tracker
 from .tracking import check_tracker as check_tracker

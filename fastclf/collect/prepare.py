@@ -13,6 +13,7 @@ from .metadata import strip_metadata
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 # A photo that was drawn or photographed without loss stays without loss.
 _LOSSLESS = ("PNG", "GIF", "BMP", "TIFF")
+# Chosen, not measured: most photos were JPEGs before, and a second encoding must not add marks of its own.
 _QUALITY = 92
 # So much of the hash names a file: 80 bits, and names stay readable.
 _NAME_DIGITS = 20
@@ -20,19 +21,7 @@ _NAME_DIGITS = 20
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photo as it will be stored.
-
-    Attributes
-    ----------
-    data
-        The file's bytes, without metadata.
-    name
-        The file's name, from the hash of what arrived.
-    received
-        The sha256 of what arrived.
-    stored
-        The sha256 of `data`: equal for what differs in metadata alone.
-    """
+    """A photo as it will be stored: its file, and the sha256 of what arrived and of what is stored."""
 
     data: bytes
     name: str
@@ -45,13 +34,6 @@ def prepare_photo(data: bytes, largest_side: int) -> Prepared:
 
     A JPEG, PNG or WebP that stands upright and is small enough keeps its pixels to the byte, and loses its
     metadata. Another is turned and scaled; other formats become JPEG, or PNG where they are lossless.
-
-    Parameters
-    ----------
-    data
-        What arrived, whatever its name or type was said to be.
-    largest_side
-        The longer side of what is kept, in pixels.
 
     Raises
     ------
@@ -68,7 +50,7 @@ def prepare_photo(data: bytes, largest_side: int) -> Prepared:
         kind = photo.format
     received = hash_bytes(data)
     name = received[:_NAME_DIGITS] + _SUFFIXES[kind]
-    return Prepared(kept, name, received, hash_bytes(kept))
+    return Prepared(data=kept, name=name, received=received, stored=hash_bytes(kept))
 
 
 def _keep(data: bytes, photo: DecodedPhoto, largest_side: int) -> bytes | None:

@@ -18,30 +18,12 @@ from fastai.vision.all import (
 )
 
 from ...model import Latency, time_graph
-from ..export import ExportNet, write_graph
-from ..importing import read_preprocess
-from .learner import build_learner
+from ..network import build_learner, read_preprocess
+from .graph import ExportNet, write_graph
 
 
 def build_blank_learner(arch: str, size: int = 224, *, n_classes: int = 3, seed: int = 0) -> Learner:
-    """Build a Learner with random weights on a handful of pictures of noise.
-
-    Parameters
-    ----------
-    arch
-        A torchvision or timm name.
-    size
-        Height and width of the network's input, in pixels.
-    n_classes
-        How many classes its head tells apart.
-    seed
-        Of weights and pictures.
-
-    Raises
-    ------
-    UsageProblem
-        If the architecture is unknown or does not take the size.
-    """
+    """Build a Learner with random weights on a handful of pictures of noise."""
     rng = np.random.default_rng(seed)
     pictures = rng.integers(0, 256, (2 * n_classes, size, size, 3), np.uint8)
     block = DataBlock(

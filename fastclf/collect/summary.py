@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,40 +15,29 @@ from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog
 from ..photos import Photo, decode_photo, encode_png, make_thumbnail
 from ..system import hash_bytes, write_atomic
 
+# A contact sheet shows this many photos at most, in so many columns of tiles of so many pixels: what a screen
+# of 1,200 pixels shows at once.
 _TILE, _COLUMNS, _MOST = 112, 10, 100
+# The reasons that are listed; the others are counted.
 _REASONS = 6
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """The numbers of one class.
+    """The numbers of one class, and how often which refusal came."""
 
-    Attributes
-    ----------
-    found
-        Addresses that were found, or files of an archive or a folder.
-    photos
-        Photos that the class has now, a person's own included.
-    stored, duplicate, refused, waiting
-        What became of the addresses; what waits was not needed.
-    gone
-        Photos that were stored once and are no longer in the folder.
-    reasons
-        How often which refusal came.
-    """
-
-    found: int
-    photos: int
+    found: int  # addresses, or files of an archive or a folder
+    photos: int  # that the class has now, a person's own included
     stored: int
     duplicate: int
     refused: int
-    waiting: int
-    gone: int
+    waiting: int  # was not needed
+    gone: int  # was stored once and is no longer in the folder
     reasons: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
-class CollectReport:
+class CollectSummary:
     """What a collection brought.
 
     Attributes
@@ -138,24 +127,24 @@ class CollectReport:
 
 def count_classes(catalog: Catalog, labels: Sequence[str]) -> dict[str, ClassCount]:
     """Return the numbers of the classes, as of the last scan; `labels` come first."""
-    statuses: dict[str, Counter[str]] = {}
-    reasons: dict[str, Counter[str]] = {}
+    statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in catalog.fetches.rows():
-        statuses.setdefault(row.label, Counter())[row.status] += 1
+        statuses[row.label][row.status] += 1
         if row.status == REFUSED:
-            reasons.setdefault(row.label, Counter())[fold_reason(row.reason)] += 1
+            reasons[row.label][fold_reason(row.reason)] += 1
     photos = Counter(photo.label for photo in catalog.photos().photos)
     rest = sorted({*statuses, *photos} - {*labels})
     return {
         label: ClassCount(
-            sum(statuses.get(label, Counter()).values()),
-            photos[label],
-            statuses.get(label, Counter())[STORED],
-            statuses.get(label, Counter())[DUPLICATE],
-            statuses.get(label, Counter())[REFUSED],
-            statuses.get(label, Counter())[WAITING],
-            catalog.fetches.count_gone(label),
-            reasons.get(label, Counter()),
+            found=statuses[label].total(),
+            photos=photos[label],
+            stored=statuses[label][STORED],
+            duplicate=statuses[label][DUPLICATE],
+            refused=statuses[label][REFUSED],
+            waiting=statuses[label][WAITING],
+            gone=catalog.fetches.count_gone(label),
+            reasons=reasons[label],
         )
         for label in (*labels, *rest)
     }

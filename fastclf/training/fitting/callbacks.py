@@ -9,10 +9,11 @@ import math
 import random
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from fastai.callback.core import Callback, CancelFitException
-from fastai.torch_core import set_seed
+from fastai.torch_core import get_model, set_seed
 from tqdm.auto import tqdm
 
 from ..distributed import Team
@@ -21,14 +22,7 @@ from ..distributed import Team
 class Reseed(Callback):
     """Make an epoch depend on the seed, the phase and its number alone, so that it can be repeated.
 
-    Parameters
-    ----------
-    seed
-        Of the run.
-    phase
-        The phase's number.
-    rank
-        The process's number: all draw the same order of photos, and each other augmentations.
+    All processes draw the same order of photos, and each (`rank`) other augmentations.
     """
 
     order = -30
@@ -92,14 +86,8 @@ class EpochProgress(Callback):
 class TimeBudget(Callback):
     """Plan the epochs from the time that the first one took, and stop in time.
 
-    The one-cycle schedule follows `n_epoch`, so a smaller plan still ends at the schedule's end.
-
-    Parameters
-    ----------
-    deadline
-        `time.monotonic()` at which fitting must be over.
-    team
-        The processes, of which the first one's clock counts.
+    The one-cycle schedule follows `n_epoch`, so a smaller plan still ends at the schedule's end. `deadline`
+    is of `time.monotonic()`; of several processes the first one's clock counts.
     """
 
     order = 70
@@ -130,42 +118,67 @@ class TimeBudget(Callback):
 
 
 class EpochRecord(Callback):
-    """Keep what each epoch reached, as JSON values.
+    """Keep what each epoch reached, as JSON values, and the weights of the best one.
 
-    Parameters
-    ----------
-    epochs
-        The rows of an earlier part of the run, which are continued.
-    phase
-        The name of the phase, which goes into each row; "" for none.
-
-    Attributes
-    ----------
-    epochs
-        A dict an epoch: ``epoch``, ``train_loss``, ``valid_loss``, the metrics, ``seconds``; None is a number
-        that is not finite.
+    A row of `epochs` holds ``epoch``, ``phase``, the losses, the metrics and ``seconds``; None is a number
+    that is not finite. The best has the highest accuracy; among equals, the lowest validation loss: `best`
+    holds its ``epoch`` (0 is the start), ``score`` and ``model``, nothing as long as none counts. fastai's
+    `SaveModelCallback` watches one number, and writes each better model to the disk.
     """
 
     order = 65
 
-    def __init__(self, epochs: list[dict[str, Any]] | None = None, phase: str = "") -> None:
-        self.epochs: list[dict[str, Any]] = [] if epochs is None else epochs
-        self.phase = phase
+    def __init__(self, epochs: Sequence[dict[str, Any]] = (), best: dict[str, Any] | None = None) -> None:
+        self.epochs, self.best, self.phase = list(epochs), best or {}, ""
+
+    @property
+    def waited(self) -> int:
+        """How many epochs ago the best one was."""
+        return len(self.epochs) - int(self.best.get("epoch", 0))
+
+    def keep_start(self, learn: Any, team: Team) -> None:
+        """Let the weights that a Learner has before its first epoch be the ones to surpass."""
+        loss, accuracy = team.agree([float(x) for x in learn.validate()] if team.is_first else [])
+        self._offer(learn, 0, loss, accuracy)
 
     def before_epoch(self) -> None:
         """Time the epoch."""
         self.started = time.monotonic()
 
     def after_epoch(self) -> None:
-        """Add a row."""
+        """Add a row, and keep the weights if they are the best so far."""
         if not was_trained(self):
             return
         names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
         numbers = {n: float(v) for n, v in zip(names, values, strict=False) if isinstance(v, float)}
         row = {n: v if math.isfinite(v) else None for n, v in numbers.items()}
         seconds = round(time.monotonic() - self.started, 2)
-        phase = {"phase": self.phase} if self.phase else {}
-        self.epochs.append({"epoch": len(self.epochs) + 1, **phase, **row, "seconds": seconds})
+        self.epochs.append({"epoch": len(self.epochs) + 1, "phase": self.phase, **row, "seconds": seconds})
+        self._offer(self.learn, len(self.epochs), row["valid_loss"], row["accuracy"])
+
+    def _offer(self, learn: Any, epoch: int, loss: float | None, accuracy: float | None) -> None:
+        if loss is None or accuracy is None or not math.isfinite(loss):
+            return
+        score = [accuracy, -loss]
+        if not self.best or score > self.best["score"]:
+            weights = get_model(learn.model).state_dict()
+            model = {name: value.detach().cpu().clone() for name, value in weights.items()}
+            self.best = {"epoch": epoch, "score": score, "model": model}
+
+
+class Patience(Callback):
+    """End the run when the best epoch is some epochs ago."""
+
+    order = 85  # behind the checkpoint
+
+    def __init__(self, epochs: int, record: EpochRecord) -> None:
+        self.epochs, self.record, self.stopped = epochs, record, False
+
+    def after_epoch(self) -> None:
+        """End the run, or let it go on."""
+        if was_trained(self) and self.record.waited >= self.epochs:
+            self.stopped = True
+            raise CancelFitException
 
 
 def was_trained(callback: Callback) -> bool:

@@ -20,7 +20,7 @@ from ...photos import TRAIN, VALID, Photo, Progress
 from ...refit import LinearHead, fit_head, fit_head_by_cross_validation
 from ..data import TrainingData
 from ..export import ExportNet, compute_features_id, write_graph
-from ..importing import read_preprocess
+from ..network import read_preprocess
 
 Array = npt.NDArray[Any]
 Run = Callable[[Array], Array]
@@ -87,16 +87,7 @@ def compute_features(
 ) -> dict[str, Array]:
     """Return {split: (N, D)} pooled body features in the order of `data.part`; NaN where a photo is gone.
 
-    Parameters
-    ----------
-    learn
-        From `build_learner`.
-    data
-        The photos; their features are kept in the folder's cache.
-    splits
-        Which parts.
-    progress
-        Called with (done, all) of what has to be computed.
+    They are kept in the folder's cache; `progress` is called with (done, all) of what has to be computed.
     """
     preprocess = read_preprocess(learn)
     net = ExportNet(learn)
@@ -112,18 +103,10 @@ def compute_features(
 
 
 def set_head(learn: Learner, weight: Array, bias: Array, features: Array) -> None:
-    """Make the Learner's head answer ``features @ weight.T + bias``.
+    """Make the Learner's head answer ``features @ weight.T + bias``, with (K, D) weights.
 
-    The head's batch norm gets the features' own statistics, so that training may go on from here.
-
-    Parameters
-    ----------
-    learn
-        From `build_learner`.
-    weight, bias
-        (K, D) and (K,).
-    features
-        (N, D) of training photos.
+    The head's batch norm gets the statistics of the (N, D) features of training photos, so that training may
+    go on from here.
     """
     linear = next(m for m in reversed(list(learn.model[1].modules())) if isinstance(m, nn.Linear))
     norm = next((m for m in learn.model[1].modules() if isinstance(m, nn.BatchNorm1d)), None)

@@ -12,6 +12,7 @@ from ..inbox import clean_name
 from ..photos import MAX_BYTES, count_pixels
 from .web import PHOTOS, AddressRule, Fetcher, FetchError
 
+# The longest address that is taken, far longer than a photo's; and how much of one a sentence shows.
 _LONGEST, _SHOWN = 2048, 60
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # a host's name with a dot in it, which is no scheme
@@ -55,7 +56,7 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         raise AddressError(
             "{address} {reason}. {advice}",
             address=_show(address),
-            reason=_clean(e.reason),
+            reason=_hide_network(e.reason),
             advice=_AGAIN if e.soon else _INSTEAD,
         ) from None
     if not count_pixels(answer.body):
@@ -113,7 +114,7 @@ def _read_data(address: str) -> tuple[str, bytes]:
     return clean_name(f"photo.{found[1].lower()}"), data
 
 
-def _clean(reason: Message) -> Message:
+def _hide_network(reason: Message) -> Message:
     """Return a reason without what the visitor of a page should not learn: addresses in our network."""
     return Message("leads to no public address") if reason.startswith("leads to ") else reason
 

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 
-class Watcher(Protocol):
-    """Is told how it goes; called from one thread."""
-
-    def counted(self, label: str, stored: int, refused: int) -> None:
-        """Take in the numbers of a class."""
-
-    def say(self, text: str) -> None:
-        """Tell the person a sentence."""
-
-
-class Bars:
-    """A bar for each class.
-
-    Parameters
-    ----------
-    tell
-        Takes the sentences where no bar is shown.
-    shown
-        Whether to show bars; None shows them on a terminal and in a notebook.
-    """
+class ProgressBars:
+    """A bar for each class; `tell` takes the sentences where none is shown."""
 
     def __init__(self, tell: Callable[[str], None], shown: bool | None = None) -> None:
         self._tell, self._shown = tell, shown

@@ -2,6 +2,9 @@
 
 A member's name is a text that a labelling rule reads, and never becomes a path. What an archive says of its
 sizes proves nothing, so every read is bounded and counted.
+
+A new kind of archive is a file like `zips.py`, with a function that yields members, and a line for its first
+bytes in `_find_kind`; another way to pack a tar file is that line alone.
 """
 
 from __future__ import annotations
@@ -13,16 +16,11 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 from ...errors import ArchiveError
-from .budget import Budget
-from .members import LIMITS, Member, ReadLimits, Wanted, is_photo_name, show_name
-from .streams import PackedFile, Stream, XzFile
-from .tars import read_tar
+from .members import LIMITS, Budget, Member, ReadLimits, Wanted
+from .tars import XzFile, read_tar
 from .zips import Reader, read_zip
-
-__all__ = ["LIMITS", "Member", "ReadLimits", "Wanted", "is_photo_name", "read_archive", "show_name"]
 
 
 def read_archive(
@@ -32,18 +30,7 @@ def read_archive(
 
     Hidden files and those that macOS adds are passed over. Links, devices, encrypted or damaged files, files
     that are too large and names that lead out of the archive are refused with a reason. Archives inside are
-    not opened.
-
-    Parameters
-    ----------
-    path
-        The file.
-    wanted
-        Asked with the name of each file, with ``/``.
-    limits
-        How much is read.
-    called
-        What to call the archive in an error; by default its path.
+    not opened. `called` is the archive's name in an error, by default its path.
 
     Raises
     ------
@@ -58,7 +45,7 @@ def read_archive(
         if unpack is None:
             yield from read_zip(file, wanted, budget)
         else:
-            yield from read_tar(Stream(unpack(file), budget), wanted, budget)
+            yield from read_tar(unpack(file), wanted, budget)
 
 
 def _open(path: Path, called: str) -> Reader:
@@ -75,7 +62,7 @@ def _open(path: Path, called: str) -> Reader:
         ) from None
 
 
-def _find_kind(file: IO[bytes], called: str) -> Callable[[IO[bytes]], PackedFile] | None:
+def _find_kind(file: Reader, called: str) -> Callable[[Reader], io.BufferedIOBase] | None:
     """Return what unpacks the tar file inside, or None for a zip file."""
     head = file.read(tarfile.BLOCKSIZE)
     file.seek(0)

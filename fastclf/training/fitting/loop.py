@@ -11,13 +11,13 @@ import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
-from fastai.torch_core import get_model, set_seed
+from fastai.torch_core import get_model, set_seed, to_device
 from fastai.vision.all import Learner
 from fastcore.imports import IN_NOTEBOOK
 
-from ..distributed import InStep, Team
-from .callbacks import EpochProgress, EpochRecord, Reseed, TimeBudget
-from .checkpoint import Checkpoint, CheckpointStore, KeepBest, Patience, State
+from ..distributed import Team
+from .callbacks import EpochProgress, EpochRecord, Patience, Reseed, TimeBudget
+from .checkpoint import Checkpoint, CheckpointStore, State
 from .phases import Phase
 from .tracking import Tracker
 
@@ -43,6 +43,15 @@ class Fitted:
     best_epoch: int | None = None
     resumed_after: int = 0
     ended_by: str = "schedule"
+
+    def describe(self) -> Iterator[str]:
+        """Say why the training ended, and which epoch the model is of."""
+        if self.ended_by == "patience":
+            yield "Ended early: the last epochs brought nothing better."
+        if self.best_epoch == 0:
+            yield "No epoch was better than the model that it began with, so that one is kept."
+        elif self.best_epoch is not None and self.best_epoch < len(self.epochs):
+            yield f"The model is that of epoch {self.best_epoch}, the best of {len(self.epochs)}."
 
 
 def fit(
@@ -94,24 +103,27 @@ def fit(
         The processes that call this together, with Learners alike; by default this one alone.
     """
     team = team or Team()
-    run = _Run(learn, list(phases), seed, deadline, patience, store, quiet, list(cbs), tracker, team)
+    run = _Run(
+        learn=learn, phases=list(phases), seed=seed, deadline=deadline, patience=patience, store=store,
+        quiet=quiet, cbs=list(cbs), tracker=tracker, team=team,
+    )  # fmt: skip
     team.fitting = True
     set_seed(seed, reproducible=True)
     with _show_progress(learn, quiet):
         if run.resume() and say:
             say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
         if start_counts and not run.resumed_after:
-            run.keeper.keep_start(learn, team)
+            run.record.keep_start(learn, team)
         run.finish()
     team.fitting = False
-    best = run.keeper.best
+    best = run.record.best
     if best:
         get_model(learn.model).load_state_dict(best["model"])
     learn.model.to(memory_format=torch.contiguous_format)
     return Fitted(run.record.epochs, best.get("epoch"), run.resumed_after, run.ended_by)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Run:
     """The state of a fit, which a checkpoint restores."""
 
@@ -126,23 +138,18 @@ class _Run:
     tracker: Tracker | None
     team: Team
     record: EpochRecord = field(default_factory=EpochRecord)
-    keeper: KeepBest = field(init=False)
     phase: int = 0
     epochs_done: int = 0
     resumed_after: int = 0
     ended_by: str = "schedule"
     state: State | None = None
 
-    def __post_init__(self) -> None:
-        self.keeper = KeepBest(self.record)
-
     def resume(self) -> bool:
         """Take over what an interrupted run left; return whether there was something."""
         self.state = self.team.agree(self.store.load() if self.store else None)
         if self.state is None:
             return False
-        self.record = EpochRecord(self.state["rows"])
-        self.keeper = KeepBest(self.record, self.state["best"])
+        self.record = EpochRecord(self.state["rows"], self.state["best"])
         self.phase, self.epochs_done = self.state["phase"], self.state["epochs_done"]
         self.resumed_after = len(self.record.epochs)
         self.phases[self.phase] = replace(self.phases[self.phase], epochs=self.state["epochs_planned"])
@@ -155,7 +162,7 @@ class _Run:
             phase.prepare(self.learn)
             if self.state is not None:
                 self._restore(self.state)
-            if self._is_exhausted():
+            if self.patience and self.record.epochs and self.record.waited >= self.patience:
                 self.ended_by = "patience"
             elif self.epochs_done < phase.epochs:
                 self._train(phase)
@@ -166,24 +173,23 @@ class _Run:
         get_model(self.learn.model).load_state_dict(state["model"])
         device = self.learn.dls.device
         self.learn.model.to(device)
-        self.learn.opt.load_state_dict(_move(state["opt"], device))
-
-    def _is_exhausted(self) -> bool:
-        done = len(self.record.epochs)
-        return bool(self.patience and done and done - self.keeper.best.get("epoch", 0) >= self.patience)
+        self.learn.opt.load_state_dict(to_device(state["opt"], device))
 
     def _train(self, phase: Phase) -> None:
         self.record.phase = phase.name
         reseed = Reseed(self.seed, self.phase, self.team.rank)
-        cbs = [reseed, self.record, self.keeper, EpochProgress(self.quiet or IN_NOTEBOOK), *self.cbs]
+        cbs = [reseed, self.record, EpochProgress(self.quiet or IN_NOTEBOOK), *self.cbs]
         cbs += build_device_callbacks(self.learn)
-        cbs += [InStep(self.team)] if self.team.size > 1 else []
+        if self.team.size > 1:
+            from ..distributed import InStep  # what it is made of needs accelerate
+
+            cbs.append(InStep(self.team))
         cbs += self.tracker.build(phase.name, len(self.record.epochs)) if self.tracker else []
         budget = None if self.deadline is None else TimeBudget(self.deadline, self.team)
-        stop = Patience(self.patience, self.keeper, self.record) if self.patience else None
+        stop = Patience(self.patience, self.record) if self.patience else None
         cbs += [cb for cb in (budget, stop) if cb]
         if self.store:
-            cbs.append(Checkpoint(self.store, self.phase, self.record, self.keeper))
+            cbs.append(Checkpoint(self.store, self.phase, self.record))
         if self.state:
             cbs.append(_Restore(self.state, self.epochs_done))
         phase.fit(self.learn, cbs, self.epochs_done)
@@ -226,11 +232,3 @@ def build_device_callbacks(learn: Learner) -> list[Callback]:
     bfloat16 is emulated on most of them.
     """
     return [ChannelsLast(), MixedPrecision()] if learn.dls.device.type == "cuda" else [ChannelsLast()]
-
-
-def _move(value: Any, device: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _move(v, device) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_move(v, device) for v in value]
-    return value.to(device) if isinstance(value, torch.Tensor) else value

@@ -12,7 +12,7 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
-from ...errors import MissingExtraError, UsageProblem
+from ...errors import MissingExtraError, UsageProblem, describe_error
 from ...system import write_atomic
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
@@ -22,26 +22,15 @@ _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 class Tracker:
     """Where the epochs of one run are reported.
 
-    Attributes
-    ----------
-    build
-        Returns the callbacks of a phase, from its name and the number of epochs that the run had before.
-    close
-        Ends the report.
+    `build` returns the callbacks of a phase, from its name and the number of epochs that the run had before.
     """
 
-    build: Callable[[str, int], list[Callback]]
+    build: Callable[[str, int], list[Callback]] = lambda phase, done: []
     close: Callable[[], None] = lambda: None
 
 
 def check_tracker(track: str | None) -> None:
-    """Make sure that what `--track` needs is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not.
-    """
+    """Raise MissingExtraError if what `--track` needs is not installed."""
     package = _PACKAGES.get(track or "")
     if package and importlib.util.find_spec(package) is None:
         raise MissingExtraError(
@@ -52,53 +41,27 @@ def check_tracker(track: str | None) -> None:
         )
 
 
-def build_tracker(track: str | None, out: Path, record: dict[str, Any]) -> Tracker | None:
-    """Return what reports a run's epochs; None tracks nothing.
+def build_tracker(track: str | None, out: Path, record: dict[str, Any]) -> Tracker:
+    """Return what reports a run's epochs, or nothing where `track` is None.
 
-    A continued run goes on in the same CSV file and TensorBoard folder; a new one replaces them.
-
-    Parameters
-    ----------
-    track
-        "csv" writes ``OUT-history.csv`` beside the bundle, "tensorboard" ``OUT-tensorboard/``, "wandb" a run
-        of the project "fastclf" (offline where ``WANDB_MODE=offline`` says so).
-    out
-        Folder of the bundle.
-    record
-        The options of the training, for trackers that keep them.
-
-    Raises
-    ------
-    MissingExtraError
-        If the tracker's package is not installed.
-    UsageProblem
-        If Weights & Biases does not start.
+    "csv" writes ``OUT-history.csv`` beside the bundle `out`, "tensorboard" ``OUT-tensorboard/``, "wandb" a
+    run of the project "fastclf" (offline where ``WANDB_MODE=offline`` says so) that keeps the training's
+    `record`. A continued run goes on in the same CSV file and TensorBoard folder; a new one replaces them.
     """
     check_tracker(track)
     target = out.absolute()
+    history = target.with_name(f"{target.name}-history.csv")
     if track == "csv":
-        return Tracker(lambda phase, done: [History(name_history(target), phase, done)])
+        return Tracker(lambda phase, done: [History(history, phase, done)])
     if track == "tensorboard":
         return Tracker(lambda phase, done: _build_tensorboard(target, phase, done))
-    return _start_wandb(target, record) if track == "wandb" else None
-
-
-def name_history(out: Path) -> Path:
-    """Return the CSV file of the training that writes the bundle `out`."""
-    return out.with_name(f"{out.name}-history.csv")
+    return _start_wandb(target, record) if track == "wandb" else Tracker()
 
 
 class History(CSVLogger):
     """fastai's `CSVLogger` with one header, whatever the phases, and a column that names them.
 
-    Parameters
-    ----------
-    path
-        The file.
-    phase
-        The phase's name.
-    done
-        How many epochs the run had before; their rows stay, and what else is in the file goes.
+    Rows of the `done` epochs that the run had before stay, and what else is in the file goes.
     """
 
     def __init__(self, path: Path, phase: str, done: int) -> None:
@@ -157,9 +120,8 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
             project="fastclf", name=target.name, dir=target.parent, config=record, settings=settings
         )
     except wandb.Error as e:
-        reason = (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")
         raise UsageProblem(
             "Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline.",
-            reason=reason,
+            reason=describe_error(e),
         ) from None
     return Tracker(lambda phase, done: [Wandb(log_preds=False, log_model=False)], run.finish)
