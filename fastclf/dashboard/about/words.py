@@ -28,6 +28,7 @@ from ...card import (
     describe_sureness,
     describe_training,
     describe_use,
+    error_interval,
     find_limits,
     judged_parts,
     moment,
@@ -37,7 +38,7 @@ from ...card import (
 from ...errors import Message
 from ...model import IMPORTED
 from ..texts import say, translate
-from .model import ConfusionTable, find_headline
+from .model import ConfusionTable, scale_share
 
 _logger = logging.getLogger(__name__)
 _card = HtmlBlocks(translate)
@@ -58,7 +59,7 @@ def render_fault() -> str:
     return f'<p class="fastclf-error">{escape(words)}</p>'
 
 
-def render_purpose(manifest: dict[str, Any]) -> str:
+def _render_purpose(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return what the model is good for, and for what not."""
     limits = "".join(f"<li>{write_text(translate(limit))}</li>" for limit in find_limits(manifest))
     return _render_part(
@@ -71,49 +72,41 @@ def render_purpose(manifest: dict[str, Any]) -> str:
     )
 
 
-def render_quality(manifest: dict[str, Any]) -> str:
-    """Return how often it is right, in one sentence."""
-    return _render_part(say("How good it is"), _render_headline(manifest))
-
-
-def _render_headline(manifest: dict[str, Any]) -> str:
-    found = find_headline(manifest)
-    if found is None:
+def _render_quality(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
+    """Return how often it is right, in one sentence: by the opened test set, else by validation."""
+    heading, parts = say("How good it is"), judged_parts(manifest)
+    if not parts:
         words = say("How often it is right is not known: nobody has measured it on labelled photos.")
         if (manifest.get("training") or {}).get("mode") == IMPORTED:
             words = say(
                 "How often it is right is not known: it was made elsewhere, without the photos that it "
                 "learned from."
             )
-        return f'<p class="fastclf-about-headline">{write_text(words)}</p>'
-    if found.sealed:
+        return _render_part(heading, f'<p class="fastclf-about-headline">{write_text(words)}</p>')
+    m = parts[-1][1]
+    sealed = m is manifest["metrics"].get("test")
+    body = f'<p class="fastclf-about-headline">{_render_share(m, sealed=sealed)}</p>'
+    if not sealed:
+        note = say("These photos also helped to tune it, so this may be slightly too good.")
+        body += f'<p class="fastclf-about-soft">{write_text(note)}</p>'
+    return _render_part(heading, body)
+
+
+def _render_share(m: dict[str, Any], *, sealed: bool) -> str:
+    if sealed:
         sentence = say("Right on {right} of {of} photos that it had never seen", right="\0", of="\1")
     else:
         sentence = say("Right on {right} of {of} photos that it did not learn from", right="\0", of="\1")
-    right, of = f'<b class="fastclf-about-figure">{found.right:,}</b>', f"<b>{found.of:,}</b>"
-    sentence = write_text(sentence).replace("\0", right).replace("\1", of)
-    low, high = percent(found.low), percent(found.high)
-    interval = say("(95 % interval {low} to {high}, n = {n})", low=low, high=high, n=found.n)
-    headline = (
-        f'<p class="fastclf-about-headline">{sentence} '
-        f'<span class="fastclf-about-interval">{write_text(interval)}</span></p>'
-    )
-    if found.sealed:
-        return headline
-    note = say("These photos also helped to tune it, so this may be slightly too good.")
-    return f'{headline}<p class="fastclf-about-soft">{write_text(note)}</p>'
+    n, of = scale_share(m["accuracy"], m["n"])
+    right = f'<b class="fastclf-about-figure">{n:,}</b>'
+    sentence = write_text(sentence).replace("\0", right).replace("\1", f"<b>{of:,}</b>")
+    low, high = (percent(1 - end) for end in reversed(error_interval(m)))
+    interval = say("(95 % interval {low} to {high}, n = {n})", low=low, high=high, n=m["n"])
+    return f'{sentence} <span class="fastclf-about-interval">{write_text(interval)}</span>'
 
 
-def render_confusion_intro(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
-    """Return the heading above the confusion matrix and what it comes to.
-
-    Parameters
-    ----------
-    manifest
-        Of the model.
-    table
-        What is shown below; None where there is nothing to show.
-    """
+def _render_confusion_intro(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
+    """Return the heading above the confusion matrix and what it comes to."""
     heading = say("What it mixes up")
     if table is not None:
         return _render_part(heading, _render_lines(_say_table(table)), " fastclf-about-lead")
@@ -147,7 +140,7 @@ def _say_worst(table: ConfusionTable) -> str:
     return say("The most frequent mix-up: {n} of {of} photos of {label} were called {answer}.", **values)
 
 
-def render_sureness(manifest: dict[str, Any]) -> str:
+def _render_sureness(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return what its stated probabilities are worth: a sentence, and two plots."""
     heading, parts = say("How sure it is"), judged_parts(manifest)
     if not parts:
@@ -185,7 +178,7 @@ def _say_sureness(m: dict[str, Any]) -> list[str]:
     return lines
 
 
-def render_rest(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
+def _render_rest(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
     """Return the rest of the card, each part behind its heading."""
     makers: list[Callable[[], list[Section]]] = [
         lambda: [_collect_figures(manifest)],
@@ -225,7 +218,7 @@ def _is_shown(block: Block, table: ConfusionTable | None) -> bool:
     return tuple(tuple(row) for row in block.matrix) == table.counts
 
 
-def render_foot(manifest: dict[str, Any]) -> str:
+def _render_foot(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return privacy, versions and the card to take along."""
     privacy = say(
         "Your photos stay in this session's memory and are gone when you close the page, except one that you "
@@ -257,3 +250,8 @@ def _render_part(heading: str, body: str, kind: str = "") -> str:
 
 def _render_lines(lines: list[str]) -> str:
     return "".join(f"<p>{write_text(line)}</p>" for line in lines)
+
+
+# The parts above and below the confusion matrix.
+ABOVE = (_render_purpose, _render_quality, _render_confusion_intro)
+BELOW = (_render_sureness, _render_rest, _render_foot)
