@@ -191,7 +191,7 @@ def say_redone(followed: Followed) -> Phrase:
 
 def without_zeros(*counts: Phrase) -> list[Phrase]:
     """Return the counting phrases that count anything."""
-    return [words for words in counts if words.values["n"]]
+    return [words for words in counts if words.fields["n"]]
 
 
 def _count_rows(rows: Sequence[EditRow]) -> list[Phrase]:
