@@ -18,7 +18,7 @@ from .classify import ClassifyModel, ClassifyPanel
 from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import say, translate
-from .widgets import PageFrame, SpokenBox, build_html, find_accents
+from .widgets import PageFrame, SpokenBox, find_accents, render_paragraph
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class DashboardPage(SpokenBox):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.head, self.refusal = build_html("fastclf-head"), widgets.HTML()
+        self.head, self.refusal = widgets.HTML().add_class("fastclf-head"), widgets.HTML()
         self.frame = PageFrame(foot=True)
         super().__init__()
         self._build()
@@ -135,8 +135,7 @@ class DashboardPage(SpokenBox):
             vocab = self.bundle.vocab
             named = ", ".join(vocab[:_MOST_NAMED]) + (" ..." if len(vocab) > _MOST_NAMED else "")
             words = say("Give it a photo and read what it shows. It tells apart: {labels}.", labels=named)
-        paragraph = f"<p>{escape(words)}</p>" if words else ""
-        return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{paragraph}</header>'
+        return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{render_paragraph(words)}</header>'
 
     def _show_refusal(self) -> None:
         if not self.fault:
@@ -147,7 +146,7 @@ class DashboardPage(SpokenBox):
             words = words.replace(str(self.path), self.path.name)
         missing = not (self.path / "bundle.json").is_file()
         heading = say("There is no model yet") if missing else say("The model is refused")
-        text = f"<h2>{escape(heading)}</h2><p>{escape(words)}</p>"
+        text = f"<h2>{escape(heading)}</h2>{render_paragraph(words)}"
         self.refusal.value = f'<div class="fastclf-refusal" role="alert">{text}</div>'
 
 

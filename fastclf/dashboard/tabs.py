@@ -14,7 +14,7 @@ import traitlets
 from ..errors import FastclfError
 from ..model import ModelBundle
 from .texts import phrase, translate
-from .widgets import ScriptedWidget, SpokenBox, Status, build_html, render_status
+from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 
 if TYPE_CHECKING:
     from .about import AboutPanel
@@ -66,7 +66,7 @@ class CleanTab(SpokenBox):
 
     def __init__(self, store: CatalogStore) -> None:
         self.store = store
-        self.note = build_html("fastclf-note")
+        self.note = widgets.HTML().add_class("fastclf-note")
         self.panel: CleanPanel | None = None
         self._words, self._status = "", Status.BUSY
         self._started, self.done = threading.Event(), threading.Event()

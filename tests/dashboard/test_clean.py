@@ -222,14 +222,9 @@ def test_the_answer_on_a_sealed_photo_is_not_told(store: MemoryStore) -> None:
     assert "secret" in tile(CleanPanel(store), 0)["answer"]
 
 
-def test_the_panel_can_wait_with_its_first_photo(store: MemoryStore) -> None:
-    panel = CleanPanel(store, load=False)
-    assert panel.grid.tiles == []
-    assert store.reads == []
-    panel.load()
-    assert len(panel.grid.tiles) == 24
+def test_what_is_chosen_survives_a_reading_of_the_photos(panel: CleanPanel) -> None:
     act(panel, 0)
-    panel.load()
+    panel.refresh()
     assert sorted(panel.model.pending) == [0]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from ..texts import Phrase, join_phrases, phrase, phrase_count, say, say_count, show, translate
+from ..widgets import render_paragraph
 from .review import Decision, ReviewItem
 from .wording import without_zeros
 
@@ -90,7 +91,7 @@ def render_preview(preview: Preview) -> str:
     """Return what will change as HTML: counts in words and a row a photo."""
     rows = "".join(map(_render_change, preview.changes[:MOST_ROWS]))
     left = len(preview.changes) - MOST_ROWS
-    more = f"<p>{escape(say('... and {n} more.', n=left))}</p>" if left > 0 else ""
+    more = render_paragraph(say("... and {n} more.", n=left)) if left > 0 else ""
     title, words = escape(say("What will change")), escape(translate(preview.words))
     heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in (say("Photo"), say("Now"), say("After")))
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 from collections.abc import Callable
 from html import escape
@@ -12,7 +13,7 @@ import ipywidgets as widgets
 from ...errors import FastclfError
 from ...refit import ChangedPhoto, Refit
 from ..texts import say, translate
-from ..widgets import SpokenBox, Status, build_html, build_row, render_status
+from ..widgets import SpokenBox, Status, build_row, render_paragraph, render_status
 from .retrain_model import RetrainModel
 
 _logger = logging.getLogger(__name__)
@@ -44,11 +45,13 @@ class RetrainPanel(SpokenBox):
         self._read_thumbnail = read_thumbnail
         self.head, self.reason, self.report = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.button = widgets.Button(button_style="primary")
-        self.note, self.clock = build_html("fastclf-note"), build_html("fastclf-clock")
+        self.note, self.clock = (
+            widgets.HTML().add_class("fastclf-note"),
+            widgets.HTML().add_class("fastclf-clock"),
+        )
         self.use_new, self.keep_old = widgets.Button(button_style="primary"), widgets.Button()
         self._choice = build_row(self.use_new, self.keep_old)
-        said = widgets.HBox([self.note, self.clock])
-        said.add_class("fastclf-retrain-said")
+        said = widgets.HBox([self.note, self.clock]).add_class("fastclf-retrain-said")
         super().__init__([self.head, build_row(self.button, self.reason), said, self.report, self._choice])
         self.add_class("fastclf-retrain")
         self._link()
@@ -57,7 +60,7 @@ class RetrainPanel(SpokenBox):
     def say_words(self) -> None:
         """Say everything in the page's language."""
         hint = say("Teach the model the labels of today. The old one stays until you choose.")
-        self.head.value = f"<h2>{escape(say('Retrain the model'))}</h2><p>{escape(hint)}</p>"
+        self.head.value = f"<h2>{escape(say('Retrain the model'))}</h2>{render_paragraph(hint)}"
         self.button.description = say("Retrain")
         self.use_new.description, self.keep_old.description = say("Use the new one"), say("Keep the old one")
         self.refresh()
@@ -88,7 +91,7 @@ class RetrainPanel(SpokenBox):
         blocker = model.find_blocker(self._count_pending())
         self.button.disabled = bool(blocker)
         busy = model.status is Status.BUSY
-        self.reason.value = f"<p>{escape(translate(blocker))}</p>" if blocker and not busy else ""
+        self.reason.value = "" if busy else render_paragraph(translate(blocker))
         self._show_seconds()
         self.note.value = render_status(model.status, translate(model.message))
         report = "" if model.result is None else self._render(model.result)
@@ -97,7 +100,7 @@ class RetrainPanel(SpokenBox):
         self._choice.layout.display = "none" if model.result is None else ""
 
     def _render(self, result: Refit) -> str:
-        notes = "".join(f"<p>{escape(translate(note))}</p>" for note in result.notes)
+        notes = "".join(render_paragraph(translate(note)) for note in result.notes)
         return (
             f'<div class="fastclf-compare">{_render_accuracies(result)}{notes}'
             f"{self._render_changed(result.changed)}</div>"
@@ -105,7 +108,7 @@ class RetrainPanel(SpokenBox):
 
     def _render_changed(self, changed: tuple[ChangedPhoto, ...]) -> str:
         if not changed:
-            return f"<p>{escape(say('No answer changed between right and wrong.'))}</p>"
+            return render_paragraph(say("No answer changed between right and wrong."))
         better = [photo for photo in changed if photo.after == photo.label]
         worse = [photo for photo in changed if photo.after != photo.label]
         return self._render_side(say("Now right"), better) + self._render_side(say("Now wrong"), worse)
@@ -114,27 +117,25 @@ class RetrainPanel(SpokenBox):
         if not photos:
             return ""
         left = len(photos) - MOST_CHANGED
-        more = f"<p>{escape(say('... and {n} more.', n=left))}</p>" if left > 0 else ""
+        more = render_paragraph(say("... and {n} more.", n=left)) if left > 0 else ""
         rows = "".join(self._render_photo(photo) for photo in photos[:MOST_CHANGED])
         return f'<h3>{escape(title)} ({len(photos):,})</h3><ul class="fastclf-changed">{rows}</ul>{more}'
 
     def _render_photo(self, photo: ChangedPhoto) -> str:
-        name = escape(photo.name)
+        answers = say("answered {before}, now {after}", before=photo.before, after=photo.after)
         return (
             f"<li>{self._render_picture(photo)}<p><b dir='auto'>{escape(photo.label)}</b></p>"
-            f"<p>{escape(say('answered {before}, now {after}', before=photo.before, after=photo.after))}</p>"
-            f'<p class="fastclf-file" dir="auto">{name}</p></li>'
+            f'{render_paragraph(answers)}<p class="fastclf-file" dir="auto">{escape(photo.name)}</p></li>'
         )
 
     def _render_picture(self, photo: ChangedPhoto) -> str:
+        picture = None
         try:
-            picture = self._read_thumbnail(photo.key)
-        except FastclfError:
-            picture = None
+            with contextlib.suppress(FastclfError):
+                picture = self._read_thumbnail(photo.key)
         except Exception:
             # one picture less; the figures and the choice are still shown
             _logger.exception("a thumbnail could not be read")
-            picture = None
         if picture is None:
             return '<div class="fastclf-no-picture" aria-hidden="true">?</div>'
         data = base64.b64encode(picture).decode("ascii")
@@ -150,7 +151,7 @@ def _render_accuracies(result: Refit) -> str:
         seconds=f"{result.seconds:.1f}",
     )
     return (
-        f"<p>{escape(words)}</p>"
+        f"{render_paragraph(words)}"
         f'<table class="fastclf-accuracies" aria-label="{escape(say("Right answers"))}"><tbody>'
         f"{_render_accuracy(say('Old model'), result.before, result.n)}"
         f"{_render_accuracy(say('New model'), result.after, result.n)}</tbody></table>"

@@ -55,13 +55,4 @@ class SpokenBox(SpokenWidget, widgets.VBox):
 
 def build_row(*children: widgets.Widget) -> widgets.HBox:
     """Return buttons side by side."""
-    row = widgets.HBox(children)
-    row.add_class("fastclf-buttons")
-    return row
-
-
-def build_html(name: str) -> widgets.HTML:
-    """Return an empty piece of HTML with a CSS class."""
-    html = widgets.HTML()
-    html.add_class(name)
-    return html
+    return widgets.HBox(children).add_class("fastclf-buttons")

@@ -18,6 +18,11 @@ class Status(Enum):
     ERROR = "error"
 
 
+def render_paragraph(words: str) -> str:
+    """Return words as HTML, escaped."""
+    return f"<p>{escape(words)}</p>" if words else ""
+
+
 def render_status(status: Status, words: str) -> str:
     """Return what a panel says of itself as HTML, escaped; a fault is read out at once."""
     role = "alert" if status is Status.ERROR else "status"
