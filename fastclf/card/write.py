@@ -9,8 +9,7 @@ from pathlib import Path
 from ..errors import BundleError
 from ..model import CARD_FILES, DAMAGE, MANIFEST, Manifest, ModelBundle, hash_files
 from ..system import hash_bytes, hash_file, recover_folder, write_atomic
-from .html import build_card_html
-from .markdown import build_card_markdown
+from .render import build_card_html, build_card_markdown
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +55,10 @@ def save_manifest(folder: Path, manifest: Manifest) -> ModelBundle:
         card = build_card(manifest)
     except DAMAGE as e:
         raise BundleError(
-            f"The model {folder} has figures in {MANIFEST} that no card can be made of ({e}). Train again."
+            "The model {path} has figures in {file} that no card can be made of ({reason}). Train again.",
+            path=folder,
+            file=MANIFEST,
+            reason=e,
         ) from None
     hashes = {name: hash_bytes(content) for name, content in card.items()}
     manifest = replace(manifest, files={**manifest.files, **hashes})

@@ -43,8 +43,9 @@ def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
     """
     if bundle.detector is None:
         raise UsageProblem(
-            f"The model {bundle.path} has nothing that tells unfamiliar photos, so --foreign cannot be "
-            "judged. Leave it out, or train again."
+            "The model {path} has nothing that tells unfamiliar photos, so --foreign cannot be "
+            "judged. Leave it out, or train again.",
+            path=bundle.path,
         )
     found = list_photo_files(Path(folder))
     # evenly spaced, the first and the last among them
@@ -55,7 +56,11 @@ def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
     fresh = [file for file in chosen if file.size < 0 or hash_file(file.path) not in hashes]
     if not fresh:
         reason = "holds no photos" if not chosen else "holds only photos that the model was made with"
-        raise PhotosError(f"{folder} {reason}. Name a folder with photos of something else for --foreign.")
+        raise PhotosError(
+            "{folder} {reason}. Name a folder with photos of something else for --foreign.",
+            folder=folder,
+            reason=reason,
+        )
     return OodPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
 
 
@@ -72,7 +77,7 @@ def measure_ood(
     flagged = count_unfamiliar(predictor.bundle, answers)
     if answers.scores is None or not flagged:
         raise PhotosError(
-            f"No photo of {photos.name} could be read, so nothing can be said of foreign photos."
+            "No photo of {name} could be read, so nothing can be said of foreign photos.", name=photos.name
         )
     entry = {
         "name": photos.name,
@@ -107,7 +112,7 @@ def record_ood(bundle: ModelBundle, entry: dict[str, Any]) -> ModelBundle:
     """
     ood = bundle.manifest.ood
     if ood is None:
-        raise BundleError(f"The model {bundle.path} does not tell unfamiliar photos. Train again.")
+        raise BundleError("The model {path} does not tell unfamiliar photos. Train again.", path=bundle.path)
     others = [e for e in ood.against if e["name"] != entry["name"]]
     ood = replace(ood, against=[*others, {**entry, "time": utc_now()}])
     return save_manifest(bundle.path, replace(bundle.manifest, ood=ood))

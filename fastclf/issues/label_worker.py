@@ -82,7 +82,7 @@ def main(folder: str) -> None:
     try:
         save_arrays(Path(folder) / "out.npz", _answer(**given))
     except np.linalg.LinAlgError as e:
-        raise CheckError(f"The labels cannot be judged with these features ({e}).") from None
+        raise CheckError("The labels cannot be judged with these features ({reason}).", reason=e) from None
 
 
 def _answer(features: Array, targets: Array, folds: Array, own: Array, judged: Array) -> dict[str, Array]:

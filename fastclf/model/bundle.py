@@ -135,7 +135,9 @@ class ModelBundle:
             rows = csv.DictReader(f)
             if rows.fieldnames and list(rows.fieldnames) != _PHOTO_COLUMNS:
                 raise BundleError(
-                    f"The model {self.path} has a photos.csv with the columns {rows.fieldnames}."
+                    "The model {path} has a photos.csv with the columns {columns}.",
+                    path=self.path,
+                    columns=rows.fieldnames,
                 )
             return [PhotoRow(**{name: row[name] for name in _PHOTO_COLUMNS}) for row in rows]
 
@@ -153,36 +155,52 @@ class ModelBundle:
             file = self.path / name
             if not file.is_file():
                 raise BundleError(
-                    f"The model {self.path} lacks its file {name}. Copy the whole folder again."
+                    "The model {path} lacks its file {name}. Copy the whole folder again.",
+                    path=self.path,
+                    name=name,
                 )
             if hash_file(file) != expected:
                 raise BundleError(
-                    f"The model {self.path} is not as it was written: {name} differs from the hash in "
-                    f"{MANIFEST}. Copy the folder again, or train again."
+                    "The model {path} is not as it was written: {name} differs from the hash in "
+                    "{file}. Copy the folder again, or train again.",
+                    path=self.path,
+                    name=name,
+                    file=MANIFEST,
                 )
 
     def _check_detector(self) -> None:
         ood = self.manifest.ood
         if ood is not None and ood.kind not in KINDS:
             raise BundleError(
-                f"The model {self.path} tells unfamiliar photos by {ood.kind!r}, which this fastclf "
-                f"does not know (it knows {', '.join(KINDS)}). Update fastclf."
+                "The model {path} tells unfamiliar photos by {kind!r}, which this fastclf "
+                "does not know (it knows {kinds}). Update fastclf.",
+                path=self.path,
+                kind=ood.kind,
+                kinds=", ".join(KINDS),
             )
         if self.detector is not None and not self.detector.fits(self.head[0].shape[1]):
-            raise BundleError(f"The model {self.path} has an ood.npz that does not fit {MANIFEST}.")
+            raise BundleError(
+                "The model {path} has an ood.npz that does not fit {file}.", path=self.path, file=MANIFEST
+            )
 
     def _check_head(self) -> None:
         try:
             weight, bias = self.head
         except DAMAGE as e:
-            raise BundleError(f"The model {self.path} has no usable head.npz ({e}).") from None
+            raise BundleError(
+                "The model {path} has no usable head.npz ({reason}).", path=self.path, reason=e
+            ) from None
         k = len(self.vocab)
         if not np.isfinite(weight).all() or not np.isfinite(bias).all():
-            raise BundleError(f"The model {self.path} has a head with numbers that are none.")
+            raise BundleError("The model {path} has a head with numbers that are none.", path=self.path)
         if weight.ndim != 2 or weight.shape[0] != k or bias.shape != (k,):
             raise BundleError(
-                f"The model {self.path} names {k} classes, but its head has weights {weight.shape} "
-                f"and biases {bias.shape}."
+                "The model {path} names {classes} classes, but its head has weights {weights} "
+                "and biases {biases}.",
+                path=self.path,
+                classes=k,
+                weights=weight.shape,
+                biases=bias.shape,
             )
 
 

@@ -149,7 +149,7 @@ def main(graph: str, size: str, out: str) -> None:
         result = _measure(graph, int(size))
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
-        raise ExportError(f"ONNX Runtime does not run the graph ({describe_error(e)}).") from e
+        raise ExportError("ONNX Runtime does not run the graph ({reason}).", reason=describe_error(e)) from e
     Path(out).write_text(json.dumps(result))
 
 

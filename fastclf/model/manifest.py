@@ -282,7 +282,9 @@ def damage_as_error(folder: Path) -> Iterator[None]:
         raise
     except DAMAGE as e:
         raise BundleError(
-            f"The model {folder} is damaged ({describe_error(e, 120)}). Copy it again, or train again."
+            "The model {folder} is damaged ({reason}). Copy it again, or train again.",
+            folder=folder,
+            reason=describe_error(e),
         ) from None
 
 
@@ -298,16 +300,20 @@ def _load(folder: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
-            f"There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
-            "or name another folder."
+            "There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
+            "or name another folder.",
+            folder=folder,
         ) from None
     except (OSError, ValueError) as e:
-        raise BundleError(f"{file} cannot be read ({e}).") from None
+        raise BundleError("{file} cannot be read ({reason}).", file=file, reason=e) from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         found = manifest.get("schema") if isinstance(manifest, dict) else None
         raise BundleError(
-            f"The model {folder} has schema {found!r}; this fastclf reads schema {SCHEMA}. "
-            "Use the fastclf that wrote it, or train again."
+            "The model {folder} has schema {found!r}; this fastclf reads schema {schema}. "
+            "Use the fastclf that wrote it, or train again.",
+            folder=folder,
+            found=found,
+            schema=SCHEMA,
         )
     return manifest
 
@@ -316,20 +322,35 @@ def _check(path: Path, values: dict[str, Any]) -> None:
     """Refuse a manifest in which a key is missing or its value is not usable."""
     missing = [key for key in _REQUIRED_KEYS if key not in values]
     if missing:
-        raise BundleError(f"The model {path} is incomplete: {MANIFEST} lacks {', '.join(missing)}.")
+        raise BundleError(
+            "The model {path} is incomplete: {file} lacks {missing}.",
+            path=path,
+            file=MANIFEST,
+            missing=", ".join(missing),
+        )
     vocab, files, temperature = values["vocab"], values["files"], values["temperature"]
     if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
-        raise BundleError(f"The model {path} names fewer than two classes in {MANIFEST}.")
+        raise BundleError(
+            "The model {path} names fewer than two classes in {file}.", path=path, file=MANIFEST
+        )
     "".join(vocab).encode()  # a lone surrogate is no text
     if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
-        raise BundleError(f"The model {path} lists files outside of its folder; do not use it.")
+        raise BundleError("The model {path} lists files outside of its folder; do not use it.", path=path)
     for name in _REQUIRED_FILES:
         if name not in files:
-            raise BundleError(f"The model {path} is incomplete: {MANIFEST} lists no {name}.")
+            raise BundleError(
+                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
+            )
     if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
-        raise BundleError(f"The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.")
+        raise BundleError(
+            "The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.",
+            path=path,
+            temperature=temperature,
+        )
     if not isinstance(values["sealed_test"]["openings"], list) or not isinstance(values["metrics"], dict):
-        raise BundleError(f"The model {path} has no usable metrics or sealed_test in {MANIFEST}.")
+        raise BundleError(
+            "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST
+        )
     for name in _TEXTS:
         if not isinstance(values.get(name, ""), str | None):
             raise TypeError(f"{name} is {values[name]!r}")

@@ -111,7 +111,7 @@ class Predictor:
             names = [_find_path(source) or "the photo" for source, error in photos if error is None]
             good = iter(self._describe(names, logits, features))
             for source, error in photos:
-                failed = error and Prediction(_find_path(source) or error.name, error=str(error))
+                failed = error and Prediction(_find_path(source) or error.name, error=error.message)
                 yield failed or next(good)
 
     def predict_images(self, images: Sequence[Image.Image], names: Sequence[str]) -> list[Prediction]:
@@ -170,10 +170,12 @@ class Predictor:
         try:
             found: list[Array] = self.session.run(names, {"image": batch})
         except Exception as e:
-            raise BundleError(f"The model {self.bundle.path} cannot answer ({describe_error(e)}).") from e
+            raise BundleError(
+                "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=describe_error(e)
+            ) from e
         if not np.isfinite(found[0]).all():
             raise BundleError(
-                f"The model {self.bundle.path} answers with numbers that are none; do not use it."
+                "The model {path} answers with numbers that are none; do not use it.", path=self.bundle.path
             )
         return found
 
@@ -197,14 +199,19 @@ class Predictor:
         path = self.bundle.path
         if list(inputs) != ["image"] or list(inputs["image"][1:]) != list(self.preprocess.input_size):
             raise BundleError(
-                f"The model {path} takes {inputs}, but bundle.json says one input 'image' of "
-                f"{self.preprocess.input_size}."
+                "The model {path} takes {inputs}, but bundle.json says one input 'image' of {size}.",
+                path=path,
+                inputs=inputs,
+                size=self.preprocess.input_size,
             )
         if not {"features", "logits"} <= set(outputs):
-            raise BundleError(f"The model {path} lacks the output 'features' or 'logits'.")
+            raise BundleError("The model {path} lacks the output 'features' or 'logits'.", path=path)
         if outputs["logits"][-1] != len(self.vocab):
             raise BundleError(
-                f"The model {path} gives {outputs['logits'][-1]} numbers for {len(self.vocab)} classes."
+                "The model {path} gives {given!s} numbers for {classes} classes.",
+                path=path,
+                given=outputs["logits"][-1],
+                classes=len(self.vocab),
             )
 
     def __enter__(self) -> Self:
@@ -220,7 +227,9 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
         raise BundleError(
-            f"The model {bundle.path} has a graph that ONNX Runtime refuses ({describe_error(e)})."
+            "The model {path} has a graph that ONNX Runtime refuses ({reason}).",
+            path=bundle.path,
+            reason=describe_error(e),
         ) from e
 
 

@@ -180,9 +180,15 @@ def _is_meant(candidate: Path, stamp: str | None) -> bool:
 def _check_free(folder: Path) -> None:
     """Refuse to replace what is no bundle, and what cannot be written."""
     if folder.exists() and not (folder / MANIFEST).is_file():
-        raise RefitError(f"{folder} is in the way and no model. Move it away, then try again.")
+        raise RefitError(
+            "{candidate} is in the way and no model. Move it away, then try again.", candidate=folder
+        )
     if reason := find_write_error(folder):
-        raise RefitError(f"The new model cannot be written beside the old one: {folder.parent} ({reason}).")
+        raise RefitError(
+            "The new model cannot be written beside the old one: {folder} ({reason}).",
+            folder=folder.parent,
+            reason=reason,
+        )
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from ..card import write_bundle
 from ..catalog import Catalog
-from ..errors import RefitError
+from ..errors import Message, RefitError, pack_message
 from ..evaluation import Answers, calibrate_bundle, write_examples
 from ..model import (
     BODY,
@@ -60,7 +60,7 @@ def main(model: str, folder: str, out: str, report: str) -> None:
         "n": len(truth),
         "n_train": len(photos.train),
         "computed": photos.computed,
-        "notes": _find_notes(bundle.vocab, vocab, photos),
+        "notes": [pack_message(note) for note in _find_notes(bundle.vocab, vocab, photos)],
         "changed": [
             {"key": p.id, "name": p.name, "label": p.label, "before": b, "after": a}
             for p, b, a in zip(photos.valid, before, after, strict=True)
@@ -97,8 +97,7 @@ def read_photos(catalog: Catalog, bundle: ModelBundle) -> Photos:
         If no classifier can be trained and judged on what is there.
     """
     catalog.scan()
-    found = catalog.photos()
-    photos = found.without(p for group in found.find_conflicts() for p in group).photos
+    photos = catalog.photos().without_conflicts().photos
     known = bundle.read_photos()
     catalog.adopt_splits({row.sha256: (row.group, row.split) for row in known})
     assignment = catalog.assign_splits(photos)
@@ -133,13 +132,15 @@ def _keep_read(photos: Sequence[Photo], features: Array) -> tuple[list[Photo], A
 def _check(folder: Path, labels: set[str], valid: Sequence[Photo]) -> None:
     if len(labels) < 2:
         raise RefitError(
-            f"{folder} holds training photos of {len(labels)} class; a classifier needs two. Restore or "
-            "relabel photos."
+            "{folder} holds training photos of {n} class; a classifier needs two. Restore or relabel photos.",
+            folder=folder,
+            n=len(labels),
         )
     if not any(p.label in labels for p in valid):
         raise RefitError(
-            f"{folder} holds no validation photos of the classes that are trained, so a new head cannot "
-            "be judged. Restore or relabel some."
+            "{folder} holds no validation photos of the classes that are trained, so a new head cannot "
+            "be judged. Restore or relabel some.",
+            folder=folder,
         )
 
 
@@ -168,22 +169,25 @@ def _fit(bundle: ModelBundle, photos: Photos, vocab: list[str]) -> tuple[Answers
     return train, Answers(head.compute_logits(judged), judged, valid_targets), head
 
 
-def _find_notes(old: list[str], new: list[str], photos: Photos) -> list[str]:
+def _find_notes(old: list[str], new: list[str], photos: Photos) -> list[Message]:
     """Say what the user should know besides the figures."""
-    notes = []
-    if set(new) - set(old):
-        notes.append(f"New classes: {', '.join(sorted(set(new) - set(old)))}.")
-    if set(old) - set(new):
-        notes.append(f"No training photo is left of: {', '.join(sorted(set(old) - set(new)))}.")
-    if photos.computed:
-        notes.append(f"Features of {photos.computed} photos had to be computed; next time they are at hand.")
+    came, went = ", ".join(sorted(set(new) - set(old))), ", ".join(sorted(set(old) - set(new)))
     unknown = sum(p.label not in new for p in photos.valid)
-    if unknown:
-        notes.append(
-            f"{unknown} validation photos have a label that no training photo has: "
-            "both models are wrong there, and the figures in the new model leave them out."
-        )
-    return notes
+    notes = [
+        came and Message("New classes: {labels}.", labels=came),
+        went and Message("No training photo is left of: {labels}.", labels=went),
+        photos.computed
+        and Message(
+            "Features of {n} photos had to be computed; next time they are at hand.", n=photos.computed
+        ),
+        unknown
+        and Message(
+            "{n} validation photos have a label that no training photo has: both models are wrong there, "
+            "and the figures in the new model leave them out.",
+            n=unknown,
+        ),
+    ]
+    return [note for note in notes if isinstance(note, Message)]
 
 
 def _describe(old: Manifest, photos: Photos, vocab: list[str], n_valid: int, edits: int) -> Manifest:
@@ -236,7 +240,7 @@ def replace_head(source: Path, target: Path, head: LinearHead) -> None:
     graph = model.graph
     places = {t.name: t for t in graph.initializer}
     if not {"head.weight", "head.bias"} <= places.keys():
-        raise RefitError(f"The graph {source} has no head.weight and head.bias. Train again.")
+        raise RefitError("The graph {source} has no head.weight and head.bias. Train again.", source=source)
     for name, values in (("head.weight", head.weight), ("head.bias", head.bias)):
         places[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
     for value in [*graph.output, *graph.value_info]:
@@ -264,8 +268,10 @@ def check_head(new: ModelBundle, photos: Photos, head: LinearHead) -> Parity:
     worst = float(np.abs(logits - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not worst <= _PARITY:
         raise RefitError(
-            f"The new model's answers differ from its head's by {worst:.2g} (allowed: {_PARITY:g}), so it "
+            "The new model's answers differ from its head's by {worst:.2g} (allowed: {parity:g}), so it "
             "was not written. The cached features may be of another model: remove .fastclf/features and try "
-            "again."
+            "again.",
+            worst=worst,
+            parity=_PARITY,
         )
     return Parity(photos=len(some), largest_difference=worst, allowed=_PARITY)

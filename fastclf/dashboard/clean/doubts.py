@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from ...check import CheckReport, Group
 from ...photos import TEST
 from ..texts import Phrase, phrase
+from ..widgets import say_share
 from .review import Reason, ReviewItem
-from .wording import SPLIT_WORDS, say_share
+from .wording import SPLIT_WORDS
 
 # How doubtful a photo is for the queue, beside doubtful labels, which are ranked by their quality.
 _DOUBT = {

@@ -29,9 +29,10 @@ from ...model import (
 )
 from ...system import replaced_folder
 from ..export import ExportNet, check_target, compute_features_id, write_graph
+from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
-from .reading import name_classes, read_activation, read_arch, read_preprocess, read_vocab
+from .reading import name_classes, read_activation, read_arch, read_vocab
 from .unpickling import open_learner, read_origin
 
 UNKNOWN = "Nobody knows which photos it was trained on, so no accuracy is claimed and no temperature fitted."
@@ -110,7 +111,11 @@ def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
     """Refuse a call that cannot be meant; nothing of the file is opened here."""
     check_trusted(source, trust_pickle)
     if source.resolve().is_relative_to(target):
-        raise UsageProblem(f"{source} lies in {target}, which is replaced. Name another folder with --out.")
+        raise UsageProblem(
+            "{source} lies in {target}, which is replaced. Name another folder with --out.",
+            source=source,
+            target=target,
+        )
     check_target(target)
 
 
@@ -126,13 +131,16 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
         if isinstance(e, ExportError):
             raise
         raise LearnerError(
-            f"This Learner's network does not take the Learner's own photos, {tuple(example.shape[1:])} "
-            f"({describe_error(e)}). Export one that predicts in the notebook."
+            "This Learner's network does not take the Learner's own photos, {shape} "
+            "({reason}). Export one that predicts in the notebook.",
+            shape=tuple(example.shape[1:]),
+            reason=describe_error(e),
         ) from e
     if net.head.out_features != classes:
         raise LearnerError(
-            f"This Learner's network gives {net.head.out_features} numbers for {classes} classes; one a "
-            "class is needed."
+            "This Learner's network gives {given} numbers for {classes} classes; one a class is needed.",
+            given=net.head.out_features,
+            classes=classes,
         )
     return net
 
