@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,30 +28,23 @@ class TabStrip(ScriptedWidget):
     Parameters
     ----------
     panels
-        {name: panel}, in order; the first is shown.
-    starts
-        {name: what to call when that tab is looked at}.
+        {name: panel}, in order; the first is shown. One with a `start` is started when it is looked at.
     """
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, panels: dict[str, widgets.Widget], starts: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, panels: dict[str, widgets.Widget]) -> None:
         self.panels = panels
-        self._starts = starts
         for name, panel in panels.items():
             panel.add_class(f"fastclf-panel-{name}")
         super().__init__(names=list(panels), selected=next(iter(panels)))
 
     @traitlets.observe("selected")
     def _on_selected_change(self, change: dict[str, Any]) -> None:
-        start = self._starts.get(change["new"])
-        if start is None:
-            return
-        try:
-            start()
-        except Exception:
-            _logger.exception("a tab could not be started")
+        start = getattr(self.panels.get(change["new"]), "start", None)
+        if start is not None:
+            self.guard(start)
 
 
 class CleanTab(SpokenBox):

@@ -12,7 +12,7 @@ import traitlets
 from ...errors import FastclfError
 from ..texts import phrase
 from ..widgets import Status
-from .history import History
+from .history import History, Moved
 from .preview import Preview, build_preview
 from .queue import (
     DOUBTS,
@@ -82,7 +82,7 @@ class ReviewModel(traitlets.HasTraits):
         self.limit = limit
         self.groups: dict[GroupId, tuple[ReviewItem, ...]] = {}
         self._rank = rank
-        self._history = History()
+        self._history = History(store)
         self._ranked: list[ReviewItem] = []
         self._by_key: dict[int, ReviewItem] = {}
         self._size = 0
@@ -252,37 +252,15 @@ class ReviewModel(traitlets.HasTraits):
 
     def undo(self) -> None:
         """Take the last step back: a choice, or what was applied."""
-        step = self._history.next_undo()
-        if step is not None:
-            self._history.undo()
-            self._arrive(phrase("Undone: {step}", step=step.words))
-            return
-        words = self._ask(lambda: self.store.undo() or "", phrase("This could not be undone."))
-        if words:
-            self._history.undo()
-            self._reload(words)
-        elif words == "":
-            self._history.forget_stored()
-            if self._history.next_undo() is not None:
-                self.undo()
-            else:
-                self.can_undo = False
-                self._tell(phrase("There is nothing left to undo."))
+        moved = self._ask(self._history.undo, phrase("This could not be undone."))
+        if moved is not None and not self._arrive(moved):
+            self.can_undo = False
+            self._tell(phrase("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
-        step = self._history.next_redo()
-        if step is not None:
-            self._history.redo()
-            self._arrive(phrase("Done again: {step}", step=step.words))
-            return
-        words: str | None = ""
-        if self._history.store_can_redo:
-            words = self._ask(lambda: self.store.redo() or "", phrase("This could not be done again."))
-        if words:
-            self._history.redo()
-            self._reload(words)
-        elif words == "":
+        moved = self._ask(self._history.redo, phrase("This could not be done again."))
+        if moved is not None and not self._arrive(moved):
             self.can_redo = False
             self._tell(phrase("There is nothing left to do again."))
 
@@ -320,15 +298,14 @@ class ReviewModel(traitlets.HasTraits):
         else:
             self._tell(phrase("That changes nothing.") if choices else words)
 
-    def _reload(self, words: str) -> None:
-        if self.load():
-            self._arrive(words)
-
-    def _arrive(self, words: str) -> None:
-        self._drop_overtaken()
-        self._say(words)
-        self.can_undo = self.can_redo = True
-        self._redraw()
+    def _arrive(self, moved: Moved) -> bool:
+        """Show what undo or redo has done; tell whether it did anything."""
+        if moved.words and (not moved.stored or self.load()):
+            self._drop_overtaken()
+            self._say(moved.words)
+            self.can_undo = self.can_redo = True
+            self._redraw()
+        return bool(moved.words)
 
     def _is_leaving(self, key: int) -> bool:
         decision = self.choice_of(key)
