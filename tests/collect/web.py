@@ -251,7 +251,20 @@ def make_certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext] |
     if not shutil.which("openssl"):
         return None
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test",
+    ]
     command += ["-keyout", str(key), "-out", str(certificate)]
     command += ["-addext", f"subjectAltName={','.join(f'DNS:{name}' for name in names)}"]
     subprocess.run(command, check=True, capture_output=True)
