@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 import traitlets
 
-from ...errors import FastclfError
-from ..texts import phrase
+from ...errors import FastclfError, Message
 from ..widgets import Status
 from .history import History
 from .preview import Preview, build_preview
@@ -150,7 +149,7 @@ class ReviewModel(traitlets.HasTraits):
 
     def load(self) -> bool:
         """Read all photos from the store; tell whether that worked."""
-        items = self._ask(self.store.load_items, phrase("The photos could not be read. Reload the page."))
+        items = self._ask(self.store.load_items, Message("The photos could not be read. Reload the page."))
         if items is None:
             return False
         self._ranked = sorted(items, key=self._rank)
@@ -208,7 +207,7 @@ class ReviewModel(traitlets.HasTraits):
         if able:
             self._do(say_choice(action, label, able), {i.key: _decide(i, action, label) for i in able})
         elif items:
-            self._tell(phrase("A removed photo has to come back before it gets another label."))
+            self._tell(Message("A removed photo has to come back before it gets another label."))
 
     def keep_best(self) -> None:
         """Mark all but the best copy for removal: in the open group, else in every group of the list."""
@@ -237,10 +236,10 @@ class ReviewModel(traitlets.HasTraits):
         """Store all pending choices as one step; on a failure they stay pending."""
         decisions = list(self.pending.values())
         if not decisions:
-            self._tell(phrase("There is nothing to apply."))
+            self._tell(Message("There is nothing to apply."))
             return False
         self.status = Status.BUSY
-        failed = phrase("The changes could not be stored; nothing was changed.")
+        failed = Message("The changes could not be stored; nothing was changed.")
         words = self._ask(lambda: self.store.apply(decisions), failed)
         if words is None:
             return False
@@ -255,9 +254,9 @@ class ReviewModel(traitlets.HasTraits):
         step = self._history.next_undo()
         if step is not None:
             self._history.undo()
-            self._arrive(phrase("Undone: {step}", step=step.words))
+            self._arrive(Message("Undone: {step}", step=step.words))
             return
-        words = self._ask(lambda: self.store.undo() or "", phrase("This could not be undone."))
+        words = self._ask(lambda: self.store.undo() or "", Message("This could not be undone."))
         if words:
             self._history.undo()
             self._reload(words)
@@ -267,24 +266,24 @@ class ReviewModel(traitlets.HasTraits):
                 self.undo()
             else:
                 self.can_undo = False
-                self._tell(phrase("There is nothing left to undo."))
+                self._tell(Message("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
         step = self._history.next_redo()
         if step is not None:
             self._history.redo()
-            self._arrive(phrase("Done again: {step}", step=step.words))
+            self._arrive(Message("Done again: {step}", step=step.words))
             return
         words: str | None = ""
         if self._history.store_can_redo:
-            words = self._ask(lambda: self.store.redo() or "", phrase("This could not be done again."))
+            words = self._ask(lambda: self.store.redo() or "", Message("This could not be done again."))
         if words:
             self._history.redo()
             self._reload(words)
         elif words == "":
             self.can_redo = False
-            self._tell(phrase("There is nothing left to do again."))
+            self._tell(Message("There is nothing left to do again."))
 
     def refuse(self, reason: str) -> None:
         """Show that something did not work, and why."""
@@ -318,7 +317,7 @@ class ReviewModel(traitlets.HasTraits):
             self.can_undo, self.can_redo = True, False
             self._redraw()
         else:
-            self._tell(phrase("That changes nothing.") if choices else words)
+            self._tell(Message("That changes nothing.") if choices else words)
 
     def _reload(self, words: str) -> None:
         if self.load():
