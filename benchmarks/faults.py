@@ -28,14 +28,8 @@ from .harness import Bench, Table, draw_noise, draw_plain, encode, find_photos, 
 
 DATA = "folders with one sub-folder a class; they are only read"
 HEADS = (
-    "planted",
-    "seen by",
-    "n",
-    "found (recall)",
-    "wrong (precision)",
-    "AUROC, average precision",
-    "verdict",
-)
+    "planted", "seen by", "n", "found (recall)", "wrong (precision)", "AUROC, average precision", "verdict",
+)  # fmt: skip
 PIXELS, DESCRIPTOR, NETWORK = "pixels alone", "plain descriptor", "network"
 SHARE, BROKEN_EACH, COPIED = 0.05, 12, 40
 EXACT, LABELS = {"recall": 1.0, "precision": 1.0}, 0.85

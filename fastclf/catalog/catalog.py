@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..check import CheckReport
 from ..check import findings as check
-from ..errors import PhotosError
+from ..errors import Message, PhotosError, join_messages
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
 from ..system import DATABASE, find_private_place
@@ -105,11 +105,12 @@ class Catalog:
         """
         result = scan.scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.lapsed:
-            self.note = _join(
-                self.note,
-                f"{len(result.lapsed)} photos were rewritten, so edits of their old content no longer hold: "
-                f"{', '.join(result.lapsed[:3])}{' ...' if len(result.lapsed) > 3 else ''}.",
+            lapsed = Message(
+                "{n} photos were rewritten, so edits of their old content no longer hold: {names}.",
+                n=len(result.lapsed),
+                names=", ".join(result.lapsed[:3]) + (" ..." if len(result.lapsed) > 3 else ""),
             )
+            self.note = join_messages([self.note, lapsed])
         if self._stray is not None:
             self._bring_home(self._stray)
         return result
@@ -121,11 +122,17 @@ class Catalog:
             data = travel.export_edits(other)
         report = travel.import_edits(self._store, data, self._who)
         stray.replace(stray.with_suffix(".merged"))
-        words = f"{len(report.applied)} edits were brought in from {stray.parent}"
-        doubt = len(report.missing) + len(report.conflicts)
-        words += f", {doubt} in doubt were left there." if doubt else "."
-        if report.applied or doubt:
-            self.note = _join(self.note, words)
+        n, doubt = len(report.applied), len(report.missing) + len(report.conflicts)
+        words = Message("{n} edits were brought in from {place}.", n=n, place=stray.parent)
+        if doubt:
+            words = Message(
+                "{n} edits were brought in from {place}, {m} in doubt were left there.",
+                n=n,
+                m=doubt,
+                place=stray.parent,
+            )
+        if n or doubt:
+            self.note = join_messages([self.note, words])
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with today's labels, as of the last scan; with `removed` also those taken out."""
@@ -306,7 +313,3 @@ class Catalog:
 
     def _find(self, photos: Iterable[str | Path]) -> list[int]:
         return listing.find_numbers(self._store, self.folder, self.private, photos)
-
-
-def _join(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageProblem
+from ..errors import UsageProblem, unpack_message
 from ..photos import Photo, PhotoSet
 from .store import Store
 
@@ -47,14 +47,16 @@ def read_photos(store: Store, folder: Path, *, removed: bool) -> PhotoSet:
     """Return the photos with today's labels; with `removed` also those taken out."""
     rows = [row for row in store.read(_PHOTOS) if removed or not row["removed"]]
     photos = tuple(_make_photo(row, folder) for row in rows if not row["reason"])
-    failures = sorted((row["path"], row["reason"]) for row in rows if row["reason"])
+    failures = sorted((row["path"], unpack_message(row["reason"])) for row in rows if row["reason"])
     return PhotoSet(folder, photos, tuple(failures))
 
 
 def read_unreadable(store: Store) -> list[UnreadableFile]:
     """Return the files that cannot be used, the removed ones too, by name."""
     found = [
-        UnreadableFile(row["id"], row["path"], row["label"], row["reason"], bool(row["removed"]))
+        UnreadableFile(
+            row["id"], row["path"], row["label"], unpack_message(row["reason"]), bool(row["removed"])
+        )
         for row in store.read(_PHOTOS)
         if row["reason"]
     ]

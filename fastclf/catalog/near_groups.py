@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..check import Group
+from ..errors import Message
 from ..issues import MIN_SCORE, choose_best, find_feature_pairs, group_pairs
 from ..photos import Photo
 from .near_pairs import confirm_candidates, find_near_pairs
@@ -118,7 +119,9 @@ def find_neighbours(store: Store, photos: Sequence[Photo], features: Array) -> N
     near = [*_group(photos, aligned, "aligned"), *_group(photos, by_features, "features")]
     notes = []
     if capped:
-        notes.append(f"{capped} photos have so many near copies that only their nearest were compared.")
+        notes.append(
+            Message("{n} photos have so many near copies that only their nearest were compared.", n=capped)
+        )
     return Neighbours(
         tuple(photos),
         _name_groups(photos, first, aligned),

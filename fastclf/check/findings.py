@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..catalog import Neighbours, Store, find_neighbours
+from ..errors import Message
 from ..issues import DESCRIPTOR_ID, Quality, compute_descriptor, find_low_quality, find_odd
 from ..photos import TEST, Photo, PhotoSet, find_class_folders
 from .label_issues import LabelCheck, check_labels
@@ -66,7 +67,11 @@ def check_photos(catalog: Catalog, store: Store, source: Source, *, labels: bool
     sealed = len(photos) - int(open_rows.sum())
     if sealed:
         notes.append(
-            f"{count(sealed, 'photo')} sealed for the test: labels and odd photos are not looked for there."
+            "1 photo sealed for the test: labels and odd photos are not looked for there."
+            if sealed == 1
+            else Message(
+                "{n} photos sealed for the test: labels and odd photos are not looked for there.", n=sealed
+            )
         )
     checked = LabelCheck()
     if labels:
@@ -195,7 +200,12 @@ def _count_classes(found: PhotoSet) -> dict[str, ClassCount]:
 def _find_large_groups(neighbours: Neighbours, n: int) -> list[str]:
     sizes = Counter(neighbours.groups)
     return [
-        f"{size} of {n} photos are nearly the same as {group_name(neighbours, name)}; they stay in one split."
+        Message(
+            "{n} of {m} photos are nearly the same as {name}; they stay in one split.",
+            n=size,
+            m=n,
+            name=group_name(neighbours, name),
+        )
         for name, size in sizes.most_common(3)
         if size > max(3, _LARGE_GROUP * n)
     ]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..catalog import Store
-from ..errors import CatalogError, CheckError
+from ..errors import CatalogError, CheckError, Message, MissingExtraError, pack_message, unpack_message
 from ..issues import find_label_issues
 from ..photos import Photo
 
@@ -64,7 +64,8 @@ def check_labels(
     """Check the labels of the photos whose row is open and has features."""
     rows = np.flatnonzero(open_rows & np.isfinite(features).all(1)) if features.size else np.array([], int)
     lacking = int(open_rows.sum()) - len(rows)
-    notes = [f"{lacking} photos have no features, so their labels were not checked."] if lacking else []
+    words = Message("{n} photos have no features, so their labels were not checked.", n=lacking)
+    notes = [words] if lacking else []
     labels = [photos[i].label for i in rows]
     if len(set(labels)) < 2:
         return LabelCheck(notes=(*notes, "Labels are checked where there are two classes or more."))
@@ -82,12 +83,13 @@ def check_labels(
                 "label_quality": np.asarray(issues.label_quality, np.float64),
                 "suggested": np.asarray(issues.suggested),
                 "is_issue": np.asarray(issues.is_issue, bool),
-                "notes": np.array(issues.notes, str),
+                "notes": np.array([pack_message(note) for note in issues.notes], str),
             }
             _keep(store, key, found)
-    except (CheckError, ImportError) as e:
-        return LabelCheck(notes=(*notes, f"Labels were not checked. {e}"))
-    return _describe(photos, rows, found, [*notes, *map(str, found["notes"])])
+    except (CheckError, MissingExtraError) as e:
+        words = Message("Labels were not checked. {reason}", reason=e.message)
+        return LabelCheck(notes=(*notes, words))
+    return _describe(photos, rows, found, [*notes, *(unpack_message(str(n)) for n in found["notes"])])
 
 
 def _describe(photos: Sequence[Photo], rows: Array, found: Mapping[str, Any], notes: list[str]) -> LabelCheck:

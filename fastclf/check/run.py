@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..catalog import Catalog
-from ..errors import BundleError
+from ..errors import BundleError, Message
 from ..metrics import compute_softmax
 from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
 from ..photos import TEST, TRAIN, VALID, Photo, Progress
@@ -93,11 +93,10 @@ def check_folder(
         sealed=sealed,
         notes=(
             "The features come from a network that was trained on these labels, which hides some wrong ones; "
-            + (
-                "the photos that it was not trained on are judged by its own answers."
-                if better
-                else "its own answers are passed over, since it has no validation figures on record."
-            ),
+            "the photos that it was not trained on are judged by its own answers."
+            if better
+            else "The features come from a network that was trained on these labels, which hides some wrong "
+            "ones; its own answers are passed over, since it has no validation figures on record.",
         ),
     )
 
@@ -123,10 +122,17 @@ def _find_chance(valid: dict[str, Any]) -> float:
 def _write_chance(bundle: ModelBundle) -> str:
     valid = bundle.manifest["metrics"]["valid"]
     low, high = valid["accuracy_interval"]
-    return (
-        f"The model {bundle.title} ({bundle.manifest['arch']}) is passed over: its validation accuracy of "
-        f"{valid['accuracy']:.1%} ({low:.1%} to {high:.1%}, n = {valid['n']}) is not surely above "
-        f"{_find_chance(valid):.1%}, what naming the largest class always gives. Train it longer."
+    return Message(
+        "The model {title} ({arch}) is passed over: its validation accuracy of {accuracy:.1%} ({low:.1%} to "
+        "{high:.1%}, n = {n}) is not surely above {chance:.1%}, what naming the largest class always gives. "
+        "Train it longer.",
+        title=bundle.title,
+        arch=bundle.manifest["arch"],
+        accuracy=valid["accuracy"],
+        low=low,
+        high=high,
+        n=valid["n"],
+        chance=_find_chance(valid),
     )
 
 

@@ -7,7 +7,7 @@ import binascii
 import re
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from ..errors import AddressError
+from ..errors import AddressError, Message
 from ..inbox import clean_name
 from ..photos import MAX_BYTES, count_pixels
 from .web import PHOTOS, AddressRule, Fetcher, FetchError
@@ -18,9 +18,9 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # a host's name with a dot in it, which is no scheme
 _HOST = re.compile(r"[^\s/:@]+\.[^\s/:@.]+\.?(:\d+)?([/?#]|$)")
 _DATA = re.compile(r"data:image/([a-z0-9.+-]+)((?:;[^,;]*)*?)(;base64)?,", re.IGNORECASE)
-_INSTEAD = "Save the photo on your device and choose the file instead."
-_AGAIN = "Try again in a minute, or save the photo on your device and choose the file."
-_PICTURE = "Copy the address of the picture itself, or save it on your device and choose the file."
+_INSTEAD = Message("Save the photo on your device and choose the file instead.")
+_AGAIN = Message("Try again in a minute, or save the photo on your device and choose the file.")
+_PICTURE = Message("Copy the address of the picture itself, or save it on your device and choose the file.")
 
 
 def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 20.0) -> tuple[str, bytes]:
@@ -61,9 +61,9 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         ) from None
     if not count_pixels(answer.body):
         raise AddressError(
-            "{address} is {what}. {advice}",
+            "{address} {reason}. {advice}",
             address=_show(address),
-            what=_describe(answer.body),
+            reason=_describe(answer.body),
             advice=_PICTURE,
         )
     return clean_name(unquote(urlsplit(address).path)), answer.body
@@ -114,16 +114,16 @@ def _read_data(address: str) -> tuple[str, bytes]:
     return clean_name(f"photo.{found[1].lower()}"), data
 
 
-def _hide_network(reason: str) -> str:
+def _hide_network(reason: Message) -> Message:
     """Return a reason without what the visitor of a page should not learn: addresses in our network."""
-    return "leads to no public address" if reason.startswith("leads to ") else reason
+    return Message("leads to no public address") if reason.startswith("leads to ") else reason
 
 
-def _describe(body: bytes) -> str:
+def _describe(body: bytes) -> Message:
     start = body[:2000].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")) or b"<head" in start:
-        return "a web page, not a photo"
-    return "no photo that can be read"
+        return Message("is a web page, not a photo")
+    return Message("is no photo that can be read")
 
 
 def _show(address: str) -> str:

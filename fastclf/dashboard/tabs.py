@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import traitlets
 
-from ..errors import FastclfError
+from ..errors import FastclfError, Message
 from ..model import ModelBundle
-from .texts import phrase, translate
+from .texts import translate
 from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ class CleanTab(SpokenBox):
             self._fail(e.message)
         except OSError as e:
             self._fail(
-                phrase(
+                Message(
                     "The photos cannot be worked on ({reason}). Mend that and reload the page.",
                     reason=e.strerror or e,
                 )
             )
         except Exception:
             _logger.exception("preparing the Clean tab failed")
-            self._fail(phrase("Something went wrong while looking through the photos. Reload the page."))
+            self._fail(Message("Something went wrong while looking through the photos. Reload the page."))
         finally:
             self.done.set()
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from ..errors import FastclfError, MissingExtraError
+from ..errors import FastclfError, Message, MissingExtraError, unpack_message
 
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
@@ -63,12 +63,16 @@ def run_child(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env()
             )
         except OSError as e:
-            raise error(f"{what} could not be started ({e.strerror or e}).") from None
+            raise error(
+                "{what} could not be started ({reason}).", what=Message(what), reason=e.strerror or e
+            ) from None
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise error(
-                f"{what} took longer than {timeout:.0f} s and was ended; allow more time or fewer photos."
+                "{what} took longer than {n:.0f} s and was ended; allow more time or fewer photos.",
+                what=Message(what),
+                n=timeout,
             ) from None
         finally:
             if child.poll() is None:
@@ -77,7 +81,7 @@ def run_child(
         if status:
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-            raise _explain(what, status, lines[-1] if lines else "it said nothing", error)
+            raise _explain(Message(what), status, lines[-1] if lines else "it said nothing", error)
 
 
 def _build_env() -> dict[str, str]:
@@ -87,17 +91,18 @@ def _build_env() -> dict[str, str]:
     return {**threads, **os.environ, "PYTHONPATH": paths}
 
 
-def _explain(what: str, status: int, said: str, error: type[FastclfError]) -> FastclfError:
+def _explain(what: Message, status: int, said: str, error: type[FastclfError]) -> FastclfError:
     if status == MISSING:
         return MissingExtraError(
-            '{what} needs the package {said}, which is not installed. Run `pip install "fastclf[clean]"`.',
+            '{what} needs the package {name}, which is not installed. Run `pip install "fastclf[clean]"`.',
             what=what,
-            said=said,
+            name=said,
         )
     if status == FAILED:
-        return error(said)
+        return error(unpack_message(said))
     if status in (NO_MEMORY, -getattr(signal, "SIGKILL", 9)):
         return error(
-            f"{what} was killed or ran out of memory. Close other programs, or take fewer photos at once."
+            "{what} was killed or ran out of memory. Close other programs, or take fewer photos at once.",
+            what=what,
         )
-    return error(f"{what} ended with status {status}: {said[:200]}.")
+    return error("{what} ended with status {status}: {said}.", what=what, status=status, said=said[:200])

@@ -27,11 +27,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
-
-
-@pytest.fixture(scope="module")
 def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A Learner whose head was fitted, with what it was fitted on; two classes are hard to tell apart."""
     from fastclf.training import load_data, train_head

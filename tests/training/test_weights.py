@@ -12,17 +12,9 @@ import pytest
 
 from fastclf.errors import WeightsError
 
-from ..drawing import draw_photos
 from .tiny import ARCH, build, write_weights
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from fastclf.training import load_data
-
-    return load_data(draw_photos(tmp_path_factory.mktemp("weights") / "photos", per_class=6))
 
 
 def _state(arch: str = ARCH) -> dict[str, Any]:

@@ -17,6 +17,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What stands in paths and queries as it is; "%" is of what is quoted already.
 _KEPT = "%/:?[]@!$&'()*+,;=~"
 
+_NOT_FOUND = "names the host {host}, which could not be looked up"
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -56,7 +58,7 @@ class AddressRule:
             raise FetchError("holds a user name or a password; such addresses are not fetched", lasting=True)
         port = _PORTS[parts.scheme] if port is None else port
         if port not in _PORTS.values() and port not in {p for _, p in self.allow}:
-            raise FetchError(f"names port {port}; only 80 and 443 are fetched from", lasting=True)
+            raise FetchError("names port {port:d}; only 80 and 443 are fetched from", port=port, lasting=True)
         host = f"[{host}]" if ":" in host else host
         netloc = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         path, query = quote(parts.path or "/", safe=_KEPT), quote(parts.query, safe=_KEPT)
@@ -73,7 +75,9 @@ class AddressRule:
         addresses = [self.names[host]] if host in self.names else _look_up(host, port)
         for address in addresses:
             if (address, port) not in self.allow and not (port in _PORTS.values() and is_public(address)):
-                raise FetchError(f"leads to {address}, which is no public address", lasting=True)
+                raise FetchError(
+                    "leads to {address}, which is no public address", address=address, lasting=True
+                )
         return addresses
 
 
@@ -113,10 +117,11 @@ def _look_up(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as e:
-        what = "is not known" if e.errno == socket.EAI_NONAME else "could not be looked up"
-        raise FetchError(f"names the host {host}, which {what}", lasting=False) from None
+        if e.errno == socket.EAI_NONAME:
+            raise FetchError("names the host {host}, which is not known", host=host, lasting=False) from None
+        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
     except (OSError, UnicodeError):
-        raise FetchError(f"names the host {host}, which could not be looked up", lasting=False) from None
+        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
     # a list without doubles, in the order of preference
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 

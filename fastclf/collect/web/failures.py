@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 import httpcore2
 
+from ...errors import Message
 from .timed import TimeIsUpError
 
 # What a Retry-After header may ask for, in seconds; more is as good as for ever.
@@ -20,7 +21,7 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 class FetchError(Exception):
-    """An address could not be fetched; `reason` is a clause without it ("answered 404 (not found)").
+    """An address could not be fetched; `reason` is a clause without it, with `fields` ("answered {answer}").
 
     `lasting` says that another try is pointless, `soon` that one may go well within a minute.
     """
@@ -33,9 +34,10 @@ class FetchError(Exception):
         soon: bool = False,
         status: int | None = None,
         retry_after: float | None = None,
+        **fields: object,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = Message(reason, **fields)
+        super().__init__(self.reason)
         self.lasting = lasting
         self.soon = soon
         self.status = status
@@ -44,18 +46,21 @@ class FetchError(Exception):
 
 def describe_size(size: int | None, most: int) -> str:
     """Return that a body of `size` bytes, or of nobody knows how many, is too large."""
-    what = "is larger than" if size is None else f"has {size / 2**20:.1f} MB, more than"
-    return f"{what} the {most / 2**20:.0f} MB that are fetched"
+    limit = most / 2**20
+    if size is None:
+        return Message("is larger than the {most:.0f} MB that are fetched", most=limit)
+    words = "has {size:.1f} MB, more than the {most:.0f} MB that are fetched"
+    return Message(words, size=size / 2**20, most=limit)
 
 
 def describe_status(status: int, headers: Mapping[str, str]) -> FetchError:
     """Return what a status that is no success means."""
-    try:
-        phrase = f" ({HTTPStatus(status).phrase.lower()})"
-    except ValueError:
-        phrase = ""
+    answer = str(status)
+    with contextlib.suppress(ValueError):
+        answer += f" ({HTTPStatus(status).phrase.lower()})"
     return FetchError(
-        f"answered {status}{phrase}",
+        "answered {answer}",
+        answer=answer,
         lasting=status not in _PASSING and status < 500,
         soon=status in _PASSING,
         status=status,
@@ -80,7 +85,7 @@ def explained(seconds: float) -> Iterator[None]:
     try:
         yield
     except TimeIsUpError:
-        raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
+        raise FetchError("took longer than {n:g} s", n=seconds, lasting=False) from None
     except httpcore2.TimeoutException:
         raise FetchError("did not answer in time", lasting=False, soon=True) from None
     except httpcore2.RemoteProtocolError as e:

@@ -218,7 +218,7 @@ class Fetcher:
                     raise describe_status(response.status, found)
                 yield address, response
                 return
-        raise FetchError(f"is redirected more than {MAX_REDIRECTS} times", lasting=True)
+        raise FetchError("is redirected more than {n} times", n=MAX_REDIRECTS, lasting=True)
 
 
 def _build_headers(host: str, headers: Mapping[str, str]) -> list[tuple[bytes | str, bytes | str]]:
@@ -251,7 +251,8 @@ def _read(response: httpcore2.Response, max_bytes: int, have: int = 0) -> Iterat
     if is_number(length) and have + int(length) > max_bytes:
         raise FetchError(describe_size(have + int(length), max_bytes), lasting=True)
     if headers.get("content-encoding", "identity") not in ("", "identity"):
-        raise FetchError(f"came compressed ({headers['content-encoding'][:20]}) unasked", lasting=True)
+        encoding = headers["content-encoding"][:20]
+        raise FetchError("came compressed ({encoding}) unasked", encoding=encoding, lasting=True)
     got = have
     for chunk in response.iter_stream():
         got += len(chunk)

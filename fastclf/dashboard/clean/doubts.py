@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from ...check import CheckReport, Group
+from ...errors import Message
 from ...photos import TEST
-from ..texts import Phrase, phrase
 from ..widgets import say_share
 from .review import Reason, ReviewItem
 from .wording import SPLIT_WORDS
@@ -18,8 +18,9 @@ _DOUBT = {
     "quality": 0.45,
 }  # fmt: skip
 _QUALITY_WORDS = {
-    "dark": phrase("dark"), "light": phrase("light"), "blurred": phrase("blurred"), "empty": phrase("empty"),
-    "grey": phrase("grey"), "odd size": phrase("odd size"), "odd shape": phrase("odd shape"),
+    "dark": Message("dark"), "light": Message("light"), "blurred": Message("blurred"),
+    "empty": Message("empty"), "grey": Message("grey"),
+    "odd size": Message("odd size"), "odd shape": Message("odd shape"),
 }  # fmt: skip
 
 
@@ -41,13 +42,13 @@ def find_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> dict[str,
     for quality in report.low_quality:
         kind = _QUALITY_WORDS.get(quality.kind, quality.kind)
         value, limit = f"{quality.value:.2f}", f"{quality.threshold:.2f}"
-        words = phrase("{kind} ({value}, limit {limit})", kind=kind, value=value, limit=limit)
+        words = Message("{kind} ({value}, limit {limit})", kind=kind, value=value, limit=limit)
         reasons[quality.file].append(Reason("quality", words, _DOUBT["quality"]))
     sealed = {name for name, i in items.items() if i.split == TEST and i.answer is None}
     for odd in report.odd:
         if odd.file in sealed:
             continue
-        reasons[odd.file].append(Reason("odd", phrase("unlike all the other photos"), _DOUBT["odd"]))
+        reasons[odd.file].append(Reason("odd", Message("unlike all the other photos"), _DOUBT["odd"]))
     for file in report.unreadable:
         reasons[file.file].append(Reason("unreadable", file.reason, _DOUBT["unreadable"]))
     return {name: found for name, found in reasons.items() if name in items}
@@ -61,13 +62,13 @@ def _find_label_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> It
         if item.split == TEST and item.answer is None:
             continue  # sealed
         if issue is not None and issue.label == item.label:
-            words = phrase(
+            words = Message(
                 "more likely {suggested} than {label}", suggested=issue.suggested, label=issue.label
             )
             yield name, Reason("label", words, 1 - issue.label_quality, issue.suggested)
         elif item.answer is not None and item.answer != item.label and issue is None:
             share = item.probability or 0.0
-            words = phrase("looks like {label}, {share}", label=item.answer, share=say_share(share))
+            words = Message("looks like {label}, {share}", label=item.answer, share=say_share(share))
             # below what the check calls doubtful, above what is only a copy
             yield name, Reason("label", words, 0.94 * share, item.answer)
 
@@ -85,20 +86,20 @@ def _find_group_reasons(
         words: str = _say_copy(group.tier, other)
         if kind == "conflict":
             label = items[other].label
-            words = phrase("{copy}, which is labelled {label}", copy=words, label=label)
+            words = Message("{copy}, which is labelled {label}", copy=words, label=label)
         elif kind == "leak":
-            split = SPLIT_WORDS[items[other].split] if items[other].split else phrase("another split")
-            words = phrase("{copy}, which is in {split}", copy=words, split=split)
+            split = SPLIT_WORDS[items[other].split] if items[other].split else Message("another split")
+            words = Message("{copy}, which is in {split}", copy=words, split=split)
         # which label is right is not told by which file is larger
         is_best = name == best and len(labels) == 1
         yield name, Reason(kind, words, _DOUBT[kind], None, number, is_best)
 
 
-def _say_copy(tier: str, name: str) -> Phrase:
+def _say_copy(tier: str, name: str) -> Message:
     if tier == "bytes":
-        return phrase("the same file as {name}", name=name)
+        return Message("the same file as {name}", name=name)
     if tier == "pixels":
-        return phrase("the same picture as {name}", name=name)
+        return Message("the same picture as {name}", name=name)
     if tier == "aligned":
-        return phrase("nearly the same picture as {name}", name=name)
-    return phrase("cut from the same picture as {name}", name=name)
+        return Message("nearly the same picture as {name}", name=name)
+    return Message("cut from the same picture as {name}", name=name)

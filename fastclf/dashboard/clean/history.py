@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..texts import phrase
+from ...errors import Message
 from .review import SKIP, Decision, ReviewStore
 
 Choices = Mapping[int, Decision | None]
@@ -68,7 +68,7 @@ class History:
                 return self.undo() if self._past else Moved("")
         else:
             self._set(step.before)
-            words = phrase("Undone: {step}", step=step.words)
+            words = Message("Undone: {step}", step=step.words)
         self._future.append(self._past.pop() if self._past else None)
         return Moved(words, stored=step is None)
 
@@ -81,7 +81,7 @@ class History:
                 return Moved("")
         else:
             self._set(step.after)
-            words = phrase("Done again: {step}", step=step.words)
+            words = Message("Done again: {step}", step=step.words)
         self._past.append(self._future.pop() if self._future else None)
         return Moved(words, stored=step is None)
 

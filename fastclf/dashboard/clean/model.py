@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 import traitlets
 
-from ...errors import FastclfError
-from ..texts import phrase
+from ...errors import FastclfError, Message
 from ..widgets import Status
 from .history import History, Moved
 from .preview import Preview, build_preview
@@ -150,7 +149,7 @@ class ReviewModel(traitlets.HasTraits):
 
     def load(self) -> bool:
         """Read all photos from the store; tell whether that worked."""
-        items = self._ask(self.store.load_items, phrase("The photos could not be read. Reload the page."))
+        items = self._ask(self.store.load_items, Message("The photos could not be read. Reload the page."))
         if items is None:
             return False
         self._ranked = sorted(items, key=self._rank)
@@ -208,7 +207,7 @@ class ReviewModel(traitlets.HasTraits):
         if able:
             self._do(say_choice(action, label, able), {i.key: _decide(i, action, label) for i in able})
         elif items:
-            self._tell(phrase("A removed photo has to come back before it gets another label."))
+            self._tell(Message("A removed photo has to come back before it gets another label."))
 
     def keep_best(self) -> None:
         """Mark all but the best copy for removal: in the open group, else in every group of the list."""
@@ -237,10 +236,10 @@ class ReviewModel(traitlets.HasTraits):
         """Store all pending choices as one step; on a failure they stay pending."""
         decisions = list(self.pending.values())
         if not decisions:
-            self._tell(phrase("There is nothing to apply."))
+            self._tell(Message("There is nothing to apply."))
             return False
         self.status = Status.BUSY
-        failed = phrase("The changes could not be stored; nothing was changed.")
+        failed = Message("The changes could not be stored; nothing was changed.")
         words = self._ask(lambda: self.store.apply(decisions), failed)
         if words is None:
             return False
@@ -252,17 +251,17 @@ class ReviewModel(traitlets.HasTraits):
 
     def undo(self) -> None:
         """Take the last step back: a choice, or what was applied."""
-        moved = self._ask(self._history.undo, phrase("This could not be undone."))
+        moved = self._ask(self._history.undo, Message("This could not be undone."))
         if moved is not None and not self._arrive(moved):
             self.can_undo = False
-            self._tell(phrase("There is nothing left to undo."))
+            self._tell(Message("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
-        moved = self._ask(self._history.redo, phrase("This could not be done again."))
+        moved = self._ask(self._history.redo, Message("This could not be done again."))
         if moved is not None and not self._arrive(moved):
             self.can_redo = False
-            self._tell(phrase("There is nothing left to do again."))
+            self._tell(Message("There is nothing left to do again."))
 
     def refuse(self, reason: str) -> None:
         """Show that something did not work, and why."""
@@ -296,7 +295,7 @@ class ReviewModel(traitlets.HasTraits):
             self.can_undo, self.can_redo = True, False
             self._redraw()
         else:
-            self._tell(phrase("That changes nothing.") if choices else words)
+            self._tell(Message("That changes nothing.") if choices else words)
 
     def _arrive(self, moved: Moved) -> bool:
         """Show what undo or redo has done; tell whether it did anything."""

@@ -21,7 +21,7 @@ class Reason:
     """Why a photo is in the queue."""
 
     kind: str  # one of KINDS, or another that has no view of its own
-    text: str  # for people, in English, best a phrase; not escaped: "the model says dress, 97 %"
+    text: str  # for people, in English, best a message; not escaped: "the model says dress, 97 %"
     doubt: float  # 0 to 1; 1 is most doubtful
     suggested: str | None = None  # a label to give
     group: int | None = None  # what the members of one group of copies share
@@ -71,7 +71,7 @@ class Decision:
 
 
 class ReviewStore(ABC):
-    """Keeps the photos and the edits. What it says is English, best a phrase."""
+    """Keeps the photos and the edits. What it says is English, best a message."""
 
     vocab: list[str]
     has_inbox = False  # whether visitors can report photos

@@ -15,12 +15,12 @@ import numpy as np
 
 from ...catalog import Catalog, Edit, EditRow
 from ...check import CheckReport, check_folder, find_bundle, find_first_answers
-from ...errors import FastclfError
+from ...errors import FastclfError, Message
 from ...inbox import Inbox
 from ...model import ModelBundle
 from ...photos import TEST, Photo
 from ...refit import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
-from ..texts import phrase, say, translate
+from ..texts import say, translate
 from .doubts import find_reasons
 from .reports import Followed, Reports
 from .review import Decision, ReviewItem, ReviewStore
@@ -141,7 +141,9 @@ class CatalogStore(ReviewStore):
         if obstacle:
             return obstacle
         if find_bundle(self.model, self.catalog.photos().photos) is None:
-            return phrase("The model was trained on other photos than these, so there is nothing to retrain.")
+            return Message(
+                "The model was trained on other photos than these, so there is nothing to retrain."
+            )
         return ""
 
     def load_items(self) -> list[ReviewItem]:
@@ -222,14 +224,14 @@ class CatalogStore(ReviewStore):
         """Put the refitted model in the old one's place."""
         use_refit(self.model, self._stamp)
         kept = find_previous(self.model).name
-        return phrase(
+        return Message(
             "The new model answers from now on. The old one is kept beside it as {name}.", name=kept
         )
 
     def keep_old(self) -> str:
         """Forget the refitted model."""
         discard_refit(self.model, self._stamp)
-        return phrase("The old model goes on.")
+        return Message("The old model goes on.")
 
     def _read_vocab(self) -> list[str]:
         try:

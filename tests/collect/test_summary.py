@@ -16,6 +16,7 @@ from PIL import Image
 from fastclf import Catalog
 from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Outcome
 from fastclf.collect import CollectSummary
+from fastclf.collect import summary as summary_module
 from fastclf.collect.summary import ClassCount, count_classes, fold_reason, write_sheets, write_table
 from fastclf.system import hash_file
 
@@ -61,24 +62,33 @@ def test_the_numbers_of_each_class_are_those_of_its_addresses_and_photos(catalog
     catalog.remove(["red/001.png"])
     counts = count_classes(catalog, ["red", "empty"])
     assert list(counts) == ["red", "empty", "", "blue", "green"]
-    reasons = Counter({"answered 404 (not found)": 1, "has ... x ... pixels": 2})
-    assert counts["red"] == ClassCount(8, 3, 2, 1, 3, 2, 1, reasons)
-    assert counts["empty"] == ClassCount(0, 0, 0, 0, 0, 0, 0)
-    assert counts["blue"] == ClassCount(0, 4, 0, 0, 0, 0, 0)
+    assert counts["red"] == count(
+        {"answered 404 (not found)": 1, "has ... x ... pixels": 2},
+        found=8, photos=3, stored=2, duplicate=1, refused=3, waiting=2, gone=1,
+    )  # fmt: skip
+    assert (counts["empty"], counts["blue"]) == (count(), count(photos=4))
     assert (counts[""].refused, counts[""].photos) == (1, 0)
 
 
-def report(classes: dict[str, ClassCount], **more: object) -> CollectSummary:
+def count(reasons: dict[str, int] | None = None, **numbers: int) -> ClassCount:
+    all_of = dict.fromkeys(("found", "photos", "stored", "duplicate", "refused", "waiting", "gone"), 0)
+    return ClassCount(**{**all_of, **numbers}, reasons=Counter(reasons or {}))
+
+
+def summary(classes: dict[str, ClassCount], **more: object) -> CollectSummary:
     return CollectSummary(Path("photos/x"), classes, 3, 1.26, **more)  # type: ignore[arg-type]
 
 
 def test_the_table_for_people_has_a_line_for_each_class_and_a_sum() -> None:
     classes = {
-        "grizzly": ClassCount(1500, 1100, 1000, 20, 300, 180, 0, Counter({"answered 403 (forbidden)": 300})),
-        "teddy": ClassCount(10, 9, 8, 1, 1, 0, 0, Counter({"is a web page, not a photo": 1})),
-        "": ClassCount(1, 0, 0, 0, 1, 0, 0, Counter({"gives no class": 1})),
-    }
-    lines = report(classes, notes=("A note.",), table=Path("r/collected.csv")).to_text().splitlines()
+        "grizzly": count(
+            {"answered 403 (forbidden)": 300},
+            found=1500, photos=1100, stored=1000, duplicate=20, refused=300, waiting=180,
+        ),
+        "teddy": count({"is a web page, not a photo": 1}, found=10, photos=9, stored=8, duplicate=1, refused=1),
+        "": count({"gives no class": 1}, found=1, refused=1),
+    }  # fmt: skip
+    lines = summary(classes, notes=("A note.",), table=Path("r/collected.csv")).to_text().splitlines()
     assert lines == [
         "class       photos  found  stored  doubled  refused  not needed",
         "grizzly      1,100  1,500   1,000       20      300         180",
@@ -95,64 +105,45 @@ def test_the_table_for_people_has_a_line_for_each_class_and_a_sum() -> None:
 
 
 def test_only_the_commonest_reasons_are_listed_and_the_rest_is_counted() -> None:
-    reasons = Counter({f"reason {i}": 20 - i for i in range(9)})
-    first = ClassCount(1, 0, 0, 0, 1, 0, 0, reasons)
-    second = ClassCount(1, 0, 0, 0, 1, 0, 0, Counter({"reason 0": 5}))
-    text = report({"a": first, "b": second}).to_text()
+    first = count({f"reason {i}": 20 - i for i in range(9)}, found=1)
+    text = summary({"a": first, "b": count({"reason 0": 5}, found=1)}).to_text()
     assert "     25  reason 0\n     19  reason 1" in text
-    assert "reason 5" in text
-    assert "reason 6" not in text
+    assert ("reason 5" in text, "reason 6" in text) == (True, False)
     assert f"{14 + 13 + 12:>7,}  other reasons" in text
-    assert reasons["reason 0"] == 20  # nothing was added to what was given
+    assert first.reasons["reason 0"] == 20  # nothing was added to what was given
 
 
 def test_where_nothing_was_fetched_only_photos_are_counted() -> None:
-    text = report({"0": ClassCount(0, 5, 0, 0, 0, 0, 0), "1": ClassCount(0, 7, 0, 0, 0, 0, 0)}).to_text()
+    text = summary({"0": count(photos=5), "1": count(photos=7)}).to_text()
     assert text.splitlines() == ["class  photos", "0           5", "1           7", "all        12"]
-
-
-def test_a_report_without_classes_is_a_table_without_lines() -> None:
-    assert report({}).to_text() == "No photos were found."
-    assert report({}).photos == 0
+    assert (summary({}).to_text(), summary({}).photos) == ("No photos were found.", 0)
 
 
 def test_sheets_are_named_by_their_folder() -> None:
     sheets = {label: Path("photos/x-report") / f"{label}.png" for label in "ab"}
-    text = report({"a": ClassCount(1, 1, 1, 0, 0, 0, 0)}, sheets=sheets).to_text()
+    text = summary({"a": count(found=1)}, sheets=sheets).to_text()
     assert text.endswith("2 contact sheets, one a class: photos/x-report")
 
 
-def test_the_report_as_json_says_all_that_it_knows() -> None:
-    count = ClassCount(8, 3, 2, 1, 4, 5, 6, Counter({"why": 4}))
-    found = json.loads(
-        json.dumps(
-            report(
-                {"red": count}, notes=("A note.",), table=Path("r/c.csv"), sheets={"red": Path("r/red.png")}
-            ).to_dict()
-        )
-    )
-    assert found == {
+def test_the_summary_as_json_says_all_that_it_knows() -> None:
+    red = count({"why": 4}, found=8, photos=3, stored=2, duplicate=1, refused=4, waiting=5, gone=6)
+    more = {"notes": ("A note.",), "table": Path("r/c.csv"), "sheets": {"red": Path("r/red.png")}}
+    assert json.loads(json.dumps(summary({"red": red}, **more).to_dict())) == {
         "folder": str(Path("photos/x")),
         "photos": 3,
         "new": 3,
         "seconds": 1.3,
         "classes": {
             "red": {
-                "found": 8,
-                "photos": 3,
-                "stored": 2,
-                "duplicate": 1,
-                "refused": 4,
-                "not_needed": 5,
-                "gone": 6,
+                "found": 8, "photos": 3, "stored": 2, "duplicate": 1, "refused": 4, "not_needed": 5, "gone": 6,
                 "reasons": {"why": 4},
             }
         },
         "notes": ["A note."],
         "table": str(Path("r/c.csv")),
         "sheets": {"red": str(Path("r/red.png"))},
-    }
-    assert report({}).to_dict()["table"] is None
+    }  # fmt: skip
+    assert summary({}).to_dict()["table"] is None
 
 
 @pytest.mark.parametrize(
@@ -166,6 +157,7 @@ def test_the_report_as_json_says_all_that_it_knows() -> None:
         ("leads to 10.0.0.1, which is no public address", "leads to ..., which is no public address"),
         ("leads to fe80::1, which is no public address", "leads to ..., which is no public address"),
         ("names the host cat7.example, which is not known", "names a host, which is not known"),
+        ("names the host c, which is not known", "names a host, which is not known"),
         ("names port 8080; only 80 and 443 are fetched from", "names port ..."),
         ("answered 404 (not found)", "answered 404 (not found)"),
         ("answered 429 (too many requests), like others of its host", None),
@@ -179,14 +171,6 @@ def test_the_report_as_json_says_all_that_it_knows() -> None:
 )
 def test_refusals_of_one_kind_are_one_line(reason: str, folded: str | None) -> None:
     assert fold_reason(reason) == (reason if folded is None else folded)
-
-
-def test_refusals_that_differ_in_figures_alone_are_counted_together() -> None:
-    reasons = [f"leads to 192.168.{i}.{i}, which is no public address" for i in range(5)]
-    reasons += [f"leads to fd{i}a::{i}, which is no public address" for i in range(5)]
-    assert len({fold_reason(reason) for reason in reasons}) == 1
-    hosts = [f"names the host {name}, which is not known" for name in ("a.example", "b7.example", "c")]
-    assert len({fold_reason(host) for host in hosts}) == 1
 
 
 def test_every_address_is_a_row_of_the_table_whatever_stands_in_it(catalog: Catalog, tmp_path: Path) -> None:
@@ -236,14 +220,12 @@ def test_a_sheet_shows_every_photo_of_its_class_in_rows(catalog: Catalog, tmp_pa
 
 
 def test_of_a_large_class_a_hundred_are_shown_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastclf.collect import summary as module
-
     folder = tmp_path / "photos"
     for i in range(12):
         label = "red" if i < 6 else "blue"
         (folder / "mixed").mkdir(parents=True, exist_ok=True)
         draw_photo(label, i).save(folder / "mixed" / f"{i:03d}.png")
-    monkeypatch.setattr(module, "_MOST", 6)
+    monkeypatch.setattr(summary_module, "_MOST", 6)
     with Catalog(folder) as catalog:
         catalog.scan()
         sheet = Image.open(write_sheets(catalog, tmp_path / "report")["mixed"])
@@ -253,20 +235,18 @@ def test_of_a_large_class_a_hundred_are_shown_evenly(tmp_path: Path, monkeypatch
 
 
 def test_the_head_of_a_sheet_says_what_it_shows(catalog: Catalog, tmp_path: Path) -> None:
-    """The words are drawn; two classes of the same photos differ in them alone."""
+    """The words are drawn; two classes of the same number of photos differ in them alone."""
     sheets = write_sheets(catalog, tmp_path / "report")
-    heads = {}
-    for label, path in sheets.items():
-        with Image.open(path) as sheet:
-            heads[label] = np.asarray(sheet.convert("L"))[:36]
+    heads = {label: np.asarray(Image.open(path).convert("L"))[:36] for label, path in sheets.items()}
     assert all((head < 100).any() for head in heads.values())
     assert (heads["red"] != heads["blue"]).any()
 
 
 @pytest.mark.parametrize(
-    "label", ["über größe", "熊", "a b.c", "cat?", "con", "x" * 200, "it's <b>", "🐻", "-"]
+    "label", ["über größe", "a b.c", "cat?", "con", "x" * 255, "ü" * 127, "熊" * 84, "it's <b>", "🐻", "-"]
 )
 def test_an_odd_label_has_a_sheet(label: str, catalog: Catalog, tmp_path: Path) -> None:
+    """A folder may have the longest name that there is, but not a file with more behind it."""
     catalog.relabel([f"red/00{i}.png" for i in range(4)], label)
     sheets = write_sheets(catalog, tmp_path / "report")
     assert set(sheets) == {label, "blue", "green"}
@@ -276,16 +256,6 @@ def test_an_odd_label_has_a_sheet(label: str, catalog: Catalog, tmp_path: Path) 
         assert not path.name.startswith(".")
         with Image.open(path) as sheet:
             assert sheet.size == (4 * 112 + 8, 112 + 44)
-
-
-@pytest.mark.parametrize("label", ["x" * 255, "ü" * 127, "熊" * 84])
-def test_a_label_that_is_as_long_as_labels_may_be_has_a_sheet(
-    label: str, catalog: Catalog, tmp_path: Path
-) -> None:
-    """A folder can be named so, but a file with more behind the name cannot."""
-    catalog.relabel(["red/000.png"], label)
-    sheets = write_sheets(catalog, tmp_path / "report")
-    assert sheets[label].is_file()
 
 
 def test_long_labels_that_begin_alike_have_sheets_of_their_own(catalog: Catalog, tmp_path: Path) -> None:

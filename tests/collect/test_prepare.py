@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,18 +41,14 @@ def difference(a: Image.Image, b: Image.Image) -> float:
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".webp")])
 @pytest.mark.parametrize("side", [200, 640])
 def test_a_small_photo_is_kept_to_the_byte(kind: str, suffix: str, side: int) -> None:
-    data = encode(SCENE, kind)
+    image = SCENE.convert("RGB" if kind == "JPEG" else "RGBA")
+    if kind != "JPEG":  # what is clear stays clear
+        image.putalpha(SCENE.convert("L"))
+    data = encode(image, kind)
     photo = prepare_photo(data, side)
     assert photo.data == data
     assert photo.received == photo.stored == hash_bytes(data)
     assert photo.name == hash_bytes(data)[:20] + suffix
-
-
-def test_what_is_clear_in_a_small_png_stays_clear() -> None:
-    image = SCENE.convert("RGBA")
-    image.putalpha(SCENE.convert("L"))
-    data = encode(image, "PNG")
-    assert prepare_photo(data, 640).data == data
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -127,17 +122,16 @@ def test_the_longer_side_is_what_was_asked_for(
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_a_small_photo_is_not_enlarged(kind: str) -> None:
-    for side in (200, 201, 203, 5000):
+    for side in (200, 203, 5000):
         assert opened(prepare_photo(encode(SCENE, kind), side).data).size == SCENE.size
 
 
-def test_a_scaled_photo_looks_like_the_whole_one() -> None:
-    large = draw_scene("large", (2000, 1500))
-    expected = large.resize((400, 300), Image.Resampling.LANCZOS)
-    for kind in ("JPEG", "PNG", "WEBP"):
-        options = {} if kind == "PNG" else {"quality": 95}
-        small = opened(prepare_photo(encode(large, kind, **options), 400).data)
-        assert difference(small, expected) < 3, kind
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_scaled_photo_looks_like_the_whole_one(kind: str) -> None:
+    large = draw_scene("large", (1000, 750))
+    options = {} if kind == "PNG" else {"quality": 95}
+    small = opened(prepare_photo(encode(large, kind, **options), 200).data)
+    assert difference(small, large.resize((200, 150), Image.Resampling.LANCZOS)) < 3
 
 
 @pytest.mark.parametrize(
@@ -171,7 +165,8 @@ def test_what_is_no_format_of_the_web_becomes_one_without_needless_loss(
     ("kind", "suffix"), [("JPEG", ".jpg"), ("PNG", ".png"), ("WEBP", ".jpg"), ("BMP", ".png")]
 )
 def test_a_large_photo_stays_without_loss_where_it_was(kind: str, suffix: str) -> None:
-    photo = prepare_photo(encode(SCENE, kind), 100)
+    # a photo of an archive may be larger than one that is uploaded
+    photo = prepare_photo(encode(SCENE, kind) + bytes(MAX_BYTES if kind == "BMP" else 0), 100)
     assert photo.name.endswith(suffix)
     assert opened(photo.data).format == {".jpg": "JPEG", ".png": "PNG"}[suffix]
 
@@ -187,69 +182,8 @@ def test_a_sound_photo_of_an_unusual_build_is_kept_as_a_picture() -> None:
     assert difference(opened(photo.data), SCENE) < 6
 
 
-def test_what_is_no_photo_is_refused_with_its_reason() -> None:
-    for name, (data, words) in bad_files().items():
-        with pytest.raises(UnreadablePhotoError, match=words.replace("(", r"\(").replace(")", r"\)")):
-            prepare_photo(data, 640)
-        assert name
-
-
-def test_a_photo_of_an_archive_may_be_larger_than_one_that_is_uploaded() -> None:
-    data = encode(SCENE, "BMP") + bytes(MAX_BYTES)
-    assert prepare_photo(data, 100).name.endswith(".png")
-
-
-SIZES = [
-    (1600, 1200),
-    (1201, 1599),
-    (1281, 640),
-    (641, 17),
-    (17, 2001),
-    (999, 1000),
-    (640, 480),
-    (1279, 1279),
-    (65, 33),
-]
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG"])
-def test_a_photo_that_may_come_smaller_never_comes_smaller_than_asked(
-    size: tuple[int, int], kind: str
-) -> None:
-    options = {"save_all": True, "append_images": [Image.new("RGB", size)]} if kind == "MPO" else {}
-    data = encode(Image.new("RGB", size, "red"), kind, **options)
-    for least in (1, 8, 33, 64, 320, 639, 640, 641, 5000):
-        photo = decode_photo(data, least_side=least)
-        assert photo.size == size
-        assert max(photo.image.size) >= min(least, max(size))
-        # the shape stays, to a pixel
-        assert abs(photo.image.width * size[1] - photo.image.height * size[0]) <= max(size)
-        assert photo.format == kind
-    assert decode_photo(data).image.size == size
-
-
-def test_a_large_jpeg_comes_at_a_part_of_its_size_and_nothing_else_does() -> None:
-    image = Image.new("RGB", (4000, 3000), "red")
-    assert decode_photo(encode(image, "JPEG"), least_side=640).image.size == (1000, 750)
-    assert decode_photo(encode(image, "JPEG"), least_side=500).image.size == (500, 375)
-    assert decode_photo(encode(image, "JPEG"), least_side=2001).image.size == (4000, 3000)
-    assert decode_photo(encode(image, "JPEG")).image.size == (4000, 3000)
-    assert decode_photo(encode(image, "PNG", compress_level=1), least_side=640).image.size == (4000, 3000)
-
-
-@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
-def test_a_decoded_photo_says_whether_its_file_stands_upright(orientation: int | None) -> None:
-    data = encode(SCENE.resize((800, 480)), "JPEG", exif=exif(orientation))
-    for least in (None, 100):
-        photo = decode_photo(data, least_side=least)
-        assert photo.upright == (orientation in (None, 1))
-        assert photo.size == (800, 480)  # of the file's own pixels
-        assert (photo.image.width > photo.image.height) == (orientation in (None, 1, 2, 3, 4))
-
-
-def test_size_and_upright_come_from_a_path_as_well(tmp_path: Path) -> None:
-    path = tmp_path / "turned.jpg"
-    path.write_bytes(encode(SCENE, "JPEG", exif=exif(8)))
-    photo = decode_photo(path)
-    assert (photo.size, photo.upright, photo.image.size) == ((200, 120), False, (120, 200))
+@pytest.mark.parametrize("name", bad_files())
+def test_what_is_no_photo_is_refused_with_its_reason(name: str) -> None:
+    data, words = bad_files()[name]
+    with pytest.raises(UnreadablePhotoError, match=words.replace("(", r"\(").replace(")", r"\)")):
+        prepare_photo(data, 640)
