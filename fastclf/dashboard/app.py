@@ -46,11 +46,6 @@ class DashboardPage(SpokenBox):
     """Title, tabs, their panels, and the foot.
 
     The kernel may have run before anybody came, so the model is looked at again when a page comes.
-
-    Parameters
-    ----------
-    path
-        Folder of the bundle.
     """
 
     def __init__(self, path: Path) -> None:

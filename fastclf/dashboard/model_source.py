@@ -17,13 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ModelSource:
-    """Opens the model in the background, and again when its folder holds another one.
-
-    Parameters
-    ----------
-    path
-        Folder of the bundle.
-    """
+    """Opens the bundle in a folder, in the background, and again when the folder holds another one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

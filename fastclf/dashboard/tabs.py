@@ -25,10 +25,7 @@ _logger = logging.getLogger(__name__)
 class TabStrip(ScriptedWidget):
     """A row of tabs over panels that stand beside it, each with the class ``fastclf-panel-NAME``.
 
-    Parameters
-    ----------
-    panels
-        {name: panel}, in order; the first is shown. One with a `start` is started when it is looked at.
+    The first of {name: panel} is shown; a panel with a `start` is started when it is looked at.
     """
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -48,13 +45,7 @@ class TabStrip(ScriptedWidget):
 
 
 class CleanTab(SpokenBox):
-    """The Clean panel behind a line that says what is being prepared.
-
-    Parameters
-    ----------
-    store
-        What the panel works on.
-    """
+    """The Clean panel behind a line that says what is being prepared."""
 
     def __init__(self, store: CatalogStore) -> None:
         self.store = store
@@ -114,15 +105,7 @@ class CleanTab(SpokenBox):
 
 
 class AboutTab(widgets.VBox):
-    """The About panel, which nothing is imported for before it is looked at.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    folder
-        The owner's photos; None for a visitor.
-    """
+    """The About panel, which nothing is imported for before it is looked at; a visitor has no folder."""
 
     def __init__(self, bundle: ModelBundle, folder: Path | None = None) -> None:
         self.bundle, self.folder = bundle, folder

@@ -92,10 +92,7 @@ def build_card(answer: Answer) -> dict[str, Any]:
 def build_table(answers: Sequence[Answer]) -> bytes:
     """Return the session's answers as CSV (UTF-8 with a mark, which spreadsheets need), a row a photo.
 
-    Parameters
-    ----------
-    answers
-        The cards; each class that one of them tells has a column of probabilities.
+    Each class that one of them tells has a column of probabilities.
     """
     labels = list(dict.fromkeys(label for a in answers for label in sorted(a.prediction.probs or ())))
     text = io.StringIO()

@@ -191,16 +191,9 @@ class ReviewModel(traitlets.HasTraits):
         return list(found)
 
     def choose(self, keys: Iterable[int], action: str, label: str | None = None) -> None:
-        """Say what shall become of photos; nothing is stored before `apply`.
+        """Say what shall become of photos: one of `ACTIONS`, `SKIP` or `KEEP`; unknown photos are ignored.
 
-        Parameters
-        ----------
-        keys
-            The photos; unknown ones are ignored.
-        action
-            "relabel", "remove", "restore", "skip" (looked at, stays) or "keep" (takes the choice back).
-        label
-            The new label, for "relabel".
+        Nothing is stored before `apply`.
         """
         items = [self._by_key[key] for key in dict.fromkeys(keys) if key in self._by_key]
         able = [item for item in items if self._allows(item, action, label)]
