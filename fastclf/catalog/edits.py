@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageProblem
-from ..system import utc_now
+from ..system import clean_text, utc_now
 from .store import Store
 
 RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"
@@ -256,7 +256,17 @@ def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> Edit
         edit.action != RELABEL and removed == (edit.action == REMOVE)
     ):
         return None
-    values = (edit.photo, sha256, path, edit.action, old, new, _clean(edit.why), edit.who or who, now)
+    values = (
+        edit.photo,
+        sha256,
+        path,
+        edit.action,
+        old,
+        new,
+        clean_text(edit.why, MAX_WHY),
+        edit.who or who,
+        now,
+    )
     number = store.write(
         "INSERT INTO edits (step, photo, sha256, path, action, old, new, why, who, time)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -267,11 +277,6 @@ def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> Edit
     else:
         store.write("UPDATE photos SET removed = ? WHERE id = ?", (int(edit.action == REMOVE), edit.photo))
     return EditRow(*values[1:], photo=edit.photo, id=number)
-
-
-def _clean(why: str) -> str:
-    """Return a reason as one line of valid text."""
-    return " ".join(why.encode("utf-8", "replace").decode().split())[:MAX_WHY]
 
 
 def _invert(row: EditRow) -> Edit:

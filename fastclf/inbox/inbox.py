@@ -40,7 +40,7 @@ _COLUMNS = "id, name, answer, probability, label, model, time, sha256"
 
 
 class _Store(Database):
-    upgrades: ClassVar = {0: _TABLES}
+    tables: ClassVar = _TABLES
     version: ClassVar = 1
     error: ClassVar = InboxError
     variable: ClassVar = VARIABLE

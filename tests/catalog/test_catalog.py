@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fastclf.catalog import Catalog, Edit, GivenSplits, Store, read_given_splits, reading
+from fastclf.catalog import Catalog, Edit, GivenSplits, read_given_splits, reading
 from fastclf.errors import CatalogError, PhotosError, UsageProblem
 from fastclf.photos import build_training_file, find_photo_files
 from fastclf.system import find_private_place, hash_file
-from fastclf.system.folders import find_filesystem
 
 from ..drawing import bad_files, draw_photo, draw_scene
 from ..scanned import hash_folder, labels_of, scanned
@@ -372,22 +371,6 @@ def test_two_processes_write_at_once(photo_folder: Path) -> None:
         assert set(labels_of(catalog).values()) <= {"ann", "bob"}
 
 
-def test_a_locked_database_is_a_sentence(photo_folder: Path) -> None:
-    with scanned(photo_folder):
-        pass
-    file = photo_folder / ".fastclf" / "catalog.sqlite"
-    other = sqlite3.connect(file, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    store = Store(file, busy_seconds=0.2)
-    with pytest.raises(CatalogError, match="Another process"), store.transaction():
-        pass
-    other.execute("ROLLBACK")
-    with store.transaction():
-        pass
-    store.close()
-    other.close()
-
-
 def _fill_disk(catalog: Catalog) -> None:
     names = [p.name for p in catalog.photos().photos]
     for _ in range(2000):
@@ -405,20 +388,6 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_torn(photo_folder: Path) -> No
         assert len(states) == 30
     with Catalog(photo_folder) as catalog:
         assert labels_of(catalog) == states
-
-
-def test_a_damaged_database_and_a_newer_one_are_sentences(photo_folder: Path) -> None:
-    with scanned(photo_folder):
-        pass
-    file = photo_folder / ".fastclf" / "catalog.sqlite"
-    database = sqlite3.connect(file)
-    database.execute("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(CatalogError, match="newer fastclf"):
-        Catalog(photo_folder)
-    file.write_bytes(b"this is no database" * 500)
-    with pytest.raises(CatalogError, match="damaged"):
-        Catalog(photo_folder)
 
 
 def test_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:
@@ -455,18 +424,6 @@ def test_edits_come_along_from_a_folder_that_became_read_only(
     with Catalog(photo_folder) as catalog:
         assert "network" in catalog.note
         assert labels_of(catalog)["red/000.png"] == "blue"
-
-
-def test_the_file_system_is_read_from_the_mounts() -> None:
-    mounts = (
-        "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
-        "30 22 0:40 / /mnt/my\\040share rw shared:1 - nfs4 server:/x rw\n"
-        "31 30 0:41 / /mnt/my\\040share/local rw - tmpfs tmpfs rw\n"
-    )
-    assert find_filesystem(Path("/etc"), mounts) == "ext4"
-    assert find_filesystem(Path("/mnt/my share/photos"), mounts) == "nfs4"
-    assert find_filesystem(Path("/mnt/my share/local/x"), mounts) == "tmpfs"
-    assert find_filesystem(Path("/mnt/my shared"), mounts) == "ext4"
 
 
 def test_a_photo_is_known_by_its_path_and_by_its_decoded_copy(photo_folder: Path) -> None:
