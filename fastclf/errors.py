@@ -20,9 +20,76 @@ FastclfError
 └── StoppedError (RuntimeError)          somebody ended what was under way
 """
 
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+
+class Message(str):
+    """An English sentence that remembers its template and fields, so that it can be said in any language.
+
+    Without fields the template is the sentence, braces and all. Fields are written as in `str.format`, but
+    for whole numbers, whose thousands are grouped ("{n:d}" leaves that out).
+
+    Parameters
+    ----------
+    template
+        The sentence, with a field in braces for all that is not the same each time.
+    fields
+        The fields by name; one that is a message itself is translated with the sentence around it.
+
+    Examples
+    --------
+    >>> Message("{name} {reason}.", name="a.jpg", reason=Message("is empty"))
+    'a.jpg is empty.'
+    """
+
+    template: str
+    fields: Mapping[str, Any]
+
+    def __new__(cls, template: str, /, **fields: object) -> Message:
+        """Write the English sentence."""
+        # an exception among the fields would keep its frames alive
+        plain = {k: str(v) if isinstance(v, BaseException) else v for k, v in fields.items()}
+        made = super().__new__(cls, _FORMATTER.vformat(template, (), plain) if plain else template)
+        made.template, made.fields = template, plain
+        return made
+
+    def __reduce__(self) -> tuple[Callable[..., Message], tuple[str, Mapping[str, Any]]]:
+        """Pickle the template and the fields."""
+        return _build_message, (self.template, self.fields)
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: object, spec: str) -> str:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return format(value, spec or ("," if whole else ""))
+
+
+_FORMATTER = _Formatter()
+
+
+def _build_message(template: str, fields: Mapping[str, Any]) -> Message:
+    return Message(template, **fields)
+
 
 class FastclfError(Exception):
-    """Base of every error that fastclf raises on purpose."""
+    """Base of every error that fastclf raises on purpose.
+
+    Parameters
+    ----------
+    template, fields
+        As of a `Message`, or a message.
+    """
+
+    message: Message
+
+    def __init__(self, template: str, /, **fields: object) -> None:
+        made = isinstance(template, Message) and not fields
+        self.message = cast(Message, template) if made else Message(template, **fields)
+        super().__init__(self.message)
 
 
 class UsageProblem(FastclfError, ValueError):  # noqa: N818 - reads as what it is
@@ -41,9 +108,13 @@ class UnreadablePhotoError(FastclfError, ValueError):
     """
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} {reason}.")
+        super().__init__("{name} {reason}.", name=name, reason=reason)
         self.name = name
         self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made of."""
+        return type(self), (self.name, self.reason)
 
 
 class PhotosError(FastclfError, ValueError):

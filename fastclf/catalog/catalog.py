@@ -66,7 +66,9 @@ class Catalog:
     def __init__(self, folder: str | Path, *, who: str | None = None) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise PhotosError(f"There is no folder {folder}. Name a folder with one sub-folder a class.")
+            raise PhotosError(
+                "There is no folder {folder}. Name a folder with one sub-folder a class.", folder=folder
+            )
         place = find_private_place(self.folder)
         self.private, self.note, self._who = place.path, place.note, who
         self._stray = place.stray

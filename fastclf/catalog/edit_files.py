@@ -164,7 +164,9 @@ class _Replay:
 
 def _parse(data: bytes) -> list[dict[str, str]]:
     if len(data) > MAX_BYTES:
-        raise UsageProblem(f"The file of edits has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+        raise UsageProblem(
+            "The file of edits has {size:,} bytes; at most {most:,} are read.", size=len(data), most=MAX_BYTES
+        )
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         found = tuple(reader.fieldnames or ())
@@ -175,12 +177,15 @@ def _parse(data: bytes) -> list[dict[str, str]]:
             )
         if found != COLUMNS:
             raise UsageProblem(
-                f"This is no file of edits: its first line is not {','.join(COLUMNS)}. Write one with "
-                "`fastclf edits export DIR FILE`."
+                "This is no file of edits: its first line is not {columns}. Write one with "
+                "`fastclf edits export DIR FILE`.",
+                columns=",".join(COLUMNS),
             )
         return [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
     except (UnicodeDecodeError, csv.Error) as e:
-        raise UsageProblem(f"This is no file of edits: it cannot be read as CSV in UTF-8 ({e}).") from None
+        raise UsageProblem(
+            "This is no file of edits: it cannot be read as CSV in UTF-8 ({reason}).", reason=e
+        ) from None
 
 
 def _find_fault(row: dict[str, str]) -> str:

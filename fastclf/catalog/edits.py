@@ -106,7 +106,9 @@ def check_edit(edit: Edit) -> None:
         With the reason.
     """
     if edit.action not in ACTIONS:
-        raise UsageProblem(f"The action is {edit.action!r}; it can be {', '.join(ACTIONS)}.")
+        raise UsageProblem(
+            "The action is {action!r}; it can be {actions}.", action=edit.action, actions=", ".join(ACTIONS)
+        )
     if edit.action == RELABEL:
         check_label(edit.label)
 
@@ -120,12 +122,15 @@ def check_label(label: object) -> None:
         With the reason.
     """
     if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
-        raise UsageProblem(f"A label has 1 to {MAX_LABEL} characters; {str(label)[:40]!r} is none.")
+        raise UsageProblem(
+            "A label has 1 to {most} characters; {label!r} is none.", most=MAX_LABEL, label=str(label)[:40]
+        )
     text = label.encode("utf-8", "replace").decode()
     if label in (".", "..") or any(c in label for c in "/\\\0\n\r") or text != label or label.startswith("."):
         raise UsageProblem(
-            f"{label[:40]!r} cannot be a label: a folder could not be named that. Leave out slashes, line "
-            "ends and a dot in front."
+            "{label!r} cannot be a label: a folder could not be named that. Leave out slashes, line "
+            "ends and a dot in front.",
+            label=label[:40],
         )
 
 
@@ -249,7 +254,7 @@ def _was_moved_since(store: Store, row: EditRow) -> bool:
 def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> EditRow | None:
     found = store.read("SELECT sha256, path, label, removed FROM photos WHERE id = ?", (edit.photo,))
     if not found:
-        raise UsageProblem(f"There is no photo number {edit.photo} in this catalog.")
+        raise UsageProblem("There is no photo number {photo:d} in this catalog.", photo=edit.photo)
     sha256, path, old, removed = found[0]
     new = str(edit.label) if edit.action == RELABEL else old
     if (edit.action == RELABEL and new == old) or (

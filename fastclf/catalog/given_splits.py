@@ -49,12 +49,16 @@ def read_given_splits(path: Path) -> GivenSplits:
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise UsageProblem(f"The table of splits {path} cannot be read ({e}).") from None
+        raise UsageProblem(
+            "The table of splits {path} cannot be read ({reason}).", path=path, reason=e
+        ) from None
     columns = set(rows[0]) if rows else set()
     if "path" not in columns or not columns & {"split", "group"}:
         raise UsageProblem(
-            f"The table of splits {path} needs a column `path` (relative to the photos' folder) and a column "
-            f"`split` (train, valid, test) or `group`; it has {', '.join(map(str, columns)) or 'none'}."
+            "The table of splits {path} needs a column `path` (relative to the photos' folder) and a column "
+            "`split` (train, valid, test) or `group`; it has {columns}.",
+            path=path,
+            columns=", ".join(map(str, columns)) or "none",
         )
     splits, groups = {}, {}
     for row in rows:
@@ -107,9 +111,10 @@ def check_given(recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str
     torn = [sha for sha, split in named.items() if sha in recorded and recorded[sha][1] != split]
     if torn:
         raise UsageProblem(
-            f"{len(torn)} photos have another split on record than the one named now, and a recorded split "
+            "{n} photos have another split on record than the one named now, and a recorded split "
             "stays: a change would make test photos training photos. If no model of these photos is in use, "
-            "draw anew with --redraw-splits."
+            "draw anew with --redraw-splits.",
+            n=len(torn),
         )
 
 
@@ -125,8 +130,10 @@ def check_cameras(
     torn = sorted(camera.removeprefix("given:") for camera, splits in stand.items() if len(splits) > 1)
     if torn:
         raise UsageProblem(
-            f"The group {torn[0]} stands in more than one split{_more(torn)}. Mend the table, or draw "
-            "the splits anew with --redraw-splits."
+            "The group {group} stands in more than one split{more}. Mend the table, or draw "
+            "the splits anew with --redraw-splits.",
+            group=torn[0],
+            more=_more(torn),
         )
 
 
@@ -139,6 +146,8 @@ def _read_split(value: str, path: Path) -> str:
     split = _ALIASES.get(split, split)
     if split not in SPLITS:
         raise UsageProblem(
-            f"The table of splits {path} holds the split {value!r}; it can be train, valid or test."
+            "The table of splits {path} holds the split {value!r}; it can be train, valid or test.",
+            path=path,
+            value=value,
         )
     return split

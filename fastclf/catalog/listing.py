@@ -75,8 +75,10 @@ def find_numbers(store: Store, folder: Path, private: Path, photos: Iterable[str
     for name in names:
         if name not in known:
             raise UsageProblem(
-                f"There is no photo {name} in {folder}. Names are relative to it, like "
-                f"{next(iter(known), 'class/photo.jpg')}."
+                "There is no photo {name} in {folder}. Names are relative to it, like {example}.",
+                name=name,
+                folder=folder,
+                example=next(iter(known), "class/photo.jpg"),
             )
     return [known[name] for name in names]
 

@@ -41,11 +41,15 @@ def new(
     from ..system import write_atomic
 
     if file.suffix.lower() != ".toml":
-        raise UsageProblem(f"{file} does not end with .toml; call it {file.name}.toml, for example.")
+        raise UsageProblem(
+            "{file} does not end with .toml; call it {name}.toml, for example.", file=file, name=file.name
+        )
     if file.exists():
-        raise UsageProblem(f"{file} is there already. Name another file.")
+        raise UsageProblem("{file} is there already. Name another file.", file=file)
     if not file.absolute().parent.is_dir():
-        raise UsageProblem(f"There is no folder {file.parent} for {file.name}. Name another file.")
+        raise UsageProblem(
+            "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
+        )
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"
     write_atomic(file, read_template().replace('"NAME"', f'"{name}"', 1).encode())
     say(f"The recipe is in {file}. Change its classes, then: fastclf collect {shlex.quote(str(file))}")

@@ -194,8 +194,10 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
         return Path(name), None
     if name not in list_recipes() and not is_recipe_file(name):
         raise UsageProblem(
-            f"{name} is neither a folder of photos nor a recipe. Recipes: {', '.join(list_recipes())}, or a "
-            "file of your own that ends with .toml."
+            "{name} is neither a folder of photos nor a recipe. Recipes: {recipes}, or a "
+            "file of your own that ends with .toml.",
+            name=name,
+            recipes=", ".join(list_recipes()),
         )
     recipe = load_recipe(name)
     folder = Path("photos") / recipe.name

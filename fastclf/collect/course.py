@@ -95,8 +95,9 @@ def search_images(
                 break
     if not found and lost:
         raise SearchError(
-            f"No search service could be used ({'; '.join(lost)}). Wait a little, check the network, or take "
-            "addresses from a file: download_images(dest, url_file=...)."
+            "No search service could be used ({lost}). Wait a little, check the network, or take "
+            "addresses from a file: download_images(dest, url_file=...).",
+            lost="; ".join(lost),
         )
     return [FoundUrl(one) for one in list(found.values())[:max_images]]
 
@@ -162,7 +163,7 @@ def download_images(
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
         raise UsageProblem(
-            f"{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly."
+            "{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly.", dest=dest
         )
     if urls is None and url_file is None:
         raise UsageProblem("download_images needs urls=... or url_file=...; search_images returns addresses.")

@@ -52,9 +52,19 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         with Fetcher(rule) as fetcher:
             answer = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
     except FetchError as e:
-        raise AddressError(f"{_show(address)} {_clean(e.reason)}. {_AGAIN if e.soon else _INSTEAD}") from None
+        raise AddressError(
+            "{address} {reason}. {advice}",
+            address=_show(address),
+            reason=_clean(e.reason),
+            advice=_AGAIN if e.soon else _INSTEAD,
+        ) from None
     if not count_pixels(answer.body):
-        raise AddressError(f"{_show(address)} is {_describe(answer.body)}. {_PICTURE}")
+        raise AddressError(
+            "{address} is {what}. {advice}",
+            address=_show(address),
+            what=_describe(answer.body),
+            advice=_PICTURE,
+        )
     return clean_name(unquote(urlsplit(address).path)), answer.body
 
 
@@ -63,31 +73,43 @@ def _complete(address: str) -> str:
     if not address:
         raise AddressError("There is no address. Enter one that leads to a photo, https://... for example.")
     if len(address) > _LONGEST:
-        raise AddressError(f"This address is longer than {_LONGEST:,} characters. {_INSTEAD}")
+        raise AddressError(
+            "This address is longer than {most:,} characters. {advice}", most=_LONGEST, advice=_INSTEAD
+        )
     if _SCHEME.match(address):
         return address
     if address.startswith("//"):
         return f"https:{address}"
     if _HOST.match(address):
         return f"https://{address}"
-    raise AddressError(f"{_show(address)} is no web address. Enter one that begins with https://.")
+    raise AddressError(
+        "{address} is no web address. Enter one that begins with https://.", address=_show(address)
+    )
 
 
 def _read_data(address: str) -> tuple[str, bytes]:
     """Return the picture that an address holds itself."""
     found = _DATA.match(address, 0, 200)
     if not found or not found[3]:
-        raise AddressError(f"This data: address holds no picture in base64. {_INSTEAD}")
+        raise AddressError("This data: address holds no picture in base64. {advice}", advice=_INSTEAD)
     if len(address) > 4 * MAX_BYTES:
-        raise AddressError(f"The picture in this address has more than {MAX_BYTES // 2**20} MB. {_INSTEAD}")
+        raise AddressError(
+            "The picture in this address has more than {most} MB. {advice}",
+            most=MAX_BYTES // 2**20,
+            advice=_INSTEAD,
+        )
     try:
         data = base64.b64decode(unquote_to_bytes(address[found.end() :]), validate=True)
     except (binascii.Error, ValueError):
-        raise AddressError(f"The picture in this address is damaged. {_INSTEAD}") from None
+        raise AddressError("The picture in this address is damaged. {advice}", advice=_INSTEAD) from None
     if len(data) > MAX_BYTES:
-        raise AddressError(f"The picture in this address has more than {MAX_BYTES // 2**20} MB. {_INSTEAD}")
+        raise AddressError(
+            "The picture in this address has more than {most} MB. {advice}",
+            most=MAX_BYTES // 2**20,
+            advice=_INSTEAD,
+        )
     if not count_pixels(data):
-        raise AddressError(f"What is in this address is no photo that can be read. {_INSTEAD}")
+        raise AddressError("What is in this address is no photo that can be read. {advice}", advice=_INSTEAD)
     return clean_name(f"photo.{found[1].lower()}"), data
 
 

@@ -79,7 +79,9 @@ def collect_photos(
             return _finish(catalog, recipe, settings, before, started, whole)
     _check_packages()
     if folder.exists() and not folder.is_dir():
-        raise PhotosError(f"{folder} is no folder. Name one with --out, or leave it out for photos/NAME.")
+        raise PhotosError(
+            "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with Catalog(folder) as catalog, _alone(catalog):
         before = _prepare(catalog)
@@ -127,8 +129,9 @@ def _check_packages() -> None:
     for name in ("httpcore2", "filelock", "tqdm"):
         if find_spec(name) is None:
             raise MissingExtraError(
-                f"Collecting needs the package {name}, which is not installed. Run "
-                '`pip install "fastclf[search]"`.'
+                "Collecting needs the package {name}, which is not installed. Run "
+                '`pip install "fastclf[search]"`.',
+                name=name,
             )
 
 
@@ -142,7 +145,8 @@ def _alone(catalog: Catalog) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise CatalogError(
-            f"Another process is collecting photos into {catalog.folder}. Wait for its end, or stop it."
+            "Another process is collecting photos into {folder}. Wait for its end, or stop it.",
+            folder=catalog.folder,
         ) from None
     try:
         yield
@@ -156,8 +160,9 @@ def _prepare(catalog: Catalog) -> int:
     photos = catalog.photos().photos
     if any(photo.given_split for photo in photos):
         raise PhotosError(
-            f"The photos of {catalog.folder} lie in folders named train and valid, and new ones would stand "
-            "beside these. Collect into another folder, with --out."
+            "The photos of {folder} lie in folders named train and valid, and new ones would stand "
+            "beside these. Collect into another folder, with --out.",
+            folder=catalog.folder,
         )
     return len(photos)
 

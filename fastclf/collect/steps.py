@@ -92,7 +92,9 @@ class CollectRun:
             missing = self.gather(fetcher, wanted, plans)
         lost = [f"{state.service.name}: {state.lost.rstrip('.')}" for state in states if state.lost]
         if lost and len(lost) == len(states) and missing == wanted:
-            raise SearchError(f"No search service could be used ({'; '.join(lost)}). {_OFFLINE}")
+            raise SearchError(
+                "No search service could be used ({lost}). {advice}", lost="; ".join(lost), advice=_OFFLINE
+            )
         return _describe_missing(missing, lost)
 
     def gather(
@@ -127,7 +129,7 @@ class CollectRun:
         recipe = self.recipe
         source = recipe.archive or recipe.folder
         if source is None:
-            raise PhotosError(f"The recipe {recipe.name} says nothing of where photos come from.")
+            raise PhotosError("The recipe {name} says nothing of where photos come from.", name=recipe.name)
         self._check_apart(source)
         shelf = Shelf(self.catalog, {}, self.settings.most, labels=())
         with Fetcher(self.rule, stop=self.stop) as fetcher, Bars(self.tell, self.bars) as watcher:
@@ -145,8 +147,10 @@ class CollectRun:
         place, out = (self.recipe.base / source.place).resolve(), self.catalog.folder.resolve()
         if not self.recipe.archive and (place == out or place in out.parents or out in place.parents):
             raise PhotosError(
-                f"The photos would go to {out} and come from {place}; one of these lies in the other. "
-                "Name another folder with --out."
+                "The photos would go to {out} and come from {place}; one of these lies in the other. "
+                "Name another folder with --out.",
+                out=out,
+                place=place,
             )
 
     def classes(self) -> set[str]:

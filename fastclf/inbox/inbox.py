@@ -135,7 +135,9 @@ class Inbox:
             with self._open() as store:
                 rows = store.read("SELECT jpeg FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,))
         if not rows:
-            raise InboxError(f"The photo of report {id} is no longer in the inbox. Go on with the next one.")
+            raise InboxError(
+                "The photo of report {id:d} is no longer in the inbox. Go on with the next one.", id=id
+            )
         return bytes(rows[0]["jpeg"])
 
     def settle(self, ids: Iterable[int], outcome: Outcome) -> None:
@@ -156,7 +158,9 @@ class Inbox:
             If the inbox cannot be written.
         """
         if outcome not in _OUTCOMES:
-            raise UsageProblem(f"A report is {' or '.join(_OUTCOMES)}, not {outcome!r}.")
+            raise UsageProblem(
+                "A report is {outcomes}, not {outcome!r}.", outcomes=" or ".join(_OUTCOMES), outcome=outcome
+            )
         if not self._is_there():
             return
         with self._open() as store, store.transaction():
@@ -186,8 +190,10 @@ class Inbox:
             for id in ids:
                 if not store.read("SELECT 1 FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,)):
                     raise InboxError(
-                        f"Report {id} was settled too long ago to be brought back: the inbox keeps the "
-                        f"photos of the last {_UNDO} settled reports."
+                        "Report {id:d} was settled too long ago to be brought back: the inbox keeps the "
+                        "photos of the last {most} settled reports.",
+                        id=id,
+                        most=_UNDO,
                     )
                 store.write("UPDATE reports SET state = 'waiting', settled = 0 WHERE id = ?", (id,))
 
@@ -202,7 +208,9 @@ class Inbox:
         except FileNotFoundError:
             return False
         except OSError as e:
-            raise InboxError(f"The inbox {self.path} cannot be read ({e.strerror}).") from None
+            raise InboxError(
+                "The inbox {path} cannot be read ({reason}).", path=self.path, reason=e.strerror
+            ) from None
 
     def _make_file(self) -> None:
         try:
@@ -211,8 +219,11 @@ class Inbox:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as e:
             raise InboxError(
-                f"The inbox {self.path} cannot be written ({e.strerror}). Mend its permissions, or name "
-                f"another file in {VARIABLE}."
+                "The inbox {path} cannot be written ({reason}). Mend its permissions, or name "
+                "another file in {variable}.",
+                path=self.path,
+                reason=e.strerror,
+                variable=VARIABLE,
             ) from None
 
 

@@ -136,16 +136,23 @@ def _check_features(
     x = np.asarray(features, np.float32)
     if x.ndim != 2 or not len(x) == len(labels) == len(groups):
         raise UsageProblem(
-            f"features of shape {x.shape}, {len(labels)} labels and {len(groups)} groups do not fit; "
-            "give one row, one label and one group for each photo."
+            "features of shape {shape}, {labels} labels and {groups} groups do not fit; "
+            "give one row, one label and one group for each photo.",
+            shape=x.shape,
+            labels=len(labels),
+            groups=len(groups),
         )
     if folds < 2:
-        raise UsageProblem(f"folds is {folds}; at least 2 are needed to judge photos out of sample.")
+        raise UsageProblem(
+            "folds is {folds}; at least 2 are needed to judge photos out of sample.", folds=folds
+        )
     broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(broken):
         raise UsageProblem(
-            f"{len(broken)} photos have features that are not finite, the first in row {broken[0]}; "
-            "compute these features again or leave the photos out."
+            "{n} photos have features that are not finite, the first in row {row}; "
+            "compute these features again or leave the photos out.",
+            n=len(broken),
+            row=broken[0],
         )
     return x
 
@@ -164,8 +171,11 @@ def _lay_out(
     probs = np.asarray(pred_probs, np.float64)
     if len(index) != len(names) or probs.shape != (len(given), len(known)):
         raise UsageProblem(
-            f"pred_probs has the shape {probs.shape} and vocab {len(known)} names; "
-            f"give ({len(given)}, K) probabilities and the K different names of their columns."
+            "pred_probs has the shape {shape} and vocab {names} names; "
+            "give ({rows}, K) probabilities and the K different names of their columns.",
+            shape=probs.shape,
+            names=len(known),
+            rows=len(given),
         )
     usable = ~np.isnan(probs).any(axis=1)
     sums = probs[usable].sum(axis=1)

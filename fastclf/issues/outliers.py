@@ -101,14 +101,18 @@ def _check(
     lengths = [len(names) for names in (groups, labels) if names is not None]
     if x.ndim != 2 or any(n != len(x) for n in lengths):
         raise UsageProblem(
-            f"features of shape {x.shape} and names of length {lengths} do not fit together; "
-            "give one row and one name for each photo."
+            "features of shape {shape} and names of length {lengths} do not fit together; "
+            "give one row and one name for each photo.",
+            shape=x.shape,
+            lengths=lengths,
         )
     if not np.isfinite(x).all():
         raise UsageProblem("features hold numbers that are not finite; compute them again.")
     if not 0 < rate < 0.5 or (k is not None and k < 1):
         raise UsageProblem(
-            f"false_alarm_rate {rate} must lie between 0 and 0.5, and k, here {k}, be 1 or more."
+            "false_alarm_rate {rate} must lie between 0 and 0.5, and k, here {k}, be 1 or more.",
+            rate=rate,
+            k=k,
         )
 
 

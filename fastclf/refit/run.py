@@ -193,13 +193,17 @@ def _is_meant(candidate: Path, stamp: str | None) -> bool:
 def _check_free(candidate: Path) -> None:
     """Refuse to replace what is no bundle, and what cannot be written."""
     if candidate.exists() and not (candidate / MANIFEST).is_file():
-        raise RefitError(f"{candidate} is in the way and no model. Move it away, then try again.")
+        raise RefitError(
+            "{candidate} is in the way and no model. Move it away, then try again.", candidate=candidate
+        )
     try:
         with tempfile.TemporaryDirectory(prefix=f".{candidate.name}.", dir=candidate.parent):
             pass
     except OSError as e:
         raise RefitError(
-            f"The new model cannot be written beside the old one: {candidate.parent} ({e.strerror})."
+            "The new model cannot be written beside the old one: {folder} ({reason}).",
+            folder=candidate.parent,
+            reason=e.strerror,
         ) from None
 
 

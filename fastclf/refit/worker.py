@@ -111,13 +111,16 @@ class Photos:
         labels = {p.label for p in self.train}
         if len(labels) < 2:
             raise RefitError(
-                f"{folder} holds training photos of {len(labels)} class; a classifier needs two. Restore or "
-                "relabel photos."
+                "{folder} holds training photos of {n} class; a classifier needs two. Restore or "
+                "relabel photos.",
+                folder=folder,
+                n=len(labels),
             )
         if not any(p.label in labels for p in self.valid):
             raise RefitError(
-                f"{folder} holds no validation photos of the classes that are trained, so a new head cannot "
-                "be judged. Restore or relabel some."
+                "{folder} holds no validation photos of the classes that are trained, so a new head cannot "
+                "be judged. Restore or relabel some.",
+                folder=folder,
             )
 
 
@@ -244,7 +247,7 @@ def write_head(source: Path, target: Path, weight: Array, bias: Array) -> None:
     graph = model.graph
     places = {t.name: t for t in graph.initializer}
     if not {"head.weight", "head.bias"} <= places.keys():
-        raise RefitError(f"The graph {source} has no head.weight and head.bias. Train again.")
+        raise RefitError("The graph {source} has no head.weight and head.bias. Train again.", source=source)
     for name, values in (("head.weight", weight), ("head.bias", bias)):
         places[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
     for value in [*graph.output, *graph.value_info]:
@@ -272,9 +275,11 @@ def check_head(staging: Path, photos: Photos, head: tuple[Array, Array]) -> dict
     worst = float(np.abs(logits - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not worst <= _PARITY:
         raise RefitError(
-            f"The new model's answers differ from its head's by {worst:.2g} (allowed: {_PARITY:g}), so it "
+            "The new model's answers differ from its head's by {worst:.2g} (allowed: {parity:g}), so it "
             "was not written. The cached features may be of another model: remove .fastclf/features and try "
-            "again."
+            "again.",
+            worst=worst,
+            parity=_PARITY,
         )
     return {"photos": len(some), "largest_difference": worst, "allowed": _PARITY}
 

@@ -141,8 +141,10 @@ def _make_outside(folder: Path) -> Path:
                 pass
             return root / name
     raise CatalogError(
-        f"Neither {folder} nor {roots[0]} can be written, so there is no place for the catalog. Name a "
-        "folder that can be written in FASTCLF_CATALOG."
+        "Neither {folder} nor {root} can be written, so there is no place for the catalog. Name a "
+        "folder that can be written in FASTCLF_CATALOG.",
+        folder=folder,
+        root=roots[0],
     )
 
 

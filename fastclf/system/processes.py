@@ -76,7 +76,9 @@ def _build_env() -> dict[str, str]:
 def _explain(what: str, status: int, said: str, error: type[FastclfError]) -> FastclfError:
     if status == MISSING:
         return MissingExtraError(
-            f'{what} needs the package {said}, which is not installed. Run `pip install "fastclf[clean]"`.'
+            '{what} needs the package {said}, which is not installed. Run `pip install "fastclf[clean]"`.',
+            what=what,
+            said=said,
         )
     if status == FAILED:
         return error(said)

@@ -83,14 +83,19 @@ def open_source(path: str | Path, arch: str | None) -> Source:
     bundle = ModelBundle.load(path)
     if BODY not in bundle.manifest["files"]:
         raise UsageProblem(
-            f"The model {path} holds no {BODY}, so it cannot be trained further: it was imported, or "
-            "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl."
+            "The model {path} holds no {body}, so it cannot be trained further: it was imported, or "
+            "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl.",
+            path=path,
+            body=BODY,
         )
     source = Source(bundle)
     if arch is not None and arch != source.arch:
         raise UsageProblem(
-            f"The model {path} is a {source.arch} and --arch says {arch}. Leave --arch out, or train without "
-            "--from."
+            "The model {path} is a {arch} and --arch says {wanted}. Leave --arch out, or train without "
+            "--from.",
+            path=path,
+            arch=source.arch,
+            wanted=arch,
         )
     return source
 
@@ -128,9 +133,12 @@ def check_splits(source: Source, data: TrainingData) -> None:
 def _refuse_learned(source: Source, folder: str | Path, known: Collection[str]) -> None:
     if known:
         raise PhotosError(
-            f"{len(known)} photos that {source.bundle.path} was trained on stand in the validation or test "
-            f"split of {folder}, so its figures would flatter. Train without --from, or on the "
-            "photos and splits that it was trained with."
+            "{n} photos that {path} was trained on stand in the validation or test "
+            "split of {folder}, so its figures would flatter. Train without --from, or on the "
+            "photos and splits that it was trained with.",
+            n=len(known),
+            path=source.bundle.path,
+            folder=folder,
         )
 
 
@@ -175,8 +183,10 @@ def build_continued(
         learn.model[0].load_state_dict(load_file(bundle.path / BODY))
     except (RuntimeError, SafetensorError) as e:
         raise UsageProblem(
-            f"The weights in {bundle.path / BODY} do not fit {source.arch} ({str(e).splitlines()[0][:120]}). "
-            "Train without --from."
+            "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
+            file=bundle.path / BODY,
+            arch=source.arch,
+            reason=str(e).splitlines()[0][:120],
         ) from None
     old, new = bundle.vocab, list(dls.vocab)
     came, went = [c for c in new if c not in old], [c for c in old if c not in new]

@@ -156,5 +156,9 @@ def _check_places(folder: Path, out: Path) -> None:
     """Refuse a model's folder that would be taken for a class, or that cannot be written."""
     target = out.resolve()
     if folder.resolve() in target.parents or target == folder.resolve():
-        raise UsageProblem(f"{out} lies inside the photos' folder {folder}. Name another folder with --out.")
+        raise UsageProblem(
+            "{out} lies inside the photos' folder {folder}. Name another folder with --out.",
+            out=out,
+            folder=folder,
+        )
     check_target(target)

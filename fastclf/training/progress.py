@@ -44,8 +44,9 @@ def check_fitted(fitted: Fitted, limit: float | None) -> None:
         return
     if not fitted.epochs:
         raise UsageProblem(
-            f"The time limit of {limit or 0:.0f} s was over before the first epoch, so there is no "
-            "model. Give more time, a smaller --size, another --arch or --mode head."
+            "The time limit of {limit:.0f} s was over before the first epoch, so there is no "
+            "model. Give more time, a smaller --size, another --arch or --mode head.",
+            limit=limit or 0,
         )
     raise UsageProblem(
         "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."

@@ -40,9 +40,12 @@ class Budget:
         self._spent += count
         if self._spent > self._allowed:
             raise ArchiveError(
-                f"{self.called} has {self.size / MB:,.1f} MB and unpacks to more than "
-                f"{self._allowed / MB:,.0f} MB, which photos do not do. It was not read any further; if you "
-                "trust it, unpack it yourself and name the folder."
+                "{archive} has {size:,.1f} MB and unpacks to more than "
+                "{most:,.0f} MB, which photos do not do. It was not read any further; if you "
+                "trust it, unpack it yourself and name the folder.",
+                archive=self.called,
+                size=self.size / MB,
+                most=self._allowed / MB,
             )
 
     def count_members(self, count: int) -> None:
@@ -50,14 +53,22 @@ class Budget:
         self.members += count
         if self.members > self.limits.members:
             raise ArchiveError(
-                f"{self.called} holds more than {self.limits.members:,} files. It was not read any further; "
-                "unpack it yourself and name the folders that are needed."
+                "{archive} holds more than {most:,} files. It was not read any further; "
+                "unpack it yourself and name the folders that are needed.",
+                archive=self.called,
+                most=self.limits.members,
             )
 
     def damage(self, error: Exception | None = None) -> ArchiveError:
         """Return what to raise for an error that a reader met."""
         if isinstance(error, OSError) and error.errno is not None:
-            return ArchiveError(f"{self.called} cannot be read ({error.strerror}).")
+            return ArchiveError(
+                "{archive} cannot be read ({reason}).", archive=self.called, reason=error.strerror
+            )
         if isinstance(error, MemoryError) or "Memory usage" in str(error):
-            return ArchiveError(f"{self.called} takes too much memory to unpack; pack it again.")
-        return ArchiveError(f"{self.called} is damaged or cut off; delete it and fetch it again.")
+            return ArchiveError(
+                "{archive} takes too much memory to unpack; pack it again.", archive=self.called
+            )
+        return ArchiveError(
+            "{archive} is damaged or cut off; delete it and fetch it again.", archive=self.called
+        )

@@ -73,10 +73,12 @@ def _find_path(place: str, base: Path) -> Path:
         path = base / Path(place).expanduser()
         path.stat()
     except PermissionError:
-        raise PhotosError(f"{place} may not be read by this user.") from None
+        raise PhotosError("{place} may not be read by this user.", place=place) from None
     except (OSError, RuntimeError, ValueError):
         raise PhotosError(
-            f"There is no folder or archive {place!r} (looked in {base.absolute()}). Name one that exists."
+            "There is no folder or archive {place!r} (looked in {base}). Name one that exists.",
+            place=place,
+            base=base.absolute(),
         ) from None
     return path
 
@@ -93,7 +95,9 @@ def _read_folder(folder: Path, wanted: Wanted, limits: ReadLimits) -> Iterator[M
                 waiting += _list_folder(path, name and f"{name}/", seen)
             except OSError as e:
                 if not name:
-                    raise PhotosError(f"The folder {folder} cannot be read ({e.strerror}).") from None
+                    raise PhotosError(
+                        "The folder {folder} cannot be read ({reason}).", folder=folder, reason=e.strerror
+                    ) from None
                 yield Member(show_name(name), None, f"is a folder that cannot be read ({e.strerror})")
         elif wanted(show_name(name)):
             yield _read_file(path, show_name(name), limits)
@@ -142,19 +146,25 @@ def _check_address(place: str) -> None:
             "Log in with the provider's own tool and leave it out."
         )
     if "::" in place:
-        raise UsageProblem(f"{place!r} chains addresses with '::'; name one address.")
+        raise UsageProblem("{place!r} chains addresses with '::'; name one address.", place=place)
     if protocol.lower() in ("http", "https"):
         raise UsageProblem(
-            f"{place!r} is a web address, and a folder is read from disk or a cloud. "
-            "Put an archive on the web into [archive], as url."
+            "{place!r} is a web address, and a folder is read from disk or a cloud. "
+            "Put an archive on the web into [archive], as url.",
+            place=place,
         )
     if protocol not in CLOUDS:
         raise UsageProblem(
-            f"{place!r} begins with {protocol}://; cloud addresses begin with {', '.join(CLOUDS)}. "
-            "A folder on disk is named by its path alone."
+            "{place!r} begins with {protocol}://; cloud addresses begin with {clouds}. "
+            "A folder on disk is named by its path alone.",
+            place=place,
+            protocol=protocol,
+            clouds=", ".join(CLOUDS),
         )
     if not place.partition("://")[2].strip("/"):
-        raise UsageProblem(f"{place!r} names all that you have there. Name a bucket or a folder in it.")
+        raise UsageProblem(
+            "{place!r} names all that you have there. Name a bucket or a folder in it.", place=place
+        )
 
 
 def _read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
@@ -169,7 +179,11 @@ def _read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Memb
             _download(place, files, root, archive, limits.total_bytes)
             yield from read_archive(archive, wanted, limits=limits, called=place)
     else:
-        raise PhotosError(f"{place} is a single file. Name a folder, or an archive ({', '.join(_ARCHIVES)}).")
+        raise PhotosError(
+            "{place} is a single file. Name a folder, or an archive ({archives}).",
+            place=place,
+            archives=", ".join(_ARCHIVES),
+        )
 
 
 def _open_cloud(place: str) -> tuple[Any, str]:
@@ -177,7 +191,7 @@ def _open_cloud(place: str) -> tuple[Any, str]:
         import fsspec.core  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise MissingExtraError(
-            f'{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"'
+            '{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"', place=place
         ) from None
     try:
         with _told(place):
@@ -185,7 +199,9 @@ def _open_cloud(place: str) -> tuple[Any, str]:
             # what was listed earlier in this process may have changed
             files.invalidate_cache()
     except ImportError as e:
-        raise MissingExtraError(f"{place} needs a package that is not installed: {e}.") from None
+        raise MissingExtraError(
+            "{place} needs a package that is not installed: {reason}.", place=place, reason=e
+        ) from None
     return files, root
 
 
@@ -244,7 +260,11 @@ def _take(
     name, _, job = read
     if (error := job.exception()) is not None:
         if failures + 1 == _MAX_FAILURES:
-            raise PhotosError(f"{place} does not answer any more ({_describe(error)}). Try again later.")
+            raise PhotosError(
+                "{place} does not answer any more ({reason}). Try again later.",
+                place=place,
+                reason=_describe(error),
+            )
         return Member(name, None, f"cannot be read ({_describe(error)})"), failures + 1
     data = job.result()
     return (Member(name, None, limits.too_large) if data is None else Member(name, data)), 0
@@ -269,7 +289,11 @@ def _download(place: str, files: Any, address: str, path: Path, most: int) -> No
         while part := source.read(_CHUNK):
             got += len(part)
             if max(got, getattr(source, "size", 0) or 0) > most:
-                raise ArchiveError(f"{place} is larger than {most / 2**20:,.0f} MB. Name the folder instead.")
+                raise ArchiveError(
+                    "{place} is larger than {most:,.0f} MB. Name the folder instead.",
+                    place=place,
+                    most=most / 2**20,
+                )
             target.write(part)
 
 
@@ -282,12 +306,14 @@ def _told(place: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise PhotosError(
-            f"There is nothing at {place}. Look at the name of the bucket and the path."
+            "There is nothing at {place}. Look at the name of the bucket and the path.", place=place
         ) from None
     except Exception as e:
         raise PhotosError(
-            f"{place} cannot be read ({_describe(e)}). Look at the network, the name, and whether you are "
-            "logged in with the provider's own tool."
+            "{place} cannot be read ({reason}). Look at the network, the name, and whether you are "
+            "logged in with the provider's own tool.",
+            place=place,
+            reason=_describe(e),
         ) from e
 
 

@@ -65,11 +65,14 @@ def _open(path: Path, called: str) -> Reader:
     try:
         if not path.is_file():
             raise ArchiveError(
-                f"There is no file {called}. Name a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz file."
+                "There is no file {archive}. Name a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz file.",
+                archive=called,
             )
         return Reader(io.FileIO(path))
     except OSError as e:
-        raise ArchiveError(f"{called} cannot be read ({e.strerror}).") from None
+        raise ArchiveError(
+            "{archive} cannot be read ({reason}).", archive=called, reason=e.strerror
+        ) from None
 
 
 def _find_kind(file: IO[bytes], called: str) -> Callable[[IO[bytes]], PackedFile] | None:
@@ -90,7 +93,9 @@ def _find_kind(file: IO[bytes], called: str) -> Callable[[IO[bytes]], PackedFile
         return None
     page = head.lstrip().lower().startswith((b"<!doctype html", b"<html"))
     hint = "It is a web page; its address may ask for a login." if page else "Unpack it and name the folder."
-    raise ArchiveError(f"{called} is no zip, tar, tar.gz, tar.bz2 or tar.xz file. {hint}")
+    raise ArchiveError(
+        "{archive} is no zip, tar, tar.gz, tar.bz2 or tar.xz file. {hint}", archive=called, hint=hint
+    )
 
 
 def _is_tar_header(block: bytes) -> bool:

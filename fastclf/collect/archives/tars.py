@@ -77,14 +77,19 @@ def _read_header(stream: Stream, budget: Budget) -> _Header | None:
 
 
 def _no_tar(budget: Budget) -> ArchiveError:
-    return ArchiveError(f"{budget.called} is packed, but holds no tar file. Unpack it and name the folder.")
+    return ArchiveError(
+        "{archive} is packed, but holds no tar file. Unpack it and name the folder.", archive=budget.called
+    )
 
 
 def _read_note(stream: Stream, info: tarfile.TarInfo, budget: Budget) -> bytes:
     if info.size > _MAX_HEADER:
         raise ArchiveError(
-            f"{budget.called} holds a header of {info.size / MB:,.0f} MB; at most "
-            f"{_MAX_HEADER / MB:.0f} MB are read. Unpack it yourself if you trust it, and name the folder."
+            "{archive} holds a header of {size:,.0f} MB; at most "
+            "{most:.0f} MB are read. Unpack it yourself if you trust it, and name the folder.",
+            archive=budget.called,
+            size=info.size / MB,
+            most=_MAX_HEADER / MB,
         )
     note = stream.read(info.size)
     stream.skip(-info.size % _BLOCK)

@@ -28,8 +28,11 @@ class Reader(io.BufferedReader):
             return super().read(size)
         if size is not None and size > _MAX_DIRECTORY:
             raise ArchiveError(
-                f"{self.budget.called} has a table of contents of {size / MB:,.0f} MB; at most "
-                f"{_MAX_DIRECTORY / MB:.0f} MB are read. Unpack it yourself and name the folder."
+                "{archive} has a table of contents of {size:,.0f} MB; at most "
+                "{most:.0f} MB are read. Unpack it yourself and name the folder.",
+                archive=self.budget.called,
+                size=size / MB,
+                most=_MAX_DIRECTORY / MB,
             )
         data = super().read(size)
         self.budget.count_members(data.count(b"PK\1\2"))

@@ -158,17 +158,24 @@ def load_recipe(name: str | Path) -> Recipe:
     path = Path(name).expanduser()
     if not is_recipe_file(text):
         raise UsageProblem(
-            f"There is no recipe {text!r}. There is: {', '.join(list_recipes())}; or name a file of your own "
-            f"that ends with {_SUFFIX} (`fastclf recipes new` writes one)."
+            "There is no recipe {recipe!r}. There is: {recipes}; or name a file of your own "
+            "that ends with {suffix} (`fastclf recipes new` writes one).",
+            recipe=text,
+            recipes=", ".join(list_recipes()),
+            suffix=_SUFFIX,
         )
     if path.exists() and not path.is_file():
-        raise UsageProblem(f"The recipe {path} is no file. Name a file that ends with {_SUFFIX}.")
+        raise UsageProblem(
+            "The recipe {path} is no file. Name a file that ends with {suffix}.", path=path, suffix=_SUFFIX
+        )
     try:
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageProblem(f"{path} is no text in UTF-8; save it as such.") from None
+        raise UsageProblem("{path} is no text in UTF-8; save it as such.", path=path) from None
     except OSError as e:
-        raise UsageProblem(f"The recipe {path} cannot be read ({e.strerror}).") from None
+        raise UsageProblem(
+            "The recipe {path} cannot be read ({reason}).", path=path, reason=e.strerror
+        ) from None
     return parse_recipe(content, str(path), base=path.absolute().parent)
 
 

@@ -62,7 +62,7 @@ def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise UsageProblem(f"{file} is not valid TOML: {e}.") from None
+        raise UsageProblem("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
     return _Reader(text, file, base or Path()).read(values)
 
 

@@ -46,7 +46,9 @@ def build_service(name: str, fetcher: Fetcher) -> SearchService:
             return Openverse(fetcher)
         case "wikimedia":
             return Wikimedia(fetcher)
-    raise UsageProblem(f"There is no search service {name!r}. There is: {', '.join(SERVICES)}.")
+    raise UsageProblem(
+        "There is no search service {name!r}. There is: {services}.", name=name, services=", ".join(SERVICES)
+    )
 
 
 def ask_json(

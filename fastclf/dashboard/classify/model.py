@@ -233,7 +233,7 @@ class ClassifyModel(traitlets.HasTraits):
         answer = self._require(key)
         predictor = self._open_predictor()
         if label is not None and label not in predictor.vocab:
-            raise UsageProblem(f"{label!r} is no class of this model.")
+            raise UsageProblem("{label!r} is no class of this model.", label=label)
         image, p = self._open_photo(answer), answer.prediction
         claim: dict[str, Any] = {
             "answer": p.label, "probability": p.probability, "label": label,

@@ -99,8 +99,10 @@ def _add(folder: Path, place: Path, report: int, data: bytes) -> AddedFile:
             number += 1
     except OSError as e:
         raise PhotosError(
-            f"The photo cannot be added to {place} ({e.strerror or e}). Make room or mend its permissions; "
-            "nothing was changed."
+            "The photo cannot be added to {place} ({reason}). Make room or mend its permissions; "
+            "nothing was changed.",
+            place=place,
+            reason=e.strerror or e,
         ) from None
 
 

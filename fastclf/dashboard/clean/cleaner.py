@@ -66,7 +66,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     def __init__(self, source: Any, max_n: int | None = 30, *, page_size: int = 24) -> None:
         if max_n is not None and max_n < 1:
-            raise UsageProblem(f"max_n is {max_n}; it must be 1 or more, or None for all photos.")
+            raise UsageProblem("max_n is {max_n}; it must be 1 or more, or None for all photos.", max_n=max_n)
         store = _JudgedStore(read_source(source))
         losses = store.photos.losses
         self.model = ReviewModel(

@@ -57,8 +57,10 @@ def read_source(source: Any) -> JudgedPhotos:
     missing = [name for name in ("fns", "labels", "pred_probs") if getattr(source, name, None) is None]
     if missing:
         raise UsageProblem(
-            f"A {type(source).__name__} has no {' and no '.join(missing)}. Give a fastai Learner, or an "
-            "object with fns (N paths), labels (N) and pred_probs (N x K)."
+            "A {kind} has no {missing}. Give a fastai Learner, or an "
+            "object with fns (N paths), labels (N) and pred_probs (N x K).",
+            kind=type(source).__name__,
+            missing=" and no ".join(missing),
         )
     return _read_arrays(source)
 
@@ -68,14 +70,17 @@ def _read_arrays(source: Any) -> JudgedPhotos:
     probs = np.asarray(source.pred_probs, dtype=np.float64)
     if probs.ndim != 2 or len(probs) != len(fns) or len(source.labels) != len(fns):
         raise UsageProblem(
-            f"There are {len(fns)} fns, {len(source.labels)} labels and pred_probs of shape {probs.shape}; "
-            "they must be N, N and N x K."
+            "There are {fns} fns, {labels} labels and pred_probs of shape {shape}; "
+            "they must be N, N and N x K.",
+            fns=len(fns),
+            labels=len(source.labels),
+            shape=probs.shape,
         )
     labels, vocab = _read_labels(list(source.labels), getattr(source, "vocab", None), probs.shape[1])
     given = getattr(source, "splits", None)
     splits = ["train"] * len(fns) if given is None else [_SPLITS.get(str(s), str(s)) for s in given]
     if len(splits) != len(fns):
-        raise UsageProblem(f"There are {len(fns)} fns, but {len(splits)} splits.")
+        raise UsageProblem("There are {fns} fns, but {splits} splits.", fns=len(fns), splits=len(splits))
     with np.errstate(divide="ignore"):
         losses = -np.log(probs[np.arange(len(fns)), labels])
     return JudgedPhotos(fns, labels, probs, _rankable(losses), splits, vocab)
@@ -88,16 +93,20 @@ def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.
     names = [str(label) for label in vocab]
     if len(names) != n:
         raise UsageProblem(
-            f"pred_probs have {n} columns, but there are {len(names)} classes; "
-            "give `vocab`, the columns' names."
+            "pred_probs have {columns} columns, but there are {classes} classes; "
+            "give `vocab`, the columns' names.",
+            columns=n,
+            classes=len(names),
         )
     index = {name: i for i, name in enumerate(names)}
     try:
         found = [index[label] if isinstance(label, str) else int(label) for label in labels]
     except KeyError as e:
-        raise UsageProblem(f"The label {e.args[0]!r} is not in vocab: {', '.join(names)}.") from None
+        raise UsageProblem(
+            "The label {label!r} is not in vocab: {names}.", label=e.args[0], names=", ".join(names)
+        ) from None
     if any(not 0 <= label < n for label in found):
-        raise UsageProblem(f"A label lies outside 0 to {n - 1}, the columns of pred_probs.")
+        raise UsageProblem("A label lies outside 0 to {last}, the columns of pred_probs.", last=n - 1)
     return np.asarray(found, dtype=np.int64), names
 
 
@@ -154,7 +163,7 @@ def _find_files(dataset: Any) -> Iterator[Path]:
                 break
         if not isinstance(value, (str, Path)):
             raise UsageProblem(
-                f"The cleaner needs photos that are files; this Learner's are {type(row).__name__}."
+                "The cleaner needs photos that are files; this Learner's are {kind}.", kind=type(row).__name__
             )
         yield Path(value)
 

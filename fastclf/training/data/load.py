@@ -216,8 +216,10 @@ def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping
 def _check_classes(photos: PhotoSet) -> None:
     if len(photos.vocab) < 2:
         raise PhotosError(
-            f"{photos.folder} holds {len(photos.vocab)} class with readable photos; a classifier needs two. "
-            "Add a sub-folder with photos of another kind."
+            "{folder} holds {n} class with readable photos; a classifier needs two. "
+            "Add a sub-folder with photos of another kind.",
+            folder=photos.folder,
+            n=len(photos.vocab),
         )
     different: dict[str, set[str]] = {label: set() for label in photos.vocab}
     for photo in photos.photos:
@@ -225,8 +227,9 @@ def _check_classes(photos: PhotoSet) -> None:
     small = [f"{label} ({len(hashes)})" for label, hashes in different.items() if len(hashes) < 3]
     if small:
         raise PhotosError(
-            f"Too few different photos of: {', '.join(small)}. Three a class are the least to train and "
-            "validate on; some dozens make a model."
+            "Too few different photos of: {classes}. Three a class are the least to train and "
+            "validate on; some dozens make a model.",
+            classes=", ".join(small),
         )
 
 
@@ -236,13 +239,16 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
     lacking = sorted(set(frame["label"]) - trained)
     if lacking:
         raise PhotosError(
-            f"No photo of {', '.join(lacking)} is in the training split of {folder}. Add photos, or draw the "
-            "splits anew with --redraw-splits."
+            "No photo of {classes} is in the training split of {folder}. Add photos, or draw the "
+            "splits anew with --redraw-splits.",
+            classes=", ".join(lacking),
+            folder=folder,
         )
     if not (frame["split"] == VALID).any():
         raise PhotosError(
-            f"{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
-            "with --redraw-splits."
+            "{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
+            "with --redraw-splits.",
+            folder=folder,
         )
 
 

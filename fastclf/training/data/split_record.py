@@ -27,8 +27,11 @@ def read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | N
     names = {p.name for p in photos.photos}
     if not names & {*given.splits, *given.groups}:
         raise UsageProblem(
-            f"The table of splits {split_by} names no photo of {photos.folder}. Paths are relative to that "
-            f"folder, like {next(iter(sorted(names)), 'class/photo.jpg')}."
+            "The table of splits {split_by} names no photo of {folder}. Paths are relative to that "
+            "folder, like {example}.",
+            split_by=split_by,
+            folder=photos.folder,
+            example=next(iter(sorted(names)), "class/photo.jpg"),
         )
     return given
 

@@ -81,8 +81,10 @@ def share(team: Team, learn: Learner, settings: dict[str, Any], say: Callable[[s
     whole = learn.dls.train.bs
     if whole < 2 * team.size:
         raise UsageProblem(
-            f"A batch of {whole} photos is too small for {team.size} processes; each needs two photos. Start "
-            "fewer processes, give a larger --batch-size, or use more photos."
+            "A batch of {photos} photos is too small for {processes} processes; each needs two photos. Start "
+            "fewer processes, give a larger --batch-size, or use more photos.",
+            photos=whole,
+            processes=team.size,
         )
     buffer = io.BytesIO()
     torch.save(learn, buffer)

@@ -158,11 +158,13 @@ def check_target(target: Path) -> None:
         If `target` is a file, or a folder that holds something and no `bundle.json`.
     """
     if target.is_file():
-        raise UsageProblem(f"{target} is a file. Name a folder for the model with --out.")
+        raise UsageProblem("{target} is a file. Name a folder for the model with --out.", target=target)
     foreign = _find_foreign(target) if target.is_dir() else None
     if foreign is not None:
         raise UsageProblem(
-            f"{target} holds other things than a model ({foreign}). Name another folder with --out."
+            "{target} holds other things than a model ({foreign}). Name another folder with --out.",
+            target=target,
+            foreign=foreign,
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +172,9 @@ def check_target(target: Path) -> None:
             pass
     except OSError as e:
         raise UsageProblem(
-            f"The model cannot be written to {target} ({e.strerror}). Name another folder with --out."
+            "The model cannot be written to {target} ({reason}). Name another folder with --out.",
+            target=target,
+            reason=e.strerror,
         ) from None
 
 
@@ -233,8 +237,11 @@ def check_parity(
             worst = max(worst, float(difference.max()))
     if not worst <= PARITY:
         raise ExportError(
-            f"The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
-            f"(allowed: {PARITY:g}), so it was not written. {advice}"
+            "The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
+            "(allowed: {parity:g}), so it was not written. {advice}",
+            worst=worst,
+            parity=PARITY,
+            advice=advice,
         )
     return worst
 

@@ -152,7 +152,11 @@ def _check_head(model: Any) -> None:
     wanted = ["features", "head.weight", "head.bias"]
     if not logits or logits[0].op_type != "Gemm" or list(logits[0].input) != wanted:
         found = f"{logits[0].op_type}{tuple(logits[0].input)}" if logits else "nothing"
-        raise ExportError(f"The exporter made {found} of the head instead of Gemm{tuple(wanted)}.")
+        raise ExportError(
+            "The exporter made {found} of the head instead of Gemm{wanted}.",
+            found=found,
+            wanted=tuple(wanted),
+        )
 
 
 @contextlib.contextmanager

@@ -67,7 +67,9 @@ def train_head(
     x, y = features[TRAIN][there], targets[TRAIN][there]
     lost = [name for k, name in enumerate(vocab) if k not in y]
     if lost:
-        raise PhotosError(f"No training photo of {', '.join(lost)} can be read any more. Train again.")
+        raise PhotosError(
+            "No training photo of {classes} can be read any more. Train again.", classes=", ".join(lost)
+        )
     head = fit_head(x, y) if own_features else fit_head_by_cross_validation(x, y, groups, seed=seed)
     set_head(learn, head.weight, head.bias, x)
     row: dict[str, Any] = {"epoch": 1, "phase": "head"}

@@ -45,8 +45,10 @@ def check_tracker(track: str | None) -> None:
     package = _PACKAGES.get(track or "")
     if package and importlib.util.find_spec(package) is None:
         raise MissingExtraError(
-            f"--track {track} needs the package {package}, which is not installed. Run "
-            '`pip install "fastclf[track]"`.'
+            "--track {track} needs the package {package}, which is not installed. Run "
+            '`pip install "fastclf[track]"`.',
+            track=track,
+            package=package,
         )
 
 
@@ -157,6 +159,7 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
     except wandb.Error as e:
         reason = (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")
         raise UsageProblem(
-            f"Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline."
+            "Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline.",
+            reason=reason,
         ) from None
     return Tracker(lambda phase, done: [Wandb(log_preds=False, log_model=False)], run.finish)

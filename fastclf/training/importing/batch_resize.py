@@ -63,8 +63,10 @@ def find_batch_resize(learn: Learner, size: tuple[int, int]) -> BatchResize | No
     except _NotSeparableError as e:
         names = ", ".join(name_step(t) for t in steps)
         raise LearnerError(
-            f"What this Learner does to a batch before its network ({names}) cannot be exported: {e}. "
-            "Allowed are aug_transforms, with or without a size, and Normalize."
+            "What this Learner does to a batch before its network ({names}) cannot be exported: {reason}. "
+            "Allowed are aug_transforms, with or without a size, and Normalize.",
+            names=names,
+            reason=e,
         ) from None
 
 

@@ -63,7 +63,9 @@ def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
         return Tested(drawn, drawn, "drawn pictures")
     folder = Path(photos)
     if not folder.is_dir():
-        raise PhotosError(f"There is no folder {folder}. Name a folder of photos with --photos.")
+        raise PhotosError(
+            "There is no folder {folder}. Name a folder of photos with --photos.", folder=folder
+        )
     files: list[Path] = []
     paths: list[Path] = []
     for path in _spread(folder):
@@ -74,7 +76,7 @@ def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
         if len(paths) == _MOST_PHOTOS:
             break
     if not paths:
-        raise PhotosError(f"{folder} holds no readable photo to compare on.")
+        raise PhotosError("{folder} holds no readable photo to compare on.", folder=folder)
     turned = sum(a != b for a, b in zip(files, paths, strict=True))
     return Tested(files, paths, f"photos of {folder.resolve().name}", turned)
 
@@ -142,15 +144,18 @@ def _compare_inputs(
         ours = net.prepare(torch.from_numpy(predictor.preprocess.batch([image]))).numpy()
         if tuple(theirs.shape) != ours.shape:
             raise ExportError(
-                f"The Learner's network sees photos as {tuple(theirs.shape[1:])}, the exported one as "
-                f"{ours.shape[1:]}, so the model was not written. Please report what kind of Learner it is."
+                "The Learner's network sees photos as {theirs}, the exported one as "
+                "{ours}, so the model was not written. Please report what kind of Learner it is.",
+                theirs=tuple(theirs.shape[1:]),
+                ours=ours.shape[1:],
             )
         worst = max(worst, float(np.abs(theirs.numpy() - ours).max()))
     if not worst <= PARITY:
         raise ExportError(
-            f"The Learner's network sees other pixels than the exported one (by up to {worst:.2g} after "
+            "The Learner's network sees other pixels than the exported one (by up to {worst:.2g} after "
             "normalising), so the model was not written: its DataLoaders do something to photos besides "
-            "resizing, aug_transforms and Normalize. Train without that, or report what it is."
+            "resizing, aug_transforms and Normalize. Train without that, or report what it is.",
+            worst=worst,
         )
 
 

@@ -111,7 +111,11 @@ def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
     """Refuse a call that cannot be meant; nothing of the file is opened here."""
     check_trusted(source, trust_pickle)
     if source.resolve().is_relative_to(target):
-        raise UsageProblem(f"{source} lies in {target}, which is replaced. Name another folder with --out.")
+        raise UsageProblem(
+            "{source} lies in {target}, which is replaced. Name another folder with --out.",
+            source=source,
+            target=target,
+        )
     check_target(target)
 
 
@@ -128,13 +132,16 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
             raise
         text = str(e).strip().splitlines()[0][:160]
         raise LearnerError(
-            f"This Learner's network does not take the Learner's own photos, {tuple(example.shape[1:])} "
-            f"({text}). Export one that predicts in the notebook."
+            "This Learner's network does not take the Learner's own photos, {shape} "
+            "({reason}). Export one that predicts in the notebook.",
+            shape=tuple(example.shape[1:]),
+            reason=text,
         ) from e
     if net.head.out_features != classes:
         raise LearnerError(
-            f"This Learner's network gives {net.head.out_features} numbers for {classes} classes; one a "
-            "class is needed."
+            "This Learner's network gives {given} numbers for {classes} classes; one a class is needed.",
+            given=net.head.out_features,
+            classes=classes,
         )
     return net
 

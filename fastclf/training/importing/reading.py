@@ -43,8 +43,9 @@ def read_preprocess(learn: Learner) -> Preprocess:
     if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):
         found = ", ".join(name_step(t) for t in steps) or "nothing"
         raise ExportError(
-            f"{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
-            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter."
+            "{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
+            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter.",
+            found=found,
         )
     resize = steps[0]
     width, height = resize.size
@@ -55,7 +56,9 @@ def read_preprocess(learn: Learner) -> Preprocess:
     mode = _INTERPOLATION.get(int(resize.mode))
     if mode is None:
         raise ExportError(
-            f"{name_step(resize)} resamples by {resize.mode!r}; bilinear and bicubic are allowed."
+            "{resize} resamples by {mode!r}; bilinear and bicubic are allowed.",
+            resize=name_step(resize),
+            mode=resize.mode,
         )
     mean, std = read_normalisation(learn)
     return Preprocess(
@@ -87,20 +90,29 @@ def read_vocab(learn: Learner) -> list[str]:
     """
     lists = getattr(learn.dls, "tls", None)
     if lists is None:
-        raise LearnerError(f"This is a {type(learn).__name__}, which looks at no photos; {_ALLOWED}.")
+        raise LearnerError(
+            "This is a {learner}, which looks at no photos; {allowed}.",
+            learner=type(learn).__name__,
+            allowed=_ALLOWED,
+        )
     if len(lists) != 2 or learn.dls.n_inp != 1:
         inputs = learn.dls.n_inp
         raise LearnerError(
-            f"This Learner has {inputs} inputs and {len(lists) - inputs} targets for each item; {_ALLOWED}."
+            "This Learner has {inputs} inputs and {targets} targets for each item; {allowed}.",
+            inputs=inputs,
+            targets=len(lists) - inputs,
+            allowed=_ALLOWED,
         )
     _check_input(learn, lists[0])
     found = _find_target(lists[1])
     if found:
-        raise LearnerError(f"This Learner predicts {found}; {_ALLOWED}.")
+        raise LearnerError("This Learner predicts {found}; {allowed}.", found=found, allowed=_ALLOWED)
     (categorize,) = [step for step in lists[1].tfms.fs if isinstance(step, Categorize)]
     vocab = [str(name) for name in categorize.vocab]
     if len(vocab) < 2 or len(set(vocab)) < len(vocab):
-        raise LearnerError(f"This Learner has the classes {vocab}; two or more are needed, each once.")
+        raise LearnerError(
+            "This Learner has the classes {vocab}; two or more are needed, each once.", vocab=vocab
+        )
     return vocab
 
 
@@ -119,8 +131,9 @@ def read_activation(learn: Learner) -> Any:
         return torch.nn.Softmax(dim=-1)
     if activation is None or not torch.allclose(activation(logits), logits.softmax(-1), atol=1e-6):
         raise LearnerError(
-            f"This Learner was trained with {name_step(loss)}, whose answers are not one softmax over the "
-            "classes; CrossEntropyLossFlat, LabelSmoothingCrossEntropy and FocalLossFlat are allowed."
+            "This Learner was trained with {loss}, whose answers are not one softmax over the "
+            "classes; CrossEntropyLossFlat, LabelSmoothingCrossEntropy and FocalLossFlat are allowed.",
+            loss=name_step(loss),
         )
     return None
 
@@ -156,8 +169,11 @@ def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> lis
     names = [name.strip() for name in class_names]
     if len(names) != len(vocab) or len(set(names)) < len(names) or not all(names):
         raise UsageProblem(
-            f"The class names are {', '.join(names) or 'none'}; {len(vocab)} different ones are needed, in "
-            f"the order of the Learner's: {', '.join(vocab)}."
+            "The class names are {names}; {n} different ones are needed, in "
+            "the order of the Learner's: {vocab}.",
+            names=", ".join(names) or "none",
+            n=len(vocab),
+            vocab=", ".join(vocab),
         )
     return names
 
@@ -171,7 +187,12 @@ def _check_input(learn: Learner, photos: Any) -> None:
     images = [kind for kind in kinds if issubclass(kind, PILBase)]
     if not images:
         named = ", ".join(dict.fromkeys(kind.__name__ for kind in kinds)) or "nothing"
-        raise LearnerError(f"This {type(learn).__name__} reads {named} and no photos; {_ALLOWED}.")
+        raise LearnerError(
+            "This {learner} reads {named} and no photos; {allowed}.",
+            learner=type(learn).__name__,
+            named=named,
+            allowed=_ALLOWED,
+        )
     if issubclass(images[-1], PILImageBW):
         raise LearnerError(
             "This Learner reads grey photos (PILImageBW); fastclf reads photos in colour, three channels. "

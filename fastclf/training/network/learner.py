@@ -51,7 +51,9 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
         return found
     known = [*_TORCHVISION, *timm.list_models(), *others]
     similar = difflib.get_close_matches(name, known, n=3) or ["resnet18", "mobilenetv4_conv_small"]
-    raise UsageProblem(f"There is no architecture {name!r}. Similar ones: {', '.join(similar)}.")
+    raise UsageProblem(
+        "There is no architecture {name!r}. Similar ones: {similar}.", name=name, similar=", ".join(similar)
+    )
 
 
 def build_learner(
@@ -160,15 +162,24 @@ def find_lr(learn: Learner, *, seed: int = 0, deadline: float | None = None) -> 
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
     if file is not None:
         return WeightsError(
-            f"The weights {file} do not fit {arch} ({_brief(error)}). Name the architecture that they belong "
-            "to with --arch."
+            "The weights {file} do not fit {arch} ({reason}). Name the architecture that they belong "
+            "to with --arch.",
+            file=file,
+            arch=arch,
+            reason=_brief(error),
         )
     if not fetched:
-        return UsageProblem(f"The architecture {arch} cannot be built ({_brief(error)}). Try another.")
+        return UsageProblem(
+            "The architecture {arch} cannot be built ({reason}). Try another.",
+            arch=arch,
+            reason=_brief(error),
+        )
     return WeightsError(
-        f"The pretrained weights of {arch} could not be loaded ({_brief(error)}). Check the network, name a "
+        "The pretrained weights of {arch} could not be loaded ({reason}). Check the network, name a "
         "file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
-        "pretrained=False)."
+        "pretrained=False).",
+        arch=arch,
+        reason=_brief(error),
     )
 
 
@@ -191,8 +202,11 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             times.append(time.perf_counter() - started)
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} cannot be trained at {size} x {size} pixels ({_brief(e)}). Name "
-            "another --size or --arch."
+            "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
+            "another --size or --arch.",
+            arch=arch,
+            size=size,
+            reason=_brief(e),
         ) from e
     return min(times[1:]) / batch_size
 
@@ -212,8 +226,12 @@ def _check_size(learn: Learner, arch: str) -> None:
             learn.model.eval()(torch.zeros(1, 3, height, width, device=device))
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} does not take photos of {height} x {width} pixels ({_brief(e)}). "
-            "Name another --size (224 fits most) or --arch."
+            "The architecture {arch} does not take photos of {height:d} x {width:d} pixels ({reason}). "
+            "Name another --size (224 fits most) or --arch.",
+            arch=arch,
+            height=height,
+            width=width,
+            reason=_brief(e),
         ) from e
 
 

@@ -105,8 +105,9 @@ def _cut_last_layer(model: nn.Module, example: Tensor) -> Parts:
         features = trunk(example)
     if features.ndim != 2:
         raise ExportError(
-            f"The last linear layer of this Learner's network sees {tuple(features.shape[1:])} numbers a "
-            "photo; a row of features is needed."
+            "The last linear layer of this Learner's network sees {shape} numbers a "
+            "photo; a row of features is needed.",
+            shape=tuple(features.shape[1:]),
         )
     return Parts(Trunk(trunk), False, None, linear)
 
@@ -129,15 +130,16 @@ def _find_last_layer(model: nn.Module, example: Tensor) -> str:
             hook.remove()
     if not isinstance(answer, Tensor):
         raise ExportError(
-            f"This Learner's network answers with a {type(answer).__name__}; a row of numbers a photo is "
-            "what can be exported."
+            "This Learner's network answers with a {kind}; a row of numbers a photo is what can be exported.",
+            kind=type(answer).__name__,
         )
     for name, outs in given.items():
         if len(outs) == 1 and outs[0].shape == answer.shape and torch.equal(outs[0], answer):
             return name
     last = next((type(m).__name__ for m in reversed(list(model.modules()))), "nothing")
     raise ExportError(
-        f"This Learner's network does not end with a linear layer (its last part is {last}); what "
+        "This Learner's network does not end with a linear layer (its last part is {last}); what "
         "can be exported answers with what nn.Linear gives, as vision_learner's do (without y_range "
-        "and bn_final)."
+        "and bn_final).",
+        last=last,
     )

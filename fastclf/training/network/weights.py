@@ -36,7 +36,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         If it is missing, damaged, or holds more than weights.
     """
     if not path.is_file():
-        raise WeightsError(f"There is no file of weights {path}. Name a .safetensors, .pth or .bin file.")
+        raise WeightsError(
+            "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
+        )
     try:
         if path.suffix != ".safetensors":
             # what holds more than plain weights is refused here, whatever the loader's own default is
@@ -44,18 +46,23 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state = timm.models.load_state_dict(str(path))
     except pickle.UnpicklingError:
         raise WeightsError(
-            f"{path} is no file of plain weights: it is something else, or opening it would run code. Use a "
-            ".safetensors file, or save the network's state_dict alone."
+            "{path} is no file of plain weights: it is something else, or opening it would run code. Use a "
+            ".safetensors file, or save the network's state_dict alone.",
+            path=path,
         ) from None
     except _DAMAGE as e:
         # what a parser stumbles over in another kind of file tells nobody anything
         told = isinstance(e, OSError | RuntimeError | EOFError | SafetensorError)
         reason = _first_line(e) if told else "they are of another kind"
-        raise WeightsError(f"The weights {path} cannot be read ({reason}). Fetch them again.") from None
+        raise WeightsError(
+            "The weights {path} cannot be read ({reason}). Fetch them again.", path=path, reason=reason
+        ) from None
     items = state.items() if isinstance(state, dict) else ()
     tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
     if not tensors:
-        raise WeightsError(f"{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.")
+        raise WeightsError(
+            "{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.", path=path
+        )
     return tensors
 
 
@@ -76,7 +83,12 @@ def load_into_torchvision(
     try:
         model.load_state_dict(fitting, strict=False)
     except RuntimeError as e:
-        raise WeightsError(f"The weights {path} do not fit {arch.__name__} ({_first_line(e)}).") from None
+        raise WeightsError(
+            "The weights {path} do not fit {arch} ({reason}).",
+            path=path,
+            arch=arch.__name__,
+            reason=_first_line(e),
+        ) from None
     body.load_state_dict(create_body(model, cut=model_meta.get(arch, {}).get("cut")).state_dict())
 
 
@@ -94,8 +106,13 @@ def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, 
     offered = sum(value.ndim > 1 for value in state.values())
     if found < 0.9 * len(layers) or len(layers) < 0.75 * offered:
         raise WeightsError(
-            f"The weights {path} fit {found} of the {len(layers)} layers of {arch} and have {offered} "
-            "themselves. Name the architecture that they belong to with --arch, or another file."
+            "The weights {path} fit {found} of the {layers} layers of {arch} and have {offered} "
+            "themselves. Name the architecture that they belong to with --arch, or another file.",
+            path=path,
+            found=found,
+            layers=len(layers),
+            arch=arch,
+            offered=offered,
         )
 
 
