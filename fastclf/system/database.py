@@ -78,7 +78,7 @@ class Database:
         with self._lock, self._told():
             return self._connection.execute(query, values).fetchall()
 
-    def write(self, query: str, values: Sequence[Any] = ()) -> int:
+    def write(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a statement inside `transaction` and return the number of the last inserted row."""
         with self._told():
             return self._connection.execute(query, values).lastrowid or 0

@@ -1,4 +1,4 @@
-"""Child processes for what would make the dashboard's process heavy: scikit-learn and cleanlab."""
+"""Child processes for what would make the dashboard's process heavy: scikit-learn and SciPy."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ UI = Path(texts.__file__).parent
 # what takes a text: how many arguments stand before it, and how many texts there are
 CALLS = {"say": (0, 1), "phrase": (0, 1), "say_count": (1, 2), "phrase_count": (1, 2)}
 # sentences of other rooms, and of the page's frame, which no call of ours says
-FOREIGN_AREAS = {"reasons", "page", "card"}
+FOREIGN_AREAS = {"issues", "reasons", "page", "card"}
 FIELD = re.compile(r"\{(\w+)\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ...issues import list_kinds
 from ...refit import ChangedPhoto
 
-KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
+KINDS = ("report", *(kind.key for kind in list_kinds() if kind.badge))
 ACTIONS = ("relabel", "remove", "restore")
 
 

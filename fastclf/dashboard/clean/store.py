@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ...catalog import Catalog, Edit
-from ...check import CheckReport, check_folder, find_bundle, find_first_answers
+from ...check import CheckInputs, CheckReport, check_catalog, check_folder, find_bundle, find_first_answers
 from ...errors import FastclfError
 from ...model import ModelBundle
 from ...photos import TEST
 from ...refit import discard_refit, find_obstacle, find_previous, refit_head, use_refit
 from ..texts import phrase, say, translate
-from .doubts import find_reasons
+from .doubts import find_reasons, list_remarks
 from .review import Decision, RetrainResult, ReviewItem
 from .steps import say_applied, say_redone, say_undone
 
@@ -85,7 +85,7 @@ class CatalogDesk:
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
             nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
-            report = catalog.check(nothing, labels=False)
+            report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
             first = find_first_answers(catalog, bundle) if bundle else {}
             self._report = replace(report, answers=first)
@@ -107,7 +107,7 @@ class CatalogDesk:
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
             self._report = self._examine(tell)
-            self._notes = (self.catalog.note, *self._report.notes)
+            self._notes = (self.catalog.note, *list_remarks(self._report), *self._report.notes)
 
     def _examine(self, tell: Tell, attempts: int = 3) -> CheckReport:
         """Check all photos; once more if some were changed while their features were computed."""

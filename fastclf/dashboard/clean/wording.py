@@ -6,34 +6,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...issues import list_kinds
 from ..texts import Phrase, join_phrases, phrase, phrase_count
 from .review import Decision, ReviewItem
 
-VIEW_WORDS = {
+VIEW_WORDS: dict[str, str] = {
     "doubts": phrase("All doubts"),
     "report": phrase("Reported by visitors"),
-    "label": phrase("Label doubts"),
-    "conflict": phrase("Same photo, two labels"),
-    "duplicate": phrase("Exact copies"),
-    "near-duplicate": phrase("Near copies"),
-    "quality": phrase("Poor quality"),
-    "odd": phrase("Odd photos"),
-    "unreadable": phrase("Unreadable files"),
-    "leak": phrase("Copies across the split"),
+    **{kind.key: kind.title for kind in list_kinds() if kind.badge},
     "all": phrase("All photos"),
     "removed": phrase("Removed photos"),
 }
-KIND_WORDS = {
+KIND_WORDS: dict[str, str] = {
     "report": phrase("Reported"),
     "copy": phrase("Already there"),
-    "label": phrase("Label?"),
-    "conflict": phrase("Two labels"),
-    "duplicate": phrase("Exact copy"),
-    "near-duplicate": phrase("Near copy"),
-    "quality": phrase("Quality"),
-    "odd": phrase("Odd"),
-    "unreadable": phrase("Unreadable"),
-    "leak": phrase("Across the split"),
+    **{kind.key: kind.badge for kind in list_kinds() if kind.badge},
 }
 SPLIT_WORDS = {
     "train": phrase("training"),
