@@ -1,18 +1,17 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
-# make test:      everything, then every test, the browser ones included
+# make test:      everything, then the tests, the browser ones included
+# make test-thorough: the whole matrices, of which make test runs a part
 # make check:     lint, types, import contracts
-# make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
-# make benchmark-archs: speed of the architectures; with DATA=FOLDER what they learn from one's own photos
-# make benchmark-unfamiliar DATA="MODEL=FOLDER MODEL=FOLDER": one's own models and their photos
-# make benchmark-training DATA="FOLDER FOLDER2": a head, features and answers against fastai's own ways
+# make benchmark NAME=page DATA="...": one of the benchmarks; benchmarks/README.md names them all
 
 # files of tests run side by side, one on each of two cores; torch takes both where it runs alone
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 PORT ?= 8866
 MODEL ?= model
+NAME = page
 export PYTHON
 
-.PHONY: setup dashboard test test-quick check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs benchmark-unfamiliar benchmark-training clean
+.PHONY: setup dashboard test test-quick test-thorough check format benchmark clean
 
 setup:
 	@./scripts/setup
@@ -21,10 +20,13 @@ dashboard: setup
 	@.venv/bin/fastclf demo --out "$(MODEL)" --port "$(PORT)"
 
 test: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest $(PARALLEL)
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m "not thorough" $(PARALLEL)
 
 test-quick: setup
-	@.venv/bin/python -m pytest -m "not slow" $(PARALLEL)
+	@.venv/bin/python -m pytest -m "not slow and not thorough" $(PARALLEL)
+
+test-thorough: setup
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m thorough $(PARALLEL)
 
 check: setup
 	@.venv/bin/ruff format --check .
@@ -37,25 +39,7 @@ format: setup
 	@.venv/bin/ruff format .
 
 benchmark: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python benchmarks/page.py
-
-benchmark-cleaning: setup
-	@.venv/bin/python benchmarks/cleaning.py $(DATA)
-
-benchmark-faults: setup
-	@.venv/bin/python benchmarks/faults.py $(DATA)
-
-benchmark-collecting: setup
-	@.venv/bin/python benchmarks/collecting.py $(DATA)
-
-benchmark-archs: setup
-	@.venv/bin/python benchmarks/archs.py $(DATA)
-
-benchmark-unfamiliar: setup
-	@.venv/bin/python benchmarks/unfamiliar.py $(DATA)
-
-benchmark-training: setup
-	@.venv/bin/python benchmarks/training.py $(DATA)
+	@chromium=$$([ "$(NAME)" != page ] || ./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m benchmarks $(NAME) $(DATA)
 
 clean:
 	rm -rf .venv model photos/digits photos/digits-report tests/screenshots

@@ -1,5 +1,6 @@
 from .arrivals import Arrival as Arrival
 from .arrivals import Copy as Copy
+from .arrivals import Held as Held
 from .arrivals import describe_arrival as describe_arrival
 from .catalog import Catalog as Catalog
 from .edit_files import ImportReport as ImportReport

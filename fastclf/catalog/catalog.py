@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import PhotosError, UsageProblem
+from ..errors import Message, PhotosError, UsageProblem, join_messages, unpack_message
 from ..issues import Quality
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
@@ -149,11 +149,12 @@ class Catalog:
         """
         result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.lapsed:
-            self.note = _join(
-                self.note,
-                f"{len(result.lapsed)} photos were rewritten, so edits of their old content no longer hold: "
-                f"{', '.join(result.lapsed[:3])}{' ...' if len(result.lapsed) > 3 else ''}.",
+            lapsed = Message(
+                "{n} photos were rewritten, so edits of their old content no longer hold: {names}.",
+                n=len(result.lapsed),
+                names=", ".join(result.lapsed[:3]) + (" ..." if len(result.lapsed) > 3 else ""),
             )
+            self.note = join_messages([self.note, lapsed])
         if self._stray is not None:
             self._bring_home(self._stray)
         return result
@@ -165,23 +166,35 @@ class Catalog:
             data = export_edits(other)
         report = import_edits(self._store, data, self._who)
         stray.replace(stray.with_suffix(".merged"))
-        words = f"{len(report.applied)} edits were brought in from {stray.parent}"
-        doubt = len(report.missing) + len(report.conflicts)
-        words += f", {doubt} in doubt were left there." if doubt else "."
-        if report.applied or doubt:
-            self.note = _join(self.note, words)
+        n, doubt = len(report.applied), len(report.missing) + len(report.conflicts)
+        words = Message("{n} edits were brought in from {place}.", n=n, place=stray.parent)
+        if doubt:
+            words = Message(
+                "{n} edits were brought in from {place}, {m} in doubt were left there.",
+                n=n,
+                m=doubt,
+                place=stray.parent,
+            )
+        if n or doubt:
+            self.note = join_messages([self.note, words])
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with today's labels, as of the last scan; with `removed` also those taken out."""
         rows = [row for row in self._store.read(_PHOTOS) if removed or not row["removed"]]
         photos = tuple(_make_photo(row, self.folder) for row in rows if not row["reason"])
-        failures = sorted((row["path"], row["reason"]) for row in rows if row["reason"])
+        failures = sorted((row["path"], unpack_message(row["reason"])) for row in rows if row["reason"])
         return PhotoSet(self.folder, photos, tuple(failures))
 
     def unreadable(self) -> list[UnreadableFile]:
         """Return the files that cannot be used, the removed ones too, by name."""
         found = [
-            UnreadableFile(row["id"], row["path"], row["label"], row["reason"], bool(row["removed"]))
+            UnreadableFile(
+                id=row["id"],
+                name=row["path"],
+                label=row["label"],
+                reason=unpack_message(row["reason"]),
+                removed=bool(row["removed"]),
+            )
             for row in self._store.read(_PHOTOS)
             if row["reason"]
         ]
@@ -383,8 +396,10 @@ class Catalog:
         for name in names:
             if name not in known:
                 raise UsageProblem(
-                    f"There is no photo {name} in {self.folder}. Names are relative to it, like "
-                    f"{next(iter(known), 'class/photo.jpg')}."
+                    "There is no photo {name} in {folder}. Names are relative to it, like {example}.",
+                    name=name,
+                    folder=self.folder,
+                    example=next(iter(known), "class/photo.jpg"),
                 )
         return [known[name] for name in names]
 
@@ -415,7 +430,3 @@ def _make_photo(row: sqlite3.Row, folder: Path) -> Photo:
         removed=bool(row["removed"]),
         size=row["size"],
     )
-
-
-def _join(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..catalog import Catalog
-from ..errors import CatalogError, CheckError, Message
+from ..errors import CatalogError, CheckError, Message, MissingExtraError, pack_message, unpack_message
 from ..issues import CheckedPhotos, LabelIssues, find_label_issues
 from .inputs import CheckInputs
 
@@ -40,9 +40,9 @@ def check_labels(
     names = [checked.copies.names[i] for i in rows]
     try:
         issues = _find_or_read(catalog, checked.features[rows], labels, names, probs, vocab)
-    except (CheckError, ImportError) as e:
-        return None, [*notes, Message("Labels were not checked. {reason}", reason=e)]
-    return issues, [*notes, *map(Message, issues.notes)]
+    except (CheckError, MissingExtraError) as e:
+        return None, [*notes, Message("Labels were not checked. {reason}", reason=e.message)]
+    return issues, [*notes, *map(unpack_message, issues.notes)]
 
 
 def _find_or_read(
@@ -72,7 +72,7 @@ def _pack(issues: LabelIssues) -> bytes:
     buffer = io.BytesIO()
     arrays = {name: np.asarray(value) for name, value in vars(issues).items()}
     arrays["pred_probs"] = np.asarray(issues.pred_probs, np.float32)
-    arrays["notes"] = np.array(issues.notes, str)
+    arrays["notes"] = np.array([pack_message(note) for note in issues.notes], str)
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..catalog import Catalog
-from ..errors import Message
+from ..errors import Message, count_message
 from ..issues import CheckedPhotos, Copies, Finding, find_copies, list_kinds
 from ..model import ModelBundle
 from ..photos import Photo, PhotoSet, Progress, find_class_folders
@@ -185,12 +185,12 @@ def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> li
         )
     notes += _describe_large_groups(checked)
     sealed = int((~checked.is_open).sum())
-    if sealed == 1:
-        notes.append(Message("1 photo sealed for the test: labels and odd photos are not looked for there."))
-    elif sealed:
+    if sealed:
         notes.append(
-            Message(
-                "{n} photos sealed for the test: labels and odd photos are not looked for there.", n=sealed
+            count_message(
+                sealed,
+                "1 photo sealed for the test: labels and odd photos are not looked for there.",
+                "{n} photos sealed for the test: labels and odd photos are not looked for there.",
             )
         )
     if any(leak.tier != "features" for leak in checked.copies.leaks):

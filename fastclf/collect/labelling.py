@@ -13,6 +13,7 @@ WAYS = ("folder", "case", "pattern")
 MAX_CLASS_NAME = 100
 # Where a file system counts bytes, 255 is what a folder's name may have.
 _MAX_CLASS_BYTES = 255
+# A pattern is searched in no longer name, so that none takes long.
 _MAX_NAME = 500
 # Not on Windows, and U+FFFD stands for what could not be read.
 _BARRED = frozenset('<>:"/\\|?*\ufffd')
@@ -61,12 +62,7 @@ class LabelRule:
         object.__setattr__(self, "names", {_tidy(n): _tidy(label) for n, label in self.names.items()})
 
     def find_label(self, name: str) -> str | None:
-        """Return the label of a file, or None where its name says none that could be a class folder.
-
-        Parameters
-        ----------
-        name
-            The path inside the source, with ``/``.
+        """Return the label of a file by its path inside the source; None where that says no class.
 
         Examples
         --------

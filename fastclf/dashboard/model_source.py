@@ -68,7 +68,7 @@ class ModelSource:
             self.open()
         except FastclfError as e:
             if on_fault:
-                on_fault(str(e))
+                on_fault(e.message)
         except Exception:
             _logger.exception("opening the model failed")
 

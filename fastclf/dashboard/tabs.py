@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,12 @@ import traitlets
 
 from ..errors import FastclfError
 from ..model import ModelBundle
-from .texts import language, phrase, translate
-from .widgets import ScriptedWidget
+from .texts import phrase, translate
+from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 
 if TYPE_CHECKING:
     from .about import AboutPanel
-    from .clean import CatalogDesk, CleanPanel
+    from .clean import CatalogStore, CleanPanel
 
 _logger = logging.getLogger(__name__)
 
@@ -34,8 +33,6 @@ class TabStrip(ScriptedWidget):
     starts
         {name: what to call when that tab is looked at}.
     """
-
-    script = "tabs.js"
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
@@ -58,25 +55,22 @@ class TabStrip(ScriptedWidget):
             _logger.exception("a tab could not be started")
 
 
-class CleanTab(widgets.VBox):
+class CleanTab(SpokenBox):
     """The Clean panel behind a line that says what is being prepared.
 
     Parameters
     ----------
-    desk
+    store
         What the panel works on.
     """
 
-    def __init__(self, desk: CatalogDesk) -> None:
-        self.desk = desk
-        self.note = widgets.HTML()
-        self.note.add_class("fastclf-note")
+    def __init__(self, store: CatalogStore) -> None:
+        self.store = store
+        self.note = widgets.HTML().add_class("fastclf-note")
         self.panel: CleanPanel | None = None
-        self._words: tuple[str, bool] = ("", False)
-        self._started = threading.Event()
-        self.done = threading.Event()
+        self._words, self._status = "", Status.BUSY
+        self._started, self.done = threading.Event(), threading.Event()
         super().__init__([self.note])
-        language.observe(self._on_language_change, "code")
 
     def start(self) -> None:
         """Scan and check in the background; a second call does nothing."""
@@ -84,20 +78,15 @@ class CleanTab(widgets.VBox):
             self._started.set()
             threading.Thread(target=self._prepare, daemon=True).start()
 
+    def say_words(self) -> None:
+        """Say in the page's language what is being prepared."""
+        self.note.value = render_status(self._status, translate(self._words))
+
     def _prepare(self) -> None:
         try:
-            from .clean import CleanPanel, build_store
-
-            self.desk.open(self._tell)
-            obstacle = self.desk.find_obstacle()
-            store = build_store(self.desk)
-            self.panel = CleanPanel(store, None if obstacle else self.desk, why_not=obstacle)
-            self.children = [self.note, self.panel]
-            self.desk.prepare(self._tell)
-            self.panel.refresh()
-            self._tell(self.desk.note)
+            self._fill()
         except FastclfError as e:
-            self._fail(str(e))
+            self._fail(e.message)
         except OSError as e:
             self._fail(
                 phrase(
@@ -111,19 +100,25 @@ class CleanTab(widgets.VBox):
         finally:
             self.done.set()
 
-    def _tell(self, words: str, *, bad: bool = False) -> None:
-        self._words = (words, bad)
-        kind = 'role="alert" class="fastclf-error"' if bad else 'role="status"'
-        self.note.value = f"<p {kind}>{escape(translate(words))}</p>" if words else ""
+    def _fill(self) -> None:
+        from .clean import CleanPanel
+
+        self.store.open(self._tell)
+        obstacle = self.store.find_obstacle()
+        self.panel = CleanPanel(self.store, None if obstacle else self.store, why_not=obstacle)
+        self.children = [self.note, self.panel]
+        self.store.prepare(self._tell)
+        self.panel.refresh()
+        self._tell(self.store.note)
+
+    def _tell(self, words: str, status: Status = Status.BUSY) -> None:
+        self._words, self._status = words, status
+        self.say_words()
 
     def _fail(self, words: str) -> None:
         # the next look at the tab tries again
         self._started.clear()
-        self._tell(words, bad=True)
-
-    def _on_language_change(self, _: Any) -> None:
-        words, bad = self._words
-        self._tell(words, bad=bad)
+        self._tell(words, Status.ERROR)
 
 
 class AboutTab(widgets.VBox):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from ..errors import Message
+from ..errors import Message, count_message, join_messages
 from ..metrics import wilson_interval
 from ..photos import VALID
 from .kinds import CheckedPhotos, Finding, IssueKind
@@ -35,12 +35,8 @@ def _judge(checked: CheckedPhotos, label: str, n: int, usual: float, largest: in
     recall_from = wilson_interval(valid, valid)[0] if valid else None
     words = _say_size(label, n, usual, is_third=n < third, times=largest // n if 0 < n < tenth else 0)
     if 0 < n < max(third, tenth):
-        words = Message(
-            "{size} {cost} {remedy}",
-            size=words,
-            cost=_say_cost(valid, recall_from),
-            remedy=_say_remedy(wanted - n, is_third=n < third),
-        )
+        remedy = _say_remedy(wanted - n, is_third=n < third)
+        words = join_messages([words, _say_cost(valid, recall_from), remedy])
     facts = {"label": label, "n": n, "median": usual, "missing": wanted - n, "valid": valid}
     return Finding(
         (), (label,), score=1 - n / wanted, words=words, facts={**facts, "recall_from": recall_from}
@@ -61,10 +57,13 @@ def _say_size(label: str, n: int, usual: float, *, is_third: bool, times: int) -
             "{label} has no usable photo left: its folder is empty, unreadable, or all was taken out.",
             label=label,
         )
-    if n == 1:
-        return Message("{label} has 1 photo; some dozens a class make a model.", label=label)
     if n < _SMALL:
-        return Message("{label} has {n} photos; some dozens a class make a model.", label=label, n=n)
+        return count_message(
+            n,
+            "{label} has 1 photo; some dozens a class make a model.",
+            "{label} has {n} photos; some dozens a class make a model.",
+            label=label,
+        )
     if not is_third:
         return Message(
             "{label} has {n} photos, {times} times fewer than the largest class.",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import Message, pack_message
 from ..metrics import compute_log_loss, compute_softmax, fit_temperature
 from ..system import FAILED, MISSING, NO_MEMORY
 from .labels import save_arrays
@@ -77,7 +78,8 @@ def main(folder: Path) -> int:
     except MemoryError:
         return NO_MEMORY
     except np.linalg.LinAlgError as e:
-        sys.stderr.write(f"The labels cannot be judged with these features ({e}).\n")
+        words = Message("The labels cannot be judged with these features ({reason}).", reason=e)
+        sys.stderr.write(f"{pack_message(words)}\n")
         return FAILED
     return 0
 

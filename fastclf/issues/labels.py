@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CheckError, Message, UsageProblem
+from ..errors import CheckError, Message, UsageProblem, count_message
 from ..photos import Photo
 from ..system import run_child
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
@@ -191,7 +191,7 @@ def _lay_out(
 
 def _choose_judged(
     given: Array, groups: Sequence[str], own: Array, names: Sequence[str]
-) -> tuple[Array, list[str]]:
+) -> tuple[Array, list[Message]]:
     """Return which rows can be judged, and a sentence for each class that is too small for it."""
     members: dict[int, set[str]] = defaultdict(set)
     for k, group in zip(given.tolist(), groups, strict=True):
@@ -199,13 +199,20 @@ def _choose_judged(
     small = sorted(k for k, of_class in members.items() if len(of_class) < MIN_GROUPS)
     answered = ~np.isnan(own).any(axis=1)
     judged = answered | ~np.isin(given, small)
-    notes = [
-        f"The labels of class {names[k]!r} were not judged: it has {len(members[k])} different "
-        f"photo{'s' if len(members[k]) > 1 else ''}, and at least {MIN_GROUPS} are needed."
-        for k in small
-        if not judged[given == k].all()
-    ]
+    notes = [_describe_small(names[k], len(members[k])) for k in small if not judged[given == k].all()]
     return judged, notes
+
+
+def _describe_small(label: str, n: int) -> Message:
+    return count_message(
+        n,
+        "The labels of class {label!r} were not judged: it has 1 different photo, and at least {m} are "
+        "needed.",
+        "The labels of class {label!r} were not judged: it has {n} different photos, and at least {m} are "
+        "needed.",
+        label=label,
+        m=MIN_GROUPS,
+    )
 
 
 def _find_obstacle(x: Array, given: Array) -> str | None:

@@ -194,7 +194,7 @@ class Predictor:
                 answers.append(None)
             except UnreadablePhotoError as e:
                 file = str(source) if isinstance(source, str | os.PathLike) else e.name
-                answers.append(Prediction(file, error=str(e)))
+                answers.append(Prediction(file, error=e.message))
         good = iter(self.predict_images(images, names) if images else [])
         return [next(good) if answer is None else answer for answer in answers]
 

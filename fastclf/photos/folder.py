@@ -104,6 +104,10 @@ class PhotoSet:
             groups[photo.pixel_hash].append(photo)
         return [group for group in groups.values() if len({p.label for p in group}) > 1]
 
+    def without_conflicts(self) -> PhotoSet:
+        """Return the set without the photos of such groups: nobody knows which label is right."""
+        return self.without(photo for group in self.find_conflicts() for photo in group)
+
     def without(self, photos: Iterable[Photo]) -> PhotoSet:
         """Return the set without some of its photos."""
         gone = set(photos)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RefitError
+from ..errors import RefitError, unpack_message
 from ..model import IMPORTED, MANIFEST, ModelBundle
 from ..system import hash_file, run_child, swap_folder
 
@@ -118,7 +118,7 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     changed = tuple(ChangedPhoto(**c) for c in values.pop("changed"))
     seconds = round(time.monotonic() - started, 2)
-    notes = tuple(values.pop("notes"))
+    notes = tuple(map(unpack_message, values.pop("notes")))
     stamp = hash_file(candidate / MANIFEST)
     return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, stamp=stamp, **values)
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..card import write_card
 from ..catalog import Catalog
-from ..errors import FastclfError, RefitError
+from ..errors import FastclfError, Message, RefitError, pack_message
 from ..evaluation import Answers, describe_answers, write_examples
 from ..model import (
     BODY,
@@ -69,8 +69,7 @@ class Photos:
 
     def __init__(self, catalog: Catalog, bundle: ModelBundle) -> None:
         catalog.scan()
-        found = catalog.photos()
-        usable = found.without(p for group in found.find_conflicts() for p in group)
+        usable = catalog.photos().without_conflicts()
         rows = bundle.read_photos()
         catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
         assignment = catalog.assign_splits(usable.photos)
@@ -139,8 +138,11 @@ def _refit(
     valid = [i for i, p in enumerate(photos.valid) if p.label in vocab]
     if len(valid) < len(photos.valid):
         notes.append(
-            f"{len(photos.valid) - len(valid)} validation photos have a label that no training photo has: "
-            "both models are wrong there, and the figures in the new model leave them out."
+            Message(
+                "{n} validation photos have a label that no training photo has: both models are wrong there, "
+                "and the figures in the new model leave them out.",
+                n=len(photos.valid) - len(valid),
+            )
         )
     train_y = np.array([vocab.index(p.label) for p in photos.train])
     valid_y = np.array([vocab.index(photos.valid[i].label) for i in valid])
@@ -158,7 +160,7 @@ def _refit(
         "n": len(truth),
         "n_train": len(photos.train),
         "computed": photos.computed,
-        "notes": notes,
+        "notes": [pack_message(note) for note in notes],
     }
     return before, after, values
 
@@ -172,13 +174,15 @@ def _fit(bundle: ModelBundle, photos: Photos, targets: Array) -> tuple[Array, Ar
 
 
 def _describe_vocab(old: list[str], new: list[str], photos: Photos) -> list[str]:
-    notes = []
+    notes: list[str] = []
     if set(new) - set(old):
-        notes.append(f"New classes: {', '.join(sorted(set(new) - set(old)))}.")
+        notes.append(Message("New classes: {labels}.", labels=", ".join(sorted(set(new) - set(old)))))
     if set(old) - set(new):
-        notes.append(f"No training photo is left of: {', '.join(sorted(set(old) - set(new)))}.")
+        lost = ", ".join(sorted(set(old) - set(new)))
+        notes.append(Message("No training photo is left of: {labels}.", labels=lost))
     if photos.computed:
-        notes.append(f"Features of {photos.computed} photos had to be computed; next time they are at hand.")
+        words = "Features of {n} photos had to be computed; next time they are at hand."
+        notes.append(Message(words, n=photos.computed))
     return notes
 
 
@@ -289,7 +293,7 @@ if __name__ == "__main__":
         with contextlib.redirect_stdout(sys.stderr):
             main(*sys.argv[1:])
     except FastclfError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{pack_message(error.message)}\n")
         sys.exit(FAILED)
     except MemoryError:
         sys.exit(NO_MEMORY)

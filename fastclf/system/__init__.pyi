@@ -17,4 +17,5 @@ from .folders import lies_on_network as lies_on_network
 from .processes import FAILED as FAILED
 from .processes import MISSING as MISSING
 from .processes import NO_MEMORY as NO_MEMORY
+from .processes import read_rank as read_rank
 from .processes import run_child as run_child

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import FastclfError
+from ..errors import FastclfError, Message
 
 _BUSY_SECONDS = 30.0
 
@@ -115,13 +115,21 @@ class Database:
                 self._connection.execute(f"PRAGMA user_version = {self.version}")
             self._connection.execute("COMMIT")
         version = self._read_version()
-        known = f"(schema {version}; this one knows {self.version})"
         if version > self.version:
-            raise self.error(f"{self.file} was written by a newer fastclf {known}. Update fastclf.")
+            raise self.error(
+                "{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.",
+                file=self.file,
+                a=version,
+                b=self.version,
+            )
         if version < self.version:
             raise self.error(
-                f"{self.file} was written before the first release of fastclf {known}. Move it away: "
-                f"{self.after_damage}"
+                "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). "
+                "Move it away: {then}",
+                file=self.file,
+                a=version,
+                b=self.version,
+                then=Message(self.after_damage),
             )
 
     def _read_version(self) -> int:
@@ -149,28 +157,41 @@ class Database:
         except sqlite3.Error as e:
             raise self.error(self._describe(e)) from e
 
-    def _describe(self, error: sqlite3.Error) -> str:
-        text = str(error)
+    def _describe(self, error: sqlite3.Error) -> Message:
+        text, file = str(error), self.file
         if "locked" in text or "busy" in text:
-            return (
-                f"Another process has been writing to {self.file} for over {self._busy_seconds:.0f} s. "
-                "Wait for it or stop it, then try again; nothing was changed."
+            return Message(
+                "Another process has been writing to {file} for over {n:.0f} s. Wait for it or stop it, then "
+                "try again; nothing was changed.",
+                file=file,
+                n=self._busy_seconds,
             )
         if "full" in text:
-            return f"The disk that holds {self.file} is full. Make room and try again; nothing was changed."
+            return Message(
+                "The disk that holds {file} is full. Make room and try again; nothing was changed.", file=file
+            )
         if "readonly" in text or "unable to open" in text:
-            return (
-                f"{self.file} cannot be opened for writing ({text}). Mend its permissions, or name another "
-                f"place in {self.variable}."
+            return Message(
+                "{file} cannot be opened for writing ({text}). Mend its permissions, or name another place "
+                "in {variable}.",
+                file=file,
+                text=text,
+                variable=self.variable,
             )
         if "malformed" in text or "not a database" in text:
-            return (
-                f"{self.file} is damaged ({text}). Put a copy of it back, or move it away: "
-                f"{self.after_damage}"
+            return Message(
+                "{file} is damaged ({text}). Put a copy of it back, or move it away: {then}",
+                file=file,
+                text=text,
+                then=Message(self.after_damage),
             )
         if "disk I/O" in text:
-            return f"{self.file} cannot be read or written ({text}). Check the disk, then try again."
-        return f"{self.file} refused to work ({text})."
+            return Message(
+                "{file} cannot be read or written ({text}). Check the disk, then try again.",
+                file=file,
+                text=text,
+            )
+        return Message("{file} refused to work ({text}).", file=file, text=text)
 
 
 def _split_statements(script: str) -> list[str]:

@@ -13,23 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..catalog import Catalog
-from ..errors import PhotosError, UsageProblem
+from ..errors import PhotosError, UsageProblem, describe_error
 from ..model import BODY, ModelBundle
 from ..photos import TEST, TRAIN, VALID, Progress
 from .data import AUGMENTATIONS, RANDOM_CROP, TrainingData
-from .fit import compute_features, set_head
+from .fitting import compute_features, set_head
 from .network import add_normalisation, build_learner
 
 
 @dataclass(frozen=True)
 class Source:
-    """A bundle to go on from.
-
-    Attributes
-    ----------
-    bundle
-        The bundle.
-    """
+    """A bundle to go on from."""
 
     bundle: ModelBundle
 
@@ -71,15 +65,7 @@ class Source:
 
 
 def open_source(path: str | Path, arch: str | None) -> Source:
-    """Open the bundle to go on from.
-
-    Raises
-    ------
-    BundleError
-        If it does not open.
-    UsageProblem
-        If it holds no weights to go on from, or is of another architecture than the one wanted.
-    """
+    """Open the bundle to go on from; it has to hold weights, and those of `arch` where one is wanted."""
     bundle = ModelBundle.load(path)
     if BODY not in bundle.manifest["files"]:
         raise UsageProblem(
@@ -103,10 +89,7 @@ def open_source(path: str | Path, arch: str | None) -> Source:
 def adopt_splits(source: Source, folder: str | Path, progress: Progress | None = None) -> None:
     """Let the folder's catalog keep the splits that the earlier model was trained with.
 
-    Raises
-    ------
-    PhotosError
-        If photos that it was trained on stand in today's validation or test split. No split is changed then.
+    PhotosError is raised, and no split is changed, if photos that it was trained on are to judge it today.
     """
     rows = source.bundle.read_photos()
     learned = {row.sha256 for row in rows if row.split == TRAIN}
@@ -118,13 +101,7 @@ def adopt_splits(source: Source, folder: str | Path, progress: Progress | None =
 
 
 def check_splits(source: Source, data: TrainingData) -> None:
-    """Refuse to judge on photos that the earlier model learned, wherever their splits came from.
-
-    Raises
-    ------
-    PhotosError
-        If some of them stand in today's validation or test split.
-    """
+    """Refuse to judge on photos that the earlier model learned, wherever their splits came from."""
     learned = {row.sha256 for row in source.bundle.read_photos() if row.split == TRAIN}
     held = data.frame[data.frame["split"].isin((VALID, TEST))]
     _refuse_learned(source, data.photos.folder, set(held["sha256"]) & learned)
@@ -153,27 +130,8 @@ def build_continued(
     """Build a Learner that answers like the earlier model, for today's classes.
 
     A class that the model knows keeps its row of the head, a class that is gone loses it, and a new one
-    begins at zero.
-
-    Parameters
-    ----------
-    dls
-        From `build_dls` with ``pretrained=True``, so that it does not normalise.
-    data
-        The photos of today.
-    source
-        From `open_source`.
-    seed
-        For what is new.
-    say
-        Called with a sentence about classes that came and went.
-
-    Returns
-    -------
-    Learner
-        Its body has the earlier model's weights.
-    bool
-        Whether every class of today was known, so that the head needs no training of its own.
+    begins at zero. Also returned is whether every class of today was known, so that the head needs no
+    training of its own. The `dls` are of ``pretrained=True``, so that they do not normalise.
     """
     bundle = source.bundle
     learn = build_learner(dls, source.arch, pretrained=False, seed=seed)
@@ -186,7 +144,7 @@ def build_continued(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
             file=bundle.path / BODY,
             arch=source.arch,
-            reason=str(e).splitlines()[0][:120],
+            reason=describe_error(e),
         ) from None
     old, new = bundle.vocab, list(dls.vocab)
     came, went = [c for c in new if c not in old], [c for c in old if c not in new]

@@ -169,7 +169,7 @@ def test_a_bad_picture_in_the_address_is_refused_at_once(url: str, words: str) -
 
 def test_importing_it_loads_no_service_and_no_catalog() -> None:
     code = (
-        "import sys, fastclf.collect.one\n"
+        "import sys, fastclf.collect.one_photo\n"
         "heavy = {'ddgs', 'fastdownload', 'tqdm', 'fsspec', 'filelock', 'onnxruntime', 'fastclf.catalog'}\n"
         "print(*heavy & set(sys.modules), '|', 'httpcore2' in sys.modules)"
     )

@@ -15,8 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fastclf.collect import Found
-from fastclf.collect.found import SERVICES, LimitedError, UnreachableError
-from fastclf.collect.services import UrlList, build_service
+from fastclf.collect.services import SERVICES, LimitedError, UnreachableError, UrlList, build_service
 from fastclf.collect.services.duckduckgo import DuckDuckGo
 from fastclf.collect.services.openverse import Openverse
 from fastclf.collect.services.wikimedia import Wikimedia, strip_html

@@ -17,13 +17,7 @@ Progress = Callable[[int, int | None], None]
 
 
 def find_archive_folder() -> Path:
-    """Return the folder in which fastdownload keeps archives.
-
-    Raises
-    ------
-    MissingExtraError
-        If fastdownload is not installed.
-    """
+    """Return the folder in which fastdownload keeps archives."""
     try:
         from fastdownload import FastDownload
     except ImportError:
@@ -41,16 +35,7 @@ def download_archive(
 ) -> Path:
     """Return the file of an archive, downloaded unless it is there; a broken download is continued.
 
-    Parameters
-    ----------
-    fetcher
-        The client.
-    source
-        The archive's address, and the sha256 of the whole file.
-    say
-        Is told its hash where the recipe names none.
-    progress
-        Called with (bytes so far, all bytes or None).
+    `say` is told the hash where the recipe names none; `progress` is called with (bytes so far, all or None).
 
     Raises
     ------

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UsageProblem
-from ..found import Found
-from .json_api import read_text
+from .service import Found
 
 _KEYS = {"page": "page", "licence": "licence", "license": "licence", "creator": "creator", "title": "title"}
 
@@ -19,14 +18,8 @@ class UrlList:
 
     A ``.txt`` file holds one URL a line; lines that begin with ``#`` are comments. A ``.csv`` file has a
     header with the column ``url`` and, where they are known, ``label``, ``page``, ``licence``, ``creator``
-    and ``title``. What stands in the place of a URL is not judged here.
-
-    Parameters
-    ----------
-    path
-        The file.
-    label
-        The class. Rows with another label are left out, whatever the case of its letters.
+    and ``title``. What stands in the place of a URL is not judged here. Rows with another label than the
+    class are left out, whatever the case of its letters.
 
     Raises
     ------
@@ -44,15 +37,7 @@ class UrlList:
         self._found = list(kinds[self._path.suffix.lower()](label))
 
     def search(self, query: str, page: int) -> list[Found]:
-        """Return the whole list as page 1.
-
-        Parameters
-        ----------
-        query
-            Not used: a list holds what it holds.
-        page
-            As of every service.
-        """
+        """Return the whole list as page 1, whatever the query: a list holds what it holds."""
         return list(self._found) if page == 1 else []
 
     def _read_lines(self, label: str) -> Iterator[Found]:
@@ -100,7 +85,7 @@ class UrlList:
         return given.casefold() == label.casefold()
 
     def _build(self, row: dict[str, str]) -> Found:
-        known = {key: read_text(row[column]) for column, key in _KEYS.items() if row.get(column)}
+        known = {key: " ".join(row[column].split()) for column, key in _KEYS.items() if row.get(column)}
         return Found(url=row["url"].strip(), source=self._path.name, **known)
 
     def _read_text(self) -> str:

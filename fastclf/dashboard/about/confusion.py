@@ -9,7 +9,7 @@ import traitlets
 
 from ...card import clean
 from ..texts import say, translate
-from ..widgets import ScriptedWidget, Status, format_share
+from ..widgets import BadMessageError, ScriptedWidget, Status, say_share
 from .model import CellModel, CellPhoto
 
 _logger = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ class ConfusionMatrix(ScriptedWidget):
     cells
         The counts, and what is open.
     """
-
-    script = "about/confusion.js"
 
     table = traitlets.Dict().tag(sync=True)
     opens = traitlets.Bool().tag(sync=True)
@@ -44,11 +42,11 @@ class ConfusionMatrix(ScriptedWidget):
             opens=cells.photos is not None and table.part == "valid",
         )
         self.add_class("fastclf-confusion-host")
-        self.on_msg(self._on_message)
         cells.observe(self._on_revision_change, "revision")
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
+    def say_words(self) -> None:
+        """Say the cell that is open in the page's language."""
+        super().say_words()
         self._draw()
 
     def _on_revision_change(self, _: Any) -> None:
@@ -75,13 +73,8 @@ class ConfusionMatrix(ScriptedWidget):
             "more": len(cells.found.photos) - len(cells.shown),
         }
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        try:
-            self._obey(content if isinstance(content, dict) else {})
-        except Exception:
-            _logger.exception("a message of the confusion matrix failed")
-
-    def _obey(self, content: dict[str, Any]) -> None:
+    def handle(self, content: dict[str, Any], _: Any) -> None:
+        """Open a cell, show more of it, or send pictures, as a message asks."""
         if not self.opens:
             return  # a visitor's page sends nothing
         kind, row, column = content.get("type"), content.get("row"), content.get("column")
@@ -94,7 +87,7 @@ class ConfusionMatrix(ScriptedWidget):
         elif kind == "need":
             self._send_pictures(content.get("keys"))
         else:
-            _logger.warning("A message of the page was ignored: %.200r.", content)
+            raise BadMessageError(repr(content))
 
     def _send_pictures(self, keys: Any) -> None:
         wanted = set(keys) if isinstance(keys, list) and all(type(k) is int for k in keys) else set()
@@ -117,7 +110,7 @@ class ConfusionMatrix(ScriptedWidget):
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:
     today = say("labelled {label} today", label=clean(photo.today)) if photo.today else ""
     # a number and its sign stay on one line
-    share = translate(format_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
+    share = translate(say_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
     return {
         "key": photo.key,
         "name": photo.name,

@@ -6,15 +6,18 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ...card import clean, error_interval, judged_parts
+from ...card import clean
 from ...errors import FastclfError
 from ...model import ModelBundle
 from ...photos import VALID
 from ..widgets import Status
+
+if TYPE_CHECKING:
+    from .photos import ValidationPhotos
 
 _logger = logging.getLogger(__name__)
 
@@ -22,41 +25,6 @@ _logger = logging.getLogger(__name__)
 MOST_CLASSES = 30
 PAGE = 24
 Tell = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """How often the model is right, in one sentence's numbers.
-
-    Attributes
-    ----------
-    right, of
-        "98 of 100"; the photos themselves where they are fewer than 100.
-    low, high
-        95 % interval of the share that is right.
-    n
-        Photos that it was judged on.
-    sealed
-        Whether these were the sealed test photos.
-    """
-
-    right: int
-    of: int
-    low: float
-    high: float
-    n: int
-    sealed: bool
-
-
-def find_headline(manifest: dict[str, Any]) -> Headline | None:
-    """Return how good the model is by its opened test set, else by validation; None if never judged."""
-    parts = judged_parts(manifest)
-    if not parts:
-        return None
-    m = parts[-1][1]
-    low, high = error_interval(m)
-    sealed = m is (manifest.get("metrics") or {}).get("test")
-    return Headline(*scale_share(m["accuracy"], m["n"]), 1 - high, 1 - low, m["n"], sealed)
 
 
 def scale_share(share: float, n: int) -> tuple[int, int]:
@@ -127,13 +95,13 @@ def find_confusion(manifest: dict[str, Any]) -> ConfusionTable | None:
         if matrix and len(matrix) == len(vocab) and all(len(row) == len(vocab) for row in matrix):
             shown = _find_most_mixed(matrix)
             return ConfusionTable(
-                tuple(clean(vocab[k]) for k in shown),
-                tuple(tuple(int(matrix[row][column]) for column in shown) for row in shown),
-                tuple(int(sum(matrix[k])) for k in shown),
-                tuple(vocab[k] for k in shown),
-                len(vocab),
-                part,
-                int(m["n"]),
+                names=tuple(clean(vocab[k]) for k in shown),
+                counts=tuple(tuple(int(matrix[row][column]) for column in shown) for row in shown),
+                totals=tuple(int(sum(matrix[k])) for k in shown),
+                labels=tuple(vocab[k] for k in shown),
+                classes=len(vocab),
+                part=part,
+                n=int(m["n"]),
             )
     return None
 
@@ -151,7 +119,7 @@ class CellPhoto:
     Attributes
     ----------
     key
-        Names it for `AboutPhotos.read_thumbnail`.
+        Names it for `ValidationPhotos.read_thumbnail`.
     name
         Relative path; not escaped.
     answer
@@ -191,22 +159,6 @@ class FoundPhotos:
     sealed: int = 0
 
 
-class AboutPhotos(Protocol):
-    """Where an owner's page finds the photos behind a cell."""
-
-    def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
-        """Find out what the model answers on the photos that it was judged on; may take minutes.
-
-        `tell` hears a step ("scan", "ask") and how many of how many photos are done. Raises FastclfError.
-        """
-
-    def find(self, label: str, answer: str) -> FoundPhotos:
-        """Return the judged photos of a class that got an answer; `prepare` came before."""
-
-    def read_thumbnail(self, key: int) -> bytes | None:
-        """Return the JPEG of a photo that `find` returned, or None."""
-
-
 class CellModel(traitlets.HasTraits):
     """The cell that an owner has opened, and the photos behind it.
 
@@ -223,7 +175,7 @@ class CellModel(traitlets.HasTraits):
     status = traitlets.UseEnum(Status, Status.EMPTY)
     revision = traitlets.Int(0)
 
-    def __init__(self, bundle: ModelBundle, table: ConfusionTable, photos: AboutPhotos | None) -> None:
+    def __init__(self, bundle: ModelBundle, table: ConfusionTable, photos: ValidationPhotos | None) -> None:
         super().__init__()
         self.table, self.photos = table, photos
         self.cell: tuple[int, int] | None = None
@@ -268,13 +220,13 @@ class CellModel(traitlets.HasTraits):
             self.cell, self.found = None, FoundPhotos()
             self._show(Status.EMPTY)
 
-    def _find(self, number: int, row: int, column: int, photos: AboutPhotos) -> None:
+    def _find(self, number: int, row: int, column: int, photos: ValidationPhotos) -> None:
         try:
             photos.prepare(self._bundle, self._tell)
             found = photos.find(self.table.labels[row], self.table.labels[column])
             self._finish(number, Status.DONE, found)
         except FastclfError as e:
-            self._finish(number, Status.ERROR, fault=str(e))
+            self._finish(number, Status.ERROR, fault=e.message)
         except Exception:
             _logger.exception("the photos behind a cell could not be found")
             self._finish(number, Status.ERROR)

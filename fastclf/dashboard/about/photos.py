@@ -151,4 +151,11 @@ def _answer(
 
 def _describe(judged: _Judged, photo: Photo) -> CellPhoto:
     today = photo.label if photo.label != judged.row.label else ""
-    return CellPhoto(photo.id, photo.name, judged.answer, judged.probability, today, photo.removed)
+    return CellPhoto(
+        key=photo.id,
+        name=photo.name,
+        answer=judged.answer,
+        probability=judged.probability,
+        today=today,
+        removed=photo.removed,
+    )

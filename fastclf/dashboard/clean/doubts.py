@@ -9,8 +9,8 @@ from ...check import CheckReport
 from ...issues import Finding, IssueKind, Today, list_kinds
 from ...photos import TEST
 from ..texts import phrase
+from ..widgets import say_share
 from .review import Reason, ReviewItem
-from .wording import say_share
 
 _MOST_REMARKS = 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -12,36 +13,71 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import UsageProblem
+from ...photos import decode_photo, encode_jpeg, make_thumbnail
+from ..texts import phrase
+from ..widgets import say_share
+from .review import Decision, Reason, ReviewItem, ReviewStore
 
 _SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
 
 
 @dataclass(frozen=True)
 class JudgedPhotos:
-    """Photos with a model's answers.
-
-    Attributes
-    ----------
-    fns
-        N paths.
-    labels
-        (N,) indices into `vocab`.
-    pred_probs
-        (N, K) probabilities.
-    losses
-        (N,) the higher, the more doubtful.
-    splits
-        N of "train", "valid", "test" or others.
-    vocab
-        K class names.
-    """
+    """N photos with a model's answers about K classes."""
 
     fns: list[Path]
-    labels: npt.NDArray[np.int64]
-    pred_probs: npt.NDArray[np.float64]
-    losses: npt.NDArray[np.float64]
-    splits: list[str]
+    labels: npt.NDArray[np.int64]  # (N,) indices into `vocab`
+    pred_probs: npt.NDArray[np.float64]  # (N, K)
+    losses: npt.NDArray[np.float64]  # (N,) the higher, the more doubtful
+    splits: list[str]  # N of "train", "valid", "test" or others
     vocab: list[str]
+
+
+class JudgedStore(ReviewStore):
+    """Judged photos as what the cleaner works on; nothing is ever stored."""
+
+    def __init__(self, photos: JudgedPhotos) -> None:
+        self.photos = photos
+        self.vocab = photos.vocab
+
+    def load_items(self) -> list[ReviewItem]:
+        """Return all photos but those of a test set, in the source's order."""
+        root = _find_root(self.photos.fns)
+        answers = self.photos.pred_probs.argmax(axis=1)
+        return [
+            self._build_item(key, int(answers[key]), root)
+            for key, split in enumerate(self.photos.splits)
+            if split != "test"
+        ]
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Decode one photo; raises UnreadablePhotoError with the reason."""
+        return encode_jpeg(make_thumbnail(decode_photo(self.photos.fns[key]).image))
+
+    def apply(self, decisions: Sequence[Decision]) -> str:
+        """Refuse: what becomes of the files is the caller's decision."""
+        raise UsageProblem("This cleaner changes no file; use its delete() and change().")
+
+    def _build_item(self, key: int, answer: int, root: Path) -> ReviewItem:
+        photos, vocab = self.photos, self.vocab
+        label, probs = int(photos.labels[key]), photos.pred_probs[key]
+        reasons: tuple[Reason, ...] = ()
+        if answer != label:
+            share = say_share(float(probs[label]))
+            text = phrase("the model gives {label} {share}", label=vocab[label], share=share)
+            reasons = (Reason("label", text, float(1 - probs[label]), suggested=vocab[answer]),)
+        fn = photos.fns[key]
+        return ReviewItem(
+            key=key, fn=fn, name=os.path.relpath(fn, root), label=vocab[label], split=photos.splits[key],
+            answer=vocab[answer], probability=float(probs[answer]), reasons=reasons,
+        )  # fmt: skip
+
+
+def _find_root(fns: list[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath([fn.parent for fn in fns]))
+    except ValueError:  # none at all, or relative and absolute ones mixed
+        return Path()
 
 
 def read_source(source: Any) -> JudgedPhotos:
@@ -83,7 +119,9 @@ def _read_arrays(source: Any) -> JudgedPhotos:
         raise UsageProblem("There are {fns} fns, but {splits} splits.", fns=len(fns), splits=len(splits))
     with np.errstate(divide="ignore"):
         losses = -np.log(probs[np.arange(len(fns)), labels])
-    return JudgedPhotos(fns, labels, probs, _rankable(losses), splits, vocab)
+    return JudgedPhotos(
+        fns=fns, labels=labels, pred_probs=probs, losses=_rankable(losses), splits=splits, vocab=vocab
+    )
 
 
 def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -119,12 +157,12 @@ def _read_learner(learn: Any) -> JudgedPhotos:
         for ds_idx, split in enumerate(("train", "valid")[: len(learn.dls.loaders)])
     ]
     return JudgedPhotos(
-        [fn for part in parts for fn in part.fns],
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.pred_probs for part in parts]),
-        np.concatenate([part.losses for part in parts]),
-        [split for part in parts for split in part.splits],
-        list(vocab),
+        fns=[fn for part in parts for fn in part.fns],
+        labels=np.concatenate([part.labels for part in parts]),
+        pred_probs=np.concatenate([part.pred_probs for part in parts]),
+        losses=np.concatenate([part.losses for part in parts]),
+        splits=[split for part in parts for split in part.splits],
+        vocab=list(vocab),
     )
 
 
@@ -142,13 +180,10 @@ def _judge(learn: Any, ds_idx: int, split: str) -> JudgedPhotos:
         raise UsageProblem("The cleaner needs a Learner with one label a photo; this one has several.")
     fns = list(_find_files(dataset))
     return JudgedPhotos(
-        fns,
-        labels,
-        np.asarray(probs, dtype=np.float64),
-        _rankable(np.asarray(losses, dtype=np.float64)),
-        [split] * len(fns),
-        list(learn.dls.vocab),
-    )
+        fns=fns, labels=labels, pred_probs=np.asarray(probs, dtype=np.float64),
+        losses=_rankable(np.asarray(losses, dtype=np.float64)), splits=[split] * len(fns),
+        vocab=list(learn.dls.vocab),
+    )  # fmt: skip
 
 
 def _find_files(dataset: Any) -> Iterator[Path]:

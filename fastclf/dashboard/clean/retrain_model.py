@@ -10,9 +10,10 @@ from collections.abc import Callable
 import traitlets
 
 from ...errors import FastclfError
+from ...refit import Refit
 from ..texts import phrase
 from ..widgets import Status
-from .review import Retrainer, RetrainResult
+from .review import Retrainer
 
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class RetrainModel(traitlets.HasTraits):
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
     message = traitlets.Unicode()
     seconds = traitlets.Int(0)
-    result = traitlets.Instance(RetrainResult, allow_none=True)
+    result = traitlets.Instance(Refit, allow_none=True)
 
     def __init__(self, retrainer: Retrainer | None, why_not: str = "") -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class RetrainModel(traitlets.HasTraits):
             return False
         self.seconds = 0
         self.status, self.message = Status.BUSY, phrase("Retraining on the labels of today ...")
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self.retrainer,), daemon=True)
         self._thread.start()
         return True
 
@@ -82,37 +83,27 @@ class RetrainModel(traitlets.HasTraits):
 
     def use_new(self) -> None:
         """Put the new model in the old one's place."""
-        if self.retrainer is not None and self.result is not None:
-            self._settle(
-                self.retrainer.use_new,
-                phrase("The new model could not be put in place; the old one stays."),
-            )
+        failed = phrase("The new model could not be put in place; the old one stays.")
+        self._choose(lambda retrainer: retrainer.use_new(), failed)
 
     def keep_old(self) -> None:
         """Forget the new model."""
-        if self.retrainer is not None and self.result is not None:
-            self._settle(
-                self.retrainer.keep_old,
-                phrase("The new model could not be removed; the old one is in use."),
-            )
+        failed = phrase("The new model could not be removed; the old one is in use.")
+        self._choose(lambda retrainer: retrainer.keep_old(), failed)
 
-    def _run(self) -> None:
+    def _run(self, retrainer: Retrainer) -> None:
         done = threading.Event()
         threading.Thread(target=self._tick, args=(done,), daemon=True).start()
+        result: Refit | None = None
+        status = Status.ERROR
+        words: str = phrase("Retraining failed; the old model is still in use.")
         try:
-            result = self.retrainer.retrain() if self.retrainer else None
+            result = retrainer.retrain()
+            status, words = Status.DONE, phrase("The new model is ready. Compare and choose.")
         except FastclfError as e:
-            self._finish(done, Status.ERROR, str(e), None)
+            words = e.message
         except BaseException:
             _logger.exception("retraining failed")
-            words = phrase("Retraining failed; the old model is still in use.")
-            self._finish(done, Status.ERROR, words, None)
-        else:
-            self._finish(done, Status.DONE, phrase("The new model is ready. Compare and choose."), result)
-
-    def _finish(
-        self, done: threading.Event, status: Status, words: str, result: RetrainResult | None
-    ) -> None:
         done.set()
         try:
             # the result first: who sees the status change finds it there
@@ -129,13 +120,15 @@ class RetrainModel(traitlets.HasTraits):
             except Exception:
                 _logger.exception("the seconds could not be shown")
 
-    def _settle(self, act: Callable[[], str], failed: str) -> None:
+    def _choose(self, act: Callable[[Retrainer], str], failed: str) -> None:
+        if self.retrainer is None or self.result is None:
+            return
         try:
-            words = act()
+            words = act(self.retrainer)
         except FastclfError as e:
-            self.message, self.status = str(e), Status.ERROR
+            self.message, self.status = e.message, Status.ERROR
         except Exception:
-            _logger.exception("settling the retraining failed")
+            _logger.exception("choosing between the models failed")
             self.message, self.status = failed, Status.ERROR
         else:
             self.result, self.message, self.status = None, words, Status.READY

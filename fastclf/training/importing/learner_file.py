@@ -16,7 +16,7 @@ import torch
 from fastai.vision.all import Learner
 
 from ... import __version__
-from ...errors import ExportError, LearnerError, UsageProblem
+from ...errors import ExportError, LearnerError, UsageProblem, describe_error
 from ...model import (
     IMPORTED,
     SCHEMA,
@@ -30,14 +30,14 @@ from ...model import (
 )
 from ...system import replaced_folder, utc_now
 from ..export import ExportNet, check_target, compute_features_id, write_graph
+from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
-from .reading import name_classes, read_activation, read_arch, read_preprocess, read_vocab
+from .reading import name_classes, read_activation, read_arch, read_vocab
 from .unpickling import open_learner, read_origin
 
 _logger = logging.getLogger(__name__)
 
-_MOST_PHOTOS = 16
 UNKNOWN = "Nobody knows which photos it was trained on, so no accuracy is claimed and no temperature fitted."
 
 
@@ -130,12 +130,11 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
     except RuntimeError as e:
         if isinstance(e, ExportError):
             raise
-        text = str(e).strip().splitlines()[0][:160]
         raise LearnerError(
             "This Learner's network does not take the Learner's own photos, {shape} "
             "({reason}). Export one that predicts in the notebook.",
             shape=tuple(example.shape[1:]),
-            reason=text,
+            reason=describe_error(e),
         ) from e
     if net.head.out_features != classes:
         raise LearnerError(

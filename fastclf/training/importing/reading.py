@@ -1,8 +1,7 @@
-"""What a Learner does with a photo and what it answers; or why fastclf cannot do the same."""
+"""What a Learner answers and by what it is called; or why fastclf cannot do the same."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,83 +10,21 @@ from fastai.vision.all import (
     Categorize,
     Learner,
     MultiCategorize,
-    Normalize,
     PILBase,
     PILImageBW,
-    RandomResizedCrop,
     RegressionSetup,
-    Resize,
-    ToTensor,
-    noop,
 )
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from ...errors import ExportError, LearnerError, UsageProblem
-from ...model import Preprocess
+from ...errors import LearnerError, UsageProblem
+from ..network import name_step
 
-_INTERPOLATION = {2: "bilinear", 3: "bicubic"}
 _ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock and CategoryBlock)"
 
 
-def read_preprocess(learn: Learner) -> Preprocess:
-    """Read from the Learner how a validation photo reaches its network.
-
-    Raises
-    ------
-    ExportError
-        If something else than one resize is done to each photo.
-    """
-    steps = [t for t in learn.dls.valid.after_item.fs if t.split_idx != 0 and not _is_plain(t)]
-    steps += [t for t in learn.dls.valid.before_batch.fs if t.split_idx != 0 and not _is_plain(t)]
-    if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):
-        found = ", ".join(name_step(t) for t in steps) or "nothing"
-        raise ExportError(
-            "{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
-            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter.",
-            found=found,
-        )
-    resize = steps[0]
-    width, height = resize.size
-    extra = 0
-    if isinstance(resize, RandomResizedCrop):
-        # what fastai adds around a validation photo's middle
-        extra = math.ceil(max(resize.size) * resize.val_xtra / 8) * 8
-    mode = _INTERPOLATION.get(int(resize.mode))
-    if mode is None:
-        raise ExportError(
-            "{resize} resamples by {mode!r}; bilinear and bicubic are allowed.",
-            resize=name_step(resize),
-            mode=resize.mode,
-        )
-    mean, std = read_normalisation(learn)
-    return Preprocess(
-        input_size=(3, height, width),
-        resize_to=(height + extra, width + extra),
-        method=str(getattr(resize, "method", "squish")),  # type: ignore[arg-type]
-        pad_mode=str(getattr(resize, "pad_mode", "reflection")),  # type: ignore[arg-type]
-        interpolation=mode,
-        mean=None if mean is None else tuple(mean),
-        std=None if std is None else tuple(std),
-    )
-
-
-def read_normalisation(learn: Learner) -> tuple[list[float] | None, list[float] | None]:
-    """Return (mean, std), three numbers each, that the Learner normalises with; None where it does not."""
-    for transform in learn.dls.valid.after_batch.fs:
-        if isinstance(transform, Normalize):
-            return transform.mean.flatten().tolist(), transform.std.flatten().tolist()
-    return None, None
-
-
 def read_vocab(learn: Learner) -> list[str]:
-    """Return the class names, in the order of the network's answers.
-
-    Raises
-    ------
-    LearnerError
-        If the Learner does something else than to tell photos apart.
-    """
+    """Return the class names, in the order of the answers, of a Learner that tells photos apart."""
     lists = getattr(learn.dls, "tls", None)
     if lists is None:
         raise LearnerError(
@@ -117,13 +54,7 @@ def read_vocab(learn: Learner) -> list[str]:
 
 
 def read_activation(learn: Learner) -> Any:
-    """Return what fastai's own `get_preds` has to be told so that it gives probabilities; None for nothing.
-
-    Raises
-    ------
-    LearnerError
-        If the Learner's probabilities are not the softmax of what its network gives.
-    """
+    """Return what fastai's own `get_preds` has to be told so that it gives the softmax; None for nothing."""
     loss = learn.loss_func
     activation = getattr(loss, "activation", None)
     logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
@@ -150,20 +81,8 @@ def read_arch(learn: Learner) -> str:
     return "unknown" if name == "Sequential" else name
 
 
-def name_step(step: Any) -> str:
-    """Return what a transform or a loss is called."""
-    name = getattr(step, "_name", None) or getattr(step, "__name__", None) or type(step).__name__
-    return str(name).rpartition(".")[2]
-
-
 def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> list[str]:
-    """Return the classes' names: the Learner's, or others in the same order.
-
-    Raises
-    ------
-    UsageProblem
-        If these are not as many, empty or not each once.
-    """
+    """Return the classes' names: the Learner's, or as many others in the same order."""
     if class_names is None:
         return list(vocab)
     names = [name.strip() for name in class_names]
@@ -176,10 +95,6 @@ def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> lis
             vocab=", ".join(vocab),
         )
     return names
-
-
-def _is_plain(step: Any) -> bool:
-    return isinstance(step, ToTensor) or getattr(step, "_name", "") == noop.__name__
 
 
 def _check_input(learn: Learner, photos: Any) -> None:

@@ -18,7 +18,7 @@ import fasttransform.transform
 import torch
 from fastai.vision.all import Learner
 
-from ...errors import LearnerError
+from ...errors import LearnerError, describe_error
 
 _logger = logging.getLogger(__name__)
 
@@ -28,13 +28,7 @@ _COMPILED = re.compile(rb"[Pp]ython3\.?(\d{1,2})[/\\](?:[Ll]ib[/\\])?(?:site|dis
 
 
 class StandIn:
-    """What stands for a function that is not here; a Learner needs no label function to predict.
-
-    Parameters
-    ----------
-    module, name
-        Where it was when the Learner was exported.
-    """
+    """What stands for a function that is not here; a Learner needs no label function to predict."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
@@ -76,13 +70,7 @@ _OLD = {"TypeDispatch": OldDispatch, "_TypeDict": OldTypes}
 
 
 def open_learner(path: Path) -> Learner:
-    """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file.
-
-    Raises
-    ------
-    LearnerError
-        If there is no Learner in it, or none that opens here; the message says why.
-    """
+    """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file."""
     _check_python(path, _read_pickle(path))
     missing: list[tuple[str, str]] = []
     try:
@@ -214,9 +202,8 @@ def _build_pickle(missing: list[tuple[str, str]]) -> Any:
 def _describe_failure(path: Path, error: Exception, missing: list[tuple[str, str]]) -> str:
     if missing:
         return f"{path} does not open. {describe_missing(*missing[-1])}"
-    lines = str(error).strip().splitlines() or [""]
     return (
-        f"{path} does not open ({type(error).__name__}: {lines[0].strip().rstrip('.')[:160]}). It may be "
+        f"{path} does not open ({type(error).__name__}: {describe_error(error)}). It may be "
         f"damaged, or exported with another Python than 3.{sys.version_info.minor} or another fastai than"
         f"{_version('fastai')}: open it with those that made it, and import it there."
     )

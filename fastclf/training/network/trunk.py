@@ -28,16 +28,8 @@ class Trunk(nn.Module):
 class Parts:
     """A network taken apart.
 
-    Attributes
-    ----------
-    body
-        Gives maps (N, D, H, W) where `pools`, else features (N, D).
-    pools
-        Whether the features are the mean of maps.
-    norm
-        A batch norm between features and linear layer, which it can be folded into.
-    linear
-        The last layer.
+    The body gives maps (N, D, H, W) where it `pools`, whose means are the features, else features (N, D). A
+    batch norm between these and the last, linear layer can be folded into it.
     """
 
     body: nn.Module
@@ -50,19 +42,8 @@ def split_network(model: nn.Module, example: Tensor | None = None) -> Parts:
     """Take a network apart before its last linear layer.
 
     A head of (pool, flatten,) batch norm, dropout and linear is recognised by its layers. Any other network
-    is followed with an example: its answer has to be what one linear layer gives.
-
-    Parameters
-    ----------
-    model
-        The network, in evaluation mode.
-    example
-        (N, 3, H, W) of what it sees.
-
-    Raises
-    ------
-    ExportError
-        If it ends otherwise.
+    (in evaluation mode) is followed with an example (N, 3, H, W): its answer has to be what one linear layer
+    gives.
     """
     parts = _read_head(model)
     if parts is None and example is not None:

@@ -16,10 +16,7 @@ from fastai.vision.learner import create_body, model_meta
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ...errors import WeightsError
-from ...model import BODY
-
-__all__ = ["BODY", "check_loaded", "describe_licence", "load_into_torchvision", "read_weights", "save_body"]
+from ...errors import WeightsError, describe_error
 
 _DAMAGE = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
@@ -28,13 +25,7 @@ _DAMAGE = (
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a file of weights, safetensors or PyTorch's, without running code that is in it.
-
-    Raises
-    ------
-    WeightsError
-        If it is missing, damaged, or holds more than weights.
-    """
+    """Read a file of weights, safetensors or PyTorch's, without running code that is in it."""
     if not path.is_file():
         raise WeightsError(
             "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
@@ -53,7 +44,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except _DAMAGE as e:
         # what a parser stumbles over in another kind of file tells nobody anything
         told = isinstance(e, OSError | RuntimeError | EOFError | SafetensorError)
-        reason = _first_line(e) if told else "they are of another kind"
+        reason = describe_error(e) if told else "they are of another kind"
         raise WeightsError(
             "The weights {path} cannot be read ({reason}). Fetch them again.", path=path, reason=reason
         ) from None
@@ -69,13 +60,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 def load_into_torchvision(
     body: torch.nn.Module, arch: Callable[..., torch.nn.Module], path: Path, state: dict[str, torch.Tensor]
 ) -> None:
-    """Load a file's weights into the body of a torchvision architecture; the classifier is left out.
-
-    Raises
-    ------
-    WeightsError
-        If they do not fit the architecture.
-    """
+    """Load a file's weights into the body of a torchvision architecture; the classifier is left out."""
     model = arch(weights=None)
     fitting = {k: v for k, v in state.items() if k in model.state_dict()}
     classifier = list(model.state_dict())[-1].rsplit(".", 1)[0]
@@ -87,7 +72,7 @@ def load_into_torchvision(
             "The weights {path} do not fit {arch} ({reason}).",
             path=path,
             arch=arch.__name__,
-            reason=_first_line(e),
+            reason=describe_error(e),
         ) from None
     body.load_state_dict(create_body(model, cut=model_meta.get(arch, {}).get("cut")).state_dict())
 
@@ -95,10 +80,8 @@ def load_into_torchvision(
 def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, torch.Tensor]) -> None:
     """Make sure that a body's layers really come from a file, which loaders let pass if names differ.
 
-    Raises
-    ------
-    WeightsError
-        If fewer than nine in ten layers do, or the file is of a network with many more layers.
+    Nine in ten have to, and the file may not be of a network with many more layers; both limits were chosen
+    by hand.
     """
     known = {_fingerprint(value) for value in state.values()}
     layers = [p for p in body.parameters() if p.ndim > 1]
@@ -140,7 +123,3 @@ def _fingerprint(value: torch.Tensor) -> tuple[int, float]:
     total = float(value.detach().double().abs().sum())
     digits = 6 - round(math.log10(total)) if total > 0 and math.isfinite(total) else 0
     return value.numel(), round(total, digits)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip().rstrip(".")[:160]
