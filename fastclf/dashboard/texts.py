@@ -13,11 +13,10 @@ import re
 import unicodedata
 from functools import lru_cache
 from importlib import resources
-from typing import TypeAlias
 
 import traitlets
 
-from ..errors import Message, MessageFormatter, count_message, join_messages
+from ..errors import Message, MessageFormatter
 
 LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
@@ -30,10 +29,6 @@ class Language(traitlets.HasTraits):
 
 
 language = Language()
-
-Phrase: TypeAlias = Message
-phrase = Message
-phrase_count, join_phrases = count_message, join_messages
 
 
 def say(text: str, /, **values: object) -> str:

@@ -1,5 +1,7 @@
 from .database import Database as Database
+from .files import clean_text as clean_text
 from .files import csv_bytes as csv_bytes
+from .files import defuse_formula as defuse_formula
 from .files import find_write_error as find_write_error
 from .files import hash_bytes as hash_bytes
 from .files import hash_file as hash_file

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from fastclf.collect.archives import Member, ReadLimits, is_photo_name, read_archive, zips
-from fastclf.collect.archives.members import LINK, tidy_name
+from fastclf.collect.archives.members import DEVICE, LINK, tidy_name
 from fastclf.errors import ArchiveError
 
 from .conftest import write_zip
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.slow
 MB = 2**20
 PHOTOS = {f"images/Cat_{i}.jpg": bytes([i]) * 1000 + os.urandom(500) for i in range(5)}
 OUT = "has a path that leads out of the archive"
+DAMAGED = "{} is damaged or cut off; delete it and fetch it again."
 SMALL = ReadLimits(member_bytes=2 * MB, slack_bytes=MB, ratio=10)
 
 
@@ -135,8 +136,8 @@ def test_a_tar_file_of_another_age_is_known_by_its_checksum(tmp_path: Path) -> N
 
 def test_archives_one_after_the_other_in_xz_are_read(tmp_path: Path) -> None:
     whole = write_tar(tmp_path / "a.tar", PHOTOS).read_bytes()
-    half = len(whole) // 2
-    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(whole[:half]) + bytes(8) + lzma.compress(whole[half:]))
+    parts = [lzma.compress(part, preset=0) for part in (whole[:2000], whole[2000:])]
+    (tmp_path / "a.tar.xz").write_bytes(bytes(8).join(parts))
     assert read(tmp_path / "a.tar.xz") == PHOTOS
 
 
@@ -189,9 +190,8 @@ def test_a_nul_in_a_zip_name_hides_nothing(name: str, shown: str, tmp_path: Path
 
 
 def test_a_refused_name_is_cut_before_it_is_handed_on(tmp_path: Path) -> None:
-    [(name, reason)] = read(write_tar(tmp_path / "a", {"a/" * 5000 + ".jpg"[1:] + "x.jpg": b"1"})).items()
-    assert len(name) == 1001
-    assert "more than 1,000 characters" in str(reason)
+    [(name, reason)] = read(write_tar(tmp_path / "a", {"a/" * 5000 + "x.jpg": b"1"})).items()
+    assert (len(name), "more than 1,000 characters" in str(reason)) == (1001, True)
 
 
 def test_names_are_judged_without_an_archive_too() -> None:
@@ -207,13 +207,12 @@ def test_names_are_judged_without_an_archive_too() -> None:
 
 
 def test_a_tar_gives_only_files(tmp_path: Path) -> None:
-    link, device = LINK, "is a device or a pipe, not a photo"
     kinds: dict[str, tuple[bytes, str | bytes | None]] = {
-        "link.jpg": (tarfile.SYMTYPE, link),
-        "hard.jpg": (tarfile.LNKTYPE, link),
-        "char.jpg": (tarfile.CHRTYPE, device),
-        "block.jpg": (tarfile.BLKTYPE, device),
-        "pipe.jpg": (tarfile.FIFOTYPE, device),
+        "link.jpg": (tarfile.SYMTYPE, LINK),
+        "hard.jpg": (tarfile.LNKTYPE, LINK),
+        "char.jpg": (tarfile.CHRTYPE, DEVICE),
+        "block.jpg": (tarfile.BLKTYPE, DEVICE),
+        "pipe.jpg": (tarfile.FIFOTYPE, DEVICE),
         "folder.jpg": (tarfile.DIRTYPE, None),
         "contiguous.jpg": (tarfile.CONTTYPE, b"abc"),
         "other.jpg": (b"Z", "is of a kind that is not read here"),
@@ -236,13 +235,14 @@ def test_a_zip_gives_only_files(tmp_path: Path) -> None:
         for name, mode in modes.items():
             info = zipfile.ZipInfo(name)
             info.create_system, info.external_attr = 3, (mode | 0o777) << 16
-            archive.writestr(info, b"/etc/passwd")
+            archive.writestr(info, b"abc")
         archive.mkdir("folder.jpg")
-    found = read(tmp_path / "a.zip")
-    assert found["file.jpg"] == found["plain.jpg"] == b"/etc/passwd"
-    assert "is a link" in str(found["link.jpg"])
-    assert "a pipe" in str(found["pipe.jpg"])
-    assert len(found) == 4
+    assert read(tmp_path / "a.zip") == {
+        "link.jpg": LINK,
+        "pipe.jpg": DEVICE,
+        "file.jpg": b"abc",
+        "plain.jpg": b"abc",
+    }
 
 
 def test_a_sparse_file_is_refused_and_the_next_one_found(tmp_path: Path) -> None:
@@ -298,15 +298,15 @@ def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_says(tmp_path: Pa
     assert found == {"bomb.jpg": "is damaged in the archive; fetch the archive again", "good.jpg": b"good"}
 
 
-def test_a_tar_header_that_promises_gigabytes_is_found_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("limits", [ReadLimits(), ReadLimits(member_bytes=2**41)])
+def test_a_tar_header_that_promises_gigabytes_is_found_out(
+    limits: ReadLimits, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     info = tarfile.TarInfo("1.jpg")
     info.size = 2**40
-    for name, data in (("a.tar", info.tobuf() + b"abc"), ("a.tar.gz", gzip.compress(info.tobuf() + b"abc"))):
-        (tmp_path / name).write_bytes(data)
-        for limits in (ReadLimits(), ReadLimits(member_bytes=2**41)):
-            members, said = read_until_error(tmp_path / name, limits=limits)
-            assert not members
-            assert "damaged or cut off" in said
+    (tmp_path / "a").write_bytes(pack(info.tobuf() + b"abc"))
+    assert read_until_error(tmp_path / "a", limits=limits) == ([], DAMAGED.format(tmp_path / "a"))
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -405,29 +405,25 @@ def test_a_broken_extended_header_is_damage(note: bytes, tmp_path: Path) -> None
 
 
 def test_an_extended_header_of_a_megabyte_of_digits_takes_no_time(tmp_path: Path) -> None:
-    """Python's own tarfile once needed quadratic time for it."""
+    """Python's own tarfile needs quadratic time for it up to 3.11.9."""
     note = b"1" * (MB - 512)
     start = time.perf_counter()
     read_until_error(_with_note(tarfile.XHDTYPE, len(note), note, tmp_path))
     assert time.perf_counter() - start < 2
 
 
-def test_a_chain_of_extended_headers_ends(tmp_path: Path) -> None:
-    info = tarfile.TarInfo("note")
-    info.type = tarfile.XHDTYPE
-    (tmp_path / "a.tar").write_bytes(info.tobuf() * 20_000 + tarfile.TarInfo("1.jpg").tobuf())
-    members, said = read_until_error(tmp_path / "a.tar")
-    assert not members
-    assert "damaged" in said
-
-
-def test_a_negative_size_is_damage(tmp_path: Path) -> None:
-    block = bytearray(tarfile.TarInfo("1.jpg").tobuf())
-    block[124:136] = b"\xff" * 11 + b"\0"
-    block[148:156] = b" " * 8
-    block[148:156] = b"%06o\0 " % sum(block)
-    (tmp_path / "a.tar").write_bytes(block + bytes(1024))
-    assert "damaged" in read_until_error(tmp_path / "a.tar")[1]
+@pytest.mark.parametrize("what", ["chain of headers", "negative size"])
+def test_headers_that_make_no_sense_are_damage(what: str, tmp_path: Path) -> None:
+    note, photo = tarfile.TarInfo("note"), bytearray(tarfile.TarInfo("1.jpg").tobuf())
+    note.type = tarfile.XHDTYPE
+    if what == "negative size":
+        photo[124:136] = b"\xff" * 11 + b"\0"
+        photo[148:156] = b" " * 8
+        photo[148:156] = b"%06o\0 " % sum(photo)
+    else:
+        photo[:0] = note.tobuf() * 20_000
+    (tmp_path / "a.tar").write_bytes(photo + bytes(1024))
+    assert read_until_error(tmp_path / "a.tar") == ([], DAMAGED.format(tmp_path / "a.tar"))
 
 
 def test_an_xz_file_may_not_ask_for_gigabytes_of_memory(tmp_path: Path) -> None:
@@ -444,22 +440,14 @@ def test_an_xz_file_may_not_ask_for_gigabytes_of_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", TARS)
 def test_a_cut_archive_gives_what_stands_before_the_cut(kind: str, tmp_path: Path) -> None:
-    files = {f"{i}.jpg": os.urandom(300_000) for i in range(4)}
-    path = KINDS[kind](tmp_path / "photos", files)
+    files = {f"{i}.jpg": os.urandom(200_000) for i in range(3)}
+    path = KINDS[kind](tmp_path / "photos", {**files, "last.bin": os.urandom(400_000)})
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * 0.63)])
-    members, said = read_until_error(path)
-    assert {m.name: m.data for m in members} == {name: files[name] for name in ("0.jpg", "1.jpg")}
-    assert said == f"{path} is damaged or cut off; delete it and fetch it again."
-
-
-@pytest.mark.parametrize("kind", TARS)
-def test_a_cut_in_what_is_not_wanted_is_noticed(kind: str, tmp_path: Path) -> None:
-    path = KINDS[kind](tmp_path / "a", {"1.jpg": b"1", "large.bin": os.urandom(400_000)})
-    path.write_bytes(path.read_bytes()[:200_000])
-    members, said = read_until_error(path)
-    assert members == [Member("1.jpg", b"1")]
-    assert "cut off" in said
+    for share, given in ((0.35, ["0.jpg"]), (0.8, list(files))):  # in a photo, and in what is not wanted
+        path.write_bytes(whole[: int(len(whole) * share)])
+        members, said = read_until_error(path)
+        assert {m.name: m.data for m in members} == {name: files[name] for name in given}
+        assert said == DAMAGED.format(path)
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
@@ -486,11 +474,8 @@ def test_a_cut_header_behind_an_extended_one_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", [0.3, 0.9, 0.99])
 def test_a_cut_zip_is_said_to_be_cut(end: float, tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", PHOTOS)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * end)])
-    members, said = read_until_error(path)
-    assert not members
-    assert "a.zip is damaged or cut off; delete it and fetch it again." in said
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * end)])
+    assert read_until_error(path) == ([], DAMAGED.format(path))
 
 
 def test_a_damaged_member_of_a_zip_is_refused_and_the_others_are_read(tmp_path: Path) -> None:

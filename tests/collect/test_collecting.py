@@ -23,13 +23,13 @@ from PIL import ExifTags, Image
 
 from fastclf import Catalog
 from fastclf.catalog import FetchLedger, Outcome
-from fastclf.collect import CollectSummary, Found, gather, load_recipe, photo_store, plan, progress
+from fastclf.collect import CollectSummary, Found, gather, photo_store, plan, progress
 from fastclf.collect import collect_photos as collect
 from fastclf.collect.photo_store import ENOUGH
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.services import LimitedError, UnreachableError
 from fastclf.collect.web import AddressRule
-from fastclf.errors import CatalogError, MissingExtraError, PhotosError, SearchError, UsageProblem
+from fastclf.errors import CatalogError, MissingExtraError, PhotosError, SearchError
 
 from ..conftest import ROOT
 from ..drawing import draw_scene, encode
@@ -663,17 +663,6 @@ def test_a_second_process_is_kept_out(run: Collect, folder: Path) -> None:
 
 
 # -- where to
-
-
-def test_a_persons_file_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "mine.txt").write_text("mine")
-    for name in ("notes.txt", "folder"):
-        with pytest.raises(UsageProblem, match="holds something else"):
-            collect(load_recipe("digits"), tmp_path / name)
-    assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "notes.txt"]
 
 
 def test_a_file_is_no_folder_to_collect_into(tmp_path: Path, rule: AddressRule) -> None:

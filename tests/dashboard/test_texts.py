@@ -40,8 +40,8 @@ PACKAGE = Path(fastclf.__file__).parent
 UI = PACKAGE / "dashboard"
 # what takes a text: how many arguments stand before it, and how many texts there are
 CALLS = {
-    **dict.fromkeys(("say", "Message", "phrase"), (0, 1)),
-    **dict.fromkeys(("say_count", "count_message", "phrase_count"), (1, 2)),
+    **dict.fromkeys(("say", "Message"), (0, 1)),
+    **dict.fromkeys(("say_count", "count_message"), (1, 2)),
 }
 # what else begins with a text; but a UsageProblem is said to whoever calls from Python or the shell, and who
 # stops something is not told so

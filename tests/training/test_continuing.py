@@ -19,19 +19,18 @@ from fastclf.system import hash_file
 
 from ..drawing import draw_photo, draw_photos, draw_scene
 from ..toy import write_toy_bundle
-from .tiny import ARCH, SIZE, write_weights
+from .tiny import ARCH, SIZE
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def earlier(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A model of mode head, its photos, and the photos' folder as it was."""
     from fastclf.training import train
 
     root = tmp_path_factory.mktemp("earlier")
     folder = draw_photos(root / "photos", per_class=12)
-    weights = write_weights(root / "w.safetensors")
     bundle = train(
         folder, root / "model", arch=ARCH, size=SIZE, mode="head", weights=str(weights), resize="crop",
         augment="upright", quiet=True,

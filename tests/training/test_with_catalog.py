@@ -14,6 +14,7 @@ import pytest
 from fastclf import ModelBundle
 from fastclf.card import build_card
 from fastclf.catalog import Catalog
+from fastclf.errors import PhotosError, UsageProblem
 from fastclf.evaluation import evaluate
 from fastclf.model import CARD_FILES, compute_logits, extract_features
 from fastclf.refit import refit_head
@@ -43,6 +44,17 @@ def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
     assert labels["red/000.png"] == "blue"
     assert "green/000.png" not in labels
     assert data.removed == 1
+
+
+def test_a_table_that_names_no_photo_is_refused(training: Any, photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("path,split\nphotos/red/000.png,valid\n")
+    with pytest.raises(UsageProblem, match="names no photo"):
+        training.load_data(photo_folder, split_by=tmp_path / "s.csv")
+    names = [p.relative_to(photo_folder).as_posix() for p in sorted(photo_folder.rglob("*.png"))]
+    rows = [f"{n},{'valid' if n.startswith('red') else 'train'}" for n in names]
+    (tmp_path / "s.csv").write_text("path,split\n" + "\n".join(rows) + "\n")
+    with pytest.raises(PhotosError, match="No photo of red is in the training split"):
+        training.load_data(photo_folder, split_by=tmp_path / "s.csv")
 
 
 def test_splits_are_the_recorded_ones_whatever_the_seed(training: Any, photo_folder: Path) -> None:

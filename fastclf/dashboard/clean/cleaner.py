@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...errors import UsageProblem
-from ..texts import phrase, say
+from ...errors import Message, UsageProblem
+from ..texts import say
 from ..widgets import PageFrame, SpokenBox
 from .grid import PhotoGrid
 from .judged_photos import JudgedStore, read_source
@@ -115,7 +115,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     def show_failure(self) -> None:
         """Show that what was asked for did not work."""
-        self.model.refuse(phrase("That did not work, and nothing was changed."))
+        self.model.refuse(Message("That did not work, and nothing was changed."))
 
     def _link(self) -> None:
         self.dd_cats.observe(self._on_filter_change, "value")

@@ -8,8 +8,8 @@ from typing import Any
 
 import traitlets
 
-from ...errors import FastclfError
-from ..texts import phrase, say, show, translate
+from ...errors import FastclfError, Message
+from ..texts import say, show, translate
 from ..widgets import BadMessageError, ScriptedWidget, Status
 from .model import ReviewModel
 from .queue import GroupId
@@ -19,18 +19,13 @@ from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_outcome
 _logger = logging.getLogger(__name__)
 
 MOST_KEYS = 10_000
-_NO_PICTURE = phrase("There is no picture of it: the file could not be read.")
+_NO_PICTURE = Message("There is no picture of it: the file could not be read.")
 
 
 class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
     A thumbnail travels once: the page keeps what it has and asks for what it lacks.
-
-    Parameters
-    ----------
-    model
-        The queue and the choices.
     """
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -112,7 +107,9 @@ class PhotoGrid(ScriptedWidget):
 
     def fail(self, message: dict[str, Any]) -> None:
         """Show that an action did not work."""
-        self.model.refuse(phrase("That did not work, and nothing was changed. Try again or reload the page."))
+        self.model.refuse(
+            Message("That did not work, and nothing was changed. Try again or reload the page.")
+        )
 
     def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         """Act on photos, turn the page, undo, open a group or send pictures, as a message asks."""

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UsageProblem
+from ...errors import Message, UsageProblem
 from ...photos import decode_photo, encode_jpeg, make_thumbnail
-from ..texts import phrase
 from ..widgets import say_share
 from .review import Decision, Reason, ReviewItem, ReviewStore
 
@@ -64,7 +63,7 @@ class JudgedStore(ReviewStore):
         reasons: tuple[Reason, ...] = ()
         if answer != label:
             share = say_share(float(probs[label]))
-            text = phrase("the model gives {label} {share}", label=vocab[label], share=share)
+            text = Message("the model gives {label} {share}", label=vocab[label], share=share)
             reasons = (Reason("label", text, float(1 - probs[label]), suggested=vocab[answer]),)
         fn = photos.fns[key]
         return ReviewItem(

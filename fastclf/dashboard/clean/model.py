@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import traitlets
 
-from ...errors import FastclfError
-from ..texts import phrase
+from ...errors import FastclfError, Message
 from ..widgets import Status
-from .history import History
+from .history import History, Moved
 from .preview import Preview, build_preview
 from .queue import (
     DOUBTS,
@@ -82,7 +81,7 @@ class ReviewModel(traitlets.HasTraits):
         self.limit = limit
         self.groups: dict[GroupId, tuple[ReviewItem, ...]] = {}
         self._rank = rank
-        self._history = History()
+        self._history = History(store)
         self._ranked: list[ReviewItem] = []
         self._by_key: dict[int, ReviewItem] = {}
         self._size = 0
@@ -150,7 +149,7 @@ class ReviewModel(traitlets.HasTraits):
 
     def load(self) -> bool:
         """Read all photos from the store; tell whether that worked."""
-        items = self._ask(self.store.load_items, phrase("The photos could not be read. Reload the page."))
+        items = self._ask(self.store.load_items, Message("The photos could not be read. Reload the page."))
         if items is None:
             return False
         self._ranked = sorted(items, key=self._rank)
@@ -192,23 +191,16 @@ class ReviewModel(traitlets.HasTraits):
         return list(found)
 
     def choose(self, keys: Iterable[int], action: str, label: str | None = None) -> None:
-        """Say what shall become of photos; nothing is stored before `apply`.
+        """Say what shall become of photos: one of `ACTIONS`, `SKIP` or `KEEP`; unknown photos are ignored.
 
-        Parameters
-        ----------
-        keys
-            The photos; unknown ones are ignored.
-        action
-            "relabel", "remove", "restore", "skip" (looked at, stays) or "keep" (takes the choice back).
-        label
-            The new label, for "relabel".
+        Nothing is stored before `apply`.
         """
         items = [self._by_key[key] for key in dict.fromkeys(keys) if key in self._by_key]
         able = [item for item in items if self._allows(item, action, label)]
         if able:
             self._do(say_choice(action, label, able), {i.key: _decide(i, action, label) for i in able})
         elif items:
-            self._tell(phrase("A removed photo has to come back before it gets another label."))
+            self._tell(Message("A removed photo has to come back before it gets another label."))
 
     def keep_best(self) -> None:
         """Mark all but the best copy for removal: in the open group, else in every group of the list."""
@@ -237,10 +229,10 @@ class ReviewModel(traitlets.HasTraits):
         """Store all pending choices as one step; on a failure they stay pending."""
         decisions = list(self.pending.values())
         if not decisions:
-            self._tell(phrase("There is nothing to apply."))
+            self._tell(Message("There is nothing to apply."))
             return False
         self.status = Status.BUSY
-        failed = phrase("The changes could not be stored; nothing was changed.")
+        failed = Message("The changes could not be stored; nothing was changed.")
         words = self._ask(lambda: self.store.apply(decisions), failed)
         if words is None:
             return False
@@ -252,39 +244,17 @@ class ReviewModel(traitlets.HasTraits):
 
     def undo(self) -> None:
         """Take the last step back: a choice, or what was applied."""
-        step = self._history.next_undo()
-        if step is not None:
-            self._history.undo()
-            self._arrive(phrase("Undone: {step}", step=step.words))
-            return
-        words = self._ask(lambda: self.store.undo() or "", phrase("This could not be undone."))
-        if words:
-            self._history.undo()
-            self._reload(words)
-        elif words == "":
-            self._history.forget_stored()
-            if self._history.next_undo() is not None:
-                self.undo()
-            else:
-                self.can_undo = False
-                self._tell(phrase("There is nothing left to undo."))
+        moved = self._ask(self._history.undo, Message("This could not be undone."))
+        if moved is not None and not self._arrive(moved):
+            self.can_undo = False
+            self._tell(Message("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
-        step = self._history.next_redo()
-        if step is not None:
-            self._history.redo()
-            self._arrive(phrase("Done again: {step}", step=step.words))
-            return
-        words: str | None = ""
-        if self._history.store_can_redo:
-            words = self._ask(lambda: self.store.redo() or "", phrase("This could not be done again."))
-        if words:
-            self._history.redo()
-            self._reload(words)
-        elif words == "":
+        moved = self._ask(self._history.redo, Message("This could not be done again."))
+        if moved is not None and not self._arrive(moved):
             self.can_redo = False
-            self._tell(phrase("There is nothing left to do again."))
+            self._tell(Message("There is nothing left to do again."))
 
     def refuse(self, reason: str) -> None:
         """Show that something did not work, and why."""
@@ -318,17 +288,16 @@ class ReviewModel(traitlets.HasTraits):
             self.can_undo, self.can_redo = True, False
             self._redraw()
         else:
-            self._tell(phrase("That changes nothing.") if choices else words)
+            self._tell(Message("That changes nothing.") if choices else words)
 
-    def _reload(self, words: str) -> None:
-        if self.load():
-            self._arrive(words)
-
-    def _arrive(self, words: str) -> None:
-        self._drop_overtaken()
-        self._say(words)
-        self.can_undo = self.can_redo = True
-        self._redraw()
+    def _arrive(self, moved: Moved) -> bool:
+        """Show what undo or redo has done; tell whether it did anything."""
+        if moved.words and (not moved.stored or self.load()):
+            self._drop_overtaken()
+            self._say(moved.words)
+            self.can_undo = self.can_redo = True
+            self._redraw()
+        return bool(moved.words)
 
     def _is_leaving(self, key: int) -> bool:
         decision = self.choice_of(key)

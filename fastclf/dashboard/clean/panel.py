@@ -9,7 +9,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..texts import phrase, say, say_count, show
+from ...errors import Message
+from ..texts import say, say_count, show
 from ..widgets import SpokenBox, Status, build_row, render_paragraph
 from .filters import FilterBar
 from .grid import PhotoGrid
@@ -72,7 +73,7 @@ class CleanPanel(SpokenBox):
 
     def show_failure(self) -> None:
         """Show that what was asked for did not work."""
-        self.model.refuse(phrase("That did not work. Try again or reload the page."))
+        self.model.refuse(Message("That did not work. Try again or reload the page."))
 
     def _build_groups(self) -> None:
         self.group_note = widgets.HTML()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ..texts import Phrase, join_phrases, phrase, phrase_count, say, say_count, show, translate
+from ...errors import Message, count_message, join_messages
+from ..texts import say, say_count, show, translate
 from ..widgets import render_paragraph
 from .review import Decision, ReviewItem
 from .wording import without_zeros
@@ -28,7 +29,7 @@ class Change:
 class Preview:
     """What applying the waiting choices will change."""
 
-    words: Phrase  # counts, as a sentence
+    words: Message  # counts, as a sentence
     changes: tuple[Change, ...]  # one for each photo and report
     added: int  # how many new files there will be
 
@@ -37,54 +38,54 @@ def build_preview(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Preview:
     """Return counts in words and the list of what will change."""
     taken = Counter(str(d.label) for item, d in pairs if item.report and d.action == "relabel")
     added = [
-        phrase_count(
+        count_message(
             n, "1 photo will be added to {label}", "{n} photos will be added to {label}", label=label
         )
         for label, n in sorted(taken.items())
     ]
     n = sum(item.report and decision.action == "remove" for item, decision in pairs)
-    dismissed = phrase_count(n, "1 report will be dismissed", "{n} reports will be dismissed")
+    dismissed = count_message(n, "1 report will be dismissed", "{n} reports will be dismissed")
     parts = [
         *_count_photos([decision for item, decision in pairs if not item.report]),
         *added,
         *without_zeros(dismissed),
     ]
-    counts = phrase("{changes}.", changes=join_phrases(parts, "; "))
+    counts = Message("{changes}.", changes=join_messages(parts, "; "))
     return Preview(
-        words=counts if parts else phrase("Nothing will change."),
+        words=counts if parts else Message("Nothing will change."),
         changes=tuple(Change(item.name, _say_before(item), _say_after(item, d)) for item, d in pairs),
         added=taken.total(),
     )
 
 
-def _count_photos(decisions: Sequence[Decision]) -> list[Phrase]:
+def _count_photos(decisions: Sequence[Decision]) -> list[Message]:
     """Return what becomes of photos of the set, counted."""
     actions = Counter(decision.action for decision in decisions)
     to = Counter(str(decision.label) for decision in decisions if decision.action == "relabel")
-    named = [phrase("{n} to {label}", n=n, label=label) for label, n in sorted(to.items())]
-    relabelled = phrase_count(
+    named = [Message("{n} to {label}", n=n, label=label) for label, n in sorted(to.items())]
+    relabelled = count_message(
         actions["relabel"],
         "1 photo will get another label ({labels})",
         "{n} photos will get another label ({labels})",
-        labels=join_phrases(named, ", "),
+        labels=join_messages(named, ", "),
     )
-    removed = phrase_count(actions["remove"], "1 photo will be removed", "{n} photos will be removed")
-    restored = phrase_count(actions["restore"], "1 photo will come back", "{n} photos will come back")
+    removed = count_message(actions["remove"], "1 photo will be removed", "{n} photos will be removed")
+    restored = count_message(actions["restore"], "1 photo will come back", "{n} photos will come back")
     return without_zeros(relabelled, removed, restored)
 
 
 def _say_before(item: ReviewItem) -> str:
     if item.report:
-        return phrase("reported by a visitor")
-    return phrase("removed") if item.removed else item.label
+        return Message("reported by a visitor")
+    return Message("removed") if item.removed else item.label
 
 
 def _say_after(item: ReviewItem, decision: Decision) -> str:
     if decision.action == "relabel":
         return str(decision.label)
     if item.report:
-        return phrase("dismissed")
-    return phrase("removed") if decision.action == "remove" else item.label
+        return Message("dismissed")
+    return Message("removed") if decision.action == "remove" else item.label
 
 
 def render_preview(preview: Preview) -> str:

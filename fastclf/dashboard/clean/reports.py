@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, check_label, describe_arrival
-from ...errors import FastclfError, PhotosError, UsageProblem
+from ...errors import FastclfError, Message, PhotosError, UsageProblem
 from ...inbox import Inbox, Report
 from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
 from ...system import write_atomic
-from ..texts import phrase
 from .review import Decision, Reason, ReviewItem
 
 # a person has said that the answer is wrong: above what any check says
@@ -60,15 +59,7 @@ class Followed:
 
 
 class Reports:
-    """What visitors reported, as photos to review; a report's key is negative.
-
-    Parameters
-    ----------
-    catalog
-        Keeps the photos and the steps.
-    inbox
-        Keeps the reports.
-    """
+    """What visitors reported, as photos to review; a report's key is negative."""
 
     def __init__(self, catalog: Catalog, inbox: Inbox) -> None:
         self._catalog, self._inbox = catalog, inbox
@@ -234,12 +225,12 @@ def _remove_files(added: Iterable[AddedFile]) -> None:
 def _build_item(key: int, report: Report, vocab: Collection[str], copy: Copy | None) -> ReviewItem:
     claim = report.label if report.label in vocab else None
     if report.label is None:
-        words = phrase("a visitor says: none of these")
+        words = Message("a visitor says: none of these")
     else:
-        words = phrase("a visitor says: {label}", label=report.label)
+        words = Message("a visitor says: {label}", label=report.label)
     reasons = [Reason("report", words, _DOUBT, claim)]
     if copy is not None:
-        words = phrase(
+        words = Message(
             "the same picture as {name}, which is in the set as {label}", name=copy.name, label=copy.label
         )
         reasons.append(Reason("copy", words, 0.0))

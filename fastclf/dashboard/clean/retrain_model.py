@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 import traitlets
 
-from ...errors import FastclfError
+from ...errors import FastclfError, Message
 from ...refit import Refit
-from ..texts import phrase
 from ..widgets import Status
 from .review import Retrainer
 
@@ -23,14 +22,8 @@ TICK = 1.0
 class RetrainModel(traitlets.HasTraits):
     """A retraining that runs beside the page, and the choice that follows it.
 
-    What it says in `message` is English, to be translated where it is shown.
-
-    Parameters
-    ----------
-    retrainer
-        Makes the new model; None where there is nothing to retrain.
-    why_not
-        The sentence to show without a retrainer.
+    What it says in `message` is English, to be translated where it is shown. Without a retrainer, `why_not`
+    says why there is nothing to retrain.
     """
 
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
@@ -41,25 +34,19 @@ class RetrainModel(traitlets.HasTraits):
     def __init__(self, retrainer: Retrainer | None, why_not: str = "") -> None:
         super().__init__()
         self.retrainer = retrainer
-        self.why_not = why_not or phrase("There is no model here to retrain.")
+        self.why_not = why_not or Message("There is no model here to retrain.")
         self._thread: threading.Thread | None = None
 
     def find_blocker(self, pending: int) -> str:
-        """Return why retraining cannot start now; "" if it can.
-
-        Parameters
-        ----------
-        pending
-            Number of choices that wait to be applied.
-        """
+        """Return why retraining cannot start now, with so many choices that wait; "" if it can."""
         if self.retrainer is None:
             return self.why_not
         if self.status is Status.BUSY:
-            return phrase("The model is being retrained.")
+            return Message("The model is being retrained.")
         if self.result is not None:
-            return phrase("Choose first between the new model and the old one.")
+            return Message("Choose first between the new model and the old one.")
         if pending:
-            return phrase(
+            return Message(
                 "Apply or undo the waiting changes first: the model learns only from what is applied."
             )
         return ""
@@ -71,7 +58,7 @@ class RetrainModel(traitlets.HasTraits):
             self.message = blocker
             return False
         self.seconds = 0
-        self.status, self.message = Status.BUSY, phrase("Retraining on the labels of today ...")
+        self.status, self.message = Status.BUSY, Message("Retraining on the labels of today ...")
         self._thread = threading.Thread(target=self._run, args=(self.retrainer,), daemon=True)
         self._thread.start()
         return True
@@ -83,12 +70,12 @@ class RetrainModel(traitlets.HasTraits):
 
     def use_new(self) -> None:
         """Put the new model in the old one's place."""
-        failed = phrase("The new model could not be put in place; the old one stays.")
+        failed = Message("The new model could not be put in place; the old one stays.")
         self._choose(lambda retrainer: retrainer.use_new(), failed)
 
     def keep_old(self) -> None:
         """Forget the new model."""
-        failed = phrase("The new model could not be removed; the old one is in use.")
+        failed = Message("The new model could not be removed; the old one is in use.")
         self._choose(lambda retrainer: retrainer.keep_old(), failed)
 
     def _run(self, retrainer: Retrainer) -> None:
@@ -96,10 +83,10 @@ class RetrainModel(traitlets.HasTraits):
         threading.Thread(target=self._tick, args=(done,), daemon=True).start()
         result: Refit | None = None
         status = Status.ERROR
-        words: str = phrase("Retraining failed; the old model is still in use.")
+        words: str = Message("Retraining failed; the old model is still in use.")
         try:
             result = retrainer.retrain()
-            status, words = Status.DONE, phrase("The new model is ready. Compare and choose.")
+            status, words = Status.DONE, Message("The new model is ready. Compare and choose.")
         except FastclfError as e:
             words = e.message
         except BaseException:

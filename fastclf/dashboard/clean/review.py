@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ...issues import list_kinds
 from ...refit import Refit
 
-KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
+KINDS = ("report", *(kind.key for kind in list_kinds() if kind.badge))
 ACTIONS = ("relabel", "remove", "restore")
 # beside them a person can say that a photo was looked at and stays as it is, or take a choice back
 SKIP, KEEP = "skip", "keep"
@@ -21,7 +22,7 @@ class Reason:
     """Why a photo is in the queue."""
 
     kind: str  # one of KINDS, or another that has no view of its own
-    text: str  # for people, in English, best a phrase; not escaped: "the model says dress, 97 %"
+    text: str  # for people, in English, best a message; not escaped: "the model says dress, 97 %"
     doubt: float  # 0 to 1; 1 is most doubtful
     suggested: str | None = None  # a label to give
     group: int | None = None  # what the members of one group of copies share
@@ -71,7 +72,7 @@ class Decision:
 
 
 class ReviewStore(ABC):
-    """Keeps the photos and the edits. What it says is English, best a phrase."""
+    """Keeps the photos and the edits. What it says is English, best a message."""
 
     vocab: list[str]
     has_inbox = False  # whether visitors can report photos

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from html import escape
 
-from ..texts import Phrase, phrase
+from ...errors import Message
 
 
 class Status(Enum):
@@ -29,7 +29,7 @@ def render_status(status: Status, words: str) -> str:
     return f'<p role="{role}" class="fastclf-{status.value}">{escape(words)}</p>' if words else ""
 
 
-def say_share(probability: float) -> Phrase:
+def say_share(probability: float) -> Message:
     """Return a probability as whole per cent; neither 0 nor 100 unless it is exactly that.
 
     Examples
@@ -38,7 +38,7 @@ def say_share(probability: float) -> Phrase:
     ('over 99 %', '61 %')
     """
     if 0.995 <= probability < 1:
-        return phrase("over 99 %")
+        return Message("over 99 %")
     if 0 < probability < 0.005:
-        return phrase("under 1 %")
-    return phrase("{share} %", share=f"{probability * 100:.0f}")
+        return Message("under 1 %")
+    return Message("{share} %", share=f"{probability * 100:.0f}")
