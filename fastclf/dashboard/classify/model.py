@@ -239,7 +239,7 @@ class ClassifyModel(traitlets.HasTraits):
     def _open_photo(self, key: int) -> tuple[Answer, Image.Image]:
         answer = self.find(key)
         if answer is None or answer.photo is None:
-            raise UsageProblem(say("This photo is not here any more."))
+            raise UsageProblem("This photo is not here any more.")
         return answer, decode_photo(answer.photo, answer.name).image
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
