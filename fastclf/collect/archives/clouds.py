@@ -32,8 +32,8 @@ _MAX_FAILURES = 10
 
 def check_address(place: str) -> None:
     """Refuse what is no address of a cloud."""
-    protocol = place.partition("://")[0]
-    if re.match("[^/]*:[^/]*@", place.partition("://")[2]):
+    protocol, _, path = place.partition("://")
+    if re.match("[^/]*:[^/]*@", path):
         raise UsageProblem(
             "The address of the photos holds a password, which others would read with the recipe. "
             "Log in with the provider's own tool and leave it out."
@@ -54,10 +54,9 @@ def check_address(place: str) -> None:
             protocol=protocol,
             clouds=", ".join(CLOUDS),
         )
-    if not place.partition("://")[2].strip("/"):
-        raise UsageProblem(
-            "{place!r} names all that you have there. Name a bucket or a folder in it.", place=place
-        )
+    if not path.strip("/"):
+        text = "{place!r} names all that you have there. Name a bucket or a folder in it."
+        raise UsageProblem(text, place=place)
 
 
 def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
