@@ -20,9 +20,148 @@ FastclfError
 └── StoppedError (RuntimeError)          somebody ended what was under way
 """
 
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+
+class Message(str):
+    """An English sentence that remembers its template and fields, so that it can be said in any language.
+
+    Without fields the template is the sentence, braces and all. Fields are written as in `str.format`, but
+    for whole numbers, whose thousands are grouped ("{n:d}" leaves that out).
+
+    Parameters
+    ----------
+    template
+        The sentence, with a field in braces for all that is not the same each time.
+    fields
+        The fields by name; one that is a message itself is translated with the sentence around it.
+
+    Examples
+    --------
+    >>> Message("{name} {reason}.", name="a.jpg", reason=Message("is empty"))
+    'a.jpg is empty.'
+    """
+
+    template: str
+    fields: Mapping[str, Any]
+
+    def __new__(cls, template: str, /, **fields: object) -> Message:
+        """Write the English sentence; a message without further fields is itself."""
+        if isinstance(template, Message) and not fields:
+            return template
+        plain = {name: _read_field(value) for name, value in fields.items()}
+        made = super().__new__(cls, _FORMATTER.vformat(template, (), plain) if plain else template)
+        made.template, made.fields = template, plain
+        return made
+
+    def __reduce__(self) -> tuple[Callable[..., Message], tuple[str, Mapping[str, Any]]]:
+        """Pickle the template and the fields."""
+        return _build_message, (self.template, self.fields)
+
+
+def count_message(n: int, one: str, many: str, /, **fields: object) -> Message:
+    """Return the message for one or that for `n`, which is a field of both.
+
+    Examples
+    --------
+    >>> count_message(1200, "1 photo", "{n} photos")
+    '1,200 photos'
+    """
+    return Message(one if n == 1 else many, n=n, **fields)
+
+
+def join_messages(parts: Iterable[str], separator: str = " ") -> Message:
+    """Return several sentences as one message; the empty ones are left out.
+
+    Examples
+    --------
+    >>> join_messages(["There are no photos.", "", Message("Add {n}.", n=3)])
+    'There are no photos. Add 3.'
+    """
+    sentences = [Message(part) for part in parts if part]
+    if len(sentences) == 1:
+        return sentences[0]
+    template = separator.join(f"{{part_{i}}}" for i in range(len(sentences)))
+    return Message(template, **{f"part_{i}": part for i, part in enumerate(sentences)})
+
+
+def pack_message(text: str) -> str:
+    """Return a message as a line of text, for another process or a database; other texts stay as they are."""
+    return json.dumps(_flatten(text)) if isinstance(text, Message) and text.fields else text
+
+
+def unpack_message(text: str) -> Message:
+    """Return what `pack_message` was given; a text that it did not make is a message without fields."""
+    if text.startswith(_PACKED):
+        try:
+            return _rebuild(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Message(text)
+    return Message(text)
+
+
+_PACKED = '{"template":'
+
+
+def _flatten(value: object) -> object:
+    if isinstance(value, Message):
+        return {"template": value.template, "fields": {k: _flatten(v) for k, v in value.fields.items()}}
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _rebuild(packed: Mapping[str, Any]) -> Message:
+    fields = {k: _rebuild(v) if isinstance(v, dict) else v for k, v in packed["fields"].items()}
+    return Message(packed["template"], **fields)
+
+
+class MessageFormatter(string.Formatter):
+    """Fills templates; by plain names alone, since a template may come from a file."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return a field's value."""
+        return kwargs[field_name], field_name
+
+    def format_field(self, value: object, spec: str) -> str:
+        """Write a value; whole numbers without a format get their thousands grouped."""
+        if len(spec) > 4:
+            raise ValueError(f"{spec!r} is too long.")
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return format(value, spec or ("," if whole else ""))
+
+
+_FORMATTER = MessageFormatter()
+
+
+def _read_field(value: object) -> object:
+    """Return an exception's sentence: itself, it would keep its frames alive."""
+    if isinstance(value, FastclfError):
+        return value.message
+    return str(value) if isinstance(value, BaseException) else value
+
+
+def _build_message(template: str, fields: Mapping[str, Any]) -> Message:
+    return Message(template, **fields)
+
 
 class FastclfError(Exception):
-    """Base of every error that fastclf raises on purpose."""
+    """Base of every error that fastclf raises on purpose.
+
+    Parameters
+    ----------
+    template, fields
+        As of a `Message`, or a message.
+    """
+
+    message: Message
+
+    def __init__(self, template: str, /, **fields: object) -> None:
+        self.message = Message(template, **fields)
+        super().__init__(self.message)
 
 
 class UsageProblem(FastclfError, ValueError):  # noqa: N818 - reads as what it is
@@ -41,9 +180,13 @@ class UnreadablePhotoError(FastclfError, ValueError):
     """
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} {reason}.")
+        super().__init__("{name} {reason}.", name=name, reason=Message(reason))
         self.name = name
-        self.reason = reason
+        self.reason = Message(reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made of."""
+        return type(self), (self.name, self.reason)
 
 
 class PhotosError(FastclfError, ValueError):
@@ -104,3 +247,8 @@ class AddressError(FastclfError, ValueError):
 
 class StoppedError(FastclfError, RuntimeError):
     """Somebody ended what was under way; nothing is wrong."""
+
+
+def describe_error(error: BaseException, most: int = 160) -> str:
+    """Return what an error that is not ours says, on one line and short enough for a sentence."""
+    return " ".join(str(error).split())[:most].rstrip(". ") or type(error).__name__

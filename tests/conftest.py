@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +163,27 @@ def trained(home: Path, once: Once) -> Trained:
     return Trained(Path(folder), stdout, stderr)
 
 
+def call_fastclf(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process; what it prints and its exit code are those of the real one."""
+    from fastclf.cli import main
+
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    on_term = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):  # fmt: skip
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["fastclf", *map(str, args)])
+        try:
+            main()
+        except SystemExit as e:
+            status = int(e.code or 0)
+    signal.signal(signal.SIGTERM, on_term)
+    return subprocess.CompletedProcess(args, status, out.getvalue(), err.getvalue())
+
+
 def run_fastclf(*args: object, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does."""
+    """Run the command as a user does, in a process of its own."""
     command = [sys.executable, "-m", "fastclf", *map(str, args)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False)

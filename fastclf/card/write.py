@@ -8,8 +8,7 @@ from typing import Any
 
 from ..model import write_manifest
 from ..system import hash_bytes, hash_file, write_atomic
-from .html import build_card_html
-from .markdown import build_card_markdown
+from .render import build_card_html, build_card_markdown
 
 _logger = logging.getLogger(__name__)
 

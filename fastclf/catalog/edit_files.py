@@ -114,25 +114,15 @@ class _Replay:
         photo = self._match(row)
         if photo is None:
             return
-        removed = row["action"] == REMOVE
-        if row["action"] == RELABEL:
-            settled, fits = photo.label == row["to"], photo.label == row["from"]
-            state = replace(photo, label=row["to"])
-        else:
-            settled, fits = photo.removed == removed, photo.label == row["from"]
-            state = replace(photo, removed=removed)
-        if settled:
+        label = row["to"] if row["action"] == RELABEL else None
+        state = replace(photo, label=label) if label else replace(photo, removed=row["action"] == REMOVE)
+        if state == photo:
             self.already += 1
-        elif not fits:
-            self.conflicts.append(
-                (
-                    path,
-                    f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone",
-                )
-            )
+        elif photo.label != row["from"]:
+            words = f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone"
+            self.conflicts.append((path, words))
         else:
             self._states[photo.id] = state
-            label = row["to"] if row["action"] == RELABEL else None
             self.edits.append(Edit(photo.id, row["action"], label, row["why"], row["who"] or None))
 
     def _match(self, row: dict[str, str]) -> _Photo | None:
@@ -164,7 +154,9 @@ class _Replay:
 
 def _parse(data: bytes) -> list[dict[str, str]]:
     if len(data) > MAX_BYTES:
-        raise UsageProblem(f"The file of edits has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+        raise UsageProblem(
+            "The file of edits has {size:,} bytes; at most {most:,} are read.", size=len(data), most=MAX_BYTES
+        )
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         found = tuple(reader.fieldnames or ())
@@ -175,12 +167,15 @@ def _parse(data: bytes) -> list[dict[str, str]]:
             )
         if found != COLUMNS:
             raise UsageProblem(
-                f"This is no file of edits: its first line is not {','.join(COLUMNS)}. Write one with "
-                "`fastclf edits export DIR FILE`."
+                "This is no file of edits: its first line is not {columns}. Write one with "
+                "`fastclf edits export DIR FILE`.",
+                columns=",".join(COLUMNS),
             )
         return [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
     except (UnicodeDecodeError, csv.Error) as e:
-        raise UsageProblem(f"This is no file of edits: it cannot be read as CSV in UTF-8 ({e}).") from None
+        raise UsageProblem(
+            "This is no file of edits: it cannot be read as CSV in UTF-8 ({reason}).", reason=e
+        ) from None
 
 
 def _find_fault(row: dict[str, str]) -> str:

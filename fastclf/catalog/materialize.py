@@ -62,9 +62,13 @@ def materialize(photos: PhotoSet, dest: Path) -> Materialized:
 
 def _check_dest(source: Path, dest: Path) -> None:
     if dest == source or source in dest.parents or dest in source.parents:
-        raise UsageProblem(f"{dest} is, holds or lies in the photos' folder {source}. Name another place.")
+        raise UsageProblem(
+            "{dest} is, holds or lies in the photos' folder {source}. Name another place.",
+            dest=dest,
+            source=source,
+        )
     if dest.is_file() or (dest.is_dir() and any(dest.iterdir())):
-        raise UsageProblem(f"{dest} is there already and not an empty folder. Name another place.")
+        raise UsageProblem("{dest} is there already and not an empty folder. Name another place.", dest=dest)
 
 
 def _name_files(photos: PhotoSet) -> list[tuple[Photo, str]]:

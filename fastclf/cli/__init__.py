@@ -8,7 +8,8 @@ import sys
 import typer
 
 from ..errors import FastclfError, UsageProblem
-from . import archs, collect, evaluate, importing, models, photos
+from ..system import read_rank
+from . import archs, collect, evaluate, models, photos
 from .console import parse_duration, say
 
 __all__ = ["app", "main", "parse_duration"]
@@ -26,7 +27,7 @@ for command in (collect.collect, photos.check, models.train, evaluate.evaluate, 
     app.command()(command)
 app.add_typer(photos.edits)
 app.command()(photos.materialize)
-app.command("import")(importing.import_learner)
+app.command("import")(models.import_learner)
 app.command()(models.serve)
 app.command()(archs.archs)
 
@@ -38,7 +39,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        if sys.argv[1:2] == ["train"] and read_rank()[0]:
+            models.follow_training()
+        else:
+            app()
     except UsageProblem as e:
         say(f"fastclf: {e}")
         sys.exit(2)

@@ -29,7 +29,7 @@ def archs(
     from ..model import LatencyBook
 
     if not 16 <= size <= 1024:
-        raise UsageProblem(f"--size is {size}; it can be 16 to 1024 pixels.")
+        raise UsageProblem("--size is {size:d}; it can be 16 to 1024 pixels.", size=size)
     book = LatencyBook()
     known = {} if again else {f.name: book.find(f.name, f.fixed_size or size) for f in list_archs()}
     times = {name: latency for name, latency in known.items() if latency}

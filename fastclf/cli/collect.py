@@ -14,7 +14,7 @@ from ..errors import CheckError, MissingExtraError, UsageProblem
 from .console import Json, print_json, say
 
 if TYPE_CHECKING:
-    from ..collect import CollectReport, Recipe
+    from ..collect import CollectSummary, Recipe
 
 recipes = typer.Typer(name="recipes", help="List the recipes, or write one of your own.")
 
@@ -41,11 +41,15 @@ def new(
     from ..system import write_atomic
 
     if file.suffix.lower() != ".toml":
-        raise UsageProblem(f"{file} does not end with .toml; call it {file.name}.toml, for example.")
+        raise UsageProblem(
+            "{file} does not end with .toml; call it {name}.toml, for example.", file=file, name=file.name
+        )
     if file.exists():
-        raise UsageProblem(f"{file} is there already. Name another file.")
+        raise UsageProblem("{file} is there already. Name another file.", file=file)
     if not file.absolute().parent.is_dir():
-        raise UsageProblem(f"There is no folder {file.parent} for {file.name}. Name another file.")
+        raise UsageProblem(
+            "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
+        )
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"
     write_atomic(file, read_template().replace('"NAME"', f'"{name}"', 1).encode())
     say(f"The recipe is in {file}. Change its classes, then: fastclf collect {shlex.quote(str(file))}")
@@ -64,23 +68,23 @@ def collect(
     """Get a recipe's photos. Run it again to go on where it stopped; nothing is fetched twice."""
     from ..collect import load_recipe
 
-    report = run_collect(load_recipe(recipe), out, most=most, again=again)
+    summary = run_collect(load_recipe(recipe), out, most=most, again=again)
     if as_json:
-        print_json(report.to_dict())
+        print_json(summary.to_dict())
     else:
-        print(report.to_text())
-    if not report.photos:
+        print(summary.to_text())
+    if not summary.photos:
         say("No photo was stored.")
         raise typer.Exit(1)
     if check:
         # stdout is one JSON document, or one table
-        print(_check(report.folder), file=sys.stderr if as_json else sys.stdout)
-    say(f"Next: fastclf train {shlex.quote(recipe if out is None else str(report.folder))}")
+        print(_check(summary.folder), file=sys.stderr if as_json else sys.stdout)
+    say(f"Next: fastclf train {shlex.quote(recipe if out is None else str(summary.folder))}")
 
 
 def run_collect(
     recipe: Recipe, out: Path | None = None, *, most: int | None = None, again: bool = False
-) -> CollectReport:
+) -> CollectSummary:
     """Collect, and say of a run that is broken off that nothing is lost."""
     from ..collect import collect_photos as run
 

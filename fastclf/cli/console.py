@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
     """
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip().lower())
     if not match or not any(match.groups()):
-        raise UsageProblem(f"--time-limit is {text!r}; write it as 90s, 5m or 1h30m.")
+        raise UsageProblem("--time-limit is {text!r}; write it as 90s, 5m or 1h30m.", text=text)
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return float(3600 * hours + 60 * minutes + seconds)
 

@@ -1,4 +1,4 @@
-"""Commands about models: demo, train, predict, serve."""
+"""Commands about models: demo, train, import, predict, serve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import PhotosError, UsageProblem
+from ..errors import FastclfError, PhotosError, UsageProblem
 from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
@@ -76,7 +76,10 @@ def train(
     colour: Annotated[str | None, typer.Option(help="Its colour, for example #1b57b3.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train on a folder with one sub-folder a class, or on a recipe; write the model."""
+    """Train on a folder with one sub-folder a class, or on a recipe; write the model.
+
+    On several GPUs: accelerate launch -m fastclf train DIR.
+    """
     started = time.monotonic()
     limit = None if time_limit is None else parse_duration(time_limit)
     folder, recipe = _find_photos(photos)
@@ -119,6 +122,63 @@ def train(
     if as_json:
         print_json({**bundle.manifest, "path": str(bundle.path)})
     _tell_trained(bundle, folder, time.monotonic() - started)
+
+
+def follow_training() -> None:
+    """Train with the first of several processes, which reads, decides, speaks and writes."""
+    quiet_libraries()
+    try:
+        from ..training import follow
+
+        follow()
+    except (FastclfError, KeyboardInterrupt):
+        sys.exit(1)  # the first process says what there is to say
+
+
+def import_learner(
+    file: Annotated[
+        Path, typer.Argument(metavar="export.pkl", help="What `learn.export('export.pkl')` wrote.")
+    ],
+    trust_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--trust-pickle",
+            help="Open the file. A pickle runs whatever code its maker put into it: open only your own, or "
+            "of somebody you trust.",
+        ),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
+    title: Annotated[str, typer.Option(help="What the dashboard calls the model.")] = "",
+    class_names: Annotated[
+        str | None,
+        typer.Option(help='Other names for the classes, in the order of the Learner\'s: "dog,cat".'),
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Photos to compare both models on; by default drawn pictures.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a model of a Learner that fastai exported, and prove that both give the same answers."""
+    from ..model import check_trusted
+
+    check_trusted(file, trust_pickle)
+    say("Loading fastai ...")
+    quiet_libraries()
+    with contextlib.redirect_stdout(sys.stderr):
+        from ..training import import_learner as run_import
+
+        bundle = run_import(
+            file,
+            out,
+            trust_pickle=trust_pickle,
+            title=title,
+            class_names=None if class_names is None else class_names.split(","),
+            photos=photos,
+            say=say,
+        )
+    if as_json:
+        print_json({**bundle.manifest, "path": str(bundle.path)})
+    say(f"The model is in {bundle.path}. Next: fastclf serve {bundle.path}")
 
 
 def predict(
@@ -194,8 +254,10 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
         return Path(name), None
     if name not in list_recipes() and not is_recipe_file(name):
         raise UsageProblem(
-            f"{name} is neither a folder of photos nor a recipe. Recipes: {', '.join(list_recipes())}, or a "
-            "file of your own that ends with .toml."
+            "{name} is neither a folder of photos nor a recipe. Recipes: {recipes}, or a "
+            "file of your own that ends with .toml.",
+            name=name,
+            recipes=", ".join(list_recipes()),
         )
     recipe = load_recipe(name)
     folder = Path("photos") / recipe.name

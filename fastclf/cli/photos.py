@@ -71,10 +71,14 @@ def run_check(
 def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse to write where no folder is, or over something that is no such file, a photo for example."""
     if not file.absolute().parent.is_dir():
-        raise UsageProblem(f"There is no folder {file.parent} for {file.name}. Name another file.")
+        raise UsageProblem(
+            "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
+        )
     inside = photos.resolve() in file.resolve().parents
     if file.suffix.lower() not in suffixes and (file.exists() or inside):
-        raise UsageProblem(f"{file} would be overwritten. Name a file that ends with {suffixes[0]}.")
+        raise UsageProblem(
+            "{file} would be overwritten. Name a file that ends with {suffix}.", file=file, suffix=suffixes[0]
+        )
 
 
 def _prepare_general(catalog: Catalog) -> None:
@@ -142,7 +146,9 @@ def import_edits(
     try:
         data = file.read_bytes()
     except OSError as e:
-        raise UsageProblem(f"The file of edits {file} cannot be read ({e.strerror}).") from None
+        raise UsageProblem(
+            "The file of edits {file} cannot be read ({reason}).", file=file, reason=e.strerror
+        ) from None
     with Catalog(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         report = catalog.import_edits(data)

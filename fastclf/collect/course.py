@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageProblem
 from ..photos import MAX_FOLDER_BYTES, decode_photo
-from .found import SERVICES, Found, LimitedError, SearchService, UnreachableError
 from .labelling import is_class_name
-from .outcome import CollectReport
+from .services import SERVICES, Found, LimitedError, SearchService, UnreachableError, UrlList, build_service
+from .summary import CollectSummary
 
 if TYPE_CHECKING:
     from .web import AddressRule
 
+# The most pages of one search, as in a recipe's run.
 _PAGES = 20
 
 
@@ -76,7 +77,6 @@ def search_images(
     SearchError
         If no service could be used.
     """
-    from .services import build_service
     from .web import Fetcher
 
     found: dict[str, Found] = {}
@@ -95,8 +95,9 @@ def search_images(
                 break
     if not found and lost:
         raise SearchError(
-            f"No search service could be used ({'; '.join(lost)}). Wait a little, check the network, or take "
-            "addresses from a file: download_images(dest, url_file=...)."
+            "No search service could be used ({lost}). Wait a little, check the network, or take "
+            "addresses from a file: download_images(dest, url_file=...).",
+            lost="; ".join(lost),
         )
     return [FoundUrl(one) for one in list(found.values())[:max_images]]
 
@@ -122,7 +123,7 @@ def download_images(
     max_size: int = 640,
     rule: AddressRule | None = None,
     bars: bool | None = None,
-) -> CollectReport:
+) -> CollectSummary:
     """Download photos into a class folder; each address ends in a row of the report.
 
     Its class is the folder's name, and the catalog lies in the folder above, as if ``fastclf collect`` had
@@ -157,12 +158,11 @@ def download_images(
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
     from .run import collect_urls
-    from .services import UrlList
 
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
         raise UsageProblem(
-            f"{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly."
+            "{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly.", dest=dest
         )
     if urls is None and url_file is None:
         raise UsageProblem("download_images needs urls=... or url_file=...; search_images returns addresses.")

@@ -40,7 +40,9 @@ def write_digits(folder: str | Path) -> Path:
     if target.is_dir() and all((target / str(digit)).is_dir() for digit in range(10)):
         return target
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageProblem(f"{target} holds something else than the digits. Name another folder.")
+        raise UsageProblem(
+            "{target} holds something else than the digits. Name another folder.", target=target
+        )
     try:
         from sklearn.datasets import load_digits
     except ImportError:

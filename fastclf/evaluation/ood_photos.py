@@ -59,8 +59,9 @@ def find_foreign(bundle: ModelBundle, folder: str | Path) -> ForeignPhotos:
     """
     if bundle.detector is None:
         raise UsageProblem(
-            f"The model {bundle.path} has nothing that tells unfamiliar photos, so --foreign cannot be "
-            "judged. Leave it out, or train again."
+            "The model {path} has nothing that tells unfamiliar photos, so --foreign cannot be "
+            "judged. Leave it out, or train again.",
+            path=bundle.path,
         )
     found = list_photo_files(Path(folder))
     # evenly spaced, the first and the last among them
@@ -71,7 +72,11 @@ def find_foreign(bundle: ModelBundle, folder: str | Path) -> ForeignPhotos:
     fresh = [file for file in chosen if file.size < 0 or hash_file(file.path) not in hashes]
     if not fresh:
         reason = "holds no photos" if not chosen else "holds only photos that the model was made with"
-        raise PhotosError(f"{folder} {reason}. Name a folder with photos of something else for --foreign.")
+        raise PhotosError(
+            "{folder} {reason}. Name a folder with photos of something else for --foreign.",
+            folder=folder,
+            reason=reason,
+        )
     return ForeignPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
 
 
@@ -112,7 +117,7 @@ def judge_foreign(
     detector = predictor.bundle.detector
     if asked.scores is None or detector is None or not len(asked.scores):
         raise PhotosError(
-            f"No photo of {photos.name} could be read, so nothing can be said of foreign photos."
+            "No photo of {name} could be read, so nothing can be said of foreign photos.", name=photos.name
         )
     flagged, n = int(detector.is_unfamiliar(asked.scores).sum()), len(asked.scores)
     entry = {

@@ -139,13 +139,17 @@ def _check_wanted(
     """Refuse what cannot be judged, before anything is looked at."""
     if not wanted:
         raise PhotosError(
-            f"{folder} holds no photo to judge on: {len(parts[TRAIN])} training photos, "
-            f"{len(parts[TEST])} sealed test photos (--open-test-set opens them)."
+            "{folder} holds no photo to judge on: {train} training photos, "
+            "{sealed} sealed test photos (--open-test-set opens them).",
+            folder=folder,
+            train=len(parts[TRAIN]),
+            sealed=len(parts[TEST]),
         )
     if strangers is not None and not {VALID, TEST} & set(wanted):
         raise PhotosError(
-            f"{folder} holds no validation photos of the model, with which foreign photos could be compared. "
-            "Name the folder that the model was trained on."
+            "{folder} holds no validation photos of the model, with which foreign photos could be compared. "
+            "Name the folder that the model was trained on.",
+            folder=folder,
         )
 
 

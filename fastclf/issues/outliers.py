@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageProblem
+from ..errors import Message, UsageProblem
+from .kinds import CheckedPhotos, Finding, IssueKind
 
 Array = npt.NDArray[Any]
 
+# All chosen by hand, and measured on foreign photos planted among hand signs and among clothing
+# (benchmarks/README.md).
 MIN_PHOTOS = 20
 """With fewer photos nothing is called odd: what is usual cannot be told."""
 
@@ -101,14 +104,18 @@ def _check(
     lengths = [len(names) for names in (groups, labels) if names is not None]
     if x.ndim != 2 or any(n != len(x) for n in lengths):
         raise UsageProblem(
-            f"features of shape {x.shape} and names of length {lengths} do not fit together; "
-            "give one row and one name for each photo."
+            "features of shape {shape} and names of length {lengths} do not fit together; "
+            "give one row and one name for each photo.",
+            shape=x.shape,
+            lengths=lengths,
         )
     if not np.isfinite(x).all():
         raise UsageProblem("features hold numbers that are not finite; compute them again.")
     if not 0 < rate < 0.5 or (k is not None and k < 1):
         raise UsageProblem(
-            f"false_alarm_rate {rate} must lie between 0 and 0.5, and k, here {k}, be 1 or more."
+            "false_alarm_rate {rate} must lie between 0 and 0.5, and k, here {k}, be 1 or more.",
+            rate=rate,
+            k=k,
         )
 
 
@@ -151,3 +158,28 @@ def _find_threshold(scores: Array, rate: float) -> float:
     median, upper = np.quantile(scores, [0.5, 0.8413])
     spread = max(float(upper - median), _MIN_SPREAD * float(median), 1e-6)
     return float(median + NormalDist().inv_cdf(1 - rate) * spread)
+
+
+# to order photos with several doubts; chosen by hand, not tuned
+_SCORE = 0.5
+
+
+def _find(checked: CheckedPhotos) -> list[Finding]:
+    rows = checked.usable
+    if len(rows) < MIN_PHOTOS:
+        return []
+    photos = [checked.photos[i] for i in rows]
+    result = find_odd(
+        checked.features[rows], [checked.copies.names[i] for i in rows], [p.label for p in photos]
+    )
+    order = sorted(np.flatnonzero(result.is_odd), key=lambda i: (-result.scores[i], photos[i].name))
+    words = Message("unlike all the other photos")
+    return [Finding.of_photo(photos[i], _SCORE, words, score=float(result.scores[i])) for i in order]
+
+
+KINDS = (
+    IssueKind(
+        key="odd", table="odd", title=Message("Odd photos"), badge=Message("Odd"), order=70, find=_find,
+        measure="score", needs_open=True,
+    ),
+)  # fmt: skip

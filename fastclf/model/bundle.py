@@ -102,7 +102,9 @@ class ModelBundle:
         except _DAMAGE as e:
             text = " ".join(str(e).split())[:120] or type(e).__name__
             raise BundleError(
-                f"The model {folder} is damaged ({text}). Copy it again, or train again."
+                "The model {folder} is damaged ({reason}). Copy it again, or train again.",
+                folder=folder,
+                reason=text,
             ) from None
         return bundle
 
@@ -157,7 +159,9 @@ class ModelBundle:
             rows = csv.DictReader(f)
             if rows.fieldnames and tuple(rows.fieldnames) != _PHOTO_COLUMNS:
                 raise BundleError(
-                    f"The model {self.path} has a photos.csv with the columns {rows.fieldnames}."
+                    "The model {path} has a photos.csv with the columns {columns}.",
+                    path=self.path,
+                    columns=rows.fieldnames,
                 )
             return [PhotoRow(*(row[c] for c in _PHOTO_COLUMNS)) for row in rows]
 
@@ -175,12 +179,17 @@ class ModelBundle:
             file = self.path / name
             if not file.is_file():
                 raise BundleError(
-                    f"The model {self.path} lacks its file {name}. Copy the whole folder again."
+                    "The model {path} lacks its file {name}. Copy the whole folder again.",
+                    path=self.path,
+                    name=name,
                 )
             if hash_file(file) != expected:
                 raise BundleError(
-                    f"The model {self.path} is not as it was written: {name} differs from the hash in "
-                    f"{MANIFEST}. Copy the folder again, or train again."
+                    "The model {path} is not as it was written: {name} differs from the hash in "
+                    "{file}. Copy the folder again, or train again.",
+                    path=self.path,
+                    name=name,
+                    file=MANIFEST,
                 )
         mend_card(self.path, self.manifest)
 
@@ -224,7 +233,9 @@ class ModelBundle:
         """
         manifest = json.loads(json.dumps(self.manifest))
         if not manifest.get("ood"):
-            raise BundleError(f"The model {self.path} does not tell unfamiliar photos. Train again.")
+            raise BundleError(
+                "The model {path} does not tell unfamiliar photos. Train again.", path=self.path
+            )
         others = [e for e in manifest["ood"].get("against", []) if e["name"] != entry["name"]]
         manifest["ood"]["against"] = [*others, {**entry, "time": utc_now()}]
         return self._save(manifest)
@@ -236,8 +247,10 @@ class ModelBundle:
             raise
         except _DAMAGE as e:
             raise BundleError(
-                f"The model {self.path} has figures in {MANIFEST} that no card can be made of ({e}). "
-                "Train again."
+                "The model {path} has figures in {file} that no card can be made of ({reason}). Train again.",
+                path=self.path,
+                file=MANIFEST,
+                reason=e,
             ) from None
 
     def _check_detector(self) -> None:
@@ -247,20 +260,28 @@ class ModelBundle:
         # what evaluations found later stands there, too, as tables
         numbers = [v for key, v in ood.items() if key not in ("kind", "against", "test_false_alarms")]
         if not all(map(_is_number, numbers)) or not detector.fits(self.head[0].shape[1]):
-            raise BundleError(f"The model {self.path} has an ood.npz that does not fit {MANIFEST}.")
+            raise BundleError(
+                "The model {path} has an ood.npz that does not fit {file}.", path=self.path, file=MANIFEST
+            )
 
     def _check_head(self) -> None:
         try:
             weight, bias = self.head
         except _DAMAGE as e:
-            raise BundleError(f"The model {self.path} has no usable head.npz ({e}).") from None
+            raise BundleError(
+                "The model {path} has no usable head.npz ({reason}).", path=self.path, reason=e
+            ) from None
         k = len(self.vocab)
         if not np.isfinite(weight).all() or not np.isfinite(bias).all():
-            raise BundleError(f"The model {self.path} has a head with numbers that are none.")
+            raise BundleError("The model {path} has a head with numbers that are none.", path=self.path)
         if weight.ndim != 2 or weight.shape[0] != k or bias.shape != (k,):
             raise BundleError(
-                f"The model {self.path} names {k} classes, but its head has weights {weight.shape} "
-                f"and biases {bias.shape}."
+                "The model {path} names {classes} classes, but its head has weights {weights} "
+                "and biases {biases}.",
+                path=self.path,
+                classes=k,
+                weights=weight.shape,
+                biases=bias.shape,
             )
 
 

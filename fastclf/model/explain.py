@@ -115,7 +115,11 @@ def explain_answer(
         If the model does not run.
     """
     if label is not None and label not in predictor.vocab:
-        raise UsageProblem(f"The model has no class {label!r}; it knows {', '.join(predictor.vocab)}.")
+        raise UsageProblem(
+            "The model has no class {label!r}; it knows {vocab}.",
+            label=label,
+            vocab=", ".join(predictor.vocab),
+        )
     batch = predictor.preprocess.batch([image])
     logits = predictor.run(batch)[0]
     k = int(logits[0].argmax()) if label is None else predictor.vocab.index(label)

@@ -53,27 +53,45 @@ def check_manifest(path: Path, manifest: dict[str, Any]) -> None:
     """
     missing = [key for key in _REQUIRED_KEYS if key not in manifest]
     if missing:
-        raise BundleError(f"The model {path} is incomplete: {MANIFEST} lacks {', '.join(missing)}.")
+        raise BundleError(
+            "The model {path} is incomplete: {file} lacks {missing}.",
+            path=path,
+            file=MANIFEST,
+            missing=", ".join(missing),
+        )
     vocab, files = manifest["vocab"], manifest["files"]
     if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
-        raise BundleError(f"The model {path} names fewer than two classes in {MANIFEST}.")
+        raise BundleError(
+            "The model {path} names fewer than two classes in {file}.", path=path, file=MANIFEST
+        )
     "".join(vocab).encode()  # a lone surrogate is no text
     if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
-        raise BundleError(f"The model {path} lists files outside of its folder; do not use it.")
+        raise BundleError("The model {path} lists files outside of its folder; do not use it.", path=path)
     for name in _REQUIRED_FILES:
         if name not in files:
-            raise BundleError(f"The model {path} is incomplete: {MANIFEST} lists no {name}.")
+            raise BundleError(
+                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
+            )
     temperature = manifest["temperature"]
     if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
-        raise BundleError(f"The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.")
+        raise BundleError(
+            "The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.",
+            path=path,
+            temperature=temperature,
+        )
     sealed = manifest["sealed_test"]
     if not isinstance(sealed["openings"], list) or not isinstance(manifest["metrics"], dict):
-        raise BundleError(f"The model {path} has no usable metrics or sealed_test in {MANIFEST}.")
+        raise BundleError(
+            "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST
+        )
     ood = manifest.get("ood")
     if ood and ood.get("kind") not in KINDS:
         raise BundleError(
-            f"The model {path} tells unfamiliar photos by {ood.get('kind')!r}, which this fastclf "
-            f"does not know (it knows {', '.join(KINDS)}). Update fastclf."
+            "The model {path} tells unfamiliar photos by {kind!r}, which this fastclf "
+            "does not know (it knows {kinds}). Update fastclf.",
+            path=path,
+            kind=ood.get("kind"),
+            kinds=", ".join(KINDS),
         )
     Preprocess.from_dict(manifest["preprocess"])
 
@@ -110,15 +128,19 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
-            f"There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
-            "or name another folder."
+            "There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
+            "or name another folder.",
+            folder=folder,
         ) from None
     except (OSError, ValueError) as e:
-        raise BundleError(f"{file} cannot be read ({e}).") from None
+        raise BundleError("{file} cannot be read ({reason}).", file=file, reason=e) from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         found = manifest.get("schema") if isinstance(manifest, dict) else None
         raise BundleError(
-            f"The model {folder} has schema {found!r}; this fastclf reads schema {SCHEMA}. "
-            "Use the fastclf that wrote it, or train again."
+            "The model {folder} has schema {found!r}; this fastclf reads schema {schema}. "
+            "Use the fastclf that wrote it, or train again.",
+            folder=folder,
+            found=found,
+            schema=SCHEMA,
         )
     return manifest

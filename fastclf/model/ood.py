@@ -101,8 +101,10 @@ class MahalanobisDetector:
         x, valid = _transform(train[there]), valid[np.isfinite(valid).all(1)]
         if not len(x) or not len(valid):
             raise UsageProblem(
-                f"{len(x)} training and {len(valid)} validation photos have usable features; one of each is "
-                "the least."
+                "{train} training and {valid} validation photos have usable features; one of each is "
+                "the least.",
+                train=len(x),
+                valid=len(valid),
             )
         _, index = np.unique(classes[there], return_inverse=True)
         means = np.stack([x[index == k].mean(0) for k in range(index.max() + 1)])
@@ -205,15 +207,19 @@ def find_threshold(scores: Array, false_alarm_rate: float) -> float:
 def _check(train: Array, valid: Array, classes: Array, rate: float) -> None:
     shapes = (np.shape(train), np.shape(valid), classes.shape)
     if not 0 < rate < 1:
-        raise UsageProblem(f"false_alarm_rate is {rate}; it must lie between 0 and 1.")
+        raise UsageProblem("false_alarm_rate is {rate}; it must lie between 0 and 1.", rate=rate)
     if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1:] != shapes[1][1:] or not shapes[0][1]:
         raise UsageProblem(
-            f"Features of the shapes {shapes[0]} and {shapes[1]} do not fit together; give a row a photo, "
-            "equally wide in both."
+            "Features of the shapes {train} and {valid} do not fit together; give a row a photo, "
+            "equally wide in both.",
+            train=shapes[0],
+            valid=shapes[1],
         )
     if shapes[2] != shapes[0][:1]:
         raise UsageProblem(
-            f"{shapes[0][0]} training photos have targets of shape {shapes[2]}; give one each."
+            "{n} training photos have targets of shape {shape}; give one each.",
+            n=shapes[0][0],
+            shape=shapes[2],
         )
 
 

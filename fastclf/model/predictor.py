@@ -175,10 +175,12 @@ class Predictor:
             found: list[Array] = self.session.run(names, {"image": batch})
         except Exception as e:
             text = " ".join(str(e).split())[:200]
-            raise BundleError(f"The model {self.bundle.path} cannot answer ({text}).") from e
+            raise BundleError(
+                "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=text
+            ) from e
         if not np.isfinite(found[0]).all():
             raise BundleError(
-                f"The model {self.bundle.path} answers with numbers that are none; do not use it."
+                "The model {path} answers with numbers that are none; do not use it.", path=self.bundle.path
             )
         return found
 
@@ -192,7 +194,7 @@ class Predictor:
                 answers.append(None)
             except UnreadablePhotoError as e:
                 file = str(source) if isinstance(source, str | os.PathLike) else e.name
-                answers.append(Prediction(file, error=str(e)))
+                answers.append(Prediction(file, error=e.message))
         good = iter(self.predict_images(images, names) if images else [])
         return [next(good) if answer is None else answer for answer in answers]
 
@@ -210,14 +212,19 @@ class Predictor:
         path = self.bundle.path
         if list(inputs) != ["image"] or list(inputs["image"][1:]) != list(self.preprocess.input_size):
             raise BundleError(
-                f"The model {path} takes {inputs}, but bundle.json says one input 'image' of "
-                f"{self.preprocess.input_size}."
+                "The model {path} takes {inputs}, but bundle.json says one input 'image' of {size}.",
+                path=path,
+                inputs=inputs,
+                size=self.preprocess.input_size,
             )
         if not {"features", "logits"} <= set(outputs):
-            raise BundleError(f"The model {path} lacks the output 'features' or 'logits'.")
+            raise BundleError("The model {path} lacks the output 'features' or 'logits'.", path=path)
         if outputs["logits"][-1] != len(self.vocab):
             raise BundleError(
-                f"The model {path} gives {outputs['logits'][-1]} numbers for {len(self.vocab)} classes."
+                "The model {path} gives {given!s} numbers for {classes} classes.",
+                path=path,
+                given=outputs["logits"][-1],
+                classes=len(self.vocab),
             )
 
     def __enter__(self) -> Self:
@@ -233,7 +240,11 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
         text = " ".join(str(e).split())[:200]
-        raise BundleError(f"The model {bundle.path} has a graph that ONNX Runtime refuses ({text}).") from e
+        raise BundleError(
+            "The model {path} has a graph that ONNX Runtime refuses ({reason}).",
+            path=bundle.path,
+            reason=text,
+        ) from e
 
 
 def _name_of(source: Source) -> str:

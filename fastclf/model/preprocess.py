@@ -167,5 +167,5 @@ class Preprocess:
         except (TypeError, ValueError, AttributeError):
             sane = False
         if not sane:
-            raise BundleError(f"The model's preprocess description is not usable: {values!r}.")
+            raise BundleError("The model's preprocess description is not usable: {values!r}.", values=values)
         return made

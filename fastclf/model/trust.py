@@ -16,10 +16,13 @@ def check_trusted(path: Path, trust_pickle: bool) -> None:
         With the reason and the way on.
     """
     if not path.is_file():
-        raise UsageProblem(f"There is no file {path}. Name what `learn.export('export.pkl')` wrote.")
+        raise UsageProblem(
+            "There is no file {path}. Name what `learn.export('export.pkl')` wrote.", path=path
+        )
     if not trust_pickle:
         raise UsageProblem(
-            f"{path} was not opened. An exported Learner is a pickle, and a pickle runs whatever code its "
+            "{path} was not opened. An exported Learner is a pickle, and a pickle runs whatever code its "
             "maker put into it: open only a file of your own, or of somebody you trust, and say so with "
-            "--trust-pickle (from Python: trust_pickle=True)."
+            "--trust-pickle (from Python: trust_pickle=True).",
+            path=path,
         )

@@ -104,6 +104,10 @@ class PhotoSet:
             groups[photo.pixel_hash].append(photo)
         return [group for group in groups.values() if len({p.label for p in group}) > 1]
 
+    def without_conflicts(self) -> PhotoSet:
+        """Return the set without the photos of such groups: nobody knows which label is right."""
+        return self.without(photo for group in self.find_conflicts() for photo in group)
+
     def without(self, photos: Iterable[Photo]) -> PhotoSet:
         """Return the set without some of its photos."""
         gone = set(photos)
@@ -151,7 +155,9 @@ def find_photo_files(folder: Path) -> list[FoundFile]:
         If `folder` is no folder, or holds no class folder with photos in it.
     """
     if not folder.is_dir():
-        raise PhotosError(f"There is no folder {folder}. Name a folder with one sub-folder a class.")
+        raise PhotosError(
+            "There is no folder {folder}. Name a folder with one sub-folder a class.", folder=folder
+        )
     found = [
         file
         for sub, label, split in _find_class_folders(folder)
@@ -159,8 +165,9 @@ def find_photo_files(folder: Path) -> list[FoundFile]:
     ]
     if not found:
         raise PhotosError(
-            f"{folder} holds no photos. Make one sub-folder a class ({folder}/cat, {folder}/dog) "
-            "and put the photos there."
+            "{folder} holds no photos. Make one sub-folder a class ({folder}/cat, {folder}/dog) "
+            "and put the photos there.",
+            folder=folder,
         )
     return found
 
@@ -176,7 +183,7 @@ def list_photo_files(folder: Path) -> list[FoundFile]:
         If `folder` is no folder.
     """
     if not folder.is_dir():
-        raise PhotosError(f"There is no folder {folder}. Name a folder with photos.")
+        raise PhotosError("There is no folder {folder}. Name a folder with photos.", folder=folder)
     return [replace(file, name=file.name[2:]) for file in _walk(folder, ".", "", "", set())]
 
 

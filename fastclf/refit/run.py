@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RefitError
+from ..errors import RefitError, unpack_message
 from ..model import IMPORTED, MANIFEST, ModelBundle
 from ..system import hash_file, run_child, swap_folder
 
@@ -118,7 +118,7 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     changed = tuple(ChangedPhoto(**c) for c in values.pop("changed"))
     seconds = round(time.monotonic() - started, 2)
-    notes = tuple(values.pop("notes"))
+    notes = tuple(map(unpack_message, values.pop("notes")))
     stamp = hash_file(candidate / MANIFEST)
     return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, stamp=stamp, **values)
 
@@ -193,13 +193,17 @@ def _is_meant(candidate: Path, stamp: str | None) -> bool:
 def _check_free(candidate: Path) -> None:
     """Refuse to replace what is no bundle, and what cannot be written."""
     if candidate.exists() and not (candidate / MANIFEST).is_file():
-        raise RefitError(f"{candidate} is in the way and no model. Move it away, then try again.")
+        raise RefitError(
+            "{candidate} is in the way and no model. Move it away, then try again.", candidate=candidate
+        )
     try:
         with tempfile.TemporaryDirectory(prefix=f".{candidate.name}.", dir=candidate.parent):
             pass
     except OSError as e:
         raise RefitError(
-            f"The new model cannot be written beside the old one: {candidate.parent} ({e.strerror})."
+            "The new model cannot be written beside the old one: {folder} ({reason}).",
+            folder=candidate.parent,
+            reason=e.strerror,
         ) from None
 
 

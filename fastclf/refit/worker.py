@@ -19,7 +19,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..card import write_card
 from ..catalog import Catalog
-from ..errors import FastclfError, RefitError
+from ..errors import FastclfError, Message, RefitError, pack_message
 from ..evaluation import Answers, describe_answers, write_examples
 from ..model import (
     BODY,
@@ -69,8 +69,7 @@ class Photos:
 
     def __init__(self, catalog: Catalog, bundle: ModelBundle) -> None:
         catalog.scan()
-        found = catalog.photos()
-        usable = found.without(p for group in found.find_conflicts() for p in group)
+        usable = catalog.photos().without_conflicts()
         rows = bundle.read_photos()
         catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
         assignment = catalog.assign_splits(usable.photos)
@@ -111,13 +110,16 @@ class Photos:
         labels = {p.label for p in self.train}
         if len(labels) < 2:
             raise RefitError(
-                f"{folder} holds training photos of {len(labels)} class; a classifier needs two. Restore or "
-                "relabel photos."
+                "{folder} holds training photos of {n} class; a classifier needs two. Restore or "
+                "relabel photos.",
+                folder=folder,
+                n=len(labels),
             )
         if not any(p.label in labels for p in self.valid):
             raise RefitError(
-                f"{folder} holds no validation photos of the classes that are trained, so a new head cannot "
-                "be judged. Restore or relabel some."
+                "{folder} holds no validation photos of the classes that are trained, so a new head cannot "
+                "be judged. Restore or relabel some.",
+                folder=folder,
             )
 
 
@@ -136,8 +138,11 @@ def _refit(
     valid = [i for i, p in enumerate(photos.valid) if p.label in vocab]
     if len(valid) < len(photos.valid):
         notes.append(
-            f"{len(photos.valid) - len(valid)} validation photos have a label that no training photo has: "
-            "both models are wrong there, and the figures in the new model leave them out."
+            Message(
+                "{n} validation photos have a label that no training photo has: both models are wrong there, "
+                "and the figures in the new model leave them out.",
+                n=len(photos.valid) - len(valid),
+            )
         )
     train_y = np.array([vocab.index(p.label) for p in photos.train])
     valid_y = np.array([vocab.index(photos.valid[i].label) for i in valid])
@@ -155,7 +160,7 @@ def _refit(
         "n": len(truth),
         "n_train": len(photos.train),
         "computed": photos.computed,
-        "notes": notes,
+        "notes": [pack_message(note) for note in notes],
     }
     return before, after, values
 
@@ -169,13 +174,15 @@ def _fit(bundle: ModelBundle, photos: Photos, targets: Array) -> tuple[Array, Ar
 
 
 def _describe_vocab(old: list[str], new: list[str], photos: Photos) -> list[str]:
-    notes = []
+    notes: list[str] = []
     if set(new) - set(old):
-        notes.append(f"New classes: {', '.join(sorted(set(new) - set(old)))}.")
+        notes.append(Message("New classes: {labels}.", labels=", ".join(sorted(set(new) - set(old)))))
     if set(old) - set(new):
-        notes.append(f"No training photo is left of: {', '.join(sorted(set(old) - set(new)))}.")
+        lost = ", ".join(sorted(set(old) - set(new)))
+        notes.append(Message("No training photo is left of: {labels}.", labels=lost))
     if photos.computed:
-        notes.append(f"Features of {photos.computed} photos had to be computed; next time they are at hand.")
+        words = "Features of {n} photos had to be computed; next time they are at hand."
+        notes.append(Message(words, n=photos.computed))
     return notes
 
 
@@ -244,7 +251,7 @@ def write_head(source: Path, target: Path, weight: Array, bias: Array) -> None:
     graph = model.graph
     places = {t.name: t for t in graph.initializer}
     if not {"head.weight", "head.bias"} <= places.keys():
-        raise RefitError(f"The graph {source} has no head.weight and head.bias. Train again.")
+        raise RefitError("The graph {source} has no head.weight and head.bias. Train again.", source=source)
     for name, values in (("head.weight", weight), ("head.bias", bias)):
         places[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), name))
     for value in [*graph.output, *graph.value_info]:
@@ -272,9 +279,11 @@ def check_head(staging: Path, photos: Photos, head: tuple[Array, Array]) -> dict
     worst = float(np.abs(logits - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not worst <= _PARITY:
         raise RefitError(
-            f"The new model's answers differ from its head's by {worst:.2g} (allowed: {_PARITY:g}), so it "
+            "The new model's answers differ from its head's by {worst:.2g} (allowed: {parity:g}), so it "
             "was not written. The cached features may be of another model: remove .fastclf/features and try "
-            "again."
+            "again.",
+            worst=worst,
+            parity=_PARITY,
         )
     return {"photos": len(some), "largest_difference": worst, "allowed": _PARITY}
 
@@ -284,7 +293,7 @@ if __name__ == "__main__":
         with contextlib.redirect_stdout(sys.stderr):
             main(*sys.argv[1:])
     except FastclfError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{pack_message(error.message)}\n")
         sys.exit(FAILED)
     except MemoryError:
         sys.exit(NO_MEMORY)

@@ -91,21 +91,29 @@ def check_port(host: str, port: int) -> None:
         If the port is taken or may not be used; the message names another way.
     """
     if not 0 < port < 65536:
-        raise ServingError(f"Port {port} does not exist; name one from 1024 to 65535 with --port.")
+        raise ServingError(
+            "Port {port:d} does not exist; name one from 1024 to 65535 with --port.", port=port
+        )
     with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except PermissionError:
             raise ServingError(
-                f"Port {port} needs an administrator; name one above 1023 with --port."
+                "Port {port:d} needs an administrator; name one above 1023 with --port.", port=port
             ) from None
         except (socket.gaierror, OverflowError):
-            raise ServingError(f"{host} is no address of this machine; 127.0.0.1 and 0.0.0.0 are.") from None
+            raise ServingError(
+                "{host} is no address of this machine; 127.0.0.1 and 0.0.0.0 are.", host=host
+            ) from None
         except OSError as e:
             raise ServingError(
-                f"Port {port} on {host} cannot be used ({e.strerror}). Stop what runs there, or name another "
-                f"with --port {port + 1}."
+                "Port {port:d} on {host} cannot be used ({reason}). Stop what runs there, or name another "
+                "with --port {other:d}.",
+                port=port,
+                host=host,
+                reason=e.strerror,
+                other=port + 1,
             ) from None
 
 
@@ -209,10 +217,14 @@ def _watch(
         if _answers(reachable, port):
             break
         if time.monotonic() > deadline:
-            raise ServingError(f"The server did not answer on port {port} within {_START_SECONDS:.0f} s.")
+            raise ServingError(
+                "The server did not answer on port {port:d} within {seconds:.0f} s.",
+                port=port,
+                seconds=_START_SECONDS,
+            )
         time.sleep(0.1)
     if child.poll() is not None:
-        raise ServingError(f"The server stopped while starting (status {child.returncode}).")
+        raise ServingError("The server stopped while starting (status {status}).", status=child.returncode)
     if on_ready:
         on_ready(f"http://{shown}:{port}")
     return child.wait()

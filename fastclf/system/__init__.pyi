@@ -1,5 +1,7 @@
 from .database import Database as Database
+from .files import clean_text as clean_text
 from .files import csv_bytes as csv_bytes
+from .files import defuse_formula as defuse_formula
 from .files import hash_bytes as hash_bytes
 from .files import hash_file as hash_file
 from .files import recover_folder as recover_folder
@@ -15,4 +17,5 @@ from .folders import lies_on_network as lies_on_network
 from .processes import FAILED as FAILED
 from .processes import MISSING as MISSING
 from .processes import NO_MEMORY as NO_MEMORY
+from .processes import read_rank as read_rank
 from .processes import run_child as run_child

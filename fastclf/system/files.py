@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_JOINERS = "\u200c\u200d"
+
 
 def hash_bytes(data: bytes) -> str:
     """Return the sha256 of `data` as 64 hexadecimal digits."""
@@ -76,6 +79,31 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     writer.writerow(header)
     writer.writerows(values)
     return text.getvalue().encode()
+
+
+def defuse_formula(value: object) -> object:
+    """Return a cell of a table so that no spreadsheet runs a stranger's text as a formula.
+
+    Examples
+    --------
+    >>> defuse_formula("=HYPERLINK(...)"), defuse_formula("bear.jpg"), defuse_formula(-1)
+    ("'=HYPERLINK(...)", 'bear.jpg', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def clean_text(value: object, most: int) -> str:
+    """Return somebody's text as one line of valid text without control characters; None is "".
+
+    What turns a sentence around goes, too; the joiners of Persian words and of emoji stay.
+
+    Examples
+    --------
+    >>> clean_text("two\\nlines ", 100)
+    'two lines'
+    """
+    text = "" if value is None else str(value)[:most]
+    return "".join(c if c.isprintable() or c in _JOINERS else " " for c in text).strip()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Child processes for what would make the dashboard's process heavy: scikit-learn and cleanlab."""
+"""Other processes: children for what would make the dashboard's heavy, and those of a training by several."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from ..errors import FastclfError, MissingExtraError
+from ..errors import FastclfError, Message, MissingExtraError, unpack_message
 
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
 MISSING, FAILED, NO_MEMORY = 3, 4, 5
+
+# What a launcher of several processes sets: torchrun and accelerate the first pair, MPI one of the others.
+_LAUNCHED = (
+    ("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),
+)  # fmt: skip
+
+
+def read_rank() -> tuple[int, int]:
+    """Return the number of this process and how many were started together; (0, 1) where it is alone."""
+    for rank, size in _LAUNCHED:
+        if os.environ.get(size, "").isdigit():
+            return int(os.environ.get(rank) or 0), int(os.environ[size])
+    return 0, 1
 
 
 def run_child(
@@ -49,12 +63,16 @@ def run_child(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env()
             )
         except OSError as e:
-            raise error(f"{what} could not be started ({e.strerror or e}).") from None
+            raise error(
+                "{what} could not be started ({reason}).", what=Message(what), reason=e.strerror or e
+            ) from None
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise error(
-                f"{what} took longer than {timeout:.0f} s and was ended; allow more time or fewer photos."
+                "{what} took longer than {n:.0f} s and was ended; allow more time or fewer photos.",
+                what=Message(what),
+                n=timeout,
             ) from None
         finally:
             if child.poll() is None:
@@ -63,7 +81,7 @@ def run_child(
         if status:
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-            raise _explain(what, status, lines[-1] if lines else "it said nothing", error)
+            raise _explain(Message(what), status, lines[-1] if lines else "it said nothing", error)
 
 
 def _build_env() -> dict[str, str]:
@@ -73,15 +91,18 @@ def _build_env() -> dict[str, str]:
     return {**threads, **os.environ, "PYTHONPATH": paths}
 
 
-def _explain(what: str, status: int, said: str, error: type[FastclfError]) -> FastclfError:
+def _explain(what: Message, status: int, said: str, error: type[FastclfError]) -> FastclfError:
     if status == MISSING:
         return MissingExtraError(
-            f'{what} needs the package {said}, which is not installed. Run `pip install "fastclf[clean]"`.'
+            '{what} needs the package {name}, which is not installed. Run `pip install "fastclf[clean]"`.',
+            what=what,
+            name=said,
         )
     if status == FAILED:
-        return error(said)
+        return error(unpack_message(said))
     if status in (NO_MEMORY, -getattr(signal, "SIGKILL", 9)):
         return error(
-            f"{what} was killed or ran out of memory. Close other programs, or take fewer photos at once."
+            "{what} was killed or ran out of memory. Close other programs, or take fewer photos at once.",
+            what=what,
         )
-    return error(f"{what} ended with status {status}: {said[:200]}.")
+    return error("{what} ended with status {status}: {said}.", what=what, status=status, said=said[:200])

@@ -22,7 +22,8 @@ try:
         import timm  # noqa: F401
 except ImportError as e:
     raise MissingExtraError(
-        f'Training needs the package {e.name}, which is not installed. Run `pip install "fastclf[train]"`.'
+        'Training needs the package {name}, which is not installed. Run `pip install "fastclf[train]"`.',
+        name=e.name,
     ) from None
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

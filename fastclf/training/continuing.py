@@ -13,23 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..catalog import Catalog
-from ..errors import PhotosError, UsageProblem
+from ..errors import PhotosError, UsageProblem, describe_error
 from ..model import BODY, ModelBundle
 from ..photos import TEST, TRAIN, VALID, Progress
 from .data import AUGMENTATIONS, RANDOM_CROP, TrainingData
-from .fit import compute_features, set_head
+from .fitting import compute_features, set_head
 from .network import add_normalisation, build_learner
 
 
 @dataclass(frozen=True)
 class Source:
-    """A bundle to go on from.
-
-    Attributes
-    ----------
-    bundle
-        The bundle.
-    """
+    """A bundle to go on from."""
 
     bundle: ModelBundle
 
@@ -71,26 +65,23 @@ class Source:
 
 
 def open_source(path: str | Path, arch: str | None) -> Source:
-    """Open the bundle to go on from.
-
-    Raises
-    ------
-    BundleError
-        If it does not open.
-    UsageProblem
-        If it holds no weights to go on from, or is of another architecture than the one wanted.
-    """
+    """Open the bundle to go on from; it has to hold weights, and those of `arch` where one is wanted."""
     bundle = ModelBundle.load(path)
     if BODY not in bundle.manifest["files"]:
         raise UsageProblem(
-            f"The model {path} holds no {BODY}, so it cannot be trained further: it was imported, or "
-            "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl."
+            "The model {path} holds no {body}, so it cannot be trained further: it was imported, or "
+            "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl.",
+            path=path,
+            body=BODY,
         )
     source = Source(bundle)
     if arch is not None and arch != source.arch:
         raise UsageProblem(
-            f"The model {path} is a {source.arch} and --arch says {arch}. Leave --arch out, or train without "
-            "--from."
+            "The model {path} is a {arch} and --arch says {wanted}. Leave --arch out, or train without "
+            "--from.",
+            path=path,
+            arch=source.arch,
+            wanted=arch,
         )
     return source
 
@@ -98,10 +89,7 @@ def open_source(path: str | Path, arch: str | None) -> Source:
 def adopt_splits(source: Source, folder: str | Path, progress: Progress | None = None) -> None:
     """Let the folder's catalog keep the splits that the earlier model was trained with.
 
-    Raises
-    ------
-    PhotosError
-        If photos that it was trained on stand in today's validation or test split. No split is changed then.
+    PhotosError is raised, and no split is changed, if photos that it was trained on are to judge it today.
     """
     rows = source.bundle.read_photos()
     learned = {row.sha256 for row in rows if row.split == TRAIN}
@@ -113,13 +101,7 @@ def adopt_splits(source: Source, folder: str | Path, progress: Progress | None =
 
 
 def check_splits(source: Source, data: TrainingData) -> None:
-    """Refuse to judge on photos that the earlier model learned, wherever their splits came from.
-
-    Raises
-    ------
-    PhotosError
-        If some of them stand in today's validation or test split.
-    """
+    """Refuse to judge on photos that the earlier model learned, wherever their splits came from."""
     learned = {row.sha256 for row in source.bundle.read_photos() if row.split == TRAIN}
     held = data.frame[data.frame["split"].isin((VALID, TEST))]
     _refuse_learned(source, data.photos.folder, set(held["sha256"]) & learned)
@@ -128,9 +110,12 @@ def check_splits(source: Source, data: TrainingData) -> None:
 def _refuse_learned(source: Source, folder: str | Path, known: Collection[str]) -> None:
     if known:
         raise PhotosError(
-            f"{len(known)} photos that {source.bundle.path} was trained on stand in the validation or test "
-            f"split of {folder}, so its figures would flatter. Train without --from, or on the "
-            "photos and splits that it was trained with."
+            "{n} photos that {path} was trained on stand in the validation or test "
+            "split of {folder}, so its figures would flatter. Train without --from, or on the "
+            "photos and splits that it was trained with.",
+            n=len(known),
+            path=source.bundle.path,
+            folder=folder,
         )
 
 
@@ -145,27 +130,8 @@ def build_continued(
     """Build a Learner that answers like the earlier model, for today's classes.
 
     A class that the model knows keeps its row of the head, a class that is gone loses it, and a new one
-    begins at zero.
-
-    Parameters
-    ----------
-    dls
-        From `build_dls` with ``pretrained=True``, so that it does not normalise.
-    data
-        The photos of today.
-    source
-        From `open_source`.
-    seed
-        For what is new.
-    say
-        Called with a sentence about classes that came and went.
-
-    Returns
-    -------
-    Learner
-        Its body has the earlier model's weights.
-    bool
-        Whether every class of today was known, so that the head needs no training of its own.
+    begins at zero. Also returned is whether every class of today was known, so that the head needs no
+    training of its own. The `dls` are of ``pretrained=True``, so that they do not normalise.
     """
     bundle = source.bundle
     learn = build_learner(dls, source.arch, pretrained=False, seed=seed)
@@ -175,8 +141,10 @@ def build_continued(
         learn.model[0].load_state_dict(load_file(bundle.path / BODY))
     except (RuntimeError, SafetensorError) as e:
         raise UsageProblem(
-            f"The weights in {bundle.path / BODY} do not fit {source.arch} ({str(e).splitlines()[0][:120]}). "
-            "Train without --from."
+            "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
+            file=bundle.path / BODY,
+            arch=source.arch,
+            reason=describe_error(e),
         ) from None
     old, new = bundle.vocab, list(dls.vocab)
     came, went = [c for c in new if c not in old], [c for c in old if c not in new]

@@ -93,7 +93,7 @@ class TrainOptions:
         self._check_numbers()
         if self.weights is not None and (self.from_model is not None or not self.pretrained):
             other = "--from" if self.from_model is not None else "--no-pretrained"
-            raise UsageProblem(f"--weights and {other} exclude each other; name one.")
+            raise UsageProblem("--weights and {other} exclude each other; name one.", other=other)
         if self.mode == HEAD and not self.pretrained and self.from_model is None:
             raise UsageProblem(
                 "--mode head needs a body that has learned already: with --no-pretrained its features would "
@@ -108,19 +108,37 @@ class TrainOptions:
         for name, names in allowed.items():
             value = getattr(self, name)
             if value is not None and value not in names:
-                raise UsageProblem(f"--{name} is {value!r}; it can be {', '.join(names)}.")
+                raise UsageProblem(
+                    "--{name} is {value!r}; it can be {names}.",
+                    name=name,
+                    value=value,
+                    names=", ".join(names),
+                )
         if self.colour and not re.fullmatch(r"#([0-9a-fA-F]{3}){1,2}", self.colour):
-            raise UsageProblem(f"--colour is {self.colour!r}; it is # and 3 or 6 hexadecimal digits.")
+            raise UsageProblem(
+                "--colour is {colour!r}; it is # and 3 or 6 hexadecimal digits.", colour=self.colour
+            )
 
     def _check_numbers(self) -> None:
         if self.size is not None and not 16 <= self.size <= 1024:
-            raise UsageProblem(f"--size is {self.size}; it can be 16 to 1024 pixels.")
+            raise UsageProblem("--size is {size:d}; it can be 16 to 1024 pixels.", size=self.size)
         for name, least in (("epochs", 1), ("patience", 1), ("batch_size", 2), ("workers", 0), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise UsageProblem(f"--{name.replace('_', '-')} is {value}; it must be {least} or more.")
+                raise UsageProblem(
+                    "--{name} is {value}; it must be {least} or more.",
+                    name=name.replace("_", "-"),
+                    value=value,
+                    least=least,
+                )
         if self.time_limit is not None and not 60 <= self.time_limit < math.inf:
-            raise UsageProblem(f"--time-limit is {self.time_limit:g} s; 60 s is the least.")
+            raise UsageProblem(
+                "--time-limit is {time_limit:g} s; 60 s is the least.", time_limit=self.time_limit
+            )
         lr = self.lr
         if lr is not None and lr != FIND_LR and not (isinstance(lr, int | float) and 0 < lr < math.inf):
-            raise UsageProblem(f"--lr is {lr!r}; it can be a number above 0, such as 0.002, or {FIND_LR}.")
+            raise UsageProblem(
+                "--lr is {lr!r}; it can be a number above 0, such as 0.002, or {find_lr}.",
+                lr=lr,
+                find_lr=FIND_LR,
+            )

@@ -11,35 +11,33 @@ import torch
 
 from ..photos import TRAIN, VALID
 from .data import TrainingData
-from .fit import LR_FROM_SCRATCH, LR_PRETRAINED
+from .fitting import BATCH
 from .network import find_fixed_size, measure_step
 from .options import FINE_TUNE, HEAD, TrainOptions
 
 Say = Callable[[str], None]
 
+# All of these were chosen by hand.
 # Seconds kept for writing and checking the bundle, besides the time that judging the photos takes.
-EXPORT_SECONDS = 25.0
+_EXPORT_SECONDS = 25.0
 _SIZES = (224, 192, 160, 128, 96, 64)
+# By whether the body has learned already.
 _LEAST_EPOCHS = {True: 3, False: 6}
 # What a person without a GPU waits for without being asked, in seconds.
 _PATIENT = 300.0
 # A network's forward pass takes about this part of a training step.
 _FORWARD = 0.35
+# Photos a class below which all layers would learn them by heart.
 _FEW = 15
-_BATCH = 64
 _LEAST_BATCH = 8
 _STEPS_AN_EPOCH = 16
+# Seconds that a photo takes to be decoded and resized, and how much longer than measured all may take.
+_DECODE, _RESERVE = 0.003, 1.5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be done.
-
-    Attributes
-    ----------
-    arch, mode, size, epochs, batch_size
-        As in `TrainOptions`, none of them None.
-    """
+    """What is going to be done: as in `TrainOptions`, and nothing is None."""
 
     arch: str
     mode: str
@@ -51,22 +49,9 @@ class Plan:
 def make_plan(
     data: TrainingData, options: TrainOptions, arch: str, size: int | None, started: float, say: Say
 ) -> Plan:
-    """Decide what the options leave open.
+    """Decide what the options leave open, and say each decision with its reason.
 
-    Parameters
-    ----------
-    data
-        The photos.
-    options
-        What the maker decided.
-    arch
-        The architecture.
-    size
-        Height and width that are settled already, or None.
-    started
-        `time.monotonic()` from which a time limit counts.
-    say
-        Called with each decision and its reason.
+    A `size` may be settled already; a time limit counts from `started`, of `time.monotonic()`.
     """
     learned = options.pretrained or options.from_model is not None
     clock = _Clock(data, options, arch, started)
@@ -84,7 +69,7 @@ def make_plan(
         size = _choose_size(data, mode, fewest, clock, say)
     photos = len(data.part(TRAIN))
     batch = min(options.batch_size or _choose_batch(photos), max(2, photos // 2))
-    return Plan(arch, mode, size, epochs, batch)
+    return Plan(arch=arch, mode=mode, size=size, epochs=epochs, batch_size=batch)
 
 
 class _Clock:
@@ -102,7 +87,7 @@ class _Clock:
         """Seconds left for training, or None without a limit."""
         if self.limit is None:
             return None
-        return self.limit - (time.monotonic() - self.started) - EXPORT_SECONDS
+        return self.limit - (time.monotonic() - self.started) - _EXPORT_SECONDS
 
     def epoch(self, size: int) -> float:
         """Seconds that an epoch of all layers takes; the cost of a step grows with the photo's area."""
@@ -161,25 +146,10 @@ def _default_epochs(options: TrainOptions, learned: bool) -> int:
 
 def _choose_batch(photos: int) -> int:
     """Return 64, or the power of two that leaves an epoch of few photos some steps."""
-    batch = _BATCH
+    batch = BATCH
     while batch > _LEAST_BATCH and photos / batch < _STEPS_AN_EPOCH:
         batch //= 2
     return batch
-
-
-def scale_lr(batch_size: int, *, learned: bool) -> float:
-    """Return the highest learning rate for a batch: the usual one at 64, lower for smaller ones.
-
-    Pretrained layers follow the square root that suits Adam, new weights the size itself: resnet18 on 126
-    clothing photos reached 0.52 this way and 0.49 by the square root (mean of three seeds, n = 36, so too few
-    to tell); the gentler one was kept.
-
-    References
-    ----------
-    Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS 2022.
-    """
-    share = batch_size / _BATCH
-    return LR_PRETRAINED * share**0.5 if learned else LR_FROM_SCRATCH * share
 
 
 def reserve_time(data: TrainingData, learn: Any, size: int) -> float:
@@ -190,6 +160,6 @@ def reserve_time(data: TrainingData, learn: Any, size: int) -> float:
         learn.model(batch)
         before = time.perf_counter()
         learn.model(batch)
-    each = (time.perf_counter() - before) / 16 + 0.003  # 3 ms: decoding and resizing
+    each = (time.perf_counter() - before) / 16 + _DECODE
     judged = len(data.part(VALID)) + len(data.part(TRAIN))
-    return EXPORT_SECONDS + 1.5 * each * judged
+    return _EXPORT_SECONDS + _RESERVE * each * judged

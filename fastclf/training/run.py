@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,19 +14,33 @@ from typing import Any
 import fastai
 import timm
 import torch
+from fastai.vision.all import DataLoaders, Learner
 
-from ..model import ModelBundle
+from .. import __version__
+from ..errors import UsageProblem
+from ..model import ModelBundle, choose_arch
 from ..photos import Progress
 from ..refit import LinearHead
 from ..system import hash_file
-from .distributed import Team, follow, join_team, leading, share
-from .export import export_bundle
-from .fit import Fitted, Phase, build_tracker, fit, plan_phases, train_head
-from .network import find_lr
+from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
+from .data import TrainingData, build_dls, load_data
+from .distributed import Team, join_team
+from .export import check_target, export_bundle
+from .fitting import (
+    CheckpointStore,
+    Fitted,
+    Phase,
+    build_tracker,
+    check_tracker,
+    find_lr,
+    fit,
+    plan_phases,
+    scale_lr,
+    train_head,
+)
+from .network import build_learner, describe_licence, resolve_arch
 from .options import FIND_LR, HEAD, TrainOptions
-from .plan import reserve_time, scale_lr
-from .preparing import Preparation
-from .progress import check_fitted, tell_fitted
+from .plan import Plan, make_plan, reserve_time
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +60,8 @@ def train(
 ) -> ModelBundle:
     """Train on a folder of photos and write the bundle.
 
-    A run that was killed goes on after its last whole epoch, if photos and options are the same.
+    A run that was killed goes on after its last whole epoch, if photos and options are the same. Where
+    several processes were started, all call this: the first one trains with the others' help.
 
     Parameters
     ----------
@@ -81,41 +98,82 @@ def train(
     options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
     team = join_team()
     if not team.is_first:
-        follow(team)
+        team.follow(fit)
         return ModelBundle.load(out)
-    say = say or _logger.info
-    run = _Training(Path(folder), Path(out), options, started, say, progress, team=team, quiet=quiet)
-    with leading(team):
+    run = Training(
+        folder=Path(folder), out=Path(out), options=options, started=started, say=say or _logger.info,
+        progress=progress, team=team, quiet=quiet,
+    )  # fmt: skip
+    with team.lead():
         run.prepare()
         run.fit()
-        run.say("Writing the model and checking it against the trained one ...")
-        bundle = export_bundle(
-            run.learn,
-            run.data,
-            out,
-            arch=run.plan.arch,
-            title=options.title,
-            intro=options.intro,
-            colour=options.colour,
-            recipe=recipe,
-            training=run.describe(),
-            photo_licence=photo_licence,
-            weight_licence=run.licence,
-        )
-        run.store.clear()
-    return bundle
+        return run.export(recipe, photo_licence)
 
 
-@dataclass
-class _Training(Preparation):
-    """One call of `train`: trained, and described."""
+def follow() -> None:
+    """Fit with the first process, which calls `train`, until it is done; speak and write nothing.
 
+    Raises
+    ------
+    FastclfError
+        If the first process is gone.
+    """
+    join_team().follow(fit)
+
+
+@dataclass(kw_only=True)
+class Training:
+    """One call of `train`: prepared, trained, described, exported."""
+
+    folder: Path
+    out: Path
+    options: TrainOptions
+    started: float
+    say: Callable[[str], None]
+    progress: Progress | None = None
     team: Team = field(default_factory=Team)
     quiet: bool = False
+    source: Source | None = None
+    knows_classes: bool = False
+    data: TrainingData = field(init=False)
+    plan: Plan = field(init=False)
+    learn: Learner = field(init=False)
+    store: CheckpointStore = field(init=False)
     head: LinearHead | None = None
     lr: float | None = None
     patience: int | None = None
     fitted: Fitted = field(default_factory=Fitted)
+
+    def prepare(self) -> None:
+        """Read the photos, decide what is open, and build the Learner."""
+        options = self.options
+        if (
+            self.team.size == 1
+            and os.environ.get("ACCELERATE_USE_CPU") == "True"
+            and "MASTER_ADDR" in os.environ
+        ):
+            self.say(
+                "accelerate started one process only: its --cpu needs MPI for more. "
+                "`torchrun --nproc_per_node 2 -m fastclf train DIR` starts two on a CPU."
+            )
+        _check_places(self.folder, self.out)
+        check_tracker(options.track)
+        arch = self._choose_arch()
+        resolve_arch(arch)
+        if self.source:
+            adopt_splits(self.source, self.folder, self.progress)
+        self.data = load_data(
+            self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
+        )
+        for sentence in self.data.describe():
+            self.say(sentence)
+        if self.source:
+            check_splits(self.source, self.data)
+        self.store = CheckpointStore(self.out, self._list_facts(arch))
+        if options.restart:
+            self.store.clear()
+        self.plan = self._make_plan(arch)
+        self._build()
 
     def fit(self) -> None:
         """Train the head, or all layers."""
@@ -132,29 +190,36 @@ class _Training(Preparation):
             "phases": phases, "seed": self.options.seed, "deadline": deadline, "patience": self.patience,
             "start_counts": self.knows_classes,
         }  # fmt: skip
-        tracker = build_tracker(self.options.track, self.out, self.describe())
-        share(self.team, self.learn, settings, self.say)
-        try:
+        self.team.share(self.learn, settings, self.say)
+        with contextlib.closing(build_tracker(self.options.track, self.out, self.describe())) as tracker:
             self.fitted = fit(
-                self.learn,
-                **settings,
-                store=self.store,
-                quiet=self.quiet,
-                tracker=tracker,
-                say=self.say,
+                self.learn, **settings, store=self.store, quiet=self.quiet, tracker=tracker, say=self.say,
                 team=self.team,
-            )
-        finally:
-            if tracker:
-                tracker.close()
-        if self.fitted.best_epoch is None and self.fitted.epochs:
-            self.store.clear()  # nothing is worth going on with
-        check_fitted(self.fitted, self.options.time_limit)
-        tell_fitted(self.fitted, self.say)
+            )  # fmt: skip
+        self._check_fitted()
+
+    def export(self, recipe: str | None, photo_licence: str) -> ModelBundle:
+        """Write the bundle, and forget what an interrupted run would need."""
+        self.say("Writing the model and checking it against the trained one ...")
+        bundle = export_bundle(
+            self.learn,
+            self.data,
+            self.out,
+            arch=self.plan.arch,
+            title=self.options.title,
+            intro=self.options.intro,
+            colour=self.options.colour,
+            recipe=recipe,
+            training=self.describe(),
+            photo_licence=photo_licence,
+            weight_licence=self._describe_licence(),
+        )
+        self.store.clear()
+        return bundle
 
     def describe(self) -> dict[str, Any]:
         """Return the record of the training for the manifest."""
-        head, options = self.head, self.options
+        head, options, weights = self.head, self.options, self.options.weights
         return {
             **asdict(self.plan),
             "epochs": self.fitted.epochs,
@@ -167,25 +232,101 @@ class _Training(Preparation):
             "patience": self.patience,
             "time_limit": options.time_limit,
             "pretrained": self.learned,
-            "weights": _describe_file(options.weights),
+            # its place is nobody's business
+            "weights": weights and {"name": Path(weights).name, "sha256": hash_file(Path(weights))},
             "split_by": options.split_by if options.split_by in (None, "folder") else "table",
             "workers": options.workers,
             "track": None if head else options.track,
             "best_epoch": self.fitted.best_epoch,
             "resumed_after": self.fitted.resumed_after,
             "ended_by": self.fitted.ended_by,
-            "head": None if head is None else self._describe_head(head),
-            "from": self.source.facts if self.source else None,
+            "head": head and {
+                "C": head.C, "folds": head.folds, "tried": list(head.table),
+                "own_features": self.own_features,
+            },
+            "from": self.source and self.source.facts,
             "seconds": round(time.monotonic() - self.started, 1),
             "device": str(self.learn.dls.device),
             "processes": self.team.size,
             "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
+        }  # fmt: skip
+
+    @property
+    def resize(self) -> str:
+        """How photos reach the network's size."""
+        return self.options.resize or (self.source.resize if self.source else "squish")
+
+    @property
+    def augment(self) -> str:
+        """What may happen to a training photo."""
+        return self.options.augment or (self.source.augment if self.source else None) or "symmetric"
+
+    @property
+    def learned(self) -> bool:
+        """Whether the body has learned something elsewhere."""
+        return self.options.pretrained or self.source is not None
+
+    @property
+    def own_features(self) -> bool:
+        """Whether the body has learned from these very photos already."""
+        return self.source is not None and not self.source.is_general
+
+    def _choose_arch(self) -> str:
+        options = self.options
+        if options.from_model is not None:
+            self.source = open_source(options.from_model, options.arch)
+            return self.source.arch
+        if options.arch is not None:
+            return options.arch
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        arch, reason = choose_arch(options.pretrained, device)
+        self.say(f"Architecture {arch}: {reason} --arch names another, `fastclf archs` lists some.")
+        return arch
+
+    def _list_facts(self, arch: str) -> dict[str, Any]:
+        """Return what decides the result; a time limit only decides how far the run gets."""
+        options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
+        for passing in ("restart", "title", "intro", "colour", "track", "weights", "from_model"):
+            del options[passing]
+        frame = self.data.frame[["sha256", "label", "split"]]
+        return {
+            "options": options,
+            "arch": arch,
+            "photos": frame.to_numpy().tolist(),
+            "weights": hash_file(Path(self.options.weights)) if self.options.weights else None,
+            "from": self.source.facts if self.source else None,
+            "versions": [__version__, torch.__version__, fastai.__version__, timm.__version__],
         }
 
-    def _describe_head(self, head: LinearHead) -> dict[str, Any]:
-        return {
-            "C": head.C, "folds": head.folds, "tried": list(head.table), "own_features": self.own_features,
-        }  # fmt: skip
+    def _make_plan(self, arch: str) -> Plan:
+        known = self.store.settled.get("plan")
+        if known:  # measured once: an interrupted run does not go on with another size
+            return Plan(**known)
+        size = self.options.size or (self.source.size if self.source else None)
+        plan = make_plan(self.data, self.options, arch, size, self.started, self.say)
+        self.store.settled["plan"] = asdict(plan)
+        return plan
+
+    def _build(self) -> None:
+        options, plan = self.options, self.plan
+        dls: DataLoaders = build_dls(
+            self.data,
+            plan.size,
+            resize=self.resize,
+            augment=self.augment,
+            pretrained=self.learned,
+            batch_size=plan.batch_size,
+            seed=options.seed,
+            workers=options.workers,
+        )
+        if self.source:
+            self.learn, self.knows_classes = build_continued(
+                dls, self.data, self.source, seed=options.seed, say=self.say
+            )
+            return
+        self.learn = build_learner(
+            dls, plan.arch, pretrained=options.pretrained, weights=options.weights, seed=options.seed
+        )
 
     def _plan_phases(self, deadline: float | None) -> list[Phase]:
         asked = self.options.lr
@@ -228,7 +369,38 @@ class _Training(Preparation):
         tried = f", the best of {len(self.head.table)} in {self.head.folds} folds" if self.head.table else ""
         self.say(f"Fitted the head with C = {self.head.C:g}{tried}.")
 
+    def _check_fitted(self) -> None:
+        """Refuse to make a model of a training that has none; else say how it ended."""
+        if self.fitted.best_epoch is None and not self.fitted.epochs:
+            raise UsageProblem(
+                "The time limit of {limit:.0f} s was over before the first epoch, so there is no "
+                "model. Give more time, a smaller --size, another --arch or --mode head.",
+                limit=self.options.time_limit or 0,
+            )
+        if self.fitted.best_epoch is None:
+            self.store.clear()  # nothing is worth going on with
+            raise UsageProblem(
+                "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
+            )
+        for sentence in self.fitted.describe():
+            self.say(sentence)
 
-def _describe_file(path: str | Path | None) -> dict[str, str] | None:
-    """Return a file's name and hash; its place is nobody's business."""
-    return None if path is None else {"name": Path(path).name, "sha256": hash_file(Path(path))}
+    def _describe_licence(self) -> str:
+        """Return the licence of the weights that the training began with."""
+        if self.source:
+            return str(self.source.bundle.manifest.get("licences", {}).get("weights", "not recorded"))
+        file = Path(self.options.weights) if self.options.weights else None
+        resolved = resolve_arch(self.plan.arch)
+        return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)
+
+
+def _check_places(folder: Path, out: Path) -> None:
+    """Refuse a model's folder that would be taken for a class, or that cannot be written."""
+    target = out.resolve()
+    if folder.resolve() in target.parents or target == folder.resolve():
+        raise UsageProblem(
+            "{out} lies inside the photos' folder {folder}. Name another folder with --out.",
+            out=out,
+            folder=folder,
+        )
+    check_target(target)

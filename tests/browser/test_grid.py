@@ -140,7 +140,7 @@ def test_a_field_keeps_its_keys(cleaner: Page) -> None:
     select.select_option("<Delete>")
     expect(tile(cleaner, 0)).to_contain_text("will be removed")
     select.select_option("<Keep>")
-    expect(tile(cleaner, 0).locator(".fastclf-tile-fate")).to_be_hidden()
+    expect(tile(cleaner, 0).locator(".fastclf-tile-outcome")).to_be_hidden()
 
 
 def test_a_screen_reader_is_told_what_the_eye_sees(cleaner: Page) -> None:

@@ -18,10 +18,10 @@ from fastclf.card import (
     build_card,
     build_card_html,
     build_card_markdown,
+    escape_markdown,
     save_manifest,
     write_card,
 )
-from fastclf.card.markdown import escape_markdown
 from fastclf.errors import BundleError
 from fastclf.metrics import compute_metrics
 from fastclf.system import hash_file
@@ -294,7 +294,7 @@ def test_many_classes_have_pairs_and_no_table(manifest: dict[str, Any], rng: np.
     metrics = compute_metrics(rng.dirichlet(np.ones(k), 300), rng.integers(0, k, 300), vocab)
     manifest |= {"vocab": vocab, "metrics": {"valid": metrics}}
     page = build_card_html(manifest)
-    assert 'class="confusion' not in page
+    assert 'class="card-confusion' not in page
     assert "Most confused (validation photos)" in page
     assert "the worst 40" in page
 
@@ -303,7 +303,7 @@ def test_the_table_of_answers_shades_and_names_its_cells(manifest: dict[str, Any
     page = build_card_html(manifest)
     m = manifest["metrics"]["valid"]["confusion"]
     assert f'title="{m[0][1]} of {sum(m[0])} photos of ant were called bee">{m[0][1]}</td>' in page
-    assert page.count('class="right"') == 6
+    assert page.count('class="card-right"') == 6
 
 
 # --- in the bundle

@@ -7,7 +7,9 @@ import io
 import json
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -16,7 +18,7 @@ from fastclf.errors import UsageProblem
 from fastclf.model import PhotoRow
 from fastclf.system import hash_file
 
-from ..conftest import run_fastclf
+from ..conftest import call_fastclf, run_fastclf
 from ..toy import write_toy_bundle
 
 
@@ -38,7 +40,7 @@ def test_predict_json_answers_each_file_on_a_line_and_names_the_fault(toy_model:
 
 
 def test_predict_csv_has_a_header_and_a_row_a_file(toy_model: Path, red_png: Path) -> None:
-    done = run_fastclf("predict", toy_model, red_png, "missing.jpg", "--csv", cwd=toy_model.parent)
+    done = call_fastclf("predict", toy_model, red_png, "missing.jpg", "--csv", cwd=toy_model.parent)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [r["label"] for r in rows] == ["red", ""]
     assert rows[1]["error"] == "missing.jpg does not exist."
@@ -46,29 +48,29 @@ def test_predict_csv_has_a_header_and_a_row_a_file(toy_model: Path, red_png: Pat
 
 
 def test_predict_for_people_is_one_line(toy_model: Path, red_png: Path) -> None:
-    done = run_fastclf("predict", toy_model, red_png, cwd=toy_model.parent)
+    done = call_fastclf("predict", toy_model, red_png, cwd=toy_model.parent)
     assert done.returncode == 0
     assert done.stdout.startswith(f"{red_png}: red, ")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("call", "arguments", "code", "words"),
     [
-        (["predict", "nothing", "a.png"], 1, "fastclf train"),
-        (["predict", "model", "a.png", "--json", "--csv"], 2, "exclude"),
-        (["predict"], 2, "Missing argument"),
-        (["train", "no-such-thing"], 2, "digits"),
-        (["train", "digits", "--time-limit", "soon"], 2, "1h30m"),
-        (["evaluate", "model", "no-such-folder"], 1, "no folder"),
-        (["serve", "nothing"], 1, "fastclf train"),
-        (["serve", "model", "--port", "99999"], 1, "99999"),
-        (["fly"], 2, "fly"),
+        (call_fastclf, ["predict", "nothing", "a.png"], 1, "fastclf train"),
+        (call_fastclf, ["predict", "model", "a.png", "--json", "--csv"], 2, "exclude"),
+        (call_fastclf, ["predict"], 2, "Missing argument"),
+        (run_fastclf, ["train", "no-such-thing"], 2, "digits"),
+        (call_fastclf, ["train", "digits", "--time-limit", "soon"], 2, "1h30m"),
+        (call_fastclf, ["evaluate", "model", "no-such-folder"], 1, "no folder"),
+        (call_fastclf, ["serve", "nothing"], 1, "fastclf train"),
+        (run_fastclf, ["serve", "model", "--port", "99999"], 1, "99999"),
+        (run_fastclf, ["fly"], 2, "fly"),
     ],
 )
 def test_a_wrong_call_is_a_sentence_and_a_code(
-    toy_model: Path, arguments: list[str], code: int, words: str
+    call: Callable[..., CompletedProcess[str]], toy_model: Path, arguments: list[str], code: int, words: str
 ) -> None:
-    done = run_fastclf(*arguments, cwd=toy_model.parent)
+    done = call(*arguments, cwd=toy_model.parent)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
@@ -80,8 +82,11 @@ def test_a_taken_port_is_a_sentence(toy_model: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for command in (["serve", toy_model], ["demo", "--out", toy_model]):
-            done = run_fastclf(*command, "--port", port, cwd=toy_model.parent)
+        for call, command in (
+            (call_fastclf, ["serve", toy_model]),
+            (run_fastclf, ["demo", "--out", toy_model]),
+        ):
+            done = call(*command, "--port", port, cwd=toy_model.parent)
             assert done.returncode == 1
             assert f"Port {port}" in done.stderr
             assert "--port" in done.stderr
@@ -103,7 +108,7 @@ def test_evaluate_leaves_the_test_set_sealed_unless_it_is_opened_by_name(
     photo_folder: Path, tmp_path: Path
 ) -> None:
     model = _bundle_of(photo_folder, tmp_path / "judged")
-    done = run_fastclf("evaluate", model, photo_folder, "--json", cwd=tmp_path)
+    done = call_fastclf("evaluate", model, photo_folder, "--json", cwd=tmp_path)
     result = json.loads(done.stdout)
     assert set(result["metrics"]) == {"valid", "new"}
     assert (result["metrics"]["valid"]["n"], result["metrics"]["new"]["n"], result["sealed"]) == (6, 3, 3)
@@ -121,7 +126,7 @@ def test_evaluate_judges_by_the_labels_of_today(photo_folder: Path, tmp_path: Pa
     valid.rename(photo_folder / "blue" / "moved.png")
     (photo_folder / "yellow").mkdir()
     shutil.copy(photo_folder / "blue" / "000.png", photo_folder / "yellow" / "a.png")
-    done = run_fastclf("evaluate", model, photo_folder, "--json", cwd=tmp_path)
+    done = call_fastclf("evaluate", model, photo_folder, "--json", cwd=tmp_path)
     result = json.loads(done.stdout)
     blue = result["vocab"].index("blue")
     assert result["confusion"]["valid"][blue][result["vocab"].index("red")] == 1
@@ -132,7 +137,7 @@ def test_evaluate_judges_by_the_labels_of_today(photo_folder: Path, tmp_path: Pa
 def test_evaluate_on_training_photos_alone_says_why_not(photo_folder: Path, tmp_path: Path) -> None:
     rows = [PhotoRow(hash_file(p), p.parent.name, "g", "train") for p in photo_folder.rglob("*.png")]
     model = write_toy_bundle(tmp_path / "judged", rows=rows)
-    done = run_fastclf("evaluate", model, photo_folder, cwd=tmp_path)
+    done = call_fastclf("evaluate", model, photo_folder, cwd=tmp_path)
     assert done.returncode == 1
     assert "30 training photos" in done.stderr
 

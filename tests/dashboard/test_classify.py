@@ -227,14 +227,14 @@ def test_a_wrong_answer_goes_to_the_inbox(toy_model: Path, tmp_path: Path) -> No
         ("red.png", "red", "green"),
         ("red.png", "red", None),
     ]
-    assert len(page.all("thanks")) == 2
+    assert len(page.all("acknowledged")) == 2
 
 
 def test_without_an_inbox_a_report_is_a_zip_to_save(page: Page) -> None:
     assert not page.panel.answers.has_inbox
     page.photo("red.png", RED)
     page.ask("wrong", page.cards[0]["key"], label=None)
-    with zipfile.ZipFile(io.BytesIO(page.parcel("thanks"))) as parcel:
+    with zipfile.ZipFile(io.BytesIO(page.parcel("acknowledged"))) as parcel:
         report = json.loads(parcel.read("report.json"))
     assert report["answer"] == "red"
     assert report["label"] is None

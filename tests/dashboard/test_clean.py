@@ -7,21 +7,31 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastclf.dashboard.clean import CleanPanel, retrain_model
-from fastclf.dashboard.clean.review import Reason, RetrainResult
+from fastclf.dashboard.clean.review import Reason
 from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import FastclfError, PhotosError, UnreadablePhotoError
-from fastclf.refit import ChangedPhoto
+from fastclf.refit import ChangedPhoto, Refit
 
 from .test_review import JPEG, VOCAB, MemoryStore, build_group, build_item
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-EVIL_RESULT = RetrainResult(0.5, 0.5, 2, (ChangedPhoto(0, EVIL, EVIL, EVIL, EVIL),), 1.0, (EVIL,))
+
+
+def build_refit(before: float, after: float, n: int, changed: tuple[ChangedPhoto, ...], note: str) -> Refit:
+    return Refit(
+        model=Path("model"), candidate=Path(".model-refitted"), before=before, after=after, n=n, n_train=100,
+        changed=changed, computed=0, seconds=1.25, notes=(note,), stamp="",
+    )  # fmt: skip
+
+
+EVIL_RESULT = build_refit(0.5, 0.5, 2, (ChangedPhoto(0, EVIL, EVIL, EVIL, EVIL),), EVIL)
 
 
 class FakeRetrainer:
@@ -32,7 +42,7 @@ class FakeRetrainer:
         self.fault = fault
         self.chosen: list[str] = []
 
-    def retrain(self) -> RetrainResult:
+    def retrain(self) -> Refit:
         assert self.gate.wait(10)
         if self.fault:
             raise self.fault
@@ -40,7 +50,7 @@ class FakeRetrainer:
             ChangedPhoto(0, f"{EVIL}.jpg", "red", "blue", "red"),
             ChangedPhoto(1, "b.jpg", "red", "red", "blue"),
         )
-        return RetrainResult(0.85, 0.925, 40, changed, 1.25, (f"Note {EVIL}",))
+        return build_refit(0.85, 0.925, 40, changed, f"Note {EVIL}")
 
     def use_new(self) -> str:
         self.chosen.append("new")
@@ -212,14 +222,9 @@ def test_the_answer_on_a_sealed_photo_is_not_told(store: MemoryStore) -> None:
     assert "secret" in tile(CleanPanel(store), 0)["answer"]
 
 
-def test_the_panel_can_wait_with_its_first_photo(store: MemoryStore) -> None:
-    panel = CleanPanel(store, load=False)
-    assert panel.grid.tiles == []
-    assert store.reads == []
-    panel.load()
-    assert len(panel.grid.tiles) == 24
+def test_what_is_chosen_survives_a_reading_of_the_photos(panel: CleanPanel) -> None:
     act(panel, 0)
-    panel.load()
+    panel.refresh()
     assert sorted(panel.model.pending) == [0]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from fastclf.dashboard.clean import review
 from fastclf.dashboard.clean.model import ReviewModel
-from fastclf.dashboard.clean.review import Decision, Reason, ReviewItem
+from fastclf.dashboard.clean.review import Decision, Reason, ReviewItem, ReviewStore
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import PhotosError
 from fastclf.photos import encode_jpeg
@@ -25,12 +25,11 @@ VOCAB = ["blue", "green", "red"]
 JPEG = encode_jpeg(draw_photo("red", 1))
 
 
-class MemoryStore:
+class MemoryStore(ReviewStore):
     """A store in memory that obeys the protocol, with a log of what it was asked for."""
 
     def __init__(self, items: Sequence[ReviewItem], vocab: Sequence[str] = VOCAB) -> None:
         self.vocab = list(vocab)
-        self.has_inbox = False
         self.base = {item.key: item for item in items}
         self.steps: list[list[Decision]] = []
         self.undone: list[list[Decision]] = []
@@ -101,7 +100,7 @@ def keys(items: Sequence[ReviewItem]) -> list[int]:
 
 def test_the_rules_load_no_widget_library() -> None:
     folder = Path(review.__file__).parent
-    for name in ("review", "queue", "history", "wording", "browse", "model", "tiles", "retrain_model"):
+    for name in ("review", "queue", "history", "wording", "preview", "model", "retrain_model"):
         text = (folder / f"{name}.py").read_text()
         assert "import ipywidgets" not in text
         assert "anywidget" not in text

@@ -17,7 +17,7 @@ import pytest
 from fastclf import Predictor
 from fastclf.errors import UsageProblem
 from fastclf.metrics import compute_softmax
-from fastclf.model import ArchFacts, Latency, LatencyBook, list_archs
+from fastclf.model import DEFAULT_PRETRAINED, ArchFacts, Latency, LatencyBook, list_archs
 from fastclf.model.archs import TIMM
 from fastclf.photos import decode_photo
 
@@ -42,7 +42,12 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return load_data(folder)
 
 
-@pytest.fixture(scope="module", params=list_archs(), ids=lambda facts: facts.name)
+def _mark(facts: ArchFacts) -> Any:
+    marks = [] if facts.name in (DEFAULT_PRETRAINED, "resnet18", "levit_256") else [pytest.mark.thorough]
+    return pytest.param(facts, marks=marks, id=facts.name)
+
+
+@pytest.fixture(scope="module", params=map(_mark, list_archs()))
 def exported(
     request: pytest.FixtureRequest, scenes: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> SimpleNamespace:
@@ -126,7 +131,7 @@ def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: 
     "name", [facts.name for facts in list_archs() if facts.fixed_size], ids=lambda name: name
 )
 def test_another_size_is_refused_in_a_sentence(name: str) -> None:
-    from fastclf.training.network.blank import build_blank_learner
+    from fastclf.training.export import build_blank_learner
 
     with pytest.raises(UsageProblem, match=f"{name} does not take photos of 96 x 96 pixels"):
         build_blank_learner(name, 96)

@@ -19,19 +19,18 @@ from fastclf.system import hash_file
 
 from ..drawing import draw_photo, draw_photos, draw_scene
 from ..toy import write_toy_bundle
-from .tiny import ARCH, SIZE, write_weights
+from .tiny import ARCH, SIZE
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def earlier(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A model of mode head, its photos, and the photos' folder as it was."""
     from fastclf.training import train
 
     root = tmp_path_factory.mktemp("earlier")
     folder = draw_photos(root / "photos", per_class=12)
-    weights = write_weights(root / "w.safetensors")
     bundle = train(
         folder, root / "model", arch=ARCH, size=SIZE, mode="head", weights=str(weights), resize="crop",
         augment="upright", quiet=True,
@@ -50,11 +49,13 @@ def _prepare(folder: Path, model: Path, **options: Any) -> Any:
     import time
 
     from fastclf.training import TrainOptions
-    from fastclf.training.run import _Training
+    from fastclf.training.run import Training
 
     said: list[str] = []
     chosen = TrainOptions(from_model=str(model), **{"mode": "fine-tune", **options})
-    run = _Training(folder, folder.parent / "out", chosen, time.monotonic(), said.append, None, quiet=True)
+    run = Training(
+        folder=folder, out=folder.parent / "out", options=chosen, started=time.monotonic(), say=said.append
+    )
     run.prepare()
     run.said = " ".join(said)
     return run
@@ -191,7 +192,7 @@ def test_after_a_refit_it_goes_on_from_the_refitted_head(
 def _logloss(bundle: ModelBundle, run: Any) -> float:
     """The loss of the bundle's head, before temperature, on the validation photos."""
     from fastclf.metrics import compute_log_loss, compute_softmax
-    from fastclf.training.fit import compute_features
+    from fastclf.training.fitting import compute_features
 
     features = compute_features(run.learn, run.data, ("valid",))["valid"]
     vocab = list(run.learn.dls.vocab)

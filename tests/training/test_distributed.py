@@ -1,4 +1,4 @@
-"""Training with two processes for real, started by `accelerate launch` on the CPU."""
+"""Training with two processes for real, started by `accelerate launch` and `torchrun` on the CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from fastclf import ModelBundle, Predictor
+from fastclf.errors import FastclfError
 from fastclf.metrics import compute_softmax
 
 from ..conftest import ROOT
@@ -24,20 +24,27 @@ from ..drawing import draw_photos
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = [
-    "--no-pretrained", "--arch", "test_resnet", "--size", "32", "--epochs", "12", "--batch-size", "15",
-    "--lr", "0.01", "--patience", "99", "--json",
+OPTIONS: dict[str, Any] = {
+    "pretrained": False, "arch": "test_resnet", "size": 32, "epochs": 6, "batch_size": 15, "lr": 0.01,
+    "patience": 99,
+}  # fmt: skip
+FLAGS = [
+    "--no-pretrained", "--arch=test_resnet", "--size=32", "--epochs=6", "--batch-size=15", "--lr=0.01",
+    "--patience=99", "--json",
 ]  # fmt: skip
 
 
-def start(*command: object, cwd: Path) -> subprocess.Popen[str]:
-    """Start two processes as a user does; accelerate finds a free port."""
-    launcher = [
-        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no",
-    ]  # fmt: skip
+ACCELERATE = (
+    "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+    "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no",
+)  # fmt: skip
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+
+
+def start(launcher: tuple[str, ...], *command: object, cwd: Path) -> subprocess.Popen[str]:
+    """Start two processes as a user does; the launcher finds a free port."""
     return subprocess.Popen(
-        [*launcher, *map(str, command)],
+        [sys.executable, "-m", *launcher, *map(str, command)],
         cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -87,9 +94,12 @@ def fits(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
     one = run_fit(folder / "learn.pt", Team())
     script = Path(__file__).with_name("together.py")
-    done = finish(start(script, folder / "learn.pt", folder / "two.pt", cwd=ROOT))
+    done = finish(
+        start(TORCHRUN, script, folder / "learn.pt", folder / "two.pt", folder / "photos", cwd=ROOT)
+    )
     assert done.rc == 0, done.stderr
-    return SimpleNamespace(one=one, two=torch.load(folder / "two.pt", weights_only=False))
+    two = torch.load(folder / "two.pt", weights_only=False)
+    return SimpleNamespace(one=one, two=two, stderr=done.stderr, folder=folder)
 
 
 def test_two_processes_take_parts_of_the_batches_of_one(fits: SimpleNamespace) -> None:
@@ -136,32 +146,40 @@ def test_processes_augment_each_in_its_own_way(fits: SimpleNamespace) -> None:
 
 
 def test_the_first_process_says_when_time_is_over(fits: SimpleNamespace) -> None:
-    first, second = fits.two["epochs_in_time"]
-    assert 0 < first == second < 10_000
+    assert fits.two["epochs_in_time"] == [[1, 1], [3, 3]]
 
 
-def test_a_killed_run_goes_on_with_two_processes_to_one_bundle(tmp_path: Path) -> None:
+def test_an_error_is_one_sentence_and_lets_the_other_process_go(fits: SimpleNamespace) -> None:
+    assert fits.stderr.count("fastclf: There is no architecture 'resnet81'") == 1
+    assert "Traceback" not in fits.stderr
+    assert fits.two["exit_codes"] == [2, None]
+    assert not (fits.folder / "model").exists()
+
+
+def test_a_killed_run_goes_on_with_two_processes_to_one_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastclf.training import train
+    from fastclf.training.fitting import CheckpointStore
+
     draw_photos(tmp_path / "photos", per_class=20)
-    command = ("-m", "fastclf.training", "photos", *OPTIONS)
-    killed = start(*command, cwd=tmp_path)
-    checkpoint = tmp_path / ".model-training" / "checkpoint.pt"
-    try:
-        while not checkpoint.exists():
-            assert killed.poll() is None, finish(killed).stderr
-            time.sleep(0.05)
-    finally:
-        kill(killed)
-    killed.communicate()
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as dying:
+        save = CheckpointStore.save
+        dying.setattr(CheckpointStore, "save", lambda store, state: (save(store, state), sys.exit("killed")))
+        with pytest.raises(SystemExit):
+            train("photos", quiet=True, **OPTIONS)
+    assert (tmp_path / ".model-training" / "checkpoint.pt").exists()
     assert not (tmp_path / "model").exists()
 
-    done = finish(start(*command, cwd=tmp_path))
+    done = finish(start(ACCELERATE, "-m", "fastclf", "train", "photos", *FLAGS, cwd=tmp_path))
     assert done.rc == 0, done.stderr
-    assert "Going on after epoch" in done.stderr
+    assert "Going on after epoch 1 " in done.stderr
     manifest = json.loads(done.stdout)
     training = manifest["training"]
     assert training["processes"] == 2
-    assert 1 <= training["resumed_after"] < 12
-    assert [row["epoch"] for row in training["epochs"]] == list(range(1, 13))
+    assert training["resumed_after"] == 1
+    assert [row["epoch"] for row in training["epochs"]] == list(range(1, 7))
     check_one_of_each(tmp_path, done.stderr)
     check_metrics(ModelBundle.load(tmp_path / "model"), tmp_path / "photos")
 
@@ -178,7 +196,7 @@ def check_one_of_each(folder: Path, stderr: str) -> None:
         "The model is in",
     ):
         assert stderr.count(words) == 1
-    assert stderr.count("epoch 12/12") == 1
+    assert stderr.count("epoch 6/6") == 1
 
 
 def check_metrics(bundle: ModelBundle, photos: Path) -> None:
@@ -199,16 +217,24 @@ def check_metrics(bundle: ModelBundle, photos: Path) -> None:
     assert bundle.manifest["metrics"]["valid"]["n"] == len(valid)
 
 
-def test_an_error_ends_both_processes_with_one_sentence(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", per_class=5)
-    command = ("-m", "fastclf.training", "photos", "--no-pretrained", "--arch", "resnet81")
-    done = finish(start(*command, cwd=tmp_path))
-    assert done.rc != 0
-    assert done.stderr.count("fastclf: There is no architecture 'resnet81'") == 1
-    # the launcher tells of the first process alone, and with a traceback of its own
-    assert "exitcode  : 2" in done.stderr
-    assert "fastclf/training" not in done.stderr
-    assert not (tmp_path / "model").exists()
+def test_other_processes_obey_the_first_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from fastclf import training
+    from fastclf.cli import main
+
+    def follow() -> None:
+        raise FastclfError("The first process of this training has ended.")
+
+    monkeypatch.setattr(training, "follow", follow)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for arguments, code in ((["train", "no-such-thing", "--epochs=many"], 1), (["predict"], 2)):
+        monkeypatch.setattr(sys, "argv", ["fastclf", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == code
+        assert ("Missing argument" in capfd.readouterr().err) == (arguments[0] != "train")
 
 
 def test_one_process_trains_without_accelerate(
@@ -217,8 +243,7 @@ def test_one_process_trains_without_accelerate(
     from fastclf.training import train
 
     monkeypatch.setitem(sys.modules, "accelerate", None)  # importing it is an ImportError now
-    options: dict[str, Any] = {"arch": "test_resnet", "size": 32, "pretrained": False, "epochs": 1}
-    bundle = train(photo_folder, tmp_path / "model", quiet=True, **options)
+    bundle = train(photo_folder, tmp_path / "model", quiet=True, **OPTIONS | {"epochs": 1})
     assert bundle.manifest["training"]["processes"] == 1
 
 

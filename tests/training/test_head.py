@@ -27,15 +27,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
-
-
-@pytest.fixture(scope="module")
 def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A Learner whose head was fitted, with what it was fitted on; two classes are hard to tell apart."""
     from fastclf.training import load_data, train_head
-    from fastclf.training.fit import compute_features
+    from fastclf.training.fitting import compute_features
 
     folder = draw_photos(tmp_path_factory.mktemp("head") / "photos", per_class=16)
     for i in range(16):  # nearly blue
@@ -99,7 +94,7 @@ def test_features_are_computed_once_and_by_network_and_transform(
     headed: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fastclf.training.export import ExportNet, compute_features_id
-    from fastclf.training.fit import head as module
+    from fastclf.training.fitting import head as module
 
     opened: list[int] = []
     inner = module._open_network

@@ -10,23 +10,9 @@ import pytest
 
 from fastclf.errors import ExportError, LearnerError
 
-from .exported import draw_course_photos, export
+from .exported import export
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def fv() -> Any:
-    from fastai.vision import all as fastai_vision
-
-    import fastclf.training  # noqa: F401
-
-    return fastai_vision
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_course_photos(tmp_path_factory.mktemp("course") / "photos", per_class=4)
 
 
 def _learn(fv: Any, photos: Path, targets: Any = None, get_y: Any = None, **options: Any) -> Any:
@@ -166,12 +152,12 @@ REFUSED: dict[str, tuple[Callable[..., Any], type[Exception], str]] = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_it_is_refused_with_what_was_found_and_what_is_allowed(
-    kind: str, fv: Any, photos: Path, tmp_path: Path
+    kind: str, fv: Any, course: Path, tmp_path: Path
 ) -> None:
     from fastclf.training import import_learner
 
     build, error, words = REFUSED[kind]
-    file = export(build(fv, photos), tmp_path / "export.pkl")
+    file = export(build(fv, course), tmp_path / "export.pkl")
     with pytest.raises(error, match=words) as caught:
         import_learner(file, tmp_path / "model", trust_pickle=True)
     assert "\n" not in str(caught.value)

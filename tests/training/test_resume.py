@@ -18,9 +18,9 @@ import pytest
 
 from fastclf import Catalog, ModelBundle
 
-from ..conftest import run_fastclf
+from ..conftest import call_fastclf
 from ..drawing import draw_photos
-from .tiny import ARCH, SIZE, build, read_state, write_weights
+from .tiny import ARCH, SIZE, build, read_state
 
 pytestmark = pytest.mark.slow
 
@@ -30,35 +30,21 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from fastclf.training import load_data
-
-    return load_data(draw_photos(tmp_path_factory.mktemp("resume") / "photos", per_class=16))
-
-
-@pytest.fixture(scope="module", params=["pretrained", "from scratch"])
-def fitter(request: pytest.FixtureRequest, data: Any, weights: Path) -> Callable[..., tuple[Any, Any]]:
+def fitter(data: Any, weights: Path) -> Callable[..., tuple[Any, Any]]:
     """Fits a run of three epochs (a head and two of all layers, or all layers) anew at each call."""
     from fastclf.training import fit, plan_phases
 
-    learned = request.param == "pretrained"
-    phases = plan_phases(2, lr=5e-3) if learned else plan_phases(3, pretrained=False, lr=5e-3)
-
-    def run(**options: Any) -> tuple[Any, Any]:
+    def run(learned: bool, **options: Any) -> tuple[Any, Any]:
         learn = build(data, weights=weights if learned else None)
+        phases = plan_phases(2, lr=5e-3) if learned else plan_phases(3, pretrained=False, lr=5e-3)
         return fit(learn, phases, quiet=True, **options), read_state(learn)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def unbroken(fitter: Callable[..., tuple[Any, Any]]) -> tuple[Any, Any]:
-    return fitter()
+def unbroken(fitter: Callable[..., tuple[Any, Any]]) -> dict[bool, tuple[Any, Any]]:
+    return {learned: fitter(learned) for learned in (True, False)}
 
 
 def _kill_after(epoch: int) -> Any:
@@ -82,26 +68,31 @@ def _numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 3])
+@pytest.mark.parametrize(("learned", "epoch"), [(True, 1), (True, 2), (True, 3), (False, 2)])
 def test_a_run_killed_after_any_epoch_ends_like_an_unbroken_one(
-    fitter: Callable[..., tuple[Any, Any]], unbroken: tuple[Any, Any], epoch: int, tmp_path: Path
+    fitter: Callable[..., tuple[Any, Any]],
+    unbroken: dict[bool, Any],
+    learned: bool,
+    epoch: int,
+    tmp_path: Path,
 ) -> None:
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     with pytest.raises(Killed):
-        fitter(store=CheckpointStore(tmp_path / "model", "run"), cbs=[_kill_after(epoch)])
+        fitter(learned, store=CheckpointStore(tmp_path / "model", "run"), cbs=[_kill_after(epoch)])
     said: list[str] = []
-    fitted, state = fitter(store=CheckpointStore(tmp_path / "model", "run"), say=said.append)
+    fitted, state = fitter(learned, store=CheckpointStore(tmp_path / "model", "run"), say=said.append)
+    whole, expected = unbroken[learned]
     assert fitted.resumed_after == epoch
     assert said == [f"Going on after epoch {epoch} of a run that was interrupted."]
-    assert _numbers(fitted.epochs) == _numbers(unbroken[0].epochs)
-    assert fitted.best_epoch == unbroken[0].best_epoch
-    assert all(np.array_equal(state[name], unbroken[1][name]) for name in state)
+    assert _numbers(fitted.epochs) == _numbers(whole.epochs)
+    assert fitted.best_epoch == whole.best_epoch
+    assert all(np.array_equal(state[name], value) for name, value in expected.items())
 
 
 def test_a_run_whose_patience_was_at_its_end_trains_no_further(data: Any, tmp_path: Path) -> None:
     from fastclf.training import fit, plan_phases
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     phases = plan_phases(9, pretrained=False, lr=1e-12)  # nothing gets better
     store = CheckpointStore(tmp_path / "model", "run")
@@ -122,7 +113,7 @@ def _state() -> dict[str, Any]:
 def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
     import torch
 
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     store = CheckpointStore(tmp_path / "model", {"seed": 0})
     store.settled["plan"] = {"size": 96}
@@ -141,7 +132,7 @@ def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
 
 
 def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -167,7 +158,7 @@ def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
 def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from fastclf.training.fit import checkpoint
+    from fastclf.training.fitting import checkpoint
 
     class Full(io.RawIOBase):
         def writable(self) -> bool:
@@ -182,13 +173,6 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
     store.save({**_state(), "phase": 1})
     assert "cannot be continued" in caplog.text
     assert store.load()["phase"] == 0  # what is whole stays
-
-
-def _command(folder: Path, out: str, *more: str) -> list[str]:
-    return [
-        "train", str(folder), f"--arch={ARCH}", f"--size={SIZE}", "--mode=fine-tune", "--epochs=2",
-        "--batch-size=8", "--lr=0.005", f"--out={out}", *more,
-    ]  # fmt: skip
 
 
 def _kill_at(command: list[str], cwd: Path, checkpoint: Path, epochs: int) -> str:
@@ -210,34 +194,34 @@ def _kill_at(command: list[str], cwd: Path, checkpoint: Path, epochs: int) -> st
     return (cwd / "stderr.txt").read_text()
 
 
-def test_the_real_command_killed_after_every_epoch_ends_like_an_unbroken_one(
-    tmp_path: Path, weights: Path
-) -> None:
+def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Path, weights: Path) -> None:
     from fastclf.training import train
 
     photos = draw_photos(tmp_path / "photos", per_class=16)
-    whole = train(
-        photos, tmp_path / "whole", arch=ARCH, size=SIZE, mode="fine-tune", epochs=2, batch_size=8, lr=0.005,
-        weights=str(weights), quiet=True,
-    )  # fmt: skip
-    command = _command(photos, "model", f"--weights={weights}", "--track=csv")
+    options: dict[str, Any] = {
+        "arch": ARCH, "size": SIZE, "mode": "fine-tune", "epochs": 2, "batch_size": 8, "lr": 0.005,
+        "weights": str(weights),
+    }  # fmt: skip
+    whole = train(photos, tmp_path / "whole", quiet=True, **options)
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    command = ["train", str(photos), "--out=model", "--track=csv", *flags]
     checkpoint = tmp_path / ".model-training" / "checkpoint.pt"
-    for epoch in (1, 2, 3):
-        said = _kill_at(command, tmp_path, checkpoint, epoch)
-        assert ("Going on after epoch" in said) == (epoch > 1)
-        assert not (tmp_path / "model").exists()
+    assert "Going on after epoch" not in _kill_at(command, tmp_path, checkpoint, 1)
+    assert not (tmp_path / "model").exists()
     # a kill while the next state is being written leaves a part of it under another name
     (checkpoint.parent / ".checkpoint.pt.x7k2").write_bytes(b"PK\x03\x04 half of a state")
-    done = run_fastclf(*command, cwd=tmp_path, timeout=300)
+    done = call_fastclf(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Going on after epoch 3" in done.stderr
-    assert "epoch 1/" not in done.stderr
     model = ModelBundle.load(tmp_path / "model")
+    records = [bundle.manifest["training"] for bundle in (model, whole)]
+    resumed = records[0]["resumed_after"]
+    assert 1 <= resumed <= 3
+    assert f"Going on after epoch {resumed} " in done.stderr
+    assert done.stderr.count("epoch 1/1 ") == 0  # that of the head
     assert model.manifest["features_id"] == whole.manifest["features_id"]
     assert model.manifest["metrics"] == whole.manifest["metrics"]
-    records = [bundle.manifest["training"] for bundle in (model, whole)]
     assert _numbers(records[0]["epochs"]) == _numbers(records[1]["epochs"])
-    assert [record["resumed_after"] for record in records] == [3, 0]
+    assert records[1]["resumed_after"] == 0
     lines = (tmp_path / "model-history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["phase", "head", "all", "all"]
     beside = {p.name for p in tmp_path.iterdir() if not p.name.startswith(".model.")}
@@ -246,14 +230,16 @@ def test_the_real_command_killed_after_every_epoch_ends_like_an_unbroken_one(
 
 def test_another_label_or_option_is_another_run(tmp_path: Path) -> None:
     from fastclf.training import TrainOptions
-    from fastclf.training.fit import CheckpointStore
-    from fastclf.training.run import _Training
+    from fastclf.training.fitting import CheckpointStore
+    from fastclf.training.run import Training
 
     photos = draw_photos(tmp_path / "photos", per_class=8)
 
     def prepare(folder: Path = photos, **changes: Any) -> CheckpointStore:
         options = TrainOptions(**{"arch": ARCH, "size": SIZE, "pretrained": False, "epochs": 2, **changes})
-        run = _Training(folder, tmp_path / "model", options, time.monotonic(), lambda _: None, None)
+        run = Training(
+            folder=folder, out=tmp_path / "model", options=options, started=time.monotonic(), say=print
+        )
         run.prepare()
         return run.store
 

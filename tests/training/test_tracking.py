@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +12,14 @@ import pytest
 from fastclf.errors import MissingExtraError
 
 from ..drawing import draw_photos
-from .tiny import build, write_weights
+from .tiny import build
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from fastclf.training import load_data
-
-    return load_data(draw_photos(tmp_path_factory.mktemp("tracking") / "photos", per_class=12))
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
-
-
 def _fit(data: Any, weights: Path, track: str, out: Path, **options: Any) -> list[dict[str, Any]]:
     from fastclf.training import fit, plan_phases
-    from fastclf.training.fit import build_tracker
+    from fastclf.training.fitting import build_tracker
 
     learn = build(data, weights=weights)
     tracker = build_tracker(track, out, {"arch": "test_resnet"})
@@ -69,7 +54,7 @@ def test_csv_has_a_row_an_epoch_of_the_last_run(data: Any, weights: Path, tmp_pa
 def test_csv_of_a_continued_run_has_no_row_twice(data: Any, weights: Path, tmp_path: Path) -> None:
     from fastai.callback.core import Callback
 
-    from fastclf.training.fit import CheckpointStore
+    from fastclf.training.fitting import CheckpointStore
 
     class Killed(BaseException):
         pass
@@ -125,34 +110,37 @@ def test_tensorboard_holds_every_epochs_accuracy(data: Any, weights: Path, tmp_p
     assert found == pytest.approx([row["accuracy"] for row in rows])
 
 
-_WANDB = """
-import sys, pytest_socket
-pytest_socket.socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
-sys.argv = ["fastclf", *sys.argv[1:]]
-from fastclf.cli import main
-main()
-"""
+def test_wandb_works_without_a_network_and_says_little_of_this_machine(
+    data: Any,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    from fastclf.training import TrainOptions
+    from fastclf.training.run import Training
 
-
-def test_wandb_works_without_a_network_and_says_little_of_this_machine(weights: Path, tmp_path: Path) -> None:
-    pytest.importorskip("wandb")
-    folder = draw_photos(tmp_path / "photos", per_class=8)
-    work = tmp_path / "work"
-    work.mkdir()
-    command = [
-        sys.executable, "-c", _WANDB, "train", folder, "--arch=test_resnet", "--size=32", "--epochs=1",
-        "--mode=fine-tune", f"--weights={weights}", f"--out={tmp_path / 'models' / 'model'}", "--track=wandb",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=work, capture_output=True, text=True, timeout=400, check=False,
-        env={**os.environ, "WANDB_MODE": "offline"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
-    assert list(work.iterdir()) == []
-    assert {p.name for p in (tmp_path / "models").iterdir()} == {"model", "wandb"}
-    [run] = (tmp_path / "models" / "wandb").glob("offline-run-*/*.wandb")
-    content = run.read_bytes()
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    options = TrainOptions(
+        arch="test_resnet", size=32, mode="fine-tune", epochs=1, weights=str(weights), track="wandb"
+    )
+    out = tmp_path / "models" / "model"
+    run = Training(
+        folder=data.photos.folder, out=out, options=options, started=0.0, say=lambda _: None, quiet=True
+    )
+    try:
+        run.prepare()
+        run.fit()
+    finally:
+        wandb.teardown()
+    assert capfd.readouterr().out == ""
+    assert list((tmp_path / "work").iterdir()) == []
+    assert {p.name for p in out.parent.iterdir()} == {"wandb", ".model-training"}
+    [log] = (tmp_path / "models" / "wandb").glob("offline-run-*/*.wandb")
+    content = log.read_bytes()
     assert b"accuracy" in content
     assert b"valid_loss" in content
     assert str(weights.parent).encode() not in content

@@ -12,17 +12,9 @@ import pytest
 
 from fastclf.errors import WeightsError
 
-from ..drawing import draw_photos
 from .tiny import ARCH, build, write_weights
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from fastclf.training import load_data
-
-    return load_data(draw_photos(tmp_path_factory.mktemp("weights") / "photos", per_class=6))
 
 
 def _state(arch: str = ARCH) -> dict[str, Any]:
@@ -68,7 +60,7 @@ def test_a_file_of_torchvisions_weights_becomes_the_body(data: Any, tmp_path: Pa
     import torch
     import torchvision
 
-    from fastclf.training.importing import read_normalisation
+    from fastclf.training.network import read_normalisation
 
     torch.manual_seed(1)
     model = torchvision.models.resnet18(weights=None, num_classes=7)  # another number of classes is no matter
@@ -82,7 +74,7 @@ def test_a_file_of_torchvisions_weights_becomes_the_body(data: Any, tmp_path: Pa
 
 
 def test_the_normalisation_is_the_architectures(data: Any, tmp_path: Path) -> None:
-    from fastclf.training.importing import read_normalisation
+    from fastclf.training.network import read_normalisation
 
     file = write_weights(tmp_path / "vit.safetensors", "vit_tiny_patch16_224")
     learn = _learn(data, "vit_tiny_patch16_224", file, 224)

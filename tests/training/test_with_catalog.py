@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +19,7 @@ from fastclf.model import compute_logits, extract_features
 from fastclf.refit import refit_head
 from fastclf.system import hash_bytes
 
-from ..conftest import run_fastclf
+from ..conftest import call_fastclf
 from ..drawing import draw_photos, draw_scene
 from .test_training import TINY
 
@@ -33,13 +31,6 @@ def training() -> Any:
     import fastclf.training
 
     return fastclf.training
-
-
-@pytest.fixture(scope="module")
-def trained_colours(training: Any, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    folder = draw_photos(tmp_path_factory.mktemp("colours") / "photos", per_class=20, size=(60, 50))
-    bundle = training.train(folder, folder.parent / "model", **TINY)
-    return SimpleNamespace(folder=folder, bundle=bundle)
 
 
 def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
@@ -61,8 +52,8 @@ def test_splits_are_the_recorded_ones_whatever_the_seed(training: Any, photo_fol
     assert (second[first.index] == first).all()
 
 
-def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNamespace) -> None:
-    folder, bundle = trained_colours.folder, trained_colours.bundle
+def test_training_fills_the_cache_that_a_refit_uses(coloured: SimpleNamespace) -> None:
+    folder, bundle = coloured.folder, coloured.bundle
     with Catalog(folder) as catalog:
         photos = catalog.photos().photos
         cache = catalog.feature_cache(bundle.manifest["features_id"])
@@ -76,80 +67,88 @@ def test_training_fills_the_cache_that_a_refit_uses(trained_colours: SimpleNames
         answers = [bundle.vocab[k] for k in compute_logits(features, bundle).argmax(1)]
     metrics = bundle.manifest["metrics"]["valid"]
     assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
-    assert refit_head(bundle.path, folder).computed == 48 + 6
+    # those of the validation photos are computed anew, too
+    assert refit_head(bundle.path, folder).computed == len(coloured.data.frame) - len(
+        coloured.data.part("test")
+    )
     assert refit_head(bundle.path, folder).computed == 0
 
 
 def test_the_model_records_its_split_and_brings_its_card(
-    training: Any, trained_colours: SimpleNamespace, tmp_path: Path
+    training: Any, coloured: SimpleNamespace, tmp_path: Path
 ) -> None:
-    manifest, model = trained_colours.bundle.manifest, trained_colours.bundle.path
+    manifest, model, data = coloured.bundle.manifest, coloured.bundle.path, coloured.data
+    numbers = {split: len(data.part(split)) for split in ("train", "valid", "test")}
     assert manifest["split"] == {
-        "how": "drawn", "seed": 0, "train": 42, "valid": 12, "test": 6,
+        "how": "drawn", "seed": 0, **numbers,
         "near_duplicates_across": 0, "left_out_leaks": 0, "left_out_conflicts": 0,
     }  # fmt: skip
     assert manifest["metrics"]["valid"]["ece_raw"] is not None
     card = build_card(manifest)
     assert {name: (model / name).read_bytes() for name in CARD_FILES} == card
     assert all(manifest["files"][name] == hash_bytes(card[name]) for name in CARD_FILES)
-    assert "42 training photos, 12 validation photos, 6 sealed test photos." in card["card.md"].decode()
+    words = "{train} training photos, {valid} validation photos, {test} sealed test photos."
+    assert words.format(**numbers) in card["card.md"].decode()
     # what was drawn before is recorded now; a copy under another label is left out
-    again = training.load_data(trained_colours.folder, seed=5).split
+    again = training.load_data(coloured.folder, seed=5).split
     assert (again["how"], again["seed"]) == ("recorded", None)
     folder = draw_photos(tmp_path / "photos", per_class=5)
     (folder / "red" / "copy.png").write_bytes((folder / "blue" / "000.png").read_bytes())
     assert training.load_data(folder, split_by="folder").split["left_out_conflicts"] == 2
 
 
-def test_an_opened_test_set_is_known_to_the_next_model(training: Any, tmp_path: Path) -> None:
-    folder = draw_photos(tmp_path / "photos", per_class=20, size=(60, 50))
-    bundle = training.train(folder, tmp_path / "model", **TINY)
+def test_an_opened_test_set_is_known_to_the_next_model(
+    training: Any, coloured: SimpleNamespace, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(coloured.folder, tmp_path / "photos"))
+    bundle = ModelBundle.load(shutil.copytree(coloured.bundle.path, tmp_path / "model"))
     assert bundle.manifest["sealed_test"]["openings"] == []
     evaluate(bundle, folder, open_test_set=True)
     again = training.train(folder, tmp_path / "second", **TINY)
     [opening] = again.manifest["sealed_test"]["openings"]
     assert opening["inherited"] is True
-    assert opening["n"] == 6
+    assert opening["n"] == len(coloured.data.part("test"))
     refitted = ModelBundle.load(refit_head(again.path, folder).candidate)
     assert refitted.manifest["sealed_test"]["openings"] == [opening]
 
 
-def test_splits_by_a_table_through_the_command(tmp_path: Path) -> None:
+def test_splits_by_a_table(training: Any, tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "photos", per_class=12)
     names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*.png"))]
     rows = [f"{name},{'valid' if i % 3 == 0 else 'train'}" for i, name in enumerate(names)]
-    (tmp_path / "splits.csv").write_text("path,split\n" + "\n".join(rows) + "\n")
-    train = ["train", folder, "--no-pretrained", "--arch=test_resnet", "--size=32", "--epochs=1"]
-    done = run_fastclf(*train, "--split-by=splits.csv", cwd=tmp_path, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert ModelBundle.load(tmp_path / "model").manifest["metrics"]["valid"]["n"] == 12
-    (tmp_path / "splits.csv").write_text("path,split\n" + rows[0].replace("valid", "train") + "\n")
-    done = run_fastclf(*train, "--split-by=splits.csv", cwd=tmp_path)
+    table = tmp_path / "splits.csv"
+    table.write_text("path,split\n" + "\n".join(rows) + "\n")
+    data = training.load_data(folder, split_by=table)
+    assert set(data.part("valid")["name"]) == set(names[::3])
+    assert (data.split["how"], data.split["seed"]) == ("by the table splits.csv", None)
+    table.write_text("path,split\n" + rows[0].replace("valid", "train") + "\n")
+    train = ["train", folder, "--no-pretrained", "--arch=test_resnet", "--size=32", "--split-by=splits.csv"]
+    done = call_fastclf(*train, cwd=tmp_path)
     assert done.returncode == 2
     assert "--redraw-splits" in done.stderr
 
 
-_WRITE_WEIGHTS = """
-import sys, torch, torchvision
-from pathlib import Path
-kind, folder = sys.argv[1], Path(sys.argv[2])
-torch.manual_seed(0)
-if kind == "torchvision":
-    url = torchvision.models.ResNet18_Weights.DEFAULT.url
-    folder = folder / "torch" / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    torch.save(torchvision.models.resnet18(weights=None).state_dict(), folder / url.rsplit("/")[-1])
-else:
+def _write_weights(kind: str, cache: Path) -> None:
+    """Put weights of nothing where the published ones would lie."""
     import timm
+    import torch
+    import torchvision
     from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    if kind == "torchvision":
+        url = torchvision.models.ResNet18_Weights.DEFAULT.url
+        file = cache / "torch" / "hub" / "checkpoints" / url.rsplit("/")[-1]
+        file.parent.mkdir(parents=True)
+        torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
+        return
     name = timm.models.get_pretrained_cfg("mobilenetv4_conv_small").hf_hub_id
-    root = folder / "huggingface" / "hub" / ("models--" + name.replace("/", "--"))
+    root = cache / "huggingface" / "hub" / ("models--" + name.replace("/", "--"))
     (root / "refs").mkdir(parents=True)
     (root / "refs" / "main").write_text("0" * 40)
     (root / "snapshots" / ("0" * 40)).mkdir(parents=True)
     model = timm.create_model("mobilenetv4_conv_small", pretrained=False)
     save_file(model.state_dict(), root / "snapshots" / ("0" * 40) / "model.safetensors")
-"""
 
 
 @pytest.mark.parametrize(("kind", "arch"), [("torchvision", "resnet18"), ("timm", "mobilenetv4_conv_small")])
@@ -157,11 +156,12 @@ def test_pretrained_weights_at_hand_look_at_the_photos(
     kind: str, arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    subprocess.run(
-        [sys.executable, "-c", _WRITE_WEIGHTS, kind, tmp_path / "cache"], check=True, env=os.environ
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache" / "huggingface" / "hub")
     )
+    _write_weights(kind, tmp_path / "cache")
     folder = draw_photos(tmp_path / "photos", per_class=10, size=(64, 64))
-    done = run_fastclf("check", folder, "--json", cwd=tmp_path, timeout=300)
+    done = call_fastclf("check", folder, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     features = json.loads(done.stdout)["features"]
     assert features["source"].startswith(arch)
@@ -169,5 +169,5 @@ def test_pretrained_weights_at_hand_look_at_the_photos(
     with Catalog(folder) as catalog:
         [cache] = [p.name for p in (catalog.private / "features").iterdir() if p.name.startswith(arch)]
         assert len(catalog.feature_cache(cache).load()) == 30
-    again = run_fastclf("check", folder, "--json", cwd=tmp_path, timeout=300)
+    again = call_fastclf("check", folder, "--json", cwd=tmp_path)
     assert json.loads(again.stdout) == json.loads(done.stdout)

@@ -11,6 +11,7 @@ import torch
 from fastai.callback.core import Callback
 from fastai.torch_core import get_model
 
+from fastclf.cli import main
 from fastclf.training import fit, plan_phases
 from fastclf.training.distributed import Team, join_team
 
@@ -59,21 +60,47 @@ def run_fit(path: Path, team: Team) -> dict[str, Any]:
     }
 
 
-def run_until(path: Path, team: Team, seconds: float) -> list[int]:
-    """Fit until the first process's time is over; the others have all the time of the world."""
+class End(Callback):
+    """For one process, time is over in the second epoch."""
+
+    def __init__(self, process: bool) -> None:
+        self.process = process
+
+    def before_epoch(self) -> None:
+        if self.process and self.epoch == 1:
+            self.learn.time_budget.deadline = time.monotonic()
+
+
+def run_until(path: Path, team: Team, rank: int) -> list[int]:
+    """Fit until the time of one process is over; the others have all the time of the world."""
     learn = torch.load(path, weights_only=False)
-    deadline = time.monotonic() + (seconds if team.is_first else 10_000)
-    phases = plan_phases(10_000, pretrained=False, lr=1e-3)
-    return team.gather(len(fit(learn, phases, deadline=deadline, quiet=True, team=team).epochs))
+    options: dict[str, Any] = {"deadline": time.monotonic() + 10_000, "cbs": [End(team.rank == rank)]}
+    phases = plan_phases(3, pretrained=False, lr=1e-3)
+    return team.gather(len(fit(learn, phases, quiet=True, team=team, **options).epochs))
 
 
 def _strip(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in row.items() if k != "seconds"}
 
 
+def run_command(*arguments: object) -> int | str | None:
+    """Run the command as both processes do; return the code that it ends with."""
+    sys.argv = ["fastclf", *map(str, arguments)]
+    try:
+        main()
+    except SystemExit as e:
+        return e.code
+    return None
+
+
 if __name__ == "__main__":
-    learner, out = map(Path, sys.argv[1:])
-    together = join_team()
-    result = {**run_fit(learner, together), "epochs_in_time": run_until(learner, together, 3)}
-    if together.is_first:
+    learner, out, photos = map(Path, sys.argv[1:])
+    code = run_command("train", photos, "--out", out.with_name("model"), "--no-pretrained", "--arch=resnet81")
+    team = join_team()
+    result = {
+        **run_fit(learner, team),
+        "epochs_in_time": [run_until(learner, team, rank) for rank in (0, 1)],
+        "exit_codes": team.gather(code),
+    }
+    if team.is_first:
         torch.save(result, out)

@@ -17,13 +17,7 @@ Progress = Callable[[int, int | None], None]
 
 
 def find_archive_folder() -> Path:
-    """Return the folder in which fastdownload keeps archives.
-
-    Raises
-    ------
-    MissingExtraError
-        If fastdownload is not installed.
-    """
+    """Return the folder in which fastdownload keeps archives."""
     try:
         from fastdownload import FastDownload
     except ImportError:
@@ -41,16 +35,7 @@ def download_archive(
 ) -> Path:
     """Return the file of an archive, downloaded unless it is there; a broken download is continued.
 
-    Parameters
-    ----------
-    fetcher
-        The client.
-    source
-        The archive's address, and the sha256 of the whole file.
-    say
-        Is told its hash where the recipe names none.
-    progress
-        Called with (bytes so far, all bytes or None).
+    `say` is told the hash where the recipe names none; `progress` is called with (bytes so far, all or None).
 
     Raises
     ------
@@ -70,10 +55,12 @@ def download_archive(
                 fetcher.save(source.place, file, max_bytes=MAX_ARCHIVE_BYTES, progress=progress)
     except FetchError as e:
         more = "" if e.lasting else " The same command goes on where it stopped."
-        raise ArchiveError(f"The archive {source.place} {e.reason}.{more}") from None
+        raise ArchiveError(
+            "The archive {place} {reason}.{more}", place=source.place, reason=e.reason, more=more
+        ) from None
     except Timeout:
         raise ArchiveError(
-            f"Another process is downloading {source.place}. Wait for its end, then try again."
+            "Another process is downloading {place}. Wait for its end, then try again.", place=source.place
         ) from None
     found = hash_file(file)
     if not source.sha256:
@@ -81,8 +68,11 @@ def download_archive(
     elif found != source.sha256:
         file.unlink()
         raise ArchiveError(
-            f"{source.place} is not the archive that the recipe means: its sha256 is {found}, not "
-            f"{source.sha256}. It was deleted. If its makers changed it and you trust them, change sha256."
+            "{place} is not the archive that the recipe means: its sha256 is {found}, not "
+            "{sha256}. It was deleted. If its makers changed it and you trust them, change sha256.",
+            place=source.place,
+            found=found,
+            sha256=source.sha256,
         )
     return file
 

@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import Iterator
 
 from ...errors import ArchiveError
-from .budget import DAMAGE, Budget
-from .members import DEVICE, FOLDER, LINK, MB, Member, ReadLimits, Wanted, refuse, tidy_name
+from .members import DAMAGE, DEVICE, FOLDER, LINK, MB, Budget, Member, ReadLimits, Wanted, refuse, tidy_name
 
+# The directory of two million files, the most that are read, has some 300 MB.
 _MAX_DIRECTORY = 512 * MB
 # zipfile bounds what these two give at once; bzip2 and LZMA may give gigabytes for one small read.
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -28,8 +28,11 @@ class Reader(io.BufferedReader):
             return super().read(size)
         if size is not None and size > _MAX_DIRECTORY:
             raise ArchiveError(
-                f"{self.budget.called} has a table of contents of {size / MB:,.0f} MB; at most "
-                f"{_MAX_DIRECTORY / MB:.0f} MB are read. Unpack it yourself and name the folder."
+                "{archive} has a table of contents of {size:,.0f} MB; at most "
+                "{most:.0f} MB are read. Unpack it yourself and name the folder.",
+                archive=self.budget.called,
+                size=size / MB,
+                most=_MAX_DIRECTORY / MB,
             )
         data = super().read(size)
         self.budget.count_members(data.count(b"PK\1\2"))

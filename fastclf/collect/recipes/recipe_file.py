@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...errors import UsageProblem
-from ..found import SERVICES
 from ..labelling import LabelRule, is_class_name
 from ..samples import SAMPLES
+from ..services import SERVICES
 from .recipe import ClassPlan, CollectOptions, FileSource, Recipe
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
@@ -24,10 +24,9 @@ _TOP: dict[str, Any] = {
     "classes": dict, "archive": dict, "folder": dict, "collect": dict, "train": dict,
 }  # fmt: skip
 _CLASS: dict[str, Any] = {"search": _TEXTS, "urls": str, "photos": int}
-_ARCHIVE: dict[str, Any] = {
-    "url": str, "sha256": str, "licence": str, "page": str, "only": _TEXTS, "label": dict,
-}  # fmt: skip
-_FOLDER: dict[str, Any] = {"path": str, "licence": str, "page": str, "only": _TEXTS, "label": dict}
+_FILES: dict[str, Any] = {"licence": str, "page": str, "only": _TEXTS, "label": dict}
+_ARCHIVE: dict[str, Any] = {"url": str, "sha256": str, **_FILES}
+_FOLDER: dict[str, Any] = {"path": str, **_FILES}
 _LABEL: dict[str, Any] = {"by": str, "upper": str, "lower": str, "pattern": str, "names": dict}
 _COLLECT: dict[str, Any] = {
     "photos_per_class": int, "largest_side": int, "services": _TEXTS, "variations": _TEXTS,
@@ -43,16 +42,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
 
 
 def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
-    """Read a recipe's text.
-
-    Parameters
-    ----------
-    text
-        TOML.
-    file
-        What to call it in an error.
-    base
-        The folder that its relative paths start from; by default the working directory.
+    """Read a recipe's text, whose relative paths start from `base`, by default the working directory.
 
     Raises
     ------
@@ -62,7 +52,7 @@ def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise UsageProblem(f"{file} is not valid TOML: {e}.") from None
+        raise UsageProblem("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
     return _Reader(text, file, base or Path()).read(values)
 
 
@@ -144,7 +134,7 @@ class _Reader:
         rule = self.read_rule(table.get("label", {}), (key, "label"))
         only = self.read_texts(table, "only", (key,))
         licence, page = table.get("licence", values.get("photo_licence", "")), table.get("page", "")
-        return FileSource(table[place], rule, sha256, only, licence, page)
+        return FileSource(table[place], rule, sha256=sha256, only=only, licence=licence, page=page)
 
     def read_rule(self, table: dict[str, Any], keys: tuple[str, ...]) -> LabelRule:
         self.check(table, _LABEL, keys)
@@ -224,24 +214,14 @@ class _Reader:
 
 
 def find_line(text: str, keys: tuple[str, ...]) -> int | None:
-    """Return the line, counted from 1, on which a key of a TOML text stands, or the nearest above it.
-
-    Parameters
-    ----------
-    text
-        TOML without faults.
-    keys
-        From the outermost table inwards.
-    """
+    """Return the line, counted from 1, on which a key of sound TOML stands, or the nearest above it."""
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[\[?([^\[\]]+)\]", line):
             table = _split_key(header[1])
             found.setdefault(table, number)
-        elif key := re.match(
-            r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line
-        ):
+        elif key := _KEY.match(line):
             found.setdefault((*table, *_split_key(key[1])), number)
     for length in range(len(keys), 0, -1):
         if keys[:length] in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,37 +12,71 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UsageProblem
+from ...errors import Message, UsageProblem
+from ...photos import decode_photo, encode_jpeg, make_thumbnail
+from ..widgets import say_share
+from .review import Decision, Reason, ReviewItem, ReviewStore
 
 _SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
 
 
 @dataclass(frozen=True)
 class JudgedPhotos:
-    """Photos with a model's answers.
-
-    Attributes
-    ----------
-    fns
-        N paths.
-    labels
-        (N,) indices into `vocab`.
-    pred_probs
-        (N, K) probabilities.
-    losses
-        (N,) the higher, the more doubtful.
-    splits
-        N of "train", "valid", "test" or others.
-    vocab
-        K class names.
-    """
+    """N photos with a model's answers about K classes."""
 
     fns: list[Path]
-    labels: npt.NDArray[np.int64]
-    pred_probs: npt.NDArray[np.float64]
-    losses: npt.NDArray[np.float64]
-    splits: list[str]
+    labels: npt.NDArray[np.int64]  # (N,) indices into `vocab`
+    pred_probs: npt.NDArray[np.float64]  # (N, K)
+    losses: npt.NDArray[np.float64]  # (N,) the higher, the more doubtful
+    splits: list[str]  # N of "train", "valid", "test" or others
     vocab: list[str]
+
+
+class JudgedStore(ReviewStore):
+    """Judged photos as what the cleaner works on; nothing is ever stored."""
+
+    def __init__(self, photos: JudgedPhotos) -> None:
+        self.photos = photos
+        self.vocab = photos.vocab
+
+    def load_items(self) -> list[ReviewItem]:
+        """Return all photos but those of a test set, in the source's order."""
+        root = _find_root(self.photos.fns)
+        answers = self.photos.pred_probs.argmax(axis=1)
+        return [
+            self._build_item(key, int(answers[key]), root)
+            for key, split in enumerate(self.photos.splits)
+            if split != "test"
+        ]
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        """Decode one photo; raises UnreadablePhotoError with the reason."""
+        return encode_jpeg(make_thumbnail(decode_photo(self.photos.fns[key]).image))
+
+    def apply(self, decisions: Sequence[Decision]) -> str:
+        """Refuse: what becomes of the files is the caller's decision."""
+        raise UsageProblem("This cleaner changes no file; use its delete() and change().")
+
+    def _build_item(self, key: int, answer: int, root: Path) -> ReviewItem:
+        photos, vocab = self.photos, self.vocab
+        label, probs = int(photos.labels[key]), photos.pred_probs[key]
+        reasons: tuple[Reason, ...] = ()
+        if answer != label:
+            share = say_share(float(probs[label]))
+            text = Message("the model gives {label} {share}", label=vocab[label], share=share)
+            reasons = (Reason("label", text, float(1 - probs[label]), suggested=vocab[answer]),)
+        fn = photos.fns[key]
+        return ReviewItem(
+            key=key, fn=fn, name=os.path.relpath(fn, root), label=vocab[label], split=photos.splits[key],
+            answer=vocab[answer], probability=float(probs[answer]), reasons=reasons,
+        )  # fmt: skip
+
+
+def _find_root(fns: list[Path]) -> Path:
+    try:
+        return Path(os.path.commonpath([fn.parent for fn in fns]))
+    except ValueError:  # none at all, or relative and absolute ones mixed
+        return Path()
 
 
 def read_source(source: Any) -> JudgedPhotos:
@@ -57,8 +92,10 @@ def read_source(source: Any) -> JudgedPhotos:
     missing = [name for name in ("fns", "labels", "pred_probs") if getattr(source, name, None) is None]
     if missing:
         raise UsageProblem(
-            f"A {type(source).__name__} has no {' and no '.join(missing)}. Give a fastai Learner, or an "
-            "object with fns (N paths), labels (N) and pred_probs (N x K)."
+            "A {kind} has no {missing}. Give a fastai Learner, or an "
+            "object with fns (N paths), labels (N) and pred_probs (N x K).",
+            kind=type(source).__name__,
+            missing=" and no ".join(missing),
         )
     return _read_arrays(source)
 
@@ -68,17 +105,22 @@ def _read_arrays(source: Any) -> JudgedPhotos:
     probs = np.asarray(source.pred_probs, dtype=np.float64)
     if probs.ndim != 2 or len(probs) != len(fns) or len(source.labels) != len(fns):
         raise UsageProblem(
-            f"There are {len(fns)} fns, {len(source.labels)} labels and pred_probs of shape {probs.shape}; "
-            "they must be N, N and N x K."
+            "There are {fns} fns, {labels} labels and pred_probs of shape {shape}; "
+            "they must be N, N and N x K.",
+            fns=len(fns),
+            labels=len(source.labels),
+            shape=probs.shape,
         )
     labels, vocab = _read_labels(list(source.labels), getattr(source, "vocab", None), probs.shape[1])
     given = getattr(source, "splits", None)
     splits = ["train"] * len(fns) if given is None else [_SPLITS.get(str(s), str(s)) for s in given]
     if len(splits) != len(fns):
-        raise UsageProblem(f"There are {len(fns)} fns, but {len(splits)} splits.")
+        raise UsageProblem("There are {fns} fns, but {splits} splits.", fns=len(fns), splits=len(splits))
     with np.errstate(divide="ignore"):
         losses = -np.log(probs[np.arange(len(fns)), labels])
-    return JudgedPhotos(fns, labels, probs, _rankable(losses), splits, vocab)
+    return JudgedPhotos(
+        fns=fns, labels=labels, pred_probs=probs, losses=_rankable(losses), splits=splits, vocab=vocab
+    )
 
 
 def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -88,16 +130,20 @@ def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.
     names = [str(label) for label in vocab]
     if len(names) != n:
         raise UsageProblem(
-            f"pred_probs have {n} columns, but there are {len(names)} classes; "
-            "give `vocab`, the columns' names."
+            "pred_probs have {columns} columns, but there are {classes} classes; "
+            "give `vocab`, the columns' names.",
+            columns=n,
+            classes=len(names),
         )
     index = {name: i for i, name in enumerate(names)}
     try:
         found = [index[label] if isinstance(label, str) else int(label) for label in labels]
     except KeyError as e:
-        raise UsageProblem(f"The label {e.args[0]!r} is not in vocab: {', '.join(names)}.") from None
+        raise UsageProblem(
+            "The label {label!r} is not in vocab: {names}.", label=e.args[0], names=", ".join(names)
+        ) from None
     if any(not 0 <= label < n for label in found):
-        raise UsageProblem(f"A label lies outside 0 to {n - 1}, the columns of pred_probs.")
+        raise UsageProblem("A label lies outside 0 to {last}, the columns of pred_probs.", last=n - 1)
     return np.asarray(found, dtype=np.int64), names
 
 
@@ -110,12 +156,12 @@ def _read_learner(learn: Any) -> JudgedPhotos:
         for ds_idx, split in enumerate(("train", "valid")[: len(learn.dls.loaders)])
     ]
     return JudgedPhotos(
-        [fn for part in parts for fn in part.fns],
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.pred_probs for part in parts]),
-        np.concatenate([part.losses for part in parts]),
-        [split for part in parts for split in part.splits],
-        list(vocab),
+        fns=[fn for part in parts for fn in part.fns],
+        labels=np.concatenate([part.labels for part in parts]),
+        pred_probs=np.concatenate([part.pred_probs for part in parts]),
+        losses=np.concatenate([part.losses for part in parts]),
+        splits=[split for part in parts for split in part.splits],
+        vocab=list(vocab),
     )
 
 
@@ -133,13 +179,10 @@ def _judge(learn: Any, ds_idx: int, split: str) -> JudgedPhotos:
         raise UsageProblem("The cleaner needs a Learner with one label a photo; this one has several.")
     fns = list(_find_files(dataset))
     return JudgedPhotos(
-        fns,
-        labels,
-        np.asarray(probs, dtype=np.float64),
-        _rankable(np.asarray(losses, dtype=np.float64)),
-        [split] * len(fns),
-        list(learn.dls.vocab),
-    )
+        fns=fns, labels=labels, pred_probs=np.asarray(probs, dtype=np.float64),
+        losses=_rankable(np.asarray(losses, dtype=np.float64)), splits=[split] * len(fns),
+        vocab=list(learn.dls.vocab),
+    )  # fmt: skip
 
 
 def _find_files(dataset: Any) -> Iterator[Path]:
@@ -154,7 +197,7 @@ def _find_files(dataset: Any) -> Iterator[Path]:
                 break
         if not isinstance(value, (str, Path)):
             raise UsageProblem(
-                f"The cleaner needs photos that are files; this Learner's are {type(row).__name__}."
+                "The cleaner needs photos that are files; this Learner's are {kind}.", kind=type(row).__name__
             )
         yield Path(value)
 

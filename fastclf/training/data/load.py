@@ -1,31 +1,30 @@
-"""From a folder of photos to fastai's DataLoaders, the same on every machine."""
+"""From a folder of photos to what is trained on: today's labels, recorded splits, and how they came about."""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from fastai.vision.all import (
-    CategoryBlock,
-    ColReader,
-    ColSplitter,
-    DataBlock,
-    DataLoaders,
-    ImageBlock,
-    set_seed,
-)
 
-from ...catalog import Assignment, Catalog
-from ...errors import PhotosError
+from ...catalog import Assignment, Catalog, GivenSplits, NearPairs, find_pairs_across, read_given_splits
+from ...errors import PhotosError, UsageProblem
 from ...model import PhotoRow
-from ...photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress, build_training_file, find_class_folders
-from .split_record import describe_split, read_given
-from .transforms import build_batch_tfms, build_item_tfms
+from ...photos import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALID,
+    Photo,
+    PhotoSet,
+    Progress,
+    build_training_file,
+    find_class_folders,
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,25 @@ class TrainingData:
         """Return the rows of "train", "valid" or "test"."""
         return self.frame[self.frame["split"] == split]
 
+    def describe(self) -> Iterator[str]:
+        """Say what is trained on, and what is left out and why."""
+        parts = ", ".join(f"{len(self.part(split))} {split}" for split in SPLITS)
+        yield f"{len(self.frame)} photos of {len(self.vocab)} classes: {parts} (sealed)."
+        failures = self.photos.failures
+        yield from (f"Left out: {file} {reason}." for file, reason in failures[:20])
+        if len(failures) > 20:
+            yield f"... and {len(failures) - 20} more files that cannot be read."
+        yield from self.notes
+        if self.removed:
+            yield f"Left out: {self.removed} photos that edits took out."
+        if self.leaks:
+            yield f"Left out: {self.leaks} photos that nearly agree with photos of another split."
+        if self.conflicts:
+            yield f"Left out: {self.conflicts} photos that lie in two class folders with the same pixels."
+        if self.lost_classes:
+            lost = ", ".join(self.lost_classes)
+            yield f"Attention: no photo is left of {lost}; the model will not know them."
+
 
 def load_data(
     folder: str | Path,
@@ -133,10 +151,10 @@ def load_data(
     with Catalog(folder) as catalog:
         catalog.scan(progress)
         scanned = catalog.photos()
-        conflicting = [photo for group in scanned.find_conflicts() for photo in group]
-        photos = scanned.without(conflicting)
+        photos = scanned.without_conflicts()
+        conflicts = len(scanned.photos) - len(photos.photos)
         _check_classes(photos)
-        given = read_given(photos, split_by)
+        given = _read_given(photos, split_by)
         assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
         leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
         frame = _build_frame(photos, assignment, catalog.private)
@@ -145,68 +163,18 @@ def load_data(
             photos.without(leaks),
             frame,
             catalog.private,
-            conflicts=len(conflicting),
+            conflicts=conflicts,
             leaks=len(leaks),
             removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
             openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
             notes=(catalog.note,) if catalog.note else (),
             licences=_count_licences(frame, catalog.fetches.licences()),
-            split=describe_split(
-                photos,
-                assignment,
-                catalog.find_near_pairs(),
-                split_by=split_by,
-                seed=seed,
-                conflicts=len(conflicting),
-            ),
+            split={
+                **_describe_origin(photos, split_by, seed if assignment.drawn else None),
+                **_describe_split(photos, assignment, catalog.find_near_pairs()),
+                "left_out_conflicts": conflicts,
+            },
         )
-
-
-def build_dls(
-    data: TrainingData,
-    size: int,
-    *,
-    resize: str = "squish",
-    augment: str = "symmetric",
-    pretrained: bool = True,
-    batch_size: int = 64,
-    seed: int = 0,
-    workers: int = 0,
-) -> DataLoaders:
-    """Build fastai's DataLoaders of the train and valid photos; the sealed test photos are not in them.
-
-    Parameters
-    ----------
-    data
-        What `load_data` returned.
-    size
-        Height and width of the network's input, in pixels.
-    resize
-        "squish", "crop" or "pad"; "random-crop" trains on random crops and validates on squished photos.
-    augment
-        A key of `transforms.AUGMENTATIONS`.
-    pretrained
-        Whether the normalisation is left to the pretrained network's own, which `build_learner` adds.
-    batch_size
-        Photos a batch; fewer where there are fewer photos.
-    seed
-        For the order of the photos and the augmentation.
-    workers
-        Processes that decode photos; 0 is none but this one.
-    """
-    set_seed(seed, reproducible=True)
-    train = data.part(TRAIN)
-    block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=data.vocab)),
-        get_x=ColReader("file"),
-        get_y=ColReader("label"),
-        splitter=ColSplitter("is_valid"),
-        item_tfms=build_item_tfms(size, resize),
-        batch_tfms=build_batch_tfms(size, augment, pretrained),
-    )
-    frame = data.frame[data.frame["split"] != TEST].reset_index(drop=True)
-    batch_size = max(2, min(batch_size, len(train) // 2))
-    return block.dataloaders(frame, bs=batch_size, num_workers=workers, path=data.photos.folder)
 
 
 def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping[str, int]:
@@ -216,8 +184,10 @@ def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping
 def _check_classes(photos: PhotoSet) -> None:
     if len(photos.vocab) < 2:
         raise PhotosError(
-            f"{photos.folder} holds {len(photos.vocab)} class with readable photos; a classifier needs two. "
-            "Add a sub-folder with photos of another kind."
+            "{folder} holds {n} class with readable photos; a classifier needs two. "
+            "Add a sub-folder with photos of another kind.",
+            folder=photos.folder,
+            n=len(photos.vocab),
         )
     different: dict[str, set[str]] = {label: set() for label in photos.vocab}
     for photo in photos.photos:
@@ -225,8 +195,9 @@ def _check_classes(photos: PhotoSet) -> None:
     small = [f"{label} ({len(hashes)})" for label, hashes in different.items() if len(hashes) < 3]
     if small:
         raise PhotosError(
-            f"Too few different photos of: {', '.join(small)}. Three a class are the least to train and "
-            "validate on; some dozens make a model."
+            "Too few different photos of: {classes}. Three a class are the least to train and "
+            "validate on; some dozens make a model.",
+            classes=", ".join(small),
         )
 
 
@@ -236,13 +207,16 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
     lacking = sorted(set(frame["label"]) - trained)
     if lacking:
         raise PhotosError(
-            f"No photo of {', '.join(lacking)} is in the training split of {folder}. Add photos, or draw the "
-            "splits anew with --redraw-splits."
+            "No photo of {classes} is in the training split of {folder}. Add photos, or draw the "
+            "splits anew with --redraw-splits.",
+            classes=", ".join(lacking),
+            folder=folder,
         )
     if not (frame["split"] == VALID).any():
         raise PhotosError(
-            f"{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
-            "with --redraw-splits."
+            "{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
+            "with --redraw-splits.",
+            folder=folder,
         )
 
 
@@ -266,3 +240,43 @@ def _row(photo: Photo, private: Path, group: str, split: str) -> dict[str, Any]:
         "split": split,
         "is_valid": split == VALID,
     }
+
+
+def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:
+    """Return what the maker says about splits: nothing, by folder, or in a table."""
+    if split_by is None:
+        return None
+    if split_by == "folder":
+        return GivenSplits(by_folder=True)
+    given = read_given_splits(Path(split_by))
+    names = {p.name for p in photos.photos}
+    if not names & {*given.splits, *given.groups}:
+        raise UsageProblem(
+            "The table of splits {split_by} names no photo of {folder}. Paths are relative to that "
+            "folder, like {example}.",
+            split_by=split_by,
+            folder=photos.folder,
+            example=next(iter(sorted(names)), "class/photo.jpg"),
+        )
+    return given
+
+
+def _describe_split(photos: PhotoSet, assignment: Assignment, near: NearPairs) -> dict[str, int]:
+    counts = Counter(assignment.splits)
+    of = {p.sha256: split for p, split in zip(photos.photos, assignment.splits, strict=True)}
+    return {
+        **{split: counts[split] for split in SPLITS},
+        "near_duplicates_across": len(find_pairs_across(near.pairs, of)),
+        "left_out_leaks": counts[""],
+    }
+
+
+def _describe_origin(photos: PhotoSet, split_by: str | Path | None, drawn_with: int | None) -> dict[str, Any]:
+    """Return where splits come from; the seed is recorded only where something was drawn."""
+    if split_by is not None and split_by != "folder":
+        return {"how": f"by the table {Path(split_by).name}", "seed": None}
+    if split_by == "folder":
+        return {"how": "folder", "seed": drawn_with}
+    if any(p.given_split for p in photos.photos):
+        return {"how": "named folders", "seed": None}
+    return {"how": "recorded" if drawn_with is None else "drawn", "seed": drawn_with}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from fastai.callback.core import Callback
+from accelerate.utils import DistributedDataParallelKwargs
 from fastai.data.core import TfmdDL
+from fastai.distributed import DistributedTrainer
 from fastai.learner import AvgMetric
 from fastai.torch_core import get_model
 from timm.layers import convert_sync_batchnorm
@@ -19,32 +20,16 @@ _Swapped = list[tuple[nn.Module, str, nn.Module]]
 
 
 class ShardedDL(TfmdDL):
-    """A loader of one process's part of every batch; the parts of all are the whole loader's batch.
+    """A loader of one process's part of every batch; the parts of all are the whole loader's batch of `bs`.
 
-    fastai's `DistributedDL` cuts the order of the photos instead, pads it, and needs CUDA.
-
-    Parameters
-    ----------
-    dataset, **options
-        As for `TfmdDL`.
-    bs
-        Photos in a whole batch.
-    drop_last
-        Whether the last batch is left out if it is not whole.
-    team
-        The processes.
+    fastai's `DistributedDL` cuts the order of the photos instead, pads it, and needs CUDA; accelerate's own
+    loaders are torch's, and divide only batches that the number of processes divides.
     """
 
     def __init__(self, dataset: Any, bs: int = 64, *, team: Team, drop_last: bool = False, **options: Any):
         self.team, self.whole, self.drops_rest = team, bs, drop_last
         # parts of whole batches have one size, so that plain chunks of the chosen photos are the parts
         super().__init__(dataset, bs=len(self._cut(range(bs))), drop_last=False, **options)
-
-    @classmethod
-    def of(cls, loader: TfmdDL, team: Team) -> ShardedDL:
-        """Return the part of a loader that belongs to this process."""
-        sharded: ShardedDL = loader.new(cls=cls, team=team)
-        return sharded
 
     def get_idxs(self) -> list[int]:
         """Return the photos of this process, in the order of the first process's loader."""
@@ -64,36 +49,37 @@ class ShardedDL(TfmdDL):
         return batch[rank * n // size : (rank + 1) * n // size]
 
 
-class InStep(Callback):
+class InStep(DistributedTrainer):
     """Train together with the other processes: parts of batches, mean gradients, common figures.
 
-    Gradients are those of the whole batch's mean loss, also where the parts have different sizes. Losses and
-    metrics are over all photos, each counted once. On CUDA, batch norm uses the whole batch's statistics; a
-    CPU has no such layer, so there each process uses its own part's, and the first one's running statistics
-    count.
+    fastai's trainer wraps the network by accelerate and unwraps it. Its loaders, figures and batch norm are
+    not those of one process: it gives every process whole batches of padded photos, takes means of unequal
+    parts as equal ones, and replaces timm's batch norms without the activations that these hold.
 
-    Parameters
-    ----------
-    team
-        The processes.
+    Here gradients are those of the whole batch's mean loss, also where the parts have different sizes. Losses
+    and metrics are over all photos, each counted once. On CUDA, batch norm uses the whole batch's statistics;
+    a CPU has no such layer, so there each process uses its own part's, and the first one's running statistics
+    count.
     """
 
-    order = 11  # after mixed precision, before the Recorder
-
     def __init__(self, team: Team) -> None:
+        # mixed precision is fastai's own
+        super().__init__(sync_bn=False, mixed_precision="no", cpu=team.device == torch.device("cpu"))
         self.team = team
 
     def before_fit(self) -> None:
         """Cut the loaders, and let the network share its gradients."""
         if not all(isinstance(metric, AvgMetric) for metric in self.learn.metrics):
             raise UsageProblem("Several processes can only compute metrics that are means over photos.")
-        self.loaders = list(self.dls.loaders)
-        idle = self.team.agree(find_idle(self.learn.model, self.dls.one_batch()[0][:2]))
-        self.dls.loaders = [ShardedDL.of(loader, self.team) for loader in self.loaders]
-        train = self.dls.train
-        self.weight = train.bs * self.team.size / train.whole
+        idle = self.team.agree(_find_idle(self.learn.model, self.dls.one_batch()[0][:2]))
+        self.accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=idle)
         self.swapped = sync_batch_norm(self.learn.model) if self.dls.device.type == "cuda" else []
-        self.wrapped = self.learn.model = self._wrap(idle)
+        super().before_fit()
+        self.wrapped, train = self.learn.model, self.dls.train
+        self.weight = train.bs * self.team.size / train.whole
+
+    def _wrap_dl(self, dl: Any) -> Any:
+        return dl if isinstance(dl, ShardedDL) else dl.new(cls=ShardedDL, team=self.team)
 
     def before_backward(self) -> None:
         """Weigh this part of the batch; what the processes share is the mean of their gradients."""
@@ -107,6 +93,7 @@ class InStep(Callback):
 
     def before_validate(self) -> None:
         """Use the bare network, which waits for nobody: the last batch has no part for everybody."""
+        super().before_validate()
         self.learn.model = get_model(self.learn.model)
         for buffer in self.learn.model.buffers():
             torch.distributed.broadcast(buffer, src=0)
@@ -121,21 +108,15 @@ class InStep(Callback):
 
     def after_fit(self) -> None:
         """Leave the Learner as it was, with what it learned."""
-        self.learn.model, self.wrapped = get_model(self.learn.model), None
+        self.learn.model = self.wrapped
+        super().after_fit()
+        self.wrapped = None
         # a wrapper that lives on would go on sharing the gradients of its layers
-        self.team.accelerator.free_memory()
+        self.accelerator.free_memory()
         put_back(self.swapped)
-        self.dls.loaders = self.loaders
-
-    def _wrap(self, idle: bool) -> Any:
-        from accelerate.utils import DistributedDataParallelKwargs
-
-        accelerator = self.team.accelerator
-        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=idle)
-        return accelerator.prepare_model(self.learn.model)
 
 
-def find_idle(model: nn.Module, batch: torch.Tensor) -> bool:
+def _find_idle(model: nn.Module, batch: torch.Tensor) -> bool:
     """Return whether some trained layers have no part in the answer, as in timm bodies without their head."""
     trained = [p for p in model.parameters() if p.requires_grad]
     model.eval()(batch).sum().backward()

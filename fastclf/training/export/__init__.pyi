@@ -1,3 +1,6 @@
+from .blank import build_blank_learner as build_blank_learner
+from .blank import export_blank as export_blank
+from .blank import measure_latency as measure_latency
 from .bundle import PARITY as PARITY
 from .bundle import check_parity as check_parity
 from .bundle import check_target as check_target

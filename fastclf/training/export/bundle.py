@@ -36,8 +36,7 @@ from ...model import (
 from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
 from ...system import replaced_folder, utc_now
 from ..data import TrainingData
-from ..importing import read_preprocess
-from ..network import save_body
+from ..network import read_preprocess, save_body
 from .graph import ExportNet, compute_features_id, write_graph
 
 _logger = logging.getLogger(__name__)
@@ -150,19 +149,15 @@ def _describe_licences(data: TrainingData, default: str) -> str:
 
 
 def check_target(target: Path) -> None:
-    """Refuse to replace a folder that is no bundle.
-
-    Raises
-    ------
-    UsageProblem
-        If `target` is a file, or a folder that holds something and no `bundle.json`.
-    """
+    """Refuse to write where a file is, or a folder that holds something and no `bundle.json`."""
     if target.is_file():
-        raise UsageProblem(f"{target} is a file. Name a folder for the model with --out.")
+        raise UsageProblem("{target} is a file. Name a folder for the model with --out.", target=target)
     foreign = _find_foreign(target) if target.is_dir() else None
     if foreign is not None:
         raise UsageProblem(
-            f"{target} holds other things than a model ({foreign}). Name another folder with --out."
+            "{target} holds other things than a model ({foreign}). Name another folder with --out.",
+            target=target,
+            foreign=foreign,
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +165,9 @@ def check_target(target: Path) -> None:
             pass
     except OSError as e:
         raise UsageProblem(
-            f"The model cannot be written to {target} ({e.strerror}). Name another folder with --out."
+            "The model cannot be written to {target} ({reason}). Name another folder with --out.",
+            target=target,
+            reason=e.strerror,
         ) from None
 
 
@@ -199,27 +196,11 @@ def check_parity(
     items: Sequence[Any] | None = None,
     advice: str = "Try another --arch, and please report this one.",
 ) -> float:
-    """Return the largest difference between the Learner's and the bundle's probabilities.
+    """Return the largest difference between the Learner's and the bundle's probabilities, 1e-3 at most.
 
-    Photos go one by one and eight at a time, each from its file, through the whole of both sides.
-
-    Parameters
-    ----------
-    learn, predictor
-        The two sides.
-    photos
-        Rows with ``file`` (for fastai) and ``path`` (for fastclf).
-    act
-        What makes probabilities of the network's answers; by default the Learner's own.
-    items
-        What fastai is given; by default the files' names.
-    advice
-        What to do where they differ.
-
-    Raises
-    ------
-    ExportError
-        If it is more than 1e-3.
+    Photos go one by one and eight at a time through the whole of both sides, each from its file: ``path`` for
+    fastclf, and ``file`` or one of `items` for fastai. `act` makes probabilities of the network's answers; by
+    default the Learner's own does.
     """
     worst = 0.0
     images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in photos["path"]]
@@ -233,8 +214,11 @@ def check_parity(
             worst = max(worst, float(difference.max()))
     if not worst <= PARITY:
         raise ExportError(
-            f"The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
-            f"(allowed: {PARITY:g}), so it was not written. {advice}"
+            "The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
+            "(allowed: {parity:g}), so it was not written. {advice}",
+            worst=worst,
+            parity=PARITY,
+            advice=advice,
         )
     return worst
 

@@ -19,31 +19,19 @@ from torch import Tensor, nn
 
 from ...errors import ExportError
 from ...model import Preprocess
-from ..importing import BatchResize, read_normalisation
-from ..network import Trunk, split_network
+from ..network import Trunk, read_normalisation, split_network
 
 
 class ExportNet(nn.Module):
     """A Learner's model in evaluation form: image in [0, 1] → features, logits and, where pooled, maps.
 
-    Parameters
-    ----------
-    learn
-        A Learner whose network ends with a linear layer.
-    resize
-        What the Learner does to a batch before it is normalised, if anything.
-    example
-        (N, 3, H, W) of what the network sees, to follow it with; by default the head has to be one linear
-        layer, as `build_learner` makes it.
-
-    Raises
-    ------
-    ExportError
-        If the network ends otherwise.
+    The network ends with a linear layer; without an `example` (N, 3, H, W) of what it sees, to follow it
+    with, its head is one, as `build_learner` makes it. What the Learner does to a batch before it is
+    normalised is `resize`.
     """
 
     def __init__(
-        self, learn: Learner, resize: BatchResize | None = None, example: Tensor | None = None
+        self, learn: Learner, resize: nn.Module | None = None, example: Tensor | None = None
     ) -> None:
         super().__init__()
         parts = split_network(learn.model, example)
@@ -103,13 +91,7 @@ def compute_features_id(net: ExportNet, preprocess: Preprocess) -> str:
 
 
 def write_graph(net: ExportNet, preprocess: Preprocess, path: Path) -> None:
-    """Write the network as ONNX with a dynamic batch.
-
-    Raises
-    ------
-    ExportError
-        If the graph is not the one that a bundle promises.
-    """
+    """Write the network as ONNX with a dynamic batch; the graph has to be the one that a bundle promises."""
     names = ["features", "logits", "maps"][: 3 if net.pools else 2]
     image = torch.rand(2, *preprocess.input_size)
     with _silence(), torch.no_grad():
@@ -152,7 +134,11 @@ def _check_head(model: Any) -> None:
     wanted = ["features", "head.weight", "head.bias"]
     if not logits or logits[0].op_type != "Gemm" or list(logits[0].input) != wanted:
         found = f"{logits[0].op_type}{tuple(logits[0].input)}" if logits else "nothing"
-        raise ExportError(f"The exporter made {found} of the head instead of Gemm{tuple(wanted)}.")
+        raise ExportError(
+            "The exporter made {found} of the head instead of Gemm{wanted}.",
+            found=found,
+            wanted=tuple(wanted),
+        )
 
 
 @contextlib.contextmanager

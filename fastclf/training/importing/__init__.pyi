@@ -1,3 +1,1 @@
-from .batch_resize import BatchResize as BatchResize
-from .reading import read_normalisation as read_normalisation
-from .reading import read_preprocess as read_preprocess
+from .learner_file import import_learner as import_learner

@@ -10,20 +10,14 @@ from fastai.vision.all import IntToFloatTensor, Learner, Normalize, TensorImage
 from torch import Tensor, nn
 
 from ...errors import LearnerError
-from .reading import name_step
+from ..network import name_step
 
 TOLERANCE = 1e-4
 _CHUNK = 8
 
 
 class BatchResize(nn.Module):
-    """A separable linear map of an image: rows (h, H) and columns (W, w), the same for every channel.
-
-    Parameters
-    ----------
-    rows, columns
-        What a photo (..., H, W) is multiplied with from the left and from the right.
-    """
+    """A separable linear map of an image (..., H, W): rows (h, H) and columns (W, w), for every channel."""
 
     rows: Tensor
     columns: Tensor
@@ -43,19 +37,8 @@ def find_batch_resize(learn: Learner, size: tuple[int, int]) -> BatchResize | No
 
     Presizing (``Resize(460)``, then ``aug_transforms(size=224)``) brings a validation batch to its size by
     sampling at fixed places, which is linear in the pixels: one matrix for the rows and one for the columns.
-    Both are read off the answers to stripes, and proven on random photos.
-
-    Parameters
-    ----------
-    learn
-        The Learner, on the CPU.
-    size
-        (H, W) of the photos in a batch.
-
-    Raises
-    ------
-    LearnerError
-        If what they do is not such a map, to 1e-4.
+    Both are read off the answers to stripes of (H, W), and proven on random photos. LearnerError is raised if
+    what they do is not such a map, to 1e-4.
     """
     steps = [t for t in learn.dls.valid.after_batch.fs if not isinstance(t, IntToFloatTensor | Normalize)]
     try:
@@ -63,8 +46,10 @@ def find_batch_resize(learn: Learner, size: tuple[int, int]) -> BatchResize | No
     except _NotSeparableError as e:
         names = ", ".join(name_step(t) for t in steps)
         raise LearnerError(
-            f"What this Learner does to a batch before its network ({names}) cannot be exported: {e}. "
-            "Allowed are aug_transforms, with or without a size, and Normalize."
+            "What this Learner does to a batch before its network ({names}) cannot be exported: {reason}. "
+            "Allowed are aug_transforms, with or without a size, and Normalize.",
+            names=names,
+            reason=e,
         ) from None
 
 

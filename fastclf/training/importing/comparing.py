@@ -11,30 +11,28 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.vision.all import Learner, PILImage
+from PIL import Image
 
 from ...errors import ExportError, PhotosError, UnreadablePhotoError
 from ...model import ModelBundle, Predictor
 from ...photos import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
 from ..export import PARITY, ExportNet, check_parity
-from .drawn import draw_test_pictures
 
 _logger = logging.getLogger(__name__)
 
 _MOST_PHOTOS = 16
+# Width and height of the drawn pictures in pixels: landscape, upright, square, odd, long, small and large.
+_SIZES = (
+    (640, 480), (480, 640), (300, 300), (97, 131), (900, 200), (150, 601),
+    (33, 40), (1280, 853), (224, 224), (256, 192), (501, 333), (1024, 1024),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What both sides are compared on.
+    """What both sides are compared on: files that fastai opens, and paths that fastclf opens.
 
-    Attributes
-    ----------
-    files, paths
-        What fastai opens, and what fastclf opens.
-    words
-        What they are.
-    turned
-        How many fastai alone would read otherwise, so that it is given what fastclf sees.
+    Of `turned` photos fastai alone would read something else, so that it is given what fastclf sees.
     """
 
     files: list[Path]
@@ -44,26 +42,15 @@ class Tested:
 
 
 def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
-    """Return what to compare on: up to 16 readable photos of a folder, or drawn pictures.
-
-    Parameters
-    ----------
-    photos
-        The folder, searched at any depth; None draws.
-    scratch
-        Where drawn pictures and copies go.
-
-    Raises
-    ------
-    PhotosError
-        If the folder is missing or holds no readable photo.
-    """
+    """Return what to compare on: up to 16 readable photos of a folder (at any depth), or drawn pictures."""
     if photos is None:
-        drawn = draw_test_pictures(scratch)
+        drawn = _draw_pictures(scratch)
         return Tested(drawn, drawn, "drawn pictures")
     folder = Path(photos)
     if not folder.is_dir():
-        raise PhotosError(f"There is no folder {folder}. Name a folder of photos with --photos.")
+        raise PhotosError(
+            "There is no folder {folder}. Name a folder of photos with --photos.", folder=folder
+        )
     files: list[Path] = []
     paths: list[Path] = []
     for path in _spread(folder):
@@ -74,7 +61,7 @@ def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
         if len(paths) == _MOST_PHOTOS:
             break
     if not paths:
-        raise PhotosError(f"{folder} holds no readable photo to compare on.")
+        raise PhotosError("{folder} holds no readable photo to compare on.", folder=folder)
     turned = sum(a != b for a, b in zip(files, paths, strict=True))
     return Tested(files, paths, f"photos of {folder.resolve().name}", turned)
 
@@ -102,23 +89,7 @@ def compare(learn: Learner, net: ExportNet, folder: Path, tested: Tested, act: A
     """Compare a Learner with its bundle, and return what the manifest says of it.
 
     What the networks see is compared as well as what they say: a network that is sure of everything hides
-    another crop in equal probabilities.
-
-    Parameters
-    ----------
-    learn, net
-        The Learner, and what was exported of it.
-    folder
-        Of the bundle.
-    tested
-        The pictures.
-    act
-        What makes probabilities of the Learner's answers; by default its own.
-
-    Raises
-    ------
-    ExportError
-        If the pixels or the probabilities differ by more than 1e-3.
+    another crop in equal probabilities. ExportError is raised if either differ by more than 1e-3.
     """
     frame = pd.DataFrame({"file": map(str, tested.files), "path": map(str, tested.paths)})
     items = _build_items(learn, tested.files)
@@ -142,15 +113,18 @@ def _compare_inputs(
         ours = net.prepare(torch.from_numpy(predictor.preprocess.batch([image]))).numpy()
         if tuple(theirs.shape) != ours.shape:
             raise ExportError(
-                f"The Learner's network sees photos as {tuple(theirs.shape[1:])}, the exported one as "
-                f"{ours.shape[1:]}, so the model was not written. Please report what kind of Learner it is."
+                "The Learner's network sees photos as {theirs}, the exported one as "
+                "{ours}, so the model was not written. Please report what kind of Learner it is.",
+                theirs=tuple(theirs.shape[1:]),
+                ours=ours.shape[1:],
             )
         worst = max(worst, float(np.abs(theirs.numpy() - ours).max()))
     if not worst <= PARITY:
         raise ExportError(
-            f"The Learner's network sees other pixels than the exported one (by up to {worst:.2g} after "
+            "The Learner's network sees other pixels than the exported one (by up to {worst:.2g} after "
             "normalising), so the model was not written: its DataLoaders do something to photos besides "
-            "resizing, aug_transforms and Normalize. Train without that, or report what it is."
+            "resizing, aug_transforms and Normalize. Train without that, or report what it is.",
+            worst=worst,
         )
 
 
@@ -164,3 +138,22 @@ def _build_items(learn: Learner, files: list[Path]) -> list[Any]:
         else:
             return [build(file) for file in files]
     return [PILImage.create(file) for file in files]
+
+
+def _draw_pictures(folder: Path) -> list[Path]:
+    """Write twelve pictures, PNG and JPEG by turns, and return their paths; they are the same ones each time.
+
+    By turns they are smooth, of patches with edges, and noisy.
+    """
+    paths = []
+    for number, size in enumerate(_SIZES):
+        rng = np.random.default_rng([0, number])
+        patches = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
+        edges = Image.Resampling.NEAREST if number % 3 == 1 else Image.Resampling.BICUBIC
+        pixels = np.asarray(patches.resize(size, edges), np.float64)
+        if number % 3 == 2:
+            pixels = pixels + rng.normal(0, 40, pixels.shape)
+        path = folder / f"drawn-{number:02d}.{'jpg' if number % 2 else 'png'}"
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=92)
+        paths.append(path)
+    return paths

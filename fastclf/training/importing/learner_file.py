@@ -16,7 +16,7 @@ import torch
 from fastai.vision.all import Learner
 
 from ... import __version__
-from ...errors import ExportError, LearnerError, UsageProblem
+from ...errors import ExportError, LearnerError, UsageProblem, describe_error
 from ...model import (
     IMPORTED,
     SCHEMA,
@@ -30,14 +30,14 @@ from ...model import (
 )
 from ...system import replaced_folder, utc_now
 from ..export import ExportNet, check_target, compute_features_id, write_graph
+from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
-from .reading import name_classes, read_activation, read_arch, read_preprocess, read_vocab
+from .reading import name_classes, read_activation, read_arch, read_vocab
 from .unpickling import open_learner, read_origin
 
 _logger = logging.getLogger(__name__)
 
-_MOST_PHOTOS = 16
 UNKNOWN = "Nobody knows which photos it was trained on, so no accuracy is claimed and no temperature fitted."
 
 
@@ -111,7 +111,11 @@ def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
     """Refuse a call that cannot be meant; nothing of the file is opened here."""
     check_trusted(source, trust_pickle)
     if source.resolve().is_relative_to(target):
-        raise UsageProblem(f"{source} lies in {target}, which is replaced. Name another folder with --out.")
+        raise UsageProblem(
+            "{source} lies in {target}, which is replaced. Name another folder with --out.",
+            source=source,
+            target=target,
+        )
     check_target(target)
 
 
@@ -126,15 +130,17 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
     except RuntimeError as e:
         if isinstance(e, ExportError):
             raise
-        text = str(e).strip().splitlines()[0][:160]
         raise LearnerError(
-            f"This Learner's network does not take the Learner's own photos, {tuple(example.shape[1:])} "
-            f"({text}). Export one that predicts in the notebook."
+            "This Learner's network does not take the Learner's own photos, {shape} "
+            "({reason}). Export one that predicts in the notebook.",
+            shape=tuple(example.shape[1:]),
+            reason=describe_error(e),
         ) from e
     if net.head.out_features != classes:
         raise LearnerError(
-            f"This Learner's network gives {net.head.out_features} numbers for {classes} classes; one a "
-            "class is needed."
+            "This Learner's network gives {given} numbers for {classes} classes; one a class is needed.",
+            given=net.head.out_features,
+            classes=classes,
         )
     return net
 

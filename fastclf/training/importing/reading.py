@@ -1,8 +1,7 @@
-"""What a Learner does with a photo and what it answers; or why fastclf cannot do the same."""
+"""What a Learner answers and by what it is called; or why fastclf cannot do the same."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,107 +10,51 @@ from fastai.vision.all import (
     Categorize,
     Learner,
     MultiCategorize,
-    Normalize,
     PILBase,
     PILImageBW,
-    RandomResizedCrop,
     RegressionSetup,
-    Resize,
-    ToTensor,
-    noop,
 )
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from ...errors import ExportError, LearnerError, UsageProblem
-from ...model import Preprocess
+from ...errors import LearnerError, UsageProblem
+from ..network import name_step
 
-_INTERPOLATION = {2: "bilinear", 3: "bicubic"}
 _ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock and CategoryBlock)"
 
 
-def read_preprocess(learn: Learner) -> Preprocess:
-    """Read from the Learner how a validation photo reaches its network.
-
-    Raises
-    ------
-    ExportError
-        If something else than one resize is done to each photo.
-    """
-    steps = [t for t in learn.dls.valid.after_item.fs if t.split_idx != 0 and not _is_plain(t)]
-    steps += [t for t in learn.dls.valid.before_batch.fs if t.split_idx != 0 and not _is_plain(t)]
-    if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):
-        found = ", ".join(name_step(t) for t in steps) or "nothing"
-        raise ExportError(
-            f"{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
-            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter."
-        )
-    resize = steps[0]
-    width, height = resize.size
-    extra = 0
-    if isinstance(resize, RandomResizedCrop):
-        # what fastai adds around a validation photo's middle
-        extra = math.ceil(max(resize.size) * resize.val_xtra / 8) * 8
-    mode = _INTERPOLATION.get(int(resize.mode))
-    if mode is None:
-        raise ExportError(
-            f"{name_step(resize)} resamples by {resize.mode!r}; bilinear and bicubic are allowed."
-        )
-    mean, std = read_normalisation(learn)
-    return Preprocess(
-        input_size=(3, height, width),
-        resize_to=(height + extra, width + extra),
-        method=str(getattr(resize, "method", "squish")),  # type: ignore[arg-type]
-        pad_mode=str(getattr(resize, "pad_mode", "reflection")),  # type: ignore[arg-type]
-        interpolation=mode,
-        mean=None if mean is None else tuple(mean),
-        std=None if std is None else tuple(std),
-    )
-
-
-def read_normalisation(learn: Learner) -> tuple[list[float] | None, list[float] | None]:
-    """Return (mean, std), three numbers each, that the Learner normalises with; None where it does not."""
-    for transform in learn.dls.valid.after_batch.fs:
-        if isinstance(transform, Normalize):
-            return transform.mean.flatten().tolist(), transform.std.flatten().tolist()
-    return None, None
-
-
 def read_vocab(learn: Learner) -> list[str]:
-    """Return the class names, in the order of the network's answers.
-
-    Raises
-    ------
-    LearnerError
-        If the Learner does something else than to tell photos apart.
-    """
+    """Return the class names, in the order of the answers, of a Learner that tells photos apart."""
     lists = getattr(learn.dls, "tls", None)
     if lists is None:
-        raise LearnerError(f"This is a {type(learn).__name__}, which looks at no photos; {_ALLOWED}.")
+        raise LearnerError(
+            "This is a {learner}, which looks at no photos; {allowed}.",
+            learner=type(learn).__name__,
+            allowed=_ALLOWED,
+        )
     if len(lists) != 2 or learn.dls.n_inp != 1:
         inputs = learn.dls.n_inp
         raise LearnerError(
-            f"This Learner has {inputs} inputs and {len(lists) - inputs} targets for each item; {_ALLOWED}."
+            "This Learner has {inputs} inputs and {targets} targets for each item; {allowed}.",
+            inputs=inputs,
+            targets=len(lists) - inputs,
+            allowed=_ALLOWED,
         )
     _check_input(learn, lists[0])
     found = _find_target(lists[1])
     if found:
-        raise LearnerError(f"This Learner predicts {found}; {_ALLOWED}.")
+        raise LearnerError("This Learner predicts {found}; {allowed}.", found=found, allowed=_ALLOWED)
     (categorize,) = [step for step in lists[1].tfms.fs if isinstance(step, Categorize)]
     vocab = [str(name) for name in categorize.vocab]
     if len(vocab) < 2 or len(set(vocab)) < len(vocab):
-        raise LearnerError(f"This Learner has the classes {vocab}; two or more are needed, each once.")
+        raise LearnerError(
+            "This Learner has the classes {vocab}; two or more are needed, each once.", vocab=vocab
+        )
     return vocab
 
 
 def read_activation(learn: Learner) -> Any:
-    """Return what fastai's own `get_preds` has to be told so that it gives probabilities; None for nothing.
-
-    Raises
-    ------
-    LearnerError
-        If the Learner's probabilities are not the softmax of what its network gives.
-    """
+    """Return what fastai's own `get_preds` has to be told so that it gives the softmax; None for nothing."""
     loss = learn.loss_func
     activation = getattr(loss, "activation", None)
     logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
@@ -119,8 +62,9 @@ def read_activation(learn: Learner) -> Any:
         return torch.nn.Softmax(dim=-1)
     if activation is None or not torch.allclose(activation(logits), logits.softmax(-1), atol=1e-6):
         raise LearnerError(
-            f"This Learner was trained with {name_step(loss)}, whose answers are not one softmax over the "
-            "classes; CrossEntropyLossFlat, LabelSmoothingCrossEntropy and FocalLossFlat are allowed."
+            "This Learner was trained with {loss}, whose answers are not one softmax over the "
+            "classes; CrossEntropyLossFlat, LabelSmoothingCrossEntropy and FocalLossFlat are allowed.",
+            loss=name_step(loss),
         )
     return None
 
@@ -137,33 +81,20 @@ def read_arch(learn: Learner) -> str:
     return "unknown" if name == "Sequential" else name
 
 
-def name_step(step: Any) -> str:
-    """Return what a transform or a loss is called."""
-    name = getattr(step, "_name", None) or getattr(step, "__name__", None) or type(step).__name__
-    return str(name).rpartition(".")[2]
-
-
 def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> list[str]:
-    """Return the classes' names: the Learner's, or others in the same order.
-
-    Raises
-    ------
-    UsageProblem
-        If these are not as many, empty or not each once.
-    """
+    """Return the classes' names: the Learner's, or as many others in the same order."""
     if class_names is None:
         return list(vocab)
     names = [name.strip() for name in class_names]
     if len(names) != len(vocab) or len(set(names)) < len(names) or not all(names):
         raise UsageProblem(
-            f"The class names are {', '.join(names) or 'none'}; {len(vocab)} different ones are needed, in "
-            f"the order of the Learner's: {', '.join(vocab)}."
+            "The class names are {names}; {n} different ones are needed, in "
+            "the order of the Learner's: {vocab}.",
+            names=", ".join(names) or "none",
+            n=len(vocab),
+            vocab=", ".join(vocab),
         )
     return names
-
-
-def _is_plain(step: Any) -> bool:
-    return isinstance(step, ToTensor) or getattr(step, "_name", "") == noop.__name__
 
 
 def _check_input(learn: Learner, photos: Any) -> None:
@@ -171,7 +102,12 @@ def _check_input(learn: Learner, photos: Any) -> None:
     images = [kind for kind in kinds if issubclass(kind, PILBase)]
     if not images:
         named = ", ".join(dict.fromkeys(kind.__name__ for kind in kinds)) or "nothing"
-        raise LearnerError(f"This {type(learn).__name__} reads {named} and no photos; {_ALLOWED}.")
+        raise LearnerError(
+            "This {learner} reads {named} and no photos; {allowed}.",
+            learner=type(learn).__name__,
+            named=named,
+            allowed=_ALLOWED,
+        )
     if issubclass(images[-1], PILImageBW):
         raise LearnerError(
             "This Learner reads grey photos (PILImageBW); fastclf reads photos in colour, three channels. "

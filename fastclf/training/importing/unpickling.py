@@ -18,7 +18,7 @@ import fasttransform.transform
 import torch
 from fastai.vision.all import Learner
 
-from ...errors import LearnerError
+from ...errors import LearnerError, describe_error
 
 _logger = logging.getLogger(__name__)
 
@@ -28,13 +28,7 @@ _COMPILED = re.compile(rb"[Pp]ython3\.?(\d{1,2})[/\\](?:[Ll]ib[/\\])?(?:site|dis
 
 
 class StandIn:
-    """What stands for a function that is not here; a Learner needs no label function to predict.
-
-    Parameters
-    ----------
-    module, name
-        Where it was when the Learner was exported.
-    """
+    """What stands for a function that is not here; a Learner needs no label function to predict."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
@@ -76,13 +70,7 @@ _OLD = {"TypeDispatch": OldDispatch, "_TypeDict": OldTypes}
 
 
 def open_learner(path: Path) -> Learner:
-    """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file.
-
-    Raises
-    ------
-    LearnerError
-        If there is no Learner in it, or none that opens here; the message says why.
-    """
+    """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file."""
     _check_python(path, _read_pickle(path))
     missing: list[tuple[str, str]] = []
     try:
@@ -98,8 +86,10 @@ def open_learner(path: Path) -> Learner:
         raise LearnerError(_describe_failure(path, e, missing)) from e
     if not isinstance(found, Learner):
         raise LearnerError(
-            f"{path} holds a {type(found).__name__} and no Learner. `learn.export('export.pkl')` writes a "
-            "Learner; `learn.save` and `torch.save` write weights, which are not enough."
+            "{path} holds a {kind} and no Learner. `learn.export('export.pkl')` writes a "
+            "Learner; `learn.save` and `torch.save` write weights, which are not enough.",
+            path=path,
+            kind=type(found).__name__,
         )
     return _settle(found)
 
@@ -141,20 +131,26 @@ def _read_pickle(path: Path) -> bytes:
     """Return the bytes of the pickle in the file, without running any of it."""
     try:
         if path.stat().st_size == 0:
-            raise LearnerError(f"{path} is empty (0 bytes). Export or copy it again.")
+            raise LearnerError("{path} is empty (0 bytes). Export or copy it again.", path=path)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 names = [n for n in archive.namelist() if n.rpartition("/")[2] == "data.pkl"]
                 if not names:
-                    raise LearnerError(f"{path} is a zip file, but not one that `learn.export` writes.")
+                    raise LearnerError(
+                        "{path} is a zip file, but not one that `learn.export` writes.", path=path
+                    )
                 return archive.read(names[0])
         data = path.read_bytes()
     except (OSError, zipfile.BadZipFile) as e:
-        raise LearnerError(f"{path} cannot be read ({e}). Export or copy it again.") from None
+        raise LearnerError(
+            "{path} cannot be read ({reason}). Export or copy it again.", path=path, reason=e
+        ) from None
     if data[:2] == b"PK":
-        raise LearnerError(f"{path} is cut off. Export or copy it again.")
+        raise LearnerError("{path} is cut off. Export or copy it again.", path=path)
     if not data.startswith(b"\x80"):
-        raise LearnerError(f"{path} is no pickle. `learn.export('export.pkl')` writes what can be imported.")
+        raise LearnerError(
+            "{path} is no pickle. `learn.export('export.pkl')` writes what can be imported.", path=path
+        )
     return data
 
 
@@ -164,9 +160,12 @@ def _check_python(path: Path, data: bytes) -> None:
     if found and sys.version_info.minor not in found:
         needed = " or ".join(f"3.{minor}" for minor in sorted(found))
         raise LearnerError(
-            f"{path} was exported on Python {needed}, and this is Python 3.{sys.version_info.minor}; "
+            "{path} was exported on Python {needed}, and this is Python 3.{minor}; "
             "fastai's export holds code that only the same Python runs. Install fastclf[train] on Python "
-            f"{needed} and import it there: the model that comes out opens on every Python."
+            "{needed} and import it there: the model that comes out opens on every Python.",
+            path=path,
+            needed=needed,
+            minor=sys.version_info.minor,
         )
 
 
@@ -203,9 +202,8 @@ def _build_pickle(missing: list[tuple[str, str]]) -> Any:
 def _describe_failure(path: Path, error: Exception, missing: list[tuple[str, str]]) -> str:
     if missing:
         return f"{path} does not open. {describe_missing(*missing[-1])}"
-    lines = str(error).strip().splitlines() or [""]
     return (
-        f"{path} does not open ({type(error).__name__}: {lines[0].strip().rstrip('.')[:160]}). It may be "
+        f"{path} does not open ({type(error).__name__}: {describe_error(error)}). It may be "
         f"damaged, or exported with another Python than 3.{sys.version_info.minor} or another fastai than"
         f"{_version('fastai')}: open it with those that made it, and import it there."
     )

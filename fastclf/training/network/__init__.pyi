@@ -1,9 +1,13 @@
-from .learner import add_normalisation as add_normalisation
+from .backbone import extract_general as extract_general
+from .backbone import find_backbone as find_backbone
 from .learner import build_learner as build_learner
 from .learner import find_fixed_size as find_fixed_size
-from .learner import find_lr as find_lr
 from .learner import measure_step as measure_step
 from .learner import resolve_arch as resolve_arch
+from .preprocessing import add_normalisation as add_normalisation
+from .preprocessing import name_step as name_step
+from .preprocessing import read_normalisation as read_normalisation
+from .preprocessing import read_preprocess as read_preprocess
 from .trunk import Trunk as Trunk
 from .trunk import split_network as split_network
 from .weights import describe_licence as describe_licence

@@ -27,15 +27,7 @@ ARCHS = (
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained network with its weights' file.
-
-    Attributes
-    ----------
-    arch
-        A torchvision or timm name.
-    weights
-        The file.
-    """
+    """A pretrained network with its weights' file."""
 
     arch: str
     weights: Path

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,14 @@ import torchvision
 from fastai.vision.all import (
     DataLoaders,
     Learner,
-    Normalize,
     accuracy,
-    imagenet_stats,
     set_seed,
     vision_learner,
 )
 from fastai.vision.learner import model_meta
 
-from ...errors import FastclfError, UsageProblem, WeightsError
-from ..fit import Reseed, TimeBudget
+from ...errors import FastclfError, UsageProblem, WeightsError, describe_error
+from .preprocessing import add_normalisation
 from .weights import check_loaded, load_into_torchvision, read_weights
 
 _TORCHVISION = {f.__name__: f for f in model_meta if f.__module__.startswith("torchvision.")}
@@ -35,11 +32,6 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
 
     fastai's own torchvision architectures come first (resnet18, densenet121), then timm's, then
     torchvision's others.
-
-    Raises
-    ------
-    UsageProblem
-        If nobody knows the name; the message names similar ones.
     """
     if name in _TORCHVISION:
         return _TORCHVISION[name]
@@ -49,9 +41,11 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
     if name in others:
         found: Callable[..., torch.nn.Module] = torchvision.models.get_model_builder(name)
         return found
-    known = [*_TORCHVISION, *timm.list_models(), *others]
+    known = {*_TORCHVISION, *timm.list_models(), *others}
     similar = difflib.get_close_matches(name, known, n=3) or ["resnet18", "mobilenetv4_conv_small"]
-    raise UsageProblem(f"There is no architecture {name!r}. Similar ones: {', '.join(similar)}.")
+    raise UsageProblem(
+        "There is no architecture {name!r}. Similar ones: {similar}.", name=name, similar=", ".join(similar)
+    )
 
 
 def build_learner(
@@ -113,62 +107,27 @@ def build_learner(
     return learn
 
 
-def add_normalisation(
-    learn: Learner, mean: Sequence[float] = imagenet_stats[0], std: Sequence[float] = imagenet_stats[1]
-) -> None:
-    """Normalise by these statistics (ImageNet's by default) where nothing normalises yet."""
-    if not any(isinstance(t, Normalize) for t in learn.dls.valid.after_batch.fs):
-        learn.dls.add_tfms([Normalize.from_stats(mean, std)], "after_batch")
-
-
-def find_lr(learn: Learner, *, seed: int = 0, deadline: float | None = None) -> float | None:
-    """Return the learning rate that fastai's finder suggests ("valley"); the Learner is as it was before.
-
-    Parameters
-    ----------
-    learn
-        From `build_learner`.
-    seed
-        For order, augmentation and dropout while it looks.
-    deadline
-        `time.monotonic()` at which it gives up.
-
-    Returns
-    -------
-    float or None
-        None where there was no time, or no loss that falls.
-
-    References
-    ----------
-    L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
-    """
-    budget = None if deadline is None else TimeBudget(deadline)
-    place = learn.model_dir
-    # by default the finder's copy of the weights goes into the photos' folder
-    with tempfile.TemporaryDirectory(prefix="fastclf-lr-") as folder:
-        learn.model_dir = folder
-        try:
-            with learn.no_bar(), learn.added_cbs([Reseed(seed, -1), *([budget] if budget else [])]):
-                found = learn.lr_find(show_plot=False)
-        except IndexError:  # no loss was finite
-            return None
-        finally:
-            learn.model_dir = place
-    return None if budget and budget.stopped_early else float(found.valley)
-
-
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
     if file is not None:
         return WeightsError(
-            f"The weights {file} do not fit {arch} ({_brief(error)}). Name the architecture that they belong "
-            "to with --arch."
+            "The weights {file} do not fit {arch} ({reason}). Name the architecture that they belong "
+            "to with --arch.",
+            file=file,
+            arch=arch,
+            reason=describe_error(error),
         )
     if not fetched:
-        return UsageProblem(f"The architecture {arch} cannot be built ({_brief(error)}). Try another.")
+        return UsageProblem(
+            "The architecture {arch} cannot be built ({reason}). Try another.",
+            arch=arch,
+            reason=describe_error(error),
+        )
     return WeightsError(
-        f"The pretrained weights of {arch} could not be loaded ({_brief(error)}). Check the network, name a "
+        "The pretrained weights of {arch} could not be loaded ({reason}). Check the network, name a "
         "file of weights (--weights FILE), or train without them (--no-pretrained; from Python: "
-        "pretrained=False)."
+        "pretrained=False).",
+        arch=arch,
+        reason=describe_error(error),
     )
 
 
@@ -191,8 +150,11 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             times.append(time.perf_counter() - started)
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} cannot be trained at {size} x {size} pixels ({_brief(e)}). Name "
-            "another --size or --arch."
+            "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
+            "another --size or --arch.",
+            arch=arch,
+            size=size,
+            reason=describe_error(e),
         ) from e
     return min(times[1:]) / batch_size
 
@@ -212,12 +174,10 @@ def _check_size(learn: Learner, arch: str) -> None:
             learn.model.eval()(torch.zeros(1, 3, height, width, device=device))
     except Exception as e:
         raise UsageProblem(
-            f"The architecture {arch} does not take photos of {height} x {width} pixels ({_brief(e)}). "
-            "Name another --size (224 fits most) or --arch."
+            "The architecture {arch} does not take photos of {height:d} x {width:d} pixels ({reason}). "
+            "Name another --size (224 fits most) or --arch.",
+            arch=arch,
+            height=height,
+            width=width,
+            reason=describe_error(e),
         ) from e
-
-
-def _brief(error: Exception) -> str:
-    """Return the first line of an error that is not about fastclf, short enough for a sentence."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".")[:160]

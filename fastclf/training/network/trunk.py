@@ -28,16 +28,8 @@ class Trunk(nn.Module):
 class Parts:
     """A network taken apart.
 
-    Attributes
-    ----------
-    body
-        Gives maps (N, D, H, W) where `pools`, else features (N, D).
-    pools
-        Whether the features are the mean of maps.
-    norm
-        A batch norm between features and linear layer, which it can be folded into.
-    linear
-        The last layer.
+    The body gives maps (N, D, H, W) where it `pools`, whose means are the features, else features (N, D). A
+    batch norm between these and the last, linear layer can be folded into it.
     """
 
     body: nn.Module
@@ -50,19 +42,8 @@ def split_network(model: nn.Module, example: Tensor | None = None) -> Parts:
     """Take a network apart before its last linear layer.
 
     A head of (pool, flatten,) batch norm, dropout and linear is recognised by its layers. Any other network
-    is followed with an example: its answer has to be what one linear layer gives.
-
-    Parameters
-    ----------
-    model
-        The network, in evaluation mode.
-    example
-        (N, 3, H, W) of what it sees.
-
-    Raises
-    ------
-    ExportError
-        If it ends otherwise.
+    (in evaluation mode) is followed with an example (N, 3, H, W): its answer has to be what one linear layer
+    gives.
     """
     parts = _read_head(model)
     if parts is None and example is not None:
@@ -105,8 +86,9 @@ def _cut_last_layer(model: nn.Module, example: Tensor) -> Parts:
         features = trunk(example)
     if features.ndim != 2:
         raise ExportError(
-            f"The last linear layer of this Learner's network sees {tuple(features.shape[1:])} numbers a "
-            "photo; a row of features is needed."
+            "The last linear layer of this Learner's network sees {shape} numbers a "
+            "photo; a row of features is needed.",
+            shape=tuple(features.shape[1:]),
         )
     return Parts(Trunk(trunk), False, None, linear)
 
@@ -129,15 +111,16 @@ def _find_last_layer(model: nn.Module, example: Tensor) -> str:
             hook.remove()
     if not isinstance(answer, Tensor):
         raise ExportError(
-            f"This Learner's network answers with a {type(answer).__name__}; a row of numbers a photo is "
-            "what can be exported."
+            "This Learner's network answers with a {kind}; a row of numbers a photo is what can be exported.",
+            kind=type(answer).__name__,
         )
     for name, outs in given.items():
         if len(outs) == 1 and outs[0].shape == answer.shape and torch.equal(outs[0], answer):
             return name
     last = next((type(m).__name__ for m in reversed(list(model.modules()))), "nothing")
     raise ExportError(
-        f"This Learner's network does not end with a linear layer (its last part is {last}); what "
+        "This Learner's network does not end with a linear layer (its last part is {last}); what "
         "can be exported answers with what nn.Linear gives, as vision_learner's do (without y_range "
-        "and bn_final)."
+        "and bn_final).",
+        last=last,
     )

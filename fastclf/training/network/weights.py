@@ -16,10 +16,7 @@ from fastai.vision.learner import create_body, model_meta
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ...errors import WeightsError
-from ...model import BODY
-
-__all__ = ["BODY", "check_loaded", "describe_licence", "load_into_torchvision", "read_weights", "save_body"]
+from ...errors import WeightsError, describe_error
 
 _DAMAGE = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
@@ -28,15 +25,11 @@ _DAMAGE = (
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a file of weights, safetensors or PyTorch's, without running code that is in it.
-
-    Raises
-    ------
-    WeightsError
-        If it is missing, damaged, or holds more than weights.
-    """
+    """Read a file of weights, safetensors or PyTorch's, without running code that is in it."""
     if not path.is_file():
-        raise WeightsError(f"There is no file of weights {path}. Name a .safetensors, .pth or .bin file.")
+        raise WeightsError(
+            "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
+        )
     try:
         if path.suffix != ".safetensors":
             # what holds more than plain weights is refused here, whatever the loader's own default is
@@ -44,31 +37,30 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state = timm.models.load_state_dict(str(path))
     except pickle.UnpicklingError:
         raise WeightsError(
-            f"{path} is no file of plain weights: it is something else, or opening it would run code. Use a "
-            ".safetensors file, or save the network's state_dict alone."
+            "{path} is no file of plain weights: it is something else, or opening it would run code. Use a "
+            ".safetensors file, or save the network's state_dict alone.",
+            path=path,
         ) from None
     except _DAMAGE as e:
         # what a parser stumbles over in another kind of file tells nobody anything
         told = isinstance(e, OSError | RuntimeError | EOFError | SafetensorError)
-        reason = _first_line(e) if told else "they are of another kind"
-        raise WeightsError(f"The weights {path} cannot be read ({reason}). Fetch them again.") from None
+        reason = describe_error(e) if told else "they are of another kind"
+        raise WeightsError(
+            "The weights {path} cannot be read ({reason}). Fetch them again.", path=path, reason=reason
+        ) from None
     items = state.items() if isinstance(state, dict) else ()
     tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
     if not tensors:
-        raise WeightsError(f"{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.")
+        raise WeightsError(
+            "{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.", path=path
+        )
     return tensors
 
 
 def load_into_torchvision(
     body: torch.nn.Module, arch: Callable[..., torch.nn.Module], path: Path, state: dict[str, torch.Tensor]
 ) -> None:
-    """Load a file's weights into the body of a torchvision architecture; the classifier is left out.
-
-    Raises
-    ------
-    WeightsError
-        If they do not fit the architecture.
-    """
+    """Load a file's weights into the body of a torchvision architecture; the classifier is left out."""
     model = arch(weights=None)
     fitting = {k: v for k, v in state.items() if k in model.state_dict()}
     classifier = list(model.state_dict())[-1].rsplit(".", 1)[0]
@@ -76,17 +68,20 @@ def load_into_torchvision(
     try:
         model.load_state_dict(fitting, strict=False)
     except RuntimeError as e:
-        raise WeightsError(f"The weights {path} do not fit {arch.__name__} ({_first_line(e)}).") from None
+        raise WeightsError(
+            "The weights {path} do not fit {arch} ({reason}).",
+            path=path,
+            arch=arch.__name__,
+            reason=describe_error(e),
+        ) from None
     body.load_state_dict(create_body(model, cut=model_meta.get(arch, {}).get("cut")).state_dict())
 
 
 def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, torch.Tensor]) -> None:
     """Make sure that a body's layers really come from a file, which loaders let pass if names differ.
 
-    Raises
-    ------
-    WeightsError
-        If fewer than nine in ten layers do, or the file is of a network with many more layers.
+    Nine in ten have to, and the file may not be of a network with many more layers; both limits were chosen
+    by hand.
     """
     known = {_fingerprint(value) for value in state.values()}
     layers = [p for p in body.parameters() if p.ndim > 1]
@@ -94,8 +89,13 @@ def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, 
     offered = sum(value.ndim > 1 for value in state.values())
     if found < 0.9 * len(layers) or len(layers) < 0.75 * offered:
         raise WeightsError(
-            f"The weights {path} fit {found} of the {len(layers)} layers of {arch} and have {offered} "
-            "themselves. Name the architecture that they belong to with --arch, or another file."
+            "The weights {path} fit {found} of the {layers} layers of {arch} and have {offered} "
+            "themselves. Name the architecture that they belong to with --arch, or another file.",
+            path=path,
+            found=found,
+            layers=len(layers),
+            arch=arch,
+            offered=offered,
         )
 
 
@@ -123,7 +123,3 @@ def _fingerprint(value: torch.Tensor) -> tuple[int, float]:
     total = float(value.detach().double().abs().sum())
     digits = 6 - round(math.log10(total)) if total > 0 and math.isfinite(total) else 0
     return value.numel(), round(total, digits)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip().rstrip(".")[:160]

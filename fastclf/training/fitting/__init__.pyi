@@ -1,0 +1,16 @@
+from .callbacks import Reseed as Reseed
+from .callbacks import TimeBudget as TimeBudget
+from .checkpoint import CheckpointStore as CheckpointStore
+from .head import compute_features as compute_features
+from .head import set_head as set_head
+from .head import train_head as train_head
+from .loop import Fitted as Fitted
+from .loop import build_device_callbacks as build_device_callbacks
+from .loop import fit as fit
+from .phases import BATCH as BATCH
+from .phases import Phase as Phase
+from .phases import find_lr as find_lr
+from .phases import plan_phases as plan_phases
+from .phases import scale_lr as scale_lr
+from .tracking import build_tracker as build_tracker
+from .tracking import check_tracker as check_tracker

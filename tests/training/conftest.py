@@ -1,0 +1,65 @@
+"""What the tests of training share: photos read once, weights that nobody has to fetch, a trained Learner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import ExifTags, Image
+
+from ..drawing import draw_photo, draw_photos
+from .exported import draw_course_photos
+from .tiny import write_weights
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "w.safetensors")
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Forty-eight drawn photos, read as training reads them; nobody changes them."""
+    from fastclf.training import load_data
+
+    return load_data(draw_photos(tmp_path_factory.mktemp("read") / "photos", per_class=16))
+
+
+@pytest.fixture(scope="session")
+def fv() -> Any:
+    from fastai.vision import all as fastai_vision
+
+    import fastclf.training  # noqa: F401
+
+    return fastai_vision
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty photos with structure, as the course's users have them; nobody changes them."""
+    return draw_course_photos(tmp_path_factory.mktemp("course") / "photos")
+
+
+@pytest.fixture(scope="session")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A Learner trained on drawn photos, some of which fastai alone would read wrongly, and its bundle."""
+    from fastclf.training import build_dls, build_learner, export_bundle, fit, load_data, plan_phases
+
+    folder = draw_photos(tmp_path_factory.mktemp("coloured") / "photos", per_class=20, size=(60, 40))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for i in range(6):
+        draw_photo("red", 100 + i, (60, 40)).save(folder / "red" / f"turned{i}.jpg", exif=exif)
+        clear = draw_photo("blue", 100 + i, (60, 40)).convert("RGBA")
+        clear.paste((0, 0, 0, 0), (0, 0, 20, 40))
+        clear.save(folder / "blue" / f"clear{i}.png")
+    (folder / "red" / "broken.jpg").write_bytes(b"nothing")
+    data = load_data(folder)
+    learn = build_learner(
+        build_dls(data, 32, pretrained=False, batch_size=16), "test_resnet", pretrained=False
+    )
+    fit(learn, plan_phases(3, pretrained=False, lr=1e-2), quiet=True)
+    bundle = export_bundle(learn, data, folder.parent / "model", arch="test_resnet", title="Colours")
+    return SimpleNamespace(folder=folder, data=data, learn=learn, bundle=bundle)
