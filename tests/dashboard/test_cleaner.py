@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from fastclf.dashboard import ImageClassifierCleaner
-from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import PageFrame
 from fastclf.errors import UsageProblem
 
@@ -313,12 +312,9 @@ def test_the_style_and_the_language_reach_the_cleaner_outside_of_the_dashboard(
     [frame] = [child for child in cleaner.children if isinstance(child, PageFrame)]
     assert ".fastclf-tile" in frame._css
     assert "--ink" in frame._css
-    try:
-        frame.wanted = "es"
-        assert cleaner._undo.description == "Deshacer"
-        assert cleaner.dd_cats.description == "Clase"
-        assert cleaner.grid.texts["Remove"] == "Quitar"
-        # what code asks for stays as it is
-        assert set(cleaner.values()) == {"<Keep>"}
-    finally:
-        language.code = "en"
+    frame.wanted = "es"
+    assert cleaner._undo.description == "Deshacer"
+    assert cleaner.dd_cats.description == "Clase"
+    assert cleaner.grid.texts["Remove"] == "Quitar"
+    # what code asks for stays as it is
+    assert set(cleaner.values()) == {"<Keep>"}
