@@ -108,7 +108,7 @@ def test_fns_span_all_pages_up_to_max_n(tmp_path: Path) -> None:
 def test_thumbnails_are_made_for_the_current_page_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fastclf.dashboard.clean.judged_photos as module
+    import fastclf.dashboard.clean.predicted_photos as module
 
     decoded: list[Path] = []
     real = module.decode_photo
