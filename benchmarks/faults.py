@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fastclf.check.findings import describe_thumbnails
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fastclf.catalog import Catalog, find_neighbours
 from fastclf.check import CheckReport
-from fastclf.check.findings import describe_thumbnails
 from fastclf.issues import find_label_issues, find_odd
 from fastclf.model import ModelBundle, extract_features
 from fastclf.photos import Photo, hash_pixels
@@ -241,7 +241,7 @@ class Ground:
         photos = self.catalog.photos().photos
         yield DESCRIPTOR, describe_thumbnails(self.catalog, photos)
         if self.bundle:
-            cache = self.catalog.feature_cache(str(self.bundle.manifest["features_id"]))
+            cache = self.catalog.feature_cache(self.bundle.manifest.features_id)
             yield NETWORK, extract_features(cache, photos, self.bundle)
 
 

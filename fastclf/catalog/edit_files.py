@@ -114,25 +114,15 @@ class _Replay:
         photo = self._match(row)
         if photo is None:
             return
-        removed = row["action"] == REMOVE
-        if row["action"] == RELABEL:
-            settled, fits = photo.label == row["to"], photo.label == row["from"]
-            state = replace(photo, label=row["to"])
-        else:
-            settled, fits = photo.removed == removed, photo.label == row["from"]
-            state = replace(photo, removed=removed)
-        if settled:
+        label = row["to"] if row["action"] == RELABEL else None
+        state = replace(photo, label=label) if label else replace(photo, removed=row["action"] == REMOVE)
+        if state == photo:
             self.already += 1
-        elif not fits:
-            self.conflicts.append(
-                (
-                    path,
-                    f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone",
-                )
-            )
+        elif photo.label != row["from"]:
+            words = f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone"
+            self.conflicts.append((path, words))
         else:
             self._states[photo.id] = state
-            label = row["to"] if row["action"] == RELABEL else None
             self.edits.append(Edit(photo.id, row["action"], label, row["why"], row["who"] or None))
 
     def _match(self, row: dict[str, str]) -> _Photo | None:

@@ -70,23 +70,44 @@ def read_given_splits(path: Path) -> GivenSplits:
     return GivenSplits(splits, groups)
 
 
-def collect_given(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
-    """Return {sha256: split} that the maker names.
+@dataclass(frozen=True)
+class Named:
+    """What the maker names of contents: {sha256: split} and {sha256: group}."""
+
+    splits: Mapping[str, str]
+    groups: Mapping[str, str]
+
+
+def collect_named(
+    store: Store,
+    photos: Sequence[Photo],
+    given: GivenSplits | None,
+    recorded: Mapping[str, tuple[str, str]],
+) -> Named:
+    """Return what the maker names now, or named earlier for photos that come later.
 
     Where training and test are named and validation is not, it is drawn from the training photos.
+
+    Raises
+    ------
+    UsageProblem
+        If a named split or group contradicts {sha256: (group, split)} on record, or itself.
     """
-    named = {p.sha256: p.given_split for p in photos if p.given_split}
-    named |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
-    if VALID not in named.values() and TEST in named.values():
-        named = {sha: split for sha, split in named.items() if split != TRAIN}
+    given = _remember_groups(store, given or GivenSplits())
+    splits = {p.sha256: p.given_split for p in photos if p.given_split}
+    splits |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
+    if VALID not in splits.values() and TEST in splits.values():
+        splits = {sha: split for sha, split in splits.items() if split != TRAIN}
+    named = Named(splits, _name_groups(photos, given))
+    _check_splits(recorded, named)
+    _check_groups(recorded, named)
     return named
 
 
-def remember_groups(store: Store, given: GivenSplits | None) -> GivenSplits:
+def _remember_groups(store: Store, given: GivenSplits) -> GivenSplits:
     """Keep how photos are grouped, so that photos that come later are grouped the same way."""
     rows = store.read("SELECT value FROM results WHERE name = ?", (RULE,))
     known: dict[str, Any] = json.loads(rows[0]["value"]) if rows else {"by_folder": False, "groups": {}}
-    given = given or GivenSplits()
     groups = {**known["groups"], **given.groups}
     by_folder = bool(known["by_folder"] or given.by_folder)
     if groups != known["groups"] or by_folder != known["by_folder"]:
@@ -95,8 +116,7 @@ def remember_groups(store: Store, given: GivenSplits | None) -> GivenSplits:
     return GivenSplits(given.splits, groups, by_folder)
 
 
-def name_cameras(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
-    """Return {sha256: group} that the maker names."""
+def _name_groups(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
     names = {p.sha256: given.groups[p.name] for p in photos if p.name in given.groups}
     if given.by_folder:
         for photo in photos:
@@ -106,9 +126,8 @@ def name_cameras(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
     return {sha: f"given:{name}" for sha, name in names.items()}
 
 
-def check_given(recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str]) -> None:
-    """Refuse a named split that contradicts a recorded one."""
-    torn = [sha for sha, split in named.items() if sha in recorded and recorded[sha][1] != split]
+def _check_splits(recorded: Mapping[str, tuple[str, str]], named: Named) -> None:
+    torn = [sha for sha, split in named.splits.items() if sha in recorded and recorded[sha][1] != split]
     if torn:
         raise UsageProblem(
             "{n} photos have another split on record than the one named now, and a recorded split "
@@ -118,16 +137,14 @@ def check_given(recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str
         )
 
 
-def check_cameras(
-    recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str], cameras: Mapping[str, str]
-) -> None:
+def _check_groups(recorded: Mapping[str, tuple[str, str]], named: Named) -> None:
     """Refuse a named group that stands in two splits, on record or by name."""
     stand: dict[str, set[str]] = defaultdict(set)
-    for sha, camera in cameras.items():
-        split = recorded[sha][1] if sha in recorded else named.get(sha, LEFT_OUT)
+    for sha, group in named.groups.items():
+        split = recorded[sha][1] if sha in recorded else named.splits.get(sha, LEFT_OUT)
         if split:
-            stand[camera].add(split)
-    torn = sorted(camera.removeprefix("given:") for camera, splits in stand.items() if len(splits) > 1)
+            stand[group].add(split)
+    torn = sorted(group.removeprefix("given:") for group, splits in stand.items() if len(splits) > 1)
     if torn:
         raise UsageProblem(
             "The group {group} stands in more than one split{more}. Mend the table, or draw "

@@ -144,22 +144,27 @@ def _compare_new(store: Store) -> bool:
         (names[a], names[b], float(score), int(mirrored))
         for (a, b), score, mirrored in zip(found.pairs, found.scores, found.mirrored, strict=True)
     ]
+    fresh = [sha for sha, is_new in zip(names, new, strict=True) if is_new]
     with store.transaction():
         if _read_compared(store) != compared:
             return False
         if not compared:
             store.write("DELETE FROM pairs")
             store.write("DELETE FROM compared")
-        store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
-        store.write_many(
-            "INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)",
-            [(sha, METHOD) for sha, is_new in zip(names, new, strict=True) if is_new],
-        )
-        store.write(
-            "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)",
-            (_CAPPED, METHOD, str(len(found.capped))),
-        )
+        _write_compared(store, pairs, fresh, len(found.capped))
     return True
+
+
+def _write_compared(
+    store: Store, pairs: Sequence[tuple[str, str, float, int]], compared: Sequence[str], capped: int
+) -> None:
+    store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
+    store.write_many(
+        "INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)", [(sha, METHOD) for sha in compared]
+    )
+    store.write(
+        "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)", (_CAPPED, METHOD, str(capped))
+    )
 
 
 def _read_compared(store: Store) -> set[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 
 from ..errors import FastclfError
+from ..inbox import find_inbox
 from ..model import ModelBundle
 from ..photos import find_class_folders
 from .classify import ClassifyModel, ClassifyPanel
@@ -47,11 +46,6 @@ class DashboardPage(SpokenBox):
     """Title, tabs, their panels, and the foot.
 
     The kernel may have run before anybody came, so the model is looked at again when a page comes.
-
-    Parameters
-    ----------
-    path
-        Folder of the bundle.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,14 +54,11 @@ class DashboardPage(SpokenBox):
         self.frame = PageFrame(foot=True)
         super().__init__()
         self._build()
-        self.frame.observe(self._on_page_come, "wanted")
+        self.frame.observe(lambda _: self.guard(self._renew), "wanted")
 
-    def _on_page_come(self, _: Any) -> None:
-        try:
-            if read_stamp(self.path) != self._stamp:
-                self._build()
-        except Exception:
-            _logger.exception("the page could not be built anew")
+    def _renew(self) -> None:
+        if read_stamp(self.path) != self._stamp:
+            self._build()
 
     def _build(self) -> None:
         self._stamp = read_stamp(self.path)
@@ -78,18 +69,14 @@ class DashboardPage(SpokenBox):
             self.bundle = ModelBundle.load(self.path, verify=False)
         except FastclfError as e:
             self.fault = e.message
-        panels: dict[str, widgets.Widget] = {}
-        starts: dict[str, Callable[[], None]] = {}
-        panels["classify"] = self._build_classify()
+        panels: dict[str, widgets.Widget] = {"classify": self._build_classify()}
         if is_owner():
             # only here does anything come to be that can change something
             panels["clean"] = self.clean = self._build_clean()
-            starts["clean"] = self.clean.start
         if self.bundle is not None:
             folder = _find_photos(self.bundle) if is_owner() else None
             panels["about"] = self.about = AboutTab(self.bundle, folder)
-            starts["about"] = self.about.start
-        self.strip = TabStrip(panels, starts)
+        self.strip = TabStrip(panels)
         self.strip.layout.display = "none" if len(panels) == 1 else ""
         self.frame.accents = find_accents(_find_text(self.bundle, "colour"))
         self.say_words()
@@ -98,8 +85,6 @@ class DashboardPage(SpokenBox):
     def _build_classify(self) -> widgets.Widget:
         if self.bundle is None:
             return widgets.VBox([self.refusal])
-        from ..inbox import find_inbox
-
         source = ModelSource(self.path)
         inbox = find_inbox()
         # where things lie is the host's business
@@ -118,7 +103,6 @@ class DashboardPage(SpokenBox):
         return box
 
     def _build_clean(self) -> CleanTab:
-        from ..inbox import find_inbox
         from .clean import CatalogStore
 
         return CleanTab(CatalogStore(_find_photos(self.bundle), self.path, find_inbox()))
@@ -155,7 +139,7 @@ def _find_text(bundle: ModelBundle | None, name: str) -> str:
     given = os.environ.get(f"FASTCLF_{name.upper()}", "").strip()
     if given or bundle is None:
         return given
-    return str(bundle.manifest.get(name) or "").strip()
+    return str(getattr(bundle.manifest, name)).strip()
 
 
 def _find_photos(bundle: ModelBundle | None) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,43 +25,27 @@ _logger = logging.getLogger(__name__)
 class TabStrip(ScriptedWidget):
     """A row of tabs over panels that stand beside it, each with the class ``fastclf-panel-NAME``.
 
-    Parameters
-    ----------
-    panels
-        {name: panel}, in order; the first is shown.
-    starts
-        {name: what to call when that tab is looked at}.
+    The first of {name: panel} is shown; a panel with a `start` is started when it is looked at.
     """
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, panels: dict[str, widgets.Widget], starts: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, panels: dict[str, widgets.Widget]) -> None:
         self.panels = panels
-        self._starts = starts
         for name, panel in panels.items():
             panel.add_class(f"fastclf-panel-{name}")
         super().__init__(names=list(panels), selected=next(iter(panels)))
 
     @traitlets.observe("selected")
     def _on_selected_change(self, change: dict[str, Any]) -> None:
-        start = self._starts.get(change["new"])
-        if start is None:
-            return
-        try:
-            start()
-        except Exception:
-            _logger.exception("a tab could not be started")
+        start = getattr(self.panels.get(change["new"]), "start", None)
+        if start is not None:
+            self.guard(start)
 
 
 class CleanTab(SpokenBox):
-    """The Clean panel behind a line that says what is being prepared.
-
-    Parameters
-    ----------
-    store
-        What the panel works on.
-    """
+    """The Clean panel behind a line that says what is being prepared."""
 
     def __init__(self, store: CatalogStore) -> None:
         self.store = store
@@ -122,15 +105,7 @@ class CleanTab(SpokenBox):
 
 
 class AboutTab(widgets.VBox):
-    """The About panel, which nothing is imported for before it is looked at.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    folder
-        The owner's photos; None for a visitor.
-    """
+    """The About panel, which nothing is imported for before it is looked at; a visitor has no folder."""
 
     def __init__(self, bundle: ModelBundle, folder: Path | None = None) -> None:
         self.bundle, self.folder = bundle, folder

@@ -36,7 +36,7 @@ _COLUMNS = ", ".join(field.name for field in fields(Report))
 
 
 class _Store(Database):
-    upgrades: ClassVar = {0: _TABLES}
+    tables: ClassVar = _TABLES
     version: ClassVar = 1
     error: ClassVar = InboxError
     variable: ClassVar = VARIABLE

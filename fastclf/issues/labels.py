@@ -6,15 +6,17 @@ import hashlib
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CheckError, Message, UsageProblem
+from ..errors import CheckError, Message, UsageProblem, count_message
+from ..photos import Photo
 from ..system import run_child
+from .kinds import CheckedPhotos, Finding, IssueKind, Today
 
 Array = npt.NDArray[Any]
 
@@ -22,10 +24,14 @@ MIN_GROUPS = 3
 """A class with fewer different photos than this is not judged: nothing is left to learn it from."""
 
 ISSUE_QUALITY = 0.05
-"""A label whose probability is below this is an issue, where another class is more likely than not."""
+"""A label whose probability is below this is an issue, where another class is more likely than not.
+
+Chosen on wrong labels planted in photos of hand signs and of clothing, where it lists fewer right labels than
+cleanlab's ``find_label_issues`` does (benchmarks/README.md).
+"""
 
 _WORKER = "fastclf.issues.label_worker"
-_REPEATS, _REPEATED_UP_TO = 3, 3000
+_REPEATS, _REPEATED_UP_TO = 3, 3000  # chosen by hand, for time; not tuned
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,7 @@ class LabelIssues:
         (N,) name of the most probable class; of an issue never the given label.
     is_issue
         (N,) whether the label is doubtful enough to be listed: its probability is below `ISSUE_QUALITY`
-        and another class is more likely than not. On photos with planted errors that was more precise than
-        `pruned`.
-    pruned
-        (N,) what cleanlab's ``find_label_issues`` flags by default on the same probabilities.
+        and another class is more likely than not.
     notes
         Sentences about what was not judged, and why.
     """
@@ -57,7 +60,6 @@ class LabelIssues:
     label_quality: Array
     suggested: Array
     is_issue: Array
-    pruned: Array
     notes: tuple[str, ...] = ()
 
 
@@ -76,7 +78,7 @@ def find_label_issues(
 
     Every photo is judged by a classifier learned on the other folds. Folds are stratified, no group lies
     in two of them, and they follow from `seed` and the groups' names alone, whatever the photos' order.
-    scikit-learn and cleanlab run in a child process, so that the caller stays light.
+    SciPy runs in a child process, so that the caller stays light.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ def find_label_issues(
     UsageProblem
         If the arrays do not fit together or hold numbers that are not finite.
     MissingExtraError
-        If scikit-learn or cleanlab is not installed.
+        If SciPy is not installed.
     CheckError
         If the child process was killed, failed or took too long.
 
@@ -189,7 +191,7 @@ def _lay_out(
 
 def _choose_judged(
     given: Array, groups: Sequence[str], own: Array, names: Sequence[str]
-) -> tuple[Array, list[str]]:
+) -> tuple[Array, list[Message]]:
     """Return which rows can be judged, and a sentence for each class that is too small for it."""
     members: dict[int, set[str]] = defaultdict(set)
     for k, group in zip(given.tolist(), groups, strict=True):
@@ -201,16 +203,16 @@ def _choose_judged(
     return judged, notes
 
 
-def _describe_small(label: str, n: int) -> str:
-    one = (
+def _describe_small(label: str, n: int) -> Message:
+    return count_message(
+        n,
         "The labels of class {label!r} were not judged: it has 1 different photo, and at least {m} are "
-        "needed."
-    )
-    many = (
+        "needed.",
         "The labels of class {label!r} were not judged: it has {n} different photos, and at least {m} are "
-        "needed."
+        "needed.",
+        label=label,
+        m=MIN_GROUPS,
     )
-    return Message(one if n == 1 else many, label=label, n=n, m=MIN_GROUPS)
 
 
 def _find_obstacle(x: Array, given: Array) -> str | None:
@@ -229,7 +231,7 @@ def _judge_none(given: Array, own: Array, names: tuple[str, ...], notes: Iterabl
     probs = np.where(np.isnan(own), counts, own)
     unknown = np.full(len(given), np.nan)
     none = np.zeros(len(given), bool)
-    return LabelIssues(names, probs, unknown, np.array(names, str)[given], none, none, tuple(notes))
+    return LabelIssues(names, probs, unknown, np.array(names, str)[given], none, tuple(notes))
 
 
 def _canonical_order(x: Array, labels: Sequence[str], groups: Sequence[str], seed: int) -> Array:
@@ -288,6 +290,35 @@ def _decide(
     rows = np.arange(len(given))
     best = probs.argmax(axis=1)
     is_issue = (quality < ISSUE_QUALITY) & (best != given) & (probs[rows, best] > 0.5)
-    return LabelIssues(
-        names, probs, quality, np.array(names, str)[best], is_issue, answer["pruned"], tuple(notes)
-    )
+    return LabelIssues(names, probs, quality, np.array(names, str)[best], is_issue, tuple(notes))
+
+
+def _find(checked: CheckedPhotos) -> list[Finding] | None:
+    issues = checked.label_issues
+    if issues is None:
+        return None
+    photos = [checked.photos[i] for i in checked.usable]
+    found = [
+        _make_finding(photos[i], str(issues.suggested[i]), float(issues.label_quality[i]))
+        for i in np.flatnonzero(issues.is_issue)
+    ]
+    return sorted(found, key=lambda finding: (-finding.score, finding.files))
+
+
+def _make_finding(photo: Photo, suggested: str, quality: float) -> Finding:
+    words = Message("more likely {suggested} than {label}", suggested=suggested, label=photo.label)
+    facts = {"label": photo.label, "suggested": suggested, "label_quality": quality}
+    return replace(Finding.of_photo(photo, 1 - quality, words, **facts), suggested=suggested)
+
+
+def _describe(finding: Finding, name: str, today: Today) -> Message | None:
+    """Return the words while the photo still has the label that was doubted."""
+    return finding.words if today[name][0] == finding.labels[0] else None
+
+
+KINDS = (
+    IssueKind(
+        key="label", table="label_issues", title=Message("Label doubts"), badge=Message("Label?"), order=10,
+        find=_find, measure="label_quality", needs_open=True, describe=_describe,
+    ),
+)  # fmt: skip

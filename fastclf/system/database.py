@@ -29,10 +29,10 @@ class Database:
 
     Attributes
     ----------
-    upgrades
-        {version: the statements that bring a file of that version to today's}; an empty file has version 0.
+    tables
+        The statements that fill an empty file.
     version
-        Today's.
+        Of these tables; a file of another version is refused.
     error
         What is raised for whatever goes wrong.
     variable
@@ -43,10 +43,10 @@ class Database:
     Raises
     ------
     FastclfError
-        An `error`, if it cannot be opened, is damaged, or of a newer fastclf.
+        An `error`, if it cannot be opened, is damaged, or of another version.
     """
 
-    upgrades: ClassVar[Mapping[int, str]]
+    tables: ClassVar[str]
     version: ClassVar[int]
     error: ClassVar[type[FastclfError]]
     variable: ClassVar[str]
@@ -78,7 +78,7 @@ class Database:
         with self._lock, self._told():
             return self._connection.execute(query, values).fetchall()
 
-    def write(self, query: str, values: Sequence[Any] = ()) -> int:
+    def write(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a statement inside `transaction` and return the number of the last inserted row."""
         with self._told():
             return self._connection.execute(query, values).lastrowid or 0
@@ -106,7 +106,15 @@ class Database:
     def _prepare(self, wal: bool) -> None:
         self._set_journal("WAL" if wal else "DELETE")
         self._connection.execute("PRAGMA synchronous = FULL")
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if self._read_version() == 0:
+            self._connection.execute("BEGIN IMMEDIATE")
+            # another process may have been faster
+            if self._read_version() == 0:
+                for statement in _split_statements(self.tables):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {self.version}")
+            self._connection.execute("COMMIT")
+        version = self._read_version()
         if version > self.version:
             raise self.error(
                 "{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.",
@@ -114,16 +122,18 @@ class Database:
                 a=version,
                 b=self.version,
             )
-        if version == self.version:
-            return
-        self._connection.execute("BEGIN IMMEDIATE")
-        # another process may have been faster
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version < self.version:
-            for statement in _split_statements(self.upgrades[version]):
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {self.version}")
-        self._connection.execute("COMMIT")
+            raise self.error(
+                "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). "
+                "Move it away: {then}",
+                file=self.file,
+                a=version,
+                b=self.version,
+                then=Message(self.after_damage),
+            )
+
+    def _read_version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _set_journal(self, mode: str) -> None:
         """Set the journal; changing it needs the database alone, and SQLite does not wait for that."""

@@ -11,7 +11,7 @@ import pytest
 
 from fastclf.catalog import Catalog
 from fastclf.errors import UsageProblem
-from fastclf.system import hash_file
+from fastclf.system import csv_bytes, hash_file
 
 from ..conftest import run_fastclf
 from ..drawing import draw_photo
@@ -208,3 +208,16 @@ def test_a_second_photo_of_one_name_is_renamed_in_the_copy(photo_folder: Path, t
     with Catalog(tmp_path / "clean") as catalog:
         catalog.scan()
         assert len(catalog.photos().photos) == 31
+
+
+def test_a_removal_and_a_relabel_travel_in_an_order_that_replays(photo_folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(photo_folder, tmp_path / "copy"))
+    with scanned(photo_folder) as catalog:
+        catalog.remove(["red/000.png"])
+        catalog.relabel(["red/000.png"], "blue", why="two\rlines")
+        data = catalog.export_edits()
+    with scanned(copy) as catalog:
+        report = catalog.import_edits(data)
+        assert (len(report.applied), report.conflicts) == (2, ())
+        assert "red/000.png" not in labels_of(catalog)
+    assert csv_bytes(["a"], [["x\ry"]]) == b'"a"\n"x\ry"\n'

@@ -106,7 +106,7 @@ def test_a_network_that_takes_one_size_gets_it(plan: Any) -> None:
 
 
 def test_few_photos_make_small_batches_and_these_a_lower_rate(plan: Any) -> None:
-    from fastclf.training.plan import scale_lr
+    from fastclf.training.fitting import scale_lr
 
     batches = {n: plan(_photos(n), pretrained=False).plan.batch_size for n in (10, 126, 600, 2000)}
     assert batches == {10: 5, 126: 8, 600: 32, 2000: 64}

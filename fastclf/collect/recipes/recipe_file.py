@@ -213,7 +213,8 @@ class _Reader:
     def fail(self, keys: tuple[str, ...], what: str) -> NoReturn:
         line = find_line(self.text, keys)
         where = f"{self.file}, line {line}" if line else self.file
-        raise UsageProblem(f"{where}: {'.'.join(keys)} {what}." if keys else f"{where} {what}.")
+        at = f": {'.'.join(keys)}" if keys else ""
+        raise UsageProblem("{where}{at} {what}.", where=where, at=at, what=what)
 
 
 def find_line(text: str, keys: tuple[str, ...]) -> int | None:

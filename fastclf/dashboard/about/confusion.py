@@ -68,7 +68,7 @@ class ConfusionMatrix(ScriptedWidget):
             "column": column,
             "busy": cells.status is Status.BUSY,
             "bad": cells.status is Status.ERROR,
-            "note": _say_note(cells),
+            "note": translate(cells.note),
             "photos": [_build_photo(photo) for photo in cells.shown],
             "more": len(cells.found.photos) - len(cells.shown),
         }
@@ -117,32 +117,3 @@ def _build_photo(photo: CellPhoto) -> dict[str, Any]:
         "said": f"{clean(photo.answer)}, {share}",
         "today": say("removed since") if photo.removed else today,
     }
-
-
-def _say_note(cells: CellModel) -> str:
-    """Say what goes on, or why there are not as many photos as the cell counts."""
-    if cells.status is Status.BUSY:
-        return _say_progress(*cells.progress)
-    if cells.status is Status.ERROR:
-        again = say("Something went wrong while looking for the photos. Close this and try again.")
-        return translate(cells.fault) if cells.fault else again
-    row, column = cells.cell or (0, 0)
-    counted, found = cells.table.counts[row][column], cells.found
-    if len(found.photos) == counted:
-        return ""
-    notes = [
-        say("Counted when the model was judged: {of}. Found today: {n}.", of=counted, n=len(found.photos))
-    ]
-    if found.gone and len(found.photos) < counted:
-        notes.append(say("Some of its validation photos are no longer in the folder."))
-    if found.sealed and len(found.photos) < counted:
-        notes.append(say("Photos that belong to the sealed test set by now are not shown."))
-    return " ".join(notes)
-
-
-def _say_progress(step: str, done: int, n: int) -> str:
-    if step == "ask":
-        return say("Asking the model about photo {done} of {n} ...", done=done, n=n)
-    if n:
-        return say("Reading photo {done} of {n} ...", done=done, n=n)
-    return say("Looking for the photos ...")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ...card import clean
-from ...errors import FastclfError
+from ...errors import FastclfError, Message, join_messages
 from ...model import ModelBundle
 from ...photos import VALID
 from ..widgets import Status
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 # more classes than these make no table that anybody reads on a phone
 MOST_CLASSES = 30
 PAGE = 24
-Tell = Callable[[str, int, int], None]
+Tell = Callable[[Message], None]
 
 
 def scale_share(share: float, n: int) -> tuple[int, int]:
@@ -159,6 +159,9 @@ class FoundPhotos:
     sealed: int = 0
 
 
+_NOTHING = FoundPhotos()
+
+
 class CellModel(traitlets.HasTraits):
     """The cell that an owner has opened, and the photos behind it.
 
@@ -179,9 +182,8 @@ class CellModel(traitlets.HasTraits):
         super().__init__()
         self.table, self.photos = table, photos
         self.cell: tuple[int, int] | None = None
-        self.found = FoundPhotos()
-        self.progress: tuple[str, int, int] = ("scan", 0, 0)
-        self.fault = ""
+        self.found = _NOTHING
+        self.note = ""
         self.limit = PAGE
         self.done = threading.Event()
         self._bundle = bundle
@@ -202,51 +204,61 @@ class CellModel(traitlets.HasTraits):
         with self._lock:
             self._number += 1
             number = self._number
-            self.cell, self.found, self.fault, self.limit = (row, column), FoundPhotos(), "", PAGE
-            self.progress = ("scan", 0, 0)
-            self._show(Status.BUSY)
+            self.cell, self.found, self.limit = (row, column), _NOTHING, PAGE
+            self._show(Status.BUSY, Message("Looking for the photos ..."))
         threading.Thread(target=self._find, args=(number, row, column, self.photos), daemon=True).start()
 
     def show_more(self) -> None:
         """Show as many photos again."""
         if self.limit < len(self.found.photos):
             self.limit += PAGE
-            self._show(self.status)
+            self._show(self.status, self.note)
 
     def close(self) -> None:
         """Close the cell; what is still looked for is not shown."""
         with self._lock:
             self._number += 1
-            self.cell, self.found = None, FoundPhotos()
+            self.cell, self.found = None, _NOTHING
             self._show(Status.EMPTY)
 
     def _find(self, number: int, row: int, column: int, photos: ValidationPhotos) -> None:
         try:
             photos.prepare(self._bundle, self._tell)
             found = photos.find(self.table.labels[row], self.table.labels[column])
-            self._finish(number, Status.DONE, found)
+            self._finish(number, Status.DONE, _describe(found, self.table.counts[row][column]), found)
         except FastclfError as e:
-            self._finish(number, Status.ERROR, fault=e.message)
+            self._finish(number, Status.ERROR, e.message)
         except Exception:
             _logger.exception("the photos behind a cell could not be found")
-            self._finish(number, Status.ERROR)
+            words = Message("Something went wrong while looking for the photos. Close this and try again.")
+            self._finish(number, Status.ERROR, words)
 
-    def _tell(self, step: str, done: int, n: int) -> None:
+    def _tell(self, words: Message) -> None:
         # the work may have begun for a cell that was closed meanwhile; the open one waits for it as well
         with self._lock:
             if self.status is Status.BUSY:
-                self.progress = (step, done, n)
-                self._show(Status.BUSY)
+                self._show(Status.BUSY, words)
 
-    def _finish(
-        self, number: int, status: Status, found: FoundPhotos | None = None, *, fault: str = ""
-    ) -> None:
+    def _finish(self, number: int, status: Status, note: str, found: FoundPhotos = _NOTHING) -> None:
         with self._lock:
             if number == self._number:
-                self.found, self.fault = found or FoundPhotos(), fault
-                self._show(status)
+                self.found = found
+                self._show(status, note)
                 self.done.set()
 
-    def _show(self, status: Status) -> None:
-        self.status = status
+    def _show(self, status: Status, note: str = "") -> None:
+        self.status, self.note = status, note
         self.revision += 1
+
+
+def _describe(found: FoundPhotos, counted: int) -> Message:
+    """Say why there are not as many photos as the cell counts."""
+    n = len(found.photos)
+    if n == counted:
+        return Message("")
+    notes = [Message("Counted when the model was judged: {of}. Found today: {n}.", of=counted, n=n)]
+    if found.gone and n < counted:
+        notes.append(Message("Some of its validation photos are no longer in the folder."))
+    if found.sealed and n < counted:
+        notes.append(Message("Photos that belong to the sealed test set by now are not shown."))
+    return join_messages(notes)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ...catalog import Catalog
 from ...check import find_open_photos, find_sealed
+from ...errors import Message
 from ...metrics import compute_softmax
 from ...model import FeatureCache, ModelBundle, PhotoRow, compute_logits, extract_features
 from ...photos import VALID, Photo
@@ -62,7 +63,7 @@ class ValidationPhotos:
         bundle
             The model.
         tell
-            Called with "scan" or "ask", and how many of how many photos are done.
+            Called with words about the progress.
 
         Raises
         ------
@@ -75,11 +76,24 @@ class ValidationPhotos:
             if self._catalog is None:
                 self._catalog = Catalog(self.folder)
             catalog = self._catalog
-            catalog.scan(lambda done, n: tell("scan", done, n) if done % 25 == 0 else None)
+            catalog.scan(
+                lambda done, n: (
+                    tell(Message("Reading photo {done} of {n} ...", done=done, n=n))
+                    if done % 25 == 0
+                    else None
+                )
+            )
             pairs = self._match(catalog, bundle)
-            cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+            cache = catalog.feature_cache(bundle.manifest.features_id)
             photos = [photo for _, photo in pairs if photo is not None]
-            extract_features(cache, photos, bundle, progress=lambda done, n: tell("ask", done, n))
+            extract_features(
+                cache,
+                photos,
+                bundle,
+                progress=lambda done, n: tell(
+                    Message("Asking the model about photo {done} of {n} ...", done=done, n=n)
+                ),
+            )
             self._judged = _answer(bundle, cache, pairs)
             self._hashes = {photo.id: photo.sha256 for photo in photos}
             self._bundle = bundle

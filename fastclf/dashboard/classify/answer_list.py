@@ -19,13 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 class AnswerList(ScriptedWidget):
-    """A card a photo, the newest upload first; a card travels once.
-
-    Parameters
-    ----------
-    model
-        Holds the answers.
-    """
+    """A card a photo, the newest upload first; a card travels once."""
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     has_inbox = traitlets.Bool(False).tag(sync=True)

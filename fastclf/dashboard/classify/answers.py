@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...system import defuse_formula
 from ..texts import say, tidy, translate
 from ..widgets import say_share
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 TOP_K = 5
 SURE, FAIR = 0.9, 0.6
-# What a spreadsheet would take for a formula; names of files come from strangers.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -92,28 +91,20 @@ def build_card(answer: Answer) -> dict[str, Any]:
 def build_table(answers: Sequence[Answer]) -> bytes:
     """Return the session's answers as CSV (UTF-8 with a mark, which spreadsheets need), a row a photo.
 
-    Parameters
-    ----------
-    answers
-        The cards; each class that one of them tells has a column of probabilities.
+    Each class that one of them tells has a column of probabilities.
     """
     labels = list(dict.fromkeys(label for a in answers for label in sorted(a.prediction.probs or ())))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["file", "label", "probability", "unfamiliar", "error", *map(_tame, labels)])
+    writer.writerow(["file", "label", "probability", "unfamiliar", "error", *map(defuse_formula, labels)])
     for answer in answers:
         p = answer.prediction
         shares = [_write((p.probs or {}).get(label)) for label in labels]
         unfamiliar = "" if p.unfamiliar is None else str(p.unfamiliar).lower()
         row = [answer.name, p.label or "", _write(p.probability), unfamiliar, p.error or ""]
-        writer.writerow([*map(_tame, row), *shares])
+        writer.writerow([*map(defuse_formula, row), *shares])
     return text.getvalue().encode("utf-8-sig")
 
 
 def _write(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
-
-
-def _tame(cell: str) -> str:
-    """Keep a spreadsheet from running a name as a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -33,14 +33,7 @@ _MOST_FETCHES = 3
 class PhotoDrop(ScriptedWidget):
     """Takes photos from the page, one message each, and tells it when each has its answer.
 
-    Parameters
-    ----------
-    model
-        Answers.
-    examples
-        Photos to try without an upload.
-    side
-        Longer side of what the network sees, in pixels.
+    The page scales photos down to some four times `side`, the longer side of what the network sees.
     """
 
     limits = traitlets.Dict().tag(sync=True)

@@ -15,15 +15,7 @@ from .photo_drop import PhotoDrop
 
 
 class PlainUpload(SpokenBox):
-    """FileUpload and the answers in words; the style sheet hides it while the drop zone lives.
-
-    Parameters
-    ----------
-    model
-        Answers.
-    drop
-        What stands in its place where it lives.
-    """
+    """FileUpload and the answers in words; the style sheet hides it while the drop zone lives."""
 
     def __init__(self, model: ClassifyModel, drop: PhotoDrop) -> None:
         self.model, self._drop = model, drop

@@ -26,11 +26,6 @@ class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
     A thumbnail travels once: the page keeps what it has and asks for what it lacks.
-
-    Parameters
-    ----------
-    model
-        The queue and the choices.
     """
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)

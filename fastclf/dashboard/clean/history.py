@@ -1,11 +1,13 @@
-"""Choices that wait to be applied, and the way back through them."""
+"""Choices that wait to be applied, and the one way back: through them and through the store's steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .review import SKIP, Decision
+from ...errors import Message
+from .review import SKIP, Decision, ReviewStore
 
 Choices = Mapping[int, Decision | None]
 
@@ -19,11 +21,19 @@ class Step:
     after: Choices
 
 
+class Moved(NamedTuple):
+    """What undo or redo did in words, "" for nothing, and whether the store did it."""
+
+    words: str
+    stored: bool = False
+
+
 class History:
     """Decisions with undo and redo; the steps that the store took stand among them as None."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: ReviewStore) -> None:
         self.choices: dict[int, Decision] = {}
+        self._store = store
         self._past: list[Step | None] = []
         self._future: list[Step | None] = []
 
@@ -47,32 +57,33 @@ class History:
         self._set(after)
         return True
 
-    def next_undo(self) -> Step | None:
-        """Return the step that undo would take back; None means: ask the store."""
-        return self._past[-1] if self._past else None
-
-    def next_redo(self) -> Step | None:
-        """Return the step that redo would take again; None means: ask the store, if `store_can_redo`."""
-        return self._future[-1] if self._future else None
-
-    @property
-    def store_can_redo(self) -> bool:
-        """Whether a redo of the store comes next in time; a new choice ends that."""
-        return self._future[-1] is None if self._future else not any(self._past)
-
-    def undo(self) -> None:
-        """Take back the last step; a step of the store only moves, the store itself does the rest."""
-        step = self._past.pop() if self._past else None
-        self._future.append(step)
-        if step is not None:
+    def undo(self) -> Moved:
+        """Take back the last step; whatever the store raises leaves all as it was."""
+        step = self._past[-1] if self._past else None
+        if step is None:
+            words = self._store.undo()
+            if words is None:
+                # it has nothing left, so what was chosen before its steps comes next
+                self._past = [step for step in self._past if step is not None]
+                return self.undo() if self._past else Moved("")
+        else:
             self._set(step.before)
+            words = Message("Undone: {step}", step=step.words)
+        self._future.append(self._past.pop() if self._past else None)
+        return Moved(words, stored=step is None)
 
-    def redo(self) -> None:
-        """Take the last undone step again."""
-        step = self._future.pop() if self._future else None
-        self._past.append(step)
-        if step is not None:
+    def redo(self) -> Moved:
+        """Take the last undone step again; a new choice ends what the store could do again."""
+        step = self._future[-1] if self._future else None
+        if step is None:
+            words = None if not self._future and any(self._past) else self._store.redo()
+            if words is None:
+                return Moved("")
+        else:
             self._set(step.after)
+            words = Message("Done again: {step}", step=step.words)
+        self._past.append(self._future.pop() if self._future else None)
+        return Moved(words, stored=step is None)
 
     def settle(self) -> None:
         """Note that the store has taken all that waited; what was skipped stays undoable."""
@@ -81,10 +92,6 @@ class History:
         self._past.append(None)
         self._future.clear()
         self.drop(self.pending)
-
-    def forget_stored(self) -> None:
-        """Drop the notes of steps of the store, which has nothing left to undo."""
-        self._past = [step for step in self._past if step is not None]
 
     def drop(self, keys: Iterable[int]) -> None:
         """Forget the choices for photos for which they mean nothing any more."""

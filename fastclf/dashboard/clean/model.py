@@ -11,7 +11,7 @@ import traitlets
 
 from ...errors import FastclfError, Message
 from ..widgets import Status
-from .history import History
+from .history import History, Moved
 from .preview import Preview, build_preview
 from .queue import (
     DOUBTS,
@@ -81,7 +81,7 @@ class ReviewModel(traitlets.HasTraits):
         self.limit = limit
         self.groups: dict[GroupId, tuple[ReviewItem, ...]] = {}
         self._rank = rank
-        self._history = History()
+        self._history = History(store)
         self._ranked: list[ReviewItem] = []
         self._by_key: dict[int, ReviewItem] = {}
         self._size = 0
@@ -191,16 +191,9 @@ class ReviewModel(traitlets.HasTraits):
         return list(found)
 
     def choose(self, keys: Iterable[int], action: str, label: str | None = None) -> None:
-        """Say what shall become of photos; nothing is stored before `apply`.
+        """Say what shall become of photos: one of `ACTIONS`, `SKIP` or `KEEP`; unknown photos are ignored.
 
-        Parameters
-        ----------
-        keys
-            The photos; unknown ones are ignored.
-        action
-            "relabel", "remove", "restore", "skip" (looked at, stays) or "keep" (takes the choice back).
-        label
-            The new label, for "relabel".
+        Nothing is stored before `apply`.
         """
         items = [self._by_key[key] for key in dict.fromkeys(keys) if key in self._by_key]
         able = [item for item in items if self._allows(item, action, label)]
@@ -251,37 +244,15 @@ class ReviewModel(traitlets.HasTraits):
 
     def undo(self) -> None:
         """Take the last step back: a choice, or what was applied."""
-        step = self._history.next_undo()
-        if step is not None:
-            self._history.undo()
-            self._arrive(Message("Undone: {step}", step=step.words))
-            return
-        words = self._ask(lambda: self.store.undo() or "", Message("This could not be undone."))
-        if words:
-            self._history.undo()
-            self._reload(words)
-        elif words == "":
-            self._history.forget_stored()
-            if self._history.next_undo() is not None:
-                self.undo()
-            else:
-                self.can_undo = False
-                self._tell(Message("There is nothing left to undo."))
+        moved = self._ask(self._history.undo, Message("This could not be undone."))
+        if moved is not None and not self._arrive(moved):
+            self.can_undo = False
+            self._tell(Message("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
-        step = self._history.next_redo()
-        if step is not None:
-            self._history.redo()
-            self._arrive(Message("Done again: {step}", step=step.words))
-            return
-        words: str | None = ""
-        if self._history.store_can_redo:
-            words = self._ask(lambda: self.store.redo() or "", Message("This could not be done again."))
-        if words:
-            self._history.redo()
-            self._reload(words)
-        elif words == "":
+        moved = self._ask(self._history.redo, Message("This could not be done again."))
+        if moved is not None and not self._arrive(moved):
             self.can_redo = False
             self._tell(Message("There is nothing left to do again."))
 
@@ -319,15 +290,14 @@ class ReviewModel(traitlets.HasTraits):
         else:
             self._tell(Message("That changes nothing.") if choices else words)
 
-    def _reload(self, words: str) -> None:
-        if self.load():
-            self._arrive(words)
-
-    def _arrive(self, words: str) -> None:
-        self._drop_overtaken()
-        self._say(words)
-        self.can_undo = self.can_redo = True
-        self._redraw()
+    def _arrive(self, moved: Moved) -> bool:
+        """Show what undo or redo has done; tell whether it did anything."""
+        if moved.words and (not moved.stored or self.load()):
+            self._drop_overtaken()
+            self._say(moved.words)
+            self.can_undo = self.can_redo = True
+            self._redraw()
+        return bool(moved.words)
 
     def _is_leaving(self, key: int) -> bool:
         decision = self.choice_of(key)

@@ -59,15 +59,7 @@ class Followed:
 
 
 class Reports:
-    """What visitors reported, as photos to review; a report's key is negative.
-
-    Parameters
-    ----------
-    catalog
-        Keeps the photos and the steps.
-    inbox
-        Keeps the reports.
-    """
+    """What visitors reported, as photos to review; a report's key is negative."""
 
     def __init__(self, catalog: Catalog, inbox: Inbox) -> None:
         self._catalog, self._inbox = catalog, inbox

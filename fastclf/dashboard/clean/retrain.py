@@ -22,17 +22,7 @@ MOST_CHANGED = 60
 
 
 class RetrainPanel(SpokenBox):
-    """Retrain, compare, choose.
-
-    Parameters
-    ----------
-    model
-        The state.
-    count_pending
-        Returns how many choices wait to be applied.
-    read_thumbnail
-        Returns the JPEG of a photo; may raise.
-    """
+    """Retrain, once no choice is pending; compare; choose."""
 
     def __init__(
         self,

@@ -22,14 +22,8 @@ TICK = 1.0
 class RetrainModel(traitlets.HasTraits):
     """A retraining that runs beside the page, and the choice that follows it.
 
-    What it says in `message` is English, to be translated where it is shown.
-
-    Parameters
-    ----------
-    retrainer
-        Makes the new model; None where there is nothing to retrain.
-    why_not
-        The sentence to show without a retrainer.
+    What it says in `message` is English, to be translated where it is shown. Without a retrainer, `why_not`
+    says why there is nothing to retrain.
     """
 
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
@@ -44,13 +38,7 @@ class RetrainModel(traitlets.HasTraits):
         self._thread: threading.Thread | None = None
 
     def find_blocker(self, pending: int) -> str:
-        """Return why retraining cannot start now; "" if it can.
-
-        Parameters
-        ----------
-        pending
-            Number of choices that wait to be applied.
-        """
+        """Return why retraining cannot start now, with so many choices that wait; "" if it can."""
         if self.retrainer is None:
             return self.why_not
         if self.status is Status.BUSY:

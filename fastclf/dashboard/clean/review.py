@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ...issues import list_kinds
 from ...refit import Refit
 
-KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
+KINDS = ("report", *(kind.key for kind in list_kinds() if kind.badge))
 ACTIONS = ("relabel", "remove", "restore")
 # beside them a person can say that a photo was looked at and stays as it is, or take a choice back
 SKIP, KEEP = "skip", "keep"

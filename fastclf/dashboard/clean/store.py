@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from ...catalog import Catalog, Edit, EditRow
-from ...check import CheckReport, check_folder, find_bundle, find_first_answers
+from ...check import CheckInputs, CheckReport, check_catalog, check_folder, find_bundle, find_first_answers
 from ...errors import FastclfError, Message
 from ...inbox import Inbox
 from ...model import ModelBundle
 from ...photos import TEST, Photo
 from ...refit import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
 from ..texts import say, translate
-from .doubts import find_reasons
+from .doubts import find_reasons, list_remarks
 from .reports import Followed, Reports
 from .review import Decision, ReviewItem, ReviewStore
 from .wording import say_applied, say_redone, say_undone
@@ -89,7 +89,7 @@ class CatalogStore(ReviewStore):
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
             nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
-            report = catalog.check(nothing, labels=False)
+            report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
             first = find_first_answers(catalog, bundle) if bundle else {}
             self._report = replace(report, answers=first)
@@ -110,7 +110,7 @@ class CatalogStore(ReviewStore):
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
             self._report = self._examine(tell)
-            self._notes = (self.catalog.note, *self._report.notes)
+            self._notes = (self.catalog.note, *list_remarks(self._report), *self._report.notes)
 
     def _examine(self, tell: Tell, attempts: int = 3) -> CheckReport:
         """Check all photos; once more if some were changed while their features were computed."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...errors import Message, count_message, join_messages
+from ...issues import list_kinds
 from ..widgets import say_share
 from .review import ACTIONS, SKIP, Decision, ReviewItem
 
@@ -14,31 +15,17 @@ if TYPE_CHECKING:
     from ...catalog import EditRow
     from .reports import Followed
 
-VIEW_WORDS = {
+VIEW_WORDS: dict[str, str] = {
     "doubts": Message("All doubts"),
     "report": Message("Reported by visitors"),
-    "label": Message("Label doubts"),
-    "conflict": Message("Same photo, two labels"),
-    "duplicate": Message("Exact copies"),
-    "near-duplicate": Message("Near copies"),
-    "quality": Message("Poor quality"),
-    "odd": Message("Odd photos"),
-    "unreadable": Message("Unreadable files"),
-    "leak": Message("Copies across the split"),
+    **{kind.key: kind.title for kind in list_kinds() if kind.badge},
     "all": Message("All photos"),
     "removed": Message("Removed photos"),
 }
-KIND_WORDS = {
+KIND_WORDS: dict[str, str] = {
     "report": Message("Reported"),
     "copy": Message("Already there"),
-    "label": Message("Label?"),
-    "conflict": Message("Two labels"),
-    "duplicate": Message("Exact copy"),
-    "near-duplicate": Message("Near copy"),
-    "quality": Message("Quality"),
-    "odd": Message("Odd"),
-    "unreadable": Message("Unreadable"),
-    "leak": Message("Across the split"),
+    **{kind.key: kind.badge for kind in list_kinds() if kind.badge},
 }
 SPLIT_WORDS = {
     "train": Message("training"),
