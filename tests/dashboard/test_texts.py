@@ -72,12 +72,6 @@ ROOMS = sorted(
 )
 
 
-@pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    yield
-    language.code = "en"
-
-
 def find_calls(
     source: str, more: Mapping[str, tuple[int, int]] | None = None
 ) -> Iterator[tuple[int, str | None]]:

@@ -155,9 +155,8 @@ class ClassifyModel(traitlets.HasTraits):
             return False
         except Exception:
             _logger.exception("classifying failed")
-            self.refuse(
-                say("Something went wrong here, not with your photos. Reload the page and try again.")
-            )
+            words = say("Something went wrong here, not with your photos. Reload the page and try again.")
+            self.refuse(words)
             return False
         if is_wanted():
             self._append(answer)
