@@ -241,7 +241,7 @@ class Ground:
         photos = self.catalog.photos().photos
         yield DESCRIPTOR, describe_thumbnails(self.catalog, photos)
         if self.bundle:
-            cache = self.catalog.feature_cache(str(self.bundle.manifest["features_id"]))
+            cache = self.catalog.feature_cache(self.bundle.manifest.features_id)
             yield NETWORK, extract_features(cache, photos, self.bundle)
 
 

@@ -315,7 +315,7 @@ def serve_app(folder: Path, source: str) -> Server:
 
 def serve_fastclf(folder: Path, model: Path, preheat: bool) -> Server:
     """Serve fastclf's dashboard as it is shipped, with or without a waiting kernel."""
-    settings = json.loads(json.dumps(serving.SETTINGS))
+    settings = serving.read_settings()
     settings["VoilaConfiguration"]["preheat_kernel"] = preheat
     return Server(folder, serving.find_notebook(), settings, FASTCLF_MODEL=str(model))
 

@@ -115,7 +115,7 @@ def read_grounds(bench: Bench) -> Iterator[Ground]:
         rows = {row.sha256: row for row in bundle.read_photos()}
         mine = [(path, rows.get(hash_file(path))) for path in find_photos(folder)]
         known = [(path, row) for path, row in mine if row and row.label in bundle.vocab]
-        cache = (bench.options.cache or bench.scratch) / str(bundle.manifest["features_id"])[:16]
+        cache = (bench.options.cache or bench.scratch) / bundle.manifest.features_id[:16]
         cache.mkdir(parents=True, exist_ok=True)
         with Predictor(bundle) as predictor:
             read = partial(_read, predictor, cache)

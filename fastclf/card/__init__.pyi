@@ -23,8 +23,7 @@ from .render import build_card_html as build_card_html
 from .render import build_card_markdown as build_card_markdown
 from .render import escape_markdown as escape_markdown
 from .render import write_text as write_text
-from .write import CARD_FILES as CARD_FILES
 from .write import build_card as build_card
-from .write import mend_card as mend_card
+from .write import repair_bundle as repair_bundle
 from .write import save_manifest as save_manifest
-from .write import write_card as write_card
+from .write import write_bundle as write_bundle

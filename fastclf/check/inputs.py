@@ -16,7 +16,7 @@ from PIL import Image
 from ..catalog import Catalog
 from ..errors import BundleError, Message
 from ..issues import DESCRIPTOR_ID, compute_descriptor
-from ..metrics import compute_softmax
+from ..metrics import Metrics, compute_softmax
 from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
 from ..photos import TEST, TRAIN, VALID, Photo, Progress
 from ..system import write_atomic
@@ -98,17 +98,17 @@ def choose_inputs(
         return CheckInputs(features, provenance=source, sealed=sealed)
     if bundle is None:
         return CheckInputs()
-    better = beats_chance(bundle)
-    if better is False:
-        return CheckInputs(sealed=sealed, notes=(_write_chance(bundle),))
-    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+    better, valid = beats_chance(bundle), bundle.manifest.metrics.valid
+    if valid is not None and better is False:
+        return CheckInputs(sealed=sealed, notes=(_write_chance(bundle, valid),))
+    cache = catalog.feature_cache(bundle.manifest.features_id)
     # what is sealed for the test is not even looked at
     extract_features(cache, find_open_photos(catalog, photos, sealed), bundle, progress=progress)
     features = _stack(catalog, cache, photos, sealed)
     return CheckInputs(
         features=features,
         pred_probs=find_own_answers(bundle, photos, features) if better else None,
-        provenance=f"the body of {bundle.title} ({bundle.manifest['arch']})",
+        provenance=f"the body of {bundle.title} ({bundle.manifest.arch})",
         vocab=bundle.vocab if better else None,
         out_of_sample=False,
         notes=(_write_trained(better),),
@@ -134,27 +134,26 @@ def beats_chance(bundle: ModelBundle) -> bool | None:
     Surely: the lower end of its validation accuracy's 95 % interval lies above that class's share of the
     validation photos.
     """
-    valid = bundle.manifest["metrics"].get("valid") or {}
+    valid = bundle.manifest.metrics.valid
     try:
-        return bool(valid["accuracy_interval"][0] > _find_chance(valid))
+        return None if valid is None else bool(valid["accuracy_interval"][0] > _find_chance(valid))
     except (KeyError, IndexError, TypeError, ValueError):
         return None
 
 
-def _find_chance(valid: dict[str, Any]) -> float:
+def _find_chance(valid: Metrics) -> float:
     """Return the share of the largest class."""
     return float(max(c["n"] for c in valid["per_class"].values()) / valid["n"])
 
 
-def _write_chance(bundle: ModelBundle) -> Message:
-    valid = bundle.manifest["metrics"]["valid"]
+def _write_chance(bundle: ModelBundle, valid: Metrics) -> Message:
     low, high = valid["accuracy_interval"]
     return Message(
         "The model {title} ({arch}) is passed over: its validation accuracy of {accuracy:.1%} ({low:.1%} to "
         "{high:.1%}, n = {n}) is not surely above {chance:.1%}, what naming the largest class always gives. "
         "Train it longer.",
         title=bundle.title,
-        arch=bundle.manifest["arch"],
+        arch=bundle.manifest.arch,
         accuracy=valid["accuracy"],
         low=low,
         high=high,
@@ -169,7 +168,7 @@ def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple
     Only of validation photos: what is sealed, or not yet told to be sealed or not, has to wait.
     """
     photos = [p for p in catalog.photos().photos if p.split == VALID]
-    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+    cache = catalog.feature_cache(bundle.manifest.features_id)
     features = _stack(catalog, cache, photos, find_sealed(bundle))
     if not features.size or not beats_chance(bundle):
         return {}

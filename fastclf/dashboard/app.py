@@ -139,7 +139,7 @@ def _find_text(bundle: ModelBundle | None, name: str) -> str:
     given = os.environ.get(f"FASTCLF_{name.upper()}", "").strip()
     if given or bundle is None:
         return given
-    return str(bundle.manifest.get(name) or "").strip()
+    return str(getattr(bundle.manifest, name)).strip()
 
 
 def _find_photos(bundle: ModelBundle | None) -> Path:

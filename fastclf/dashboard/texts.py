@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from functools import lru_cache
 from importlib import resources
 
@@ -76,11 +75,6 @@ def translate(text: str) -> str:
 def show(value: str) -> str:
     """Return a message in the page's language; a name or a label stays as it is, whatever it says."""
     return translate(value) if isinstance(value, Message) else value
-
-
-def tidy(name: str) -> str:
-    """Return a name or a label without characters that are not seen: some would turn a sentence around."""
-    return "".join(c for c in name if unicodedata.category(c)[0] != "C")
 
 
 class _Speaker(MessageFormatter):

@@ -6,7 +6,6 @@ checks that imports SciPy.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Message, pack_message
+from ..errors import CheckError
 from ..metrics import compute_log_loss, compute_softmax, fit_temperature
-from ..system import FAILED, MISSING, NO_MEMORY
 from .labels import save_arrays
 
 Array = npt.NDArray[Any]
@@ -64,24 +62,16 @@ def predict_out_of_sample(features: Array, targets: Array, folds: Array, classes
     return compute_softmax(logits, fit_temperature(logits[sample], targets[sample]))
 
 
-def main(folder: Path) -> int:
-    """Read the arrays, judge the labels, write the answer; return the exit status."""
+def main(folder: str) -> None:
+    """Read the arrays, judge the labels, write the answer."""
+    import scipy.linalg  # noqa: F401 - what is missing is said before anything is read
+
+    with np.load(Path(folder) / "in.npz") as arrays:
+        given = dict(arrays)
     try:
-        import scipy.linalg  # noqa: F401
-    except ImportError as e:
-        sys.stderr.write(f"{e.name or e}\n")
-        return MISSING
-    try:
-        with np.load(folder / "in.npz") as arrays:
-            answer = _answer(**arrays)
-        save_arrays(folder / "out.npz", answer)
-    except MemoryError:
-        return NO_MEMORY
+        save_arrays(Path(folder) / "out.npz", _answer(**given))
     except np.linalg.LinAlgError as e:
-        words = Message("The labels cannot be judged with these features ({reason}).", reason=e)
-        sys.stderr.write(f"{pack_message(words)}\n")
-        return FAILED
-    return 0
+        raise CheckError("The labels cannot be judged with these features ({reason}).", reason=e) from None
 
 
 def _answer(features: Array, targets: Array, folds: Array, own: Array, judged: Array) -> dict[str, Array]:
@@ -152,7 +142,3 @@ def _sum_up(rows: Array, indicators: Array) -> tuple[Array, Array, Array]:
 
 def _calibrated_loss(logits: Array, targets: Array) -> float:
     return compute_log_loss(compute_softmax(logits, fit_temperature(logits, targets)), targets)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

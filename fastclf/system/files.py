@@ -138,6 +138,26 @@ def recover_folder(target: Path) -> None:
             old.replace(target)
 
 
+def wait_for_folder(target: Path, seconds: float = 1.0) -> None:
+    """Wait while another process is between the two renames of `replaced_folder`; writes nothing.
+
+    After a kill in between it waits in vain: bringing the old `target` back is for those who write.
+    """
+    until = time.monotonic() + seconds
+    while not target.exists() and _old_name(target.absolute()).is_dir() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def find_write_error(target: Path) -> str:
+    """Return why no folder `target` can be made where it is to be, or ""; its parent is made."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
+            return ""
+    except OSError as e:
+        return e.strerror or str(e)
+
+
 def _old_name(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
 

@@ -388,7 +388,7 @@ class Training:
     def _describe_licence(self) -> str:
         """Return the licence of the weights that the training began with."""
         if self.source:
-            return str(self.source.bundle.manifest.get("licences", {}).get("weights", "not recorded"))
+            return self.source.bundle.manifest.licences.weights
         file = Path(self.options.weights) if self.options.weights else None
         resolved = resolve_arch(self.plan.arch)
         return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)

@@ -269,7 +269,7 @@ def test_the_card_can_be_taken_along(look: Callable[..., Page], judged: dict[str
         page.get_by_role("link", name="Download the model card").click()
     assert download.value.suggested_filename == "card.html"
     bundle = ModelBundle.load(judged["visitor"][0])
-    assert download.value.path().read_text() == build_card_html(bundle.manifest)
+    assert download.value.path().read_text() == build_card_html(bundle.manifest.to_dict())
 
 
 def test_what_can_be_touched_is_large_enough(look: Callable[..., Page]) -> None:

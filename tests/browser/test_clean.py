@@ -115,7 +115,7 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     assert (model / "bundle.json").read_bytes() == old
     page.get_by_role("button", name="Use the new one").click()
     expect(page.get_by_text("The new model answers from now on")).to_be_visible()
-    assert len(ModelBundle.load(model).manifest["refits"]) == 1
+    assert len(ModelBundle.load(model).manifest.refits) == 1
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the edits").click()
     download.value.save_as(tmp_path / "edits.csv")

@@ -86,9 +86,9 @@ def test_bears_are_collected_trained_served_and_cleaned(page: Page, tmp_path: Pa
     )
     assert trained.returncode == 0, trained.stderr
     bundle = ModelBundle.load(tmp_path / "model")
-    assert bundle.manifest["recipe"] == "bears"
-    assert bundle.manifest["vocab"] == ["black", "grizzly", "teddy"]
-    assert bundle.manifest["licences"]["photos"] == "CC0 1.0"
+    assert bundle.manifest.recipe == "bears"
+    assert bundle.manifest.vocab == ["black", "grizzly", "teddy"]
+    assert bundle.manifest.licences.photos == "CC0 1.0"
     server = start("serve", tmp_path, ["--photos", "photos/bears", "--owner"])
     try:
         open_page(page, server)

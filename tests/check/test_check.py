@@ -313,7 +313,7 @@ def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
     assert beats_chance(ModelBundle.load(_at_chance(model))) is False
     assert beats_chance(ModelBundle.load(write_toy_bundle(tmp_path / "other"))) is None
     # 80 % right is nothing where four of five photos are of one class
-    valid = bundle.manifest["metrics"]["valid"]
+    valid = bundle.manifest.metrics.valid
     valid |= {"accuracy_interval": [0.75, 0.85], "n": 100}
     valid["per_class"] = {name: {"n": n} for name, n in zip(bundle.vocab, (80, 10, 10), strict=True)}
     assert beats_chance(bundle) is False

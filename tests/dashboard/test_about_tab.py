@@ -29,10 +29,9 @@ from fastclf.dashboard.about.model import (
 from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import Status
 from fastclf.model import IMPORTED
-from fastclf.model.manifest import read_manifest
 
 from ..toy import VOCAB, write_toy_bundle
-from .judged import build_judged, build_wide, change_manifest
+from .judged import build_judged, build_wide, change_manifest, read_manifest
 
 HEADINGS = [
     "What it is for", "How good it is", "What it mixes up", "How sure it is", "All figures", "Where it fails",
@@ -182,8 +181,8 @@ def test_without_figures_every_part_says_so(model: Path) -> None:
 def test_a_part_that_cannot_be_said_leaves_the_others(model: Path) -> None:
     metrics = read_manifest(model)["metrics"]
     bundle = ModelBundle.load(model)
-    bundle.manifest["metrics"]["valid"]["coverage"] = "none"
-    bundle.manifest["metrics"]["valid"]["sure"] = None
+    bundle.manifest.metrics.valid["coverage"] = "none"
+    bundle.manifest.metrics.valid["sure"] = None
     panel = AboutPanel(bundle)
     panel._build()  # as `start`, without reading the sound manifest again
     assert "This part of the model card cannot be shown" in read(panel)

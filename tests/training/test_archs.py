@@ -84,7 +84,7 @@ def test_the_exported_network_answers_like_the_learner(exported: SimpleNamespace
     assert spread > 0.01
     assert np.abs(compute_softmax(logits) - compute_softmax(expected)).max() <= 1e-3
     assert np.abs(logits - expected).max() <= 1e-3 * spread
-    assert exported.bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert exported.bundle.manifest.parity.largest_difference <= 1e-3
 
 
 def test_maps_are_there_as_promised_and_average_to_the_features(exported: SimpleNamespace) -> None:

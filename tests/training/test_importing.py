@@ -173,11 +173,11 @@ def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
     assert (preprocess.mean is None) == (kind not in ("pad", "pets"))
     outputs = [o.name for o in Predictor(bundle).session.get_outputs()]
     assert outputs == ["features", "logits", *(["maps"] if maps else [])]
-    assert bundle.manifest["parity"]["photos"] == 12
+    assert bundle.manifest.parity.photos == 12
     if kind == "xresnet":
         # fastai itself shows raw numbers with a plain CrossEntropyLoss
         learn.loss_func = fv.CrossEntropyLossFlat()
-    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert bundle.manifest.parity.largest_difference <= 1e-3
     assert measure(learn, bundle, course) <= 1e-3
 
 
@@ -200,7 +200,7 @@ def test_what_a_learner_of_the_course_does_to_photos_is_read(kind: str, fv: Any,
 
 
 def test_the_bundle_says_what_is_known_and_claims_nothing_else(plain: Any) -> None:
-    bundle, manifest = plain.bundle, plain.bundle.manifest
+    bundle, manifest = plain.bundle, plain.bundle.manifest.to_dict()
     assert manifest["metrics"] == {"train": None, "valid": None, "test": None}
     assert (manifest["ood"], manifest["temperature"]) == (None, 1.0)
     assert manifest["sealed_test"] == {"n": 0, "openings": []}
@@ -223,8 +223,8 @@ def test_photos_are_compared_on_as_fastclf_reads_them(plain: Any, course: Path, 
     (some / "broken.jpg").write_bytes(b"nothing")
     said: list[str] = []
     bundle = run_import(plain.file, tmp_path / "model", photos=some, say=said.append)
-    parity = bundle.manifest["parity"]
-    assert (parity["photos"], parity["of"], parity["turned"]) == (11, "photos of some", 1)
+    parity = bundle.manifest.parity
+    assert (parity.photos, parity.of, parity.turned) == (11, "photos of some", 1)
     assert any("1 of these photos" in s for s in said)
     (tmp_path / "none").mkdir()
     with pytest.raises(PhotosError, match="no readable photo"):

@@ -59,7 +59,7 @@ def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleName
     assert np.abs(compute_softmax(logits) - expected).max() <= 1e-3
     weight, bias = coloured.bundle.head
     assert np.abs(features @ weight.T + bias - logits).max() < 1e-4
-    assert coloured.bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert coloured.bundle.manifest.parity.largest_difference <= 1e-3
 
 
 def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> None:
@@ -88,7 +88,7 @@ def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured:
 
 
 def test_the_manifest_tells_the_whole_story(coloured: SimpleNamespace) -> None:
-    manifest = coloured.bundle.manifest
+    manifest = coloured.bundle.manifest.to_dict()
     assert manifest["vocab"] == ["blue", "green", "red"]
     assert manifest["metrics"]["valid"]["n"] == len(coloured.data.part("valid"))
     assert manifest["metrics"]["test"] is None
@@ -182,7 +182,7 @@ def test_every_resize_method_and_an_architecture_that_is_not_listed_export_with_
     bundle = training.train(photo_folder, tmp_path / "model", **TINY | {"epochs": 1} | changes)
     resize = changes.get("resize", "squish")
     assert bundle.preprocess.method == ("squish" if resize == "random-crop" else resize)
-    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert bundle.manifest.parity.largest_difference <= 1e-3
     assert [o.name for o in Predictor(bundle).session.get_outputs()] == ["features", "logits", "maps"]
 
 
@@ -193,7 +193,7 @@ def test_a_time_limit_is_kept_with_a_finished_schedule(
     options = {**TINY, "epochs": 100_000, "time_limit": 60}
     bundle = training.train(photo_folder, tmp_path / "model", started=started, **options)
     assert time.monotonic() - started < 60
-    assert 1 < len(bundle.manifest["training"]["epochs"]) < 100_000
+    assert 1 < len(bundle.manifest.training.epochs) < 100_000
 
 
 def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(
@@ -378,4 +378,4 @@ def test_digits_reach_what_is_promised(trained: Trained) -> None:
     assert test["n"] == manifest["sealed_test"]["n"] >= 170
     assert test["accuracy"] >= 0.97
     assert test["ece"] <= 0.03
-    assert len(ModelBundle.load(trained.model).manifest["sealed_test"]["openings"]) == 1
+    assert len(ModelBundle.load(trained.model).manifest.sealed_test.openings) == 1

@@ -51,7 +51,7 @@ class AboutPanel(SpokenBox):
     def say_words(self) -> None:
         """Say every part in the page's language; one that cannot be said leaves the others alone."""
         for html, render in zip(self._parts, (*ABOVE, *BELOW), strict=False):
-            html.value = attempt(render, self.bundle.manifest, self._table)
+            html.value = attempt(render, self.bundle.manifest.to_dict(), self._table)
 
     def show_failure(self) -> None:
         """Show a sentence instead of the card."""
@@ -84,7 +84,7 @@ class AboutPanel(SpokenBox):
 
     def _find_table(self) -> ConfusionTable | None:
         try:
-            return find_confusion(self.bundle.manifest)
+            return find_confusion(self.bundle.manifest.to_dict())
         except Exception:
             _logger.exception("the confusion matrix could not be read")
             return None

@@ -84,7 +84,7 @@ class ValidationPhotos:
                 )
             )
             pairs = self._match(catalog, bundle)
-            cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+            cache = catalog.feature_cache(bundle.manifest.features_id)
             photos = [photo for _, photo in pairs if photo is not None]
             extract_features(
                 cache,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fastclf import Catalog
-from fastclf.model import FeatureCache, Preprocess, extract, fill_cache
+from fastclf.model import FeatureCache, Preprocess, fill_cache
 from fastclf.photos import Photo, decode_photo
 
 from ..drawing import draw_photos
@@ -59,32 +60,28 @@ def test_what_is_cached_is_not_computed_again(photos: list[Photo], tmp_path: Pat
     assert sizes == [10, 5]
 
 
-def test_few_inputs_are_alive_at_once(
-    photos: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_inputs: list[weakref.ref[np.ndarray]] = []
-    prepare = extract._prepare
+def test_few_inputs_are_alive_at_once(photos: list[Photo], tmp_path: Path) -> None:
+    made: list[weakref.ref[np.ndarray]] = []
     most = 0
 
     class Tracked(np.ndarray):
         pass
 
-    def tracked(photo: Photo, preprocess: Preprocess) -> np.ndarray | None:
-        made = prepare(photo, preprocess)
-        made = None if made is None else made.view(Tracked)
-        if made is not None:
-            made_inputs.append(weakref.ref(made))
-        return made
+    class Tracking(Preprocess):
+        def __call__(self, image: Image.Image) -> np.ndarray:
+            found = super().__call__(image).view(Tracked)
+            made.append(weakref.ref(found))
+            return found
 
     def run(batch: np.ndarray) -> np.ndarray:
         nonlocal most
         gc.collect()
-        most = max(most, sum(ref() is not None for ref in made_inputs))
+        most = max(most, sum(ref() is not None for ref in made))
         return _run(np.asarray(batch))
 
-    monkeypatch.setattr(extract, "_prepare", tracked)
-    fill_cache(FeatureCache(tmp_path, "x"), photos, PREPROCESS, run)
-    assert 16 < most <= extract._AHEAD * extract._BATCH
+    fill_cache(FeatureCache(tmp_path, "x"), photos, Tracking(**vars(PREPROCESS)), run)
+    # a batch of sixteen, and three that are decoded ahead
+    assert 16 < most <= 64
 
 
 def test_an_error_while_computing_ends_the_decoding_too(photos: list[Photo], tmp_path: Path) -> None:
@@ -96,3 +93,10 @@ def test_an_error_while_computing_ends_the_decoding_too(photos: list[Photo], tmp
         fill_cache(FeatureCache(tmp_path, "x"), photos, PREPROCESS, run)
     gc.collect()
     assert threading.active_count() == before
+
+
+def test_features_that_cannot_be_written_down_are_there_until_the_process_ends(tmp_path: Path) -> None:
+    (tmp_path / "features").write_text("in the way")
+    cache = FeatureCache(tmp_path, "net")
+    cache.add({"0" * 64: np.zeros(3, np.float32)})
+    assert len(cache.load()) == 1

@@ -20,14 +20,13 @@ from fastclf import Prediction, Predictor
 from fastclf.dashboard import build_app
 from fastclf.dashboard.classify import ClassifyModel, ClassifyPanel
 from fastclf.dashboard.classify.answers import describe
-from fastclf.dashboard.classify.model import MAX_ANSWERS
+from fastclf.dashboard.classify.model import MAX_ANSWERS, MAX_FILES
 from fastclf.dashboard.classify.photo_drop import LONGEST_SIDE
 from fastclf.dashboard.model_source import ModelSource
 from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import AddressError, BundleError, StoppedError
 from fastclf.inbox import Inbox
-from fastclf.server.run import MAX_FILES
 
 from ..drawing import bad_files, draw_photo, encode
 from ..toy import write_toy_bundle
@@ -272,12 +271,10 @@ def test_another_language_says_the_cards_again(page: Page) -> None:
     page.photo("red.png", RED)
     page.photo("broken.jpg", b"")
     language.code = "es"
-    try:
-        again = page.last("words")["cards"]
-        assert page.panel.drop.texts["Choose photos"] == "Elegir fotos"
-        assert page.panel.plain.upload.description == "Elegir fotos"
-    finally:
-        language.code = "en"
+    again = page.last("words")["cards"]
+    assert page.panel.drop.texts["Choose photos"] == "Elegir fotos"
+    assert page.panel.plain.upload.description == "Elegir fotos"
+    language.code = "en"
     assert again[1]["words"] != page.cards[1]["words"]
     # the pictures do not travel again
     assert not page.all("all")
