@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fastclf.catalog import Catalog
 from fastclf.check import CheckInputs, CheckReport, check_catalog, describe_thumbnails
-from fastclf.issues import Finding, find_copies, find_label_issues, find_odd
+from fastclf.issues import Finding, find_copies, find_label_issues, find_outliers
 from fastclf.model import ModelBundle, extract_features
 from fastclf.photos import Photo, hash_pixels
 
@@ -373,7 +373,7 @@ def measure_foreign(ground: Ground) -> Iterator[Row]:
         report = check_catalog(ground.catalog, CheckInputs(features), labels=False)
         listed = {odd.files[0] for odd in report.findings["odd"]}
         photos, groups = ground.known()
-        scores = find_odd(features, groups, [p.label for p in photos]).scores
+        scores = find_outliers(features, groups, [p.label for p in photos]).scores
         for kind, planted in {**ground.kinds, "all": set(ground.planted)}.items():
             here = np.array([p.name in planted or p.name not in ground.planted for p in photos])
             truth = np.array([p.name in planted for p in photos])[here]

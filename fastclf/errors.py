@@ -1,7 +1,7 @@
 """The one tree of errors; every message is a sentence that says what to do next.
 
 FastclfError
-├── UsageError (ValueError)            the call was wrong: exit code 2
+├── UsageError (ValueError)              the call was wrong: exit code 2
 ├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
 ├── PhotosError (ValueError)             the folder holds no usable set of photos
 ├── ArchiveError (ValueError)            an archive of photos is damaged, hostile or another one

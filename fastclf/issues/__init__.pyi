@@ -17,7 +17,7 @@ from .near import describe_photo as describe_photo
 from .near import find_copies as find_copies
 from .near import find_pixel_pairs as find_pixel_pairs
 from .near import group_pairs as group_pairs
-from .outliers import find_odd as find_odd
+from .outliers import find_outliers as find_outliers
 from .quality import Quality as Quality
 from .quality import find_low_quality as find_low_quality
 from .quality import measure_quality as measure_quality

@@ -30,7 +30,7 @@ _MIN_SPREAD = 0.02  # of the median: where all photos are alike, a hair's breadt
 
 
 @dataclass(frozen=True)
-class OddPhotos:
+class Outliers:
     """How far each photo is from the others.
 
     Attributes
@@ -48,13 +48,13 @@ class OddPhotos:
     is_odd: Array
 
 
-def find_odd(
+def find_outliers(
     features: npt.ArrayLike,
     groups: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     *,
     k: int | None = None,
-) -> OddPhotos:
+) -> Outliers:
     """Find photos that are far from all others in feature space.
 
     The score is the distance between features of length 1 to the k-th nearest photo of another group.
@@ -85,7 +85,7 @@ def find_odd(
     x = np.asarray(features, np.float32)
     _check(x, groups, labels)
     if len(x) < 2:
-        return OddPhotos(np.zeros(len(x)), np.inf, np.zeros(len(x), bool))
+        return Outliers(np.zeros(len(x)), np.inf, np.zeros(len(x), bool))
     x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     names = [str(i) for i in range(len(x))] if groups is None else list(groups)
     group = np.unique(names, return_inverse=True)[1]
@@ -93,7 +93,7 @@ def find_odd(
     wanted = k or int(np.clip(round(_SHARE * len(x)), _MIN_K, _MAX_K))
     scores = _kth_distances(x, group, reference, _neighbours(wanted, labels, len(x)))
     threshold = _find_threshold(scores) if len(x) >= MIN_PHOTOS else np.inf
-    return OddPhotos(scores, threshold, scores > threshold)
+    return Outliers(scores, threshold, scores > threshold)
 
 
 def _check(x: Array, groups: Sequence[str] | None, labels: Sequence[str] | None) -> None:
@@ -159,7 +159,7 @@ def _find(checked: CheckedPhotos) -> list[Finding]:
     if len(rows) < MIN_PHOTOS:
         return []
     photos = [checked.photos[i] for i in rows]
-    result = find_odd(
+    result = find_outliers(
         checked.features[rows], [checked.copies.names[i] for i in rows], [p.label for p in photos]
     )
     order = sorted(np.flatnonzero(result.is_odd), key=lambda i: (-result.scores[i], photos[i].name))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastclf.errors import UsageError
-from fastclf.issues import find_odd
+from fastclf.issues import find_outliers
 from fastclf.issues import outliers as odd
 
 
@@ -16,7 +16,7 @@ def cloud(rng: np.random.Generator, n: int, axis: int = 0, d: int = 32, width: f
 
 def test_strangers_are_found_and_hardly_anything_else(rng: np.random.Generator) -> None:
     x = np.vstack([cloud(rng, 300), *(cloud(rng, 1, axis) for axis in (5, 9, 20))])
-    found = find_odd(x)
+    found = find_outliers(x)
     assert set(np.argsort(found.scores)[-3:]) == {300, 301, 302}
     assert found.is_odd[300:].all()
     assert found.is_odd[:300].sum() <= 3
@@ -28,22 +28,22 @@ def test_copies_do_not_hide_each_other(rng: np.random.Generator) -> None:
     copies = np.repeat(cloud(rng, 1, 7), 20, axis=0)
     x = np.vstack([usual, copies])
     groups = [f"g{i}" for i in range(300)] + ["copies"] * 20
-    assert not find_odd(x, k=10).is_odd[300:].any()
-    assert find_odd(x, groups, k=10).is_odd[300:].all()
+    assert not find_outliers(x, k=10).is_odd[300:].any()
+    assert find_outliers(x, groups, k=10).is_odd[300:].all()
 
 
 def test_a_clump_of_strangers_does_not_hide_itself(rng: np.random.Generator) -> None:
     x = np.vstack([cloud(rng, 600), cloud(rng, 12, 7, width=0.01)])
-    found = find_odd(x)
+    found = find_outliers(x)
     assert found.is_odd[600:].all()
-    assert not find_odd(x, k=5).is_odd[600:].any()
+    assert not find_outliers(x, k=5).is_odd[600:].any()
 
 
 def test_a_rare_class_is_not_odd_as_a_whole(rng: np.random.Generator) -> None:
     x = np.vstack([cloud(rng, 600), cloud(rng, 12, 7, width=0.1)])
     labels = ["bear"] * 600 + ["bird"] * 12
-    assert find_odd(x).is_odd[600:].all()
-    assert not find_odd(x, labels=labels).is_odd[600:].any()
+    assert find_outliers(x).is_odd[600:].all()
+    assert not find_outliers(x, labels=labels).is_odd[600:].any()
 
 
 def test_the_order_of_the_photos_and_the_blocks_change_nothing(
@@ -52,9 +52,9 @@ def test_the_order_of_the_photos_and_the_blocks_change_nothing(
     x = np.vstack([cloud(rng, 200), cloud(rng, 2, 7)])
     groups = [f"g{i}" for i in range(202)]
     turned = rng.permutation(202)
-    scores = find_odd(x, groups).scores
+    scores = find_outliers(x, groups).scores
     monkeypatch.setattr(odd, "_BLOCK_NUMBERS", 1000)
-    again = find_odd(x[turned], [groups[i] for i in turned]).scores
+    again = find_outliers(x[turned], [groups[i] for i in turned]).scores
     np.testing.assert_allclose(again, scores[turned], atol=1e-5)
 
 
@@ -63,25 +63,25 @@ def test_many_photos_are_compared_with_some(
 ) -> None:
     monkeypatch.setattr(odd, "_MAX_REFERENCE", 100)
     x = np.vstack([cloud(rng, 900), cloud(rng, 2, 7)])
-    assert find_odd(x, [f"g{i}" for i in range(902)]).is_odd[900:].all()
+    assert find_outliers(x, [f"g{i}" for i in range(902)]).is_odd[900:].all()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 19])
 def test_of_a_few_photos_none_is_odd(n: int, rng: np.random.Generator) -> None:
-    found = find_odd(cloud(rng, n))
+    found = find_outliers(cloud(rng, n))
     assert len(found.scores) == n
     assert not found.is_odd.any()
     assert found.threshold == np.inf
 
 
 def test_photos_that_are_all_alike_are_not_odd() -> None:
-    assert not find_odd(np.ones((50, 8))).is_odd.any()
-    assert not find_odd(np.zeros((50, 8)), ["one"] * 50).is_odd.any()
+    assert not find_outliers(np.ones((50, 8))).is_odd.any()
+    assert not find_outliers(np.zeros((50, 8)), ["one"] * 50).is_odd.any()
 
 
 def test_wrong_calls_get_a_sentence() -> None:
     x = np.ones((30, 4))
     with pytest.raises(UsageError, match="do not fit"):
-        find_odd(x, ["a"])
+        find_outliers(x, ["a"])
     with pytest.raises(UsageError, match="not finite"):
-        find_odd(np.full((30, 4), np.nan))
+        find_outliers(np.full((30, 4), np.nan))
