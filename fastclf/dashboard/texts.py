@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from functools import lru_cache
 from importlib import resources
 
@@ -32,31 +31,18 @@ language = Language()
 
 
 def say(text: str, /, **values: object) -> str:
-    """Return a text in the page's language.
-
-    Parameters
-    ----------
-    text
-        The English text, a key of the catalogue, with fields like ``{n}``.
-    values
-        What to put into the fields; whole numbers get the language-neutral grouping of thousands.
+    """Return a text, a key of the catalogue, with its fields filled in, in the page's language.
 
     Examples
     --------
-    >>> say("Clear all")
-    'Clear all'
+    >>> say("{n} photos", n=1200)
+    '1,200 photos'
     """
     return translate(Message(text, **values))
 
 
 def say_count(n: int, one: str, many: str, /, **values: object) -> str:
-    """Return the text for one or that for `n`; both are keys of the catalogue.
-
-    Examples
-    --------
-    >>> say_count(1200, "1 photo", "{n} photos")
-    '1,200 photos'
-    """
+    """Return the text for one or that for `n`; both are keys of the catalogue."""
     return say(one if n == 1 else many, n=n, **values)
 
 
@@ -76,11 +62,6 @@ def translate(text: str) -> str:
 def show(value: str) -> str:
     """Return a message in the page's language; a name or a label stays as it is, whatever it says."""
     return translate(value) if isinstance(value, Message) else value
-
-
-def tidy(name: str) -> str:
-    """Return a name or a label without characters that are not seen: some would turn a sentence around."""
-    return "".join(c for c in name if unicodedata.category(c)[0] != "C")
 
 
 class _Speaker(MessageFormatter):
@@ -117,15 +98,7 @@ def load_areas() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def select_texts(script: str, code: str) -> dict[str, str]:
-    """Return what a script says, {English: text}, in a language; nothing for English.
-
-    Parameters
-    ----------
-    script
-        JavaScript whose words stand as ``t("...")``.
-    code
-        The language.
-    """
+    """Return what a script says as ``t("...")``, {English: text}, in a language; nothing for English."""
     if code == "en":
         return {}
     return {text: find_text(text, code) for text in find_script_texts(script)}

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import psutil
 import pytest
 from playwright.sync_api import Page
@@ -80,10 +79,17 @@ def build_checkout(
 
 def write_notebook(path: Path, code: str) -> None:
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": kernel, "title": "A small page"}, cells=[nbformat.v4.new_code_cell(code)]
-    )
-    nbformat.write(notebook, path)
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {},
+        "source": code,
+        "outputs": [],
+        "execution_count": None,
+    }
+    metadata = {"kernelspec": kernel, "title": "A small page"}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": [cell]}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def start(

@@ -21,7 +21,7 @@ from dataclasses import replace
 import ipywidgets as widgets
 from fastclf.dashboard.clean import CleanPanel
 from fastclf.dashboard.widgets import PageFrame
-from tests.dashboard.test_review import VOCAB, MemoryStore, build_group, build_item
+from tests.dashboard.memory import VOCAB, MemoryStore, build_group, build_item
 
 items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
 items[2] = replace(items[2], name="<img src=x onerror=document.title='pwned'>.jpg")

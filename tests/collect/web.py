@@ -36,8 +36,6 @@ class Hit(NamedTuple):
     host: str
     headers: dict[str, str]
     query: str
-    method: str
-    thread: str
 
 
 class _OverError(Exception):
@@ -134,7 +132,7 @@ class Web:
         return self.add(path, status(200, {"Content-Type": content_type}, data))
 
     def add(self, path: str, behaviour: Behaviour) -> str:
-        """Answer a path, or a path with its query, as the behaviour does."""
+        """Answer a path, whatever its query, as the behaviour does."""
         self._behaviours[path] = behaviour
         return self.url(path)
 
@@ -170,7 +168,9 @@ class Web:
             with self._lock:
                 self._connections.add(connection)
             if self._tls:
-                connection = self._encrypt(connection)
+                plain, connection = connection, self._tls.wrap_socket(connection, server_side=True)
+                with self._lock:
+                    self._connections ^= {plain, connection}
             rest = b""
             while True:
                 head, rest = _read_head(connection, rest)
@@ -182,14 +182,6 @@ class Web:
             with self._lock:
                 self._connections.discard(connection)
             connection.close()
-
-    def _encrypt(self, plain: socket.socket) -> socket.socket:
-        assert self._tls
-        encrypted = self._tls.wrap_socket(plain, server_side=True)
-        with self._lock:
-            self._connections.discard(plain)
-            self._connections.add(encrypted)
-        return encrypted
 
     def _answer(self, connection: socket.socket, head: bytes) -> bool:
         hit = _parse(head)
@@ -204,8 +196,7 @@ class Web:
         try:
             if self.delay:
                 exchange.sleep(self.delay)
-            behaviour = self._behaviours.get(f"{hit.path}?{hit.query}") or self._behaviours.get(hit.path)
-            (behaviour or status(404))(exchange)
+            self._behaviours.get(hit.path, status(404))(exchange)
         finally:
             leave()
         return exchange.keep and hit.headers.get("connection", "").lower() != "close"
@@ -229,11 +220,9 @@ def _read_head(connection: socket.socket, rest: bytes) -> tuple[bytes, bytes]:
 
 def _parse(head: bytes) -> Hit:
     first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    path, _, query = target.partition("?")
-    thread = threading.current_thread().name
-    return Hit(path, time.monotonic(), headers.get("host", ""), headers, query, method, thread)
+    path, _, query = first.split(" ", 2)[1].partition("?")
+    return Hit(path, time.monotonic(), headers.get("host", ""), headers, query)
 
 
 def compose(code: int, headers: Mapping[str, str], body: bytes = b"") -> bytes:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from fastclf.dashboard import ImageClassifierCleaner
-from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import PageFrame
 from fastclf.errors import UsageProblem
 
@@ -109,7 +108,7 @@ def test_fns_span_all_pages_up_to_max_n(tmp_path: Path) -> None:
 def test_thumbnails_are_made_for_the_current_page_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fastclf.dashboard.clean.judged_photos as module
+    import fastclf.dashboard.clean.predicted_photos as module
 
     decoded: list[Path] = []
     real = module.decode_photo
@@ -313,12 +312,9 @@ def test_the_style_and_the_language_reach_the_cleaner_outside_of_the_dashboard(
     [frame] = [child for child in cleaner.children if isinstance(child, PageFrame)]
     assert ".fastclf-tile" in frame._css
     assert "--ink" in frame._css
-    try:
-        frame.wanted = "es"
-        assert cleaner._undo.description == "Deshacer"
-        assert cleaner.dd_cats.description == "Clase"
-        assert cleaner.grid.texts["Remove"] == "Quitar"
-        # what code asks for stays as it is
-        assert set(cleaner.values()) == {"<Keep>"}
-    finally:
-        language.code = "en"
+    frame.wanted = "es"
+    assert cleaner._undo.description == "Deshacer"
+    assert cleaner.dd_cats.description == "Clase"
+    assert cleaner.grid.texts["Remove"] == "Quitar"
+    # what code asks for stays as it is
+    assert set(cleaner.values()) == {"<Keep>"}

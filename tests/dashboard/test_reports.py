@@ -434,18 +434,15 @@ def test_an_inbox_that_cannot_be_read_is_said_and_the_photos_can_be_cleaned_with
 def test_what_is_said_of_reports_is_said_in_the_pages_language(store: CatalogStore) -> None:
     panel = CleanPanel(store)
     panel.model.choose([reports_of(store)[0].key], "relabel", "red")
-    try:
-        language.code = "es"
-        tile = next(t for t in panel.grid.tiles if t["name"] == "shirt <b>.jpg")
-        assert tile["words"] == "se añadirá a red"
-        assert tile["reasons"][0]["text"] == "un visitante dice: red"
-        assert panel.grid.said["text"] == "shirt <b>.jpg: se añadirá a red."
-        assert panel.view.options[1][0] == "Avisos de visitantes (3)"
-        assert translate(panel.model.build_preview().words) == "1 foto se añadirá a red."
-        # what is stored stays English: it has to replay
-        assert panel.model.pending[tile["key"]].why == "a visitor says: red"
-    finally:
-        language.code = "en"
+    language.code = "es"
+    tile = next(t for t in panel.grid.tiles if t["name"] == "shirt <b>.jpg")
+    assert tile["words"] == "se añadirá a red"
+    assert tile["reasons"][0]["text"] == "un visitante dice: red"
+    assert panel.grid.said["text"] == "shirt <b>.jpg: se añadirá a red."
+    assert panel.view.options[1][0] == "Avisos de visitantes (3)"
+    assert translate(panel.model.build_preview().words) == "1 foto se añadirá a red."
+    # what is stored stays English: it has to replay
+    assert panel.model.pending[tile["key"]].why == "a visitor says: red"
 
 
 def draw_large(seed: int) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -43,11 +43,11 @@ CALLS = {
     **dict.fromkeys(("say", "Message"), (0, 1)),
     **dict.fromkeys(("say_count", "count_message"), (1, 2)),
 }
-# what else begins with a text; but a UsageProblem is said to whoever calls from Python or the shell, and who
-# stops something is not told so
-RAISED = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageProblem", "StoppedError"}
-RAISED |= {"FetchError", "_RefusedError"}
-BLOCKS = {"Text", "Section", "Chart", "Table"}
+# what else begins with a text; a UsageProblem and an ExportError are said in the shell, and who stops something
+# is not told so
+ERRORS = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageProblem", "StoppedError", "ExportError"}
+RAISED = {**dict.fromkeys((*ERRORS, "FetchError", "_RefusedError"), (0, 1)), "UnreadablePhotoError": (1, 1)}
+BLOCKS = dict.fromkeys(("Text", "Section", "Chart", "Table"), (0, 1))
 FIELD = re.compile(r"\{[^{}]*\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
@@ -72,17 +72,14 @@ ROOMS = sorted(
 )
 
 
-@pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    yield
-    language.code = "en"
-
-
-def find_calls(source: str, more: Collection[str] = ()) -> Iterator[tuple[int, str | None]]:
+def find_calls(
+    source: str, more: Mapping[str, tuple[int, int]] | None = None
+) -> Iterator[tuple[int, str | None]]:
     """Yield (line, text) of what a module says, also by `more` calls; None where the text is no literal."""
+    calls = {**CALLS, **(more or {})}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            first, n = (0, 1) if node.func.id in more else CALLS.get(node.func.id, (0, 0))
+            first, n = calls.get(node.func.id, (0, 0))
             for argument in node.args[first : first + n]:
                 is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
                 yield node.lineno, argument.value if is_text else None
@@ -175,7 +172,7 @@ def test_a_text_stands_in_the_catalogue_once() -> None:
 def test_the_search_for_texts_finds_what_cannot_be_found_in_the_catalogue() -> None:
     python = 'say("a", n=1)\nsay(b)\nsay_count(n, "one", f"{n}")\nMessage("c {x}", x=say("d"))\nE("e")'
     found = [(1, "a"), (2, None), (3, "one"), (3, None), (4, "c {x}")]
-    assert list(find_calls(python, {"E"})) == [*found, (5, "e"), (4, "d")]
+    assert list(find_calls(python, {"E": (0, 1)})) == [*found, (5, "e"), (4, "d")]
     script = 't("a"); this.t(name); tn(n, "b", "c"); tn(n, one, "d"); start(x); el.at(0); t(`x`);'
     found = [call.strip() for call in find_unreadable_calls(script)]
     assert found == ["this.t(name", "t(`x`", 'tn(n, one, "d"); start(x); el.at(0); t(`x`);']

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -30,12 +31,16 @@ PUBLIC = [
 ]  # fmt: skip
 
 
+@cache
+def read_tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def name_module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 SOURCES = {name_module(path): path for path in PACKAGE.rglob("*.py")}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 PACKAGES = {name for name, path in SOURCES.items() if path.name == "__init__.py"}
 STUBS = {name_module(path.with_suffix(".py")): path for path in PACKAGE.rglob("__init__.pyi")}
 ROOMS = {name.split(".")[1] for name in PACKAGES if name.count(".") == 1} | {"errors"}
@@ -45,9 +50,9 @@ def find_package(module: str) -> str:
     return module if module in PACKAGES else module.rpartition(".")[0]
 
 
-def find_imports(module: str, tree: ast.AST) -> Iterator[str]:
+def find_imports(module: str) -> Iterator[str]:
     """Which modules of fastclf a module names in its imports, wherever in the file."""
-    for node in ast.walk(tree):
+    for node in ast.walk(read_tree(SOURCES[module])):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "fastclf")
         elif isinstance(node, ast.ImportFrom):
@@ -59,8 +64,11 @@ def find_imports(module: str, tree: ast.AST) -> Iterator[str]:
                     yield f"{target}.{alias.name}" if f"{target}.{alias.name}" in SOURCES else target
 
 
-IMPORTS = {(module, target) for module, tree in TREES.items() for target in find_imports(module, tree)}
-IMPORTS -= {tuple(line.split(" -> ")) for line in LAYERS.get("ignore_imports", [])}
+@pytest.fixture(scope="module")
+def imports() -> set[tuple[str, str]]:
+    """(module, module that it imports) over the whole package."""
+    found = {(module, target) for module in SOURCES for target in find_imports(module)}
+    return found - {tuple(line.split(" -> ")) for line in LAYERS.get("ignore_imports", [])}
 
 
 def find_definitions(tree: ast.Module) -> dict[str, ast.stmt]:
@@ -97,7 +105,11 @@ def read_stub(room: str) -> dict[str, str]:
 
 def find_definition(room: str, name: str) -> ast.stmt:
     source = read_stub(room)[name]
-    return find_definition(source, name) if source in STUBS else find_definitions(TREES[source])[name]
+    return (
+        find_definition(source, name)
+        if source in STUBS
+        else find_definitions(read_tree(SOURCES[source]))[name]
+    )
 
 
 @pytest.mark.parametrize("room", sorted(STUBS))
@@ -120,17 +132,17 @@ def test_the_contracts_name_every_room_and_nothing_else() -> None:
         assert {name.removeprefix("fastclf.") for name in ban["source_modules"]} == ROOMS - {"training"}
 
 
-def test_a_room_is_imported_by_its_name_and_none_of_its_files_is() -> None:
-    assert len(IMPORTS) > 500
+def test_a_room_is_imported_by_its_name_and_none_of_its_files_is(imports: set[tuple[str, str]]) -> None:
+    assert len(imports) > 500
     past = [
         (module, target)
-        for module, target in IMPORTS
+        for module, target in imports
         if target not in PACKAGES and not f"{module}.".startswith(f"{find_package(target)}.")
     ]
     assert past == []
 
 
-def test_no_packages_import_each_other_in_a_circle() -> None:
+def test_no_packages_import_each_other_in_a_circle(imports: set[tuple[str, str]]) -> None:
     # a file beside packages stands for itself
     parents = {package.rpartition(".")[0] for package in PACKAGES}
 
@@ -138,8 +150,8 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
         return module if find_package(module) in parents else find_package(module)
 
     graph: dict[str, set[str]] = {}
-    for module, target in IMPORTS:
-        if place(module) != place(target):
+    for module, target in imports:
+        if find_package(module) != find_package(target):
             graph.setdefault(place(module), set()).add(place(target))
     assert len(graph) > 30
     TopologicalSorter(graph).prepare()
@@ -187,5 +199,5 @@ def test_every_error_is_also_a_builtin_one() -> None:
 
 
 def test_no_user_input_is_checked_by_assert() -> None:
-    for module, tree in TREES.items():
-        assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Assert)], module
+    for path in SOURCES.values():
+        assert not [n.lineno for n in ast.walk(read_tree(path)) if isinstance(n, ast.Assert)], path

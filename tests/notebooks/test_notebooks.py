@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from fastclf import ModelBundle
 
 from ..conftest import ROOT
 
+if TYPE_CHECKING:
+    import nbformat
+
 pytestmark = pytest.mark.slow
 
 
 def run(notebook: Path, folder: Path) -> nbformat.NotebookNode:
+    # their validator takes a second to import, which the quick tests need not wait for
+    import nbformat
+    from nbclient import NotebookClient
+
     nb = nbformat.read(shutil.copy(notebook, folder), as_version=4)
     return NotebookClient(nb, timeout=400, resources={"metadata": {"path": str(folder)}}).execute()
 

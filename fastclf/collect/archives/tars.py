@@ -66,34 +66,31 @@ class Stream:
         # only a tar file that is not packed can be skipped in without reading it
         self._plain = file if isinstance(file, io.BufferedReader) else None
 
-    def read(self, size: int, *, may_end: bool = False) -> bytes:
-        """Return so many bytes, or none where the end is allowed and there."""
-        return b"".join(self._read_parts(size, may_end))
+    def read(self, size: int, *, whole: bool = True) -> bytes:
+        """Return so many bytes; fewer at the end, which is damage where `whole` is asked for."""
+        data = b"".join(self._parts(size))
+        if whole and len(data) < size:
+            raise self._budget.damage()
+        return data
 
     def skip(self, size: int) -> None:
         """Pass over so many bytes."""
         if self._plain is None:
-            for _ in self._read_parts(size, False):
-                pass
-        elif self._plain.tell() + size > self._budget.size:
-            raise self._budget.damage()
+            passed = sum(len(part) for part in self._parts(size))
         else:
-            self._plain.seek(size, io.SEEK_CUR)
+            passed = min(size, self._budget.size - self._plain.tell())
+            self._plain.seek(passed, io.SEEK_CUR)
+        if passed < size:
+            raise self._budget.damage()
 
     def finish(self) -> None:
         """Read what follows the last member: a packed file's checksum stands at its end."""
         while self._plain is None and self._pull(MB):
             pass
 
-    def _read_parts(self, size: int, may_end: bool) -> Iterator[bytes]:
-        left = size
-        while left > 0:
-            part = self._pull(min(left, MB))
-            if not part and may_end and left == size:
-                return
-            if not part:
-                raise self._budget.damage()
-            left -= len(part)
+    def _parts(self, size: int) -> Iterator[bytes]:
+        while size and (part := self._pull(min(size, MB))):
+            size -= len(part)
             yield part
 
     def _pull(self, size: int) -> bytes:
@@ -133,8 +130,8 @@ def _read_header(stream: Stream, budget: Budget) -> tarfile.TarInfo | None:
     name: bytes | None = None
     pax: dict[bytes, bytes] = {}
     for count in range(_MAX_HEADERS):
-        block = stream.read(_BLOCK, may_end=True)
-        if not count and not block.strip(b"\0"):
+        block = stream.read(_BLOCK, whole=False)
+        if not count and block in (b"", bytes(_BLOCK)):
             return None
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")

@@ -161,19 +161,22 @@ def load_recipe(name: str | Path) -> Recipe:
             recipes=", ".join(list_recipes()),
             suffix=_SUFFIX,
         )
+    return parse_recipe(_read_text(path), str(path), base=path.absolute().parent)
+
+
+def _read_text(path: Path) -> str:
     if path.exists() and not path.is_file():
         raise UsageProblem(
             "The recipe {path} is no file. Name a file that ends with {suffix}.", path=path, suffix=_SUFFIX
         )
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageProblem("{path} is no text in UTF-8; save it as such.", path=path) from None
     except OSError as e:
         raise UsageProblem(
             "The recipe {path} cannot be read ({reason}).", path=path, reason=e.strerror
         ) from None
-    return parse_recipe(content, str(path), base=path.absolute().parent)
 
 
 def is_recipe_file(name: str) -> bool:

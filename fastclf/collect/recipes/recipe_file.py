@@ -63,18 +63,7 @@ class _Reader:
         self.text, self.file, self.base = text, file, base
 
     def read(self, values: dict[str, Any]) -> Recipe:
-        self.check(values, _TOP, ())
-        for key in ("name", "title"):
-            if key not in values:
-                self.fail((), f"lacks the key {key!r}")
-        if not _NAME.fullmatch(values["name"]):
-            self.fail(("name",), f"is {values['name']!r}; letters, digits, - and _ make a name")
-        sources = [key for key in _SOURCES if key in values]
-        if len(sources) != 1:
-            found = f"has {' and '.join(sources)}" if sources else "says nothing of where photos come from"
-            self.fail((), f"{found}; it takes one of [classes], [archive], [folder] and sample")
-        if "sample" in values and values["sample"] not in SAMPLES:
-            self.fail(("sample",), f"is {values['sample']!r}; it can be {', '.join(SAMPLES)}")
+        self.check_top(values)
         return Recipe(
             name=values["name"],
             title=values["title"],
@@ -89,6 +78,20 @@ class _Reader:
             train=self.read_train(values.get("train", {})),
             base=self.base,
         )
+
+    def check_top(self, values: dict[str, Any]) -> None:
+        self.check(values, _TOP, ())
+        for key in ("name", "title"):
+            if key not in values:
+                self.fail((), f"lacks the key {key!r}")
+        if not _NAME.fullmatch(values["name"]):
+            self.fail(("name",), f"is {values['name']!r}; letters, digits, - and _ make a name")
+        sources = [key for key in _SOURCES if key in values]
+        if len(sources) != 1:
+            found = f"has {' and '.join(sources)}" if sources else "says nothing of where photos come from"
+            self.fail((), f"{found}; it takes one of [classes], [archive], [folder] and sample")
+        if "sample" in values and values["sample"] not in SAMPLES:
+            self.fail(("sample",), f"is {values['sample']!r}; it can be {', '.join(SAMPLES)}")
 
     def read_classes(self, classes: dict[str, Any]) -> tuple[ClassPlan, ...]:
         if len(classes) == 1:
@@ -210,7 +213,8 @@ class _Reader:
     def fail(self, keys: tuple[str, ...], what: str) -> NoReturn:
         line = find_line(self.text, keys)
         where = f"{self.file}, line {line}" if line else self.file
-        raise UsageProblem(f"{where}: {'.'.join(keys)} {what}." if keys else f"{where} {what}.")
+        at = f": {'.'.join(keys)}" if keys else ""
+        raise UsageProblem("{where}{at} {what}.", where=where, at=at, what=what)
 
 
 def find_line(text: str, keys: tuple[str, ...]) -> int | None:

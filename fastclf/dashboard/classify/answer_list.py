@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -14,6 +14,9 @@ from ..texts import say
 from ..widgets import BadMessageError, ScriptedWidget
 from .answers import Answer, build_card
 from .model import ClassifyModel
+
+if TYPE_CHECKING:
+    from ...model import Explanation
 
 _logger = logging.getLogger(__name__)
 
@@ -106,11 +109,7 @@ class AnswerList(ScriptedWidget):
             if stop.is_set() or answer is None or answer.thumbnail is None:
                 return
             picture = found.render(_read_size(answer.thumbnail))
-            words = (
-                say("The marked parts speak for {label}.", label=found.label)
-                if found.method == "class activation"
-                else say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
-            )
+            words = _say_explanation(found)
             self.send({"type": "why", "key": key, "words": words}, buffers=[picture])
         except StoppedError:
             pass  # nobody waits for it any more
@@ -142,6 +141,12 @@ class AnswerList(ScriptedWidget):
 
     def _fail(self, key: Any, words: str) -> None:
         self.send({"type": "fault", "key": key, "words": words})
+
+
+def _say_explanation(found: Explanation) -> str:
+    if found.method == "class activation":
+        return say("The marked parts speak for {label}.", label=found.label)
+    return say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
 
 
 def _read_size(jpeg: bytes) -> tuple[int, int]:

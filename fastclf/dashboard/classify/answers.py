@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...system import defuse_formula
-from ..texts import say, tidy, translate
+from ...system import clean_text, defuse_formula
+from ..texts import say, translate
 from ..widgets import say_share
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOP_K = 5
 SURE, FAIR = 0.9, 0.6
+_MOST_LABEL = 255
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def describe(prediction: Prediction) -> str:
     """
     if prediction.error is not None or prediction.probability is None:
         return translate(prediction.error or "")
-    label, share = tidy(prediction.label or ""), say_share(prediction.probability)
+    label, share = clean_text(prediction.label, _MOST_LABEL), say_share(prediction.probability)
     level = find_level(prediction)
     if level == "unfamiliar":
         return say(
@@ -75,6 +76,7 @@ def find_level(prediction: Prediction) -> str:
 def build_card(answer: Answer) -> dict[str, Any]:
     """Return one card as JSON; names and labels go out as they are and are never read as HTML."""
     probs = answer.prediction.probs or {}
+    shown = [(clean_text(label, _MOST_LABEL), p) for label, p in list(probs.items())[:TOP_K]]
     return {
         "key": answer.key,
         "batch": answer.batch,
@@ -83,7 +85,7 @@ def build_card(answer: Answer) -> dict[str, Any]:
         "words": answer.words,
         "level": find_level(answer.prediction),
         "label": answer.prediction.label,
-        "bars": [[tidy(label), p, translate(say_share(p))] for label, p in list(probs.items())[:TOP_K]],
+        "bars": [[label, p, translate(say_share(p))] for label, p in shown],
         "more": max(0, len(probs) - TOP_K),
     }
 
@@ -96,13 +98,13 @@ def build_table(answers: Sequence[Answer]) -> bytes:
     labels = list(dict.fromkeys(label for a in answers for label in sorted(a.prediction.probs or ())))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["file", "label", "probability", "unfamiliar", "error", *map(defuse_formula, labels)])
+    writer.writerow(map(defuse_formula, ["file", "label", "probability", "unfamiliar", "error", *labels]))
     for answer in answers:
         p = answer.prediction
-        shares = [_write((p.probs or {}).get(label)) for label in labels]
         unfamiliar = "" if p.unfamiliar is None else str(p.unfamiliar).lower()
-        row = [answer.name, p.label or "", _write(p.probability), unfamiliar, p.error or ""]
-        writer.writerow([*map(defuse_formula, row), *shares])
+        shares = [_write((p.probs or {}).get(label)) for label in labels]
+        row = [answer.name, p.label or "", _write(p.probability), unfamiliar, p.error or "", *shares]
+        writer.writerow(map(defuse_formula, row))
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -155,9 +155,8 @@ class ClassifyModel(traitlets.HasTraits):
             return False
         except Exception:
             _logger.exception("classifying failed")
-            self.refuse(
-                say("Something went wrong here, not with your photos. Reload the page and try again.")
-            )
+            words = say("Something went wrong here, not with your photos. Reload the page and try again.")
+            self.refuse(words)
             return False
         if is_wanted():
             self._append(answer)
@@ -239,7 +238,7 @@ class ClassifyModel(traitlets.HasTraits):
     def _open_photo(self, key: int) -> tuple[Answer, Image.Image]:
         answer = self.find(key)
         if answer is None or answer.photo is None:
-            raise UsageProblem(say("This photo is not here any more."))
+            raise UsageProblem("This photo is not here any more.")
         return answer, decode_photo(answer.photo, answer.name).image
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:

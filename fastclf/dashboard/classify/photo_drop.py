@@ -12,7 +12,8 @@ import traitlets
 
 from ...errors import FastclfError, UnreadablePhotoError
 from ...photos import MAX_BYTES, decode_photo, describe_excess, encode_jpeg, make_thumbnail
-from ..texts import say, tidy, translate
+from ...system import clean_text
+from ..texts import say, translate
 from ..widgets import ScriptedWidget, Status
 from .model import ClassifyModel
 
@@ -189,7 +190,7 @@ def _read_example(path: Path) -> bytes:
 
 
 def _read_name(message: dict[str, Any]) -> str:
-    return tidy(str(message.get("name") or ""))[:_LONGEST_NAME] or say("photo")
+    return clean_text(message.get("name"), _LONGEST_NAME) or say("photo")
 
 
 def _read_order(message: dict[str, Any]) -> int:

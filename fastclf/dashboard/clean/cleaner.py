@@ -11,8 +11,8 @@ from ...errors import Message, UsageProblem
 from ..texts import say
 from ..widgets import PageFrame, SpokenBox
 from .grid import PhotoGrid
-from .judged_photos import JudgedStore, read_source
 from .model import ReviewModel
+from .predicted_photos import PredictedStore, read_source
 from .queue import ALL
 from .review import Decision
 
@@ -25,7 +25,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     As with fastai's, a class and a split are chosen, the photos with the highest loss come first, and
     ``delete()`` and ``change()`` say what was chosen for the paths in ``fns``. Unlike there, choices survive
-    a switch of class or split, there are pages, undo and keys, and a Learner's training photos are judged
+    a switch of class or split, there are pages, undo and keys, and a Learner's training photos are predicted
     without random augmentation (``dls.test_dl``), so their order is the same every time.
 
     Parameters
@@ -60,7 +60,7 @@ class ImageClassifierCleaner(SpokenBox):
     def __init__(self, source: Any, max_n: int | None = 30, *, page_size: int = 24) -> None:
         if max_n is not None and max_n < 1:
             raise UsageProblem("max_n is {max_n}; it must be 1 or more, or None for all photos.", max_n=max_n)
-        store = JudgedStore(read_source(source))
+        store = PredictedStore(read_source(source))
         losses = store.photos.losses
         self.model = ReviewModel(
             store, page_size=page_size, limit=max_n, rank=lambda item: (-losses[item.key],)

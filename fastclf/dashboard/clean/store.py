@@ -54,7 +54,7 @@ class CatalogStore(ReviewStore):
         self._inbox = inbox or Inbox(os.devnull)
         self._remark = ""
         self._notes: tuple[str, ...] = ()
-        self._report: CheckReport | None = None
+        self._checked: CheckReport | None = None
         self._hashes: dict[int, str] = {}
         self._lock = threading.Lock()
         self._stamp: str | None = None
@@ -92,7 +92,7 @@ class CatalogStore(ReviewStore):
             report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
             first = find_first_answers(catalog, bundle) if bundle else {}
-            self._report = replace(report, answers=first)
+            self._checked = replace(report, answers=first)
             self._notes = (catalog.note,)
             self._recover_reports()
 
@@ -109,10 +109,10 @@ class CatalogStore(ReviewStore):
         """Check the labels as well, with the best features at hand; takes seconds the first time."""
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
-            self._report = self._examine(tell)
-            self._notes = (self.catalog.note, *list_remarks(self._report), *self._report.notes)
+            self._checked = self._check(tell)
+            self._notes = (self.catalog.note, *list_remarks(self._checked), *self._checked.notes)
 
-    def _examine(self, tell: Tell, attempts: int = 3) -> CheckReport:
+    def _check(self, tell: Tell, attempts: int = 3) -> CheckReport:
         """Check all photos; once more if some were changed while their features were computed."""
         catalog = self.catalog
         while True:
@@ -152,25 +152,20 @@ class CatalogStore(ReviewStore):
         photos = catalog.photos(removed=True).photos
         self._hashes = {p.id: p.sha256 for p in photos}
         opened = catalog.opened_hashes()
-        answers = dict(self._report.answers) if self._report else {}
+        answers = dict(self._checked.answers) if self._checked else {}
         for photo in photos:
             # it may have been sealed after it was judged
             if photo.split == TEST and photo.sha256 not in opened:
                 answers.pop(photo.name, None)
         items = [_build_item(photo, *answers.get(photo.name, (None, None))) for photo in photos]
-        items += [
-            ReviewItem(
-                key=file.id,
-                fn=self.folder / file.name,
-                name=file.name,
-                label=file.label,
-                removed=file.removed,
+        for file in catalog.unreadable():
+            fn = self.folder / file.name
+            items.append(
+                ReviewItem(key=file.id, fn=fn, name=file.name, label=file.label, removed=file.removed)
             )
-            for file in catalog.unreadable()
-        ]
         self.vocab = sorted({i.label for i in items} | set(self._read_vocab()))
         here = {i.name: i for i in items if not i.removed}
-        reasons = find_reasons(self._report, here) if self._report else {}
+        reasons = find_reasons(self._checked, here) if self._checked else {}
         items = [replace(i, reasons=tuple(reasons.get(i.name, ()))) for i in items]
         return [*items, *self.reports.load_items(self.vocab)]
 

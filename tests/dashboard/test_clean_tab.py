@@ -19,7 +19,7 @@ from fastclf.dashboard.widgets import Status
 from fastclf.errors import FastclfError, PhotosError, UnreadablePhotoError
 from fastclf.refit import ChangedPhoto, Refit
 
-from .test_review import JPEG, VOCAB, MemoryStore, build_group, build_item
+from .memory import JPEG, VOCAB, MemoryStore, build_group, build_item
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 
@@ -198,17 +198,8 @@ def test_a_fault_behind_a_message_is_a_sentence(panel: CleanPanel, monkeypatch: 
 
 
 def test_a_photo_without_a_picture_says_why(store: MemoryStore) -> None:
-    faults: dict[int, Exception] = {
-        0: UnreadablePhotoError("a.jpg", "is cut off before its end"),
-        1: RuntimeError("secret"),
-    }
-
-    def read(key: int) -> bytes | None:
-        if key in faults:
-            raise faults[key]
-        return None if key == 2 else JPEG
-
-    store.read_thumbnail = read  # type: ignore[method-assign]
+    cut = UnreadablePhotoError("a.jpg", "is cut off before its end")
+    store.no_pictures = {0: cut, 1: RuntimeError("secret"), 2: None}
     panel = CleanPanel(store)
     assert tile(panel, 0)["fault"] == "a.jpg is cut off before its end."
     assert "could not be read" in tile(panel, 1)["fault"]
@@ -366,11 +357,7 @@ def test_a_page_without_photos_says_so() -> None:
 
 def test_a_store_that_fails_from_the_start_is_a_sentence() -> None:
     store = MemoryStore([])
-
-    def explode() -> Any:
-        raise PhotosError("The photos folder is gone.")
-
-    store.load_items = explode  # type: ignore[method-assign]
+    store.read_fault = PhotosError("The photos folder is gone.")
     panel = CleanPanel(store)
     assert panel.grid.said["text"] == "The photos folder is gone."
     assert panel.grid.said["bad"]
@@ -493,29 +480,19 @@ def test_another_language_says_all_of_it_again(panel: CleanPanel, store: MemoryS
     panel.apply.click()
     panel.retrain_model.result = EVIL_RESULT
     english = all_html(panel)
-    try:
-        for code, words in (
-            ("es", ("Deshacer", "Fotos dudosas", "1 foto cambiará de etiqueta", "Reentrenar", "se quitará")),
-            ("ar", ("تراجع", "صور مشكوك فيها", "ستتغير تسمية صورة واحدة", "إعادة التدريب", "ستُزال")),
-        ):
-            language.code = code
-            shown = all_html(panel) + str(panel.grid.tiles) + str(panel.grid.said) + str(panel.view.options)
-            shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
-            for word in words:
-                assert word in shown, word
-            for word in (
-                "Undo",
-                "will be",
-                "Doubtful",
-                "Right answers",
-                "All doubts",
-                "Looks like",
-                "training",
-            ):
-                assert word not in shown, word
-            assert panel.grid.texts["Remove"] in ("Quitar", "إزالة")
-    finally:
-        language.code = "en"
+    for code, words in (
+        ("es", ("Deshacer", "Fotos dudosas", "1 foto cambiará de etiqueta", "Reentrenar", "se quitará")),
+        ("ar", ("تراجع", "صور مشكوك فيها", "ستتغير تسمية صورة واحدة", "إعادة التدريب", "ستُزال")),
+    ):
+        language.code = code
+        shown = all_html(panel) + str(panel.grid.tiles) + str(panel.grid.said) + str(panel.view.options)
+        shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
+        for word in words:
+            assert word in shown, word
+        for word in ["Undo", "will be", "Doubtful", "Right answers", "All doubts", "Looks like", "training"]:
+            assert word not in shown, word
+        assert panel.grid.texts["Remove"] in ("Quitar", "إزالة")
+    language.code = "en"
     assert all_html(panel) == english
 
 
@@ -523,8 +500,5 @@ def test_a_closed_panel_no_longer_listens(store: MemoryStore) -> None:
     panel = CleanPanel(store)
     panel.close()
     before = panel.undo.description
-    try:
-        language.code = "es"
-        assert panel.undo.description == before
-    finally:
-        language.code = "en"
+    language.code = "es"
+    assert panel.undo.description == before

@@ -21,7 +21,7 @@ _SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
 
 
 @dataclass(frozen=True)
-class JudgedPhotos:
+class PredictedPhotos:
     """N photos with a model's answers about K classes."""
 
     fns: list[Path]
@@ -32,10 +32,10 @@ class JudgedPhotos:
     vocab: list[str]
 
 
-class JudgedStore(ReviewStore):
-    """Judged photos as what the cleaner works on; nothing is ever stored."""
+class PredictedStore(ReviewStore):
+    """Photos with predictions as what the cleaner works on; nothing is ever stored."""
 
-    def __init__(self, photos: JudgedPhotos) -> None:
+    def __init__(self, photos: PredictedPhotos) -> None:
         self.photos = photos
         self.vocab = photos.vocab
 
@@ -79,7 +79,7 @@ def _find_root(fns: list[Path]) -> Path:
         return Path()
 
 
-def read_source(source: Any) -> JudgedPhotos:
+def read_source(source: Any) -> PredictedPhotos:
     """Read a fastai Learner, or anything with `fns`, `labels` and `pred_probs`.
 
     Raises
@@ -100,7 +100,7 @@ def read_source(source: Any) -> JudgedPhotos:
     return _read_arrays(source)
 
 
-def _read_arrays(source: Any) -> JudgedPhotos:
+def _read_arrays(source: Any) -> PredictedPhotos:
     fns = [Path(fn) for fn in source.fns]
     probs = np.asarray(source.pred_probs, dtype=np.float64)
     if probs.ndim != 2 or len(probs) != len(fns) or len(source.labels) != len(fns):
@@ -118,7 +118,7 @@ def _read_arrays(source: Any) -> JudgedPhotos:
         raise UsageProblem("There are {fns} fns, but {splits} splits.", fns=len(fns), splits=len(splits))
     with np.errstate(divide="ignore"):
         losses = -np.log(probs[np.arange(len(fns)), labels])
-    return JudgedPhotos(
+    return PredictedPhotos(
         fns=fns, labels=labels, pred_probs=probs, losses=_rankable(losses), splits=splits, vocab=vocab
     )
 
@@ -147,15 +147,15 @@ def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.
     return np.asarray(found, dtype=np.int64), names
 
 
-def _read_learner(learn: Any) -> JudgedPhotos:
+def _read_learner(learn: Any) -> PredictedPhotos:
     vocab = learn.dls.vocab
     if not all(isinstance(name, str) for name in vocab):
         raise UsageProblem("The cleaner needs a Learner with one label a photo; this one's vocab is nested.")
     parts = [
-        _judge(learn, ds_idx, split)
+        _predict(learn, ds_idx, split)
         for ds_idx, split in enumerate(("train", "valid")[: len(learn.dls.loaders)])
     ]
-    return JudgedPhotos(
+    return PredictedPhotos(
         fns=[fn for part in parts for fn in part.fns],
         labels=np.concatenate([part.labels for part in parts]),
         pred_probs=np.concatenate([part.pred_probs for part in parts]),
@@ -165,7 +165,7 @@ def _read_learner(learn: Any) -> JudgedPhotos:
     )
 
 
-def _judge(learn: Any, ds_idx: int, split: str) -> JudgedPhotos:
+def _predict(learn: Any, ds_idx: int, split: str) -> PredictedPhotos:
     dataset = learn.dls[ds_idx].dataset
     if split == "valid":
         dl = learn.dls[ds_idx].new(shuffle=False, drop_last=False)
@@ -178,7 +178,7 @@ def _judge(learn: Any, ds_idx: int, split: str) -> JudgedPhotos:
     if labels.ndim != 1:
         raise UsageProblem("The cleaner needs a Learner with one label a photo; this one has several.")
     fns = list(_find_files(dataset))
-    return JudgedPhotos(
+    return PredictedPhotos(
         fns=fns, labels=labels, pred_probs=np.asarray(probs, dtype=np.float64),
         losses=_rankable(np.asarray(losses, dtype=np.float64)), splits=[split] * len(fns),
         vocab=list(learn.dls.vocab),
