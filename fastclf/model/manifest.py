@@ -159,10 +159,10 @@ class TrainingRecord(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Licences(_Record):
-    """The licences of the weights that training began with, and of the photos; None in an early bundle."""
+    """The licences of the weights that training began with, and of the photos."""
 
-    weights: str | None = None
-    photos: str | None = None
+    weights: str = NOT_RECORDED
+    photos: str = NOT_RECORDED
 
 
 @dataclass(frozen=True, kw_only=True)

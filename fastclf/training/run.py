@@ -18,7 +18,7 @@ from fastai.vision.all import DataLoaders, Learner
 
 from .. import __version__
 from ..errors import UsageProblem
-from ..model import NOT_RECORDED, ModelBundle, choose_arch
+from ..model import ModelBundle, choose_arch
 from ..photos import Progress
 from ..refit import LinearHead
 from ..system import hash_file
@@ -388,7 +388,7 @@ class Training:
     def _describe_licence(self) -> str:
         """Return the licence of the weights that the training began with."""
         if self.source:
-            return self.source.bundle.manifest.licences.weights or NOT_RECORDED
+            return self.source.bundle.manifest.licences.weights
         file = Path(self.options.weights) if self.options.weights else None
         resolved = resolve_arch(self.plan.arch)
         return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)

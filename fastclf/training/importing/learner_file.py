@@ -18,8 +18,6 @@ from ...card import write_bundle
 from ...errors import ExportError, LearnerError, UsageProblem, describe_error
 from ...model import (
     IMPORTED,
-    NOT_RECORDED,
-    Licences,
     Manifest,
     ModelBundle,
     Parity,
@@ -99,7 +97,6 @@ def import_learner(
             features_id=compute_features_id(net, preprocess),
             preprocess=preprocess,
             training=training,
-            licences=Licences(weights=NOT_RECORDED, photos=NOT_RECORDED),
             export_pkl=f"the fastai Learner as it was imported; {_describe_python(training)}",
         )
         tested = find_tested(photos, Path(scratch))
