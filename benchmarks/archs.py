@@ -68,9 +68,7 @@ def measure_speed(bench: Bench) -> list[Table]:
 
 def measure_scratch(bench: Bench) -> list[Table]:
     """Train every architecture from random weights, in turn, on the same photos, splits and seeds."""
-    from fastclf.training.fit import fit
-
-    from fastclf.training import build_dls, build_learner, load_data, plan_phases
+    from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
 
     size = bench.options.size or 64
     epochs = 1 if bench.options.quick else bench.options.epochs

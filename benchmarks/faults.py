@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fastclf.check.findings import describe_thumbnails
 from PIL import Image, ImageFilter, ImageOps
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fastclf.catalog import Catalog, find_neighbours
-from fastclf.check import CheckReport
-from fastclf.issues import find_label_issues, find_odd
+from fastclf.catalog import Catalog
+from fastclf.check import CheckInputs, CheckReport, check_catalog, describe_thumbnails
+from fastclf.issues import Finding, find_copies, find_label_issues, find_odd
 from fastclf.model import ModelBundle, extract_features
 from fastclf.photos import Photo, hash_pixels
 
@@ -227,14 +226,15 @@ class Ground:
     def look(self) -> CheckReport:
         """Scan and check the pixels."""
         self.catalog.scan()
-        return self.catalog.check(labels=False)
+        return check_catalog(self.catalog, labels=False)
 
     def known(self) -> tuple[Sequence[Photo], Sequence[str]]:
         """Return the photos of the last scan, and the groups of copies that the check keeps together."""
         photos = self.catalog.photos().photos
         # features have no say in the groups
         none = np.zeros((len(photos), 0), np.float32)
-        return photos, find_neighbours(self.catalog._store, photos, none).groups
+        pairs = [(pair.a, pair.b, pair.score) for pair in self.catalog.find_near_pairs().pairs]
+        return photos, find_copies(photos, pairs, none, self.catalog.confirm_pairs).names
 
     def features(self) -> Iterator[tuple[str, Any]]:
         """Give the name and the (N, D) features of the photos of the last scan, by each source at hand."""
@@ -253,7 +253,7 @@ def measure_unreadable(ground: Ground) -> Iterator[Row]:
     for save in SOUND.values():
         for path in ground.choose(BROKEN_EACH):
             ground.plant("unusual but sound", path, save(open_rgb(path)))
-    found = {u.file for u in ground.look().unreadable}
+    found = {f.files[0] for f in ground.look().findings["unreadable"]}
     sound = ground.kinds.pop("unusual but sound")
     for kind, names in ground.kinds.items():
         yield Row(kind, len(names), len(found & names), goal=EXACT)
@@ -274,9 +274,9 @@ def measure_identical(ground: Ground) -> Iterator[Row]:
     for path in ground.choose(COPIED):
         other = next(label for label in ground.rng.permutation(labels) if label != str(path.parent))
         ground.plant("same bytes, another label", path, path.read_bytes(), path.suffix, Path(other))
-    report = ground.look()
+    findings = ground.look().findings
     pixels = {ground.relative(path): hash_pixels(open_rgb(path)) for path in ground.photos}
-    found, told = _find_partners(report.duplicates), _find_partners(report.conflicting_labels)
+    found, told = _find_partners(findings["duplicate"]), _find_partners(findings["conflict"])
     for kind, names in ground.kinds.items():
         yield _judge_copies(ground, kind, names, found, EXACT, pixels)
     names = ground.kinds["same bytes, another label"]
@@ -291,9 +291,10 @@ def measure_near(ground: Ground) -> Iterator[Row]:
         ground.plant(kind, path, encode(make(open_rgb(path), ground.rng), quality=quality))
     reports = {PIXELS: ground.look()}
     if ground.bundle:
-        reports[NETWORK] = ground.catalog.check(dict(ground.features())[NETWORK], labels=False)
+        inputs = CheckInputs(dict(ground.features())[NETWORK])
+        reports[NETWORK] = check_catalog(ground.catalog, inputs, labels=False)
     for source, report in reports.items():
-        found = _find_partners((*report.duplicates, *report.near_duplicates))
+        found = _find_partners((*report.findings["duplicate"], *report.findings["near-duplicate"]))
         for kind, names in ground.kinds.items():
             *_, recall, by_network = COPIES[kind]
             goal = {"recall": recall} if by_network else {"recall": recall, "precision": 0.98}
@@ -335,7 +336,8 @@ def _judge_labels(ground: Ground, source: str, features: Any, wrong: set[str]) -
     from cleanlab.filter import find_label_issues as find_by_cleanlab
     from cleanlab.rank import get_label_quality_scores
 
-    listed = {issue.file for issue in ground.catalog.check(features, out_of_sample=True).label_issues}
+    report = check_catalog(ground.catalog, CheckInputs(features))
+    listed = {doubt.files[0] for doubt in report.findings["label"]}
     photos, groups = ground.known()
     labels = [p.label for p in photos]
     issues = find_label_issues(features, labels, groups)
@@ -368,7 +370,8 @@ def measure_foreign(ground: Ground) -> Iterator[Row]:
         ground.plant(kind, ground.choose(1)[0], encode(picture))
     ground.catalog.scan()
     for source, features in ground.features():
-        listed = {o.file for o in ground.catalog.check(features, labels=False).odd}
+        report = check_catalog(ground.catalog, CheckInputs(features), labels=False)
+        listed = {odd.files[0] for odd in report.findings["odd"]}
         photos, groups = ground.known()
         scores = find_odd(features, groups, [p.label for p in photos]).scores
         for kind, planted in {**ground.kinds, "all": set(ground.planted)}.items():
@@ -385,14 +388,14 @@ def measure_quality(ground: Ground) -> Iterator[Row]:
     for kind, make in POOR.items():
         for path in ground.choose(round(SHARE * len(ground.photos))):
             ground.plant(kind, path, encode(make(open_rgb(path), ground.rng), quality=92))
-    findings = ground.look().low_quality
+    findings = ground.look().findings["quality"]
     for kind, names in ground.kinds.items():
-        found = {f.file for f in findings if f.kind == kind}
+        found = {f.files[0] for f in findings if f.facts["kind"] == kind}
         natural = sorted(found - ground.planted.keys())
         yield Row(kind, len(names), len(found & names), len(natural), names={"wrong": natural})
 
 
-def _find_partners(groups: Iterable[Any]) -> dict[str, set[str]]:
+def _find_partners(groups: Iterable[Finding]) -> dict[str, set[str]]:
     """Return the other files of each file's groups."""
     found: dict[str, set[str]] = defaultdict(set)
     for group in groups:

@@ -70,9 +70,8 @@ def make_stand_in(bench: Bench, other: Path, arch: str) -> Path:
     """Return weights of a body that learned other photos here, from scratch."""
     import torch
     import torchvision
-    from fastclf.training.fit import fit
 
-    from fastclf.training import build_dls, build_learner, load_data, plan_phases
+    from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
     from fastclf.training.network import resolve_arch
 
     if len(bench.folders) < 2:

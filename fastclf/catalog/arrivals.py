@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..issues import N_HASHES, Fingerprint, describe_photo, find_pixel_pairs
 from ..photos import decode_photo
@@ -176,7 +175,7 @@ class Arrivals:
         is_new = np.arange(len(names) + len(own)) >= len(names)
         found = find_pixel_pairs(
             np.concatenate([stored.astype(np.uint64), own]),
-            _Signatures(StoredSignatures(self._store, names), len(names), arrivals),
+            StoredSignatures(self._store, names, [arrival.prints.signature for arrival in arrivals]),
             np.ones(len(is_new), bool),
             new=is_new,
         )
@@ -192,21 +191,6 @@ def _find_action(actions: set[str], *, has_file: bool) -> str:
     # what was let in may be taken out again, and was let in nevertheless
     wanted = RESTORE if has_file else REMOVE
     return wanted if wanted in actions else ""
-
-
-class _Signatures:
-    """Signatures of the folder's contents, then those of the arrivals."""
-
-    def __init__(self, stored: StoredSignatures, n: int, arrivals: Sequence[Arrival]) -> None:
-        self._stored, self._n, self._arrivals = stored, n, arrivals
-
-    def __getitem__(self, photos: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
-        inside = np.flatnonzero(photos < self._n)
-        found = [self._arrivals[max(0, i - self._n)].prints.signature for i in photos]
-        if len(inside):
-            for place, signature in zip(inside, self._stored[photos[inside]], strict=True):
-                found[place] = signature
-        return np.stack(found)
 
 
 def describe_arrival(data: bytes, name: str) -> Arrival:

@@ -357,17 +357,7 @@ class Catalog:
         return FeatureCache(self.private, features_id)
 
     def keep_result(self, name: str, key: str, value: bytes) -> None:
-        """Keep what was computed, in place of an earlier result of this name.
-
-        Parameters
-        ----------
-        name
-            What it is.
-        key
-            Names all that it follows from.
-        value
-            The result.
-        """
+        """Keep a result in place of an earlier one of this name; `key` names all that it follows from."""
         query = "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)"
         with self._store.transaction():
             self._store.write(query, (name, key, value))

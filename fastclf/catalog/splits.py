@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..issues import group_pairs
 from ..photos import LEFT_OUT, SPLITS, TEST, Photo, draw_splits
 from ..system import utc_now
-from .given_splits import RULE, GivenSplits, collect_named
+from .given_splits import RULE, GivenSplits, Named, collect_named
 from .near_pairs import NearPair
 from .store import Store
 
@@ -74,17 +75,8 @@ def assign_splits(
         recorded = {r["sha256"]: (r["grp"], r["split"]) for r in store.read("SELECT * FROM splits")}
         named = collect_named(store, photos, given, recorded)
         groups, links = _build_groups(photos, pairs, recorded, named.groups)
-        of_group = dict(recorded.values())
-        of_group |= {groups[sha]: split for sha, split in named.splits.items() if sha not in recorded}
-        drawn = draw_splits(
-            [groups[p.sha256] for p in photos],
-            [p.label for p in photos],
-            seed=seed,
-            valid=valid,
-            test=0.0 if TEST in named.splits.values() else test,
-            recorded=of_group,
-            links=links,
-        )
+        test = 0.0 if TEST in named.splits.values() else test
+        drawn = _draw(photos, groups, links, recorded, named, seed=seed, valid=valid, test=test)
         fixed = {**named.splits, **{sha: split for sha, (_, split) in recorded.items()}}
         splits = [fixed.get(p.sha256, split) for p, split in zip(photos, drawn, strict=True)]
         splits = _leave_out_leaks(photos, splits, pairs, recorded)
@@ -96,6 +88,21 @@ def assign_splits(
         }
         store.write_many(_INSERT, list(new.values()))
     return Assignment(tuple(splits), tuple(groups[p.sha256] for p in photos), len(new))
+
+
+def _draw(
+    photos: Sequence[Photo],
+    groups: Mapping[str, str],
+    links: Sequence[tuple[str, str]],
+    recorded: Mapping[str, tuple[str, str]],
+    named: Named,
+    **options: Any,
+) -> list[str]:
+    """Return splits in which every group has that of its photos on record or by name."""
+    of_group = dict(recorded.values())
+    of_group |= {groups[sha]: split for sha, split in named.splits.items() if sha not in recorded}
+    names, labels = [groups[p.sha256] for p in photos], [p.label for p in photos]
+    return draw_splits(names, labels, recorded=of_group, links=links, **options)
 
 
 def adopt_splits(store: Store, known: Mapping[str, tuple[str, str]]) -> None:

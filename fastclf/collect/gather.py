@@ -58,7 +58,7 @@ class Gatherer:
         self._queue = HostQueue(options.per_host)
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._running: dict[Future[Outcome], Job] = {}
-        self._asking: dict[Future[list[Found]], Question] = {}
+        self._questions: dict[Future[list[Found]], Question] = {}
         self._active: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._outcomes: list[Outcome] = []
@@ -89,28 +89,29 @@ class Gatherer:
         self._start_searches()
         self._start_fetches(pool)
         self._drop_given_up()
-        if self._running or self._asking:
+        if self._running or self._questions:
             self._take_done(_GLANCE)
             return True
-        moment = self._next_moment()
-        if moment is None:
+        start = self._next_start()
+        if start is None:
             return False
         self._flush()
-        self._fetcher.stop.wait(min(max(moment - time.monotonic(), 0.01), 1.0))
+        self._fetcher.stop.wait(min(max(start - time.monotonic(), 0.01), 1.0))
         return True
 
     def _start_searches(self) -> None:
         # classes take turns
         for plan in sorted(self._plans, key=lambda p: p.asked):
-            if any(q.label == plan.label for q in self._asking.values()) or not self._needs_more(plan.label):
+            being_asked = any(question.label == plan.label for question in self._questions.values())
+            if being_asked or not self._needs_more(plan.label):
                 continue
             question = plan.next()
             if question is not None:
                 question.state.busy = True
                 plan.asked += 1
-                asking = ask(question)
-                self._asking[asking] = question
-                asking.add_done_callback(self._done.put)
+                answer = ask(question)
+                self._questions[answer] = question
+                answer.add_done_callback(self._done.put)
 
     def _needs_more(self, label: str) -> bool:
         return not self._is_covered(label, self._active[label] + self._queue.waiting(label))
@@ -127,11 +128,11 @@ class Gatherer:
             if job is None:
                 return
             self._active[job.row.label] += 1
-            bringing = pool.submit(self._bring, job.row)
-            self._running[bringing] = job
-            bringing.add_done_callback(self._done.put)
+            fetch = pool.submit(self._fetch, job.row)
+            self._running[fetch] = job
+            fetch.add_done_callback(self._done.put)
 
-    def _bring(self, row: Fetch) -> Outcome:
+    def _fetch(self, row: Fetch) -> Outcome:
         """Fetch, judge and store one photo; runs in a thread of its own."""
         answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._options.seconds, accept=PHOTOS)
         # many wait for the network at once; more at work than there are cores cost memory and time
@@ -145,7 +146,7 @@ class Gatherer:
                 if future in self._running:
                     self._take_photo(future, self._running.pop(future))
                 else:
-                    self._take_answer(future, self._asking.pop(future))
+                    self._take_answer(future, self._questions.pop(future))
                 future = self._done.get_nowait()
         if len(self._outcomes) >= _LOT or time.monotonic() - self._flushed > _LOT_SECONDS:
             self._flush()
@@ -202,7 +203,7 @@ class Gatherer:
         for job, reason in self._queue.given_up():
             self._note(job.row.label, Outcome(job.row.id, REFUSED, f"{reason}, like others of its host"))
 
-    def _next_moment(self) -> float | None:
+    def _next_start(self) -> float | None:
         """Return when there will be something to start; None if never."""
         full = self._store.full()
         times = [self._queue.next_time(full)]

@@ -125,7 +125,7 @@ def _collect(
             "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with Catalog(folder) as catalog, _alone(catalog):
+    with Catalog(folder) as catalog, _locked(catalog):
         before = _look_around(catalog)
         run = _Run(catalog, recipe, rule, tell, bars)
         if recipe.options.again:
@@ -271,7 +271,7 @@ def _check_packages() -> None:
 
 
 @contextlib.contextmanager
-def _alone(catalog: Catalog) -> Iterator[None]:
+def _locked(catalog: Catalog) -> Iterator[None]:
     """Keep a second run out of the folder."""
     from filelock import FileLock, Timeout
 
@@ -318,7 +318,9 @@ def _finish(catalog: Catalog, recipe: Recipe, before: int, started: float, notes
             "again; --again does that.",
         )
     new = sum(count.photos for count in counts.values()) - before
-    summary = CollectSummary(catalog.folder, counts, new, time.monotonic() - started, notes)
+    summary = CollectSummary(
+        folder=catalog.folder, classes=counts, new=new, seconds=time.monotonic() - started, notes=notes
+    )
     # "photos/bears" rather than a long path, but for "." and the like
     named = catalog.folder if catalog.folder.name not in ("", "..") else catalog.folder.resolve()
     beside = named.with_name(f"{named.name}-report")

@@ -32,15 +32,23 @@ def _judge(checked: CheckedPhotos, label: str, n: int, usual: float, largest: in
     if n >= wanted:
         return None
     valid = _count_validation(checked, label, n)
-    recall_from = wilson_interval(valid, valid)[0] if valid else None
-    words = _say_size(label, n, usual, is_third=n < third, times=largest // n if 0 < n < tenth else 0)
+    low = wilson_interval(valid, valid)[0] if valid else None
+    words = [_say_size(label, n)]
+    if 0 < n < third:
+        words.append(Message("That is under a third of the median class ({median}).", median=f"{usual:g}"))
+    if 0 < n < tenth:
+        words.append(Message("The largest class has {times} times as many.", times=largest // n))
     if 0 < n < max(third, tenth):
-        remedy = _say_remedy(wanted - n, is_third=n < third)
-        words = join_messages([words, _say_cost(valid, recall_from), remedy])
-    facts = {"label": label, "n": n, "median": usual, "missing": wanted - n, "valid": valid}
-    return Finding(
-        (), (label,), score=1 - n / wanted, words=words, facts={**facts, "recall_from": recall_from}
-    )
+        words += [_say_cost(valid, low), _say_remedy(wanted - n, is_third=n < third)]
+    facts = {
+        "label": label,
+        "n": n,
+        "median": usual,
+        "missing": wanted - n,
+        "valid": valid,
+        "recall_from": low,
+    }
+    return Finding((), (label,), score=1 - n / wanted, words=join_messages(words), facts=facts)
 
 
 def _count_validation(checked: CheckedPhotos, label: str, n: int) -> int:
@@ -51,51 +59,28 @@ def _count_validation(checked: CheckedPhotos, label: str, n: int) -> int:
     return max(1, round(_VALID_SHARE * n)) if n else 0
 
 
-def _say_size(label: str, n: int, usual: float, *, is_third: bool, times: int) -> Message:
+def _say_size(label: str, n: int) -> Message:
     if not n:
-        return Message(
-            "{label} has no usable photo left: its folder is empty, unreadable, or all was taken out.",
-            label=label,
-        )
-    if n < _SMALL:
-        return count_message(
-            n,
-            "{label} has 1 photo; some dozens a class make a model.",
-            "{label} has {n} photos; some dozens a class make a model.",
-            label=label,
-        )
-    if not is_third:
-        return Message(
-            "{label} has {n} photos, {times} times fewer than the largest class.",
-            label=label,
-            n=n,
-            times=times,
-        )
-    if not times:
-        return Message(
-            "{label} has {n} photos, under a third of the median class ({median}).",
-            label=label,
-            n=n,
-            median=f"{usual:g}",
-        )
-    return Message(
-        "{label} has {n} photos, {times} times fewer than the largest class and under a third of the median "
-        "one ({median}).",
+        words = "{label} has no usable photo left: its folder is empty, unreadable, or all was taken out."
+        return Message(words, label=label)
+    if n >= _SMALL:
+        return Message("{label} has {n} photos.", label=label, n=n)
+    return count_message(
+        n,
+        "{label} has 1 photo; some dozens a class make a model.",
+        "{label} has {n} photos; some dozens a class make a model.",
         label=label,
-        n=n,
-        times=times,
-        median=f"{usual:g}",
     )
 
 
-def _say_cost(valid: int, recall_from: float | None) -> Message:
-    if recall_from is None:
+def _say_cost(valid: int, low: float | None) -> Message:
+    if low is None:
         return Message("None of them is for validation, so its recall is not measured.")
     return Message(
-        "With {valid} of them for validation, the 95 % interval of its recall reaches down to "
-        "{low} even without an error.",
+        "With {valid} of them for validation, the 95 % interval of its recall reaches down to {low} even "
+        "without an error.",
         valid=valid,
-        low=f"{100 * recall_from:.0f} %",
+        low=f"{100 * low:.0f} %",
     )
 
 

@@ -31,6 +31,7 @@ cleanlab's ``find_label_issues`` does (benchmarks/README.md).
 """
 
 _WORKER = "fastclf.issues.label_worker"
+_FOLDS = 5
 _REPEATS, _REPEATED_UP_TO = 3, 3000  # chosen by hand, for time; not tuned
 
 
@@ -71,7 +72,6 @@ def find_label_issues(
     pred_probs: npt.ArrayLike | None = None,
     vocab: Sequence[str] | None = None,
     seed: int = 0,
-    folds: int = 5,
     timeout: float = 600,
 ) -> LabelIssues:
     """Find labels that the other photos speak against.
@@ -93,8 +93,6 @@ def find_label_issues(
         (K,) names of the columns of `pred_probs`; needed with these. Other labels are added behind.
     seed
         Another seed draws other folds.
-    folds
-        Number of folds, at least 2.
     timeout
         Seconds that the child process may take.
 
@@ -111,7 +109,7 @@ def find_label_issues(
     ----------
     Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
     """
-    x = _check_features(features, labels, groups, folds)
+    x = _check_features(features, labels, groups)
     given, own, names = _lay_out(labels, pred_probs, vocab)
     judged, notes = _choose_judged(given, groups, own, names)
     obstacle = _find_obstacle(x, given) if np.isnan(own).any() or len(names) < 2 else None
@@ -119,7 +117,7 @@ def find_label_issues(
         return _judge_none(given, own, names, [obstacle] if obstacle else notes)
     order = _canonical_order(x, labels, groups, seed)
     repeats = _REPEATS if len(x) <= _REPEATED_UP_TO else 1
-    drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r, folds) for r in range(repeats)]
+    drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r) for r in range(repeats)]
     answer = _run_worker(
         timeout,
         features=x[order],
@@ -132,9 +130,7 @@ def find_label_issues(
     return _decide(given, names, {name: rows[back] for name, rows in answer.items()}, notes)
 
 
-def _check_features(
-    features: npt.ArrayLike, labels: Sequence[str], groups: Sequence[str], folds: int
-) -> Array:
+def _check_features(features: npt.ArrayLike, labels: Sequence[str], groups: Sequence[str]) -> Array:
     x = np.asarray(features, np.float32)
     if x.ndim != 2 or not len(x) == len(labels) == len(groups):
         raise UsageProblem(
@@ -143,10 +139,6 @@ def _check_features(
             shape=x.shape,
             labels=len(labels),
             groups=len(groups),
-        )
-    if folds < 2:
-        raise UsageProblem(
-            "folds is {folds}; at least 2 are needed to judge photos out of sample.", folds=folds
         )
     broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(broken):
@@ -243,12 +235,12 @@ def _canonical_order(x: Array, labels: Sequence[str], groups: Sequence[str], see
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
-def _draw_folds(given: Array, groups: Sequence[str], seed: int, folds: int) -> Array:
+def _draw_folds(given: Array, groups: Sequence[str], seed: int) -> Array:
     """Return (N,) numbers of folds: stratified by class, a group in one fold only."""
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
         members[group].append(row)
-    filled = np.zeros((int(given.max()) + 1, folds), np.int64)
+    filled = np.zeros((int(given.max()) + 1, _FOLDS), np.int64)
     fold = np.empty(len(given), np.int64)
     for group in sorted(members, key=lambda name: _hash(seed, name)):
         rows = members[group]

@@ -13,6 +13,33 @@ from typing import Any, ClassVar
 from ..errors import FastclfError, Message
 
 _BUSY_SECONDS = 30.0
+# What to say of an error of SQLite whose text holds one of some words.
+_SENTENCES = (
+    (
+        ("locked", "busy"),
+        Message(
+            "Another process has been writing to {file} for over {n:.0f} s. Wait for it or stop it, then "
+            "try again; nothing was changed."
+        ),
+    ),
+    (
+        ("full",),
+        Message("The disk that holds {file} is full. Make room and try again; nothing was changed."),
+    ),
+    (
+        ("readonly", "unable to open"),
+        Message(
+            "{file} cannot be opened for writing ({text}). Mend its permissions, or name another place "
+            "in {variable}."
+        ),
+    ),
+    (
+        ("malformed", "not a database"),
+        Message("{file} is damaged ({text}). Put a copy of it back, or move it away: {then}"),
+    ),
+    (("disk I/O",), Message("{file} cannot be read or written ({text}). Check the disk, then try again.")),
+    (("",), Message("{file} refused to work ({text}).")),
+)
 
 
 class Database:
@@ -158,40 +185,16 @@ class Database:
             raise self.error(self._describe(e)) from e
 
     def _describe(self, error: sqlite3.Error) -> Message:
-        text, file = str(error), self.file
-        if "locked" in text or "busy" in text:
-            return Message(
-                "Another process has been writing to {file} for over {n:.0f} s. Wait for it or stop it, then "
-                "try again; nothing was changed.",
-                file=file,
-                n=self._busy_seconds,
-            )
-        if "full" in text:
-            return Message(
-                "The disk that holds {file} is full. Make room and try again; nothing was changed.", file=file
-            )
-        if "readonly" in text or "unable to open" in text:
-            return Message(
-                "{file} cannot be opened for writing ({text}). Mend its permissions, or name another place "
-                "in {variable}.",
-                file=file,
-                text=text,
-                variable=self.variable,
-            )
-        if "malformed" in text or "not a database" in text:
-            return Message(
-                "{file} is damaged ({text}). Put a copy of it back, or move it away: {then}",
-                file=file,
-                text=text,
-                then=Message(self.after_damage),
-            )
-        if "disk I/O" in text:
-            return Message(
-                "{file} cannot be read or written ({text}). Check the disk, then try again.",
-                file=file,
-                text=text,
-            )
-        return Message("{file} refused to work ({text}).", file=file, text=text)
+        text = str(error)
+        template = next(words for marks, words in _SENTENCES if any(mark in text for mark in marks))
+        return Message(
+            template,
+            file=self.file,
+            text=text,
+            n=self._busy_seconds,
+            variable=self.variable,
+            then=Message(self.after_damage),
+        )
 
 
 def _split_statements(script: str) -> list[str]:

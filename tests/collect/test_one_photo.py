@@ -57,7 +57,6 @@ BAD: dict[str, tuple[Behaviour, str]] = {
     "empty": (status(200, {}, b""), "no photo that can be read"),
     "missing": (status(404), r"answered 404 (not found). Save the photo"),
     "busy": (status(503), "Try again in a minute"),
-    "limited": (status(429, {"Retry-After": "9"}), "Try again in a minute"),
     "reset": (bad.reset(), "was cut off on its way. Try again"),
     "too long": (bad.wrong_length(PHOTO, MAX_BYTES + 2**20), "21.0 MB, more than the 20 MB"),
     "inside": (redirect("http://10.0.0.1/secret.jpg"), "leads to no public address"),

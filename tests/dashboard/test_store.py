@@ -75,6 +75,19 @@ def test_every_doubt_becomes_a_reason_in_words(folder: Path, model: Path) -> Non
     assert not any(r.best for i in torn for r in i.reasons)
 
 
+def test_what_is_found_about_a_whole_class_is_said_in_the_pages_language(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "few").mkdir()
+    for i in range(3):
+        draw_photo("red", 900 + i).save(folder / "few" / f"{i}.png")
+    store, items = prepared(folder, tmp_path / "none")
+    assert "few has 3 photos; some dozens a class make a model. That is under a third" in store.note
+    language.code = "es"
+    assert "few tiene 3 fotos" in store.note
+    assert not any("balance" in kinds(item) for item in items.values())
+
+
 def test_no_answer_about_a_sealed_photo_is_in_the_store(folder: Path, model: Path) -> None:
     _, items = prepared(folder, model)
     sealed = [i for i in items.values() if i.split == "test"]

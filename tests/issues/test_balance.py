@@ -41,19 +41,22 @@ def test_a_class_under_a_third_of_the_median_is_small_and_one_of_a_third_is_not(
         "recall_from": wilson_interval(4, 4)[0],
     }  # fmt: skip
     assert few.words == (
-        "few has 19 photos, under a third of the median class (60). With 4 of them for validation, the 95 % "
-        "interval of its recall reaches down to 51 % even without an error. 1 more would make a third of the "
-        "median."
+        "few has 19 photos. That is under a third of the median class (60). With 4 of them for validation, the "
+        "95 % interval of its recall reaches down to 51 % even without an error. 1 more would make a third of "
+        "the median."
     )
 
 
 def test_a_tenth_of_the_largest_class_is_small_whatever_the_median_is() -> None:
     found = find(huge=1000, bear=40, cat=101, dog=90)
     assert set(found) == {"bear", "dog"}
-    assert "40 photos, 25 times fewer than the largest class. With" in found["bear"].words
+    assert found["bear"].words.startswith(
+        "bear has 40 photos. The largest class has 25 times as many. With 8"
+    )
     assert found["bear"].words.endswith("60 more would make a tenth of the largest class.")
     both = find(a=500, b=500, c=500, d=20)["d"].words
-    assert "25 times fewer than the largest class and under a third of the median one (500)" in both
+    assert "a third of the median class (500). The largest class has 25 times as many." in both
+    assert both.endswith("147 more would make a third of the median.")
 
 
 def test_the_validation_photos_on_record_are_counted() -> None:

@@ -71,12 +71,12 @@ def test_copies_cannot_confirm_each_others_wrong_label(rng: np.random.Generator)
 def test_a_group_lies_in_one_fold_and_classes_are_spread_evenly(rng: np.random.Generator) -> None:
     given = np.repeat(np.arange(4), 50)
     groups = [f"g{i // 2}" if i < 100 else f"h{i}" for i in range(200)]
-    folds = _draw_folds(given, groups, 0, 5)
+    folds = _draw_folds(given, groups, 0)
     assert all(len({f for f, g in zip(folds, groups, strict=True) if g == name}) == 1 for name in groups)
     counts = np.array([np.bincount(folds[given == k], minlength=5) for k in range(4)])
     assert counts.min() >= 8
     assert counts.max() <= 12
-    assert (_draw_folds(given, groups, 1, 5) != folds).any()
+    assert (_draw_folds(given, groups, 1) != folds).any()
 
 
 @pytest.mark.usefixtures("quick")
@@ -166,8 +166,6 @@ def test_wrong_calls_get_a_sentence() -> None:
         find_label_issues(np.full((4, 4), np.nan), labels, groups)
     with pytest.raises(UsageProblem, match="do not fit"):
         find_label_issues(x, labels[1:], groups)
-    with pytest.raises(UsageProblem, match="folds is 1"):
-        find_label_issues(x, labels, groups, folds=1)
     with pytest.raises(UsageProblem, match="vocab 0 names"):
         find_label_issues(x, labels, groups, pred_probs=np.full((4, 2), 0.5))
     with pytest.raises(UsageProblem, match="add up to 1"):

@@ -85,5 +85,3 @@ def test_wrong_calls_get_a_sentence() -> None:
         find_odd(x, ["a"])
     with pytest.raises(UsageProblem, match="not finite"):
         find_odd(np.full((30, 4), np.nan))
-    with pytest.raises(UsageProblem, match=r"0\.7"):
-        find_odd(x, false_alarm_rate=0.7)

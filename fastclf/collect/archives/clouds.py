@@ -91,7 +91,7 @@ class _Cloud:
                 place=place,
             ) from None
         try:
-            with _told(place):
+            with _explained(place):
                 self.files, self.root = fsspec.core.url_to_fs(place)
                 # what was listed earlier in this process may have changed
                 self.files.invalidate_cache()
@@ -101,12 +101,12 @@ class _Cloud:
             ) from None
 
     def is_folder(self) -> bool:
-        with _told(self.place):
+        with _explained(self.place):
             return bool(self.files.info(self.root)["type"] == "directory")
 
     def download(self, path: Path) -> None:
         got, most = 0, self.limits.total_bytes
-        with _told(self.place), self.files.open(self.root, "rb") as source, path.open("wb") as target:
+        with _explained(self.place), self.files.open(self.root, "rb") as source, path.open("wb") as target:
             while part := source.read(_CHUNK):
                 got += len(part)
                 if max(got, getattr(source, "size", 0) or 0) > most:
@@ -138,7 +138,7 @@ class _Cloud:
         while waiting:
             address, name, entry = waiting.pop()
             if entry["type"] == "directory":
-                with _told(self.place):
+                with _explained(self.place):
                     listed = self.files.ls(address, detail=True)
                 waiting += _sort(address, name, listed)
             elif wanted(show_name(name)):
@@ -185,7 +185,7 @@ def _sort(folder: str, prefix: str, listed: list[dict[str, Any]]) -> list[tuple[
 
 
 @contextmanager
-def _told(place: str) -> Iterator[None]:
+def _explained(place: str) -> Iterator[None]:
     """Make one sentence of whatever a cloud's package raises; each has errors of its own."""
     try:
         yield
