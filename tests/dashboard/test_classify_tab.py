@@ -8,6 +8,7 @@ import json
 import threading
 import time
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,12 @@ def panel(model: ClassifyModel, toy_model: Path) -> ClassifyPanel:
 @pytest.fixture
 def page(panel: ClassifyPanel) -> Page:
     return Page(panel)
+
+
+def open_page(folder: Path, inbox: Inbox, private: Sequence[str] = ()) -> Page:
+    """Open the page of a model, with an inbox and what a visitor is not told."""
+    predictor = Predictor(folder)
+    return Page(ClassifyPanel(ClassifyModel(lambda: predictor, inbox, private), [], ["blue", "green", "red"]))
 
 
 def upload(panel: ClassifyPanel, *files: tuple[str, bytes]) -> None:
@@ -214,8 +221,7 @@ def test_why_can_be_stopped_and_ends_with_its_card(page: Page, monkeypatch: pyte
 
 def test_a_wrong_answer_goes_to_the_inbox(toy_model: Path, tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox.sqlite")
-    predictor = Predictor(toy_model)
-    page = Page(ClassifyPanel(ClassifyModel(lambda: predictor, inbox), [], ["blue", "green", "red"]))
+    page = open_page(toy_model, inbox)
     assert page.panel.answers.has_inbox
     page.photo("red.png", RED)
     key = page.cards[0]["key"]
@@ -341,10 +347,7 @@ def test_a_visitor_is_not_told_where_things_lie(toy_model: Path, tmp_path: Path)
         assert said in page.photo("red.png", RED)["fault"]
     broken = tmp_path / "no-database.sqlite"
     broken.write_bytes(b"no database at all" * 1000)
-    predictor = Predictor(folder)
-    page = Page(
-        ClassifyPanel(ClassifyModel(lambda: predictor, Inbox(broken), [str(broken)]), [], ["red", "green"])
-    )
+    page = open_page(folder, Inbox(broken), [str(broken)])
     page.photo("red.png", RED)
     page.ask("wrong", page.cards[0]["key"], label="green")
     assert "Tell whoever runs this page" in page.last("fault")["words"]

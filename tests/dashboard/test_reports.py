@@ -56,6 +56,10 @@ def reports_of(store: CatalogStore) -> list[ReviewItem]:
     return [item for item in store.load_items() if item.report]
 
 
+def find_item(store: CatalogStore, name: str) -> ReviewItem:
+    return next(item for item in store.load_items() if item.name == name)
+
+
 def names_of(inbox: Inbox) -> list[str]:
     return [report.name for report in inbox.reports()]
 
@@ -106,7 +110,7 @@ def test_the_view_of_reports_is_there_with_its_count_even_when_it_is_empty(
 def test_the_preview_says_what_becomes_of_reports_and_photos(store: CatalogStore) -> None:
     panel = CleanPanel(store)
     first, second, third = reports_of(store)
-    photo = next(i for i in store.load_items() if i.name == "red/000.png")
+    photo = find_item(store, "red/000.png")
     panel.model.choose([first.key, photo.key], "relabel", "green")
     assert panel.model.message == "red/000.png will become green. shirt <b>.jpg will be added to green."
     panel.model.choose([second.key, third.key], "remove")
@@ -145,11 +149,10 @@ def test_photos_and_reports_are_one_step_and_undo_and_redo_move_all_of_it(
     store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     first, second, third = reports_of(store)
-    items = {item.name: item for item in store.load_items()}
     store.apply([Decision(third.key, "remove")])
     store.apply(
         [
-            Decision(items["red/000.png"].key, "relabel", "green"),
+            Decision(find_item(store, "red/000.png").key, "relabel", "green"),
             Decision(first.key, "relabel", "blue"),
             Decision(second.key, "remove"),
         ]
@@ -158,7 +161,7 @@ def test_photos_and_reports_are_one_step_and_undo_and_redo_move_all_of_it(
 
     def state() -> tuple[str, dict[str, str], list[str]]:
         return (
-            next(i.label for i in store.load_items() if i.name == "red/000.png"),
+            find_item(store, "red/000.png").label,
             in_set(folder),
             sorted(names_of(inbox)),
         )
@@ -314,7 +317,7 @@ def test_a_copy_of_a_photo_in_the_set_is_said_to_be_one(
     assert words["exact.jpg"] == ["the same picture as red/same.jpg, which is in the set as red"]
     assert words["near.jpg"] == ["the same picture as green/large.png, which is in the set as green"]
     assert words["another.jpg"] == words["b.jpg"] == []
-    store.apply([Decision(next(i.key for i in store.load_items() if i.name == "green/large.png"), "remove")])
+    store.apply([Decision(find_item(store, "green/large.png").key, "remove")])
     assert not any(r.kind == "copy" for i in reports_of(store) if i.name == "near.jpg" for r in i.reasons)
 
 
@@ -324,7 +327,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
 ) -> None:
     before = hash_files(folder)
     first, second, _ = reports_of(store)
-    photo = next(i for i in store.load_items() if i.name == "red/000.png")
+    photo = find_item(store, "red/000.png")
 
     def explode(*_: object, **__: object) -> None:
         raise PhotosError("The disk is full.")

@@ -167,7 +167,10 @@ def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytes
             monkeypatch.setenv("FASTCLF_OWNER", value)
         assert build_app(model).strip.names == ["classify", "about"]
     monkeypatch.setenv("FASTCLF_OWNER", "1")
+    assert not build_app(model).clean.store.has_inbox
+    monkeypatch.setenv("FASTCLF_INBOX", str(folder.parent / "inbox.sqlite"))
     app = build_app(model)
+    assert app.clean.store.has_inbox
     assert app.strip.names == ["classify", "clean", "about"]
     # nothing is read before the tab is looked at
     clean = app.clean
