@@ -295,6 +295,10 @@ def test_copies_in_two_splits_and_photos_between_two_are_leaks() -> None:
     )
     assert [{p.name for p in leak.photos} for leak in copies.leaks] == [{"a", "b"}, {"b", "c", "d"}]
     assert copies.leaks[1].score == 0.9
+    # one that has a split joins nothing
+    photos[2] = photo("c", split="train")
+    copies = find_groups(photos, [("sha c", "sha b", 0.95), ("sha c", "sha d", 0.9)])
+    assert [{p.name for p in leak.photos} for leak in copies.leaks] == [{"b", "c"}]
 
 
 def test_what_features_bring_up_is_a_group_of_its_own_and_no_conflict() -> None:
