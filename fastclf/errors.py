@@ -1,7 +1,7 @@
 """The one tree of errors; every message is a sentence that says what to do next.
 
 FastclfError
-├── UsageProblem (ValueError)            the call was wrong: exit code 2
+├── UsageError (ValueError)            the call was wrong: exit code 2
 ├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
 ├── PhotosError (ValueError)             the folder holds no usable set of photos
 ├── ArchiveError (ValueError)            an archive of photos is damaged, hostile or another one
@@ -164,7 +164,7 @@ class FastclfError(Exception):
         super().__init__(self.message)
 
 
-class UsageProblem(FastclfError, ValueError):  # noqa: N818 - reads as what it is
+class UsageError(FastclfError, ValueError):
     """The call itself was wrong; the command exits with 2."""
 
 

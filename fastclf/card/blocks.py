@@ -38,56 +38,28 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; numbers stand to the right.
-
-    Attributes
-    ----------
-    title
-        What it shows.
-    header
-        Names of the columns.
-    rows
-        The cells: a message is words, any other text is a name or a figure.
-    """
+    """Rows under a header, below a title; numbers stand to the right."""
 
     title: str
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str]]  # a message is words, any other text is a name or a figure
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of answers, a row a true class.
-
-    Attributes
-    ----------
-    title
-        What it shows.
-    vocab
-        (K,) names of the classes.
-    matrix
-        (K, K) counts.
-    """
+    """Counts of answers, a row a true class, below a title."""
 
     title: str
-    vocab: Sequence[str]
-    matrix: Sequence[Sequence[int]]
+    vocab: Sequence[str]  # (K,) names of the classes
+    matrix: Sequence[Sequence[int]]  # (K, K)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, which Markdown leaves out.
-
-    Attributes
-    ----------
-    title
-        What it shows.
-    draw
-        Returns inline SVG, in which it says words by what it is given.
-    """
+    """A chart, which Markdown leaves out, over its title."""
 
     title: str
-    draw: Callable[[Say], str]
+    draw: Callable[[Say], str]  # returns inline SVG, which says its words by what it is given
 
 
 Block = Text | Items | Table | Confusion | Chart
@@ -95,15 +67,7 @@ Block = Text | Items | Table | Confusion | Chart
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the card.
-
-    Attributes
-    ----------
-    title
-        Its heading.
-    blocks
-        What stands in it.
-    """
+    """A part of the card, under its heading."""
 
     title: str
     blocks: Sequence[Block]

@@ -30,10 +30,7 @@ def draw_reliability(
 ) -> str:
     """Return stated probability against the share that is right, in bins; larger dots are more photos.
 
-    Parameters
-    ----------
-    calibrated, raw
-        (mean confidence, share right, number of photos) of each bin, after and before temperature scaling.
+    A bin is (mean confidence, share right, number of photos), after and before temperature scaling.
     """
     labels = ("stated probability", "share that is right")
     plane = _Plane((0, 1), (0, 1), labels, say, percent=(True, True))
@@ -56,12 +53,7 @@ def draw_reliability(
 def draw_coverage(points: Sequence[Sequence[float]], sure: tuple[float, float] | None, say: Say) -> str:
     """Return accuracy against the share of the photos that are answered, the surest first.
 
-    Parameters
-    ----------
-    points
-        (share answered, least confidence, accuracy, number) from `compute_coverage`.
-    sure
-        (share answered, accuracy) of the answers that are called sure; it is marked.
+    The points are those of `compute_coverage`; (share, accuracy) of what is called sure is marked.
     """
     least = min(accuracy for _, _, accuracy, _ in points)
     bottom = max(0.0, math.floor((least - 0.02) * 10) / 10)
@@ -86,19 +78,7 @@ def draw_coverage(points: Sequence[Sequence[float]], sure: tuple[float, float] |
 def draw_lines(
     title: str, series: Mapping[str, Line], say: Say, *, y_label: str, percent: bool = False
 ) -> str:
-    """Return lines over the epochs.
-
-    Parameters
-    ----------
-    title
-        What the chart shows.
-    series
-        {name: (epoch, value) points}, one or two.
-    y_label
-        What the values are.
-    percent
-        Whether the values are shares.
-    """
+    """Return one or two lines of (epoch, value), by their names; `percent` says that values are shares."""
     xs = [x for points in series.values() for x, _ in points]
     ys = [y for points in series.values() for _, y in points]
     low = math.floor(min(ys) * 10) / 10 if percent else 0.0
@@ -116,15 +96,7 @@ def draw_lines(
 
 
 def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]], say: Say) -> str:
-    """Return a row a share, each with its interval.
-
-    Parameters
-    ----------
-    title
-        What the chart shows.
-    rows
-        (name, share, lower end, upper end, n).
-    """
+    """Return a row a share: (name, share, lower and upper end of its interval, n)."""
     height = _TOP + _ROW * len(rows) + 22
     names = [_shorten(row[0]) for row in rows]
     names_end = 8 + _CHARACTER * max(map(len, names), default=0)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import Message
+from ..model import NOT_RECORDED
 from .blocks import (
     Block,
     Chart,
@@ -25,7 +26,8 @@ from .blocks import (
 from .charts import draw_lines
 
 _MOST_CLASSES = 100
-_FROM_SCRATCH = "trained here from scratch; no foreign weights"
+# What a manifest holds of ours where others have a name or a licence.
+_OURS = (NOT_RECORDED, "trained here from scratch; no foreign weights")
 
 
 def describe_purpose(manifest: dict[str, Any]) -> Section:
@@ -201,7 +203,8 @@ def describe_training(manifest: dict[str, Any]) -> Section:
 
 
 def _write_record(value: object) -> str:
-    return Message("not recorded") if value is None else clean(value)
+    text = NOT_RECORDED if value is None else clean(value)
+    return Message(text) if text in _OURS else text
 
 
 _COLUMNS = {
@@ -243,12 +246,9 @@ def _write_cell(value: Any, column: str) -> str:
 def describe_licences(manifest: dict[str, Any]) -> Section:
     """Give the licences of weights and photos, as they are on record."""
     licences = manifest.get("licences") or {}
-    weights = licences.get("weights") or None
-    # this is no licence but a sentence of ours
-    own = Message(_FROM_SCRATCH) if weights == _FROM_SCRATCH else _write_record(weights)
     rows = [
-        [Message("weights"), own],
-        [Message("photos"), _write_record(licences.get("photos") or None)],
+        [words, _write_record(licences.get(words) or None)]
+        for words in (Message("weights"), Message("photos"))
     ]
     return Section("Licences", [Table("On record", ["of", "licence"], rows)])
 

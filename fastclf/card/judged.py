@@ -159,15 +159,7 @@ def _describe_calibration(words: Message, m: dict[str, Any]) -> Message:
 
 
 def chart_sureness(m: dict[str, Any], reliability: str, coverage: str) -> list[Block]:
-    """Return the charts of what stated probabilities are worth, as far as there are figures.
-
-    Parameters
-    ----------
-    m
-        Metrics of the photos that were judged.
-    reliability, coverage
-        Titles of the two.
-    """
+    """Return the charts of what stated probabilities are worth, as far as there are figures."""
     blocks: list[Block] = []
     curves = m.get("reliability") or {}
     if curves.get("calibrated"):

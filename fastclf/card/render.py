@@ -91,13 +91,7 @@ def write_text(text: str) -> str:
 
 
 class HtmlBlocks:
-    """Renders blocks as HTML.
-
-    Parameters
-    ----------
-    say
-        Returns a message in the language of whoever reads it.
-    """
+    """Renders blocks as HTML, in the language that `say` says them in."""
 
     def __init__(self, say: Say) -> None:
         self._say = say

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import Message, PhotosError, UsageProblem, join_messages, unpack_message
+from ..errors import Message, PhotosError, UsageError, join_messages, unpack_message
 from ..issues import Quality
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
@@ -224,7 +224,7 @@ class Catalog:
 
         Raises
         ------
-        UsageProblem
+        UsageError
             If a name or the label is none. Nothing is changed then.
         """
         return self.apply([Edit(i, RELABEL, label, why) for i in self._find(names)])
@@ -385,7 +385,7 @@ class Catalog:
         names = [self._find_name(Path(photo)) for photo in photos]
         for name in names:
             if name not in known:
-                raise UsageProblem(
+                raise UsageError(
                     "There is no photo {name} in {folder}. Names are relative to it, like {example}.",
                     name=name,
                     folder=self.folder,

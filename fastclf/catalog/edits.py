@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..system import clean_text, utc_now
 from .store import Store
 
@@ -88,7 +88,7 @@ def apply_edits(store: Store, edits: Sequence[Edit], who: str | None = None) -> 
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a photo, an action or a label is none. Nothing is changed then.
     """
     for edit in edits:
@@ -102,11 +102,11 @@ def check_edit(edit: Edit) -> None:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         With the reason.
     """
     if edit.action not in ACTIONS:
-        raise UsageProblem(
+        raise UsageError(
             "The action is {action!r}; it can be {actions}.", action=edit.action, actions=", ".join(ACTIONS)
         )
     if edit.action == RELABEL:
@@ -118,16 +118,16 @@ def check_label(label: object) -> None:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         With the reason.
     """
     if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
-        raise UsageProblem(
+        raise UsageError(
             "A label has 1 to {most} characters; {label!r} is none.", most=MAX_LABEL, label=str(label)[:40]
         )
     text = label.encode("utf-8", "replace").decode()
     if label in (".", "..") or any(c in label for c in "/\\\0\n\r") or text != label or label.startswith("."):
-        raise UsageProblem(
+        raise UsageError(
             "{label!r} cannot be a label: a folder could not be named that. Leave out slashes, line "
             "ends and a dot in front.",
             label=label[:40],
@@ -250,7 +250,7 @@ def _was_moved_since(store: Store, row: EditRow) -> bool:
 def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> EditRow | None:
     found = store.read("SELECT sha256, path, label, removed FROM photos WHERE id = ?", (edit.photo,))
     if not found:
-        raise UsageProblem("There is no photo number {photo:d} in this catalog.", photo=edit.photo)
+        raise UsageError("There is no photo number {photo:d} in this catalog.", photo=edit.photo)
     photo = found[0]
     new = str(edit.label) if edit.action == RELABEL else photo["label"]
     column, value = ("label", new) if edit.action == RELABEL else ("removed", int(edit.action == REMOVE))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..photos import LEFT_OUT, SPLITS, TEST, TRAIN, VALID, Photo
 from .store import Store
 
@@ -43,18 +43,18 @@ def read_given_splits(path: Path) -> GivenSplits:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a column is missing or a value is none of train, valid and test.
     """
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {path} cannot be read ({reason}).", path=path, reason=e
         ) from None
     columns = set(rows[0]) if rows else set()
     if "path" not in columns or not columns & {"split", "group"}:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {path} needs a column `path` (relative to the photos' folder) and a column "
             "`split` (train, valid, test) or `group`; it has {columns}.",
             path=path,
@@ -90,7 +90,7 @@ def collect_named(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a named split or group contradicts {sha256: (group, split)} on record, or itself.
     """
     given = _remember_groups(store, given or GivenSplits())
@@ -129,7 +129,7 @@ def _name_groups(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
 def _check_splits(recorded: Mapping[str, tuple[str, str]], named: Named) -> None:
     torn = [sha for sha, split in named.splits.items() if sha in recorded and recorded[sha][1] != split]
     if torn:
-        raise UsageProblem(
+        raise UsageError(
             "{n} photos have another split on record than the one named now, and a recorded split "
             "stays: a change would make test photos training photos. If no model of these photos is in use, "
             "draw anew with --redraw-splits.",
@@ -146,7 +146,7 @@ def _check_groups(recorded: Mapping[str, tuple[str, str]], named: Named) -> None
             stand[group].add(split)
     torn = sorted(group.removeprefix("given:") for group, splits in stand.items() if len(splits) > 1)
     if torn:
-        raise UsageProblem(
+        raise UsageError(
             "The group {group} stands in more than one split{more}. Mend the table, or draw "
             "the splits anew with --redraw-splits.",
             group=torn[0],
@@ -162,7 +162,7 @@ def _read_split(value: str, path: Path) -> str:
     split = value.strip().lower()
     split = _ALIASES.get(split, split)
     if split not in SPLITS:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {path} holds the split {value!r}; it can be train, valid or test.",
             path=path,
             value=value,

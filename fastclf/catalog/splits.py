@@ -68,7 +68,7 @@ def assign_splits(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a given split or group contradicts what is on record.
     """
     with store.transaction():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CheckError, MissingExtraError, UsageProblem
+from ..errors import CheckError, MissingExtraError, UsageError
 from .console import Json, print_json, say
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ def new(
     from ..system import write_atomic
 
     if file.suffix.lower() != ".toml":
-        raise UsageProblem(
+        raise UsageError(
             "{file} does not end with .toml; call it {name}.toml, for example.", file=file, name=file.name
         )
     if file.exists():
-        raise UsageProblem("{file} is there already. Name another file.", file=file)
+        raise UsageError("{file} is there already. Name another file.", file=file)
     if not file.absolute().parent.is_dir():
-        raise UsageProblem(
+        raise UsageError(
             "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
         )
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"

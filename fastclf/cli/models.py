@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import FastclfError, PhotosError, UsageProblem
+from ..errors import FastclfError, PhotosError, UsageError
 from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def predict(
 ) -> None:
     """Say what photos show. A file that cannot be read is reported and the rest go on (exit code 1)."""
     if as_json and as_csv:
-        raise UsageProblem("--json and --csv exclude each other; name one.")
+        raise UsageError("--json and --csv exclude each other; name one.")
     from ..model import Predictor
 
     failed = False
@@ -251,7 +251,7 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     if name and Path(name).is_dir():
         return Path(name), None
     if name not in list_recipes() and not is_recipe_file(name):
-        raise UsageProblem(
+        raise UsageError(
             "{name} is neither a folder of photos nor a recipe. Recipes: {recipes}, or a "
             "file of your own that ends with .toml.",
             name=name,

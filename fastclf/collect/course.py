@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageProblem
+from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageError
 from ..photos import MAX_FOLDER_BYTES, decode_photo
 from .labelling import is_class_name
 from .services import SERVICES, Found, LimitedError, SearchService, UnreachableError, UrlList, build_service
@@ -154,18 +154,18 @@ def download_images(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
     from .run import collect_urls
 
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
-        raise UsageProblem(
+        raise UsageError(
             "{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly.", dest=dest
         )
     if urls is None and url_file is None:
-        raise UsageProblem("download_images needs urls=... or url_file=...; search_images returns addresses.")
+        raise UsageError("download_images needs urls=... or url_file=...; search_images returns addresses.")
     if urls is not None:
         urls = [urls] if isinstance(urls, str) else urls
         found = [u.found if isinstance(u, FoundUrl) else Found(str(u), source="list") for u in urls]

@@ -31,31 +31,18 @@ language = Language()
 
 
 def say(text: str, /, **values: object) -> str:
-    """Return a text in the page's language.
-
-    Parameters
-    ----------
-    text
-        The English text, a key of the catalogue, with fields like ``{n}``.
-    values
-        What to put into the fields; whole numbers get the language-neutral grouping of thousands.
+    """Return a text, a key of the catalogue, with its fields filled in, in the page's language.
 
     Examples
     --------
-    >>> say("Clear all")
-    'Clear all'
+    >>> say("{n} photos", n=1200)
+    '1,200 photos'
     """
     return translate(Message(text, **values))
 
 
 def say_count(n: int, one: str, many: str, /, **values: object) -> str:
-    """Return the text for one or that for `n`; both are keys of the catalogue.
-
-    Examples
-    --------
-    >>> say_count(1200, "1 photo", "{n} photos")
-    '1,200 photos'
-    """
+    """Return the text for one or that for `n`; both are keys of the catalogue."""
     return say(one if n == 1 else many, n=n, **values)
 
 
@@ -111,15 +98,7 @@ def load_areas() -> dict[str, dict[str, dict[str, str]]]:
 
 
 def select_texts(script: str, code: str) -> dict[str, str]:
-    """Return what a script says, {English: text}, in a language; nothing for English.
-
-    Parameters
-    ----------
-    script
-        JavaScript whose words stand as ``t("...")``.
-    code
-        The language.
-    """
+    """Return what a script says as ``t("...")``, {English: text}, in a language; nothing for English."""
     if code == "en":
         return {}
     return {text: find_text(text, code) for text in find_script_texts(script)}

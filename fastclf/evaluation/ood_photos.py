@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..card import save_manifest
-from ..errors import BundleError, PhotosError, UsageProblem
+from ..errors import BundleError, PhotosError, UsageError
 from ..metrics import compute_auroc, wilson_interval
 from ..model import ModelBundle, Predictor
 from ..photos import FoundFile, Progress, list_photo_files
@@ -36,13 +36,13 @@ def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the model has nothing that tells unfamiliar photos.
     PhotosError
         If the folder holds no photo that the model does not know.
     """
     if bundle.detector is None:
-        raise UsageProblem(
+        raise UsageError(
             "The model {path} has nothing that tells unfamiliar photos, so --foreign cannot be "
             "judged. Leave it out, or train again.",
             path=bundle.path,

@@ -104,7 +104,7 @@ def evaluate(
     ------
     PhotosError
         If the folder holds no photo to judge on, or `foreign` none to compare with.
-    UsageProblem
+    UsageError
         If the bundle has nothing that tells foreign photos.
     """
     others = None if foreign is None else find_ood_photos(bundle, foreign)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
-from ..errors import InboxError, UsageProblem
+from ..errors import InboxError, UsageError
 from ..system import Database, lies_on_network
 from .claim import Claim, Report, build_report, encode_report_photo
 
@@ -138,14 +138,14 @@ class Inbox:
 
         Raises
         ------
-        UsageProblem
+        UsageError
             If an outcome is another one.
         InboxError
             If the inbox cannot be written.
         """
         for outcome in outcomes.values():
             if outcome not in _OUTCOMES:
-                raise UsageProblem(
+                raise UsageError(
                     "A report is {outcomes}, not {outcome!r}.",
                     outcomes=" or ".join(_OUTCOMES),
                     outcome=outcome,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CheckError, Message, UsageProblem, count_message
+from ..errors import CheckError, Message, UsageError, count_message
 from ..photos import Photo
 from ..system import run_child
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
@@ -98,7 +98,7 @@ def find_label_issues(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the arrays do not fit together or hold numbers that are not finite.
     MissingExtraError
         If SciPy is not installed.
@@ -133,7 +133,7 @@ def find_label_issues(
 def _check_features(features: npt.ArrayLike, labels: Sequence[str], groups: Sequence[str]) -> Array:
     x = np.asarray(features, np.float32)
     if x.ndim != 2 or not len(x) == len(labels) == len(groups):
-        raise UsageProblem(
+        raise UsageError(
             "features of shape {shape}, {labels} labels and {groups} groups do not fit; "
             "give one row, one label and one group for each photo.",
             shape=x.shape,
@@ -142,7 +142,7 @@ def _check_features(features: npt.ArrayLike, labels: Sequence[str], groups: Sequ
         )
     broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(broken):
-        raise UsageProblem(
+        raise UsageError(
             "{n} photos have features that are not finite, the first in row {row}; "
             "compute these features again or leave the photos out.",
             n=len(broken),
@@ -164,7 +164,7 @@ def _lay_out(
         return given, own, names
     probs = np.asarray(pred_probs, np.float64)
     if len(index) != len(names) or probs.shape != (len(given), len(known)):
-        raise UsageProblem(
+        raise UsageError(
             "pred_probs has the shape {shape} and vocab {names} names; "
             "give ({rows}, K) probabilities and the K different names of their columns.",
             shape=probs.shape,
@@ -174,7 +174,7 @@ def _lay_out(
     usable = ~np.isnan(probs).any(axis=1)
     sums = probs[usable].sum(axis=1)
     if (probs[usable] < 0).any() or (np.abs(sums - 1) > 0.01).any():
-        raise UsageProblem("pred_probs has rows that are no probabilities; each must add up to 1 or be NaN.")
+        raise UsageError("pred_probs has rows that are no probabilities; each must add up to 1 or be NaN.")
     usable &= given < len(known)
     own[usable] = 0
     own[usable, : len(known)] = probs[usable]

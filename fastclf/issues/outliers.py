@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Message, UsageProblem
+from ..errors import Message, UsageError
 from .kinds import CheckedPhotos, Finding, IssueKind
 
 Array = npt.NDArray[Any]
@@ -75,7 +75,7 @@ def find_odd(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the arrays do not fit together or hold numbers that are not finite.
 
     References
@@ -99,14 +99,14 @@ def find_odd(
 def _check(x: Array, groups: Sequence[str] | None, labels: Sequence[str] | None) -> None:
     lengths = [len(names) for names in (groups, labels) if names is not None]
     if x.ndim != 2 or any(n != len(x) for n in lengths):
-        raise UsageProblem(
+        raise UsageError(
             "features of shape {shape} and names of length {lengths} do not fit together; "
             "give one row and one name for each photo.",
             shape=x.shape,
             lengths=lengths,
         )
     if not np.isfinite(x).all():
-        raise UsageProblem("features hold numbers that are not finite; compute them again.")
+        raise UsageError("features hold numbers that are not finite; compute them again.")
 
 
 def _choose_reference(names: list[str]) -> Array:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from ..errors import StoppedError, UsageProblem
+from ..errors import StoppedError, UsageError
 from ..photos import Progress
 from .predictor import Predictor
 
@@ -122,7 +122,7 @@ def explain_answer(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the model has no such class.
     StoppedError
         If `stop` ended it.
@@ -130,7 +130,7 @@ def explain_answer(
         If the model does not run.
     """
     if label is not None and label not in predictor.vocab:
-        raise UsageProblem(
+        raise UsageError(
             "The model has no class {label!r}; it knows {vocab}.",
             label=label,
             vocab=", ".join(predictor.vocab),

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from .manifest import Ood
 
 Array = npt.NDArray[Any]
@@ -116,7 +116,7 @@ class MahalanobisDetector(Detector):
 
         Raises
         ------
-        UsageProblem
+        UsageError
             If the arrays do not fit together, no usable row is left or the rate is none.
         """
         classes = np.zeros(len(train), int) if targets is None else np.asarray(targets)
@@ -124,7 +124,7 @@ class MahalanobisDetector(Detector):
         there = np.isfinite(train).all(1)
         x, valid = _transform(train[there]), valid[np.isfinite(valid).all(1)]
         if not len(x) or not len(valid):
-            raise UsageProblem(
+            raise UsageError(
                 "{train} training and {valid} validation photos have usable features; one of each is "
                 "the least.",
                 train=len(x),
@@ -259,16 +259,16 @@ def find_threshold(scores: Array, false_alarm_rate: float) -> float:
 def _check(train: Array, valid: Array, classes: Array, rate: float) -> None:
     shapes = (np.shape(train), np.shape(valid), classes.shape)
     if not 0 < rate < 1:
-        raise UsageProblem("false_alarm_rate is {rate}; it must lie between 0 and 1.", rate=rate)
+        raise UsageError("false_alarm_rate is {rate}; it must lie between 0 and 1.", rate=rate)
     if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1:] != shapes[1][1:] or not shapes[0][1]:
-        raise UsageProblem(
+        raise UsageError(
             "Features of the shapes {train} and {valid} do not fit together; give a row a photo, "
             "equally wide in both.",
             train=shapes[0],
             valid=shapes[1],
         )
     if shapes[2] != shapes[0][:1]:
-        raise UsageProblem(
+        raise UsageError(
             "{n} training photos have targets of shape {shape}; give one each.",
             n=shapes[0][0],
             shape=shapes[2],

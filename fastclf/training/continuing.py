@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..catalog import Catalog
-from ..errors import PhotosError, UsageProblem, describe_error
+from ..errors import PhotosError, UsageError, describe_error
 from ..model import BODY, ModelBundle
 from ..photos import TEST, TRAIN, VALID, Progress
 from ..system import recover_folder
@@ -70,7 +70,7 @@ def open_source(path: str | Path, arch: str | None) -> Source:
     recover_folder(Path(path))
     bundle = ModelBundle.load(path)
     if BODY not in bundle.manifest.files:
-        raise UsageProblem(
+        raise UsageError(
             "The model {path} holds no {body}, so it cannot be trained further: it was imported, or "
             "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl.",
             path=path,
@@ -78,7 +78,7 @@ def open_source(path: str | Path, arch: str | None) -> Source:
         )
     source = Source(bundle)
     if arch is not None and arch != source.arch:
-        raise UsageProblem(
+        raise UsageError(
             "The model {path} is a {arch} and --arch says {wanted}. Leave --arch out, or train without "
             "--from.",
             path=path,
@@ -142,7 +142,7 @@ def build_continued(
     try:
         learn.model[0].load_state_dict(load_file(bundle.path / BODY))
     except (RuntimeError, SafetensorError) as e:
-        raise UsageProblem(
+        raise UsageError(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
             file=bundle.path / BODY,
             arch=source.arch,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fastclf.catalog import Edit
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 from fastclf.system import hash_file
 
 from ..scanned import hash_folder, labels_of, scanned
@@ -66,7 +66,7 @@ def test_a_label_that_no_folder_could_have_is_refused(photo_folder: Path, label:
     with scanned(photo_folder) as catalog:
         before = labels_of(catalog)
         photo = catalog.photos().photos[0].id
-        with pytest.raises(UsageProblem):
+        with pytest.raises(UsageError):
             catalog.apply([Edit(photo, "remove"), Edit(photo, "relabel", label)])
         assert labels_of(catalog) == before
         assert catalog.undo() is None
@@ -75,11 +75,11 @@ def test_a_label_that_no_folder_could_have_is_refused(photo_folder: Path, label:
 def test_one_refused_edit_refuses_the_whole_step(photo_folder: Path) -> None:
     with scanned(photo_folder) as catalog:
         photo = catalog.photos().photos[0].id
-        with pytest.raises(UsageProblem, match="number 999"):
+        with pytest.raises(UsageError, match="number 999"):
             catalog.apply([Edit(photo, "remove"), Edit(999, "remove")])
-        with pytest.raises(UsageProblem, match="explode"):
+        with pytest.raises(UsageError, match="explode"):
             catalog.apply([Edit(photo, "remove"), Edit(photo, "explode")])
-        with pytest.raises(UsageProblem, match=r"red/none\.png"):
+        with pytest.raises(UsageError, match=r"red/none\.png"):
             catalog.remove(["red/none.png"])
         assert len(catalog.photos().photos) == 30
         assert catalog.edits(log=True) == []

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fastclf.catalog import GivenSplits, read_given_splits
 from fastclf.check import check_catalog
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 from fastclf.photos import find_photo_files
 
 from ..drawing import draw_photo, draw_scene
@@ -107,7 +107,7 @@ def test_a_table_names_splits_or_groups(photo_folder: Path, tmp_path: Path) -> N
         splits = catalog.assign_splits(photos, given=given).splits
         assert all((s == "valid") == ("00" in p.name) for p, s in zip(photos, splits, strict=True))
         other = GivenSplits(splits={photos[0].name: "test"})
-        with pytest.raises(UsageProblem, match="redraw-splits"):
+        with pytest.raises(UsageError, match="redraw-splits"):
             catalog.assign_splits(photos, given=other)
         assert catalog.clear_splits() == 30
         cameras = GivenSplits(groups={p.name: f"camera {i % 6}" for i, p in enumerate(photos)})
@@ -118,7 +118,7 @@ def test_a_table_names_splits_or_groups(photo_folder: Path, tmp_path: Path) -> N
         assert all(len(found) == 1 for found in by_camera.values())
     for text, match in (("path\n", "column"), ("path,split\nred/0.png,often\n", "often")):
         table.write_text(text)
-        with pytest.raises(UsageProblem, match=match):
+        with pytest.raises(UsageError, match=match):
             read_given_splits(table)
 
 
@@ -145,8 +145,8 @@ def test_groups_that_come_too_late_or_straddle_are_refused(photo_folder: Path) -
         both = GivenSplits(
             {photos[0].name: "train", photos[1].name: "valid"}, {p.name: "x" for p in photos[:2]}
         )
-        with pytest.raises(UsageProblem, match="group x"):
+        with pytest.raises(UsageError, match="group x"):
             catalog.assign_splits(photos, given=both)
         catalog.assign_splits(photos)
-        with pytest.raises(UsageProblem, match="redraw-splits"):
+        with pytest.raises(UsageError, match="redraw-splits"):
             catalog.assign_splits(photos, given=GivenSplits(groups={p.name: "all" for p in photos}))

@@ -15,7 +15,7 @@ from fastclf.cli import photos as cli_photos
 from fastclf.collect import load_recipe, read_template
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.unpack import Unpacker
-from fastclf.errors import CheckError, MissingExtraError, UsageProblem
+from fastclf.errors import CheckError, MissingExtraError, UsageError
 
 from ..drawing import draw_scene, encode
 
@@ -180,5 +180,5 @@ def test_the_template_explains_every_key_and_each_commented_line_is_right() -> N
     text = "\n".join(line for line in read_template().splitlines() if not line.startswith("#  "))
     plain = text.replace("[classes]", "[unused]").replace("# [archive]", "[archive]").replace("# url", "url")
     plain = plain.replace("# [archive.label]", "[archive.label]").replace('# by = "folder"', 'by = "folder"')
-    with pytest.raises(UsageProblem, match="unused is unknown"):
+    with pytest.raises(UsageError, match="unused is unknown"):
         parse_recipe(plain, "t")

@@ -18,7 +18,7 @@ from fastclf import Catalog
 from fastclf.collect import CollectSummary, download_images, search_images, verify_images
 from fastclf.collect.services import LimitedError, UnreachableError
 from fastclf.collect.web import AddressRule
-from fastclf.errors import MissingExtraError, SearchError, UsageProblem
+from fastclf.errors import MissingExtraError, SearchError, UsageError
 from fastclf.photos import MAX_BYTES
 
 from ..drawing import bad_files, draw_scene, encode
@@ -104,7 +104,7 @@ def test_addresses_come_from_a_file_as_well(web: Web, download: Download, tmp_pa
     (tmp_path / "urls.txt").write_text("\n".join(photos(web, "ant", 5)))
     summary = download(tmp_path / "urls.txt", max_pics=3)
     assert summary.classes["ant"].photos == len(rows(summary)) == 3
-    with pytest.raises(UsageProblem, match="urls="):
+    with pytest.raises(UsageError, match="urls="):
         download()
 
 
@@ -162,7 +162,7 @@ def test_the_working_directory_is_not_taken_for_photos(
     dest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageProblem, match="no class folder"):
+    with pytest.raises(UsageError, match="no class folder"):
         download_images(dest, urls=["http://a/1"])
     assert not list(tmp_path.iterdir())
 

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from fastclf.collect.labelling import LabelRule, is_class_name
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 
 FOLDER = LabelRule()
 PETS = LabelRule(by="case", upper="cat", lower="dog")
@@ -61,7 +61,7 @@ def test_the_name_of_a_file_says_its_class_by_the_rule(rule: LabelRule, name: st
     ],
 )
 def test_a_rule_that_cannot_work_is_refused_with_its_key(options: dict, words: list[str]) -> None:
-    with pytest.raises(UsageProblem) as e:
+    with pytest.raises(UsageError) as e:
         LabelRule(**options)
     assert all(word in str(e.value) for word in words), str(e.value)
 

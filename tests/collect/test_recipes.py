@@ -9,7 +9,7 @@ import pytest
 from fastclf.collect import list_recipes, load_recipe
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.recipes.recipe_file import find_line
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 
 SAMPLE = 'name = "n"\ntitle = "t"\nsample = "digits"\n'
 SEARCH = 'name = "n"\ntitle = "t"\n[classes]\na = "ant"\nb = { search = ["bee", "wasp"], photos = 7 }\n'
@@ -72,7 +72,7 @@ def test_the_four_systems_of_the_course_are_there() -> None:
     ],
 )  # fmt: skip
 def test_a_recipe_with_a_fault_is_refused_with_file_line_and_key(text: str, words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         parse_recipe(text, "mine.toml")
 
 
@@ -89,12 +89,12 @@ def test_a_recipe_says_what_it_means(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_lists_the_known_ones_and_the_way_to_ones_own(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=r"bears, birds, digits, pets.*recipes new"):
+    with pytest.raises(UsageError, match=r"bears, birds, digits, pets.*recipes new"):
         load_recipe("unicorns")
-    with pytest.raises(UsageProblem, match=r"unicorns\.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"unicorns\.toml cannot be read"):
         load_recipe(tmp_path / "unicorns.toml")
     (tmp_path / "odd.toml").write_bytes(b"name = '\xff'")
-    with pytest.raises(UsageProblem, match="UTF-8"):
+    with pytest.raises(UsageError, match="UTF-8"):
         load_recipe(tmp_path / "odd.toml")
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fastclf.collect import write_digits
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 
 # thorough rather than quick
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def test_a_persons_file_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "mine.txt").write_text("mine")
     for name in ("notes.txt", "folder"):
-        with pytest.raises(UsageProblem, match="holds something else"):
+        with pytest.raises(UsageError, match="holds something else"):
             write_digits(tmp_path / name)
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "notes.txt"]

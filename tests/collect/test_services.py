@@ -19,7 +19,7 @@ from fastclf.collect.services.openverse import Openverse
 from fastclf.collect.services.wikimedia import Wikimedia, strip_html
 from fastclf.collect.web import AddressRule, Fetcher, FetchError
 from fastclf.collect.web.fetch import Answer
-from fastclf.errors import MissingExtraError, UsageProblem
+from fastclf.errors import MissingExtraError, UsageError
 
 from .web import Web, limited, status
 
@@ -549,7 +549,7 @@ def test_a_list_that_cannot_be_used_is_named_with_the_line(
     path = tmp_path / name
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(UsageProblem, match=told) as caught:
+    with pytest.raises(UsageError, match=told) as caught:
         UrlList(path, "a").search("", 1)
     assert str(path) in str(caught.value)
 
@@ -561,7 +561,7 @@ def test_every_service_is_built_by_its_name() -> None:
     assert SERVICES == ("duckduckgo", "openverse", "wikimedia")
     with Fetcher() as fetcher:
         assert tuple(build_service(name, fetcher).name for name in SERVICES) == SERVICES
-        with pytest.raises(UsageProblem, match="duckduckgo, openverse, wikimedia"):
+        with pytest.raises(UsageError, match="duckduckgo, openverse, wikimedia"):
             build_service("bing", fetcher)
 
 

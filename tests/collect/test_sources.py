@@ -17,7 +17,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from fastclf.collect.archives import Member, ReadLimits, clouds, is_photo_name, read_source
-from fastclf.errors import ArchiveError, MissingExtraError, PhotosError, UsageProblem
+from fastclf.errors import ArchiveError, MissingExtraError, PhotosError, UsageError
 
 from .conftest import write_zip
 
@@ -423,7 +423,7 @@ def test_whatever_a_cloud_raises_becomes_one_sentence(
     ],
 )  # fmt: skip
 def test_such_an_address_is_refused_with_a_sentence(place: str, words: list[str]) -> None:
-    with pytest.raises(UsageProblem) as e:
+    with pytest.raises(UsageError) as e:
         read_source(place, Path(), is_photo_name)
     assert all(word in str(e.value) for word in words), str(e.value)
     assert (place.strip() in str(e.value)) == ("secret" not in place)

@@ -12,7 +12,7 @@ import pytest
 
 from fastclf.dashboard import ImageClassifierCleaner
 from fastclf.dashboard.widgets import PageFrame
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 
 from ..drawing import draw_photos
 
@@ -170,12 +170,12 @@ def test_a_probability_of_zero_is_the_highest_loss(tmp_path: Path) -> None:
 def test_a_source_that_does_not_fit_is_refused_with_a_sentence(
     tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         ImageClassifierCleaner(build_source(tmp_path / "photos", **change))
 
 
 def test_max_n_must_be_possible(source: SimpleNamespace) -> None:
-    with pytest.raises(UsageProblem, match="max_n is 0"):
+    with pytest.raises(UsageError, match="max_n is 0"):
         ImageClassifierCleaner(source, max_n=0)
 
 

@@ -43,9 +43,9 @@ CALLS = {
     **dict.fromkeys(("say", "Message"), (0, 1)),
     **dict.fromkeys(("say_count", "count_message"), (1, 2)),
 }
-# what else begins with a text; but a UsageProblem is said to whoever calls from Python or the shell, and who
-# stops something is not told so
-ERRORS = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageProblem", "StoppedError"}
+# what else begins with a text; a UsageError and an ExportError are said in the shell, and who stops something
+# is not told so
+ERRORS = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageError", "StoppedError", "ExportError"}
 RAISED = {**dict.fromkeys((*ERRORS, "FetchError", "_RefusedError"), (0, 1)), "UnreadablePhotoError": (1, 1)}
 BLOCKS = dict.fromkeys(("Text", "Section", "Chart", "Table"), (0, 1))
 FIELD = re.compile(r"\{[^{}]*\}")

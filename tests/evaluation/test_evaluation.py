@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from fastclf import ModelBundle
-from fastclf.errors import PhotosError, UsageProblem
+from fastclf.errors import PhotosError, UsageError
 from fastclf.evaluation import evaluate, record_opening
 from fastclf.metrics import compute_auroc
 from fastclf.model import PhotoRow, Predictor
@@ -203,7 +203,7 @@ def test_what_is_wrong_with_the_foreign_folder_is_said_before_the_test_set_is_op
 def test_a_model_without_a_detector_says_so(photo_folder: Path, model: Path, foreign: Path) -> None:
     manifest = json.loads((model / "bundle.json").read_text())
     (model / "bundle.json").write_text(json.dumps({**manifest, "ood": None}))
-    with pytest.raises(UsageProblem, match="--foreign"):
+    with pytest.raises(UsageError, match="--foreign"):
         evaluate(ModelBundle.load(model), photo_folder, foreign=foreign)
     assert evaluate(ModelBundle.load(model), photo_folder, open_test_set=True).metrics["test"]["n"] == 6
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastclf.errors import InboxError, UsageProblem
+from fastclf.errors import InboxError, UsageError
 from fastclf.inbox import Claim, Inbox, build_report_zip, clean_name, find_inbox
 from fastclf.inbox import inbox as inbox_module
 from fastclf.photos import decode_photo
@@ -153,7 +153,7 @@ def test_settled_reports_come_back_until_their_photos_are_freed(
 
 def test_a_wrong_outcome_changes_nothing(inbox: Inbox) -> None:
     id = inbox.add(draw(1), claim())
-    with pytest.raises(UsageProblem, match="taken or dismissed"):
+    with pytest.raises(UsageError, match="taken or dismissed"):
         inbox.settle({id: "burnt"})
     inbox.settle({id: "taken", 77: "taken"})
     inbox.settle({id: "dismissed"})

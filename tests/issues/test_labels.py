@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastclf.errors import CheckError, MissingExtraError, UsageProblem
+from fastclf.errors import CheckError, MissingExtraError, UsageError
 from fastclf.issues import find_label_issues
 from fastclf.issues import labels as module
 from fastclf.issues.label_worker import predict_out_of_sample
@@ -162,13 +162,13 @@ def test_where_nothing_can_be_judged_it_says_why(x: np.ndarray, labels: list[str
 
 def test_wrong_calls_get_a_sentence() -> None:
     x, labels, groups = np.eye(4), list("aabb"), singles(4)
-    with pytest.raises(UsageProblem, match="first in row 0"):
+    with pytest.raises(UsageError, match="first in row 0"):
         find_label_issues(np.full((4, 4), np.nan), labels, groups)
-    with pytest.raises(UsageProblem, match="do not fit"):
+    with pytest.raises(UsageError, match="do not fit"):
         find_label_issues(x, labels[1:], groups)
-    with pytest.raises(UsageProblem, match="vocab 0 names"):
+    with pytest.raises(UsageError, match="vocab 0 names"):
         find_label_issues(x, labels, groups, pred_probs=np.full((4, 2), 0.5))
-    with pytest.raises(UsageProblem, match="add up to 1"):
+    with pytest.raises(UsageError, match="add up to 1"):
         find_label_issues(x, labels, groups, pred_probs=np.ones((4, 2)), vocab=["a", "b"])
 
 

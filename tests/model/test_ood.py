@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import BundleError, UsageProblem
+from fastclf.errors import BundleError, UsageError
 from fastclf.model import MahalanobisDetector, hash_files
 from fastclf.model.ood import KnnDetector, find_threshold
 
@@ -209,7 +209,7 @@ def test_features_that_are_no_numbers_are_left_out_and_are_unfamiliar(rng: np.ra
 def test_what_cannot_be_fitted_is_a_sentence(
     train: Array, valid: Array, targets: Array | None, rate: float, words: str
 ) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         MahalanobisDetector.fit(train, valid, targets, false_alarm_rate=rate)
 
 

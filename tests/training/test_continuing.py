@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastclf import Catalog, ModelBundle
-from fastclf.errors import PhotosError, UsageProblem
+from fastclf.errors import PhotosError, UsageError
 from fastclf.model import PhotoRow, TrainingRecord
 from fastclf.refit import refit_head, use_refit
 from fastclf.system import hash_file
@@ -158,10 +158,10 @@ def test_photos_that_the_model_learned_may_not_judge_it(earlier: SimpleNamespace
 
 
 def test_what_cannot_be_continued_is_refused(earlier: SimpleNamespace, photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=f"is a {ARCH} and --arch says resnet18"):
+    with pytest.raises(UsageError, match=f"is a {ARCH} and --arch says resnet18"):
         _prepare(photos, earlier.bundle.path, arch="resnet18")
     toy = write_toy_bundle(tmp_path / "toy", rows=[PhotoRow("0" * 64, "red", "g", "train")])
-    with pytest.raises(UsageProblem, match=r"holds no body\.safetensors"):
+    with pytest.raises(UsageError, match=r"holds no body\.safetensors"):
         _prepare(photos, toy)
 
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import LearnerError, PhotosError, RefitError, UsageProblem
+from fastclf.errors import LearnerError, PhotosError, RefitError, UsageError
 from fastclf.metrics import compute_softmax
 from fastclf.photos import decode_photo
 from fastclf.refit import refit_head
@@ -233,7 +233,7 @@ def test_photos_are_compared_on_as_fastclf_reads_them(plain: Any, course: Path, 
 
 def test_classes_of_other_names_are_as_many_and_different(plain: Any, tmp_path: Path) -> None:
     for names in (["b", "g"], ["b", "b", "r"], ["b", "g", ""]):
-        with pytest.raises(UsageProblem, match=r"3 different ones .* blue, green, red"):
+        with pytest.raises(UsageError, match=r"3 different ones .* blue, green, red"):
             run_import(plain.file, tmp_path / "other", class_names=names)
 
 
@@ -254,7 +254,7 @@ def test_nothing_is_opened_without_the_flag(tmp_path: Path) -> None:
                 archive.writestr("archive/version", "3\n")
         else:
             file.write_bytes(data)
-        with pytest.raises(UsageProblem, match="runs whatever code its maker"):
+        with pytest.raises(UsageError, match="runs whatever code its maker"):
             import_learner(file, tmp_path / "model")
         done = call_fastclf("import", file, "--out", tmp_path / "model", cwd=tmp_path)
         assert done.returncode == 2
@@ -436,15 +436,15 @@ def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp
     torch.save(plain.learn.model.state_dict(), tmp_path / "weights.pth")
     with pytest.raises(LearnerError, match="holds a OrderedDict and no Learner"):
         run_import(tmp_path / "weights.pth", tmp_path / "model")
-    with pytest.raises(UsageProblem, match="There is no file"):
+    with pytest.raises(UsageError, match="There is no file"):
         run_import(tmp_path / "nowhere.pkl", tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
 
 def test_a_model_is_not_replaced_by_its_own_export(plain: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="--out"):
+    with pytest.raises(UsageError, match="--out"):
         run_import(plain.bundle.path / "export.pkl", plain.bundle.path)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "a.tex").write_text("years")
-    with pytest.raises(UsageProblem, match="other things"):
+    with pytest.raises(UsageError, match="other things"):
         run_import(plain.file, tmp_path / "thesis")

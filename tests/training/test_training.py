@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import ExportError, PhotosError, UsageProblem, WeightsError
+from fastclf.errors import ExportError, PhotosError, UsageError, WeightsError
 from fastclf.metrics import compute_softmax
 from fastclf.system import hash_file
 
@@ -246,7 +246,7 @@ def test_pretrained_weights_out_of_reach_are_a_sentence_with_the_way_on(
 def test_an_architecture_that_does_not_fit_is_refused_with_what_is_allowed(
     training: Any, photo_folder: Path, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         training.train(photo_folder, tmp_path / "model", **{**TINY, **changes})
 
 
@@ -255,15 +255,15 @@ def test_a_folder_with_other_things_is_not_replaced(
 ) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
-    with pytest.raises(UsageProblem, match="other things"):
+    with pytest.raises(UsageError, match="other things"):
         training.train(photo_folder, tmp_path / "thesis", **TINY)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
     (tmp_path / "thesis" / "bundle.json").write_text('{"webpack": 1}')
-    with pytest.raises(UsageProblem, match=r"bundle\.json"):
+    with pytest.raises(UsageError, match=r"bundle\.json"):
         training.train(photo_folder, tmp_path / "thesis", **TINY)
     model = write_toy_bundle(tmp_path / "toy")
     (model / "notes.txt").write_text("mine")
-    with pytest.raises(UsageProblem, match=r"notes\.txt"):
+    with pytest.raises(UsageError, match=r"notes\.txt"):
         training.train(photo_folder, model, **TINY)
     assert (model / "notes.txt").exists()
 
@@ -274,7 +274,7 @@ def test_a_place_that_cannot_hold_the_model_is_refused_before_training(
 ) -> None:
     (tmp_path / "file").write_text("")
     started = time.monotonic()
-    with pytest.raises(UsageProblem, match="--out"):
+    with pytest.raises(UsageError, match="--out"):
         training.train(photo_folder, tmp_path / place, **TINY)
     assert time.monotonic() - started < 2
 
@@ -282,7 +282,7 @@ def test_a_place_that_cannot_hold_the_model_is_refused_before_training(
 def test_a_time_limit_without_a_whole_epoch_is_an_error_and_no_model(
     training: Any, photo_folder: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageProblem, match="over before the first epoch"):
+    with pytest.raises(UsageError, match="over before the first epoch"):
         training.train(
             photo_folder, tmp_path / "model", **{**TINY, "time_limit": 60}, started=time.monotonic() - 58
         )

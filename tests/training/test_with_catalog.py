@@ -14,7 +14,7 @@ import pytest
 from fastclf import ModelBundle
 from fastclf.card import build_card
 from fastclf.catalog import Catalog
-from fastclf.errors import PhotosError, UsageProblem
+from fastclf.errors import PhotosError, UsageError
 from fastclf.evaluation import evaluate
 from fastclf.model import CARD_FILES, compute_logits, extract_features
 from fastclf.refit import refit_head
@@ -48,7 +48,7 @@ def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
 
 def test_a_table_that_names_no_photo_is_refused(training: Any, photo_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("path,split\nphotos/red/000.png,valid\n")
-    with pytest.raises(UsageProblem, match="names no photo"):
+    with pytest.raises(UsageError, match="names no photo"):
         training.load_data(photo_folder, split_by=tmp_path / "s.csv")
     names = [p.relative_to(photo_folder).as_posix() for p in sorted(photo_folder.rglob("*.png"))]
     rows = [f"{n},{'valid' if n.startswith('red') else 'train'}" for n in names]

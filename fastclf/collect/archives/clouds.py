@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageProblem
+from ...errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageError
 from .archive import read_archive
 from .members import Member, ReadLimits, Wanted, show_name
 
@@ -34,20 +34,20 @@ def check_address(place: str) -> None:
     """Refuse what is no address of a cloud."""
     protocol, _, path = place.partition("://")
     if re.match("[^/]*:[^/]*@", path):
-        raise UsageProblem(
+        raise UsageError(
             "The address of the photos holds a password, which others would read with the recipe. "
             "Log in with the provider's own tool and leave it out."
         )
     if "::" in place:
-        raise UsageProblem("{place!r} chains addresses with '::'; name one address.", place=place)
+        raise UsageError("{place!r} chains addresses with '::'; name one address.", place=place)
     if protocol.lower() in ("http", "https"):
-        raise UsageProblem(
+        raise UsageError(
             "{place!r} is a web address, and a folder is read from disk or a cloud. "
             "Put an archive on the web into [archive], as url.",
             place=place,
         )
     if protocol not in CLOUDS:
-        raise UsageProblem(
+        raise UsageError(
             "{place!r} begins with {protocol}://; cloud addresses begin with {clouds}. "
             "A folder on disk is named by its path alone.",
             place=place,
@@ -56,7 +56,7 @@ def check_address(place: str) -> None:
         )
     if not path.strip("/"):
         text = "{place!r} names all that you have there. Name a bucket or a folder in it."
-        raise UsageProblem(text, place=place)
+        raise UsageError(text, place=place)
 
 
 def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:

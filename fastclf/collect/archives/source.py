@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import PhotosError, UsageProblem
+from ...errors import PhotosError, UsageError
 from .archive import read_archive
 from .clouds import check_address, read_cloud
 from .members import LIMITS, Member, ReadLimits, Wanted, show_name
@@ -22,7 +22,7 @@ def read_source(place: str, base: Path, wanted: Wanted, *, limits: ReadLimits = 
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the place is none that is read here.
     PhotosError
         If there is nothing, or it cannot be read.
@@ -32,7 +32,7 @@ def read_source(place: str, base: Path, wanted: Wanted, *, limits: ReadLimits = 
         If a package for the cloud address is not installed.
     """
     if not place.strip():
-        raise UsageProblem("The place of the photos is empty. Name a folder, an archive or a cloud address.")
+        raise UsageError("The place of the photos is empty. Name a folder, an archive or a cloud address.")
     if "://" in place or "::" in place:
         check_address(place)
         return read_cloud(place, wanted, limits)

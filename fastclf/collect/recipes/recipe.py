@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ...errors import UsageProblem
+from ...errors import UsageError
 from ..labelling import LabelRule
 from ..services import SERVICES
 
@@ -144,7 +144,7 @@ def load_recipe(name: str | Path) -> Recipe:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If there is none of that name, or its text is wrong: the message names file, line and key.
     """
     from .recipe_file import parse_recipe
@@ -154,7 +154,7 @@ def load_recipe(name: str | Path) -> Recipe:
         return parse_recipe((_FOLDER / f"{text}{_SUFFIX}").read_text(encoding="utf-8"), f"{text}{_SUFFIX}")
     path = Path(name).expanduser()
     if not is_recipe_file(text):
-        raise UsageProblem(
+        raise UsageError(
             "There is no recipe {recipe!r}. There is: {recipes}; or name a file of your own "
             "that ends with {suffix} (`fastclf recipes new` writes one).",
             recipe=text,
@@ -166,15 +166,15 @@ def load_recipe(name: str | Path) -> Recipe:
 
 def _read_text(path: Path) -> str:
     if path.exists() and not path.is_file():
-        raise UsageProblem(
+        raise UsageError(
             "The recipe {path} is no file. Name a file that ends with {suffix}.", path=path, suffix=_SUFFIX
         )
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageProblem("{path} is no text in UTF-8; save it as such.", path=path) from None
+        raise UsageError("{path} is no text in UTF-8; save it as such.", path=path) from None
     except OSError as e:
-        raise UsageProblem(
+        raise UsageError(
             "The recipe {path} cannot be read ({reason}).", path=path, reason=e.strerror
         ) from None
 

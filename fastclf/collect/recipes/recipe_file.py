@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ...errors import UsageProblem
+from ...errors import UsageError
 from ..labelling import LabelRule, is_class_name
 from ..samples import SAMPLES
 from ..services import SERVICES
@@ -46,13 +46,13 @@ def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         The message names file, line and key.
     """
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise UsageProblem("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
+        raise UsageError("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
     return _Reader(text, file, base or Path()).read(values)
 
 
@@ -147,7 +147,7 @@ class _Reader:
                 self.fail((*keys, "names", name), f"is {label!r}, which cannot be the name of a folder")
         try:
             return LabelRule(**{**table, "names": names})
-        except UsageProblem as e:
+        except UsageError as e:
             self.fail(keys, f"is wrong: {str(e).rstrip('.')}")
 
     def read_options(self, table: dict[str, Any]) -> CollectOptions:
@@ -214,7 +214,7 @@ class _Reader:
         line = find_line(self.text, keys)
         where = f"{self.file}, line {line}" if line else self.file
         at = f": {'.'.join(keys)}" if keys else ""
-        raise UsageProblem("{where}{at} {what}.", where=where, at=at, what=what)
+        raise UsageError("{where}{at} {what}.", where=where, at=at, what=what)
 
 
 def find_line(text: str, keys: tuple[str, ...]) -> int | None:

@@ -10,7 +10,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ...errors import UsageProblem
+from ...errors import UsageError
 
 if TYPE_CHECKING:
     from ..web import Fetcher
@@ -94,11 +94,11 @@ def build_service(name: str, fetcher: Fetcher) -> SearchService:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If there is no service of that name.
     """
     if name not in _CLASSES:
         known = ", ".join(SERVICES)
-        raise UsageProblem("There is no search service {name!r}. There is: {known}.", name=name, known=known)
+        raise UsageError("There is no search service {name!r}. There is: {known}.", name=name, known=known)
     service: SearchService = pkgutil.resolve_name(f"{__package__}.{_CLASSES[name]}")(fetcher)
     return service

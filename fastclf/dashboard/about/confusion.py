@@ -19,11 +19,6 @@ class ConfusionMatrix(ScriptedWidget):
     """Rows what the photos show, columns what the model said; a click says a cell in words.
 
     For an owner it also opens the cell's photos; a thumbnail travels when the page asks for it.
-
-    Parameters
-    ----------
-    cells
-        The counts, and what is open.
     """
 
     table = traitlets.Dict().tag(sync=True)

@@ -47,33 +47,15 @@ def scale_share(share: float, n: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class ConfusionTable:
-    """Which class was called what.
+    """Which class was called what: of K classes, those that are shown."""
 
-    Attributes
-    ----------
-    names
-        (K,) classes as they are shown.
-    counts
-        (K, K) photos: a row what they show, a column what the model said.
-    totals
-        (K,) all judged photos of each row, answers that are not shown included.
-    labels
-        (K,) classes as the model's files name them.
-    classes
-        How many classes the model has.
-    part
-        "valid" or "test": the photos that were judged.
-    n
-        How many these were.
-    """
-
-    names: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    totals: tuple[int, ...]
-    labels: tuple[str, ...]
-    classes: int
-    part: str
-    n: int
+    names: tuple[str, ...]  # (K,) as they are shown
+    counts: tuple[tuple[int, ...], ...]  # (K, K) photos: a row what they show, a column what the model said
+    totals: tuple[int, ...]  # (K,) all judged photos of each row, answers that are not shown included
+    labels: tuple[str, ...]  # (K,) as the model's files name them
+    classes: int  # how many the model has
+    part: str  # "valid" or "test": the photos that were judged
+    n: int  # how many these were
 
     def find_worst(self) -> tuple[int, int] | None:
         """Return (row, column) of the most frequent mix-up; None where nothing was mixed up."""
@@ -114,66 +96,30 @@ def _find_most_mixed(matrix: Sequence[Sequence[int]]) -> list[int]:
 
 @dataclass(frozen=True)
 class CellPhoto:
-    """A photo behind a cell.
+    """A photo behind a cell."""
 
-    Attributes
-    ----------
-    key
-        Names it for `ValidationPhotos.read_thumbnail`.
-    name
-        Relative path; not escaped.
-    answer
-        What the model says of it.
-    probability
-        Of that answer.
-    today
-        Its label of today where an edit changed it, else "".
-    removed
-        Whether an edit took it out.
-    """
-
-    key: int
-    name: str
-    answer: str
-    probability: float
-    today: str = ""
-    removed: bool = False
+    key: int  # names it for `ValidationPhotos.read_thumbnail`
+    name: str  # relative path; not escaped
+    answer: str  # what the model says of it
+    probability: float  # of that answer
+    today: str = ""  # its label of today where an edit changed it
+    removed: bool = False  # whether an edit took it out
 
 
 @dataclass(frozen=True)
 class FoundPhotos:
-    """The photos behind a cell, as far as they may be shown.
-
-    Attributes
-    ----------
-    photos
-        The surest answer first.
-    gone
-        Photos of the row's class that are no longer in the folder.
-    sealed
-        Photos of the row's class that belong to the sealed test set by now.
-    """
+    """The photos behind a cell, as far as they may be shown, the surest answer first."""
 
     photos: tuple[CellPhoto, ...] = ()
-    gone: int = 0
-    sealed: int = 0
+    gone: int = 0  # photos of the row's class that are no longer in the folder
+    sealed: int = 0  # photos of the row's class that belong to the sealed test set by now
 
 
 _NOTHING = FoundPhotos()
 
 
 class CellModel(traitlets.HasTraits):
-    """The cell that an owner has opened, and the photos behind it.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    table
-        Its cells.
-    photos
-        Finds the photos; None for a visitor, who opens nothing.
-    """
+    """The cell that an owner has opened, and the photos behind it; a visitor has none."""
 
     status = traitlets.UseEnum(Status, Status.EMPTY)
     revision = traitlets.Int(0)

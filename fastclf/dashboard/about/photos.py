@@ -58,12 +58,7 @@ class ValidationPhotos:
     def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
         """Scan the folder and ask the model about its validation photos, as far as no cache knows.
 
-        Parameters
-        ----------
-        bundle
-            The model.
-        tell
-            Called with words about the progress.
+        `tell` is called with words about the progress.
 
         Raises
         ------
@@ -99,13 +94,7 @@ class ValidationPhotos:
             self._bundle = bundle
 
     def find(self, label: str, answer: str) -> FoundPhotos:
-        """Return the validation photos of a class that the model calls by a name, the surest first.
-
-        Parameters
-        ----------
-        label, answer
-            What the photos show by `photos.csv`, and what the model says.
-        """
+        """Return the validation photos of a class, by `photos.csv`, that got an answer, the surest first."""
         with self._lock:
             inside = [j for j in self._judged if (j.row.label, j.answer) == (label, answer)]
             photos = [_describe(j, j.photo) for j in inside if j.photo is not None]

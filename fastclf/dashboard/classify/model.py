@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ...errors import FastclfError, UnreadablePhotoError, UsageProblem
+from ...errors import FastclfError, UnreadablePhotoError, UsageError
 from ...photos import (
     MAX_BYTES,
     Source,
@@ -221,7 +221,7 @@ class ClassifyModel(traitlets.HasTraits):
         answer, image = self._open_photo(key)
         predictor, p = self._open_predictor(), answer.prediction
         if label is not None and label not in predictor.vocab:
-            raise UsageProblem("{label!r} is no class of this model.", label=label)
+            raise UsageError("{label!r} is no class of this model.", label=label)
         features_id = predictor.bundle.manifest.features_id
         claim = Claim(
             name=answer.name, answer=p.label, probability=p.probability, label=label, model=features_id
@@ -238,7 +238,7 @@ class ClassifyModel(traitlets.HasTraits):
     def _open_photo(self, key: int) -> tuple[Answer, Image.Image]:
         answer = self.find(key)
         if answer is None or answer.photo is None:
-            raise UsageProblem("This photo is not here any more.")
+            raise UsageError("This photo is not here any more.")
         return answer, decode_photo(answer.photo, answer.name).image
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...errors import Message, UsageProblem
+from ...errors import Message, UsageError
 from ..texts import say
 from ..widgets import PageFrame, SpokenBox
 from .grid import PhotoGrid
@@ -42,7 +42,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the source is neither, or its parts do not fit together.
 
     Examples
@@ -59,7 +59,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     def __init__(self, source: Any, max_n: int | None = 30, *, page_size: int = 24) -> None:
         if max_n is not None and max_n < 1:
-            raise UsageProblem("max_n is {max_n}; it must be 1 or more, or None for all photos.", max_n=max_n)
+            raise UsageError("max_n is {max_n}; it must be 1 or more, or None for all photos.", max_n=max_n)
         store = PredictedStore(read_source(source))
         losses = store.photos.losses
         self.model = ReviewModel(

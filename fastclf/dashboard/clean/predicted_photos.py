@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import Message, UsageProblem
+from ...errors import Message, UsageError
 from ...photos import decode_photo, encode_jpeg, make_thumbnail
 from ..widgets import say_share
 from .review import Decision, Reason, ReviewItem, ReviewStore
@@ -55,7 +55,7 @@ class PredictedStore(ReviewStore):
 
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Refuse: what becomes of the files is the caller's decision."""
-        raise UsageProblem("This cleaner changes no file; use its delete() and change().")
+        raise UsageError("This cleaner changes no file; use its delete() and change().")
 
     def _build_item(self, key: int, answer: int, root: Path) -> ReviewItem:
         photos, vocab = self.photos, self.vocab
@@ -84,14 +84,14 @@ def read_source(source: Any) -> PredictedPhotos:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If it is neither, or its parts do not fit together.
     """
     if hasattr(source, "dls") and hasattr(source, "get_preds"):
         return _read_learner(source)
     missing = [name for name in ("fns", "labels", "pred_probs") if getattr(source, name, None) is None]
     if missing:
-        raise UsageProblem(
+        raise UsageError(
             "A {kind} has no {missing}. Give a fastai Learner, or an "
             "object with fns (N paths), labels (N) and pred_probs (N x K).",
             kind=type(source).__name__,
@@ -104,7 +104,7 @@ def _read_arrays(source: Any) -> PredictedPhotos:
     fns = [Path(fn) for fn in source.fns]
     probs = np.asarray(source.pred_probs, dtype=np.float64)
     if probs.ndim != 2 or len(probs) != len(fns) or len(source.labels) != len(fns):
-        raise UsageProblem(
+        raise UsageError(
             "There are {fns} fns, {labels} labels and pred_probs of shape {shape}; "
             "they must be N, N and N x K.",
             fns=len(fns),
@@ -115,7 +115,7 @@ def _read_arrays(source: Any) -> PredictedPhotos:
     given = getattr(source, "splits", None)
     splits = ["train"] * len(fns) if given is None else [_SPLITS.get(str(s), str(s)) for s in given]
     if len(splits) != len(fns):
-        raise UsageProblem("There are {fns} fns, but {splits} splits.", fns=len(fns), splits=len(splits))
+        raise UsageError("There are {fns} fns, but {splits} splits.", fns=len(fns), splits=len(splits))
     with np.errstate(divide="ignore"):
         losses = -np.log(probs[np.arange(len(fns)), labels])
     return PredictedPhotos(
@@ -129,7 +129,7 @@ def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.
         vocab = sorted({str(label) for label in labels}) if named else [str(i) for i in range(n)]
     names = [str(label) for label in vocab]
     if len(names) != n:
-        raise UsageProblem(
+        raise UsageError(
             "pred_probs have {columns} columns, but there are {classes} classes; "
             "give `vocab`, the columns' names.",
             columns=n,
@@ -139,18 +139,18 @@ def _read_labels(labels: list[Any], vocab: Any, n: int) -> tuple[npt.NDArray[np.
     try:
         found = [index[label] if isinstance(label, str) else int(label) for label in labels]
     except KeyError as e:
-        raise UsageProblem(
+        raise UsageError(
             "The label {label!r} is not in vocab: {names}.", label=e.args[0], names=", ".join(names)
         ) from None
     if any(not 0 <= label < n for label in found):
-        raise UsageProblem("A label lies outside 0 to {last}, the columns of pred_probs.", last=n - 1)
+        raise UsageError("A label lies outside 0 to {last}, the columns of pred_probs.", last=n - 1)
     return np.asarray(found, dtype=np.int64), names
 
 
 def _read_learner(learn: Any) -> PredictedPhotos:
     vocab = learn.dls.vocab
     if not all(isinstance(name, str) for name in vocab):
-        raise UsageProblem("The cleaner needs a Learner with one label a photo; this one's vocab is nested.")
+        raise UsageError("The cleaner needs a Learner with one label a photo; this one's vocab is nested.")
     parts = [
         _predict(learn, ds_idx, split)
         for ds_idx, split in enumerate(("train", "valid")[: len(learn.dls.loaders)])
@@ -176,7 +176,7 @@ def _predict(learn: Any, ds_idx: int, split: str) -> PredictedPhotos:
         probs, targets, _, losses = learn.get_preds(dl=dl, with_loss=True, with_decoded=True)
     labels = np.asarray(targets).astype(np.int64)
     if labels.ndim != 1:
-        raise UsageProblem("The cleaner needs a Learner with one label a photo; this one has several.")
+        raise UsageError("The cleaner needs a Learner with one label a photo; this one has several.")
     fns = list(_find_files(dataset))
     return PredictedPhotos(
         fns=fns, labels=labels, pred_probs=np.asarray(probs, dtype=np.float64),
@@ -196,7 +196,7 @@ def _find_files(dataset: Any) -> Iterator[Path]:
             if isinstance(value, (str, Path)):
                 break
         if not isinstance(value, (str, Path)):
-            raise UsageProblem(
+            raise UsageError(
                 "The cleaner needs photos that are files; this Learner's are {kind}.", kind=type(row).__name__
             )
         yield Path(value)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, check_label, describe_arrival
-from ...errors import FastclfError, Message, PhotosError, UsageProblem
+from ...errors import FastclfError, Message, PhotosError, UsageError
 from ...inbox import Inbox, Report
 from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
 from ...system import write_atomic
@@ -84,7 +84,7 @@ class Reports:
     def adopt(self, decisions: Sequence[Decision]) -> Iterator[list[Edit]]:
         """Hold the photos of reports and give the edits that decide about them; on a fault no file stays."""
         if not {d.key for d in decisions} <= self._waiting.keys() & self._read_waiting().keys():
-            raise UsageProblem(
+            raise UsageError(
                 "A report was settled elsewhere meanwhile. Reload the page; nothing was changed."
             )
         taken = [d for d in decisions if d.action == "relabel"]

@@ -14,7 +14,7 @@ import pandas as pd
 from fastai.vision.all import Learner
 
 from ...card import write_bundle
-from ...errors import ExportError, UsageProblem
+from ...errors import ExportError, UsageError
 from ...evaluation import Answers, calibrate_bundle, write_examples
 from ...metrics import compute_softmax
 from ...model import (
@@ -89,7 +89,7 @@ def export_bundle(
     ------
     ExportError
         If the exported model's probabilities differ from the Learner's by more than 1e-3 on a real photo.
-    UsageProblem
+    UsageError
         If `out` is a folder with something else in it.
     """
     target = Path(out).resolve()
@@ -139,16 +139,16 @@ def _describe_licences(data: TrainingData, default: str) -> str:
 def check_target(target: Path) -> None:
     """Refuse to write where a file is, or a folder that holds something and no `bundle.json`."""
     if target.is_file():
-        raise UsageProblem("{target} is a file. Name a folder for the model with --out.", target=target)
+        raise UsageError("{target} is a file. Name a folder for the model with --out.", target=target)
     foreign = _find_foreign_file(target) if target.is_dir() else None
     if foreign is not None:
-        raise UsageProblem(
+        raise UsageError(
             "{target} holds other things than a model ({foreign}). Name another folder with --out.",
             target=target,
             foreign=foreign,
         )
     if reason := find_write_error(target):
-        raise UsageProblem(
+        raise UsageError(
             "The model cannot be written to {target} ({reason}). Name another folder with --out.",
             target=target,
             reason=reason,

@@ -15,7 +15,7 @@ import torch
 from fastai.vision.all import Learner
 
 from ...card import write_bundle
-from ...errors import ExportError, LearnerError, UsageProblem, describe_error
+from ...errors import ExportError, LearnerError, UsageError, describe_error
 from ...model import (
     IMPORTED,
     Manifest,
@@ -69,7 +69,7 @@ def import_learner(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the file is missing or not trusted, or `out` holds something else.
     LearnerError
         If it does not open here, or does something else than to tell photos apart.
@@ -111,7 +111,7 @@ def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
     """Refuse a call that cannot be meant; nothing of the file is opened here."""
     check_trusted(source, trust_pickle)
     if source.resolve().is_relative_to(target):
-        raise UsageProblem(
+        raise UsageError(
             "{source} lies in {target}, which is replaced. Name another folder with --out.",
             source=source,
             target=target,
