@@ -54,6 +54,8 @@ def test_a_tenth_of_the_largest_class_is_small_whatever_the_median_is() -> None:
         "bear has 40 photos. The largest class has 25 times as many. With 8"
     )
     assert found["bear"].words.endswith("60 more would make a tenth of the largest class.")
+    # just a third of the median
+    assert set(find(huge=1000, bear=120, cat=120, third=40)) == {"third"}
     both = find(a=500, b=500, c=500, d=20)["d"].words
     assert "a third of the median class (500). The largest class has 25 times as many." in both
     assert both.endswith("147 more would make a third of the median.")

@@ -20,6 +20,7 @@ from fastclf.issues import (
     find_pixel_pairs,
     group_pairs,
 )
+from fastclf.issues.near import duplicates
 from fastclf.issues.near.align import mirror_signatures
 from fastclf.issues.near.duplicates import NearPairs
 from fastclf.issues.near.features import find_feature_pairs
@@ -135,13 +136,16 @@ def test_one_object_more_makes_another_photo() -> None:
     assert not len(find([first, second]).pairs)
 
 
-def test_the_same_shapes_in_other_colours_are_another_photo(scenes: list[Image.Image]) -> None:
+def test_the_same_shapes_in_other_colours_are_another_photo(
+    scenes: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
     grey, blueness, redness = scenes[0].convert("YCbCr").split()
     swapped = Image.merge("YCbCr", (grey, redness, blueness)).convert("RGB")
     a, b = describe_photo(scenes[0]), describe_photo(swapped)
     assert find([a, b]).n_candidates == 1
     assert len(find([a, a]).pairs) == 1
-    assert not len(find([a, b], min_score=0.5).pairs)
+    monkeypatch.setattr(duplicates, "MIN_SCORE", 0.5)
+    assert not len(find([a, b]).pairs)
 
 
 def test_small_and_empty_photos_are_in_no_pair() -> None:
@@ -295,6 +299,10 @@ def test_copies_in_two_splits_and_photos_between_two_are_leaks() -> None:
     )
     assert [{p.name for p in leak.photos} for leak in copies.leaks] == [{"a", "b"}, {"b", "c", "d"}]
     assert copies.leaks[1].score == 0.9
+    # one that has a split joins nothing
+    photos[2] = photo("c", split="train")
+    copies = find_groups(photos, [("sha c", "sha b", 0.95), ("sha c", "sha d", 0.9)])
+    assert [{p.name for p in leak.photos} for leak in copies.leaks] == [{"b", "c"}]
 
 
 def test_what_features_bring_up_is_a_group_of_its_own_and_no_conflict() -> None:

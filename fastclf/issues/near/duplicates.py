@@ -88,8 +88,6 @@ def find_pixel_pairs(
     comparable: NDArray[np.bool_],
     *,
     new: NDArray[np.bool_] | None = None,
-    radius: int = RADIUS,
-    min_score: float = MIN_SCORE,
     per_photo: int = 64,
     threads: int | None = None,
 ) -> NearPairs:
@@ -107,8 +105,6 @@ def find_pixel_pairs(
         (N,) photos that can be told apart by pixels; others are in no pair.
     new
         (N,) photos that were not there before; only pairs that hold one of them are looked for.
-    radius, min_score
-        Largest distance of two hashes in bits, and least score of a pair.
     per_photo
         Most candidates of a photo for each of its hashes.
     threads
@@ -130,9 +126,9 @@ def find_pixel_pairs(
             f"hashes have the shape {hashes.shape} and the marks {[mark.shape for mark in marks]}; "
             f"(N, {N_HASHES}) and (N,) are needed"
         )
-    found = _find_candidates(hashes, comparable, new, radius, per_photo, threads)
+    found = _find_candidates(hashes, comparable, new, per_photo, threads)
     scores = _confirm(found, signatures)
-    sure = scores >= min_score
+    sure = scores >= MIN_SCORE
     ends = np.stack([found.first[sure], found.second[sure]], axis=1)
     ends.sort(axis=1)
     order = np.lexsort((ends[:, 1], ends[:, 0]))
@@ -182,7 +178,6 @@ def _find_candidates(
     hashes: UInt64Array,
     comparable: NDArray[np.bool_],
     new: NDArray[np.bool_] | None,
-    radius: int,
     per_photo: int,
     threads: int | None,
 ) -> _Candidates:
@@ -196,7 +191,7 @@ def _find_candidates(
         for parts, wholes in sides:
             others = None if number == PLAIN and new is None else hashes[wholes, PLAIN]
             close = find_close_hashes(
-                hashes[parts, number], radius, others=others, per_photo=per_photo, threads=threads
+                hashes[parts, number], RADIUS, others=others, per_photo=per_photo, threads=threads
             )
             found.append(_name_photos(close, parts, wholes, number))
     return _merge(found)

@@ -13,6 +13,8 @@ from .search import IntArray
 
 # The defaults of the search and the starts of the confirmation were chosen by hand, and measured on copies
 # planted among photos of hand signs and of clothing (benchmarks/README.md).
+_CROWD = 5  # the neighbour that tells how crowded it is around a photo; as many copies hide each other
+_MIN_SIMILARITY = 0.5  # whatever the photos are like
 _BLOCK_VALUES = 4_000_000
 _CONFIRMED = 64
 
@@ -21,8 +23,6 @@ def find_feature_pairs(
     features: FloatArray,
     *,
     ratio: float = 1.0,
-    neighbours: int = 5,
-    min_similarity: float = 0.5,
     per_photo: int = 16,
 ) -> IntArray:
     """Find pairs of photos by the cosine similarity of their features.
@@ -37,11 +37,6 @@ def find_feature_pairs(
         (N, D) features of any scale.
     ratio
         Share of the usual distance, in (0, 1]; all of it where pixels decide afterwards.
-    neighbours
-        Which neighbour measures how crowded it is around a photo; as many copies of one photo hide each
-        other.
-    min_similarity
-        Least similarity, whatever the photos are like.
     per_photo
         Most partners kept for a photo, the nearest.
 
@@ -58,12 +53,12 @@ def find_feature_pairs(
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(f"features have the shape {features.shape}; (N, D) finite numbers are needed")
     unit = _normalise(features)
-    keep = min(max(neighbours, per_photo), max(len(unit) - 1, 0))
+    keep = min(max(_CROWD, per_photo), max(len(unit) - 1, 0))
     if not keep:
         return np.zeros((0, 2), np.intp)
     nearest, similarity = _find_nearest(unit, keep)
-    crowd = 1 - similarity[:, min(neighbours, keep) - 1]
-    limit = np.minimum(ratio * np.minimum(crowd, np.median(crowd)), 1 - min_similarity)
+    crowd = 1 - similarity[:, min(_CROWD, keep) - 1]
+    limit = np.minimum(ratio * np.minimum(crowd, np.median(crowd)), 1 - _MIN_SIMILARITY)
     near = 1 - similarity <= np.minimum(limit[:, None], limit[nearest])
     i, rank = np.nonzero(near[:, :per_photo])
     return np.unique(np.sort(np.stack([i, nearest[i, rank]], axis=1), axis=1), axis=0)
@@ -99,11 +94,12 @@ def _compare_blocks(unit: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
         yield rows, block
 
 
-def confirm_pairs(pairs: IntArray, signatures: Signatures, *, min_score: float = MIN_SCORE) -> FloatArray:
+def confirm_pairs(pairs: IntArray, signatures: Signatures) -> FloatArray:
     """Score pairs found by features on aligned pixels, from more starting points than hashes offer.
 
     Features find a copy whose hash is far off, a large crop or a mirrored crop for example, and look-alikes
-    as well: other trousers on the same floor. Each photo is tried as a part of the other one, turned or not.
+    as well: other trousers on the same floor. Each photo is tried as a part of the other one, turned or not,
+    until a pair reaches `MIN_SCORE`.
 
     Parameters
     ----------
@@ -111,8 +107,6 @@ def confirm_pairs(pairs: IntArray, signatures: Signatures, *, min_score: float =
         (P, 2) positions.
     signatures
         Gives the signatures of some photos at a time.
-    min_score
-        A pair that reaches it is not tried further.
 
     Returns
     -------
@@ -124,7 +118,7 @@ def confirm_pairs(pairs: IntArray, signatures: Signatures, *, min_score: float =
         block = np.arange(start, min(start + _CONFIRMED, len(pairs)))
         ends = signatures[pairs[block, 0]], signatures[pairs[block, 1]]
         for whole, part, turned, window in _list_starts():
-            left = np.flatnonzero(scores[block] < min_score)
+            left = np.flatnonzero(scores[block] < MIN_SCORE)
             if not len(left):
                 break
             second = ends[part][left]

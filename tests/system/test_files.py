@@ -1,0 +1,36 @@
+"""Texts of strangers, made fit to be stored, shown and opened in a spreadsheet."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastclf.system import clean_text, csv_bytes, defuse_formula
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        (None, ""),
+        (7, "7"),
+        (" two\r\nlines\x00 ", "two  lines"),
+        ("gnp.exe\u202e", "gnp.exe"),
+        ("half a \ud800 pair", "half a   pair"),
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_a_text_becomes_one_line_without_what_is_not_seen(text: object, clean: str) -> None:
+    assert clean_text(text, 200) == clean
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_of_a_stranger_is_run_as_a_formula(start: str) -> None:
+    assert defuse_formula(f"{start}cmd") == f"'{start}cmd"
+    assert [defuse_formula(cell) for cell in ("a=b", "", -1, None)] == ["a=b", "", -1, None]
+
+
+def test_a_lone_carriage_return_stays_inside_its_cell() -> None:
+    assert csv_bytes(["a"], [["x\ry"]]) == b'"a"\n"x\ry"\n'
