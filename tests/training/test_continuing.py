@@ -203,12 +203,12 @@ def _logloss(bundle: ModelBundle, run: Any) -> float:
 def test_what_the_record_says_of_the_earlier_training_goes_on(
     earlier: SimpleNamespace, photos: Path, tmp_path: Path
 ) -> None:
-    from fastclf.training.continuing import Source
+    from fastclf.training.continuing import EarlierModel
 
-    def source(**training: Any) -> Source:
+    def source(**training: Any) -> EarlierModel:
         manifest = json.loads(json.dumps(earlier.bundle.manifest))
         manifest["training"].update(training)
-        return Source(ModelBundle(earlier.bundle.path, manifest))
+        return EarlierModel(ModelBundle(earlier.bundle.path, manifest))
 
     assert source().is_general
     assert not source(head=None).is_general

@@ -270,7 +270,14 @@ def test_the_command_makes_a_model_that_predicts_and_evaluates(
     plain: Any, course: Path, tmp_path: Path
 ) -> None:
     done = run_fastclf(
-        "import", plain.file, "--trust-pickle", "--out=m", "--class-names=b, g,r", "--json", cwd=tmp_path
+        "import",
+        plain.file,
+        "--trust-pickle",
+        "--out=m",
+        "--class-names=b, g,r",
+        "--json",
+        cwd=tmp_path,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["vocab"] == ["b", "g", "r"]
