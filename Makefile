@@ -1,19 +1,20 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
-# make test:      everything, then the tests, the browser ones included
-# make test-thorough: the whole matrices, of which make test runs a part
+# make test:      everything, then every test but the whole matrices, the browser ones included
+# make test-quick: what needs no training, server or browser; make test-thorough: the matrices, PART=3/10 a tenth of them
 # make check:     lint, types, import contracts
-# make benchmark: the page; make benchmark-cleaning, -faults or -collecting DATA=FOLDER: one's own labelled photos
-# make benchmark-archs: speed of the architectures; with DATA=FOLDER what they learn from one's own photos
-# make benchmark-unfamiliar DATA="MODEL=FOLDER MODEL=FOLDER": one's own models and their photos
-# make benchmark-training DATA="FOLDER FOLDER2": a head, features and answers against fastai's own ways
+# make benchmark NAME=page DATA="...": one of the benchmarks; benchmarks/README.md names them all
 
-# files of tests run side by side, one on each of two cores; torch takes both where it runs alone
-PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
+# one worker on each of two cores; who is done first takes over half of what is left to the other
+PARALLEL ?= -n 2 --dist worksteal
+PART ?= 1/1
 PORT ?= 8866
 MODEL ?= model
+NAME = page
 export PYTHON
+# hundreds of processes are started in a run of the tests; without kept bytecode each compiles all that it imports
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup dashboard test test-quick test-thorough check format benchmark benchmark-cleaning benchmark-faults benchmark-collecting benchmark-archs benchmark-unfamiliar benchmark-training clean
+.PHONY: setup dashboard test test-quick test-thorough check format benchmark clean
 
 setup:
 	@./scripts/setup
@@ -28,7 +29,7 @@ test-quick: setup
 	@.venv/bin/python -m pytest -m "not slow and not thorough" $(PARALLEL)
 
 test-thorough: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m thorough $(PARALLEL)
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m thorough --part $(PART) $(PARALLEL)
 
 check: setup
 	@.venv/bin/ruff format --check .
@@ -41,25 +42,7 @@ format: setup
 	@.venv/bin/ruff format .
 
 benchmark: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python benchmarks/page.py
-
-benchmark-cleaning: setup
-	@.venv/bin/python benchmarks/cleaning.py $(DATA)
-
-benchmark-faults: setup
-	@.venv/bin/python benchmarks/faults.py $(DATA)
-
-benchmark-collecting: setup
-	@.venv/bin/python benchmarks/collecting.py $(DATA)
-
-benchmark-archs: setup
-	@.venv/bin/python benchmarks/archs.py $(DATA)
-
-benchmark-unfamiliar: setup
-	@.venv/bin/python benchmarks/unfamiliar.py $(DATA)
-
-benchmark-training: setup
-	@.venv/bin/python benchmarks/training.py $(DATA)
+	@chromium=$$([ "$(NAME)" != page ] || ./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m benchmarks $(NAME) $(DATA)
 
 clean:
 	rm -rf .venv model photos/digits photos/digits-report tests/screenshots

@@ -1,8 +1,6 @@
 """Collecting 1,000 addresses, one in ten faulty, against fetching and decoding alone, and fastai's way.
 
-Usage: python benchmarks/collecting.py FOLDER [--side 1600] [--delay 0] [--count 1000] [--rounds 3].
-The photos of FOLDER are served, scaled to `side` pixels, by a local server in a process of its own; every
-round runs all ways, in turn.
+The photos of DATA are served, scaled to `--side` pixels, by a local server in a process of its own.
 """
 
 from __future__ import annotations
@@ -11,11 +9,7 @@ import argparse
 import io
 import multiprocessing
 import shutil
-import statistics
-import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,60 +20,58 @@ from urllib.request import ProxyHandler, build_opener
 
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from .harness import Bench, Line, alternate, encode, find_photos, for_each_folder, open_rgb
 
-PARALLEL = 16
-SIDE = 640
-FAULTS = ("missing", "forbidden", "page", "cut", "huge", "short", "reset", "private", "redirected", "empty")
+DATA = "folders with one sub-folder a class; they are only read"
+PARALLEL, KEPT_SIDE = 16, 640
 
 
-def serve(folder: str, count: int, side: int, delay: float, pipe: Any) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--side", type=int, default=1600, help="longer side of the served photos (default: 1600)"
+    )
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer (default: 0)")
+    parser.add_argument("--count", type=int, default=1000, help="addresses (default: 1000)")
+
+
+def serve(folder: Path, count: int, side: int, delay: float, pipe: Any) -> None:
     """Serve `count` addresses until told to end; every tenth is faulty, each in its own way."""
     from tests.collect import web as behave
 
-    files = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    files = find_photos(folder)
     step = max(1, len(files) // count)
     with behave.Web() as web:
         web.delay = delay
         urls = []
         for i in range(count):
             data = scale(files[i * step % len(files)], side, i)
-            if i % 10:
-                urls.append(web.photo(f"/{i}.jpg", data))
-                continue
-            kind = FAULTS[i // 10 % len(FAULTS)]
-            behaviour = {
-                "missing": behave.status(404),
-                "forbidden": behave.status(403),
-                "page": behave.html(),
-                "cut": behave.truncated(data),
-                "huge": behave.huge_dimensions(),
-                "short": behave.wrong_length(data, 2 * len(data)),
-                "reset": behave.reset(),
-                "private": behave.redirect("http://10.255.255.1/a.jpg"),
-                "redirected": behave.redirect(f"/{i}-loop.jpg"),
-                "empty": behave.status(200),
-            }[kind]
-            if kind == "redirected":
-                web.add(f"/{i}-loop.jpg", behaviour)
-            urls.append(web.add(f"/{i}.jpg", behaviour))
+            faults = [
+                behave.status(404), behave.status(403), behave.html(), behave.truncated(data),
+                behave.huge_dimensions(), behave.wrong_length(data, 2 * len(data)), behave.reset(),
+                behave.redirect("http://10.255.255.1/a.jpg"), behave.redirect(f"/{i}.jpg"),
+                behave.status(200),
+            ]  # fmt: skip
+            one = (
+                web.photo(f"/{i}.jpg", data)
+                if i % 10
+                else web.add(f"/{i}.jpg", faults[i // 10 % len(faults)])
+            )
+            urls.append(one)
         pipe.send((web.address, urls))
         pipe.recv()
 
 
 def scale(file: Path, side: int, number: int) -> bytes:
     """Return a photo as a JPEG with a longer side of `side` pixels; `number` makes its picture its own."""
-    image = Image.open(file).convert("RGB")
+    image = open_rgb(file)
     factor = side / max(image.size)
     image = image.resize((round(image.width * factor), round(image.height * factor)))
     image.paste((number % 256, number // 256, 0), (0, 0, 64, 64))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
+    return encode(image, quality=88)
 
 
-def fetch_and_decode(urls: list[str], out: Path, **_: Any) -> int:
-    """The floor: fetch with the standard library and decode, nothing else."""
+def fetch_and_decode(urls: list[str], out: Path) -> int:
+    """Fetch with the standard library and decode, nothing else: no way can do without."""
     opener = build_opener(ProxyHandler({}))
 
     def one(url: str) -> bool:
@@ -94,8 +86,8 @@ def fetch_and_decode(urls: list[str], out: Path, **_: Any) -> int:
         return sum(pool.map(one, urls))
 
 
-def collect(urls: list[str], out: Path, address: tuple[str, int], *, whole: bool = True) -> int:
-    """Ours: fetched, judged, scaled, stored, recorded; with `whole` the catalog takes the photos in as well.
+def collect(urls: list[str], out: Path, *, address: tuple[str, int], whole: bool) -> int:
+    """Fetch, judge, scale, store and record; with `whole` the catalog takes the photos in as well.
 
     That is what every collection ends with: hashes, thumbnails and measures for the check and the Clean tab.
     """
@@ -103,89 +95,70 @@ def collect(urls: list[str], out: Path, address: tuple[str, int], *, whole: bool
     from fastclf.collect.web import AddressRule
 
     rule = AddressRule(allow=frozenset({address}))
+    found = [{"url": url} for url in urls]
     with mock.patch.object(run, "_scan", run._scan if whole else lambda _: None):
         report = run.collect_urls(
-            out / "photos" / "bear",
-            [{"url": url} for url in urls],
-            parallel=PARALLEL,
-            per_host=PARALLEL,
-            seconds=10.0,
-            largest_side=SIDE,
-            rule=rule,
-            bars=False,
-        )
+            out / "bear", found, parallel=PARALLEL, per_host=PARALLEL, seconds=10.0, largest_side=KEPT_SIDE,
+            rule=rule, bars=False,
+        )  # fmt: skip
     count = report.classes["bear"]
     if count.found != len(urls) or count.waiting:
         raise SystemExit(f"not all are accounted for: {count}")
     return count.stored
 
 
-def fastai_way(urls: list[str], out: Path, **_: Any) -> int:
-    """fastai's download_images, verify_images and resize_images."""
+def collect_as_fastai(urls: list[str], out: Path) -> int:
+    """Call fastai's download_images, verify_images and resize_images."""
     from fastai.vision.utils import download_images, get_image_files, resize_images, verify_images
 
-    folder = out / "fastai"
-    download_images(folder, urls=urls, n_workers=PARALLEL, timeout=10)
-    for failed in verify_images(get_image_files(folder)):
+    download_images(out, urls=urls, n_workers=PARALLEL, timeout=10)
+    for failed in verify_images(get_image_files(out)):
         failed.unlink()
-    resize_images(folder, max_size=SIDE, dest=folder)
-    return len(get_image_files(folder))
+    resize_images(out, max_size=KEPT_SIDE, dest=out)
+    return len(get_image_files(out))
 
 
-def measure(way: Callable[..., int], urls: list[str], address: tuple[str, int]) -> tuple[float, int]:
-    out = Path(tempfile.mkdtemp(prefix="collecting-"))
-    try:
-        started = time.perf_counter()
-        stored = way(urls, out, address=address)
-        return time.perf_counter() - started, stored
-    finally:
-        shutil.rmtree(out)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("--side", type=int, default=1600)
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(
-        target=serve, args=(args.folder, args.count, args.side, args.delay, theirs), daemon=True
-    )
-    server.start()
-    address, urls = ours.recv()
-    ways = {
-        "fetch and decode alone": fetch_and_decode,
-        "fastclf, to the record": partial(collect, whole=False),
-        "fastclf, scanned as well": collect,
-        "fastai": fastai_way,
-    }
-    import fastai.vision.utils  # noqa: F401 - its import is not part of any way
+def measure_urls(bench: Bench, source: Path) -> list[Line]:
+    """Collect all addresses in each way, in turn."""
+    import fastai.vision.utils
 
     import fastclf.collect.gather  # noqa: F401
 
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    stored: dict[str, Counter[int]] = {name: Counter() for name in ways}
-    for _ in range(args.rounds):
-        for name, way in ways.items():
-            seconds, count = measure(way, urls, address)
-            times[name].append(seconds)
-            stored[name][count] += 1
-            print(f"{name}: {seconds:.1f} s, {count} photos", flush=True)
+    options, count = bench.options, bench.count(bench.options.count)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    args = (source, count, options.side, options.delay, theirs)
+    server = context.Process(target=serve, args=args, daemon=True)
+    server.start()
+    address, urls = ours.recv()
+
+    def take(name: str, way: Callable[[list[str], Path], int]) -> dict[str, float]:
+        out = bench.new_folder()
+        started = time.perf_counter()
+        stored = way(urls, out)
+        took = time.perf_counter() - started
+        shutil.rmtree(out)
+        return {name: took, f"{name}: photos": stored}
+
+    ways: dict[str, Callable[[list[str], Path], int]] = {
+        "alone": fetch_and_decode,
+        "record": partial(collect, address=address, whole=False),
+        "scanned": partial(collect, address=address, whole=True),
+        "fastai": collect_as_fastai,
+    }
+    took = alternate(bench.repeats, {name: partial(take, name, way) for name, way in ways.items()})
     ours.send(None)
     server.join(5)
-    base = statistics.median(times["fetch and decode alone"])
-    print(
-        f"\n{args.count} addresses, {args.count // 10} faulty, {args.side} px, {args.delay} s each; "
-        f"medians of {args.rounds} rounds:"
-    )
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"{name:24} {median:6.1f} s  {median / base:5.2f} x  photos {dict(stored[name])}")
+    alone, fastai = took["alone"], took["fastai"]
+    words = f"{count:,} addresses of {source.name}, {options.side} px, {options.delay:g} s delay"
+    return [
+        Line(f"{words}, to the record, s; fetching and decoding alone", took["record"], alone, at_most=1.3),
+        Line("... scanned as well, s; alone", took["scanned"], alone),
+        Line("... to the record, s; fastai", took["record"], fastai),
+        Line("... scanned as well, s; fastai", took["scanned"], fastai),
+        Line("... photos stored; alone", took["scanned: photos"], took["alone: photos"]),
+        Line("... photos stored; fastai", took["scanned: photos"], took["fastai: photos"]),
+    ]
 
 
-if __name__ == "__main__":
-    main()
+PARTS = {"urls": for_each_folder(measure_urls)}

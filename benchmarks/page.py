@@ -1,53 +1,78 @@
-"""Measure the dashboard's page against an empty Voila page and the course's app, in a real browser."""
+"""How soon the dashboard's page can be used, and how little of a photo has to travel, in a real Chromium.
+
+The part `visits` needs no DATA: it trains on drawn photos and compares with an empty Voila page and the
+course's app. The part `scaling` compares photos as a phone takes them with what the page sends of them.
+"""
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import os
 import shutil
-import signal
+import socket
+import subprocess
 import sys
-import tempfile
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 from typing import Any
 
+import nbformat
+import numpy as np
+import psutil
+from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
-from served import (
-    COURSE_APP,
-    EMPTY_APP,
-    TIMEOUT,
-    Server,
-    build_model,
-    draw_photo,
-    draw_training_photos,
-    serve_fastclf,
-    wait_until_quiet,
-    write_notebook,
-)
-from verdicts import compare, print_table, tell
 
+from fastclf import Predictor
+from fastclf.server import run as serving
+
+from .harness import Bench, Line, alternate, encode, find_photos, open_rgb, tell
+
+DATA = "MODEL=FOLDER of photos, for the part `scaling`"
 EMPTY, COURSE = "empty", "course"
-COLD, PREHEATED, SMALL = "fastclf cold", "fastclf preheated", "fastclf small"
-VISITORS = 4
+COLD, PREHEATED, SMALL = "cold", "preheated", "small"
+TIMEOUT, VISITORS = 180.0, 4
+PHONE = 4000, 3000
+SHAPES = {"circle": (60, "firebrick"), "square": (4, "steelblue"), "triangle": (3, "seagreen")}
 CHROMIUM_ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-proxy-server",
     # what a page asks of other hosts fails at once, whether or not this machine is online
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
-_BINARY = 2
 # Gradio 6.31's classifier page with the same model, over the same line, measured on a 2-core machine
 GRADIO = {"usable": 3.1, "sent": 410.0, "requests": 58.0}
 # 1 Mbit/s in bytes a second, 100 ms.
 LINE = {"offline": False, "latency": 100, "downloadThroughput": 125_000, "uploadThroughput": 125_000}
+
+EMPTY_APP = """import ipywidgets as widgets
+widgets.VBox([widgets.FileUpload(), widgets.Button(description="Classify")])"""
+
+# The course's app with today's ipywidgets; the label names the file, so that a second answer shows.
+COURSE_APP = """from fastai.vision.all import *
+import ipywidgets as widgets
+
+learn = load_learner("export.pkl")
+btn_upload, out_pl, lbl_pred = widgets.FileUpload(), widgets.Output(), widgets.Label()
+
+def on_upload(change):
+    if not change["new"]:
+        return
+    photo = change["new"][0]
+    img = PILImage.create(bytes(photo["content"]))
+    out_pl.clear_output()
+    with out_pl:
+        display(img.to_thumb(128, 128))
+    pred, pred_idx, probs = learn.predict(img)
+    lbl_pred.value = f"{photo['name']}: {pred}; Probability: {probs[pred_idx]:.04f}"
+
+btn_upload.observe(on_upload, "value")
+widgets.VBox([btn_upload, out_pl, lbl_pred])"""
 
 # The upload button is there, enabled, and on top where a person would click it.
 USABLE = """() => [...document.querySelectorAll("button")].some(button => {
@@ -56,21 +81,100 @@ USABLE = """() => [...document.querySelectorAll("button")].some(button => {
     return /Upload|Choose photos/.test(button.textContent) && !button.disabled && button.contains(top);
 })"""
 UPLOAD = "button:has-text('Upload'), button:has-text('Choose photos')"
-ANSWERED = {
-    COURSE: """([name, n]) => [...document.querySelectorAll(".widget-label")]
-        .some(label => label.textContent.startsWith(name + ":"))""",
-    "fastclf": """([name, n]) => document.querySelectorAll(".fastclf-card").length == n""",
-}
+COURSE_ANSWERED = """([name, n]) => [...document.querySelectorAll(".widget-label")]
+    .some(label => label.textContent.startsWith(name + ":"))"""
+ANSWERED = """([name, n]) => document.querySelectorAll(".fastclf-card").length == n"""
+
+PREPARE = """async ([script, data, limits]) => {
+  const file = () => URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  if (!window.drop) window.drop = await import(file());
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const sent = await window.drop.prepare(new File([bytes], "photo.jpg", { type: "image/jpeg" }), limits);
+  const got = new Uint8Array(await sent.arrayBuffer());
+  let text = "";
+  for (let i = 0; i < got.length; i += 30000) text += String.fromCharCode(...got.subarray(i, i + 30000));
+  return btoa(text);
+}"""
 
 
-@dataclass
-class Visit:
-    """What one visit took: seconds, bytes on the line, requests."""
+class Server:
+    """A Voila of its own; its settings, log and Jupyter folders lie in one folder."""
 
-    usable: float
-    answers: list[float]
-    sent: int = 0
-    requests: int = 0
+    def __init__(self, folder: Path, notebook: Path, settings: dict[str, Any], **env: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "voila.json").write_text(json.dumps(settings))
+        voila = settings.get("VoilaConfiguration", {})
+        self.pool = voila["default_pool_size"] if voila.get("preheat_kernel") else 0
+        self._log = folder / "voila.log"
+        own = {
+            name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+        }
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        command = [sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}"]
+        with self._log.open("w") as log:
+            self._process = psutil.Popen(
+                [*command, "--Voila.ip=127.0.0.1", "--Voila.port_retries=0"],
+                cwd=folder, env={**os.environ, **own, **env}, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self.url = f"http://127.0.0.1:{port}/"
+        try:
+            self._wait_for_port(port)
+        except BaseException:
+            self.stop()
+            raise
+
+    def kernels(self) -> list[psutil.Process]:
+        """Return the kernel processes."""
+        found = []
+        for process in self._process.children(recursive=True):
+            with suppress(psutil.Error):
+                found += [process] * any("ipykernel" in word for word in process.cmdline())
+        return found
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that server and kernels have used."""
+        used = 0.0
+        for process in [self._process, *self.kernels()]:
+            with suppress(psutil.Error):
+                used += sum(process.cpu_times()[:2])
+        return used
+
+    def stop(self) -> None:
+        """End the server and every process that it started."""
+        if self._process.poll() is not None:
+            return
+        family = self._process.children(recursive=True)
+        self._process.terminate()
+        psutil.wait_procs([self._process], timeout=10)
+        for process in [self._process, *family]:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs([self._process, *family], timeout=10)
+
+    def _wait_for_port(self, port: int) -> None:
+        deadline = time.monotonic() + 60
+        while self._process.poll() is None and time.monotonic() < deadline:
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise SystemExit(f"Voila did not start. Its last words: {self._log.read_text()[-500:]}")
+
+
+def wait_until_quiet(servers: Iterable[Server]) -> None:
+    """Wait until earlier visitors' kernels are gone, pools are full and nothing computes."""
+    deadline = time.monotonic() + TIMEOUT
+    used = [-1.0 for _ in servers]
+    while time.monotonic() < deadline:
+        full = all(len(server.kernels()) == server.pool for server in servers)
+        before, used = used, [server.cpu_seconds() for server in servers]
+        if full and max(abs(b - a) for a, b in zip(before, used, strict=True)) < 0.05:
+            return
+        time.sleep(1)
+    counts = [len(server.kernels()) for server in servers]
+    raise SystemExit(f"The servers were not at rest within {TIMEOUT:.0f} s; kernels: {counts}.")
 
 
 class Traffic:
@@ -102,6 +206,10 @@ class Traffic:
         self.sent += int(event["encodedDataLength"])
         self.last = time.monotonic()
 
+    def _on_request(self, event: dict[str, Any]) -> None:
+        self.requests += not event["request"]["url"].startswith(("data:", "blob:"))
+        self.last = time.monotonic()
+
     def _on_handshake(self, event: dict[str, Any]) -> None:
         headers = {name.lower(): value for name, value in event["response"]["headers"].items()}
         if "permessage-deflate" in headers.get("sec-websocket-extensions", ""):
@@ -110,30 +218,22 @@ class Traffic:
 
     def _on_frame(self, event: dict[str, Any]) -> None:
         frame = event["response"]
-        data = frame["payloadData"].encode()
-        if frame["opcode"] == _BINARY:
-            data = base64.b64decode(data)
+        binary = frame["opcode"] == 2
+        data = base64.b64decode(frame["payloadData"]) if binary else frame["payloadData"].encode()
         if packer := self._packers.get(event["requestId"]):
             data = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
         self.sent += len(data)
         self.last = time.monotonic()
 
-    def _on_request(self, event: dict[str, Any]) -> None:
-        if not event["request"]["url"].startswith(("data:", "blob:")):
-            self.requests += 1
-        self.last = time.monotonic()
 
-
-class Bench:
-    """Servers, browser and photos of one run."""
+class Visitor:
+    """Opens the servers' pages in one browser, and uploads photos."""
 
     def __init__(self, browser: Browser, servers: dict[str, Server], photos: list[Path]) -> None:
-        self.browser = browser
-        self.servers = servers
-        self.photos = photos
+        self.browser, self.servers, self.photos = browser, servers, photos
 
     @contextmanager
-    def open_pages(self) -> Iterator[Any]:
+    def open_pages(self) -> Iterator[Callable[[], Page]]:
         """Give a maker of pages; afterwards leave them as a visitor does, so that their kernels end."""
         context = self.browser.new_context(viewport={"width": 1000, "height": 800})
         context.set_default_timeout(TIMEOUT * 1000)
@@ -146,41 +246,36 @@ class Bench:
         finally:
             context.close()
 
-    def visit(self, name: str, throttled: bool = False) -> Visit:
+    def visit(self, name: str, *, slowly: bool = False) -> dict[str, float]:
         """Open a page in a fresh browser context, and upload photos unless the line is slow."""
-        wait_until_quiet(list(self.servers.values()))
+        wait_until_quiet(self.servers.values())
         with self.open_pages() as new_page:
             page = new_page()
-            traffic = Traffic(page) if throttled else None
-            visit = self._load(page, name)
+            traffic = Traffic(page) if slowly else None
+            took = {"usable": self._load(page, name)}
             if traffic:
                 traffic.wait_for_rest(page)
-                visit.sent, visit.requests = traffic.sent, traffic.requests
+                took |= {"sent": traffic.sent / 1000, "requests": traffic.requests}
             elif name != EMPTY:
-                visit.answers = [self._answer(page, name, i) for i in range(len(self.photos))]
-        line = " throttled" if throttled else ""
-        tell(f"{name}{line}: usable {visit.usable:.2f} s, answers {[round(s, 2) for s in visit.answers]}")
-        return visit
+                took |= {word: self._answer(page, name, i) for i, word in enumerate(("first", "second"))}
+        return {f"{name}: {what}": number for what, number in took.items()}
 
-    def measure_memory(self, name: str) -> list[float]:
-        """Return each kernel's unique memory in MB, `VISITORS` being open after one answer each."""
-        server = self.servers[name]
-        wait_until_quiet([server])
+    def measure_memory(self, name: str) -> float:
+        """Return the kernels' mean unique memory in MB, `VISITORS` being open after one answer each."""
+        wait_until_quiet([self.servers[name]])
         with self.open_pages() as new_page:
             for _ in range(VISITORS):
                 page = new_page()
                 self._load(page, name)
                 self._answer(page, name, 0)
             time.sleep(2)
-            sizes = [kernel.memory_full_info().uss / 1e6 for kernel in server.kernels()]
-        tell(f"{name}: {', '.join(f'{size:.0f}' for size in sizes)} MB")
-        return sizes
+            return mean(kernel.memory_full_info().uss / 1e6 for kernel in self.servers[name].kernels())
 
-    def _load(self, page: Page, name: str) -> Visit:
+    def _load(self, page: Page, name: str) -> float:
         started = time.perf_counter()
         page.goto(self.servers[name].url, wait_until="commit")
         page.wait_for_function(USABLE)
-        return Visit(time.perf_counter() - started, [])
+        return time.perf_counter() - started
 
     def _answer(self, page: Page, name: str, number: int) -> float:
         photo = self.photos[number]
@@ -188,107 +283,199 @@ class Bench:
             page.locator(UPLOAD).first.click()
         started = time.perf_counter()
         chooser.value.set_files(photo)
-        page.wait_for_function(ANSWERED[name.split()[0]], arg=[photo.name, number + 1])
+        answered = COURSE_ANSWERED if name == COURSE else ANSWERED
+        page.wait_for_function(answered, arg=[photo.name, number + 1])
         return time.perf_counter() - started
 
 
+def draw_photo(path: Path, kind: str, size: tuple[int, int], seed: int) -> Path:
+    """Draw a shape on a noisy ground and save it as JPEG."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(90, 255, (size[1] // 8, size[0] // 8, 3), np.uint8))
+    image = coarse.resize(size, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(2))
+    x, y = (int(rng.uniform(0.3, 0.7) * side) for side in size)
+    sides, colour = SHAPES[kind]
+    circle = (x, y, int(rng.uniform(0.15, 0.28) * min(size)))
+    ImageDraw.Draw(image).regular_polygon(circle, sides, fill=colour)
+    grain = rng.normal(0, 6, (size[1], size[0], 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)).save(path, quality=90)
+    return path
+
+
+def serve_app(folder: Path, source: str) -> Server:
+    """Serve a notebook of one cell with Voila's own settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    code = nbformat.v4.new_code_cell(source)
+    notebook = nbformat.v4.new_notebook(cells=[code], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "app.ipynb")
+    return Server(folder, folder / "app.ipynb", {})
+
+
+def serve_fastclf(folder: Path, model: Path, preheat: bool) -> Server:
+    """Serve fastclf's dashboard as it is shipped, with or without a waiting kernel."""
+    settings = serving.read_settings()
+    settings["VoilaConfiguration"]["preheat_kernel"] = preheat
+    return Server(folder, serving.find_notebook(), settings, FASTCLF_MODEL=str(model))
+
+
 @contextmanager
-def start_bench() -> Iterator[Bench]:
-    """Train, start the servers and the browser; end them all afterwards."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fastclf-benchmark-")))
-        tell("Training resnet18 at 224 px and the sample's small network ...")
-        photos = draw_training_photos(folder / "photos")
-        model = build_model(photos, folder / "model", "resnet18", 224)
-        small = build_model(photos, folder / "small-model", "test_resnet", 32)
-        shutil.copytree(model, folder / COURSE)
-        notebooks = {
-            name: write_notebook(folder / name / "app.ipynb", source)
-            for name, source in ((EMPTY, EMPTY_APP), (COURSE, COURSE_APP))
-        }
-        servers = {}
-        for name, notebook in notebooks.items():
-            servers[name] = Server(folder / name, notebook)
-            stack.callback(servers[name].stop)
-        for name, bundle in ((COLD, model), (PREHEATED, model), (SMALL, small)):
-            servers[name] = serve_fastclf(folder / name, bundle, preheat=name == PREHEATED)
-            stack.callback(servers[name].stop)
-        uploads = [
-            draw_photo(folder / "first.jpg", "circle", (1600, 1200), 7),
-            draw_photo(folder / "second.jpg", "triangle", (1600, 1200), 8),
-        ]
-        playwright = stack.enter_context(sync_playwright())
-        found = os.environ.get("FASTCLF_CHROMIUM") or shutil.which("chromium")
+def open_chromium() -> Iterator[Browser]:
+    """Start the browser and end it afterwards."""
+    found = os.environ.get("FASTCLF_CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGS)
-        stack.callback(browser.close)
-        yield Bench(browser, servers, uploads)
+        yield browser
+        browser.close()
 
 
-def measure(bench: Bench, repeats: int, quick: bool) -> dict[str, Any]:
-    """Visit the pages in turn, `repeats` times over, and return the raw numbers."""
+@contextmanager
+def start_all(folder: Path) -> Iterator[Visitor]:
+    """Train, start the servers and the browser; end them all afterwards."""
+    from fastclf.training import train
+
+    tell("Training resnet18 at 224 px and the sample's small network ...")
+    for number, kind in enumerate(SHAPES):
+        for i in range(14):
+            draw_photo(folder / "photos" / kind / f"{i}.jpg", kind, (320, 280), 1000 * number + i)
+    model, small = folder / "model", folder / "small-model"
+    short = {"epochs": 1, "batch_size": 16, "pretrained": False, "quiet": True}
+    train(folder / "photos", model, arch="resnet18", size=224, **short)
+    train(folder / "photos", small, arch="test_resnet", size=32, **short)
+    shutil.copytree(model, folder / COURSE)
+    with ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for name, start in {
+            EMPTY: partial(serve_app, source=EMPTY_APP),
+            COURSE: partial(serve_app, source=COURSE_APP),
+            COLD: partial(serve_fastclf, model=model, preheat=False),
+            PREHEATED: partial(serve_fastclf, model=model, preheat=True),
+            SMALL: partial(serve_fastclf, model=small, preheat=False),
+        }.items():
+            servers[name] = start(folder / name)
+            stack.callback(servers[name].stop)
+        first, second = (folder / f"{kind}.jpg" for kind in ("circle", "triangle"))
+        uploads = [draw_photo(path, path.stem, (1600, 1200), 7) for path in (first, second)]
+        yield Visitor(stack.enter_context(open_chromium()), servers, uploads)
+
+
+def measure_visits(bench: Bench) -> list[Line]:
+    """Visit the pages in turn; with --quick the course's app neither warmed up nor over the slow line."""
     names = [EMPTY, COURSE, COLD, PREHEATED]
-    slow_names = [EMPTY, PREHEATED] if quick else [EMPTY, COURSE, PREHEATED]
-    for name in [EMPTY, COLD, PREHEATED] if quick else names:
+    some = [name for name in names if name != COURSE or not bench.options.quick]
+    with start_all(bench.new_folder()) as visitor:
         tell("Warming up, not counted:")
-        bench.visit(name)
-    raw: dict[str, Any] = {"open": {n: [] for n in names}, "throttled": {n: [] for n in slow_names}}
-    for kind in raw:
-        for _ in range(repeats):
-            for name, visits in raw[kind].items():
-                visits.append(asdict(bench.visit(name, throttled=kind == "throttled")))
-    raw["memory"] = {name: bench.measure_memory(name) for name in (COURSE, COLD, SMALL)}
-    return raw
+        alternate(1, {name: partial(visitor.visit, name) for name in some})
+        took = alternate(bench.repeats, {name: partial(visitor.visit, name) for name in names})
+        throttled = {n: partial(visitor.visit, n, slowly=True) for n in some if n != COLD}
+        slow = alternate(bench.repeats, throttled)
+        memory = {name: [visitor.measure_memory(name)] for name in (COURSE, COLD, SMALL)}
+    return [*compare_opening(took), *compare_slow_line(slow), *compare_memory(memory), *compare_answers(took)]
 
 
-def judge(raw: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Return the table's rows: what, baseline, fastclf, ratio, verdict."""
-    usable = {n: median(v["usable"] for v in visits) for n, visits in raw["open"].items()}
-    rows = [
-        compare("page usable, cold, s; empty page", usable[EMPTY], usable[COLD], at_most=1.3),
-        compare("page usable, cold, s; course's app", usable[COURSE], usable[COLD], at_most=1 / 6),
-        compare("page usable, preheated, s; empty, cold", usable[EMPTY], usable[PREHEATED], at_most=0.75),
-        compare("page usable, preheated, s; course's app, cold", usable[COURSE], usable[PREHEATED]),
+def compare_opening(took: dict[str, list[float]]) -> list[Line]:
+    empty, course, cold, preheated = (took[f"{name}: usable"] for name in (EMPTY, COURSE, COLD, PREHEATED))
+    return [
+        Line("page usable, cold, s; empty page", cold, empty, at_most=1.3),
+        Line("page usable, cold, s; course's app", cold, course, at_most=1 / 6),
+        Line("page usable, preheated, s; empty, cold", preheated, empty, at_most=0.75),
+        Line("page usable, preheated, s; course's app, cold", preheated, course),
     ]
-    slow = raw["throttled"]
-    for key, words, scale, limit in (
-        ("usable", "usable at 1 Mbit/s, 100 ms, preheated, s", 1, 5.0),
-        ("sent", "sent over that line, kB", 1e-3, 500.0),
-        ("requests", "requests over that line", 1, None),
+
+
+def compare_slow_line(slow: dict[str, list[float]]) -> list[Line]:
+    lines = []
+    for key, words, limit in (
+        ("usable", "usable at 1 Mbit/s, 100 ms, preheated, s", 5.0),
+        ("sent", "sent over that line, kB", 500.0),
+        ("requests", "requests over that line", None),
     ):
-        got = {n: scale * median(v[key] for v in visits) for n, visits in slow.items()}
-        for name, baseline in [(n, v) for n, v in got.items() if n != PREHEATED]:
-            label = "empty page" if name == EMPTY else "course's app"
-            bound = limit if name == EMPTY else None
-            rows.append(compare(f"{words}; {label}", baseline, got[PREHEATED], limit=bound))
-        rows.append(compare(f"{words}; Gradio's page, on record", GRADIO[key], got[PREHEATED], at_most=1.0))
-    memory = {n: mean(sizes) for n, sizes in raw["memory"].items()}
+        ours = slow[f"{PREHEATED}: {key}"]
+        lines.append(Line(f"{words}; empty page", ours, slow[f"{EMPTY}: {key}"], limit=limit))
+        if theirs := slow.get(f"{COURSE}: {key}"):
+            lines.append(Line(f"{words}; course's app", ours, theirs))
+        lines.append(Line(f"{words}; Gradio's page, on record", ours, [GRADIO[key]], at_most=1.0))
+    return lines
+
+
+def compare_memory(memory: dict[str, list[float]]) -> list[Line]:
     words = f"unique memory a visitor, mean of {VISITORS}, MB"
-    rows.append(compare(f"{words}; course's", memory[COURSE], memory[COLD], limit=140))
-    rows.append(compare(f"{words}, sample's network; course's", memory[COURSE], memory[SMALL], limit=100))
-    for number, words in enumerate(("first", "second")):
-        took = {n: median(v["answers"][number] for v in raw["open"][n]) for n in (COURSE, COLD, PREHEATED)}
-        for name in (COLD, PREHEATED):
-            what = f"upload to {words} answer, {name.split()[1]}, s; course's"
-            rows.append(compare(what, took[COURSE], took[name]))
-    return rows
+    return [
+        Line(f"{words}; course's", memory[COLD], memory[COURSE], limit=140),
+        Line(f"{words}, sample's network; course's", memory[SMALL], memory[COURSE], limit=100),
+    ]
 
 
-def main() -> int:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="visits of each page (default: 3)")
-    parser.add_argument("--quick", action="store_true", help="one visit each, the course's app once")
-    parser.add_argument("--json", type=Path, help="file for the raw numbers")
-    args = parser.parse_args()
-    # ending the run by a signal ends the servers too
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with start_bench() as bench:
-        raw = measure(bench, 1 if args.quick else max(1, args.repeats), args.quick)
-    if args.json:
-        args.json.write_text(json.dumps(raw, indent=1))
-    print_table(["what; baseline", "baseline", "fastclf", "ratio", "verdict"], judge(raw))
-    return 0
+def compare_answers(took: dict[str, list[float]]) -> list[Line]:
+    return [
+        Line(
+            f"upload to {word} answer, {name}, s; course's",
+            took[f"{name}: {word}"],
+            took[f"{COURSE}: {word}"],
+        )
+        for word in ("first", "second")
+        for name in (COLD, PREHEATED)
+    ]
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def measure_scaling(bench: Bench) -> list[Line]:
+    """Answer about photos as a phone takes them, and as the page's own script sends them."""
+    from fastclf.dashboard.classify.photo_drop import LARGEST_SENT, LONGEST_SIDE
+
+    lines = []
+    for model, folder in bench.models:
+        photos = find_photos(folder)
+        rng = np.random.default_rng(0)
+        chosen = rng.choice(len(photos), min(len(photos), bench.count(200)), replace=False)
+        with open_chromium() as browser, Predictor(model) as predictor:
+            side = int(np.clip(4 * max(predictor.preprocess.input_size[1:]), *LONGEST_SIDE))
+            limits = {"sent": LARGEST_SENT, "side": side, "bytes": 20 * 2**20, "photos": 100}
+            page = browser.new_page()
+            page.goto("about:blank")
+            rows = [compare_scaled(page, predictor, photos[i], limits) for i in chosen]
+        got = {key: [row[key] for row in rows] for key in rows[0]}
+        same, familiar = ([mean(got[key])] for key in ("same", "familiar"))
+        lines += [
+            Line(
+                f"kB sent of {len(rows)} photos of {folder.name}, {side} px; as taken",
+                got["sent"],
+                got["taken"],
+            ),
+            Line("... largest", [max(got["sent"])], limit=300),
+            Line("... share with the same label", same, at_least=0.99),
+            Line("... change of probability, median", got["change"], limit=0.02),
+            Line("... change of probability, largest", [max(got["change"])]),
+            Line("... share with the same in being unfamiliar", familiar),
+        ]
+    return lines
+
+
+def compare_scaled(page: Page, predictor: Predictor, path: Path, limits: dict[str, int]) -> dict[str, float]:
+    from fastclf.dashboard.widgets.scripted import read_script
+
+    taken = take_with_a_phone(path)
+    script = read_script("classify/photo_drop.js")
+    sent = base64.b64decode(page.evaluate(PREPARE, [script, base64.b64encode(taken).decode(), limits]))
+    one, other = predictor.predict(taken, path.name), predictor.predict(sent, path.name)
+    change = abs((one.probs or {})[one.label] - (other.probs or {})[one.label])
+    return {
+        "taken": len(taken) / 1000, "sent": len(sent) / 1000, "same": one.label == other.label,
+        "change": change, "familiar": one.unfamiliar == other.unfamiliar,
+    }  # fmt: skip
+
+
+def take_with_a_phone(path: Path) -> bytes:
+    """Return a photo as 12 megapixels, lying on its side with a note in EXIF which way is up."""
+    image = open_rgb(path)
+    width, height = PHONE if image.width >= image.height else PHONE[::-1]
+    scale = min(width / image.width, height / image.height)
+    size = round(image.width * scale), round(image.height * scale)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = image.resize(size, Image.Resampling.LANCZOS).transpose(Image.Transpose.ROTATE_90)
+    return encode(turned, quality=92, exif=exif)
+
+
+PARTS = {"visits": measure_visits, "scaling": measure_scaling}
+PARTS_WITHOUT_DATA = ("visits",)

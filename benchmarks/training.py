@@ -1,123 +1,152 @@
-"""Measure training a head, extracting features and answering against fastai's own ways, on real photos."""
+"""Training a head, extracting features and answering against fastai's own ways, from the same weights.
+
+Without `--weights` a body that learned another DATA folder here stands in for published weights.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import shutil
-import tempfile
-import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from verdicts import Line, print_table, tell
+from .harness import Bench, Line, alternate, find_photos, split_names, tell, time_it
 
-STAND_IN_EPOCHS = 4
-PREDICTED = 60
+DATA = "folders with one sub-folder a class; they are only read"
+STAND_IN_EPOCHS, PREDICTED, WARM_UP = 4, 60, 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--archs", type=split_names, default=["resnet18", "mobilenetv4_conv_small"])
+    parser.add_argument("--size", type=int, default=224, help="the network's input in pixels (default: 224)")
+    parser.add_argument("--weights", type=Path, help="file of pretrained weights of the one architecture")
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What is measured, and where.
+class Setup:
+    """A copy of the photos, and the network that learns them."""
 
-    Attributes
-    ----------
-    source
-        Folder of the photos; it is only read.
-    other
-        Folder whose photos teach the stand-in for published weights.
-    scratch
-        A temporary folder.
-    arch, size
-        The network, and its input in pixels.
-    repeats
-        How often each thing is done.
-    weights
-        A file of pretrained weights, or None.
-    """
-
-    source: Path
-    other: Path | None
-    scratch: Path
+    folder: Path
     arch: str
     size: int
-    repeats: int
-    weights: Path | None
+    weights: Path
 
     @property
     def words(self) -> str:
         """The photos and the network, for the table."""
-        return f"{self.source.name}, {self.arch} at {self.size} px"
+        return f"{self.folder.name}, {self.arch} at {self.size} px"
+
+    def build(self, data: Any) -> Any:
+        """Build a Learner that starts from the weights."""
+        from fastclf.training import build_dls, build_learner
+
+        return build_learner(build_dls(data, self.size), self.arch, weights=self.weights)
 
 
-def measure_head(bench: Bench, folder: Path, weights: Path) -> list[Line]:
+def for_each_setup(measure: Callable[[Bench, Setup], list[Line]]) -> Callable[[Bench], list[Line]]:
+    """Return a part that measures with each folder and architecture; with --quick with the first of them."""
+
+    def measure_all(bench: Bench) -> list[Line]:
+        options, last = bench.options, 1 if bench.options.quick else None
+        lines = []
+        for number, source in enumerate(bench.folders[:last]):
+            for arch in options.archs[:last]:
+                weights = options.weights or make_stand_in(bench, bench.folders[number - 1], arch)
+                setup = Setup(bench.copy(source), arch, options.size, weights)
+                tell(setup.words)
+                lines += measure(bench, setup)
+        return lines
+
+    return measure_all
+
+
+def make_stand_in(bench: Bench, other: Path, arch: str) -> Path:
+    """Return weights of a body that learned other photos here, from scratch."""
+    import torch
+    import torchvision
+
+    from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
+    from fastclf.training.network import resolve_arch
+
+    if len(bench.folders) < 2:
+        raise SystemExit("Name a file with --weights, or a second folder that a stand-in learns from.")
+    path = bench.scratch / f"{other.name}-{arch}.pth"
+    if path.exists():
+        return path
+    tell(f"a stand-in for published weights learns {other.name} ...")
+    learn = build_learner(
+        build_dls(load_data(bench.copy(other)), 64, pretrained=False), arch, pretrained=False
+    )
+    fit(learn, plan_phases(1 if bench.options.quick else STAND_IN_EPOCHS, pretrained=False), quiet=True)
+    if isinstance(resolve_arch(arch), str):
+        torch.save(learn.model[0].model.state_dict(), path)
+    else:
+        whole = torchvision.models.get_model(arch, weights=None)
+        names = [n for n in whole.state_dict() if not n.startswith("fc.")]
+        state = dict(zip(names, learn.model[0].state_dict().values(), strict=True))
+        torch.save({**whole.state_dict(), **state}, path)
+    return path
+
+
+def measure_head(bench: Bench, setup: Setup) -> list[Line]:
     """Train the head on features against `fine_tune(1)`, from the same weights, photos and split."""
-    from fastclf.training import build_dls, build_learner, load_data, train_head
+    from fastclf.training import load_data, train_head
 
-    data = load_data(folder)
-    took: dict[str, list[float]] = defaultdict(list)
-    right: dict[str, list[float]] = defaultdict(list)
+    data = load_data(setup.folder)
 
-    def build() -> Any:
-        return build_learner(build_dls(data, bench.size), bench.arch, weights=weights)
-
-    def fit_head(name: str) -> None:
-        learn = build()
-        took[name].append(_time(lambda: train_head(learn, data)))
-        right[name].append(_judge(learn))
-
-    def fine_tune() -> None:
-        learn = build()
-        with learn.no_bar(), learn.no_logging():
-            took["fine_tune"].append(_time(lambda: learn.fine_tune(1)))
-        right["fine_tune"].append(_judge(learn))
-
-    for number in range(bench.repeats):
+    def train_ours() -> dict[str, float]:
         shutil.rmtree(data.private / "features", ignore_errors=True)
-        acts: list[Callable[[], None]] = [lambda: fit_head("head"), lambda: fit_head("again"), fine_tune]
-        for act in acts if number % 2 else [fine_tune, *acts[:2]]:
-            act()
-        tell("  " + ", ".join(f"{k} {v[-1]:.2f} s, {right[k][-1]:.3f}" for k, v in took.items()))
-    n = len(data.frame)
-    baseline = took["fine_tune"]
+        found = {}
+        for name in ("head", "again"):
+            learn = setup.build(data)
+            found[name] = time_it(partial(train_head, learn, data))
+            found[f"{name}: right"] = _measure_accuracy(learn)
+        return found
+
+    def train_theirs() -> dict[str, float]:
+        learn = setup.build(data)
+        with learn.no_bar(), learn.no_logging():
+            took = time_it(lambda: learn.fine_tune(1))
+        return {"theirs": took, "theirs: right": _measure_accuracy(learn)}
+
+    took = alternate(bench.repeats, {"theirs": train_theirs, "ours": train_ours})
+    what = f"head on features, {len(data.frame):,} photos of {setup.words}, s; fine_tune(1)"
     return [
-        Line(f"head on features, {n:,} photos of {bench.words}, s; fine_tune(1)", took["head"], baseline),
-        Line("... features cached, s; fine_tune(1)", took["again"], baseline),
-        Line("... validation accuracy; fine_tune(1)'s", right["head"], right["fine_tune"]),
+        Line(what, took["head"], took["theirs"]),
+        Line("... features cached, s; fine_tune(1)", took["again"], took["theirs"]),
+        Line("... validation accuracy; fine_tune(1)'s", took["head: right"], took["theirs: right"]),
     ]
 
 
-def measure_features(bench: Bench, folder: Path, weights: Path) -> list[Line]:
+def measure_features(bench: Bench, setup: Setup) -> list[Line]:
     """Extract features of all training photos against fastai's `get_preds` of the same network."""
-    from fastclf.training import build_dls, build_learner, load_data
+    from fastclf.training import load_data
     from fastclf.training.fitting import compute_features
 
-    data = load_data(folder)
-    learn = build_learner(build_dls(data, bench.size), bench.arch, weights=weights)
-    files = list(data.part("train")["file"])
-    took: dict[str, list[float]] = defaultdict(list)
+    data = load_data(setup.folder)
+    learn, files = setup.build(data), list(data.part("train")["file"])
 
-    def ours() -> None:
+    def extract() -> dict[str, float]:
         shutil.rmtree(data.private / "features", ignore_errors=True)
-        took["ours"].append(_time(lambda: compute_features(learn, data, ["train"])))
+        return {"ours": time_it(lambda: compute_features(learn, data, ["train"]))}
 
-    def theirs() -> None:
+    def get_preds() -> dict[str, float]:
         dl = learn.dls.test_dl(files)
         with learn.no_bar():
-            took["theirs"].append(_time(lambda: learn.get_preds(dl=dl)))
+            return {"theirs": time_it(lambda: learn.get_preds(dl=dl))}
 
-    _alternate(bench.repeats, [ours, theirs])
-    words = f"features of {len(files):,} photos of {bench.words}, the graph's export included, s; get_preds"
-    return [Line(words, took["ours"], took["theirs"])]
+    took = alternate(bench.repeats, {"theirs": get_preds, "ours": extract})
+    what = f"features of {len(files):,} photos of {setup.words}, the graph's export included, s; get_preds"
+    return [Line(what, took["ours"], took["theirs"])]
 
 
-def measure_predict(bench: Bench, folder: Path, weights: Path) -> list[Line]:
+def measure_predict(bench: Bench, setup: Setup) -> list[Line]:
     """Answer about one photo: fastai's `learn.predict`, ours, and the floor of decoding and one bare run."""
     import onnxruntime as ort
 
@@ -125,36 +154,43 @@ def measure_predict(bench: Bench, folder: Path, weights: Path) -> list[Line]:
     from fastclf.model import open_session
     from fastclf.training import train
 
-    model = bench.scratch / "predicting"
-    train(folder, model, arch=bench.arch, size=bench.size, weights=str(weights), mode="head", quiet=True)
-    learn = _load_learner(model / "export.pkl")
-    predictor = Predictor(model)
-    bare = open_session(predictor.bundle.onnx_path)
-    optimised = ort.InferenceSession(predictor.bundle.onnx_path, providers=["CPUExecutionProvider"])
-    photos = sorted(p for p in folder.glob("*/*") if p.is_file())
-    random.Random(0).shuffle(photos)
+    model, size = bench.new_folder() / "model", setup.size
+    train(
+        setup.folder, model, arch=setup.arch, size=size, weights=str(setup.weights), mode="head", quiet=True
+    )
+    learn, predictor = _load_learner(model / "export.pkl"), Predictor(model)
+    graph = predictor.bundle.onnx_path
+    optimised = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     ways: dict[str, Callable[[Path], Any]] = {
         "predictor": predictor.predict,
         "fastai": learn.predict,
-        "floor": lambda path: _run_bare(path, bare, bench.size),
-        "optimised": lambda path: _run_bare(path, optimised, bench.size),
+        "floor": partial(_run_bare, open_session(graph), size),
+        "optimised": partial(_run_bare, optimised, size),
     }
-    took: dict[str, list[float]] = defaultdict(list)
     with learn.no_bar(), learn.no_logging():
-        for number, path in enumerate(photos[: bench.repeats * PREDICTED + 5]):
-            for name in random.Random(number).sample(sorted(ways), len(ways)):
-                seconds = _time(lambda path=path, name=name: ways[name](path))
-                if number >= 5:  # the first ones warm up
-                    took[name].append(seconds * 1000)
-    words = f"one photo of {bench.words}, ms"
+        took = _take_turns(ways, setup.folder, bench.repeats * bench.count(PREDICTED))
+    ours, what = took["predictor"], f"one photo of {setup.words}, ms"
     return [
-        Line(f"{words}; learn.predict", took["predictor"], took["fastai"], at_most=0.5),
-        Line("... ; decoding and a bare run, same options", took["predictor"], took["floor"], at_most=1.2),
-        Line("... ; the same with ONNX Runtime's own options", took["predictor"], took["optimised"]),
-    ]  # fmt: skip
+        Line(f"{what}; learn.predict", ours, took["fastai"], at_most=0.5),
+        Line("... ; decoding and a bare run, same options", ours, took["floor"], at_most=1.2),
+        Line("... ; the same with ONNX Runtime's own options", ours, took["optimised"]),
+    ]
 
 
-def _run_bare(path: Path, session: Any, size: int) -> Any:
+def _take_turns(ways: dict[str, Callable[[Path], Any]], folder: Path, n: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each way for `n` photos, in another order for each; the first warm up."""
+    photos = find_photos(folder)
+    random.Random(0).shuffle(photos)
+    took: dict[str, list[float]] = defaultdict(list)
+    for number, path in enumerate(photos[: n + WARM_UP]):
+        for name in random.Random(number).sample(sorted(ways), len(ways)):
+            seconds = time_it(partial(ways[name], path))
+            if number >= WARM_UP:
+                took[name].append(seconds * 1000)
+    return took
+
+
+def _run_bare(session: Any, size: int, path: Path) -> Any:
     """Do what no answer can do without: decode, resize, run."""
     import numpy as np
     from PIL import Image
@@ -164,38 +200,7 @@ def _run_bare(path: Path, session: Any, size: int) -> Any:
     return session.run(["logits"], {"image": np.ascontiguousarray(batch)})
 
 
-def make_stand_in(bench: Bench) -> Path:
-    """Return weights to start from: the file that was named, or a body that learned other photos here."""
-    if bench.weights is not None:
-        return bench.weights
-    if bench.other is None:
-        raise SystemExit("Name a file with --weights, or a second folder that a stand-in learns from.")
-    import torch
-    import torchvision
-
-    from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
-    from fastclf.training.network import resolve_arch
-
-    folder = bench.scratch / "other"
-    if not folder.exists():
-        shutil.copytree(bench.other, folder)
-    tell(f"a stand-in for published weights learns {bench.other.name} ...")
-    data = load_data(folder)
-    learn = build_learner(build_dls(data, 64, pretrained=False), bench.arch, pretrained=False)
-    fit(learn, plan_phases(STAND_IN_EPOCHS, pretrained=False), quiet=True)
-    path = bench.scratch / f"{bench.arch}.pth"
-    resolved = resolve_arch(bench.arch)
-    if isinstance(resolved, str):
-        torch.save(learn.model[0].model.state_dict(), path)
-    else:
-        whole = torchvision.models.get_model(bench.arch, weights=None)
-        names = [n for n in whole.state_dict() if not n.startswith("fc.")]
-        state = dict(zip(names, learn.model[0].state_dict().values(), strict=True))
-        torch.save({**whole.state_dict(), **state}, path)
-    return path
-
-
-def _judge(learn: Any) -> float:
+def _measure_accuracy(learn: Any) -> float:
     with learn.no_bar(), learn.no_logging():
         return float(learn.validate()[1])
 
@@ -208,57 +213,8 @@ def _load_learner(path: Path) -> Any:
         return load_learner(path)
 
 
-def _alternate(repeats: int, acts: Sequence[Callable[[], None]]) -> None:
-    for number in range(repeats):
-        for act in acts if number % 2 else reversed(acts):
-            act()
-
-
-def _time(act: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started
-
-
-MEASURES: dict[str, Callable[[Bench, Path, Path], list[Line]]] = {
-    "head": measure_head,
-    "features": measure_features,
-    "predict": measure_predict,
+PARTS = {
+    "head": for_each_setup(measure_head),
+    "features": for_each_setup(measure_features),
+    "predict": for_each_setup(measure_predict),
 }
-
-
-def main() -> int:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "folder", type=Path, nargs="+", metavar="DIR", help="one sub-folder a class; only read"
-    )
-    parser.add_argument("--parts", nargs="+", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--arch", nargs="+", default=["resnet18", "mobilenetv4_conv_small"])
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--weights", type=Path, help="file of pretrained weights of the one --arch")
-    parser.add_argument("--repeats", type=int, default=3, help="how often each thing is done (default: 3)")
-    parser.add_argument("--json", type=Path, help="file for the raw numbers")
-    args = parser.parse_args()
-    lines: list[Line] = []
-    for number, source in enumerate(args.folder):
-        other = args.folder[number - 1] if len(args.folder) > 1 else None
-        for arch in args.arch:
-            with tempfile.TemporaryDirectory(prefix="fastclf-training-") as scratch:
-                bench = Bench(
-                    source, other, Path(scratch), arch, args.size, max(1, args.repeats), args.weights
-                )
-                folder = bench.scratch / source.name
-                shutil.copytree(source, folder)
-                weights = make_stand_in(bench)
-                for part in args.parts:
-                    tell(f"{part}, {bench.words} (load {os.getloadavg()[0]:.1f}) ...")
-                    lines += MEASURES[part](bench, folder, weights)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(line) for line in lines], indent=1))
-    print_table(["what; baseline", "baseline", "fastclf", "ratio", "verdict"], [x.row() for x in lines])
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

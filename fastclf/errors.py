@@ -1,7 +1,7 @@
 """The one tree of errors; every message is a sentence that says what to do next.
 
 FastclfError
-├── UsageProblem (ValueError)            the call was wrong: exit code 2
+├── UsageError (ValueError)            the call was wrong: exit code 2
 ├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
 ├── PhotosError (ValueError)             the folder holds no usable set of photos
 ├── ArchiveError (ValueError)            an archive of photos is damaged, hostile or another one
@@ -22,9 +22,10 @@ FastclfError
 
 from __future__ import annotations
 
+import json
 import string
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 
 class Message(str):
@@ -50,9 +51,10 @@ class Message(str):
     fields: Mapping[str, Any]
 
     def __new__(cls, template: str, /, **fields: object) -> Message:
-        """Write the English sentence."""
-        # an exception among the fields would keep its frames alive
-        plain = {k: str(v) if isinstance(v, BaseException) else v for k, v in fields.items()}
+        """Write the English sentence; a message without further fields is itself."""
+        if isinstance(template, Message) and not fields:
+            return template
+        plain = {name: _read_field(value) for name, value in fields.items()}
         made = super().__new__(cls, _FORMATTER.vformat(template, (), plain) if plain else template)
         made.template, made.fields = template, plain
         return made
@@ -62,13 +64,84 @@ class Message(str):
         return _build_message, (self.template, self.fields)
 
 
-class _Formatter(string.Formatter):
+def count_message(n: int, one: str, many: str, /, **fields: object) -> Message:
+    """Return the message for one or that for `n`, which is a field of both.
+
+    Examples
+    --------
+    >>> count_message(1200, "1 photo", "{n} photos")
+    '1,200 photos'
+    """
+    return Message(one if n == 1 else many, n=n, **fields)
+
+
+def join_messages(parts: Iterable[str], separator: str = " ") -> Message:
+    """Return several sentences as one message; the empty ones are left out.
+
+    Examples
+    --------
+    >>> join_messages(["There are no photos.", "", Message("Add {n}.", n=3)])
+    'There are no photos. Add 3.'
+    """
+    sentences = [Message(part) for part in parts if part]
+    if len(sentences) == 1:
+        return sentences[0]
+    template = separator.join(f"{{part_{i}}}" for i in range(len(sentences)))
+    return Message(template, **{f"part_{i}": part for i, part in enumerate(sentences)})
+
+
+def pack_message(text: str) -> str:
+    """Return a message as a line of text, for another process or a database; other texts stay as they are."""
+    return json.dumps(_flatten(text)) if isinstance(text, Message) and text.fields else text
+
+
+def unpack_message(text: str) -> Message:
+    """Return what `pack_message` was given; a text that it did not make is a message without fields."""
+    if text.startswith(_PACKED):
+        try:
+            return _rebuild(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Message(text)
+    return Message(text)
+
+
+_PACKED = '{"template":'
+
+
+def _flatten(value: object) -> object:
+    if isinstance(value, Message):
+        return {"template": value.template, "fields": {k: _flatten(v) for k, v in value.fields.items()}}
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _rebuild(packed: Mapping[str, Any]) -> Message:
+    fields = {k: _rebuild(v) if isinstance(v, dict) else v for k, v in packed["fields"].items()}
+    return Message(packed["template"], **fields)
+
+
+class MessageFormatter(string.Formatter):
+    """Fills templates; by plain names alone, since a template may come from a file."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return a field's value."""
+        return kwargs[field_name], field_name
+
     def format_field(self, value: object, spec: str) -> str:
+        """Write a value; whole numbers without a format get their thousands grouped."""
+        if len(spec) > 4:
+            raise ValueError(f"{spec!r} is too long.")
         whole = isinstance(value, int) and not isinstance(value, bool)
         return format(value, spec or ("," if whole else ""))
 
 
-_FORMATTER = _Formatter()
+_FORMATTER = MessageFormatter()
+
+
+def _read_field(value: object) -> object:
+    """Return an exception's sentence: itself, it would keep its frames alive."""
+    if isinstance(value, FastclfError):
+        return value.message
+    return str(value) if isinstance(value, BaseException) else value
 
 
 def _build_message(template: str, fields: Mapping[str, Any]) -> Message:
@@ -87,12 +160,11 @@ class FastclfError(Exception):
     message: Message
 
     def __init__(self, template: str, /, **fields: object) -> None:
-        made = isinstance(template, Message) and not fields
-        self.message = cast(Message, template) if made else Message(template, **fields)
+        self.message = Message(template, **fields)
         super().__init__(self.message)
 
 
-class UsageProblem(FastclfError, ValueError):  # noqa: N818 - reads as what it is
+class UsageError(FastclfError, ValueError):
     """The call itself was wrong; the command exits with 2."""
 
 
@@ -108,9 +180,9 @@ class UnreadablePhotoError(FastclfError, ValueError):
     """
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__("{name} {reason}.", name=name, reason=reason)
+        super().__init__("{name} {reason}.", name=name, reason=Message(reason))
         self.name = name
-        self.reason = reason
+        self.reason = Message(reason)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it was made of."""

@@ -7,14 +7,18 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from filelock import FileLock
 from PIL import Image
@@ -28,6 +32,36 @@ ROOT = Path(__file__).parent.parent
 if "PYTEST_XDIST_WORKER" in os.environ:
     # two threads each on two cores that another file's tests need as well would mostly wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", metavar="K/N", help="of the tests that are left, every N-th from the K-th on")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # what takes long comes first, so that no worker waits for another one's last file
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if part := config.getoption("--part"):
+        first, step = map(int, part.split("/"))
+        chosen = items[first - 1 :: step]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the servers that the run shared, once no worker is left to use them."""
+    if not hasattr(session.config, "workerinput"):
+        for record in session.config._tmp_path_factory.getbasetemp().glob("server-*.json"):
+            _, pid, _ = json.loads(record.read_text())
+            try:
+                process = psutil.Process(pid)
+                family = [process, *process.children(recursive=True)]
+                process.terminate()
+            except psutil.NoSuchProcess:
+                continue
+            for left in psutil.wait_procs(family, timeout=15)[1]:
+                left.kill()
 
 
 def pytest_runtest_setup() -> None:
@@ -78,30 +112,55 @@ def red_png(tmp_path: Path) -> Path:
     return path
 
 
+Once = Callable[[str, Callable[[Path], Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Do a thing once a run, in a folder that all workers share; what it returns has to be JSON."""
+    base = tmp_path_factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def go(name: str, do: Callable[[Path], Any]) -> Any:
+        record = root / f"{name}.json"
+        with FileLock(root / f"{name}.lock"):
+            if not record.is_file():
+                shutil.rmtree(root / name, ignore_errors=True)
+                (root / name).mkdir()
+                record.write_text(json.dumps(do(root / name)))
+        return json.loads(record.read_text())
+
+    return go
+
+
 @dataclass(frozen=True)
 class Trained:
     """What `fastclf train digits` left behind."""
 
     folder: Path
-    model: Path
-    photos: Path
     stdout: str
     stderr: str
 
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def photos(self) -> Path:
+        return self.folder / "photos" / "digits"
+
 
 @pytest.fixture(scope="session")
-def trained(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The digits model, trained once a session by the real command; files that run side by side share it."""
-    base = tmp_path_factory.getbasetemp()
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, record = root / "trained", root / "trained.json"
-    with FileLock(root / "trained.lock"):
-        if not record.is_file():
-            folder.mkdir()
-            done = run_fastclf("train", "digits", "--json", cwd=folder, timeout=400)
-            assert done.returncode == 0, done.stderr
-            record.write_text(json.dumps([done.stdout, done.stderr]))
-    return Trained(folder, folder / "model", folder / "photos" / "digits", *json.loads(record.read_text()))
+def trained(home: Path, once: Once) -> Trained:
+    """The digits model, trained once a run by the real command."""
+
+    def train(folder: Path) -> tuple[str, str, str]:
+        done = run_fastclf("train", "digits", "--json", cwd=folder, timeout=400)
+        assert done.returncode == 0, done.stderr
+        return str(folder), done.stdout, done.stderr
+
+    folder, stdout, stderr = once("trained", train)
+    return Trained(Path(folder), stdout, stderr)
 
 
 def call_fastclf(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:

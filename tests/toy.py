@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from fastclf.card import write_bundle
 from fastclf.metrics import compute_metrics, compute_softmax
-from fastclf.model import SCHEMA, MahalanobisDetector, PhotoRow, hash_files, write_manifest, write_photos
+from fastclf.model import MahalanobisDetector, Manifest, MetricsByPart, PhotoRow, Preprocess, write_photos
 from fastclf.system import hash_file
 
 from .drawing import COLOURS, draw_photo, encode
@@ -23,7 +24,6 @@ SIDE = 8
 def write_toy_bundle(
     folder: Path,
     *,
-    vocab: list[str] | None = None,
     rows: list[PhotoRow] | None = None,
     judged: bool = False,
 ) -> Path:
@@ -31,7 +31,6 @@ def write_toy_bundle(
 
     With `judged`, the manifest holds the metrics measured on thirty drawn photos; else none.
     """
-    vocab = vocab or VOCAB
     folder.mkdir(parents=True)
     # the logit of "red" grows with the red share, and so on
     weight = 8 * np.array([[COLOURS[c][i] / 255 for i in range(3)] for c in VOCAB], np.float32)
@@ -46,12 +45,22 @@ def write_toy_bundle(
     (folder / "examples").mkdir()
     for number, label in enumerate(VOCAB, 1):
         (folder / "examples" / f"example-{number}.jpg").write_bytes(encode(draw_photo(label, 99), "JPEG"))
-    manifest = _build_manifest(folder, vocab, detector.to_dict())
+    manifest = Manifest(
+        created="2026-01-01T00:00:00+00:00",
+        title="Toy colours",
+        arch="toy",
+        vocab=VOCAB,
+        features_id="0" * 64,
+        preprocess=Preprocess((3, SIDE, SIDE), (SIDE, SIDE)),
+        ood=detector.describe(),
+    )
     if judged:
         logits, targets = features[1::2] @ weight.T + bias, np.repeat(np.arange(len(VOCAB)), 10)
         probs = compute_softmax(logits)
-        manifest["metrics"]["valid"] = compute_metrics(probs, targets, vocab, probs)
-    write_manifest(folder, manifest)
+        manifest = replace(
+            manifest, metrics=MetricsByPart(valid=compute_metrics(probs, targets, VOCAB, probs))
+        )
+    write_bundle(folder, manifest)
     return folder
 
 
@@ -118,31 +127,3 @@ def _build_graph(weight: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
     ]
     arrays = {"axes": np.array([2, 3], np.int64), "head.weight": weight, "head.bias": bias}
     return build_model(nodes, arrays, [3, SIDE, SIDE], {"features": [3], "logits": [len(weight)]})
-
-
-def _build_manifest(folder: Path, vocab: list[str], ood: dict[str, object]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "fastclf": "0.0",
-        "python": "3.11",
-        "created": "2026-01-01T00:00:00+00:00",
-        "title": "Toy colours",
-        "arch": "toy",
-        "vocab": vocab,
-        "features_id": "0" * 64,
-        "preprocess": {
-            "input_size": [3, SIDE, SIDE],
-            "resize_to": [SIDE, SIDE],
-            "method": "squish",
-            "pad_mode": "reflection",
-            "interpolation": "bilinear",
-            "mean": None,
-            "std": None,
-        },
-        "temperature": 1.0,
-        "ood": ood,
-        "metrics": {"train": None, "valid": None, "test": None},
-        "sealed_test": {"n": 0, "openings": []},
-        "training": {},
-        "files": hash_files(folder),
-    }

@@ -1,18 +1,25 @@
-"""What a card is made of, before it is HTML or Markdown; and how it writes numbers."""
+"""What a card is made of, before it is HTML or Markdown; and how it writes numbers.
+
+Words are messages, which a renderer says in its language; names and figures are plain texts.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import Message
 from ..metrics import wilson_interval
 
 # Characters that end a line or turn the reading direction have no place in a title or a class's name.
 _UNWANTED = {
     **dict.fromkeys([*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], " ")
 }
+
+# Returns a message in the language of whoever reads it; `str` is English.
+Say = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -31,56 +38,28 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; numbers stand to the right.
-
-    Attributes
-    ----------
-    title
-        What it shows.
-    header
-        Names of the columns.
-    rows
-        The cells.
-    """
+    """Rows under a header, below a title; numbers stand to the right."""
 
     title: str
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str]]  # a message is words, any other text is a name or a figure
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of answers, a row a true class.
-
-    Attributes
-    ----------
-    title
-        What it shows.
-    vocab
-        (K,) names of the classes.
-    matrix
-        (K, K) counts.
-    """
+    """Counts of answers, a row a true class, below a title."""
 
     title: str
-    vocab: Sequence[str]
-    matrix: Sequence[Sequence[int]]
+    vocab: Sequence[str]  # (K,) names of the classes
+    matrix: Sequence[Sequence[int]]  # (K, K)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, which Markdown leaves out.
-
-    Attributes
-    ----------
-    title
-        What it shows.
-    svg
-        Inline SVG.
-    """
+    """A chart, which Markdown leaves out, over its title."""
 
     title: str
-    svg: str
+    draw: Callable[[Say], str]  # returns inline SVG, which says its words by what it is given
 
 
 Block = Text | Items | Table | Confusion | Chart
@@ -88,15 +67,7 @@ Block = Text | Items | Table | Confusion | Chart
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the card.
-
-    Attributes
-    ----------
-    title
-        Its heading.
-    blocks
-        What stands in it.
-    """
+    """A part of the card, under its heading."""
 
     title: str
     blocks: Sequence[Block]
@@ -118,10 +89,12 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def share_of(share: float, interval: Sequence[float] | None, n: int) -> str:
+def share_of(share: float, interval: Sequence[float] | None, n: int) -> Message:
     """Write a share with its interval and the number of photos behind it."""
-    span = f"{percent(interval[0])} to {percent(interval[1])}, " if interval else ""
-    return f"{percent(share)} ({span}n = {n})"
+    if not interval:
+        return Message("{share} (n = {n:d})", share=percent(share), n=n)
+    low, high = map(percent, interval)
+    return Message("{share} ({low} to {high}, n = {n:d})", share=percent(share), low=low, high=high, n=n)
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -142,27 +115,21 @@ def moment(time: object) -> str:
     return f"{found[1]} {found[2]} UTC" if found else text
 
 
-def count(n: int, one: str, many: str | None = None) -> str:
-    """Write a number of things.
-
-    Examples
-    --------
-    >>> count(1, "photo"), count(2, "class", "classes")
-    ('1 photo', '2 classes')
-    """
-    return f"{n} {one if n == 1 else many or one + 's'}"
-
-
 def name_list(names: Sequence[object], most: int = 40) -> str:
     """Write names one after the other, and how many more there are."""
     shown = ", ".join(clean(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    if len(names) <= most:
+        return shown
+    return Message("{names} and {n:d} more", names=shown, n=len(names) - most)
 
 
-def judged_parts(manifest: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def judged_parts(manifest: dict[str, Any]) -> list[tuple[Message, dict[str, Any]]]:
     """Return (words, metrics) of the parts that were judged: validation, then the opened test set."""
     metrics = manifest.get("metrics") or {}
-    named = (("validation photos", metrics.get("valid")), ("sealed test photos", metrics.get("test")))
+    named = (
+        (Message("validation photos"), metrics.get("valid")),
+        (Message("sealed test photos"), metrics.get("test")),
+    )
     return [(words, m) for words, m in named if m and m.get("n") and "accuracy" in m]
 
 

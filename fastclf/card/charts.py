@@ -1,4 +1,7 @@
-"""Charts as inline SVG: numbers in, text out; colours come from the page, so light and dark both work."""
+"""Charts as inline SVG: numbers in, text out; colours come from the page, so light and dark both work.
+
+Every chart takes `say` last, which says its words in the language of whoever reads it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from ..errors import Message
 from ..metrics import wilson_interval
+from .blocks import Say
 
 _WIDTH, _HEIGHT = 360, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 18, 12, 40
@@ -20,15 +25,15 @@ _DASHES = ("", ' stroke-dasharray="5 3"')
 Line = Sequence[tuple[float, float]]
 
 
-def draw_reliability(calibrated: Sequence[Sequence[float]], raw: Sequence[Sequence[float]] | None) -> str:
+def draw_reliability(
+    calibrated: Sequence[Sequence[float]], raw: Sequence[Sequence[float]] | None, say: Say
+) -> str:
     """Return stated probability against the share that is right, in bins; larger dots are more photos.
 
-    Parameters
-    ----------
-    calibrated, raw
-        (mean confidence, share right, number of photos) of each bin, after and before temperature scaling.
+    A bin is (mean confidence, share right, number of photos), after and before temperature scaling.
     """
-    plane = _Plane((0, 1), (0, 1), "stated probability", "share that is right", percent=(True, True))
+    labels = ("stated probability", "share that is right")
+    plane = _Plane((0, 1), (0, 1), labels, say, percent=(True, True))
     plane.add_line([(0, 0), (1, 1)], _SOFT, ' stroke-dasharray="2 4"')
     for x, y, n in calibrated:
         low, high = wilson_interval(round(y * n), round(n))
@@ -37,73 +42,61 @@ def draw_reliability(calibrated: Sequence[Sequence[float]], raw: Sequence[Sequen
     for (name, points), colour, hollow in zip(series, COLOURS, (False, True), strict=False):
         most = max(n for _, _, n in points)
         for x, y, n in points:
-            words = f"{name}: stated {x:.0%}, right {y:.0%}, n = {n:.0f}"
+            words = Message(
+                "{which}: stated {x:.0%}, right {y:.0%}, n = {n:.0f}", which=Message(name), x=x, y=y, n=n
+            )
             plane.add_dot(x, y, 2.5 + 5 * math.sqrt(n / most), colour, words, hollow=hollow)
     plane.add_legend([name for name, _ in series], dots=True)
     return plane.render("Reliability: stated probability against the share that is right")
 
 
-def draw_coverage(points: Sequence[Sequence[float]], sure: tuple[float, float] | None = None) -> str:
+def draw_coverage(points: Sequence[Sequence[float]], sure: tuple[float, float] | None, say: Say) -> str:
     """Return accuracy against the share of the photos that are answered, the surest first.
 
-    Parameters
-    ----------
-    points
-        (share answered, least confidence, accuracy, number) from `compute_coverage`.
-    sure
-        (share answered, accuracy) of the answers that are called sure; it is marked.
+    The points are those of `compute_coverage`; (share, accuracy) of what is called sure is marked.
     """
     least = min(accuracy for _, _, accuracy, _ in points)
     bottom = max(0.0, math.floor((least - 0.02) * 10) / 10)
-    plane = _Plane((0, 1), (bottom, 1), "share of the photos answered", "share right", percent=(True, True))
+    labels = ("share of the photos answered", "share right")
+    plane = _Plane((0, 1), (bottom, 1), labels, say, percent=(True, True))
     plane.add_line([(share, accuracy) for share, _, accuracy, _ in points], COLOURS[0])
     for share, threshold, accuracy, n in points:
-        words = f"{threshold:.1%} and more: {share:.0%} of the photos, {accuracy:.1%} right, n = {n:.0f}"
+        words = Message(
+            "{least:.1%} and more: {share:.0%} of the photos, {right:.1%} right, n = {n:.0f}",
+            least=threshold,
+            share=share,
+            right=accuracy,
+            n=n,
+        )
         plane.add_dot(share, accuracy, 2.5, COLOURS[0], words)
     if sure is not None:
-        plane.add_dot(*sure, 6, COLOURS[1], f"sure: {sure[0]:.0%} answered, {sure[1]:.1%} right", hollow=True)
+        words = Message("sure: {share:.0%} answered, {right:.1%} right", share=sure[0], right=sure[1])
+        plane.add_dot(*sure, 6, COLOURS[1], words, hollow=True)
     return plane.render("Accuracy against coverage")
 
 
-def draw_lines(title: str, series: Mapping[str, Line], *, y_label: str, percent: bool = False) -> str:
-    """Return lines over the epochs.
-
-    Parameters
-    ----------
-    title
-        What the chart shows.
-    series
-        {name: (epoch, value) points}, one or two.
-    y_label
-        What the values are.
-    percent
-        Whether the values are shares.
-    """
+def draw_lines(
+    title: str, series: Mapping[str, Line], say: Say, *, y_label: str, percent: bool = False
+) -> str:
+    """Return one or two lines of (epoch, value), by their names; `percent` says that values are shares."""
     xs = [x for points in series.values() for x, _ in points]
     ys = [y for points in series.values() for _, y in points]
     low = math.floor(min(ys) * 10) / 10 if percent else 0.0
     high = 1.0 if percent else max(max(ys) * 1.05, 1e-9)
-    plane = _Plane((min(xs), max(xs)), (min(low, 0.9), high), "epoch", y_label, percent=(False, percent))
+    across, up = (min(xs), max(xs)), (min(low, 0.9), high)
+    plane = _Plane(across, up, ("epoch", y_label), say, percent=(False, percent))
     for (name, points), colour, dash in zip(series.items(), COLOURS, _DASHES, strict=False):
         plane.add_line(points, colour, dash)
         for x, y in points:
-            words = f"{name}, epoch {x:.0f}: {_write(y, percent)}"
+            words = Message("{which}, epoch {x:.0f}: {y}", which=Message(name), x=x, y=_write(y, percent))
             plane.add_dot(x, y, 2.5, colour, words, hollow=bool(dash))
     if len(series) > 1:
         plane.add_legend(list(series))
     return plane.render(title)
 
 
-def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]]) -> str:
-    """Return a row a share, each with its interval.
-
-    Parameters
-    ----------
-    title
-        What the chart shows.
-    rows
-        (name, share, lower end, upper end, n).
-    """
+def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]], say: Say) -> str:
+    """Return a row a share: (name, share, lower and upper end of its interval, n)."""
     height = _TOP + _ROW * len(rows) + 22
     names = [_shorten(row[0]) for row in rows]
     names_end = 8 + _CHARACTER * max(map(len, names), default=0)
@@ -115,14 +108,21 @@ def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]]
         parts.append(_text(x, height - 6, f"{tick:.0%}", "middle"))
     for i, (name, share, low, high, n) in enumerate(rows):
         y = _TOP + _ROW * (i + 0.5)
-        words = f"{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n}"
+        words = Message(
+            "{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n:d}",
+            name=name,
+            share=share,
+            low=low,
+            high=high,
+            n=n,
+        )
         ends = [left + value * (right - left) for value in (low, high, share)]
         parts.append(
-            f"<g><title>{escape(words)}</title>{_text(names_end, y + 4, names[i], 'end', _INK)}"
+            f"<g><title>{escape(say(words))}</title>{_text(names_end, y + 4, names[i], 'end', _INK)}"
             f"{_line(ends[0], y, ends[1], y, COLOURS[0], 2)}{_dot(ends[2], y, 4, COLOURS[0])}"
-            f"{_text(_WIDTH, y + 4, f'n = {n}', 'end')}</g>"
+            f"{_text(_WIDTH, y + 4, say(Message('n = {n:d}', n=n)), 'end')}</g>"
         )
-    return _svg(title, height, "".join(parts))
+    return _svg(say(title), height, "".join(parts))
 
 
 class _Plane:
@@ -132,12 +132,13 @@ class _Plane:
         self,
         x: tuple[float, float],
         y: tuple[float, float],
-        x_label: str,
-        y_label: str,
+        labels: tuple[str, str],
+        say: Say,
         *,
         percent: tuple[bool, bool],
     ) -> None:
         self._x, self._y = (x[0], max(x[1], x[0] + 1e-9)), (y[0], max(y[1], y[0] + 1e-9))
+        self._say = say
         self._parts: list[str] = []
         for value in _find_ticks(*x, whole=not percent[0]):
             px = self._place(value, y[0])[0]
@@ -148,10 +149,9 @@ class _Plane:
             self._parts.append(_line(_LEFT, py, _WIDTH - _RIGHT, py, _LINE))
             self._parts.append(_text(_LEFT - 5, py + 4, _write(value, percent[1]), "end"))
         middle = (_TOP + _HEIGHT - _BOTTOM) / 2
-        self._parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, x_label, "middle"))
-        self._parts.append(
-            f'<g transform="translate(12 {middle:.0f}) rotate(-90)">{_text(0, 0, y_label, "middle")}</g>'
-        )
+        self._parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, say(labels[0]), "middle"))
+        upright = _text(0, 0, say(labels[1]), "middle")
+        self._parts.append(f'<g transform="translate(12 {middle:.0f}) rotate(-90)">{upright}</g>')
 
     def add_line(self, points: Line, colour: str, dash: str = "") -> None:
         places = " ".join(f"{px:.1f},{py:.1f}" for px, py in (self._place(*p) for p in points))
@@ -162,21 +162,21 @@ class _Plane:
     def add_dot(
         self, x: float, y: float, radius: float, colour: str, words: str, *, hollow: bool = False
     ) -> None:
-        self._parts.append(_dot(*self._place(x, y), radius, colour, words, hollow=hollow))
+        self._parts.append(_dot(*self._place(x, y), radius, colour, self._say(words), hollow=hollow))
 
     def add_legend(self, names: Sequence[str], *, dots: bool = False) -> None:
         """Name the lines, or the dots, in a row below the chart."""
         for i, (name, colour, dash) in enumerate(zip(names, COLOURS, _DASHES, strict=False)):
-            x, y = _LEFT + 8 + 130 * i, _HEIGHT + 8
-            self._parts.append(_text(x + 27, y + 4, name, "start", _INK))
+            x, y, words = _LEFT + 8 + 130 * i, _HEIGHT + 8, self._say(name)
+            self._parts.append(_text(x + 27, y + 4, words, "start", _INK))
             if dots:
-                self._parts.append(_dot(x + 14, y, 5, colour, name, hollow=bool(dash)))
+                self._parts.append(_dot(x + 14, y, 5, colour, words, hollow=bool(dash)))
                 continue
             places = f'x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}"'
             self._parts.append(f'<line {places} style="stroke:{colour}" stroke-width="2"{dash}/>')
 
     def render(self, title: str) -> str:
-        return _svg(title, _HEIGHT + 18, "".join(self._parts))
+        return _svg(self._say(title), _HEIGHT + 18, "".join(self._parts))
 
     def _place(self, x: float, y: float) -> tuple[float, float]:
         across = (x - self._x[0]) / (self._x[1] - self._x[0])

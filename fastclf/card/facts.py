@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from ..errors import Message
+from ..model import NOT_RECORDED
 from .blocks import (
     Block,
     Chart,
@@ -14,7 +16,6 @@ from .blocks import (
     Table,
     Text,
     clean,
-    count,
     error_interval,
     judged_parts,
     moment,
@@ -25,79 +26,88 @@ from .blocks import (
 from .charts import draw_lines
 
 _MOST_CLASSES = 100
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Something that the model is not for, so that it can be said in other languages as well.
-
-    Attributes
-    ----------
-    text
-        English words with fields like ``{n}``.
-    values
-        What stands in the fields.
-    """
-
-    text: str
-    values: dict[str, Any]
-
-    def write(self) -> str:
-        """Return it in English."""
-        return self.text.format(**self.values)
+# What a manifest holds of ours where others have a name or a licence.
+_OURS = (NOT_RECORDED, "trained here from scratch; no foreign weights")
 
 
 def describe_purpose(manifest: dict[str, Any]) -> Section:
     """Say what the model is good for, and for what not, by its classes and its measurements."""
-    vocab = manifest["vocab"]
-    train = ((manifest.get("metrics") or {}).get("train") or {}).get("n")
-    like = f"like the {train} that it learned from" if train else "like those that it learned from"
     return Section(
         "What it is for",
         [
-            Text(f"It tells {count(len(vocab), 'class', 'classes')} apart: {name_list(vocab)}."),
-            Text(f"Good for: telling these apart in photos {like}."),
+            Text(describe_classes(manifest)),
+            Text(Message("Good for: {use}.", use=describe_use(manifest))),
             Text("Not for:"),
-            Items([limit.write() for limit in find_limits(manifest)]),
+            Items(list(find_limits(manifest))),
         ],
     )
 
 
-def find_limits(manifest: dict[str, Any]) -> Iterator[Limit]:
-    """Yield what the model is not for, the widest limit first."""
+def describe_classes(manifest: dict[str, Any]) -> Message:
+    """Say what the model tells apart."""
+    vocab = manifest["vocab"]
+    return Message("It tells {n:d} classes apart: {names}.", n=len(vocab), names=name_list(vocab))
+
+
+def describe_use(manifest: dict[str, Any]) -> Message:
+    """Say what the model is good for, as a clause."""
+    n = ((manifest.get("metrics") or {}).get("train") or {}).get("n")
+    if n:
+        return Message("telling these apart in photos like the {n:d} that it learned from", n=n)
+    return Message("telling these apart in photos like those that it learned from")
+
+
+def find_limits(manifest: dict[str, Any]) -> Iterator[Message]:
+    """Yield what the model is not for, as clauses, the widest limit first."""
     yield _find_foreign_limit(manifest)
     parts = judged_parts(manifest)
     if not parts:
-        yield Limit("anything that matters, before it has been judged: nothing is known of its errors", {})
+        yield Message("anything that matters, before it has been judged: nothing is known of its errors")
         return
     words, m = parts[-1]
     high = error_interval(m)[1]
-    yield Limit(
-        "uses in which one wrong answer in {n} is too many: the error rate may be up to {share}, going by "
-        "the {part}",
-        {"n": max(1, round(1 / high)), "share": percent(high), "part": words},
+    yield Message(
+        "uses in which one wrong answer in {n:d} is too many: the error rate may be up to {share}, going by "
+        "the {photos}",
+        n=max(1, round(1 / high)),
+        share=percent(high),
+        photos=words,
     )
     often = [p for p in m.get("confused_pairs") or [] if p["n"] >= 2 and p["n"] / p["of"] >= 0.1]
     for p in often[:3]:
-        yield Limit(
-            "telling {label} from {answer}: {n} of {of} photos of {label} were called {answer}",
-            {"label": clean(p["label"]), "answer": clean(p["answer"]), "n": p["n"], "of": p["of"]},
+        yield Message(
+            "telling {label} from {answer}: {n:d} of {of:d} photos of {label} were called {answer}",
+            label=clean(p["label"]),
+            answer=clean(p["answer"]),
+            n=p["n"],
+            of=p["of"],
         )
 
 
-def _find_foreign_limit(manifest: dict[str, Any]) -> Limit:
+def _find_foreign_limit(manifest: dict[str, Any]) -> Message:
     """Say what is known of its sense for unfamiliar photos."""
-    always = "photos of anything else: its answer is always one of the {n} classes"
-    classes, ood = {"n": len(manifest["vocab"])}, manifest.get("ood")
+    n, ood = len(manifest["vocab"]), manifest.get("ood")
     if not ood:
-        return Limit(f"{always}, and nothing warns of such photos", classes)
+        return Message(
+            "photos of anything else: its answer is always one of the {n:d} classes, and nothing warns of "
+            "such photos",
+            n=n,
+        )
     against = ood.get("against") or []
     if not against:
-        return Limit(f"{always}; how many of them it calls unfamiliar was not measured", classes)
+        return Message(
+            "photos of anything else: its answer is always one of the {n:d} classes; how many of them it "
+            "calls unfamiliar was not measured",
+            n=n,
+        )
     worst = min(against, key=lambda entry: float(entry["flagged"]))
-    values = {"photos": worst["n"], "name": clean(worst["name"]), "share": percent(worst["flagged"])}
-    return Limit(
-        f"{always}; of {{photos}} photos in {{name}}, it called {{share}} unfamiliar", classes | values
+    return Message(
+        "photos of anything else: its answer is always one of the {n:d} classes; of {photos:d} photos in "
+        "{name}, it called {share} unfamiliar",
+        n=n,
+        photos=worst["n"],
+        name=clean(worst["name"]),
+        share=percent(worst["flagged"]),
     )
 
 
@@ -106,58 +116,55 @@ def describe_data(manifest: dict[str, Any]) -> Section:
     metrics, sealed = manifest.get("metrics") or {}, manifest.get("sealed_test") or {}
     split = manifest.get("split") or {}
     sizes = {
-        "train": split.get("train") or (metrics.get("train") or {}).get("n"),
-        "valid": split.get("valid") or (metrics.get("valid") or {}).get("n"),
-        "test": split.get("test") or sealed.get("n"),
+        "train": split.get("train") or (metrics.get("train") or {}).get("n") or 0,
+        "valid": split.get("valid") or (metrics.get("valid") or {}).get("n") or 0,
+        "test": split.get("test") or sealed.get("n") or 0,
     }
-    blocks: list[Block] = []
-    if any(sizes.values()):
-        words = {"train": "training", "valid": "validation", "test": "sealed test"}
-        blocks.append(Text(", ".join(f"{sizes[k] or 0} {words[k]} photos" for k in words) + "."))
-    else:
-        blocks.append(Text("Which photos it was trained on is not recorded."))
+    counts = Message(
+        "{train:d} training photos, {valid:d} validation photos, {test:d} sealed test photos.", **sizes
+    )
+    known = any(sizes.values())
+    blocks: list[Block] = [Text(counts if known else "Which photos it was trained on is not recorded.")]
     if split:
         blocks.append(Items(list(_describe_split(split))))
     blocks += _tabulate_classes(manifest["vocab"], metrics)
     return Section("Data and split", blocks)
 
 
-def _describe_split(split: dict[str, Any]) -> Iterator[str]:
+def _describe_split(split: dict[str, Any]) -> Iterator[Message]:
     hows = {
-        "drawn": "drawn by the photos' contents; near-duplicates stay together",
-        "folder": "drawn by folder: photos of one folder stay together",
-        "named folders": "as the folders train, valid and test say",
-        "recorded": "as recorded in an earlier training",
+        "drawn": Message("drawn by the photos' contents; near-duplicates stay together"),
+        "folder": Message("drawn by folder: photos of one folder stay together"),
+        "named folders": Message("as the folders train, valid and test say"),
+        "recorded": Message("as recorded in an earlier training"),
     }
-    how = str(split.get("how", "not recorded"))
-    seed = split.get("seed")
-    drawn = "" if seed is None else f" (seed {seed})"
-    yield f"Split: {hows.get(how, clean(how))}{drawn}."
-    named = (
-        ("near_duplicates_across", "nearly equal pairs that stand in different splits"),
-        ("left_out_leaks", "photos left out because they nearly agree with another split's"),
-        ("left_out_conflicts", "photos left out because equal pixels carry two labels"),
-    )
-    for key, words in named:
-        if split.get(key) is not None:
-            yield f"{split[key]} {words}."
+    noted = split.get("how")
+    how = _write_record(noted) if noted is None else hows.get(str(noted), clean(noted))
+    if split.get("seed") is None:
+        yield Message("Split: {how}.", how=how)
+    else:
+        yield Message("Split: {how} (seed {seed!s}).", how=how, seed=split["seed"])
+    named = {
+        "near_duplicates_across": "{n:d} nearly equal pairs that stand in different splits.",
+        "left_out_leaks": "{n:d} photos left out because they nearly agree with another split's.",
+        "left_out_conflicts": "{n:d} photos left out because equal pixels carry two labels.",
+    }
+    yield from (Message(words, n=split[key]) for key, words in named.items() if split.get(key) is not None)
 
 
 def _tabulate_classes(vocab: list[str], metrics: dict[str, Any]) -> list[Block]:
-    parts = {
-        part: metrics[part]["per_class"]
-        for part in ("train", "valid", "test")
-        if (metrics.get(part) or {}).get("per_class")
-    }
+    words = {"train": "training", "valid": "validation", "test": "test"}
+    parts = {part: metrics[part]["per_class"] for part in words if (metrics.get(part) or {}).get("per_class")}
     if not parts:
         return []
-    header = ["class", *({"train": "training", "valid": "validation", "test": "test"}[p] for p in parts)]
     rows = [
         [clean(name), *(str(classes.get(name, {}).get("n", 0)) for classes in parts.values())]
         for name in vocab[:_MOST_CLASSES]
     ]
-    title = "Photos by class" + (f" (the first {_MOST_CLASSES})" if len(vocab) > _MOST_CLASSES else "")
-    return [Table(title, header, rows)]
+    title = Message("Photos by class")
+    if len(vocab) > _MOST_CLASSES:
+        title = Message("Photos by class (the first {n:d})", n=_MOST_CLASSES)
+    return [Table(title, ["class", *(words[part] for part in parts)], rows)]
 
 
 # What a training record may hold, and how the card calls it.
@@ -173,17 +180,21 @@ def describe_training(manifest: dict[str, Any]) -> Section:
     """Give the record of the training: settings, every epoch, versions."""
     training = manifest.get("training") or {}
     recipe = manifest.get("recipe")
-    rows = [["architecture", clean(manifest.get("arch", "not recorded"))]]
-    rows += [["recipe", clean(recipe)]] if recipe else []
+    rows = [[Message("architecture"), _write_record(manifest.get("arch"))]]
+    rows += [[Message("recipe"), clean(recipe)]] if recipe else []
     if "pretrained" in training:
-        rows.append(["pretrained", "yes" if training["pretrained"] else "no, from random weights"])
+        known = Message("yes") if training["pretrained"] else Message("no, from random weights")
+        rows.append([Message("pretrained"), known])
     rows += [
-        [words, clean(training[key])] for key, words in _TRAINING.items() if training.get(key) is not None
+        [Message(words), clean(training[key])]
+        for key, words in _TRAINING.items()
+        if training.get(key) is not None
     ]
-    for name, values in (("head", training.get("head")), ("versions", training.get("versions"))):
+    more = {Message("head"): training.get("head"), Message("versions"): training.get("versions")}
+    for name, values in more.items():
         if isinstance(values, dict) and values:
             rows.append([name, ", ".join(f"{clean(k)} {clean(v)}" for k, v in values.items())])
-    rows.append(["fastclf", clean(manifest.get("fastclf", "not recorded"))])
+    rows.append(["fastclf", _write_record(manifest.get("fastclf"))])
     blocks: list[Block] = [Table("Settings", ["what", "value"], rows)]
     if not training:
         blocks.append(Text("How it was trained is not recorded."))
@@ -191,11 +202,21 @@ def describe_training(manifest: dict[str, Any]) -> Section:
     return Section("Training", blocks)
 
 
+def _write_record(value: object) -> str:
+    text = NOT_RECORDED if value is None else clean(value)
+    return Message(text) if text in _OURS else text
+
+
+_COLUMNS = {
+    "phase": "phase", "train_loss": "train loss", "valid_loss": "valid loss", "accuracy": "accuracy",
+    "seconds": "seconds",
+}  # fmt: skip
+
+
 def _describe_epochs(epochs: Any) -> list[Block]:
     if not isinstance(epochs, list) or not epochs or not all(isinstance(row, dict) for row in epochs):
         return []
-    columns = ("phase", "train_loss", "valid_loss", "accuracy", "seconds")
-    shown = [c for c in columns if any(row.get(c) is not None for row in epochs)]
+    shown = [c for c in _COLUMNS if any(row.get(c) is not None for row in epochs)]
     rows = [
         [str(row.get("epoch", i)), *(_write_cell(row.get(c), c) for c in shown)]
         for i, row in enumerate(epochs, 1)
@@ -203,16 +224,13 @@ def _describe_epochs(epochs: Any) -> list[Block]:
     blocks: list[Block] = []
     losses = {"training": _line(epochs, "train_loss"), "validation": _line(epochs, "valid_loss")}
     if len(epochs) > 1 and any(losses.values()):
-        title = "Loss by epoch"
-        drawn = {k: v for k, v in losses.items() if v}
-        blocks.append(Chart(title, draw_lines(title, drawn, y_label="loss (nats)")))
+        title, lines = "Loss by epoch", {k: v for k, v in losses.items() if v}
+        blocks.append(Chart(title, partial(draw_lines, title, lines, y_label="loss (nats)")))
     accuracy = _line(epochs, "accuracy")
     if len(accuracy) > 1:
-        title = "Validation accuracy by epoch"
-        lines = {"validation": accuracy}
-        blocks.append(Chart(title, draw_lines(title, lines, y_label="accuracy", percent=True)))
-    header = ["epoch", *(c.replace("_", " ") for c in shown)]
-    return [*blocks, Table("Every epoch", header, rows)]
+        title, lines = "Validation accuracy by epoch", {"validation": accuracy}
+        blocks.append(Chart(title, partial(draw_lines, title, lines, y_label="accuracy", percent=True)))
+    return [*blocks, Table("Every epoch", ["epoch", *(_COLUMNS[c] for c in shown)], rows)]
 
 
 def _line(epochs: list[dict[str, Any]], key: str) -> list[tuple[float, float]]:
@@ -228,7 +246,10 @@ def _write_cell(value: Any, column: str) -> str:
 def describe_licences(manifest: dict[str, Any]) -> Section:
     """Give the licences of weights and photos, as they are on record."""
     licences = manifest.get("licences") or {}
-    rows = [[kind, clean(licences.get(kind) or "not recorded")] for kind in ("weights", "photos")]
+    rows = [
+        [words, _write_record(licences.get(words) or None)]
+        for words in (Message("weights"), Message("photos"))
+    ]
     return Section("Licences", [Table("On record", ["of", "licence"], rows)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import Message, count_message
 from .blocks import (
     Block,
     Confusion,
@@ -13,7 +14,6 @@ from .blocks import (
     Table,
     Text,
     clean,
-    count,
     judged_parts,
     name_list,
     number,
@@ -40,47 +40,55 @@ def describe_failures(manifest: dict[str, Any]) -> Section:
     return Section("Where it fails", blocks)
 
 
-def _describe_classes(words: str, m: dict[str, Any]) -> list[Block]:
+def _describe_classes(words: Message, m: dict[str, Any]) -> list[Block]:
     known = [(name, c) for name, c in m.get("per_class", {}).items() if c.get("recall") is not None]
     worst = sorted(known, key=lambda item: (item[1]["recall"], item[0]))[:_WORST]
     missed = [(name, c) for name, c in worst if c["recall"] < 1]
     if not known:
         return []
     if not missed:
-        return [Text(f"No photo of the {words} was taken for another class.")]
+        return [Text(Message("No photo of the {photos} was taken for another class.", photos=words))]
     rows = [
         [clean(name), share_of(c["recall"], c.get("recall_interval"), c["n"]), _write_precision(c)]
         for name, c in missed
     ]
     header = ["class", "recognised (95 % interval)", "right when it says so"]
-    return [Table(f"Worst classes ({words})", header, rows)]
+    return [Table(Message("Worst classes ({photos})", photos=words), header, rows)]
 
 
 def _write_precision(c: dict[str, Any]) -> str:
     return "–" if c.get("precision") is None else percent(c["precision"])
 
 
-def _describe_pairs(words: str, m: dict[str, Any]) -> list[Block]:
+def _describe_pairs(words: Message, m: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = []
     pairs = m.get("confused_pairs") or []
     if pairs:
-        rows = [[clean(p["label"]), clean(p["answer"]), f"{p['n']} of {p['of']}"] for p in pairs]
-        blocks.append(Table(f"Most confused ({words})", ["photos of", "called", "how many"], rows))
+        rows = [
+            [clean(p["label"]), clean(p["answer"]), Message("{n:d} of {of:d}", n=p["n"], of=p["of"])]
+            for p in pairs
+        ]
+        title = Message("Most confused ({photos})", photos=words)
+        blocks.append(Table(title, ["photos of", "called", "how many"], rows))
     matrix, vocab = m.get("confusion"), list(m.get("per_class", {}))
     if matrix and pairs and len(matrix) == len(vocab) <= _MOST_COUNTED:
-        blocks.append(Confusion(f"Answers by true class ({words})", [clean(v) for v in vocab], matrix))
+        title = Message("Answers by true class ({photos})", photos=words)
+        blocks.append(Confusion(title, [clean(v) for v in vocab], matrix))
     return blocks
 
 
 def _describe_few(manifest: dict[str, Any]) -> list[Block]:
     found: list[Block] = []
     metrics = manifest.get("metrics") or {}
-    for part, words, least in (("train", "training", _FEW_TRAIN), ("valid", "validation", _FEW_VALID)):
+    for part, words, least in (
+        ("train", "Classes with fewer than {least} training photos: {names}.", _FEW_TRAIN),
+        ("valid", "Classes with fewer than {least} validation photos: {names}.", _FEW_VALID),
+    ):
         counts = {k: c["n"] for k, c in ((metrics.get(part) or {}).get("per_class") or {}).items()}
         few = sorted((n, clean(name)) for name, n in counts.items() if n < least)
         if few:
             listed = name_list([f"{name} ({n})" for n, name in few])
-            found.append(Text(f"Classes with fewer than {least} {words} photos: {listed}."))
+            found.append(Text(Message(words, least=least, names=listed)))
     return found
 
 
@@ -93,11 +101,13 @@ def _describe_unfamiliar(manifest: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = []
     rate, n, test = ood.get("false_alarm_rate"), ood.get("n"), ood.get("test_false_alarms")
     if rate is not None:
-        behind = f" (n = {n})" if n else ""
-        blocks.append(Text(f"It wrongly calls {percent(rate)} of the validation photos unfamiliar{behind}."))
+        words = "It wrongly calls {share} of the validation photos unfamiliar."
+        if n:
+            words = "It wrongly calls {share} of the validation photos unfamiliar (n = {n:d})."
+        blocks.append(Text(Message(words, share=percent(rate), n=n)))
     if test:
-        rate_words = share_of(test["rate"], test.get("interval"), test["n"])
-        blocks.append(Text(f"On the sealed test photos that is {rate_words}."))
+        share = share_of(test["rate"], test.get("interval"), test["n"])
+        blocks.append(Text(Message("On the sealed test photos that is {share}.", share=share)))
     against = ood.get("against") or []
     if against:
         header = ["foreign photos", "n", "called unfamiliar (95 % interval)", "AUROC", "against"]
@@ -107,26 +117,34 @@ def _describe_unfamiliar(manifest: dict[str, Any]) -> list[Block]:
 
 
 def _describe_foreign(entry: dict[str, Any]) -> list[str]:
-    inside = "test photos" if entry.get("inside") == "test" else "validation photos"
+    words = "{n!s} test photos" if entry.get("inside") == "test" else "{n!s} validation photos"
     flagged = share_of(entry["flagged"], entry.get("flagged_interval"), entry["n"])
-    against = f"{entry.get('n_inside', '–')} {inside}"
+    against = Message(words, n=entry.get("n_inside", "–"))
     return [clean(entry["name"]), str(entry["n"]), flagged, number(entry.get("auroc"), 3), against]
 
 
-def _find_unmeasured(manifest: dict[str, Any]) -> Iterator[str]:
+def _find_unmeasured(manifest: dict[str, Any]) -> Iterator[Message]:
     """Say what the manifest holds no figure of."""
     metrics, ood = manifest.get("metrics") or {}, manifest.get("ood") or {}
     valid = metrics.get("valid")
     if not valid:
-        yield "any figure on photos that it was not trained on"
+        yield Message("any figure on photos that it was not trained on")
     elif valid.get("per_class"):
         unseen = [name for name, c in valid["per_class"].items() if not c.get("n")]
         if unseen:
-            yield f"classes without a validation photo: {name_list(unseen)}"
+            yield Message("classes without a validation photo: {names}", names=name_list(unseen))
     sealed = manifest.get("sealed_test") or {}
     if sealed.get("n") and not metrics.get("test"):
-        yield f"the sealed test set of {count(sealed['n'], 'photo')}, which has not been opened"
+        yield count_message(
+            sealed["n"],
+            "the sealed test set of 1 photo, which has not been opened",
+            "the sealed test set of {n:d} photos, which has not been opened",
+        )
     if not ood.get("against"):
-        yield "how many photos of anything else it calls unfamiliar (fastclf evaluate --foreign tells)"
+        yield Message(
+            "how many photos of anything else it calls unfamiliar (fastclf evaluate --foreign tells)"
+        )
     if valid:
-        yield "photos from other sources than the training photos: all figures are of the same collection"
+        yield Message(
+            "photos from other sources than the training photos: all figures are of the same collection"
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from ..errors import Message, join_messages
 from .blocks import (
     Block,
     Chart,
@@ -11,7 +13,6 @@ from .blocks import (
     Table,
     Text,
     clean,
-    count,
     error_interval,
     judged_parts,
     moment,
@@ -45,9 +46,9 @@ def describe_quality(manifest: dict[str, Any]) -> Section:
     return Section("How good it is", blocks)
 
 
-def _describe_part(words: str, m: dict[str, Any]) -> list[str]:
-    low, high = error_interval(m)
-    interval = f"{percent(low)} to {percent(high)}"
+def _describe_part(words: Message, m: dict[str, Any]) -> list[str]:
+    low, high = map(percent, error_interval(m))
+    interval = Message("{low} to {high}", low=low, high=high)
     error = m.get("error_rate", 1 - m["accuracy"])
     return [words, str(m["n"]), percent(error), interval, number(m.get("loss")), number(m.get("ece"))]
 
@@ -55,29 +56,35 @@ def _describe_part(words: str, m: dict[str, Any]) -> list[str]:
 def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
     sealed = manifest.get("sealed_test") or {}
     n, openings = sealed.get("n", 0), sealed.get("openings") or []
+    if not openings and not n:
+        return [Text("There is no sealed test set.")]
+    photos = Message("1 photo") if n == 1 else Message("{n:d} photos", n=n)
     if not openings:
-        if not n:
-            return [Text("There is no sealed test set.")]
-        words = f"The sealed test set ({count(n, 'photo')}) has not been opened, so no figure is based on it."
-        return [Text(words)]
+        words = "The sealed test set ({photos}) has not been opened, so no figure is based on it."
+        return [Text(Message(words, photos=photos))]
+    times = len(openings)
+    words = {
+        1: "The sealed test set ({photos}) was opened once.",
+        2: "The sealed test set ({photos}) was opened twice.",
+    }.get(times, "The sealed test set ({photos}) was opened {times:d} times.")
+    said = [Message(words, photos=photos, times=times)]
     inherited = sum(bool(o.get("inherited")) for o in openings)
-    words = f"The sealed test set ({count(n, 'photo')}) was opened {_write_times(len(openings))}."
     if inherited:
-        words += f" {inherited} of these by an earlier model: its test photos were no secret to this one."
-    if len(openings) > 1:
-        words += " Only the first look at it is worth its face value."
+        words = "{n:d} of these by an earlier model: its test photos were no secret to this one."
+        said.append(Message(words, n=inherited))
+    if times > 1:
+        said.append(Message("Only the first look at it is worth its face value."))
     rows = [_describe_opening(o) for o in openings]
-    return [Text(words), Table("Openings of the test set", ["when", "by", "n", "accuracy"], rows)]
-
-
-def _write_times(n: int) -> str:
-    return {1: "once", 2: "twice"}.get(n, f"{n} times")
+    header = ["when", "by", "n", "accuracy"]
+    return [Text(join_messages(said)), Table("Openings of the test set", header, rows)]
 
 
 def _describe_opening(opening: dict[str, Any]) -> list[str]:
     m = opening.get("metrics") or opening
     n, accuracy = m.get("n", opening.get("n")), m.get("accuracy")
-    by = clean(opening.get("model", "an earlier model")) if opening.get("inherited") else "this model"
+    by: str = Message("this model")
+    if opening.get("inherited"):
+        by = clean(opening["model"]) if "model" in opening else Message("an earlier model")
     return [
         moment(opening.get("time", "–")),
         by,
@@ -86,17 +93,21 @@ def _describe_opening(opening: dict[str, Any]) -> list[str]:
     ]
 
 
-def _chart_recalls(words: str, per_class: dict[str, dict[str, Any]]) -> Block:
+def _chart_recalls(words: Message, per_class: dict[str, dict[str, Any]]) -> Block:
     rows = [
         (clean(name), c["recall"], *(c.get("recall_interval") or [c["recall"]] * 2), c["n"])
         for name, c in per_class.items()
         if c.get("recall") is not None
     ]
-    title = f"Share of each class that is recognised ({words}, with 95 % intervals)"
+    title = Message("Share of each class that is recognised ({photos}, with 95 % intervals)", photos=words)
     if len(rows) > _MOST_ROWS:
         rows = sorted(rows, key=lambda row: row[1])[:_MOST_ROWS]
-        title += f"; the worst {_MOST_ROWS}"
-    return Chart(title, draw_shares(title, rows))
+        title = Message(
+            "Share of each class that is recognised ({photos}, with 95 % intervals); the worst {n:d}",
+            photos=words,
+            n=_MOST_ROWS,
+        )
+    return Chart(title, partial(draw_shares, title, rows))
 
 
 def describe_sureness(manifest: dict[str, Any]) -> Section:
@@ -105,42 +116,57 @@ def describe_sureness(manifest: dict[str, Any]) -> Section:
     parts = judged_parts(manifest)
     for words, m in parts:
         if m.get("sure"):
-            blocks.append(Text(write_sure(m["sure"], words)))
+            blocks.append(Text(_describe_sure(words, m["sure"])))
         elif m.get("coverage"):
-            blocks.append(Text(f"On the {words} there is no probability from which on answers are sure."))
+            none = "On the {photos} there is no probability from which on answers are sure."
+            blocks.append(Text(Message(none, photos=words)))
         if m.get("ece") is not None:
             blocks.append(Text(_describe_calibration(words, m)))
     for words, m in parts:
-        blocks += _chart_sureness(words, m)
+        blocks += chart_sureness(
+            m,
+            Message("Stated probability against the share that is right ({photos})", photos=words),
+            Message("Accuracy when only the surest photos are answered ({photos})", photos=words),
+        )
     temperature = manifest.get("temperature")
     if temperature is not None:
-        blocks.append(Text(f"Logits are divided by a temperature of {temperature:.3f}."))
+        blocks.append(Text(Message("Logits are divided by a temperature of {n:.3f}.", n=temperature)))
     if not parts:
         blocks.append(Text("What its stated probabilities are worth is not known."))
     return Section("How sure it is", blocks)
 
 
-def write_sure(sure: dict[str, Any], words: str) -> str:
-    """Write how many answers are sure, and how right these are."""
-    right = share_of(sure["accuracy"], sure.get("interval"), sure["n"])
-    which = f"Sure ({percent(sure['threshold'], 0)} and more) on {percent(sure['coverage'])} of the {words}"
-    return f"{which}, right on {right} of those."
+def _describe_sure(words: Message, sure: dict[str, Any]) -> Message:
+    return Message(
+        "Sure ({least} and more) on {share} of the {photos}, right on {right} of those.",
+        least=percent(sure["threshold"], 0),
+        share=percent(sure["coverage"]),
+        photos=words,
+        right=share_of(sure["accuracy"], sure.get("interval"), sure["n"]),
+    )
 
 
-def _describe_calibration(words: str, m: dict[str, Any]) -> str:
-    raw = m.get("ece_raw")
-    before = "" if raw is None else f" ({percent(raw)} before temperature scaling)"
-    return f"On the {words}, stated probabilities are off by {percent(m['ece'])} on average{before}."
+def _describe_calibration(words: Message, m: dict[str, Any]) -> Message:
+    off, raw = percent(m["ece"]), m.get("ece_raw")
+    if raw is None:
+        said = "On the {photos}, stated probabilities are off by {share} on average."
+        return Message(said, photos=words, share=off)
+    said = (
+        "On the {photos}, stated probabilities are off by {share} on average ({raw} before temperature "
+        "scaling)."
+    )
+    return Message(said, photos=words, share=off, raw=percent(raw))
 
 
-def _chart_sureness(words: str, m: dict[str, Any]) -> list[Block]:
+def chart_sureness(m: dict[str, Any], reliability: str, coverage: str) -> list[Block]:
+    """Return the charts of what stated probabilities are worth, as far as there are figures."""
     blocks: list[Block] = []
     curves = m.get("reliability") or {}
     if curves.get("calibrated"):
-        svg = draw_reliability(curves["calibrated"], curves.get("raw"))
-        blocks.append(Chart(f"Stated probability against the share that is right ({words})", svg))
+        draw = partial(draw_reliability, curves["calibrated"], curves.get("raw"))
+        blocks.append(Chart(reliability, draw))
     if m.get("coverage"):
-        sure: dict[str, Any] | None = m.get("sure")
-        svg = draw_coverage(m["coverage"], (sure["coverage"], sure["accuracy"]) if sure else None)
-        blocks.append(Chart(f"Accuracy when only the surest photos are answered ({words})", svg))
+        sure = m.get("sure")
+        marked = (sure["coverage"], sure["accuracy"]) if sure else None
+        blocks.append(Chart(coverage, partial(draw_coverage, m["coverage"], marked)))
     return blocks

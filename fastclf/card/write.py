@@ -1,82 +1,92 @@
-"""Writing the card's two files beside the model, so that a kill leaves a model that opens."""
+"""Writing a model's manifest and card, so that a kill leaves a model that opens."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from ..model import write_manifest
-from ..system import hash_bytes, hash_file, write_atomic
-from .html import build_card_html
-from .markdown import build_card_markdown
+from ..errors import BundleError
+from ..model import CARD_FILES, DAMAGE, MANIFEST, Manifest, ModelBundle, hash_files
+from ..system import hash_bytes, hash_file, recover_folder, write_atomic
+from .render import build_card_html, build_card_markdown
 
 _logger = logging.getLogger(__name__)
 
-CARD_FILES = ("card.md", "card.html")
 
+def build_card(manifest: Manifest) -> dict[str, bytes]:
+    """Return the card's files, {name: content}: the same for the same manifest.
 
-def build_card(manifest: dict[str, Any]) -> dict[str, bytes]:
-    """Return the card's files, {name: content}: the same for the same manifest."""
-    texts = (build_card_markdown(manifest), build_card_html(manifest))
+    What renders the card reads `Manifest.to_dict`, since it has to do with figures of any version.
+    """
+    values = manifest.to_dict()
+    texts = (build_card_markdown(values), build_card_html(values))
     return {name: text.encode() for name, text in zip(CARD_FILES, texts, strict=True)}
 
 
-def write_card(folder: Path, manifest: dict[str, Any]) -> dict[str, str]:
-    """Write `card.md` and `card.html`, each in one step; returns {name: sha256}.
+def write_bundle(folder: Path, manifest: Manifest) -> ModelBundle:
+    """Finish a new bundle, in whose folder all other files stand: write its card and its manifest.
 
-    Parameters
-    ----------
-    folder
-        The bundle's folder.
-    manifest
-        What the card tells.
+    The files' hashes are entered in the manifest.
+
+    Raises
+    ------
+    BundleError
+        If what stands in the folder is no sound bundle.
     """
-    files = build_card(manifest)
-    for name, content in files.items():
+    for name, content in build_card(manifest).items():
         write_atomic(folder / name, content)
-    return {name: hash_bytes(content) for name, content in files.items()}
+    replace(manifest, files=hash_files(folder)).write(folder)
+    return ModelBundle.load(folder, verify=False)
 
 
-def save_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Write a changed manifest and the card that follows from it; returns the manifest as written.
+def save_manifest(folder: Path, manifest: Manifest) -> ModelBundle:
+    """Write a changed manifest and the card that follows from it; returns the model as it is then.
 
-    The manifest comes first, since the card can be made from it again: after a kill in between,
-    `mend_card` does so when the model is opened.
+    The manifest comes first, since the card can be made from it again: after a kill in between, the next
+    call does so, and `repair_bundle`.
 
-    Parameters
-    ----------
-    folder
-        The bundle's folder.
-    manifest
-        The new manifest; the card's hashes are entered.
+    Raises
+    ------
+    BundleError
+        If no card can be made of the figures. Nothing is changed then.
     """
-    card = build_card(manifest)
+    try:
+        card = build_card(manifest)
+    except DAMAGE as e:
+        raise BundleError(
+            "The model {path} has figures in {file} that no card can be made of ({reason}). Train again.",
+            path=folder,
+            file=MANIFEST,
+            reason=e,
+        ) from None
     hashes = {name: hash_bytes(content) for name, content in card.items()}
-    manifest = {**manifest, "files": {**manifest["files"], **hashes}}
-    write_manifest(folder, manifest)
+    manifest = replace(manifest, files={**manifest.files, **hashes})
+    manifest.write(folder)
     for name, content in card.items():
         write_atomic(folder / name, content)
-    return manifest
+    return ModelBundle(folder, manifest)
 
 
-def mend_card(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Make the card anew where a file of it is missing or not as recorded; returns whether it was.
+def repair_bundle(folder: Path) -> None:
+    """Undo what a kill left behind: bring back a model that was half replaced, make a stale card anew.
 
-    A folder that cannot be written keeps the card that it has, with a warning.
+    For those who write and for the start of a server: reading a model changes nothing. Where there is no
+    sound model nothing is done; a folder that cannot be written keeps its card, with a warning.
     """
-    listed = [name for name in CARD_FILES if name in manifest["files"]]
-    if all(_hash_or_none(folder / name) == manifest["files"][name] for name in listed):
-        return False
-    card = build_card(manifest)
-    stale = [name for name in listed if _hash_or_none(folder / name) != hash_bytes(card[name])]
+    recover_folder(folder)
     try:
-        for name in stale:
-            write_atomic(folder / name, card[name])
-    except OSError as e:
-        _logger.warning("The card of %s is not of today and cannot be written (%s).", folder, e.strerror)
-        return False
-    return bool(stale)
+        manifest = Manifest.read(folder)
+        listed = {name: manifest.files[name] for name in CARD_FILES if name in manifest.files}
+        if all(_hash_or_none(folder / name) == expected for name, expected in listed.items()):
+            return
+        for name, content in build_card(manifest).items():
+            if name in listed and _hash_or_none(folder / name) != hash_bytes(content):
+                write_atomic(folder / name, content)
+    except BundleError:
+        return  # whoever opens it says what is wrong
+    except DAMAGE as e:
+        _logger.warning("The card of %s is not of today and cannot be written (%s).", folder, e)
 
 
 def _hash_or_none(file: Path) -> str | None:

@@ -1,5 +1,6 @@
 from .arrivals import Arrival as Arrival
 from .arrivals import Copy as Copy
+from .arrivals import Held as Held
 from .arrivals import describe_arrival as describe_arrival
 from .catalog import Catalog as Catalog
 from .edit_files import ImportReport as ImportReport
@@ -19,12 +20,10 @@ from .fetches import Outcome as Outcome
 from .given_splits import GivenSplits as GivenSplits
 from .given_splits import read_given_splits as read_given_splits
 from .materialize import Materialized as Materialized
-from .near_groups import Neighbours as Neighbours
-from .near_groups import find_neighbours as find_neighbours
 from .near_pairs import NearPair as NearPair
 from .near_pairs import NearPairs as NearPairs
 from .near_pairs import find_pairs_across as find_pairs_across
-from .reconcile import ScanResult as ScanResult
+from .scan import ScanResult as ScanResult
 from .splits import Assignment as Assignment
 from .splits import assign_splits as assign_splits
 from .store import Store as Store

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..issues import N_HASHES, Fingerprint, describe_photo, find_pixel_pairs
 from ..photos import decode_photo
-from ..system import hash_bytes
-from .edits import REMOVE, Edit, write_step
+from ..system import hash_bytes, utc_now
+from .edits import REMOVE, RESTORE, Edit, find_stacks, write_step
 from .near_pairs import StoredSignatures
 from .store import Store
 
 # whoever decides nothing but only looks at the folder
 _SCAN = "scan"
 _SIDE = 256
+_WITHOUT_FILE = "FROM photos WHERE NOT present AND folder_label = ''"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,25 @@ class Copy:
 
     name: str
     label: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """A photo that was held, and what the steps that stand say of it.
+
+    Attributes
+    ----------
+    name
+        Its path; without a folder where it has no file.
+    action
+        "restore" if a step let it in, "remove" if one turned it away, else "".
+    in_set
+        Whether it is among the folder's photos.
+    """
+
+    name: str
+    action: str
+    in_set: bool
 
 
 class Arrivals:
@@ -98,6 +118,53 @@ class Arrivals:
                 write_step(self._store, edits, _SCAN, _SCAN)
         return {name: row["id"] for name, row in there.items()}
 
+    def register(self, photos: Mapping[str, str]) -> dict[str, int]:
+        """Give photos without a file in the folder a number, so that a step can turn them away by a remove.
+
+        No scan takes a file for one of them, for they are in no class folder.
+
+        Parameters
+        ----------
+        photos
+            {name: sha256}; the names have no folder.
+
+        Returns
+        -------
+        dict
+            {name: the catalog's number}; the same one again for a name that is known.
+        """
+        with self._store.transaction():
+            known = {row["path"]: row["id"] for row in self._store.read(f"SELECT id, path {_WITHOUT_FILE}")}
+            for name, sha256 in photos.items():
+                known[name] = known.get(name) or self._store.write(
+                    "INSERT INTO photos (path, sha256, size, mtime_ns, folder_label, given_split, label,"
+                    " present, added) VALUES (?, ?, 0, 0, '', '', '', 0, ?)",
+                    (name, sha256, utc_now()),
+                )
+        return {name: known[name] for name in photos}
+
+    def find_held(self, part: str) -> list[Held]:
+        """Return the photos, with a file or without, that have `part` in their names."""
+        where, like = "FROM photos p {} WHERE p.path LIKE ?", (f"%{part}%",)
+        standing = set(find_stacks(self._store)[0])
+        actions: dict[int, set[str]] = defaultdict(set)
+        edits = where.format("JOIN edits e ON e.photo = p.id")
+        for photo, action, step in self._store.read(f"SELECT p.id, e.action, e.step {edits}", like):
+            if step in standing:
+                actions[photo].add(action)
+        photos = where.format("")
+        rows = self._store.read(
+            f"SELECT id, path, folder_label, present AND NOT removed AS inside {photos}", like
+        )
+        return [
+            Held(
+                name=row["path"],
+                action=_find_action(actions[row["id"]], has_file=bool(row["folder_label"])),
+                in_set=bool(row["inside"]),
+            )
+            for row in rows
+        ]
+
     def _find_near(self, arrivals: Sequence[Arrival], wanted: set[str]) -> dict[int, str]:
         """Return {position: sha256 of the nearest copy}."""
         rows = self._store.read("SELECT sha256, hashes FROM contents WHERE comparable ORDER BY sha256")
@@ -108,7 +175,7 @@ class Arrivals:
         is_new = np.arange(len(names) + len(own)) >= len(names)
         found = find_pixel_pairs(
             np.concatenate([stored.astype(np.uint64), own]),
-            _Signatures(StoredSignatures(self._store, names), len(names), arrivals),
+            StoredSignatures(self._store, names, [arrival.prints.signature for arrival in arrivals]),
             np.ones(len(is_new), bool),
             new=is_new,
         )
@@ -120,19 +187,10 @@ class Arrivals:
         return {place: sha256 for place, (_, sha256) in best.items()}
 
 
-class _Signatures:
-    """Signatures of the folder's contents, then those of the arrivals."""
-
-    def __init__(self, stored: StoredSignatures, n: int, arrivals: Sequence[Arrival]) -> None:
-        self._stored, self._n, self._arrivals = stored, n, arrivals
-
-    def __getitem__(self, photos: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
-        inside = np.flatnonzero(photos < self._n)
-        found = [self._arrivals[max(0, i - self._n)].prints.signature for i in photos]
-        if len(inside):
-            for place, signature in zip(inside, self._stored[photos[inside]], strict=True):
-                found[place] = signature
-        return np.stack(found)
+def _find_action(actions: set[str], *, has_file: bool) -> str:
+    # what was let in may be taken out again, and was let in nevertheless
+    wanted = RESTORE if has_file else REMOVE
+    return wanted if wanted in actions else ""
 
 
 def describe_arrival(data: bytes, name: str) -> Arrival:

@@ -3,27 +3,71 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy.typing as npt
-
-from ..check import CheckReport
-from ..check import findings as check
-from ..errors import PhotosError
+from ..errors import Message, PhotosError, UsageError, join_messages, unpack_message
+from ..issues import Quality
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress
-from ..system import DATABASE, find_private_place
-from . import arrivals, edits, fetches, listing, materialize, openings, reconcile, scan
-from . import edit_files as travel
-from . import given_splits as given
-from . import near_pairs as pairs
-from . import splits as assign
+from ..system import DATABASE, find_private_place, utc_now
+from .arrivals import Arrivals
+from .edit_files import ImportReport, export_edits, import_edits
+from .edits import (
+    RELABEL,
+    REMOVE,
+    RESTORE,
+    Edit,
+    EditRow,
+    apply_edits,
+    read_net_rows,
+    read_rows,
+    redo_step,
+    undo_step,
+)
+from .fetches import FetchLedger
+from .given_splits import GivenSplits
+from .materialize import Materialized, materialize
+from .near_pairs import NearPairs, confirm_candidates, find_near_pairs
+from .scan import ScanResult, scan_folder
+from .splits import Assignment, adopt_splits, assign_splits, clear_splits
 from .store import Store
 
-Array = npt.NDArray[Any]
+_PHOTOS = (
+    "SELECT p.id, p.path, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.size,"
+    " COALESCE(p.trouble, c.reason) AS reason, c.pixel_hash, c.width, c.height, c.plain, s.split"
+    " FROM photos p LEFT JOIN contents c ON c.sha256 = p.sha256 LEFT JOIN splits s ON s.sha256 = p.sha256"
+    " WHERE p.present ORDER BY p.label, p.path"
+)
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that is named like a photo and cannot be used.
+
+    Attributes
+    ----------
+    id
+        The catalog's number of it.
+    name, label
+        Path relative to the folder, and label of today.
+    reason
+        What is wrong, as a clause without the name.
+    removed
+        Whether an edit took it out.
+    """
+
+    id: int
+    name: str
+    label: str
+    reason: str
+    removed: bool
 
 
 class Catalog:
@@ -60,7 +104,7 @@ class Catalog:
     >>> with Catalog("photos/bears") as catalog:  # doctest: +SKIP
     ...     catalog.scan()
     ...     catalog.relabel(["black/17.jpg"], "grizzly", why="hump")
-    ...     print(catalog.check().to_text())
+    ...     print(check_folder(catalog).to_text())
     """
 
     def __init__(self, folder: str | Path, *, who: str | None = None) -> None:
@@ -86,7 +130,7 @@ class Catalog:
     ) -> None:
         self.close()
 
-    def scan(self, progress: Progress | None = None, *, empty_ok: bool = False) -> reconcile.ScanResult:
+    def scan(self, progress: Progress | None = None, *, empty_ok: bool = False) -> ScanResult:
         """Look at the folder; read and decode only what is not known yet.
 
         Parameters
@@ -103,13 +147,14 @@ class Catalog:
         CatalogError
             If the catalog cannot be written.
         """
-        result = scan.scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
+        result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.lapsed:
-            self.note = _join(
-                self.note,
-                f"{len(result.lapsed)} photos were rewritten, so edits of their old content no longer hold: "
-                f"{', '.join(result.lapsed[:3])}{' ...' if len(result.lapsed) > 3 else ''}.",
+            lapsed = Message(
+                "{n} photos were rewritten, so edits of their old content no longer hold: {names}.",
+                n=len(result.lapsed),
+                names=", ".join(result.lapsed[:3]) + (" ..." if len(result.lapsed) > 3 else ""),
             )
+            self.note = join_messages([self.note, lapsed])
         if self._stray is not None:
             self._bring_home(self._stray)
         return result
@@ -118,29 +163,54 @@ class Catalog:
         """Take in the edits that were made while the folder could not be written."""
         self._stray = None
         with contextlib.closing(Store(stray, wal=False)) as other:
-            data = travel.export_edits(other)
-        report = travel.import_edits(self._store, data, self._who)
+            data = export_edits(other)
+        report = import_edits(self._store, data, self._who)
         stray.replace(stray.with_suffix(".merged"))
-        words = f"{len(report.applied)} edits were brought in from {stray.parent}"
-        doubt = len(report.missing) + len(report.conflicts)
-        words += f", {doubt} in doubt were left there." if doubt else "."
-        if report.applied or doubt:
-            self.note = _join(self.note, words)
+        n, doubt = len(report.applied), len(report.missing) + len(report.conflicts)
+        words = Message("{n} edits were brought in from {place}.", n=n, place=stray.parent)
+        if doubt:
+            words = Message(
+                "{n} edits were brought in from {place}, {m} in doubt were left there.",
+                n=n,
+                m=doubt,
+                place=stray.parent,
+            )
+        if n or doubt:
+            self.note = join_messages([self.note, words])
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with today's labels, as of the last scan; with `removed` also those taken out."""
-        return listing.read_photos(self._store, self.folder, removed=removed)
+        rows = [row for row in self._store.read(_PHOTOS) if removed or not row["removed"]]
+        photos = tuple(_make_photo(row, self.folder) for row in rows if not row["reason"])
+        failures = sorted((row["path"], unpack_message(row["reason"])) for row in rows if row["reason"])
+        return PhotoSet(self.folder, photos, tuple(failures))
 
-    def unreadable(self) -> list[listing.UnreadableFile]:
+    def unreadable(self) -> list[UnreadableFile]:
         """Return the files that cannot be used, the removed ones too, by name."""
-        return listing.read_unreadable(self._store)
+        found = [
+            UnreadableFile(
+                id=row["id"],
+                name=row["path"],
+                label=row["label"],
+                reason=unpack_message(row["reason"]),
+                removed=bool(row["removed"]),
+            )
+            for row in self._store.read(_PHOTOS)
+            if row["reason"]
+        ]
+        return sorted(found, key=lambda file: file.name)
 
     def thumbnail(self, sha256: str) -> bytes | None:
         """Return a photo's thumbnail as JPEG, at most 256 pixels long; None where there is none."""
         rows = self._store.read("SELECT jpeg FROM thumbnails WHERE sha256 = ?", (sha256,))
         return bytes(rows[0]["jpeg"]) if rows else None
 
-    def relabel(self, names: Iterable[str | Path], label: str, why: str = "") -> list[edits.EditRow]:
+    def measures(self) -> dict[str, Quality]:
+        """Return {sha256: what was measured on it} of all readable contents."""
+        rows = self._store.read("SELECT sha256, quality FROM contents WHERE quality IS NOT NULL")
+        return {row["sha256"]: Quality(**json.loads(row["quality"])) for row in rows}
+
+    def relabel(self, names: Iterable[str | Path], label: str, why: str = "") -> list[EditRow]:
         """Give photos another label; returns what was recorded.
 
         Parameters
@@ -154,50 +224,54 @@ class Catalog:
 
         Raises
         ------
-        UsageProblem
+        UsageError
             If a name or the label is none. Nothing is changed then.
         """
-        return self.apply([edits.Edit(i, edits.RELABEL, label, why) for i in self._find(names)])
+        return self.apply([Edit(i, RELABEL, label, why) for i in self._find(names)])
 
-    def remove(self, names: Iterable[str | Path], why: str = "") -> list[edits.EditRow]:
+    def remove(self, names: Iterable[str | Path], why: str = "") -> list[EditRow]:
         """Take photos out; their files stay as they are."""
-        return self.apply([edits.Edit(i, edits.REMOVE, None, why) for i in self._find(names)])
+        return self.apply([Edit(i, REMOVE, None, why) for i in self._find(names)])
 
-    def restore(self, names: Iterable[str | Path], why: str = "") -> list[edits.EditRow]:
+    def restore(self, names: Iterable[str | Path], why: str = "") -> list[EditRow]:
         """Take removed photos in again."""
-        return self.apply([edits.Edit(i, edits.RESTORE, None, why) for i in self._find(names)])
+        return self.apply([Edit(i, RESTORE, None, why) for i in self._find(names)])
 
-    def apply(self, decided: Sequence[edits.Edit]) -> list[edits.EditRow]:
+    def apply(self, decided: Sequence[Edit]) -> list[EditRow]:
         """Apply edits as one step: all of them or, if one is refused, none."""
-        return edits.apply_edits(self._store, decided, self._who)
+        return apply_edits(self._store, decided, self._who)
 
-    def undo(self) -> list[edits.EditRow] | None:
+    def undo(self) -> list[EditRow] | None:
         """Take back the last step that stands; returns the rows that do it, or None if none stands."""
-        return edits.undo_step(self._store, self._who)
+        return undo_step(self._store, self._who)
 
-    def redo(self) -> list[edits.EditRow] | None:
+    def redo(self) -> list[EditRow] | None:
         """Do the step again that was taken back last; returns its rows, or None if there is none."""
-        return edits.redo_step(self._store, self._who)
+        return redo_step(self._store, self._who)
 
-    def edits(self, *, log: bool = False) -> list[edits.EditRow]:
+    def edits(self, *, log: bool = False) -> list[EditRow]:
         """Return the net edits in order, or with `log` every row that was ever written."""
-        return edits.read_rows(self._store) if log else edits.read_net_rows(self._store)
+        return read_rows(self._store) if log else read_net_rows(self._store)
 
     def export_edits(self, *, log: bool = False) -> bytes:
         """Return the net edits, or with `log` the whole history, as CSV."""
-        return travel.export_edits(self._store, log=log)
+        return export_edits(self._store, log=log)
 
-    def import_edits(self, data: bytes) -> travel.ImportReport:
+    def import_edits(self, data: bytes) -> ImportReport:
         """Replay exported edits as one step; see `fastclf.catalog.import_edits`."""
-        return travel.import_edits(self._store, data, self._who)
+        return import_edits(self._store, data, self._who)
 
-    def materialize(self, dest: str | Path) -> materialize.Materialized:
+    def materialize(self, dest: str | Path) -> Materialized:
         """Write a clean copy of the folder: today's labels, without removed and unreadable photos."""
-        return materialize.materialize(self.photos(), Path(dest))
+        return materialize(self.photos(), Path(dest))
 
-    def find_near_pairs(self) -> pairs.NearPairs:
+    def find_near_pairs(self) -> NearPairs:
         """Return the contents that are nearly the same picture; only new ones are compared."""
-        return pairs.find_near_pairs(self._store)
+        return find_near_pairs(self._store)
+
+    def confirm_pairs(self, candidates: Sequence[tuple[str, str]]) -> list[float]:
+        """Return how surely each two contents (sha256), alike by their features, are one picture."""
+        return confirm_candidates(self._store, candidates)
 
     def assign_splits(
         self,
@@ -206,11 +280,11 @@ class Catalog:
         seed: int = 0,
         valid: float = 0.2,
         test: float = 0.1,
-        given: given.GivenSplits | None = None,
-    ) -> assign.Assignment:
+        given: GivenSplits | None = None,
+    ) -> Assignment:
         """Return the split of each photo and record new ones; see `fastclf.catalog.assign_splits`."""
         near = self.find_near_pairs().pairs
-        return assign.assign_splits(self._store, photos, near, seed=seed, valid=valid, test=test, given=given)
+        return assign_splits(self._store, photos, near, seed=seed, valid=valid, test=test, given=given)
 
     def adopt_splits(self, known: Mapping[str, tuple[str, str]]) -> None:
         """Record the splits that a model was trained with, for contents that have none on record.
@@ -220,7 +294,7 @@ class Catalog:
         known
             {sha256: (group, split)}.
         """
-        assign.adopt_splits(self._store, known)
+        adopt_splits(self._store, known)
 
     def clear_splits(self) -> int:
         """Forget the recorded splits, so that the next training draws anew; returns how many there were.
@@ -228,85 +302,121 @@ class Catalog:
         What was sealed may become a training photo: no model that was trained before may be judged on the
         new test photos.
         """
-        return assign.clear_splits(self._store)
+        return clear_splits(self._store)
 
     def record_opening(self, model: str, hashes: Iterable[str], facts: Mapping[str, Any]) -> None:
-        """Record that the sealed test set was opened; see `fastclf.catalog.openings.record_opening`."""
-        openings.record_opening(self._store, model, hashes, facts)
+        """Record that the sealed test set was opened.
+
+        Parameters
+        ----------
+        model
+            What opened it, in words.
+        hashes
+            sha256 of the photos that were looked at.
+        facts
+            JSON values: what was found.
+        """
+        with self._store.transaction():
+            number = self._store.write(
+                "INSERT INTO openings (time, model, facts) VALUES (?, ?, ?)",
+                (utc_now(), model, json.dumps(dict(facts))),
+            )
+            self._store.write_many(
+                "INSERT OR IGNORE INTO opened (opening, sha256) VALUES (?, ?)",
+                [(number, sha) for sha in hashes],
+            )
 
     def openings(self) -> list[dict[str, Any]]:
         """Return every opening of the test set: time, model, n and what was found."""
-        return openings.read_openings(self._store)
+        return list(self._read_openings().values())
 
     def find_openings(self, hashes: Iterable[str]) -> list[dict[str, Any]]:
         """Return the openings in which one of these photos was looked at, marked as inherited."""
-        return openings.find_openings(self._store, hashes)
+        wanted = set(hashes)
+        rows = self._store.read("SELECT opening, sha256 FROM opened")
+        numbers = {row["opening"] for row in rows if row["sha256"] in wanted}
+        openings = self._read_openings().items()
+        return [{**opening, "inherited": True} for number, opening in openings if number in numbers]
 
     def opened_hashes(self) -> set[str]:
         """Return the sha256 of the test photos that were looked at in any opening."""
-        return openings.read_opened(self._store)
+        return {row["sha256"] for row in self._store.read("SELECT DISTINCT sha256 FROM opened")}
 
     @property
-    def fetches(self) -> fetches.FetchLedger:
+    def fetches(self) -> FetchLedger:
         """The record of what was searched and fetched for this folder."""
-        return fetches.FetchLedger(self._store)
+        return FetchLedger(self._store)
 
     @property
-    def arrivals(self) -> arrivals.Arrivals:
+    def arrivals(self) -> Arrivals:
         """What joins these photos from outside."""
-        return arrivals.Arrivals(self._store)
+        return Arrivals(self._store)
 
     def feature_cache(self, features_id: str) -> FeatureCache:
         """Return the cached features of one network or descriptor."""
         return FeatureCache(self.private, features_id)
 
-    def check(
-        self,
-        features: Array | None = None,
-        pred_probs: Array | None = None,
-        provenance: str = "",
-        *,
-        vocab: Sequence[str] | None = None,
-        out_of_sample: bool = True,
-        labels: bool = True,
-        notes: Sequence[str] = (),
-        sealed: Iterable[str] = (),
-    ) -> CheckReport:
-        """Check the photos of the last scan.
+    def keep_result(self, name: str, key: str, value: bytes) -> None:
+        """Keep a result in place of an earlier one of this name; `key` names all that it follows from."""
+        query = "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)"
+        with self._store.transaction():
+            self._store.write(query, (name, key, value))
 
-        Parameters
-        ----------
-        features
-            (N, D) of the N photos in the order of `photos()`, NaN rows where there are none; by default a
-            plain image descriptor is computed.
-        pred_probs
-            (N, K) answers about photos that whatever answers was never trained on, NaN rows elsewhere.
-        provenance
-            Where the features came from, in words.
-        vocab
-            (K,) labels of the columns of `pred_probs`.
-        out_of_sample
-            Whether whatever made the features had never seen these labels.
-        labels
-            Whether labels are checked, which takes the extra `clean` and a child process.
-        notes
-            Sentences to add to the report.
-        sealed
-            sha256 of photos that are sealed for the test, beside those whose recorded split says so.
+    def read_result(self, name: str, key: str) -> bytes | None:
+        """Return a result that was kept under this name and key, or None."""
+        rows = self._store.read("SELECT value FROM results WHERE name = ? AND key = ?", (name, key))
+        return bytes(rows[0]["value"]) if rows else None
 
-        Raises
-        ------
-        ValueError
-            If the arrays do not fit the photos.
-        """
-        source = check.Source(
-            features, pred_probs, provenance, vocab, out_of_sample, tuple(notes), frozenset(sealed)
+    def _read_openings(self) -> dict[int, dict[str, Any]]:
+        rows = self._store.read(
+            "SELECT o.id, o.time, o.model, o.facts, COUNT(x.sha256) AS n FROM openings o"
+            " LEFT JOIN opened x ON x.opening = o.id GROUP BY o.id ORDER BY o.id"
         )
-        return check.check_photos(self, self._store, source, labels=labels)
+        return {
+            r["id"]: {"time": r["time"], "model": r["model"], "n": r["n"], **json.loads(r["facts"])}
+            for r in rows
+        }
 
     def _find(self, photos: Iterable[str | Path]) -> list[int]:
-        return listing.find_numbers(self._store, self.folder, self.private, photos)
+        """Return the catalog's numbers of photos, by name or by path; refuse the first that is none."""
+        rows = self._store.read("SELECT path, id FROM photos WHERE present")
+        known = {row["path"]: row["id"] for row in rows}
+        photos = [photos] if isinstance(photos, str | Path) else photos
+        names = [self._find_name(Path(photo)) for photo in photos]
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    "There is no photo {name} in {folder}. Names are relative to it, like {example}.",
+                    name=name,
+                    folder=self.folder,
+                    example=next(iter(known), "class/photo.jpg"),
+                )
+        return [known[name] for name in names]
+
+    def _find_name(self, path: Path) -> str:
+        if path.is_absolute() and not self.folder.is_absolute():
+            path = self.folder / os.path.relpath(path, self.folder.absolute())
+        if path.parent == self.private / "decoded":  # what fastai was given in the photo's stead
+            query = "SELECT path FROM photos WHERE sha256 = ? AND present"
+            rows = self._store.read(query, (path.stem,))
+            return str(rows[0]["path"]) if rows else str(path)
+        return path.relative_to(self.folder).as_posix() if path.is_relative_to(self.folder) else str(path)
 
 
-def _join(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)
+def _make_photo(row: sqlite3.Row, folder: Path) -> Photo:
+    return Photo(
+        path=folder / row["path"],
+        name=row["path"],
+        label=row["label"],
+        sha256=row["sha256"],
+        pixel_hash=row["pixel_hash"],
+        width=row["width"],
+        height=row["height"],
+        plain=bool(row["plain"]),
+        id=row["id"],
+        folder_label=row["folder_label"],
+        given_split=row["given_split"],
+        split=row["split"] or "",
+        removed=bool(row["removed"]),
+        size=row["size"],
+    )

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..system import csv_bytes
 from .edits import RELABEL, REMOVE, Edit, EditRow, check_edit, read_net_rows, read_rows, write_step
 from .store import Store
@@ -76,7 +76,7 @@ def import_edits(store: Store, data: bytes, who: str | None = None) -> ImportRep
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If it is no file of edits. Nothing is changed then.
     """
     rows = _parse(data)
@@ -114,25 +114,15 @@ class _Replay:
         photo = self._match(row)
         if photo is None:
             return
-        removed = row["action"] == REMOVE
-        if row["action"] == RELABEL:
-            settled, fits = photo.label == row["to"], photo.label == row["from"]
-            state = replace(photo, label=row["to"])
-        else:
-            settled, fits = photo.removed == removed, photo.label == row["from"]
-            state = replace(photo, removed=removed)
-        if settled:
+        label = row["to"] if row["action"] == RELABEL else None
+        state = replace(photo, label=label) if label else replace(photo, removed=row["action"] == REMOVE)
+        if state == photo:
             self.already += 1
-        elif not fits:
-            self.conflicts.append(
-                (
-                    path,
-                    f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone",
-                )
-            )
+        elif photo.label != row["from"]:
+            words = f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone"
+            self.conflicts.append((path, words))
         else:
             self._states[photo.id] = state
-            label = row["to"] if row["action"] == RELABEL else None
             self.edits.append(Edit(photo.id, row["action"], label, row["why"], row["who"] or None))
 
     def _match(self, row: dict[str, str]) -> _Photo | None:
@@ -164,26 +154,26 @@ class _Replay:
 
 def _parse(data: bytes) -> list[dict[str, str]]:
     if len(data) > MAX_BYTES:
-        raise UsageProblem(
+        raise UsageError(
             "The file of edits has {size:,} bytes; at most {most:,} are read.", size=len(data), most=MAX_BYTES
         )
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         found = tuple(reader.fieldnames or ())
         if len(found) == 1 and found[0].split(";") == list(COLUMNS):
-            raise UsageProblem(
+            raise UsageError(
                 "This file of edits has semicolons between its columns, as some spreadsheets write them. "
                 "Save it with commas."
             )
         if found != COLUMNS:
-            raise UsageProblem(
+            raise UsageError(
                 "This is no file of edits: its first line is not {columns}. Write one with "
                 "`fastclf edits export DIR FILE`.",
                 columns=",".join(COLUMNS),
             )
         return [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
     except (UnicodeDecodeError, csv.Error) as e:
-        raise UsageProblem(
+        raise UsageError(
             "This is no file of edits: it cannot be read as CSV in UTF-8 ({reason}).", reason=e
         ) from None
 
@@ -194,7 +184,7 @@ def _find_fault(row: dict[str, str]) -> str:
         return f"has {row['sha256'][:20]!r} where a sha256 is expected"
     try:
         check_edit(Edit(0, row["action"], row["to"] if row["action"] == RELABEL else None))
-    except UsageProblem as e:
+    except UsageError as e:
         return f"was left alone: {e}"
     return ""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import getpass
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
-from ..errors import UsageProblem
-from ..system import utc_now
+from ..errors import UsageError
+from ..system import clean_text, utc_now
 from .store import Store
 
 RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"
@@ -88,7 +88,7 @@ def apply_edits(store: Store, edits: Sequence[Edit], who: str | None = None) -> 
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a photo, an action or a label is none. Nothing is changed then.
     """
     for edit in edits:
@@ -102,11 +102,11 @@ def check_edit(edit: Edit) -> None:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         With the reason.
     """
     if edit.action not in ACTIONS:
-        raise UsageProblem(
+        raise UsageError(
             "The action is {action!r}; it can be {actions}.", action=edit.action, actions=", ".join(ACTIONS)
         )
     if edit.action == RELABEL:
@@ -118,16 +118,16 @@ def check_label(label: object) -> None:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         With the reason.
     """
     if not isinstance(label, str) or not label.strip() or len(label) > MAX_LABEL:
-        raise UsageProblem(
+        raise UsageError(
             "A label has 1 to {most} characters; {label!r} is none.", most=MAX_LABEL, label=str(label)[:40]
         )
     text = label.encode("utf-8", "replace").decode()
     if label in (".", "..") or any(c in label for c in "/\\\0\n\r") or text != label or label.startswith("."):
-        raise UsageProblem(
+        raise UsageError(
             "{label!r} cannot be a label: a folder could not be named that. Leave out slashes, line "
             "ends and a dot in front.",
             label=label[:40],
@@ -192,12 +192,10 @@ def find_stacks(store: Store) -> tuple[list[int], list[int]]:
 
 def read_rows(store: Store, where: str = "", values: Sequence[object] = ()) -> list[EditRow]:
     """Return edits in the order in which they were made."""
-    query = (
-        "SELECT sha256, path, action, old, new, why, who, time, photo, id FROM edits "
-        + where
-        + " ORDER BY id"
-    )
-    return [EditRow(*row) for row in store.read(query, values)]
+    names = ", ".join(field.name for field in fields(EditRow))
+    return [
+        EditRow(**dict(row)) for row in store.read(f"SELECT {names} FROM edits {where} ORDER BY id", values)
+    ]
 
 
 def read_net_rows(store: Store) -> list[EditRow]:
@@ -234,10 +232,8 @@ def find_user() -> str:
 
 
 def _net_row(photo: sqlite3.Row, row: EditRow, action: str, old: str) -> EditRow:
-    new = photo["label"]
-    return EditRow(
-        photo["sha256"], photo["path"], action, old, new, row.why, row.who, row.time, row.photo, row.id
-    )
+    now = {"sha256": photo["sha256"], "path": photo["path"], "new": photo["label"]}
+    return replace(row, action=action, old=old, **now)
 
 
 def _was_moved_since(store: Store, row: EditRow) -> bool:
@@ -254,29 +250,35 @@ def _was_moved_since(store: Store, row: EditRow) -> bool:
 def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> EditRow | None:
     found = store.read("SELECT sha256, path, label, removed FROM photos WHERE id = ?", (edit.photo,))
     if not found:
-        raise UsageProblem("There is no photo number {photo:d} in this catalog.", photo=edit.photo)
-    sha256, path, old, removed = found[0]
-    new = str(edit.label) if edit.action == RELABEL else old
-    if (edit.action == RELABEL and new == old) or (
-        edit.action != RELABEL and removed == (edit.action == REMOVE)
-    ):
+        raise UsageError("There is no photo number {photo:d} in this catalog.", photo=edit.photo)
+    photo = found[0]
+    new = str(edit.label) if edit.action == RELABEL else photo["label"]
+    column, value = ("label", new) if edit.action == RELABEL else ("removed", int(edit.action == REMOVE))
+    if photo[column] == value:
         return None
-    values = (edit.photo, sha256, path, edit.action, old, new, _clean(edit.why), edit.who or who, now)
+    store.write(f"UPDATE photos SET {column} = ? WHERE id = ?", (value, edit.photo))
+    row = EditRow(
+        sha256=photo["sha256"],
+        path=photo["path"],
+        action=edit.action,
+        old=photo["label"],
+        new=new,
+        why=clean_text(edit.why, MAX_WHY),
+        who=edit.who or who,
+        time=now,
+        photo=edit.photo,
+    )
+    return insert_row(store, step, row)
+
+
+def insert_row(store: Store, step: int, row: EditRow) -> EditRow:
+    """Append a row to a step and return it with its number; the photo's state is the caller's to change."""
     number = store.write(
         "INSERT INTO edits (step, photo, sha256, path, action, old, new, why, who, time)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (step, *values),
+        " VALUES (:step, :photo, :sha256, :path, :action, :old, :new, :why, :who, :time)",
+        {**vars(row), "step": step},
     )
-    if edit.action == RELABEL:
-        store.write("UPDATE photos SET label = ? WHERE id = ?", (new, edit.photo))
-    else:
-        store.write("UPDATE photos SET removed = ? WHERE id = ?", (int(edit.action == REMOVE), edit.photo))
-    return EditRow(*values[1:], photo=edit.photo, id=number)
-
-
-def _clean(why: str) -> str:
-    """Return a reason as one line of valid text."""
-    return " ".join(why.encode("utf-8", "replace").decode().split())[:MAX_WHY]
+    return replace(row, id=number)
 
 
 def _invert(row: EditRow) -> Edit:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from ..system import csv_bytes, utc_now
+from ..system import clean_text, csv_bytes, defuse_formula, utc_now
 from .store import Store
 
 WAITING, STORED, DUPLICATE, REFUSED = "waiting", "stored", "duplicate", "refused"
@@ -17,8 +17,6 @@ _COLUMNS = (
 )  # fmt: skip
 _GONE = "stored NOT IN (SELECT sha256 FROM photos WHERE present)"
 _NOTE_SEARCH = "INSERT OR REPLACE INTO searches VALUES (?, ?, ?, ?, ?, ?)"
-# A strangers' text that a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MAX_TEXT = 4000
 _LISTED_FOR = "was found for {} too"
 
@@ -140,7 +138,7 @@ class FetchLedger:
     ) -> int:
         new = 0
         for one in found:
-            facts = {key: _tidy(value) for key, value in one.items()}
+            facts = {key: clean_text(value, _MAX_TEXT) for key, value in one.items()}
             url = facts.get("url", "")
             rows = self._store.read("SELECT label, status FROM fetches WHERE url = ? ORDER BY id", (url,))
             if not url or label in {row["label"] for row in rows}:
@@ -260,18 +258,8 @@ class FetchLedger:
 
     def to_csv(self) -> bytes:
         """Return all rows as CSV with a header; a quote defuses what a spreadsheet would compute."""
-        rows = [[_defuse(getattr(row, column)) for column in _COLUMNS] for row in self.rows()]
+        rows = [[defuse_formula(getattr(row, column)) for column in _COLUMNS] for row in self.rows()]
         return csv_bytes(_COLUMNS, rows)
-
-
-def _tidy(value: object) -> str:
-    """Return a stranger's text fit to be stored and shown."""
-    text = "" if value is None else str(value)[:_MAX_TEXT]
-    return "".join(c if c.isprintable() else " " for c in text).strip()
-
-
-def _defuse(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _make_fetch(row: sqlite3.Row) -> Fetch:

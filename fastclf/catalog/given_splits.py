@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..photos import LEFT_OUT, SPLITS, TEST, TRAIN, VALID, Photo
 from .store import Store
 
@@ -43,18 +43,18 @@ def read_given_splits(path: Path) -> GivenSplits:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a column is missing or a value is none of train, valid and test.
     """
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {path} cannot be read ({reason}).", path=path, reason=e
         ) from None
     columns = set(rows[0]) if rows else set()
     if "path" not in columns or not columns & {"split", "group"}:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {path} needs a column `path` (relative to the photos' folder) and a column "
             "`split` (train, valid, test) or `group`; it has {columns}.",
             path=path,
@@ -70,23 +70,44 @@ def read_given_splits(path: Path) -> GivenSplits:
     return GivenSplits(splits, groups)
 
 
-def collect_given(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
-    """Return {sha256: split} that the maker names.
+@dataclass(frozen=True)
+class Named:
+    """What the maker names of contents: {sha256: split} and {sha256: group}."""
+
+    splits: Mapping[str, str]
+    groups: Mapping[str, str]
+
+
+def collect_named(
+    store: Store,
+    photos: Sequence[Photo],
+    given: GivenSplits | None,
+    recorded: Mapping[str, tuple[str, str]],
+) -> Named:
+    """Return what the maker names now, or named earlier for photos that come later.
 
     Where training and test are named and validation is not, it is drawn from the training photos.
+
+    Raises
+    ------
+    UsageError
+        If a named split or group contradicts {sha256: (group, split)} on record, or itself.
     """
-    named = {p.sha256: p.given_split for p in photos if p.given_split}
-    named |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
-    if VALID not in named.values() and TEST in named.values():
-        named = {sha: split for sha, split in named.items() if split != TRAIN}
+    given = _remember_groups(store, given or GivenSplits())
+    splits = {p.sha256: p.given_split for p in photos if p.given_split}
+    splits |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
+    if VALID not in splits.values() and TEST in splits.values():
+        splits = {sha: split for sha, split in splits.items() if split != TRAIN}
+    named = Named(splits, _name_groups(photos, given))
+    _check_splits(recorded, named)
+    _check_groups(recorded, named)
     return named
 
 
-def remember_groups(store: Store, given: GivenSplits | None) -> GivenSplits:
+def _remember_groups(store: Store, given: GivenSplits) -> GivenSplits:
     """Keep how photos are grouped, so that photos that come later are grouped the same way."""
     rows = store.read("SELECT value FROM results WHERE name = ?", (RULE,))
     known: dict[str, Any] = json.loads(rows[0]["value"]) if rows else {"by_folder": False, "groups": {}}
-    given = given or GivenSplits()
     groups = {**known["groups"], **given.groups}
     by_folder = bool(known["by_folder"] or given.by_folder)
     if groups != known["groups"] or by_folder != known["by_folder"]:
@@ -95,8 +116,7 @@ def remember_groups(store: Store, given: GivenSplits | None) -> GivenSplits:
     return GivenSplits(given.splits, groups, by_folder)
 
 
-def name_cameras(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
-    """Return {sha256: group} that the maker names."""
+def _name_groups(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
     names = {p.sha256: given.groups[p.name] for p in photos if p.name in given.groups}
     if given.by_folder:
         for photo in photos:
@@ -106,11 +126,10 @@ def name_cameras(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
     return {sha: f"given:{name}" for sha, name in names.items()}
 
 
-def check_given(recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str]) -> None:
-    """Refuse a named split that contradicts a recorded one."""
-    torn = [sha for sha, split in named.items() if sha in recorded and recorded[sha][1] != split]
+def _check_splits(recorded: Mapping[str, tuple[str, str]], named: Named) -> None:
+    torn = [sha for sha, split in named.splits.items() if sha in recorded and recorded[sha][1] != split]
     if torn:
-        raise UsageProblem(
+        raise UsageError(
             "{n} photos have another split on record than the one named now, and a recorded split "
             "stays: a change would make test photos training photos. If no model of these photos is in use, "
             "draw anew with --redraw-splits.",
@@ -118,18 +137,16 @@ def check_given(recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str
         )
 
 
-def check_cameras(
-    recorded: Mapping[str, tuple[str, str]], named: Mapping[str, str], cameras: Mapping[str, str]
-) -> None:
+def _check_groups(recorded: Mapping[str, tuple[str, str]], named: Named) -> None:
     """Refuse a named group that stands in two splits, on record or by name."""
     stand: dict[str, set[str]] = defaultdict(set)
-    for sha, camera in cameras.items():
-        split = recorded[sha][1] if sha in recorded else named.get(sha, LEFT_OUT)
+    for sha, group in named.groups.items():
+        split = recorded[sha][1] if sha in recorded else named.splits.get(sha, LEFT_OUT)
         if split:
-            stand[camera].add(split)
-    torn = sorted(camera.removeprefix("given:") for camera, splits in stand.items() if len(splits) > 1)
+            stand[group].add(split)
+    torn = sorted(group.removeprefix("given:") for group, splits in stand.items() if len(splits) > 1)
     if torn:
-        raise UsageProblem(
+        raise UsageError(
             "The group {group} stands in more than one split{more}. Mend the table, or draw "
             "the splits anew with --redraw-splits.",
             group=torn[0],
@@ -145,7 +162,7 @@ def _read_split(value: str, path: Path) -> str:
     split = value.strip().lower()
     split = _ALIASES.get(split, split)
     if split not in SPLITS:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {path} holds the split {value!r}; it can be train, valid or test.",
             path=path,
             value=value,

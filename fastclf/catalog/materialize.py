@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..photos import Photo, PhotoSet
 from ..system import replaced_folder
 
@@ -45,7 +45,7 @@ def materialize(photos: PhotoSet, dest: Path) -> Materialized:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If `dest` is the source, lies in it or around it, or holds something.
     """
     _check_dest(photos.folder.resolve(), dest.resolve())
@@ -62,13 +62,13 @@ def materialize(photos: PhotoSet, dest: Path) -> Materialized:
 
 def _check_dest(source: Path, dest: Path) -> None:
     if dest == source or source in dest.parents or dest in source.parents:
-        raise UsageProblem(
+        raise UsageError(
             "{dest} is, holds or lies in the photos' folder {source}. Name another place.",
             dest=dest,
             source=source,
         )
     if dest.is_file() or (dest.is_dir() and any(dest.iterdir())):
-        raise UsageProblem("{dest} is there already and not an empty folder. Name another place.", dest=dest)
+        raise UsageError("{dest} is there already and not an empty folder. Name another place.", dest=dest)
 
 
 def _name_files(photos: PhotoSet) -> list[tuple[Photo, str]]:

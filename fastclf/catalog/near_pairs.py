@@ -47,18 +47,21 @@ class NearPairs:
 
 
 class StoredSignatures:
-    """Reads signatures from the database as they are needed, so that a large folder fits into memory."""
+    """Reads signatures from the database as they are needed, so that a large folder fits into memory.
 
-    def __init__(self, store: Store, hashes: list[str]) -> None:
-        self._store, self._hashes = store, hashes
+    Behind those of the named contents stand some more that are at hand.
+    """
+
+    def __init__(self, store: Store, hashes: list[str], more: Sequence[npt.NDArray[np.uint8]] = ()) -> None:
+        self._store, self._hashes, self._more = store, hashes, more
 
     def __getitem__(self, photos: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
-        wanted = [self._hashes[i] for i in photos]
-        names = sorted(set(wanted))
+        n = len(self._hashes)
+        names = sorted({self._hashes[i] for i in photos if i < n})
         marks = ", ".join("?" * len(names))
         rows = self._store.read(f"SELECT sha256, signature FROM contents WHERE sha256 IN ({marks})", names)
         found = {r["sha256"]: np.frombuffer(r["signature"], np.uint8).reshape(SIGNATURE_SHAPE) for r in rows}
-        return np.stack([found[sha] for sha in wanted])
+        return np.stack([found[self._hashes[i]] if i < n else self._more[i - n] for i in photos])
 
 
 def find_near_pairs(store: Store) -> NearPairs:
@@ -144,22 +147,27 @@ def _compare_new(store: Store) -> bool:
         (names[a], names[b], float(score), int(mirrored))
         for (a, b), score, mirrored in zip(found.pairs, found.scores, found.mirrored, strict=True)
     ]
+    fresh = [sha for sha, is_new in zip(names, new, strict=True) if is_new]
     with store.transaction():
         if _read_compared(store) != compared:
             return False
         if not compared:
             store.write("DELETE FROM pairs")
             store.write("DELETE FROM compared")
-        store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
-        store.write_many(
-            "INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)",
-            [(sha, METHOD) for sha, is_new in zip(names, new, strict=True) if is_new],
-        )
-        store.write(
-            "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)",
-            (_CAPPED, METHOD, str(len(found.capped))),
-        )
+        _write_compared(store, pairs, fresh, len(found.capped))
     return True
+
+
+def _write_compared(
+    store: Store, pairs: Sequence[tuple[str, str, float, int]], compared: Sequence[str], capped: int
+) -> None:
+    store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
+    store.write_many(
+        "INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)", [(sha, METHOD) for sha in compared]
+    )
+    store.write(
+        "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)", (_CAPPED, METHOD, str(capped))
+    )
 
 
 def _read_compared(store: Store) -> set[str]:

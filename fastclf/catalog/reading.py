@@ -13,7 +13,7 @@ from typing import Any
 import PIL
 from PIL import Image
 
-from ..errors import UnreadablePhotoError
+from ..errors import Message, UnreadablePhotoError, pack_message
 from ..issues import describe_photo, measure_quality
 from ..photos import (
     MAX_FOLDER_BYTES,
@@ -116,9 +116,9 @@ def _read_file(file: FoundFile, known: set[str]) -> tuple[SeenFile, dict[str, An
     try:
         data, sha256 = _hash(file)
     except OSError as e:
-        return SeenFile(file, name, "", _describe_trouble(file, e)), None
+        return SeenFile(file, name, "", pack_message(_describe_trouble(file, e))), None
     except UnreadablePhotoError as e:
-        return SeenFile(file, name, "", e.reason), None
+        return SeenFile(file, name, "", pack_message(e.reason)), None
     seen = SeenFile(file, name, sha256)
     return seen, None if sha256 in known else _measure(file, data, sha256)
 
@@ -138,7 +138,7 @@ def _describe_trouble(file: FoundFile, error: OSError) -> str:
         decode_photo(file.path)
     except UnreadablePhotoError as e:
         return e.reason
-    return f"cannot be read ({error.strerror or error})"
+    return Message("cannot be read ({error})", error=error.strerror or error)
 
 
 def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
             file.path if data is None else data, file.path.name, max_bytes=MAX_FOLDER_BYTES
         )
     except UnreadablePhotoError as e:
-        return {**row, "reason": e.reason, "measured": describe_decoder()}
+        return {**row, "reason": pack_message(e.reason), "measured": describe_decoder()}
     image = decoded.image
     thumbnail = make_thumbnail(image, THUMBNAIL_SIDE)
     prints = describe_photo(image)

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..issues import group_pairs
 from ..photos import LEFT_OUT, SPLITS, TEST, Photo, draw_splits
 from ..system import utc_now
-from .given_splits import (
-    RULE,
-    GivenSplits,
-    check_cameras,
-    check_given,
-    collect_given,
-    name_cameras,
-    remember_groups,
-)
+from .given_splits import RULE, GivenSplits, Named, collect_named
 from .near_pairs import NearPair
 from .store import Store
 
@@ -75,33 +68,41 @@ def assign_splits(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If a given split or group contradicts what is on record.
     """
     with store.transaction():
         recorded = {r["sha256"]: (r["grp"], r["split"]) for r in store.read("SELECT * FROM splits")}
-        given = remember_groups(store, given)
-        named = collect_given(photos, given)
-        if TEST in named.values():
-            test = 0.0
-        cameras = name_cameras(photos, given)
-        check_given(recorded, named)
-        check_cameras(recorded, named, cameras)
-        groups, links = _build_groups(photos, pairs, recorded, cameras)
-        of_group = dict(recorded.values())
-        of_group |= {groups[sha]: split for sha, split in named.items() if sha not in recorded}
-        splits = draw_splits(
-            [groups[p.sha256] for p in photos],
-            [p.label for p in photos],
-            seed=seed, valid=valid, test=test, recorded=of_group, links=links,
-        )  # fmt: skip
-        splits = [
-            recorded[p.sha256][1] if p.sha256 in recorded else named.get(p.sha256, s)
-            for p, s in zip(photos, splits, strict=True)
-        ]
+        named = collect_named(store, photos, given, recorded)
+        groups, links = _build_groups(photos, pairs, recorded, named.groups)
+        test = 0.0 if TEST in named.splits.values() else test
+        drawn = _draw(photos, groups, links, recorded, named, seed=seed, valid=valid, test=test)
+        fixed = {**named.splits, **{sha: split for sha, (_, split) in recorded.items()}}
+        splits = [fixed.get(p.sha256, split) for p, split in zip(photos, drawn, strict=True)]
         splits = _leave_out_leaks(photos, splits, pairs, recorded)
-        drawn = _record(store, photos, splits, groups, recorded, named, seed)
-    return Assignment(tuple(splits), tuple(groups[p.sha256] for p in photos), drawn)
+        origin, now = dict.fromkeys(named.splits, "given"), utc_now()
+        new = {
+            p.sha256: (p.sha256, groups[p.sha256], split, origin.get(p.sha256, "drawn"), seed, now)
+            for p, split in zip(photos, splits, strict=True)
+            if split and p.sha256 not in recorded
+        }
+        store.write_many(_INSERT, list(new.values()))
+    return Assignment(tuple(splits), tuple(groups[p.sha256] for p in photos), len(new))
+
+
+def _draw(
+    photos: Sequence[Photo],
+    groups: Mapping[str, str],
+    links: Sequence[tuple[str, str]],
+    recorded: Mapping[str, tuple[str, str]],
+    named: Named,
+    **options: Any,
+) -> list[str]:
+    """Return splits in which every group has that of its photos on record or by name."""
+    of_group = dict(recorded.values())
+    of_group |= {groups[sha]: split for sha, split in named.splits.items() if sha not in recorded}
+    names, labels = [groups[p.sha256] for p in photos], [p.label for p in photos]
+    return draw_splits(names, labels, recorded=of_group, links=links, **options)
 
 
 def adopt_splits(store: Store, known: Mapping[str, tuple[str, str]]) -> None:
@@ -127,7 +128,7 @@ def _build_groups(
     photos: Sequence[Photo],
     pairs: Sequence[NearPair],
     recorded: Mapping[str, tuple[str, str]],
-    cameras: Mapping[str, str],
+    by_maker: Mapping[str, str],
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return {sha256: group} and the links between groups."""
     here = {p.sha256 for p in photos}
@@ -142,7 +143,7 @@ def _build_groups(
     loose = sorted(loose_set)
     inner = [p for p in pairs if p.a in loose_set and p.b in loose_set]
     groups |= _group_new(loose, inner)
-    groups |= {sha: name for sha, name in cameras.items() if sha not in recorded}
+    groups |= {sha: name for sha, name in by_maker.items() if sha not in recorded}
     links = {(groups[p.a], groups[p.b]) for p in pairs if groups[p.a] != groups[p.b]}
     return groups, sorted(links)
 
@@ -189,22 +190,3 @@ def _leave_out_leaks(
             # the less precious one goes: train before valid before test
             leaks.add(pair.a if SPLITS.index(a) < SPLITS.index(b) else pair.b)
     return [LEFT_OUT if p.sha256 in leaks else s for p, s in zip(photos, splits, strict=True)]
-
-
-def _record(
-    store: Store,
-    photos: Sequence[Photo],
-    splits: Sequence[str],
-    groups: Mapping[str, str],
-    recorded: Mapping[str, tuple[str, str]],
-    named: Mapping[str, str],
-    seed: int,
-) -> int:
-    now = utc_now()
-    rows = {
-        p.sha256: (p.sha256, groups[p.sha256], s, "given" if p.sha256 in named else "drawn", seed, now)
-        for p, s in zip(photos, splits, strict=True)
-        if s and p.sha256 not in recorded
-    }
-    store.write_many(_INSERT, list(rows.values()))
-    return len(rows)

@@ -1,4 +1,4 @@
-"""The catalog's database: what is in it, and how it came to be so."""
+"""The catalog's database: its tables, and the connection to them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import ClassVar
 from ..errors import CatalogError
 from ..system import Database
 
-SCHEMA = 2
-
 # contents: what is known of a file's bytes, however many files hold them.
 # photos:   a file in the folder; its number stays when it is renamed.
 # edits:    appended, never changed; steps are what one call did, and what undo and redo move over.
+# fetches:  an address that was found for a class, and what became of it; never deleted.
+# searches: which pages of which search were read.
 _TABLES = """
 CREATE TABLE contents (
   sha256 TEXT PRIMARY KEY, reason TEXT, measured TEXT NOT NULL, bytes INTEGER NOT NULL,
@@ -57,10 +57,6 @@ CREATE TABLE looked_at (
 ) WITHOUT ROWID;
 CREATE TABLE compared (sha256 TEXT PRIMARY KEY, method TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE results (name TEXT PRIMARY KEY, key TEXT NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
-"""
-# fetches:  an address that was found for a class, and what became of it; never deleted.
-# searches: which pages of which search were read.
-_FETCHES = """
 CREATE TABLE fetches (
   id INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, url TEXT NOT NULL, source TEXT NOT NULL,
   query TEXT NOT NULL, page TEXT NOT NULL, licence TEXT NOT NULL, creator TEXT NOT NULL, title TEXT NOT NULL,
@@ -76,16 +72,13 @@ CREATE TABLE searches (
   found INTEGER NOT NULL, time TEXT NOT NULL, PRIMARY KEY (label, source, query, page)
 ) WITHOUT ROWID;
 """
-_DROP_UNUSED = "ALTER TABLE photos DROP COLUMN source_url; ALTER TABLE photos DROP COLUMN licence;"
-# What brings an empty file, or a catalog of an earlier schema, to today's.
-_UPGRADES = {0: _TABLES + _FETCHES, 1: _DROP_UNUSED + _FETCHES}
 
 
 class Store(Database):
     """One connection to a catalog; every fault is a `CatalogError`."""
 
-    upgrades: ClassVar = _UPGRADES
-    version: ClassVar = SCHEMA
+    tables: ClassVar = _TABLES
+    version: ClassVar = 2
     error: ClassVar = CatalogError
     variable: ClassVar = "FASTCLF_CATALOG"
     after_damage: ClassVar = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from html import escape
 from importlib import resources
 from pathlib import Path
 
+from ..issues import Finding, list_kinds
 from ..system import write_atomic
-from .report import CheckReport, Group, describe_source
+from .report import CheckReport, group_findings
 
 _MOST = 200
 _GROUP_MOST = 12
@@ -55,80 +56,39 @@ _Section = tuple[str, str, int, list[str]]
 
 def _build_sections(report: CheckReport, thumbnail: Thumbnail) -> list[_Section]:
     """Return (anchor, title, number of findings, cards) of each kind."""
-    pictures = _Pictures(thumbnail)
-    tables: list[tuple[str, str, int, Iterable[str]]] = [
-        (
-            "labels", "Doubtful labels", len(report.label_issues),
-            (
-                pictures.render(i.file, f"{escape(i.label)}, more likely <b>{escape(i.suggested)}</b>")
-                + f"<small>label quality {i.label_quality:.2f}</small>"
-                for i in report.label_issues[:_MOST]
-            ),
-        ),
-        _groups("conflicts", "The same photo under two labels", report.conflicting_labels, pictures),
-        _groups("leaks", "Copies in two splits", report.leaks, pictures),
-        _groups("identical", "Identical photos", report.duplicates, pictures),
-        _groups("near", "Nearly identical photos", report.near_duplicates, pictures),
-        (
-            "quality", "Photos that show little", len({q.file for q in report.low_quality}),
-            (
-                pictures.render(q.file, f"<b>{escape(q.kind)}</b>")
-                + f"<small>{q.value:.2f}; the limit is {q.threshold:.2f}</small>"
-                for q in report.low_quality[:_MOST]
-            ),
-        ),
-        (
-            "odd", "Photos unlike all others", len(report.odd),
-            (
-                pictures.render(o.file, "") + f"<small>score {o.score:.2f}</small>"
-                for o in report.odd[:_MOST]
-            ),
-        ),
-        (
-            "unreadable", "Files that cannot be read", len(report.unreadable),
-            (
-                f"<figcaption>{escape(u.file)}</figcaption><small>{escape(u.reason)}</small>"
-                for u in report.unreadable[:_MOST]
-            ),
-        ),
-    ]  # fmt: skip
-    return [(key, title, n, [f"<figure>{c}</figure>" for c in cards]) for key, title, n, cards in tables]
+    sections: list[_Section] = []
+    for kind in list_kinds():
+        found = list(group_findings(kind, report.findings.get(kind.key, ())))
+        cards = [f"<figure>{_render_finding(f, words, thumbnail)}</figure>" for f, words in found[:_MOST]]
+        sections.append((kind.key, kind.title, len(found), cards))
+    return sections
 
 
-def _groups(
-    key: str, title: str, groups: Sequence[Group], pictures: _Pictures
-) -> tuple[str, str, int, Iterable[str]]:
-    return key, title, len(groups), (pictures.render_group(g) for g in groups[:_MOST])
+def _render_finding(finding: Finding, words: str, thumbnail: Thumbnail) -> str:
+    if len(finding.files) > 1:
+        return f"{_render_group(finding, thumbnail)}<p>{escape(words)}</p>"
+    name = finding.files[0] if finding.files else ""
+    picture = f"{_render_image(name, thumbnail)}<figcaption>{escape(name)}</figcaption>" if name else ""
+    return f"{picture}<p{'' if name else ' class=whole'}>{escape(words)}</p>"
 
 
-class _Pictures:
-    """Renders photos by name."""
+def _render_group(group: Finding, thumbnail: Thumbnail) -> str:
+    best, torn = group.files[0], len(set(group.labels)) > 1
+    cells = "".join(
+        f"<div>{_render_image(name, thumbnail)}<span>{escape(name)}"
+        f"{' <b>keep</b>' if name == best else ''}{f' ({escape(label)})' if torn else ''}</span></div>"
+        for name, label in list(zip(group.files, group.labels, strict=True))[:_GROUP_MOST]
+    )
+    more = len(group.files) - _GROUP_MOST
+    return f"<div class=group>{cells}</div>{f'<p>and {more} more</p>' if more > 0 else ''}"
 
-    def __init__(self, thumbnail: Thumbnail) -> None:
-        self._thumbnail = thumbnail
 
-    def render(self, name: str, words: str) -> str:
-        """Return a picture with its name; `words` are HTML already."""
-        return f"{self._render_image(name)}<figcaption>{escape(name)}</figcaption><p>{words}</p>"
-
-    def render_group(self, group: Group) -> str:
-        labels = dict(zip(group.files, group.labels, strict=False))
-        cells = "".join(
-            f"<div>{self._render_image(name)}<span>{escape(name)}"
-            f"{' <b>keep</b>' if name == group.best else ''}"
-            f"{f' ({escape(labels[name])})' if len(set(labels.values())) > 1 else ''}</span></div>"
-            for name in group.files[:_GROUP_MOST]
-        )
-        more = len(group.files) - _GROUP_MOST
-        rest = f"<p>and {more} more</p>" if more > 0 else ""
-        return f"<div class=group>{cells}</div>{rest}<small>{group.tier}, {group.score:.2f}</small>"
-
-    def _render_image(self, name: str) -> str:
-        jpeg = self._thumbnail(name)
-        if jpeg is None:
-            return ""
-        data = base64.b64encode(jpeg).decode("ascii")
-        return f'<img alt="{escape(name)}" loading="lazy" src="data:image/jpeg;base64,{data}">'
+def _render_image(name: str, thumbnail: Thumbnail) -> str:
+    jpeg = thumbnail(name)
+    if jpeg is None:
+        return ""
+    data = base64.b64encode(jpeg).decode("ascii")
+    return f'<img alt="{escape(name)}" loading="lazy" src="data:image/jpeg;base64,{data}">'
 
 
 def _render_section(key: str, title: str, n: int, cards: list[str]) -> str:
@@ -140,13 +100,10 @@ def _render_section(key: str, title: str, n: int, cards: list[str]) -> str:
 
 
 def _render_summary(report: CheckReport) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{c.n}</td><td>{escape(c.warning or '')}</td></tr>"
-        for name, c in report.classes.items()
-    )
-    words = f"<p>{escape(describe_source(report.features))}</p>"
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{c.n}</td></tr>" for name, c in report.classes.items())
+    words = f"<p>{escape(str(report.features))}</p>"
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
         f"<p>{report.photos} readable photos of {len(report.classes)} classes.</p>"
-        f"<table><tr><th>class</th><th>photos</th><th></th></tr>{rows}</table>{words}<ul>{notes}</ul>"
+        f"<table><tr><th>class</th><th>photos</th></tr>{rows}</table>{words}<ul>{notes}</ul>"
     )

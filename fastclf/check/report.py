@@ -1,91 +1,15 @@
-"""What a check found: a table a kind, JSON, and words for the terminal."""
+"""What a check found: the findings of every kind, as JSON and as words for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..issues import Finding, IssueKind, list_kinds
+
 _SHOWN = 5
-_LABELS = "doubtful labels"
-
-
-@dataclass(frozen=True)
-class Group:
-    """Photos that belong together.
-
-    Attributes
-    ----------
-    files
-        Their names, the best copy first.
-    best
-        The copy to keep.
-    tier
-        "bytes" (equal files), "pixels" (equal pictures), "aligned" (nearly equal, laid over each other) or
-        "features" (a network brought them up, and laid over each other with more tries they nearly agree).
-    score
-        The least agreement of a member with the group's centre, in [0, 1].
-    labels
-        The label of each file.
-    """
-
-    files: tuple[str, ...]
-    best: str
-    tier: str
-    score: float
-    labels: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields of the JSON document."""
-        return {
-            "files": list(self.files), "best": self.best, "tier": self.tier, "score": round(self.score, 4),
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A file that cannot be used, and why."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class QualityFinding:
-    """A photo that shows little: what was measured, and the limit that it is beyond."""
-
-    file: str
-    kind: str
-    value: float
-    threshold: float
-
-
-@dataclass(frozen=True)
-class LabelIssue:
-    """A label that the photo contradicts.
-
-    Attributes
-    ----------
-    file, label
-        The photo and its label of today.
-    suggested
-        The label that fits better.
-    label_quality
-        In [0, 1]; low is doubtful.
-    """
-
-    file: str
-    label: str
-    suggested: str
-    label_quality: float
-
-
-@dataclass(frozen=True)
-class OddPhoto:
-    """A photo unlike all others; a higher score is further out."""
-
-    file: str
-    score: float
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +35,11 @@ class FeatureSource:
     source: str
     out_of_sample: bool | None
 
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        seen = "They never saw these labels." if self.out_of_sample else "They had seen these labels."
+        return f"Features: {self.source}. {seen}"
+
 
 @dataclass(frozen=True)
 class CheckReport:
@@ -122,55 +51,43 @@ class CheckReport:
         Name of the checked folder.
     photos
         How many readable photos there are.
-    unreadable, duplicates, near_duplicates, conflicting_labels, low_quality, label_issues, odd, leaks
-        A table each. `label_issues` has the most doubtful label first.
     classes
         {label: count and warning}.
+    findings
+        {key of a kind: its findings, the worst first}; without the kinds that were not looked for. The kinds
+        are those of `fastclf.issues.list_kinds`.
     features
         Where the features came from.
     sealed
-        How many test photos no model's answer is shown about.
+        How many photos were left alone because they are sealed for the test.
     notes
-        Sentences about what could not be checked, and why.
+        Sentences for the user.
     answers
-        {file: (label, probability)}: what the photo shows, said by something that did not learn from it. Not
-        in the JSON document.
-    labels_checked
-        Whether labels were looked at.
+        {file: (label, probability)} of the photos whose label was checked: the most probable label, judged
+        by a classifier that had not seen them.
     """
 
     folder: str
     photos: int
-    unreadable: tuple[Unreadable, ...] = ()
-    duplicates: tuple[Group, ...] = ()
-    near_duplicates: tuple[Group, ...] = ()
-    conflicting_labels: tuple[Group, ...] = ()
-    low_quality: tuple[QualityFinding, ...] = ()
-    label_issues: tuple[LabelIssue, ...] = ()
-    odd: tuple[OddPhoto, ...] = ()
-    leaks: tuple[Group, ...] = ()
-    classes: dict[str, ClassCount] = field(default_factory=dict)
+    classes: Mapping[str, ClassCount] = field(default_factory=dict)
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     features: FeatureSource = FeatureSource("none", None)
     sealed: int = 0
     notes: tuple[str, ...] = ()
     answers: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    labels_checked: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``fastclf check --json``."""
+        tables = {
+            kind.table: [_round(finding.facts) for finding in self.findings.get(kind.key, ())]
+            for kind in list_kinds()
+        }
         return {
             "photos": self.photos,
-            "unreadable": [{"file": u.file, "reason": u.reason} for u in self.unreadable],
-            "duplicates": [g.to_dict() for g in self.duplicates],
-            "near_duplicates": [g.to_dict() for g in self.near_duplicates],
-            "conflicting_labels": [g.to_dict() for g in self.conflicting_labels],
-            "low_quality": [_round(vars(q)) for q in self.low_quality],
-            "label_issues": [_round(vars(i)) for i in self.label_issues],
-            "odd": [_round(vars(o)) for o in self.odd],
-            "leaks": [g.to_dict() for g in self.leaks],
+            **tables,
             "classes": {name: vars(c).copy() for name, c in self.classes.items()},
             "features": vars(self.features).copy(),
-            "labels_checked": self.labels_checked,
+            "labels_checked": "label" in self.findings,
             "sealed": self.sealed,
             "notes": list(self.notes),
         }
@@ -178,75 +95,45 @@ class CheckReport:
     def to_text(self) -> str:
         """Return a summary for the terminal, a few findings of each kind."""
         counted = ", ".join(f"{label} {c.n}" for label, c in self.classes.items())
-        lines = [f"{count(self.photos, 'readable photo')} of {len(self.classes)} classes: {counted}."]
-        lines += [f"Attention: {c.warning}" for c in self.classes.values() if c.warning]
-        for title, findings in self._describe():
-            skipped = title == _LABELS and not self.labels_checked
-            lines += [f"{_LABELS}: not looked for."] if skipped else _list_some(title, findings)
+        photos = "1 readable photo" if self.photos == 1 else f"{self.photos} readable photos"
+        lines = [f"{photos} of {len(self.classes)} classes: {counted}."]
+        for kind in list_kinds():
+            lines += _list_some(kind, self.findings.get(kind.key))
         if self.features.out_of_sample is not None:
-            lines.append(describe_source(self.features))
-        lines += self.notes
-        return "\n".join(lines)
-
-    def _describe(self) -> list[tuple[str, list[str]]]:
-        return [
-            ("cannot be read", [f"{u.file} {u.reason}" for u in self.unreadable]),
-            ("groups of identical photos", [describe_group(g) for g in self.duplicates]),
-            ("groups of nearly identical photos", [describe_group(g) for g in self.near_duplicates]),
-            ("photos under two labels", [describe_group(g) for g in self.conflicting_labels]),
-            ("photos that show little", describe_qualities(self.low_quality)),
-            (_LABELS, [describe_issue(i) for i in self.label_issues]),
-            ("photos unlike all others", [f"{o.file} ({o.score:.2f})" for o in self.odd]),
-            ("groups that stand in two splits", [describe_group(g) for g in self.leaks]),
-        ]
+            lines.append(str(self.features))
+        return "\n".join([*lines, *self.notes])
 
 
-def count(n: int, noun: str) -> str:
-    """Return a number with its noun: "1 photo", "2 photos"."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def describe_source(source: FeatureSource) -> str:
-    """Return where features came from, as a sentence."""
-    seen = "They never saw these labels." if source.out_of_sample else "They had seen these labels."
-    return f"Features: {source.source}. {seen}"
-
-
-def describe_group(group: Group) -> str:
-    """Return a group in one line."""
-    others = [f for f in group.files if f != group.best]
-    shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-    return f"{group.best} = {shown} ({group.tier}, {group.score:.2f})"
-
-
-def describe_quality(finding: QualityFinding) -> str:
-    """Return a finding in one line."""
-    return f"{finding.file} is {finding.kind} ({finding.value:.2f}; the limit is {finding.threshold:.2f})"
-
-
-def describe_qualities(findings: Sequence[QualityFinding]) -> list[str]:
-    """Return a line for each photo, with all that was found about it."""
-    lines: dict[str, str] = {}
+def group_findings(kind: IssueKind, findings: Sequence[Finding]) -> Iterator[tuple[Finding, str]]:
+    """Yield each photo, group or class once, with all that was found about it in words."""
+    together: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Finding]] = {}
     for finding in findings:
-        line = describe_quality(finding)
-        known = lines.get(finding.file)
-        lines[finding.file] = f"{known}, {line.removeprefix(f'{finding.file} ')}" if known else line
-    return list(lines.values())
+        together.setdefault((finding.files, finding.labels), []).append(finding)
+    for first, *others in together.values():
+        words = ", ".join(finding.words for finding in (first, *others))
+        if kind.measure:
+            words += f" ({kind.measure.replace('_', ' ')} {first.facts[kind.measure]:.2f})"
+        yield first, words
 
 
-def describe_issue(issue: LabelIssue) -> str:
-    """Return a doubtful label in one line."""
-    quality = f"label quality {issue.label_quality:.2f}"
-    return f"{issue.file}: {issue.label}, more likely {issue.suggested} ({quality})"
+def _list_some(kind: IssueKind, findings: Sequence[Finding] | None) -> list[str]:
+    if findings is None:
+        return [f"{kind.title}: not looked for."]
+    lines = [_write_line(finding, words) for finding, words in group_findings(kind, findings)]
+    if not lines:
+        return [f"{kind.title}: none."]
+    more = [f"  ... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return [f"{kind.title}: {len(lines)}", *(f"  {line}" for line in lines[:_SHOWN]), *more]
 
 
-def _list_some(title: str, findings: Sequence[str]) -> list[str]:
-    if not findings:
-        return [f"0 {title}."]
-    more = len(findings) - _SHOWN
-    tail = [f"  ... and {more} more"] if more > 0 else []
-    return [f"{len(findings)} {title}:", *(f"  {line}" for line in findings[:_SHOWN]), *tail]
+def _write_line(finding: Finding, words: str) -> str:
+    """Return a finding in one line; of copies those that are not the best stand in front."""
+    names = finding.files[1:] or finding.files
+    if not names:
+        return words
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}: {words}"
 
 
-def _round(values: dict[str, Any]) -> dict[str, Any]:
+def _round(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in values.items()}

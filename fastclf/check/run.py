@@ -1,10 +1,10 @@
-"""Check a folder with the best features at hand: general ones, a model's own, or a plain descriptor."""
+"""The check of a whole folder: what the catalog knows and what features tell, kind by kind, as one report."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +12,28 @@ import numpy as np
 import numpy.typing as npt
 
 from ..catalog import Catalog
-from ..errors import BundleError
-from ..metrics import compute_softmax
-from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
-from ..photos import TEST, TRAIN, VALID, Photo, Progress
-from ..system import write_atomic
-from .report import CheckReport
+from ..errors import Message, count_message
+from ..issues import CheckedPhotos, Copies, Finding, find_copies, list_kinds
+from ..model import ModelBundle
+from ..photos import Photo, PhotoSet, Progress, find_class_folders
+from .inputs import CheckInputs, choose_inputs, describe_thumbnails, find_open_photos, name_answers
+from .label_issues import check_labels
+from .report import CheckReport, ClassCount, FeatureSource
 
 Array = npt.NDArray[Any]
 
-_GENERAL = "general.json"
-
-
-@dataclass(frozen=True)
-class GeneralFeatures:
-    """Features of a network that knows nothing of these labels.
-
-    Attributes
-    ----------
-    features_id
-        Names them in the cache.
-    source
-        In words.
-    """
-
-    features_id: str
-    source: str
+# A group of copies is worth a note from this share of the photos on; chosen by hand, not tuned.
+_LARGE_GROUP = 0.02
 
 
 def check_folder(
-    catalog: Catalog,
-    bundle: ModelBundle | None = None,
+    photos: str | Path | Catalog,
+    bundle: ModelBundle | str | Path | None = None,
     *,
     labels: bool = True,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Check the photos of the last scan with the best features at hand.
+    """Check the photos of a folder with the best features at hand; no file is changed.
 
     General features that are cached (see `remember_general`) come first, since they never saw the labels;
     then the model's own, with its own answers about photos that it was not trained on; then a plain
@@ -56,154 +42,174 @@ def check_folder(
 
     Parameters
     ----------
+    photos
+        A folder with one sub-folder a class, which is scanned; or a catalog, as of its last scan.
+    bundle
+        A model of these photos, or its folder.
+    labels
+        Whether labels are checked, which takes the extra `clean` and a child process.
+    progress
+        Called with (done, all) while photos are read and while features are computed.
+
+    Raises
+    ------
+    PhotosError
+        If there is no such folder, or no photo in it.
+    CatalogError
+        If the catalog cannot be opened or written.
+    BundleError
+        If the model does not open.
+
+    Examples
+    --------
+    >>> report = check_folder("photos/bears")  # doctest: +SKIP
+    >>> print(report.to_text())  # doctest: +SKIP
+    """
+    if not isinstance(photos, Catalog):
+        with Catalog(photos) as catalog:
+            catalog.scan(progress)
+            return check_folder(catalog, bundle, labels=labels, progress=progress)
+    if isinstance(bundle, str | Path):
+        bundle = ModelBundle.load(bundle)
+    return check_catalog(photos, choose_inputs(photos, bundle, progress), labels=labels)
+
+
+def check_catalog(catalog: Catalog, inputs: CheckInputs | None = None, *, labels: bool = True) -> CheckReport:
+    """Check the photos of the last scan with given features.
+
+    Parameters
+    ----------
     catalog
         The photos' catalog, scanned.
-    bundle
-        A model of these photos.
+    inputs
+        Features and answers; by default a plain image descriptor is computed.
     labels
-        Whether labels are checked, which takes a child process.
-    progress
-        Called with (done, all) while features are computed.
+        Whether labels are checked, which takes the extra `clean` and a child process.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit the photos.
     """
-    photos = catalog.photos().photos
-    if bundle is not None and not knows_photos(bundle, photos):
-        bundle = None
-    # what is sealed for the model is sealed for the check
-    sealed = find_sealed(bundle)
-    general = _find_general(catalog, photos)
-    if general is not None:
-        features, source = general
-        return catalog.check(features, provenance=source, labels=labels, sealed=sealed)
-    if bundle is None:
-        return catalog.check(labels=labels)
-    better = beats_chance(bundle)
-    if better is False:
-        return catalog.check(labels=labels, sealed=sealed, notes=(_write_chance(bundle),))
-    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
-    # what is sealed for the test is not even looked at
-    extract_features(cache, find_open_photos(catalog, photos, sealed), bundle, progress=progress)
-    features = _stack(catalog, cache, photos, sealed)
-    return catalog.check(
-        features,
-        find_own_answers(bundle, photos, features) if better else None,
-        f"the body of {bundle.title} ({bundle.manifest['arch']})",
-        vocab=bundle.vocab if better else None,
-        out_of_sample=False,
-        labels=labels,
-        sealed=sealed,
-        notes=(
-            "The features come from a network that was trained on these labels, which hides some wrong ones; "
-            + (
-                "the photos that it was not trained on are judged by its own answers."
-                if better
-                else "its own answers are passed over, since it has no validation figures on record."
-            ),
-        ),
+    inputs = inputs or CheckInputs()
+    found = catalog.photos()
+    features, source = _prepare_features(catalog, found.photos, inputs)
+    checked, capped = _gather(catalog, found, inputs, features)
+    notes = [*inputs.notes, *_write_notes(checked, inputs, capped)]
+    answers = {}
+    if labels:
+        issues, more = check_labels(catalog, checked, inputs)
+        notes += more
+        checked = replace(checked, label_issues=issues)
+        if issues is not None:
+            usable = [checked.photos[i] for i in checked.usable]
+            answers = name_answers(usable, issues.pred_probs, issues.vocab)
+    found_by_kind = ((kind.key, kind.find(checked)) for kind in list_kinds())
+    findings = {key: tuple(rows) for key, rows in found_by_kind if rows is not None}
+    return CheckReport(
+        folder=found.folder.resolve().name,
+        photos=len(found.photos),
+        classes=_describe_classes(checked.classes, findings),
+        findings=findings,
+        features=source,
+        sealed=int((~checked.is_open).sum()),
+        notes=tuple(notes),
+        answers=answers,
     )
 
 
-def beats_chance(bundle: ModelBundle) -> bool | None:
-    """Return whether a model is surely better than always naming the largest class; None if not on record.
-
-    Surely: the lower end of its validation accuracy's 95 % interval lies above that class's share of the
-    validation photos.
-    """
-    valid = bundle.manifest["metrics"].get("valid") or {}
-    try:
-        return bool(valid["accuracy_interval"][0] > _find_chance(valid))
-    except (KeyError, IndexError, TypeError, ValueError):
-        return None
-
-
-def _find_chance(valid: dict[str, Any]) -> float:
-    """Return the share of the largest class."""
-    return float(max(c["n"] for c in valid["per_class"].values()) / valid["n"])
+def _prepare_features(
+    catalog: Catalog, photos: Sequence[Photo], inputs: CheckInputs
+) -> tuple[Array, FeatureSource]:
+    if inputs.features is None:
+        name = inputs.provenance or "a plain image descriptor, as no model and no weights are at hand"
+        return describe_thumbnails(catalog, photos), FeatureSource(name, True)
+    features = np.asarray(inputs.features, np.float32)
+    if features.ndim != 2 or len(features) != len(photos):
+        raise ValueError(f"features have the shape {features.shape}; {len(photos)} rows are needed.")
+    return features, FeatureSource(inputs.provenance or "given", inputs.out_of_sample)
 
 
-def _write_chance(bundle: ModelBundle) -> str:
-    valid = bundle.manifest["metrics"]["valid"]
-    low, high = valid["accuracy_interval"]
-    return (
-        f"The model {bundle.title} ({bundle.manifest['arch']}) is passed over: its validation accuracy of "
-        f"{valid['accuracy']:.1%} ({low:.1%} to {high:.1%}, n = {valid['n']}) is not surely above "
-        f"{_find_chance(valid):.1%}, what naming the largest class always gives. Train it longer."
+def _gather(
+    catalog: Catalog, found: PhotoSet, inputs: CheckInputs, features: Array
+) -> tuple[CheckedPhotos, int]:
+    """Return what is known of the photos, and how many have more near copies than were compared."""
+    near = catalog.find_near_pairs()
+    pairs = [(pair.a, pair.b, pair.score) for pair in near.pairs]
+    # a plain descriptor sees look-alikes, not copies: it takes a network for the feature tier
+    by_network = features if inputs.features is not None else np.zeros((len(features), 0), np.float32)
+    copies = find_copies(found.photos, pairs, by_network, catalog.confirm_pairs)
+    classes = Counter(dict.fromkeys(find_class_folders(found.folder), 0))
+    classes.update(p.label for p in found.photos)
+    checked = CheckedPhotos(
+        photos=found.photos,
+        failures=found.failures,
+        classes=dict(sorted(classes.items())),
+        copies=copies,
+        is_open=_find_open(catalog, found.photos, copies, inputs.sealed),
+        features=features,
+        measures=catalog.measures(),
     )
+    return checked, near.capped
 
 
-def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple[str, float]]:
-    """Return {name: (label, probability)} that cached features give at once.
-
-    Only of validation photos: what is sealed, or not yet told to be sealed or not, has to wait.
-    """
-    photos = [p for p in catalog.photos().photos if p.split == VALID]
-    cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
-    features = _stack(catalog, cache, photos, find_sealed(bundle))
-    if not features.size or not beats_chance(bundle):
-        return {}
-    probs = find_own_answers(bundle, photos, features)
-    rows = np.flatnonzero(np.isfinite(probs).all(1))
-    return {photos[i].name: (bundle.vocab[int(probs[i].argmax())], float(probs[i].max())) for i in rows}
-
-
-def find_sealed(bundle: ModelBundle | None) -> frozenset[str]:
-    """Return the sha256 of the bundle's test photos."""
-    rows = [] if bundle is None else bundle.read_photos()
-    return frozenset(row.sha256 for row in rows if row.split == TEST)
-
-
-def find_open_photos(catalog: Catalog, photos: Sequence[Photo], sealed: frozenset[str]) -> list[Photo]:
-    """Return the photos without those that are sealed for the test, on record or by `sealed`."""
-    opened = catalog.opened_hashes()
-    return [p for p in photos if (p.split != TEST and p.sha256 not in sealed) or p.sha256 in opened]
-
-
-def _stack(catalog: Catalog, cache: FeatureCache, photos: Sequence[Photo], sealed: frozenset[str]) -> Array:
-    """Return (N, D) cached features, NaN for sealed photos whatever the cache holds."""
-    features, _ = cache.stack([p.sha256 for p in photos])
+def _find_open(
+    catalog: Catalog, photos: Sequence[Photo], copies: Copies, sealed: frozenset[str]
+) -> npt.NDArray[np.bool_]:
+    """Return (N,) whether an answer may be shown: the photo is no test photo and no copy of one."""
     opened = {p.id for p in find_open_photos(catalog, photos, sealed)}
-    features[[i for i, p in enumerate(photos) if p.id not in opened]] = np.nan
-    return features
+    closed = {name for name, p in zip(copies.names, photos, strict=True) if p.id not in opened}
+    return np.array([name not in closed for name in copies.names], bool)
 
 
-def find_own_answers(bundle: ModelBundle, photos: Sequence[Photo], features: Array) -> Array:
-    """Return (N, K) probabilities of the bundle about photos it was never trained on, NaN elsewhere."""
-    trained = {row.sha256 for row in bundle.read_photos() if row.split == TRAIN}
-    logits = compute_logits(features, bundle)
-    probs = np.full(logits.shape, np.nan)
-    rows = np.isfinite(logits).all(1) & np.array([p.sha256 not in trained for p in photos], bool)
-    if rows.any():
-        probs[rows] = compute_softmax(logits[rows], bundle.temperature)
-    return probs
+def _describe_classes(
+    classes: Mapping[str, int], findings: Mapping[str, Sequence[Finding]]
+) -> dict[str, ClassCount]:
+    """Return how many photos each class has, with what was found about it as a whole."""
+    warnings = {f.labels[0]: f.words for rows in findings.values() for f in rows if not f.files}
+    return {label: ClassCount(n, warnings.get(label)) for label, n in classes.items()}
 
 
-def knows_photos(bundle: ModelBundle, photos: Sequence[Photo]) -> bool:
-    """Return whether a bundle was trained on some of these photos."""
-    known = {row.sha256 for row in bundle.read_photos()}
-    return any(p.sha256 in known for p in photos)
+def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> list[Message]:
+    notes = []
+    if inputs.features is None:
+        notes.append(
+            Message(
+                "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among "
+                "the doubtful labels, and wrong ones that it misses. After `fastclf train` the network helps."
+            )
+        )
+    if capped:
+        notes.append(
+            Message("{n} photos have so many near copies that only their nearest were compared.", n=capped)
+        )
+    notes += _describe_large_groups(checked)
+    sealed = int((~checked.is_open).sum())
+    if sealed:
+        notes.append(
+            count_message(
+                sealed,
+                "1 photo sealed for the test: labels and odd photos are not looked for there.",
+                "{n} photos sealed for the test: labels and odd photos are not looked for there.",
+            )
+        )
+    if any(leak.tier != "features" for leak in checked.copies.leaks):
+        notes.append(
+            Message("Of copies that stand in two splits, or would join them, training leaves some out.")
+        )
+    return notes
 
 
-def find_bundle(path: str | Path, photos: Sequence[Photo]) -> ModelBundle | None:
-    """Return the bundle at `path` if there is a sound one that was trained on some of these photos."""
-    try:
-        bundle = ModelBundle.load(path, verify=False)
-    except BundleError:
-        return None
-    return bundle if knows_photos(bundle, photos) else None
-
-
-def remember_general(catalog: Catalog, general: GeneralFeatures) -> None:
-    """Note that general features of this folder's photos are in the cache."""
-    text = json.dumps({"features_id": general.features_id, "source": general.source})
-    write_atomic(catalog.private / _GENERAL, text.encode())
-
-
-def _find_general(catalog: Catalog, photos: Sequence[Photo]) -> tuple[Array, str] | None:
-    """Return cached general features, unless they lack photos that may be looked at."""
-    try:
-        noted = json.loads((catalog.private / _GENERAL).read_text(encoding="utf-8"))
-        cache, source = catalog.feature_cache(noted["features_id"]), str(noted["source"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    features, there = cache.stack([p.sha256 for p in photos])
-    wanted = np.array([p.split != TEST for p in photos], bool)
-    return (features, source) if features.size and there[wanted].all() else None
+def _describe_large_groups(checked: CheckedPhotos) -> list[Message]:
+    names, photos = checked.copies.names, checked.photos
+    first = {name: photo.name for name, photo in reversed(list(zip(names, photos, strict=True)))}
+    return [
+        Message(
+            "{n} of {m} photos are nearly the same as {name}; they stay in one split.",
+            n=size,
+            m=len(photos),
+            name=first[name],
+        )
+        for name, size in Counter(names).most_common(3)
+        if size > max(3, _LARGE_GROUP * len(photos))
+    ]

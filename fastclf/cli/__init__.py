@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ..errors import FastclfError, UsageProblem
+from ..errors import FastclfError, UsageError
 from ..system import read_rank
 from . import archs, collect, evaluate, models, photos
 from .console import parse_duration, say
@@ -43,7 +43,7 @@ def main() -> None:
             models.follow_training()
         else:
             app()
-    except UsageProblem as e:
+    except UsageError as e:
         say(f"fastclf: {e}")
         sys.exit(2)
     except FastclfError as e:

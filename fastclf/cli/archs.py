@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import FastclfError, MissingExtraError, UsageProblem
+from ..errors import FastclfError, MissingExtraError, UsageError
 from ..model import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
 from .console import Json, print_json, quiet_libraries, say
 
@@ -29,7 +29,7 @@ def archs(
     from ..model import LatencyBook
 
     if not 16 <= size <= 1024:
-        raise UsageProblem("--size is {size:d}; it can be 16 to 1024 pixels.", size=size)
+        raise UsageError("--size is {size:d}; it can be 16 to 1024 pixels.", size=size)
     book = LatencyBook()
     known = {} if again else {f.name: book.find(f.name, f.fixed_size or size) for f in list_archs()}
     times = {name: latency for name, latency in known.items() if latency}

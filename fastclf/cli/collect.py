@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CheckError, MissingExtraError, UsageProblem
+from ..errors import CheckError, MissingExtraError, UsageError
 from .console import Json, print_json, say
 
 if TYPE_CHECKING:
-    from ..collect import CollectReport, Recipe
+    from ..collect import CollectSummary, Recipe
 
 recipes = typer.Typer(name="recipes", help="List the recipes, or write one of your own.")
 
@@ -41,13 +41,13 @@ def new(
     from ..system import write_atomic
 
     if file.suffix.lower() != ".toml":
-        raise UsageProblem(
+        raise UsageError(
             "{file} does not end with .toml; call it {name}.toml, for example.", file=file, name=file.name
         )
     if file.exists():
-        raise UsageProblem("{file} is there already. Name another file.", file=file)
+        raise UsageError("{file} is there already. Name another file.", file=file)
     if not file.absolute().parent.is_dir():
-        raise UsageProblem(
+        raise UsageError(
             "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
         )
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"
@@ -68,23 +68,23 @@ def collect(
     """Get a recipe's photos. Run it again to go on where it stopped; nothing is fetched twice."""
     from ..collect import load_recipe
 
-    report = run_collect(load_recipe(recipe), out, most=most, again=again)
+    summary = run_collect(load_recipe(recipe), out, most=most, again=again)
     if as_json:
-        print_json(report.to_dict())
+        print_json(summary.to_dict())
     else:
-        print(report.to_text())
-    if not report.photos:
+        print(summary.to_text())
+    if not summary.photos:
         say("No photo was stored.")
         raise typer.Exit(1)
     if check:
         # stdout is one JSON document, or one table
-        print(_check(report.folder), file=sys.stderr if as_json else sys.stdout)
-    say(f"Next: fastclf train {shlex.quote(recipe if out is None else str(report.folder))}")
+        print(_check(summary.folder), file=sys.stderr if as_json else sys.stdout)
+    say(f"Next: fastclf train {shlex.quote(recipe if out is None else str(summary.folder))}")
 
 
 def run_collect(
     recipe: Recipe, out: Path | None = None, *, most: int | None = None, again: bool = False
-) -> CollectReport:
+) -> CollectSummary:
     """Collect, and say of a run that is broken off that nothing is lost."""
     from ..collect import collect_photos as run
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; all else goes to stderr.")]
 
@@ -20,7 +20,7 @@ def parse_duration(text: str) -> float:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the text is none of these.
 
     Examples
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
     """
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip().lower())
     if not match or not any(match.groups()):
-        raise UsageProblem("--time-limit is {text!r}; write it as 90s, 5m or 1h30m.", text=text)
+        raise UsageError("--time-limit is {text!r}; write it as 90s, 5m or 1h30m.", text=text)
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
     return float(3600 * hours + 60 * minutes + seconds)
 

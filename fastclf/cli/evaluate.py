@@ -12,6 +12,7 @@ from .console import Json, print_json, say, show_progress
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
+    from ..metrics import Metrics, Sure
 
 _PARTS = {"valid": "validation", "new": "new", "test": "test"}
 _SHOWN = 5
@@ -31,9 +32,12 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a model on labelled photos. The test photos stay sealed unless they are opened by name."""
+    from ..card import repair_bundle
     from ..evaluation import evaluate as judge
     from ..model import ModelBundle
 
+    if open_test_set or foreign is not None:  # what is found is written into the model
+        repair_bundle(model)
     result = judge(
         ModelBundle.load(model),
         photos,
@@ -71,7 +75,7 @@ def _tell(result: Evaluation, model: Path) -> Iterator[str]:
         yield f"Recorded in the model and its card: {model / 'card.html'}"
 
 
-def _write_errors(m: dict[str, Any]) -> str:
+def _write_errors(m: Metrics) -> str:
     raw = "" if m["ece_raw"] is None else f"{m['ece_raw']:.4f} -> "
     share = f"{_share(m['error_rate'], m['error_interval'])}   n = {m['n']:<6}"
     return f"{share}calibration error {raw}{m['ece']:.4f}   log loss {m['loss']:.4f}"
@@ -86,7 +90,7 @@ def _in_words(share: float, interval: Sequence[float]) -> str:
     return " ".join(_share(share, interval).split())
 
 
-def _write_sure(sure: dict[str, Any], part: str) -> str:
+def _write_sure(sure: Sure, part: str) -> str:
     return (
         f"Sure ({100 * sure['threshold']:.0f} % and more) on {100 * sure['coverage']:.1f} % of the "
         f"{_PARTS[part]} photos, right on {_in_words(sure['accuracy'], sure['interval'])} of those "
@@ -94,7 +98,7 @@ def _write_sure(sure: dict[str, Any], part: str) -> str:
     )
 
 
-def _tell_classes(part: str, m: dict[str, Any]) -> Iterator[str]:
+def _tell_classes(part: str, m: Metrics) -> Iterator[str]:
     known = [(name, c) for name, c in m["per_class"].items() if c["recall"] is not None]
     worst = [(name, c) for name, c in sorted(known, key=lambda item: item[1]["recall"]) if c["recall"] < 1]
     if worst:

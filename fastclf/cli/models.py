@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import FastclfError, PhotosError, UsageProblem
+from ..errors import FastclfError, PhotosError, UsageError
 from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def train(
             **options,
         )
     if as_json:
-        print_json({**bundle.manifest, "path": str(bundle.path)})
+        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
     _tell_trained(bundle, folder, time.monotonic() - started)
 
 
@@ -177,7 +177,7 @@ def import_learner(
             say=say,
         )
     if as_json:
-        print_json({**bundle.manifest, "path": str(bundle.path)})
+        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
     say(f"The model is in {bundle.path}. Next: fastclf serve {bundle.path}")
 
 
@@ -189,7 +189,7 @@ def predict(
 ) -> None:
     """Say what photos show. A file that cannot be read is reported and the rest go on (exit code 1)."""
     if as_json and as_csv:
-        raise UsageProblem("--json and --csv exclude each other; name one.")
+        raise UsageError("--json and --csv exclude each other; name one.")
     from ..model import Predictor
 
     failed = False
@@ -223,11 +223,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
-    from ..model import ModelBundle
     from ..server import find_inbox_file
     from ..server import serve as run_server
 
-    ModelBundle.load(model)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     inbox = inbox or find_inbox_file(photos)
     say("Starting the dashboard ...")
@@ -253,7 +251,7 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     if name and Path(name).is_dir():
         return Path(name), None
     if name not in list_recipes() and not is_recipe_file(name):
-        raise UsageProblem(
+        raise UsageError(
             "{name} is neither a folder of photos nor a recipe. Recipes: {recipes}, or a "
             "file of your own that ends with .toml.",
             name=name,
@@ -278,12 +276,13 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
 
 
 def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
-    valid = bundle.manifest["metrics"]["valid"]
-    low, high = valid["accuracy_interval"]
-    say(
-        f"Validation accuracy {valid['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, "
-        f"n = {valid['n']}); {bundle.manifest['sealed_test']['n']} test photos stay sealed."
-    )
+    valid = bundle.manifest.metrics.valid
+    if valid:
+        low, high = valid["accuracy_interval"]
+        say(
+            f"Validation accuracy {valid['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, "
+            f"n = {valid['n']}); {bundle.manifest.sealed_test.n} test photos stay sealed."
+        )
     say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
     say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")
 

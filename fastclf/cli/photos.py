@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from .console import Json, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def run_check(
 def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse to write where no folder is, or over something that is no such file, a photo for example."""
     if not file.absolute().parent.is_dir():
-        raise UsageProblem(
+        raise UsageError(
             "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
         )
     inside = photos.resolve() in file.resolve().parents
     if file.suffix.lower() not in suffixes and (file.exists() or inside):
-        raise UsageProblem(
+        raise UsageError(
             "{file} would be overwritten. Name a file that ends with {suffix}.", file=file, suffix=suffixes[0]
         )
 
@@ -146,7 +146,7 @@ def import_edits(
     try:
         data = file.read_bytes()
     except OSError as e:
-        raise UsageProblem(
+        raise UsageError(
             "The file of edits {file} cannot be read ({reason}).", file=file, reason=e.strerror
         ) from None
     with Catalog(photos) as catalog:

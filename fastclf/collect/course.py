@@ -9,15 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageProblem
+from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageError
 from ..photos import MAX_FOLDER_BYTES, decode_photo
-from .found import SERVICES, Found, LimitedError, SearchService, UnreachableError
 from .labelling import is_class_name
-from .outcome import CollectReport
+from .services import SERVICES, Found, LimitedError, SearchService, UnreachableError, UrlList, build_service
+from .summary import CollectSummary
 
 if TYPE_CHECKING:
     from .web import AddressRule
 
+# The most pages of one search, as in a recipe's run.
 _PAGES = 20
 
 
@@ -76,7 +77,6 @@ def search_images(
     SearchError
         If no service could be used.
     """
-    from .services import build_service
     from .web import Fetcher
 
     found: dict[str, Found] = {}
@@ -123,7 +123,7 @@ def download_images(
     max_size: int = 640,
     rule: AddressRule | None = None,
     bars: bool | None = None,
-) -> CollectReport:
+) -> CollectSummary:
     """Download photos into a class folder; each address ends in a row of the report.
 
     Its class is the folder's name, and the catalog lies in the folder above, as if ``fastclf collect`` had
@@ -154,19 +154,18 @@ def download_images(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
     from .run import collect_urls
-    from .services import UrlList
 
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
-        raise UsageProblem(
+        raise UsageError(
             "{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly.", dest=dest
         )
     if urls is None and url_file is None:
-        raise UsageProblem("download_images needs urls=... or url_file=...; search_images returns addresses.")
+        raise UsageError("download_images needs urls=... or url_file=...; search_images returns addresses.")
     if urls is not None:
         urls = [urls] if isinstance(urls, str) else urls
         found = [u.found if isinstance(u, FoundUrl) else Found(str(u), source="list") for u in urls]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import queue
 import threading
@@ -12,92 +11,54 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from ..catalog import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
-from ..errors import FastclfError
+from ..catalog import REFUSED, STORED, WAITING, Fetch, Outcome
+from ..errors import StoppedError
 from ..photos import MAX_BYTES, count_pixels
-from .found import Found, LimitedError, UnreachableError
-from .photo_store import ENOUGH, Shelf, keep
+from .photo_store import ENOUGH, PhotoStore
 from .plan import Question, SearchPlan, ask
-from .watch import Watcher
-from .web import PHOTOS, Fetcher, FetchError, HostQueue, Job, StoppedError
+from .progress import ProgressBars
+from .recipes import CollectOptions
+from .services import Found
+from .web import PHOTOS, Fetcher, FetchError, HostQueue, Job
 
 _logger = logging.getLogger(__name__)
 
-_SECONDS = 30.0
-# What came is recorded in lots: so many, or so many seconds.
+# What came is recorded in lots: so many, or so many seconds; a killed run fetches no more than these again.
 _LOT, _LOT_SECONDS = 64, 0.5
+# Longest wait for news before it is looked whether a rest is over.
 _GLANCE = 0.1
 # Photos of more pixels are decoded one at a time: each may take a gigabyte.
 _LARGE = 16_000_000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How a run fetches.
-
-    Attributes
-    ----------
-    parallel
-        Requests at once.
-    per_host
-        The most of them to one host.
-    seconds
-        The longest time for one photo.
-    largest_side
-        The longer side of what is stored, in pixels.
-    """
-
-    parallel: int = 16
-    per_host: int = 4
-    seconds: float = _SECONDS
-    largest_side: int = 640
+# How much more is fetched than is missing: enough where one address in five is of no use, or two of a few.
+_SPARE, _LEAST_SPARE = 1.3, 2
 
 
 class Gatherer:
-    """Fills the classes of one collection.
+    """Fills the classes of one collection: fetches what waits in the ledger, and what its searches find.
 
-    Parameters
-    ----------
-    ledger
-        The record of what was found and fetched; what waits in it is fetched first.
-    shelf
-        Where photos go.
-    fetcher
-        The client; `stop` ends its requests.
-    labels
-        The classes to fill; of others nothing is fetched.
-    plans
-        The searches of each class; a class without one has what waits in the ledger.
-    limits
-        How to fetch.
-    watcher
-        Is told how it goes.
-    stop
-        Set when the run is broken off.
+    A class without a search plan has what waits; of classes that are not in `labels` nothing is fetched.
     """
 
     def __init__(
         self,
-        ledger: FetchLedger,
-        shelf: Shelf,
+        store: PhotoStore,
         fetcher: Fetcher,
         labels: Sequence[str],
         plans: Sequence[SearchPlan],
-        limits: Limits,
-        watcher: Watcher,
-        stop: threading.Event,
+        options: CollectOptions,
+        progress: ProgressBars,
     ) -> None:
-        self._ledger, self._shelf, self._fetcher = ledger, shelf, fetcher
-        self._labels = labels
-        self._rivals = {*labels, *shelf.labels()}
-        self._plans, self._limits, self._watcher, self._stop = plans, limits, watcher, stop
-        self._queue = HostQueue(limits.per_host)
+        self._ledger, self._store, self._fetcher = store.ledger, store, fetcher
+        self._labels, self._plans = labels, plans
+        self._rivals = {*labels, *store.labels()}
+        self._options, self._progress = options, progress
+        self._queue = HostQueue(options.per_host)
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._running: dict[Future[Outcome], Job] = {}
-        self._asking: dict[Future[list[Found]], Question] = {}
+        self._questions: dict[Future[list[Found]], Question] = {}
         self._active: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._outcomes: list[Outcome] = []
@@ -109,13 +70,13 @@ class Gatherer:
     def run(self) -> None:
         """Fetch and search until every class is full or nothing is left to try."""
         self._queue_new()
-        with ThreadPoolExecutor(self._limits.parallel, thread_name_prefix="collect") as pool:
+        with ThreadPoolExecutor(self._options.parallel, thread_name_prefix="collect") as pool:
             try:
                 while self._step(pool):
                     pass
             except BaseException:
-                self._stop.set()
-                self._watcher.say("Stopping ...")
+                self._fetcher.stop.set()
+                self._progress.say("Stopping ...")
                 pool.shutdown(wait=True, cancel_futures=True)
                 self._take_done(0)
                 raise
@@ -128,54 +89,55 @@ class Gatherer:
         self._start_searches()
         self._start_fetches(pool)
         self._drop_given_up()
-        if self._running or self._asking:
+        if self._running or self._questions:
             self._take_done(_GLANCE)
             return True
-        moment = self._next_moment()
-        if moment is None:
+        start = self._next_start()
+        if start is None:
             return False
         self._flush()
-        self._stop.wait(min(max(moment - time.monotonic(), 0.01), 1.0))
+        self._fetcher.stop.wait(min(max(start - time.monotonic(), 0.01), 1.0))
         return True
 
     def _start_searches(self) -> None:
         # classes take turns
         for plan in sorted(self._plans, key=lambda p: p.asked):
-            if any(q.label == plan.label for q in self._asking.values()) or not self._needs_more(plan.label):
+            being_asked = any(question.label == plan.label for question in self._questions.values())
+            if being_asked or not self._needs_more(plan.label):
                 continue
             question = plan.next()
             if question is not None:
                 question.state.busy = True
                 plan.asked += 1
-                asking = ask(question)
-                self._asking[asking] = question
-                asking.add_done_callback(self._done.put)
+                answer = ask(question)
+                self._questions[answer] = question
+                answer.add_done_callback(self._done.put)
 
     def _needs_more(self, label: str) -> bool:
         return not self._is_covered(label, self._active[label] + self._queue.waiting(label))
 
     def _is_covered(self, label: str, coming: int) -> bool:
         """Return whether what is coming fills a class, though some of it will fail."""
-        missing = self._shelf.missing(label)
-        return missing is not None and coming >= (missing * 1.3 + 2 if missing else 0)
+        missing = self._store.missing(label)
+        return missing is not None and coming >= (missing * _SPARE + _LEAST_SPARE if missing else 0)
 
     def _start_fetches(self, pool: ThreadPoolExecutor) -> None:
-        while len(self._running) < self._limits.parallel:
+        while len(self._running) < self._options.parallel:
             full = {label for label in self._labels if self._is_covered(label, self._active[label])}
             job = self._queue.take(full)
             if job is None:
                 return
             self._active[job.row.label] += 1
-            bringing = pool.submit(self._bring, job.row)
-            self._running[bringing] = job
-            bringing.add_done_callback(self._done.put)
+            fetch = pool.submit(self._fetch, job.row)
+            self._running[fetch] = job
+            fetch.add_done_callback(self._done.put)
 
-    def _bring(self, row: Fetch) -> Outcome:
+    def _fetch(self, row: Fetch) -> Outcome:
         """Fetch, judge and store one photo; runs in a thread of its own."""
-        answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._limits.seconds, accept=PHOTOS)
+        answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._options.seconds, accept=PHOTOS)
         # many wait for the network at once; more at work than there are cores cost memory and time
         with self._cores, self._large if count_pixels(answer.body) > _LARGE else contextlib.nullcontext():
-            return keep(self._shelf, row, answer.body, self._limits.largest_side)
+            return self._store.keep(row, answer.body, self._options.largest_side)
 
     def _take_done(self, seconds: float) -> None:
         with contextlib.suppress(queue.Empty):
@@ -184,7 +146,7 @@ class Gatherer:
                 if future in self._running:
                     self._take_photo(future, self._running.pop(future))
                 else:
-                    self._take_answer(future, self._asking.pop(future))
+                    self._take_answer(future, self._questions.pop(future))
                 future = self._done.get_nowait()
         if len(self._outcomes) >= _LOT or time.monotonic() - self._flushed > _LOT_SECONDS:
             self._flush()
@@ -202,13 +164,13 @@ class Gatherer:
         except FetchError as e:
             if self._queue.failed(job, e):
                 return
-            outcome = Outcome(job.row.id, REFUSED, e.reason, e.lasting)
+            outcome = Outcome(job.row.id, REFUSED, e.reason, lasting=e.lasting)
         self._note(label, outcome)
 
     def _note(self, label: str, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
         self._refused[label] += outcome.status not in (STORED, WAITING)
-        self._watcher.counted(label, self._shelf.count(label), self._refused[label])
+        self._progress.counted(label, self._store.count(label), self._refused[label])
 
     def _take_answer(self, future: Future[list[Found]], question: Question) -> None:
         if future.cancelled():
@@ -218,20 +180,10 @@ class Gatherer:
             found = [asdict(one) for one in future.result()]
         except StoppedError:
             return
-        except LimitedError as e:
-            seconds = state.limited(e.retry_after)
-            what = "left out of this run" if state.lost else f"waiting {math.ceil(seconds)} s"
-            self._watcher.say(f"{state.service.name} asks for patience: {what}.")
-            return
-        except UnreachableError as e:
-            state.failed(e.reason)
-            self._watcher.say(f"{state.service.name} {e.reason}; it is left out of this run.")
-            return
         except Exception as e:
             # a service rests on foreign code; whatever happens there, the others go on
-            _logger.info("%s failed", state.service.name, exc_info=True)
-            state.failed(str(e) if isinstance(e, FastclfError) else f"failed ({type(e).__name__})")
-            self._watcher.say(f"{state.service.name} is left out of this run: {state.lost.rstrip('.')}.")
+            _logger.debug("%s gave no answer", state.service.name, exc_info=True)
+            self._progress.say(state.failed(e))
             return
         state.answered()
         more = self._ledger.add_page(
@@ -251,9 +203,9 @@ class Gatherer:
         for job, reason in self._queue.given_up():
             self._note(job.row.label, Outcome(job.row.id, REFUSED, f"{reason}, like others of its host"))
 
-    def _next_moment(self) -> float | None:
+    def _next_start(self) -> float | None:
         """Return when there will be something to start; None if never."""
-        full = self._shelf.full()
+        full = self._store.full()
         times = [self._queue.next_time(full)]
         times += [p.wait_until() for p in self._plans if p.label not in full]
         return min((t for t in times if t is not None), default=None)
@@ -261,13 +213,10 @@ class Gatherer:
     def _flush(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         self._flushed = time.monotonic()
-        if outcomes:
-            # this thread only waits; the others go on fetching and decoding meanwhile
-            self._shelf.sync(o.path for o in outcomes if o.status == STORED)
-            self._ledger.finish(outcomes)
+        # this thread only waits; the others go on fetching and decoding meanwhile
+        self._store.record(outcomes)
 
     def _leave_rest(self) -> None:
         """Say of what was found and not fetched that it was not needed."""
         rest = [r for r in self._ledger.rows(status=WAITING) if r.label in self._labels and not r.reason]
-        if rest:
-            self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rest])
+        self._store.record([Outcome(r.id, WAITING, ENOUGH) for r in rest])

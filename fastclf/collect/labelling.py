@@ -7,12 +7,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 
 WAYS = ("folder", "case", "pattern")
 MAX_CLASS_NAME = 100
 # Where a file system counts bytes, 255 is what a folder's name may have.
 _MAX_CLASS_BYTES = 255
+# A pattern is searched in no longer name, so that none takes long.
 _MAX_NAME = 500
 # Not on Windows, and U+FFFD stands for what could not be read.
 _BARRED = frozenset('<>:"/\\|?*\ufffd')
@@ -38,7 +39,7 @@ class LabelRule:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the rule cannot work. The message names the key.
     """
 
@@ -50,7 +51,7 @@ class LabelRule:
 
     def __post_init__(self) -> None:
         if self.by not in WAYS:
-            raise UsageProblem("by is {by!r}; it can be {ways}.", by=self.by, ways=", ".join(WAYS))
+            raise UsageError("by is {by!r}; it can be {ways}.", by=self.by, ways=", ".join(WAYS))
         if self.by == "case":
             _check_label("upper", self.upper)
             _check_label("lower", self.lower)
@@ -61,12 +62,7 @@ class LabelRule:
         object.__setattr__(self, "names", {_tidy(n): _tidy(label) for n, label in self.names.items()})
 
     def find_label(self, name: str) -> str | None:
-        """Return the label of a file, or None where its name says none that could be a class folder.
-
-        Parameters
-        ----------
-        name
-            The path inside the source, with ``/``.
+        """Return the label of a file by its path inside the source; None where that says no class.
 
         Examples
         --------
@@ -119,7 +115,7 @@ def _tidy(label: str) -> str:
 
 def _check_label(key: str, label: str) -> None:
     if not is_class_name(_tidy(label)):
-        raise UsageProblem(
+        raise UsageError(
             "{key} is {label!r}; it must be a label that can be the name of a folder.", key=key, label=label
         )
 
@@ -128,11 +124,11 @@ def _check_pattern(pattern: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except (re.error, OverflowError, RecursionError) as e:
-        raise UsageProblem(
+        raise UsageError(
             "pattern is {pattern!r}: it is no regular expression ({reason}).", pattern=pattern, reason=e
         ) from None
     if not groups:
-        raise UsageProblem(
+        raise UsageError(
             "pattern is {pattern!r}: it has no group. Put round brackets around the label, as in ^(.+)_\\d+.",
             pattern=pattern,
         )

@@ -21,19 +21,8 @@ _WEBP_EXIF_AND_XMP = 0x08 | 0x04
 def strip_metadata(data: bytes, kind: str) -> bytes | None:
     """Return a photo file without EXIF, GPS, XMP, comments, previews and whatever follows the picture.
 
-    The colour profile stays. Nothing is encoded anew.
-
-    Parameters
-    ----------
-    data
-        A whole, sound file.
-    kind
-        "JPEG", "PNG" or "WEBP".
-
-    Returns
-    -------
-    bytes or None
-        None where that is impossible: another format, an animated WebP, an unusual build.
+    The colour profile stays, and nothing is encoded anew. None where that is impossible: a format other than
+    JPEG, PNG and WebP, an animated WebP, an unusual build.
 
     References
     ----------

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, Outcome
 from ..errors import UnreadablePhotoError
 from ..system import sync_file, write_atomic_with
-from .intake import Prepared, prepare_photo
+from .prepare import Prepared, prepare_photo
 
 ENOUGH = "was not needed; the class had as many photos as were asked for"
 
 
-@dataclass(frozen=True)
-class Placed:
-    """What became of a photo that was offered.
-
-    Attributes
-    ----------
-    status
-        "stored", "duplicate", or "waiting" if the class is full.
-    path
-        Relative to the folder, or "".
-    reason
-        A clause where it was not stored.
-    stored
-        The sha256 of the stored file, or "".
-    """
-
-    status: str
-    path: str
-    reason: str = ""
-    stored: str = ""
-
-
-class Shelf:
+class PhotoStore:
     """Stores photos; threads may share it.
 
     Parameters
@@ -60,6 +38,7 @@ class Shelf:
         most: int | None = None,
         labels: Collection[str] | None = None,
     ) -> None:
+        self.ledger = catalog.fetches
         self._folder = catalog.folder
         self._wanted, self._most = wanted, most
         self._lock = threading.Lock()
@@ -92,36 +71,50 @@ class Shelf:
         """Return the classes that have as many photos as were asked for."""
         return {label for label in {*self._wanted, *self._counts} if self.is_full(label)}
 
-    def sync(self, paths: Iterable[str]) -> None:
-        """Let stored photos reach the disk, which has to be before they are recorded as stored."""
-        for path in paths:
-            sync_file(self._folder / path)
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Put outcomes on record, after the photos that were stored have reached the disk."""
+        for outcome in outcomes:
+            if outcome.status == STORED:
+                sync_file(self._folder / outcome.path)
+        if outcomes:
+            self.ledger.finish(outcomes)
 
-    def put(self, label: str, photo: Prepared) -> Placed:
+    def keep(self, row: Fetch, data: bytes, largest_side: int) -> Outcome:
+        """Judge the bytes that an address gave, and store the photo that they are."""
+        try:
+            photo = prepare_photo(data, largest_side)
+        except UnreadablePhotoError as e:
+            # what to do about it is for the owner of a file, not for who found it
+            reason = e.reason.partition(";")[0]
+            return Outcome(row.id, REFUSED, reason, lasting=True, bytes=len(data))
+        outcome = self.put(row.label, photo)
+        return replace(outcome, id=row.id, received=photo.received, bytes=len(data))
+
+    def put(self, label: str, photo: Prepared) -> Outcome:
         """Store a photo in its class folder, unless the folder has it or the class is full.
 
-        Raises
-        ------
-        OSError
-            If it cannot be written.
+        Returns
+        -------
+        Outcome
+            Without the number of an address.
         """
         name = f"{label}/{photo.name}"
         with self._lock:
             twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)
             if name in self._unrecorded:
                 self._names.update(dict.fromkeys(_hashes(photo), name))
-                return Placed(STORED, name, stored=self._unrecorded.pop(name))
+                return _stored(name, self._unrecorded.pop(name))
             if twin is not None:
-                return Placed(DUPLICATE, "", f"is the same picture as {twin}")
+                return Outcome(0, DUPLICATE, f"is the same picture as {twin}", lasting=True)
             limit = self._wanted.get(label, self._most)
             if limit is not None and self._counts[label] >= limit:
-                return Placed(WAITING, "", ENOUGH)
+                return Outcome(0, WAITING, ENOUGH)
             self._names.update(dict.fromkeys(_hashes(photo), name))
             self._counts[label] += 1
         target = self._folder / label / photo.name
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
-        return Placed(STORED, name, stored=photo.stored)
+        return _stored(name, photo.stored)
 
     def _read(self, catalog: Catalog, labels: Collection[str] | None) -> None:
         """Learn what the folder holds; what a killed run left half-written goes."""
@@ -145,35 +138,14 @@ class Shelf:
                 left.unlink(missing_ok=True)
 
 
-def keep(shelf: Shelf, row: Fetch, data: bytes, largest_side: int) -> Outcome:
-    """Judge bytes and store the photo that they are.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    try:
-        photo = prepare_photo(data, largest_side)
-    except UnreadablePhotoError as e:
-        return Outcome(row.id, REFUSED, e.reason.partition(";")[0], True, bytes=len(data))
-    placed = shelf.put(row.label, photo)
-    return Outcome(
-        row.id,
-        placed.status,
-        placed.reason,
-        lasting=placed.status != WAITING,
-        received=photo.received,
-        stored=placed.stored,
-        path=placed.path,
-        bytes=len(data),
-    )
-
-
 def is_half_written(path: Path) -> bool:
-    """Return whether a hidden file is what `write_atomic` had begun to write for a `Shelf`."""
+    """Return whether a hidden file is what `write_atomic` had begun to write for a `PhotoStore`."""
     digits = path.name[1:].partition(".")[0]
     return len(digits) == 20 and not set(digits) - set("0123456789abcdef") and path.name.count(".") >= 3
+
+
+def _stored(name: str, sha256: str) -> Outcome:
+    return Outcome(0, STORED, lasting=True, stored=sha256, path=name)
 
 
 def _hashes(photo: Prepared) -> tuple[str, ...]:

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .found import Found, SearchService, UnreachableError
+from ..errors import FastclfError
+from .services import Found, LimitedError, SearchService, UnreachableError
+from .web import start_call
 
 # Seconds between two questions to one service; more than anybody who searches by hand would need.
 _PAUSE = 1.5
+# Seconds that a service rests which does not say how long, doubled each time, and the longest that a person
+# is made to wait; chosen, not measured.
 _FIRST_REST, _MOST_REST = 15.0, 120.0
+# No service is asked further: what stands there has little to do with the words.
 _MAX_PAGE = 20
 
 
 @dataclass
 class ServiceState:
-    """How a search service behaves in this run.
-
-    Attributes
-    ----------
-    service
-        The service.
-    ready_at
-        When it may be asked again, on `time.monotonic()`'s clock.
-    rests
-        How often in a row it asked for patience.
-    lost
-        Why it is not asked any more in this run, or "".
-    busy
-        Whether it is being asked.
-    """
+    """How a search service behaves in this run: when it may be asked again, or why it is not ("lost")."""
 
     service: SearchService
     ready_at: float = 0.0
-    rests: int = 0
+    rests: int = 0  # in a row
     lost: str = ""
     busy: bool = False
 
@@ -47,7 +38,6 @@ class ServiceState:
 
     def limited(self, retry_after: float | None) -> float:
         """Note that it asks for patience; returns for how many seconds, or 0 if it is given up."""
-        self.busy = False
         self.rests += 1
         wait = retry_after if retry_after is not None else _FIRST_REST * 2 ** (self.rests - 1)
         if self.rests > 3 or wait > _MOST_REST:
@@ -56,9 +46,18 @@ class ServiceState:
         self.ready_at = time.monotonic() + wait
         return wait
 
-    def failed(self, reason: str) -> None:
-        """Note that it cannot be used in this run."""
-        self.busy, self.lost = False, reason
+    def failed(self, error: Exception) -> str:
+        """Note why it gave no answer, and return it as a sentence."""
+        self.busy, name = False, self.service.name
+        if isinstance(error, LimitedError):
+            seconds = self.limited(error.retry_after)
+            what = "left out of this run" if self.lost else f"waiting {math.ceil(seconds)} s"
+            return f"{name} asks for patience: {what}."
+        if isinstance(error, UnreachableError):
+            self.lost = error.reason
+            return f"{name} {error.reason}; it is left out of this run."
+        self.lost = str(error) if isinstance(error, FastclfError) else f"failed ({type(error).__name__})"
+        return f"{name} is left out of this run: {self.lost.rstrip('.')}."
 
 
 @dataclass(frozen=True)
@@ -73,20 +72,10 @@ class Question:
 
 @dataclass
 class SearchPlan:
-    """The searches of one class.
+    """The searches of one class, the preferred services and the best words first.
 
-    Attributes
-    ----------
-    label
-        The class.
-    states
-        The services, the preferred first.
-    queries
-        What to search for, the best first.
-    done
-        {(service, query): (last page read, results on it)}, from earlier runs too.
-    asked
-        How many questions this run asked.
+    `done` is {(service, query): (last page read, results on it)}, from earlier runs too; `asked` counts the
+    questions of this run.
     """
 
     label: str
@@ -129,19 +118,14 @@ class SearchPlan:
 
 def ask(question: Question) -> Future[list[Found]]:
     """Ask in a thread that nobody has to wait for: a foreign client does not hear of a stop."""
-    future: Future[list[Found]] = Future()
+    service = question.state.service
 
-    def run() -> None:
+    def search() -> list[Found]:
         try:
-            found = question.state.service.search(question.query, question.page)
-        except (Exception, KeyboardInterrupt) as e:  # noqa: BLE001 - raised where the result is taken
-            future.set_exception(e)
+            return service.search(question.query, question.page)
+        except (Exception, KeyboardInterrupt):
+            raise
         except BaseException as e:  # noqa: BLE001 - a panic of compiled code is no Exception
-            future.set_exception(
-                UnreachableError(question.state.service.name, f"broke down ({type(e).__name__})")
-            )
-        else:
-            future.set_result(found)
+            raise UnreachableError(service.name, f"broke down ({type(e).__name__})") from None
 
-    threading.Thread(target=run, daemon=True).start()
-    return future
+    return start_call(search)

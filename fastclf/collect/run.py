@@ -1,4 +1,4 @@
-"""`collect`: from a recipe to a folder of photos, as often as it takes."""
+"""One run of a collection: from a recipe to a folder of photos, as often as it takes."""
 
 from __future__ import annotations
 
@@ -6,33 +6,40 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..catalog import Catalog
-from ..errors import CatalogError, MissingExtraError, PhotosError
+from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
 from ..photos import find_photo_files
-from .found import SearchService
-from .outcome import CollectReport, count_classes, write_sheets, write_table
-from .recipes import ClassPlan, CollectOptions, Recipe
+from .recipes import ClassPlan, CollectOptions, FileSource, Recipe
 from .samples import SAMPLES
-from .steps import CollectRun, CollectSettings
-from .web import AddressRule
+from .services import SearchService, UrlList, build_service
+from .summary import CollectSummary, count_classes, write_sheets, write_table
+
+if TYPE_CHECKING:
+    from .plan import SearchPlan
+    from .web import AddressRule, Fetcher
 
 _logger = logging.getLogger(__name__)
+_OFFLINE = (
+    "Check the network and try again; or get photos without a search: addresses from a file (`urls` of a "
+    "class), a folder or a zip file ([folder] of a recipe). `fastclf demo` needs no network at all."
+)
+Notes = tuple[str, ...]
 
 
 def collect_photos(
     recipe: Recipe,
     out: str | Path | None = None,
-    settings: CollectSettings | None = None,
     *,
     services: Sequence[SearchService] | None = None,
     rule: AddressRule | None = None,
     say: Callable[[str], None] | None = None,
     bars: bool | None = None,
     **changes: object,
-) -> CollectReport:
+) -> CollectSummary:
     """Collect a recipe's photos; what an earlier run left is continued.
 
     Every address that was found ends in a row: stored, duplicate, refused with the reason, or not needed.
@@ -43,8 +50,6 @@ def collect_photos(
         From `load_recipe`.
     out
         The folder of photos; by default ``photos/NAME``.
-    settings
-        How to behave; `changes` are fields of it given by name.
     services
         Search services, the preferred first; by default those that the recipe names.
     rule
@@ -53,6 +58,8 @@ def collect_photos(
         Called with sentences on the way; by default they are logged.
     bars
         Whether to show progress bars; None shows them on a terminal and in a notebook.
+    changes
+        Fields of `CollectOptions` that differ from the recipe's.
 
     Raises
     ------
@@ -67,60 +74,188 @@ def collect_photos(
     OSError
         If the folder cannot be written.
     """
-    started = time.monotonic()
-    settings = replace(settings or CollectSettings(), **changes)  # type: ignore[arg-type]
+    recipe = replace(recipe, options=replace(recipe.options, **changes))  # type: ignore[arg-type]
     folder = Path(out) if out is not None else Path("photos") / recipe.name
-    tell = say or _logger.info
     if recipe.sample:
-        before = _count_files(folder)
-        SAMPLES[recipe.sample](folder)
-        whole = () if settings.most is None else ("The sample comes whole; --max does not apply to it.",)
-        with Catalog(folder) as catalog:
-            return _finish(catalog, recipe, settings, before, started, whole)
-    _check_packages()
-    if folder.exists() and not folder.is_dir():
-        raise PhotosError(
-            "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    with Catalog(folder) as catalog, _alone(catalog):
-        before = _prepare(catalog)
-        run = CollectRun(catalog, recipe, settings, rule, tell, bars)
-        if settings.again:
-            catalog.fetches.reopen_all()
-        catalog.fetches.reopen(run.classes())
-        notes = run.search(services) if recipe.classes else run.unpack()
-        return _finish(catalog, recipe, settings, before, started, notes)
+        return _write_sample(recipe, folder)
+
+    def fill(run: _Run) -> Notes:
+        return run.search(services) if recipe.classes else run.unpack()
+
+    return _collect(recipe, folder, fill, rule, say or _logger.info, bars)
 
 
 def collect_urls(
     folder: Path,
     found: Sequence[Mapping[str, str]],
     *,
-    parallel: int,
-    seconds: float,
-    largest_side: int,
-    per_host: int = 4,
     rule: AddressRule | None = None,
     bars: bool | None = None,
-) -> CollectReport:
+    **changes: object,
+) -> CollectSummary:
     """Download addresses into one class folder; see `fastclf.collect.download_images`."""
-    from .web import Fetcher
+    label = folder.name
+    options = CollectOptions(sheets=False, **changes)  # type: ignore[arg-type]
+    recipe = Recipe(folder.parent.name, label, classes=(ClassPlan(label),), options=options)
+    return _collect(recipe, folder.parent, lambda run: run.fetch(label, found), rule, _logger.info, bars)
 
+
+def _write_sample(recipe: Recipe, folder: Path) -> CollectSummary:
+    started, before = time.monotonic(), 0
+    with contextlib.suppress(PhotosError):
+        before = len(find_photo_files(folder))
+    SAMPLES[recipe.sample](folder)
+    whole = "The sample comes whole; --max does not apply to it."
+    with Catalog(folder) as catalog:
+        return _finish(catalog, recipe, before, started, (whole,) if recipe.options.most is not None else ())
+
+
+def _collect(
+    recipe: Recipe,
+    folder: Path,
+    fill: Callable[[_Run], Notes],
+    rule: AddressRule | None,
+    tell: Callable[[str], None],
+    bars: bool | None,
+) -> CollectSummary:
     started = time.monotonic()
     _check_packages()
+    if folder.exists() and not folder.is_dir():
+        raise PhotosError(
+            "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    label, options = folder.name, CollectOptions(largest_side=largest_side)
-    recipe = Recipe(folder.parent.name, label, classes=(ClassPlan(label),), options=options)
-    settings = CollectSettings(parallel=parallel, per_host=per_host, seconds=seconds, sheets=False)
-    with Catalog(folder.parent) as catalog, _alone(catalog):
-        before = _prepare(catalog)
-        run = CollectRun(catalog, recipe, settings, rule, _logger.info, bars)
+    with Catalog(folder) as catalog, _locked(catalog):
+        before = _look_around(catalog)
+        run = _Run(catalog, recipe, rule, tell, bars)
+        if recipe.options.again:
+            catalog.fetches.reopen_all()
         catalog.fetches.reopen(run.classes())
-        catalog.fetches.add(label, found, run.classes())
-        with Fetcher(rule, stop=run.stop) as fetcher:
-            run.gather(fetcher, {label: None})
-        return _finish(catalog, recipe, settings, before, started, ())
+        return _finish(catalog, recipe, before, started, fill(run))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What fills a folder: a search with its downloads, a list of addresses, or an archive."""
+
+    catalog: Catalog
+    recipe: Recipe
+    rule: AddressRule | None
+    tell: Callable[[str], None]
+    bars: bool | None
+
+    def search(self, services: Sequence[SearchService] | None) -> Notes:
+        """Search and download until every class is full or nothing is left."""
+        from .plan import SearchPlan, ServiceState
+        from .web import Fetcher
+
+        options, fetches = self.recipe.options, self.catalog.fetches
+        wanted = {plan.label: self._wanted(plan) for plan in self.recipe.classes}
+        for plan in self.recipe.classes:
+            self._list_urls(plan)
+        with Fetcher(self.rule) as fetcher:
+            if services is None:
+                services = [build_service(name, fetcher) for name in options.services]
+            states = [ServiceState(service) for service in services]
+            plans = [
+                SearchPlan(plan.label, states, _build_queries(plan, options), fetches.searched(plan.label))
+                for plan in self.recipe.classes
+            ]
+            missing = self._gather(fetcher, wanted, plans)
+        lost = [f"{state.service.name}: {state.lost.rstrip('.')}" for state in states if state.lost]
+        if lost and len(lost) == len(states) and missing == wanted:
+            raise SearchError(
+                "No search service could be used ({lost}). {advice}", lost="; ".join(lost), advice=_OFFLINE
+            )
+        return _describe_missing(missing, lost)
+
+    def fetch(self, label: str, found: Sequence[Mapping[str, str]]) -> Notes:
+        """Download all of a list."""
+        from .web import Fetcher
+
+        self.catalog.fetches.add(label, found, self.classes())
+        with Fetcher(self.rule) as fetcher:
+            self._gather(fetcher, {label: None})
+        return ()
+
+    def unpack(self) -> Notes:
+        """Take the photos out of the recipe's archive or folder."""
+        from .archives import download_archive, read_archive, read_source
+        from .photo_store import PhotoStore
+        from .progress import ProgressBars
+        from .unpack import Unpacker
+        from .web import Fetcher
+
+        recipe = self.recipe
+        source = recipe.archive or recipe.folder
+        if source is None:
+            raise PhotosError("The recipe {name} says nothing of where photos come from.", name=recipe.name)
+        self._check_apart(source)
+        store = PhotoStore(self.catalog, {}, recipe.options.most, labels=())
+        with Fetcher(self.rule) as fetcher, ProgressBars(self.tell, self.bars) as progress:
+            unpacker = Unpacker(store, source, recipe.options.largest_side, progress)
+            if recipe.archive:
+                file = download_archive(fetcher, source, progress.say, progress.downloaded)
+                unpacker.run(lambda wanted: read_archive(file, wanted))
+            else:
+                unpacker.run(lambda wanted: read_source(source.place, recipe.base, wanted))
+        over = unpacker.passed_over
+        return (f"{over:,} other files of {source.place} were passed over.",) if over else ()
+
+    def classes(self) -> set[str]:
+        """Return the classes of the recipe and those that have photos: these may claim an address."""
+        return {*(c.label for c in self.recipe.classes), *self.catalog.photos().vocab}
+
+    def _gather(
+        self, fetcher: Fetcher, wanted: Mapping[str, int | None], plans: Sequence[SearchPlan] = ()
+    ) -> dict[str, int | None]:
+        """Fill classes, None of which is without end; returns how many photos each lacks."""
+        from .gather import Gatherer
+        from .photo_store import PhotoStore
+        from .progress import ProgressBars
+
+        limits = {label: n for label, n in wanted.items() if n is not None}
+        store = PhotoStore(self.catalog, limits, labels=list(wanted))
+        with ProgressBars(self.tell, self.bars) as progress:
+            progress.expect(limits)
+            Gatherer(store, fetcher, list(wanted), plans, self.recipe.options, progress).run()
+        return {label: store.missing(label) for label in wanted}
+
+    def _wanted(self, plan: ClassPlan) -> int:
+        options = self.recipe.options
+        of_class = options.photos_per_class if plan.photos is None else plan.photos
+        return of_class if options.most is None else options.most
+
+    def _list_urls(self, plan: ClassPlan) -> None:
+        if plan.urls:
+            found = UrlList(Path(plan.urls), plan.label).search("", 1)
+            self.catalog.fetches.add(plan.label, [asdict(one) for one in found], self.classes())
+
+    def _check_apart(self, source: FileSource) -> None:
+        """Refuse a folder that holds, or is, the one that is written to."""
+        place, out = (self.recipe.base / source.place).resolve(), self.catalog.folder.resolve()
+        if not self.recipe.archive and (place == out or place in out.parents or out in place.parents):
+            raise PhotosError(
+                "The photos would go to {out} and come from {place}; one of these lies in the other. "
+                "Name another folder with --out.",
+                out=out,
+                place=place,
+            )
+
+
+def _build_queries(plan: ClassPlan, options: CollectOptions) -> list[str]:
+    queries = [variation.replace("{}", term) for variation in options.variations for term in plan.terms]
+    return list(dict.fromkeys(queries))
+
+
+def _describe_missing(missing: Mapping[str, int | None], lost: list[str]) -> Notes:
+    short = [f"{n:,} of {label}" for label, n in missing.items() if n]
+    if not short:
+        return ()
+    text = f"Fewer than were asked for: {', '.join(short)} are missing."
+    if lost:
+        return (f"{text} Left out of this run: {'; '.join(lost)}. The same command goes on later.",)
+    return (f"{text} There are no more to be found; add search words or addresses to the recipe.",)
 
 
 def _check_packages() -> None:
@@ -136,7 +271,7 @@ def _check_packages() -> None:
 
 
 @contextlib.contextmanager
-def _alone(catalog: Catalog) -> Iterator[None]:
+def _locked(catalog: Catalog) -> Iterator[None]:
     """Keep a second run out of the folder."""
     from filelock import FileLock, Timeout
 
@@ -154,8 +289,8 @@ def _alone(catalog: Catalog) -> Iterator[None]:
         lock.release()
 
 
-def _prepare(catalog: Catalog) -> int:
-    """Look at what the folder holds, and return how many photos that are."""
+def _look_around(catalog: Catalog) -> int:
+    """Take in what the folder holds, and return how many photos that are."""
     _scan(catalog)
     photos = catalog.photos().photos
     if any(photo.given_split for photo in photos):
@@ -167,26 +302,11 @@ def _prepare(catalog: Catalog) -> int:
     return len(photos)
 
 
-def _count_files(folder: Path) -> int:
-    try:
-        return len(find_photo_files(folder))
-    except PhotosError:
-        return 0
-
-
 def _scan(catalog: Catalog) -> None:
-    """Look at what the folder holds; an empty one is fine here."""
     catalog.scan(empty_ok=True)
 
 
-def _finish(
-    catalog: Catalog,
-    recipe: Recipe,
-    settings: CollectSettings,
-    before: int,
-    started: float,
-    notes: tuple[str, ...],
-) -> CollectReport:
+def _finish(catalog: Catalog, recipe: Recipe, before: int, started: float, notes: Notes) -> CollectSummary:
     """Take in what is there now, and say what it is."""
     _scan(catalog)
     counts = count_classes(catalog, [plan.label for plan in recipe.classes])
@@ -198,12 +318,17 @@ def _finish(
             "again; --again does that.",
         )
     new = sum(count.photos for count in counts.values()) - before
-    report = CollectReport(catalog.folder, counts, new, time.monotonic() - started, notes)
+    summary = CollectSummary(
+        folder=catalog.folder, classes=counts, new=new, seconds=time.monotonic() - started, notes=notes
+    )
     # "photos/bears" rather than a long path, but for "." and the like
     named = catalog.folder if catalog.folder.name not in ("", "..") else catalog.folder.resolve()
     beside = named.with_name(f"{named.name}-report")
     try:
         table = write_table(catalog, beside) if catalog.fetches.rows() else None
-        return replace(report, table=table, sheets=write_sheets(catalog, beside) if settings.sheets else {})
+        sheets = write_sheets(catalog, beside) if recipe.options.sheets else {}
     except OSError as e:  # the photos are there whatever becomes of the report
-        return replace(report, notes=(*notes, f"The report in {beside} could not be written ({e.strerror})."))
+        return replace(
+            summary, notes=(*notes, f"The report in {beside} could not be written ({e.strerror}).")
+        )
+    return replace(summary, table=table, sheets=sheets)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import MissingExtraError, UsageProblem
+from ..errors import MissingExtraError, UsageError
 from ..system import replaced_folder
 
 _SIDE = 32
@@ -26,7 +26,7 @@ def write_digits(folder: str | Path) -> Path:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If something else is there.
     MissingExtraError
         If scikit-learn, which the digits come with, is not installed.
@@ -40,9 +40,7 @@ def write_digits(folder: str | Path) -> Path:
     if target.is_dir() and all((target / str(digit)).is_dir() for digit in range(10)):
         return target
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageProblem(
-            "{target} holds something else than the digits. Name another folder.", target=target
-        )
+        raise UsageError("{target} holds something else than the digits. Name another folder.", target=target)
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -9,13 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from ..catalog import REFUSED, STORED, WAITING, Fetch, FetchLedger, Outcome
+from ..catalog import REFUSED, WAITING, Fetch, Outcome
 from ..system import hash_bytes
 from .archives import Member, is_photo_name
-from .photo_store import ENOUGH, Shelf, keep
+from .photo_store import ENOUGH, PhotoStore
+from .progress import ProgressBars
 from .recipes import FileSource
-from .watch import Watcher
 
+# Files that are decoded together while the next ones are read; so many are in memory twice over.
 _LOT = 32
 _NO_CLASS = "has a name that the labelling rule gives no class"
 Read = Callable[[Callable[[str], bool]], Iterable[Member]]
@@ -24,39 +25,22 @@ Read = Callable[[Callable[[str], bool]], Iterable[Member]]
 class Unpacker:
     """Stores the photos of one source, each in the class that its original name says.
 
-    Parameters
-    ----------
-    ledger
-        The record; what is finished there is not read again.
-    shelf
-        Where photos go.
-    source
-        Which files count, and what they are called.
-    largest_side
-        The longer side of what is stored, in pixels.
-    watcher
-        Is told how it goes.
+    What is finished in the ledger is not read again.
     """
 
     def __init__(
-        self, ledger: FetchLedger, shelf: Shelf, source: FileSource, largest_side: int, watcher: Watcher
+        self, store: PhotoStore, source: FileSource, largest_side: int, progress: ProgressBars
     ) -> None:
-        self._ledger, self._shelf, self._source = ledger, shelf, source
-        self._side, self._watcher = largest_side, watcher
+        self._ledger, self._store, self._source = store.ledger, store, source
+        self._side, self._progress = largest_side, progress
         self._refused: Counter[str] = Counter()
         self._not_needed: list[str] = []
         self.passed_over = 0
         # a waiting row was not needed in an earlier run, or not finished by one that was killed
-        self._finished = {(row.label, row.url) for row in ledger.rows() if row.status != WAITING}
+        self._finished = {(row.label, row.url) for row in store.ledger.rows() if row.status != WAITING}
 
     def run(self, read: Read) -> None:
-        """Read the source once and store what is wanted of it.
-
-        Parameters
-        ----------
-        read
-            Yields the files whose names are wanted.
-        """
+        """Store what is wanted of the source, of which `read` yields the files whose names are wanted."""
         members = iter(read(self._is_wanted))
         lots: Iterator[list[Member]] = iter(lambda: list(islice(members, _LOT)), [])
         running: list[Future[Outcome]] = []
@@ -82,7 +66,7 @@ class Unpacker:
         label = self._source.rule.find_label(name)
         if (label or "", self._address(name)) in self._finished:
             return False
-        if label is not None and self._shelf.is_full(label):
+        if label is not None and self._store.is_full(label):
             self._not_needed.append(name)
             return False
         return True
@@ -123,26 +107,27 @@ class Unpacker:
 
     def _keep(self, row: Fetch, member: Member) -> Outcome:
         if member.data is None:
-            return Outcome(row.id, REFUSED, member.reason, True)
+            return Outcome(row.id, REFUSED, member.reason, lasting=True)
         if not row.label:
             received = hash_bytes(member.data)
-            return Outcome(row.id, REFUSED, _NO_CLASS, True, received=received, bytes=len(member.data))
-        return keep(self._shelf, row, member.data, self._side)
+            return Outcome(
+                row.id, REFUSED, _NO_CLASS, lasting=True, received=received, bytes=len(member.data)
+            )
+        return self._store.keep(row, member.data, self._side)
 
     def _finish(self, futures: list[Future[Outcome]]) -> None:
         outcomes = [future.result() for future in futures]
         if not outcomes:
             return
-        self._shelf.sync(o.path for o in outcomes if o.status == STORED)
-        self._ledger.finish(outcomes)
+        self._store.record(outcomes)
         labels = {row.id: row.label for row in self._ledger.rows(after=min(o.id for o in outcomes) - 1)}
         for outcome in outcomes:
             self._refused[labels[outcome.id]] += outcome.status == REFUSED
         for label in {labels[outcome.id] for outcome in outcomes} - {""}:
-            self._watcher.counted(label, self._shelf.count(label), self._refused[label])
+            self._progress.counted(label, self._store.count(label), self._refused[label])
 
     def _record_not_needed(self) -> None:
         names = self._not_needed
         for start in range(0, len(names), 500):
             rows = self._list(names[start : start + 500])
-            self._ledger.finish([Outcome(r.id, WAITING, ENOUGH) for r in rows if r.status == WAITING])
+            self._store.record([Outcome(r.id, WAITING, ENOUGH) for r in rows if r.status == WAITING])

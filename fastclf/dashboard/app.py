@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 
 from ..errors import FastclfError
+from ..inbox import find_inbox
 from ..model import ModelBundle
 from ..photos import find_class_folders
 from .classify import ClassifyModel, ClassifyPanel
 from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
-from .texts import language, say, translate
-from .widgets import PageFrame, find_accents
+from .texts import say, translate
+from .widgets import PageFrame, SpokenBox, find_accents, render_paragraph
 
 _logger = logging.getLogger(__name__)
 
@@ -43,33 +42,23 @@ def is_owner() -> bool:
     return os.environ.get("FASTCLF_OWNER") == "1"
 
 
-class DashboardPage(widgets.VBox):
+class DashboardPage(SpokenBox):
     """Title, tabs, their panels, and the foot.
 
     The kernel may have run before anybody came, so the model is looked at again when a page comes.
-
-    Parameters
-    ----------
-    path
-        Folder of the bundle.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.head, self.refusal = widgets.HTML(), widgets.HTML()
-        self.head.add_class("fastclf-head")
+        self.head, self.refusal = widgets.HTML().add_class("fastclf-head"), widgets.HTML()
         self.frame = PageFrame(foot=True)
         super().__init__()
         self._build()
-        language.observe(self._on_language_change, "code")
-        self.frame.observe(self._on_page_come, "wanted")
+        self.frame.observe(lambda _: self.guard(self._renew), "wanted")
 
-    def _on_page_come(self, _: Any) -> None:
-        try:
-            if read_stamp(self.path) != self._stamp:
-                self._build()
-        except Exception:
-            _logger.exception("the page could not be built anew")
+    def _renew(self) -> None:
+        if read_stamp(self.path) != self._stamp:
+            self._build()
 
     def _build(self) -> None:
         self._stamp = read_stamp(self.path)
@@ -79,29 +68,23 @@ class DashboardPage(widgets.VBox):
             # the hashes are compared when the model opens, in the background
             self.bundle = ModelBundle.load(self.path, verify=False)
         except FastclfError as e:
-            self.fault = str(e)
-        panels: dict[str, widgets.Widget] = {}
-        starts: dict[str, Callable[[], None]] = {}
-        panels["classify"] = self._build_classify()
+            self.fault = e.message
+        panels: dict[str, widgets.Widget] = {"classify": self._build_classify()}
         if is_owner():
             # only here does anything come to be that can change something
             panels["clean"] = self.clean = self._build_clean()
-            starts["clean"] = self.clean.start
         if self.bundle is not None:
             folder = _find_photos(self.bundle) if is_owner() else None
             panels["about"] = self.about = AboutTab(self.bundle, folder)
-            starts["about"] = self.about.start
-        self.strip = TabStrip(panels, starts)
+        self.strip = TabStrip(panels)
         self.strip.layout.display = "none" if len(panels) == 1 else ""
         self.frame.accents = find_accents(_find_text(self.bundle, "colour"))
-        self._on_language_change(None)
+        self.say_words()
         self.children = [self.head, self.strip, *panels.values(), self.frame]
 
     def _build_classify(self) -> widgets.Widget:
         if self.bundle is None:
             return widgets.VBox([self.refusal])
-        from ..inbox import find_inbox
-
         source = ModelSource(self.path)
         inbox = find_inbox()
         # where things lie is the host's business
@@ -120,11 +103,12 @@ class DashboardPage(widgets.VBox):
         return box
 
     def _build_clean(self) -> CleanTab:
-        from .clean import CatalogDesk
+        from .clean import CatalogStore
 
-        return CleanTab(CatalogDesk(_find_photos(self.bundle), self.path))
+        return CleanTab(CatalogStore(_find_photos(self.bundle), self.path, find_inbox()))
 
-    def _on_language_change(self, _: Any) -> None:
+    def say_words(self) -> None:
+        """Say title, intro and refusal in the page's language."""
         self.head.value = self._render_head()
         self._show_refusal()
 
@@ -135,8 +119,7 @@ class DashboardPage(widgets.VBox):
             vocab = self.bundle.vocab
             named = ", ".join(vocab[:_MOST_NAMED]) + (" ..." if len(vocab) > _MOST_NAMED else "")
             words = say("Give it a photo and read what it shows. It tells apart: {labels}.", labels=named)
-        paragraph = f"<p>{escape(words)}</p>" if words else ""
-        return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{paragraph}</header>'
+        return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{render_paragraph(words)}</header>'
 
     def _show_refusal(self) -> None:
         if not self.fault:
@@ -147,7 +130,7 @@ class DashboardPage(widgets.VBox):
             words = words.replace(str(self.path), self.path.name)
         missing = not (self.path / "bundle.json").is_file()
         heading = say("There is no model yet") if missing else say("The model is refused")
-        text = f"<h2>{escape(heading)}</h2><p>{escape(words)}</p>"
+        text = f"<h2>{escape(heading)}</h2>{render_paragraph(words)}"
         self.refusal.value = f'<div class="fastclf-refusal" role="alert">{text}</div>'
 
 
@@ -156,7 +139,7 @@ def _find_text(bundle: ModelBundle | None, name: str) -> str:
     given = os.environ.get(f"FASTCLF_{name.upper()}", "").strip()
     if given or bundle is None:
         return given
-    return str(bundle.manifest.get(name) or "").strip()
+    return str(getattr(bundle.manifest, name)).strip()
 
 
 def _find_photos(bundle: ModelBundle | None) -> Path:

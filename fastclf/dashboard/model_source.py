@@ -17,13 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ModelSource:
-    """Opens the model in the background, and again when its folder holds another one.
-
-    Parameters
-    ----------
-    path
-        Folder of the bundle.
-    """
+    """Opens the bundle in a folder, in the background, and again when the folder holds another one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,13 +26,7 @@ class ModelSource:
         self._stamp: bytes | None = None
 
     def start(self, on_fault: Callable[[str], None] | None = None) -> None:
-        """Begin to open the model without waiting.
-
-        Parameters
-        ----------
-        on_fault
-            Called with the sentence why it does not open, from the thread that tried.
-        """
+        """Begin to open the model without waiting; a thread tells `on_fault` why it does not open."""
         threading.Thread(target=self._warm, args=(on_fault,), daemon=True).start()
 
     def open(self) -> Predictor:
@@ -68,7 +56,7 @@ class ModelSource:
             self.open()
         except FastclfError as e:
             if on_fault:
-                on_fault(str(e))
+                on_fault(e.message)
         except Exception:
             _logger.exception("opening the model failed")
 

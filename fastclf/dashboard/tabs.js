@@ -5,8 +5,7 @@ class Tabs {
     this.model = model;
     Object.assign(this, makeTranslator(model));
     this.el = el;
-    this.row = make("div", "fastclf-tabs");
-    this.row.setAttribute("role", "tablist");
+    this.row = make("div", "fastclf-tabs", undefined, { role: "tablist" });
     el.append(this.row);
     this.draw();
     model.on("change:texts", () => this.draw());
@@ -75,9 +74,4 @@ class Tabs {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const tabs = new Tabs(model, el);
-    return () => tabs.close();
-  },
-};
+export default showAs(Tabs);

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import traitlets
 
-from ..errors import FastclfError
+from ..errors import FastclfError, Message
 from ..model import ModelBundle
-from .texts import language, phrase, translate
-from .widgets import ScriptedWidget
+from .texts import translate
+from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 
 if TYPE_CHECKING:
     from .about import AboutPanel
-    from .clean import CatalogDesk, CleanPanel
+    from .clean import CatalogStore, CleanPanel
 
 _logger = logging.getLogger(__name__)
 
@@ -27,56 +25,35 @@ _logger = logging.getLogger(__name__)
 class TabStrip(ScriptedWidget):
     """A row of tabs over panels that stand beside it, each with the class ``fastclf-panel-NAME``.
 
-    Parameters
-    ----------
-    panels
-        {name: panel}, in order; the first is shown.
-    starts
-        {name: what to call when that tab is looked at}.
+    The first of {name: panel} is shown; a panel with a `start` is started when it is looked at.
     """
-
-    script = "tabs.js"
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, panels: dict[str, widgets.Widget], starts: dict[str, Callable[[], None]]) -> None:
+    def __init__(self, panels: dict[str, widgets.Widget]) -> None:
         self.panels = panels
-        self._starts = starts
         for name, panel in panels.items():
             panel.add_class(f"fastclf-panel-{name}")
         super().__init__(names=list(panels), selected=next(iter(panels)))
 
     @traitlets.observe("selected")
     def _on_selected_change(self, change: dict[str, Any]) -> None:
-        start = self._starts.get(change["new"])
-        if start is None:
-            return
-        try:
-            start()
-        except Exception:
-            _logger.exception("a tab could not be started")
+        start = getattr(self.panels.get(change["new"]), "start", None)
+        if start is not None:
+            self.guard(start)
 
 
-class CleanTab(widgets.VBox):
-    """The Clean panel behind a line that says what is being prepared.
+class CleanTab(SpokenBox):
+    """The Clean panel behind a line that says what is being prepared."""
 
-    Parameters
-    ----------
-    desk
-        What the panel works on.
-    """
-
-    def __init__(self, desk: CatalogDesk) -> None:
-        self.desk = desk
-        self.note = widgets.HTML()
-        self.note.add_class("fastclf-note")
+    def __init__(self, store: CatalogStore) -> None:
+        self.store = store
+        self.note = widgets.HTML().add_class("fastclf-note")
         self.panel: CleanPanel | None = None
-        self._words: tuple[str, bool] = ("", False)
-        self._started = threading.Event()
-        self.done = threading.Event()
+        self._words, self._status = "", Status.BUSY
+        self._started, self.done = threading.Event(), threading.Event()
         super().__init__([self.note])
-        language.observe(self._on_language_change, "code")
 
     def start(self) -> None:
         """Scan and check in the background; a second call does nothing."""
@@ -84,58 +61,51 @@ class CleanTab(widgets.VBox):
             self._started.set()
             threading.Thread(target=self._prepare, daemon=True).start()
 
+    def say_words(self) -> None:
+        """Say in the page's language what is being prepared."""
+        self.note.value = render_status(self._status, translate(self._words))
+
     def _prepare(self) -> None:
         try:
-            from .clean import CleanPanel, build_store
-
-            self.desk.open(self._tell)
-            obstacle = self.desk.find_obstacle()
-            store = build_store(self.desk)
-            self.panel = CleanPanel(store, None if obstacle else self.desk, why_not=obstacle)
-            self.children = [self.note, self.panel]
-            self.desk.prepare(self._tell)
-            self.panel.refresh()
-            self._tell(self.desk.note)
+            self._fill()
         except FastclfError as e:
-            self._fail(str(e))
+            self._fail(e.message)
         except OSError as e:
             self._fail(
-                phrase(
+                Message(
                     "The photos cannot be worked on ({reason}). Mend that and reload the page.",
                     reason=e.strerror or e,
                 )
             )
         except Exception:
             _logger.exception("preparing the Clean tab failed")
-            self._fail(phrase("Something went wrong while looking through the photos. Reload the page."))
+            self._fail(Message("Something went wrong while looking through the photos. Reload the page."))
         finally:
             self.done.set()
 
-    def _tell(self, words: str, *, bad: bool = False) -> None:
-        self._words = (words, bad)
-        kind = 'role="alert" class="fastclf-error"' if bad else 'role="status"'
-        self.note.value = f"<p {kind}>{escape(translate(words))}</p>" if words else ""
+    def _fill(self) -> None:
+        from .clean import CleanPanel
+
+        self.store.open(self._tell)
+        obstacle = self.store.find_obstacle()
+        self.panel = CleanPanel(self.store, None if obstacle else self.store, why_not=obstacle)
+        self.children = [self.note, self.panel]
+        self.store.prepare(self._tell)
+        self.panel.refresh()
+        self._tell(self.store.note)
+
+    def _tell(self, words: str, status: Status = Status.BUSY) -> None:
+        self._words, self._status = words, status
+        self.say_words()
 
     def _fail(self, words: str) -> None:
         # the next look at the tab tries again
         self._started.clear()
-        self._tell(words, bad=True)
-
-    def _on_language_change(self, _: Any) -> None:
-        words, bad = self._words
-        self._tell(words, bad=bad)
+        self._tell(words, Status.ERROR)
 
 
 class AboutTab(widgets.VBox):
-    """The About panel, which nothing is imported for before it is looked at.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    folder
-        The owner's photos; None for a visitor.
-    """
+    """The About panel, which nothing is imported for before it is looked at; a visitor has no folder."""
 
     def __init__(self, bundle: ModelBundle, folder: Path | None = None) -> None:
         self.bundle, self.folder = bundle, folder

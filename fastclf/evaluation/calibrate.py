@@ -1,16 +1,16 @@
-"""What a bundle says of its own answers: temperature, unfamiliarity and metrics, from logits and features."""
+"""What a new bundle says of its own answers: temperature, unfamiliarity and metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from ..metrics import compute_metrics, compute_softmax, fit_temperature
-from ..model import MahalanobisDetector
+from ..metrics import Metrics, compute_metrics, compute_softmax, fit_temperature
+from ..model import MahalanobisDetector, Manifest, MetricsByPart
 from ..photos import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, make_thumbnail
 
 Array = npt.NDArray[Any]
@@ -38,42 +38,30 @@ class Answers:
     targets: Array
 
 
-def describe_answers(manifest: dict[str, Any], folder: Path, train: Answers, valid: Answers) -> None:
-    """Fill in the manifest's temperature, unfamiliarity and metrics, and write `ood.npz`.
+def calibrate_bundle(manifest: Manifest, folder: Path, train: Answers, valid: Answers) -> Manifest:
+    """Return the manifest with the temperature, the unfamiliarity and the metrics; writes `ood.npz`.
 
-    Parameters
-    ----------
-    manifest
-        Of the bundle that is being written; changed in place.
-    folder
-        The bundle's folder.
-    train, valid
-        The answers about training and validation photos.
+    `train` and `valid` are its answers about training and validation photos.
     """
-    vocab = manifest["vocab"]
-    manifest["temperature"] = temperature = fit_temperature(valid.logits, valid.targets)
+    temperature = fit_temperature(valid.logits, valid.targets)
     detector = MahalanobisDetector.fit(train.features, valid.features, train.targets)
     detector.save(folder / "ood.npz")
-    manifest["ood"] = detector.to_dict()
-    for split, answers in (("valid", valid), ("train", train)):
+
+    def measure(answers: Answers) -> Metrics:
         probs, raw = compute_softmax(answers.logits, temperature), compute_softmax(answers.logits)
-        manifest["metrics"][split] = compute_metrics(probs, answers.targets, vocab, raw)
+        return compute_metrics(probs, answers.targets, manifest.vocab, raw)
+
+    metrics = MetricsByPart(train=measure(train), valid=measure(valid))
+    return replace(manifest, temperature=temperature, ood=detector.describe(), metrics=metrics)
 
 
 def write_examples(photos: Sequence[tuple[str, Path]], folder: Path) -> None:
     """Write a photo of each of the first classes, small and without metadata.
 
-    Parameters
-    ----------
-    photos
-        (label, path) of validation photos, in order; the first of a label is taken.
-    folder
-        Where they go; it is made.
+    Of (label, path) of validation photos, in order, the first of a label is taken.
     """
     folder.mkdir()
-    first: dict[str, Path] = {}
-    for label, path in photos:
-        first.setdefault(label, path)
+    first = dict(reversed(photos))
     for number, label in enumerate(sorted(first)[:_MAX_EXAMPLES], 1):
         image = make_thumbnail(decode_photo(first[label], max_bytes=MAX_FOLDER_BYTES).image, _EXAMPLE_SIDE)
         (folder / f"example-{number}.jpg").write_bytes(encode_jpeg(image, 90))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import PhotosError, UsageProblem
+from ..card import save_manifest
+from ..errors import BundleError, PhotosError, UsageError
 from ..metrics import compute_auroc, wilson_interval
 from ..model import ModelBundle, Predictor
 from ..photos import FoundFile, Progress, list_photo_files
-from ..system import hash_file
-from .predict_many import ask
+from ..system import hash_file, utc_now
+from .predict_many import FileAnswers, predict_files
 
 Array = npt.NDArray[Any]
 
@@ -22,43 +23,26 @@ _MOST = 500
 
 
 @dataclass(frozen=True)
-class ForeignPhotos:
-    """The foreign photos that are to be asked about.
-
-    Attributes
-    ----------
-    name
-        The folder's name.
-    files
-        At most 500 of its photos, evenly chosen.
-    known
-        How many of the chosen ones were left out because the model knows them.
-    """
+class OodPhotos:
+    """At most 500 photos of a folder, evenly chosen; `known` others were left out: the model knows them."""
 
     name: str
     files: list[FoundFile]
     known: int
 
 
-def find_foreign(bundle: ModelBundle, folder: str | Path) -> ForeignPhotos:
-    """Choose the foreign photos, before anything is looked at.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    folder
-        Any folder of photos, with sub-folders or without.
+def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
+    """Choose the photos, before anything is looked at.
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the model has nothing that tells unfamiliar photos.
     PhotosError
         If the folder holds no photo that the model does not know.
     """
     if bundle.detector is None:
-        raise UsageProblem(
+        raise UsageError(
             "The model {path} has nothing that tells unfamiliar photos, so --foreign cannot be "
             "judged. Leave it out, or train again.",
             path=bundle.path,
@@ -77,56 +61,58 @@ def find_foreign(bundle: ModelBundle, folder: str | Path) -> ForeignPhotos:
             folder=folder,
             reason=reason,
         )
-    return ForeignPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
+    return OodPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
 
 
-def judge_foreign(
-    predictor: Predictor,
-    photos: ForeignPhotos,
-    inside: Array,
-    part: str,
-    progress: Progress | None = None,
+def measure_ood(
+    predictor: Predictor, photos: OodPhotos, inside: Array, part: str, progress: Progress | None = None
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Compare the unfamiliarity of foreign photos with that of the model's own kind.
+    """Compare the unfamiliarity of photos of something else with that of the model's own kind.
 
-    Parameters
-    ----------
-    predictor
-        The model, open.
-    photos
-        From `find_foreign`.
-    inside
-        (N,) scores of photos of the model's classes, N at least 1.
-    part
-        Which ones: "valid" or "test".
-    progress
-        Called with (done, all).
-
-    Returns
-    -------
-    tuple
-        The entry for `ModelBundle.record_foreign`, and (file, reason) of what could not be read.
-
-    Raises
-    ------
-    PhotosError
-        If no foreign photo can be read.
+    Returns the entry for `record_ood`, and (file, reason) of what could not be read; PhotosError if nothing
+    can be. `inside` are the scores of the model's own kind, of the part "valid" or "test".
     """
-    asked = ask(predictor, [file.path for file in photos.files], progress)
-    failures = [(photos.files[row].name, reason) for row, reason in asked.failures]
-    detector = predictor.bundle.detector
-    if asked.scores is None or detector is None or not len(asked.scores):
+    answers = predict_files(predictor, [file.path for file in photos.files], progress)
+    failures = [(photos.files[row].name, reason) for row, reason in answers.failures]
+    flagged = count_unfamiliar(predictor.bundle, answers)
+    if answers.scores is None or not flagged:
         raise PhotosError(
             "No photo of {name} could be read, so nothing can be said of foreign photos.", name=photos.name
         )
-    flagged, n = int(detector.is_unfamiliar(asked.scores).sum()), len(asked.scores)
     entry = {
         "name": photos.name,
-        "n": n,
-        "auroc": compute_auroc(inside, asked.scores),
-        "flagged": flagged / n,
-        "flagged_interval": list(wilson_interval(flagged, n)),
+        "n": flagged["n"],
+        "auroc": compute_auroc(inside, answers.scores),
+        "flagged": flagged["rate"],
+        "flagged_interval": flagged["interval"],
         "inside": part,
         "n_inside": len(inside),
     }
     return entry, failures
+
+
+def count_unfamiliar(bundle: ModelBundle, answers: FileAnswers) -> dict[str, Any] | None:
+    """Return ``n``, ``rate`` and its ``interval`` (95 %, Wilson): how many are called unfamiliar."""
+    detector, n = bundle.detector, len(answers.rows)
+    if answers.scores is None or detector is None or not n:
+        return None
+    flagged = int(detector.is_unfamiliar(answers.scores).sum())
+    return {"n": n, "rate": flagged / n, "interval": list(wilson_interval(flagged, n))}
+
+
+def record_ood(bundle: ModelBundle, entry: dict[str, Any]) -> ModelBundle:
+    """Note in manifest and card how photos of something else were told; returns the new state.
+
+    The entry is one of `fastclf.model.Ood.against`; an earlier one of that name gives way.
+
+    Raises
+    ------
+    BundleError
+        If the model has nothing that tells unfamiliar photos.
+    """
+    ood = bundle.manifest.ood
+    if ood is None:
+        raise BundleError("The model {path} does not tell unfamiliar photos. Train again.", path=bundle.path)
+    others = [e for e in ood.against if e["name"] != entry["name"]]
+    ood = replace(ood, against=[*others, {**entry, "time": utc_now()}])
+    return save_manifest(bundle.path, replace(bundle.manifest, ood=ood))

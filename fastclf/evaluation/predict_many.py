@@ -10,30 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UnreadablePhotoError
 from ..metrics import compute_softmax
 from ..model import Predictor
-from ..photos import MAX_FOLDER_BYTES, Progress, decode_photo
+from ..photos import MAX_FOLDER_BYTES, Progress
 
 Array = npt.NDArray[Any]
 
-_BATCH = 16
-
 
 @dataclass(frozen=True)
-class Asked:
-    """What a model said of the files that could be read.
+class FileAnswers:
+    """What a model says of N files that could be read, and (row, reason) of the others.
 
-    Attributes
-    ----------
-    rows
-        (N,) which of the files these are.
-    probs, raw
-        (N, K) probabilities with temperature scaling and without.
-    scores
-        (N,) unfamiliarity; None where the model has nothing that tells it.
-    failures
-        (row, reason) of the other files.
+    `rows` are the places of the N among all; `probs` and `raw` are (N, K), with temperature scaling and
+    without; `scores` are (N,) unfamiliarity, None where the model has nothing that tells it.
     """
 
     rows: list[int]
@@ -43,38 +32,25 @@ class Asked:
     failures: list[tuple[int, str]]
 
 
-def ask(predictor: Predictor, paths: Sequence[Path], progress: Progress | None = None) -> Asked:
-    """Ask a model about files; what cannot be read is reported and the rest go on.
-
-    Parameters
-    ----------
-    predictor
-        The model, open.
-    paths
-        The files.
-    progress
-        Called with (done, all).
-    """
-    rows: list[int] = []
-    failures: list[tuple[int, str]] = []
-    logits, features = [np.empty((0, len(predictor.vocab)))], []
-    for start in range(0, len(paths), _BATCH):
-        images = []
-        for row, path in enumerate(paths[start : start + _BATCH], start):
-            try:
-                images.append(decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image)
-                rows.append(row)
-            except UnreadablePhotoError as e:
-                failures.append((row, e.reason))
-        if images:
-            batch = predictor.run(predictor.preprocess.batch(images))
-            logits.append(batch[0])
-            features.append(batch[1])
+def predict_files(
+    predictor: Predictor, paths: Sequence[Path], progress: Progress | None = None
+) -> FileAnswers:
+    """Answer about files; what cannot be read is reported and the rest go on."""
+    errors, logits, features = [], [np.empty((0, len(predictor.vocab)))], []
+    for photos, *found in predictor.run_files(paths, max_bytes=MAX_FOLDER_BYTES):
+        errors += [error for _, error in photos]
+        logits.append(found[0])
+        features.append(found[1])
         if progress:
-            progress(min(start + _BATCH, len(paths)), len(paths))
-    stacked, detector = np.concatenate(logits), predictor.bundle.detector
+            progress(len(errors), len(paths))
+    detector, stacked = predictor.bundle.detector, np.concatenate(logits)
     scores = None if detector is None else np.empty(0)
-    if detector is not None and features:
+    if detector is not None and len(stacked):
         scores = detector.ood_score(np.concatenate(features))
-    probs = compute_softmax(stacked, predictor.bundle.temperature)
-    return Asked(rows, probs, compute_softmax(stacked), scores, failures)
+    return FileAnswers(
+        rows=[row for row, error in enumerate(errors) if error is None],
+        probs=compute_softmax(stacked, predictor.bundle.temperature),
+        raw=compute_softmax(stacked),
+        scores=scores,
+        failures=[(row, error.reason) for row, error in enumerate(errors) if error is not None],
+    )

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ..card import save_manifest
 from ..catalog import Catalog, NearPair, find_pairs_across
 from ..errors import PhotosError
-from ..model import ModelBundle
+from ..metrics import Metrics, compute_confusion, compute_metrics
+from ..model import ModelBundle, Predictor
 from ..photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress
-from .assessment import Assessment
-from .ood_photos import ForeignPhotos, find_foreign
+from ..system import utc_now
+from .ood_photos import OodPhotos, count_unfamiliar, find_ood_photos, measure_ood, record_ood
+from .predict_many import FileAnswers, predict_files
+
+Array = npt.NDArray[Any]
 
 NEW = "new"
+_UNKNOWN = "of a class that the model does not know"
 _MOST_EXAMPLES = 10
+_MOST_LOSSES = 12
+# What an opening of the test set keeps for good; the whole of the first look is in the metrics.
+_KEPT = {"n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece"}
 
 
 @dataclass(frozen=True)
@@ -43,10 +55,10 @@ class Evaluation:
     history
         The training's record of every epoch.
     foreign
-        How well foreign photos were told, if there were any; see `ModelBundle.record_foreign`.
+        How well foreign photos were told, if there were any; see `fastclf.model.Ood.against`.
     """
 
-    metrics: dict[str, dict[str, Any]]
+    metrics: dict[str, Metrics]
     confusion: dict[str, list[list[int]]]
     vocab: list[str]
     sealed: int
@@ -58,18 +70,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        failures = [{"file": file, "reason": reason} for file, reason in self.failures]
-        return {
-            "vocab": self.vocab,
-            "metrics": self.metrics,
-            "confusion": self.confusion,
-            "sealed": self.sealed,
-            "failures": failures,
-            "top_losses": self.top_losses,
-            "near_duplicates_across": self.near_duplicates_across,
-            "history": self.history,
-            "foreign": self.foreign,
-        }
+        return {**vars(self), "failures": [{"file": file, "reason": why} for file, why in self.failures]}
 
 
 def evaluate(
@@ -103,38 +104,83 @@ def evaluate(
     ------
     PhotosError
         If the folder holds no photo to judge on, or `foreign` none to compare with.
-    UsageProblem
+    UsageError
         If the bundle has nothing that tells foreign photos.
     """
-    strangers = None if foreign is None else find_foreign(bundle, foreign)
+    others = None if foreign is None else find_ood_photos(bundle, foreign)
     with Catalog(folder) as catalog:
         catalog.scan(progress)
-        scanned = catalog.photos()
-        near = catalog.find_near_pairs().pairs
+        scanned, near = catalog.photos(), catalog.find_near_pairs().pairs
         parts = _sort_photos(bundle, scanned, {(p.a, p.b) for p in near})
         wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
-        _check_wanted(wanted, parts, Path(folder), strangers)
-        run = Assessment(bundle, {part: parts[part] for part in wanted})
-        if TEST in run.metrics:
-            run.bundle = _record_opening(run, catalog)
-        if strangers is not None:
-            run.judge_strangers(strangers, progress)
-    unknown = [(p.name, f"is labelled {p.label}, which the model does not know") for p in parts["foreign"]]
+        _check_wanted(wanted, parts, Path(folder), others)
+        with Predictor(bundle) as predictor:
+            answers = {part: predict_files(predictor, [p.path for p in parts[part]]) for part in wanted}
+            judged = {part: judge(bundle, part, parts[part], a) for part, a in answers.items() if a.rows}
+            if TEST in judged:
+                bundle = _record_opening(bundle, judged[TEST], catalog)
+            found, unread = _measure_ood(bundle, predictor, others, judged, progress)
+    unknown = [(p.name, f"is labelled {p.label}, which the model does not know") for p in parts[_UNKNOWN]]
+    failures = [(parts[part][row].name, why) for part, a in answers.items() for row, why in a.failures]
     return Evaluation(
-        run.metrics,
-        run.confusion,
-        bundle.vocab,
-        0 if open_test_set else len(parts[TEST]),
-        [*scanned.failures, *unknown, *run.failures],
-        run.top_losses,
-        _count_across(bundle, scanned, near),
-        list(bundle.manifest["training"].get("epochs") or []),
-        run.foreign,
+        metrics={part: j.metrics for part, j in judged.items()},
+        confusion={part: j.confusion for part, j in judged.items()},
+        vocab=bundle.vocab,
+        sealed=0 if open_test_set else len(parts[TEST]),
+        failures=[*scanned.failures, *unknown, *failures, *unread],
+        top_losses={part: j.top_losses for part, j in judged.items()},
+        near_duplicates_across=_count_across(bundle, scanned, near),
+        history=list(bundle.manifest.training.epochs or []),
+        foreign=found,
     )
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What a model's answers about a part of the photos are worth; of the photos that could be read."""
+
+    photos: list[Photo]
+    answers: FileAnswers
+    metrics: Metrics
+    confusion: list[list[int]]
+    top_losses: list[dict[str, Any]]
+
+
+def judge(bundle: ModelBundle, part: str, photos: Sequence[Photo], answers: FileAnswers) -> Judged:
+    """Compare a model's answers about a part of the photos, one of them at least, with the labels."""
+    there, vocab = [photos[row] for row in answers.rows], bundle.vocab
+    targets = np.array([vocab.index(p.label) for p in there])
+    # from which probability on it is sure was found on validation photos; others are held to that
+    valid = bundle.manifest.metrics.valid
+    sure = valid.get("sure") if valid and part != VALID else None
+    threshold = sure["threshold"] if sure else None
+    return Judged(
+        photos=there,
+        answers=answers,
+        metrics=compute_metrics(answers.probs, targets, vocab, answers.raw, sure_threshold=threshold),
+        confusion=compute_confusion(answers.probs.argmax(1), targets, len(vocab)).tolist(),
+        top_losses=_find_top_losses(there, answers.probs, targets, vocab),
+    )
+
+
+def _find_top_losses(
+    photos: Sequence[Photo], probs: Array, targets: Array, vocab: Sequence[str]
+) -> list[dict[str, Any]]:
+    losses = -np.log(np.clip(probs[np.arange(len(targets)), targets], 1e-12, 1))
+    return [
+        {
+            "file": photos[i].name,
+            "label": photos[i].label,
+            "answer": vocab[int(probs[i].argmax())],
+            "loss": float(losses[i]),
+            "probability": float(probs[i].max()),
+        }
+        for i in np.argsort(-losses, kind="stable")[:_MOST_LOSSES]
+    ]
+
+
 def _check_wanted(
-    wanted: Sequence[str], parts: dict[str, list[Photo]], folder: Path, strangers: ForeignPhotos | None
+    wanted: Sequence[str], parts: dict[str, list[Photo]], folder: Path, others: OodPhotos | None
 ) -> None:
     """Refuse what cannot be judged, before anything is looked at."""
     if not wanted:
@@ -145,7 +191,7 @@ def _check_wanted(
             train=len(parts[TRAIN]),
             sealed=len(parts[TEST]),
         )
-    if strangers is not None and not {VALID, TEST} & set(wanted):
+    if others is not None and not {VALID, TEST} & set(wanted):
         raise PhotosError(
             "{folder} holds no validation photos of the model, with which foreign photos could be compared. "
             "Name the folder that the model was trained on.",
@@ -166,14 +212,55 @@ def _count_across(bundle: ModelBundle, scanned: PhotoSet, near: Sequence[NearPai
     return {"n": len(across), "examples": examples}
 
 
-def _record_opening(run: Assessment, catalog: Catalog) -> ModelBundle:
+def record_opening(
+    bundle: ModelBundle, folder: str, metrics: Metrics, false_alarms: dict[str, Any] | None = None
+) -> ModelBundle:
+    """Note in manifest and card that the sealed test set was opened; returns the new state.
+
+    `metrics` were found in the `folder` of that name; `false_alarms` says with ``n``, ``rate`` and
+    ``interval`` how many of its test photos are called unfamiliar.
+    """
+    manifest = bundle.manifest
+    brief = {name: value for name, value in metrics.items() if name in _KEPT}
+    opening = {"time": utc_now(), "folder": folder, "metrics": brief}
+    sealed = replace(manifest.sealed_test, openings=[*manifest.sealed_test.openings, opening])
+    manifest = replace(manifest, sealed_test=sealed)
+    # a part of the test photos, or a second look at them, does not replace the first look at all of them
+    known = manifest.metrics.test
+    if not known or known["n"] < metrics["n"]:
+        manifest = replace(manifest, metrics=replace(manifest.metrics, test=metrics))
+        if false_alarms and manifest.ood:
+            manifest = replace(manifest, ood=replace(manifest.ood, test_false_alarms=false_alarms))
+    return save_manifest(bundle.path, manifest)
+
+
+def _record_opening(bundle: ModelBundle, test: Judged, catalog: Catalog) -> ModelBundle:
     """Record in the bundle and beside the photos that the test set was looked at."""
-    name, metrics, bundle = catalog.folder.resolve().name, run.metrics[TEST], run.bundle
-    new = bundle.record_opening({"folder": name, "metrics": metrics}, run.find_false_alarms(TEST))
-    model = f"{bundle.title} ({bundle.manifest['arch']}, {bundle.manifest['created']})"
-    hashes = [p.sha256 for p in run.photos[TEST]]
-    catalog.record_opening(model, hashes, {"folder": name, "accuracy": metrics["accuracy"]})
+    name, manifest = catalog.folder.resolve().name, bundle.manifest
+    new = record_opening(bundle, name, test.metrics, count_unfamiliar(bundle, test.answers))
+    model = f"{bundle.title} ({manifest.arch}, {manifest.created})"
+    facts = {"folder": name, "accuracy": test.metrics["accuracy"]}
+    catalog.record_opening(model, [p.sha256 for p in test.photos], facts)
     return new
+
+
+def _measure_ood(
+    bundle: ModelBundle,
+    predictor: Predictor,
+    others: OodPhotos | None,
+    judged: dict[str, Judged],
+    progress: Progress | None,
+) -> tuple[dict[str, Any] | None, list[tuple[str, str]]]:
+    """Compare with the test photos if they were opened, else with validation photos; record and return it."""
+    if others is None:
+        return None, []
+    part = TEST if TEST in judged else VALID
+    scores = judged[part].answers.scores if part in judged else None
+    if scores is None:
+        raise PhotosError("No validation photo could be read, so foreign photos cannot be compared.")
+    entry, failures = measure_ood(predictor, others, scores, part, progress)
+    record_ood(bundle, entry)
+    return {**entry, "known": others.known}, failures
 
 
 def _sort_photos(
@@ -188,8 +275,8 @@ def _sort_photos(
         if a in known and b not in known:
             known[b] = known[a]
     pixels = {p.pixel_hash: known[p.sha256] for p in scanned.photos if p.sha256 in known}
-    parts: dict[str, list[Photo]] = {part: [] for part in (TRAIN, VALID, TEST, NEW, "foreign")}
+    parts: dict[str, list[Photo]] = {part: [] for part in (TRAIN, VALID, TEST, NEW, _UNKNOWN)}
     for photo in scanned.photos:
         split = known.get(photo.sha256) or pixels.get(photo.pixel_hash, NEW)
-        parts[split if photo.label in bundle.vocab else "foreign"].append(photo)
+        parts[split if photo.label in bundle.vocab else _UNKNOWN].append(photo)
     return parts

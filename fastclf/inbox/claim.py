@@ -18,16 +18,14 @@ _LONGEST_SIDE = 1600
 _MOST_NAME, _MOST_TEXT = 100, 200
 
 
-@dataclass(frozen=True)
-class Report:
-    """A visitor's claim about one photo.
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a visitor says of one photo and of the answer about it.
 
     Attributes
     ----------
-    id
-        Its number in the inbox.
     name
-        The photo's name, without folders and control characters; not escaped.
+        The photo's name; not escaped.
     answer
         What the model said, None where it said nothing.
     probability
@@ -36,37 +34,56 @@ class Report:
         What the visitor says it shows; None: none of the model's classes.
     model
         The model's `features_id`, or "".
+    """
+
+    name: str
+    answer: str | None
+    probability: float | None
+    label: str | None
+    model: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Claim):
+    """A claim as it is kept: its name without folders and control characters, its texts bounded.
+
+    Attributes
+    ----------
+    id
+        Its number in the inbox.
     time
-        When, as ISO 8601 in UTC.
+        When it was made, as ISO 8601 in UTC.
     sha256
         Of the stored JPEG.
     """
 
     id: int
-    name: str
-    answer: str | None
-    probability: float | None
-    label: str | None
-    model: str
     time: str
     sha256: str
 
 
-def build_report_zip(
-    image: Image.Image,
-    name: str,
-    *,
-    answer: str | None,
-    probability: float | None,
-    label: str | None,
-    model: str = "",
-) -> bytes:
+def build_report(claim: Claim, jpeg: bytes) -> Report:
+    """Return a report of now, with the number 0."""
+    p = claim.probability
+    return Report(
+        id=0,
+        name=clean_name(claim.name),
+        answer=_bound(claim.answer),
+        probability=None if p is None or not math.isfinite(p) else float(p),
+        label=_bound(claim.label),
+        model=_bound(claim.model) or "",
+        time=utc_now(),
+        sha256=hash_bytes(jpeg),
+    )
+
+
+def build_report_zip(image: Image.Image, claim: Claim) -> bytes:
     """Return a report as a ZIP file for its visitor to send, where there is no inbox.
 
-    It holds ``photo.jpg`` and ``report.json``. The parameters are those of `Inbox.add`.
+    It holds ``photo.jpg`` and ``report.json``.
     """
     jpeg = encode_report_photo(image)
-    report = asdict(describe_report(jpeg, name, answer, probability, label, model))
+    report = asdict(build_report(claim, jpeg))
     del report["id"]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -86,28 +103,6 @@ def clean_name(name: str) -> str:
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     seen = "".join(c for c in last if not unicodedata.category(c).startswith("C")).strip()
     return seen[-_MOST_NAME:] if seen.strip(".") else "photo"
-
-
-def describe_report(
-    jpeg: bytes,
-    name: str,
-    answer: str | None,
-    probability: float | None,
-    label: str | None,
-    model: str,
-) -> Report:
-    """Return a report of now, with the number 0, its texts bounded and its name cleaned."""
-    sure = None if probability is None or not math.isfinite(probability) else float(probability)
-    return Report(
-        0,
-        clean_name(name),
-        _bound(answer),
-        sure,
-        _bound(label),
-        _bound(model) or "",
-        utc_now(),
-        hash_bytes(jpeg),
-    )
 
 
 def _bound(text: str | None) -> str | None:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 from PIL import Image
 
-from ..errors import InboxError, UsageProblem
+from ..errors import InboxError, UsageError
 from ..system import Database, lies_on_network
-from .claim import Report, build_report_zip, describe_report, encode_report_photo
-
-__all__ = ["Inbox", "Outcome", "Report", "build_report_zip", "find_inbox"]
+from .claim import Claim, Report, build_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
-Outcome = Literal["taken", "dismissed"]
-
-_WAITING = "waiting"
 _OUTCOMES = ("taken", "dismissed")
 # Of how many settled reports the photos stay, for undoing, and how many are remembered at all.
 _UNDO, _REMEMBERED = 50, 10_000
@@ -36,11 +32,11 @@ CREATE TABLE reports (
 CREATE INDEX reports_sha256 ON reports (sha256);
 CREATE INDEX reports_state ON reports (state, settled);
 """
-_COLUMNS = "id, name, answer, probability, label, model, time, sha256"
+_COLUMNS = ", ".join(field.name for field in fields(Report))
 
 
 class _Store(Database):
-    upgrades: ClassVar = {0: _TABLES}
+    tables: ClassVar = _TABLES
     version: ClassVar = 1
     error: ClassVar = InboxError
     variable: ClassVar = VARIABLE
@@ -64,24 +60,15 @@ class Inbox:
         self.path = Path(path)
         self._max_reports, self._max_bytes = max_reports, max_bytes
 
-    def add(
-        self,
-        image: Image.Image,
-        name: str,
-        *,
-        answer: str | None,
-        probability: float | None,
-        label: str | None,
-        model: str = "",
-    ) -> int:
+    def add(self, image: Image.Image, claim: Claim) -> int:
         """Keep a report; the same photo with the same claim is kept once.
 
         Parameters
         ----------
         image
             The decoded photo; it is stored anew, at most 1600 pixels long and without metadata.
-        name, answer, probability, label, model
-            As `Report` has them; names are cleaned here.
+        claim
+            What is said of it; it is cleaned here.
 
         Returns
         -------
@@ -94,7 +81,7 @@ class Inbox:
             If the inbox is full or cannot be written.
         """
         jpeg = encode_report_photo(image)
-        report = describe_report(jpeg, name, answer, probability, label, model)
+        report = build_report(claim, jpeg)
         self._make_file()
         with self._open() as store, store.transaction():
             known = store.read(
@@ -107,19 +94,15 @@ class Inbox:
             )
             if waiting["n"] >= self._max_reports or waiting["bytes"] + len(jpeg) > self._max_bytes:
                 raise InboxError(_FULL)
-            values = [v for key, v in asdict(report).items() if key != "id"]
+            values = {**asdict(report), "id": None, "jpeg": jpeg, "bytes": len(jpeg)}
+            places = ", ".join("?" * len(values))
             return store.write(
-                "INSERT INTO reports (name, answer, probability, label, model, time, sha256, jpeg, bytes)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, jpeg, len(jpeg)),
+                f"INSERT INTO reports ({', '.join(values)}) VALUES ({places})", list(values.values())
             )
 
     def reports(self) -> list[Report]:
         """Return the reports that wait, the oldest first."""
-        if not self._is_there():
-            return []
-        with self._open() as store:
-            rows = store.read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
+        rows = self._read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
         return [Report(**dict(row)) for row in rows]
 
     def read_photo(self, id: int) -> bytes:
@@ -130,44 +113,53 @@ class Inbox:
         InboxError
             If there is no such report, or it was settled long ago.
         """
-        rows = []
-        if self._is_there():
-            with self._open() as store:
-                rows = store.read("SELECT jpeg FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,))
+        rows = self._read("SELECT jpeg FROM reports WHERE id = ? AND jpeg IS NOT NULL", (id,))
         if not rows:
             raise InboxError(
                 "The photo of report {id:d} is no longer in the inbox. Go on with the next one.", id=id
             )
         return bytes(rows[0]["jpeg"])
 
-    def settle(self, ids: Iterable[int], outcome: Outcome) -> None:
-        """Take reports out of the queue; the photos of those settled long ago are freed.
+    def read_states(self) -> dict[int, tuple[str, str]]:
+        """Return {number: (sha256, state)} of the reports whose photos are still here.
+
+        The state is "waiting", "taken" or "dismissed".
+        """
+        rows = self._read("SELECT id, sha256, state FROM reports WHERE jpeg IS NOT NULL")
+        return {row["id"]: (row["sha256"], row["state"]) for row in rows}
+
+    def settle(self, outcomes: Mapping[int, str]) -> None:
+        """Take reports out of the queue, all or none; the photos of those settled long ago are freed.
 
         Parameters
         ----------
-        ids
-            Their numbers; those that do not wait are left as they are.
-        outcome
-            "taken" or "dismissed".
+        outcomes
+            {number: "taken" or "dismissed"}; those that do not wait are left as they are.
 
         Raises
         ------
-        UsageProblem
-            If `outcome` is another one.
+        UsageError
+            If an outcome is another one.
         InboxError
             If the inbox cannot be written.
         """
-        if outcome not in _OUTCOMES:
-            raise UsageProblem(
-                "A report is {outcomes}, not {outcome!r}.", outcomes=" or ".join(_OUTCOMES), outcome=outcome
-            )
+        for outcome in outcomes.values():
+            if outcome not in _OUTCOMES:
+                raise UsageError(
+                    "A report is {outcomes}, not {outcome!r}.",
+                    outcomes=" or ".join(_OUTCOMES),
+                    outcome=outcome,
+                )
         if not self._is_there():
             return
         with self._open() as store, store.transaction():
             [last] = store.read("SELECT IFNULL(MAX(settled), 0) AS n FROM reports")
             store.write_many(
                 "UPDATE reports SET state = ?, settled = ? WHERE id = ? AND state = 'waiting'",
-                [(outcome, last["n"] + number, id) for number, id in enumerate(ids, 1)],
+                [
+                    (outcome, last["n"] + number, id)
+                    for number, (id, outcome) in enumerate(outcomes.items(), 1)
+                ],
             )
             older = (
                 "state != 'waiting' AND settled < (SELECT MIN(settled) FROM (SELECT settled FROM reports"
@@ -196,6 +188,12 @@ class Inbox:
                         most=_UNDO,
                     )
                 store.write("UPDATE reports SET state = 'waiting', settled = 0 WHERE id = ?", (id,))
+
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        if not self._is_there():
+            return []
+        with self._open() as store:
+            return store.read(query, values)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Store]:

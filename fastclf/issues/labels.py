@@ -6,15 +6,17 @@ import hashlib
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CheckError, UsageProblem
+from ..errors import CheckError, Message, UsageError, count_message
+from ..photos import Photo
 from ..system import run_child
+from .kinds import CheckedPhotos, Finding, IssueKind, Today
 
 Array = npt.NDArray[Any]
 
@@ -22,10 +24,15 @@ MIN_GROUPS = 3
 """A class with fewer different photos than this is not judged: nothing is left to learn it from."""
 
 ISSUE_QUALITY = 0.05
-"""A label whose probability is below this is an issue, where another class is more likely than not."""
+"""A label whose probability is below this is an issue, where another class is more likely than not.
+
+Chosen on wrong labels planted in photos of hand signs and of clothing, where it lists fewer right labels than
+cleanlab's ``find_label_issues`` does (benchmarks/README.md).
+"""
 
 _WORKER = "fastclf.issues.label_worker"
-_REPEATS, _REPEATED_UP_TO = 3, 3000
+_FOLDS = 5
+_REPEATS, _REPEATED_UP_TO = 3, 3000  # chosen by hand, for time; not tuned
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,7 @@ class LabelIssues:
         (N,) name of the most probable class; of an issue never the given label.
     is_issue
         (N,) whether the label is doubtful enough to be listed: its probability is below `ISSUE_QUALITY`
-        and another class is more likely than not. On photos with planted errors that was more precise than
-        `pruned`.
-    pruned
-        (N,) what cleanlab's ``find_label_issues`` flags by default on the same probabilities.
+        and another class is more likely than not.
     notes
         Sentences about what was not judged, and why.
     """
@@ -57,7 +61,6 @@ class LabelIssues:
     label_quality: Array
     suggested: Array
     is_issue: Array
-    pruned: Array
     notes: tuple[str, ...] = ()
 
 
@@ -69,14 +72,13 @@ def find_label_issues(
     pred_probs: npt.ArrayLike | None = None,
     vocab: Sequence[str] | None = None,
     seed: int = 0,
-    folds: int = 5,
     timeout: float = 600,
 ) -> LabelIssues:
     """Find labels that the other photos speak against.
 
     Every photo is judged by a classifier learned on the other folds. Folds are stratified, no group lies
     in two of them, and they follow from `seed` and the groups' names alone, whatever the photos' order.
-    scikit-learn and cleanlab run in a child process, so that the caller stays light.
+    SciPy runs in a child process, so that the caller stays light.
 
     Parameters
     ----------
@@ -91,17 +93,15 @@ def find_label_issues(
         (K,) names of the columns of `pred_probs`; needed with these. Other labels are added behind.
     seed
         Another seed draws other folds.
-    folds
-        Number of folds, at least 2.
     timeout
         Seconds that the child process may take.
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the arrays do not fit together or hold numbers that are not finite.
     MissingExtraError
-        If scikit-learn or cleanlab is not installed.
+        If SciPy is not installed.
     CheckError
         If the child process was killed, failed or took too long.
 
@@ -109,7 +109,7 @@ def find_label_issues(
     ----------
     Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021.
     """
-    x = _check_features(features, labels, groups, folds)
+    x = _check_features(features, labels, groups)
     given, own, names = _lay_out(labels, pred_probs, vocab)
     judged, notes = _choose_judged(given, groups, own, names)
     obstacle = _find_obstacle(x, given) if np.isnan(own).any() or len(names) < 2 else None
@@ -117,7 +117,7 @@ def find_label_issues(
         return _judge_none(given, own, names, [obstacle] if obstacle else notes)
     order = _canonical_order(x, labels, groups, seed)
     repeats = _REPEATS if len(x) <= _REPEATED_UP_TO else 1
-    drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r, folds) for r in range(repeats)]
+    drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r) for r in range(repeats)]
     answer = _run_worker(
         timeout,
         features=x[order],
@@ -130,25 +130,19 @@ def find_label_issues(
     return _decide(given, names, {name: rows[back] for name, rows in answer.items()}, notes)
 
 
-def _check_features(
-    features: npt.ArrayLike, labels: Sequence[str], groups: Sequence[str], folds: int
-) -> Array:
+def _check_features(features: npt.ArrayLike, labels: Sequence[str], groups: Sequence[str]) -> Array:
     x = np.asarray(features, np.float32)
     if x.ndim != 2 or not len(x) == len(labels) == len(groups):
-        raise UsageProblem(
+        raise UsageError(
             "features of shape {shape}, {labels} labels and {groups} groups do not fit; "
             "give one row, one label and one group for each photo.",
             shape=x.shape,
             labels=len(labels),
             groups=len(groups),
         )
-    if folds < 2:
-        raise UsageProblem(
-            "folds is {folds}; at least 2 are needed to judge photos out of sample.", folds=folds
-        )
     broken = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if len(broken):
-        raise UsageProblem(
+        raise UsageError(
             "{n} photos have features that are not finite, the first in row {row}; "
             "compute these features again or leave the photos out.",
             n=len(broken),
@@ -170,7 +164,7 @@ def _lay_out(
         return given, own, names
     probs = np.asarray(pred_probs, np.float64)
     if len(index) != len(names) or probs.shape != (len(given), len(known)):
-        raise UsageProblem(
+        raise UsageError(
             "pred_probs has the shape {shape} and vocab {names} names; "
             "give ({rows}, K) probabilities and the K different names of their columns.",
             shape=probs.shape,
@@ -180,7 +174,7 @@ def _lay_out(
     usable = ~np.isnan(probs).any(axis=1)
     sums = probs[usable].sum(axis=1)
     if (probs[usable] < 0).any() or (np.abs(sums - 1) > 0.01).any():
-        raise UsageProblem("pred_probs has rows that are no probabilities; each must add up to 1 or be NaN.")
+        raise UsageError("pred_probs has rows that are no probabilities; each must add up to 1 or be NaN.")
     usable &= given < len(known)
     own[usable] = 0
     own[usable, : len(known)] = probs[usable]
@@ -189,7 +183,7 @@ def _lay_out(
 
 def _choose_judged(
     given: Array, groups: Sequence[str], own: Array, names: Sequence[str]
-) -> tuple[Array, list[str]]:
+) -> tuple[Array, list[Message]]:
     """Return which rows can be judged, and a sentence for each class that is too small for it."""
     members: dict[int, set[str]] = defaultdict(set)
     for k, group in zip(given.tolist(), groups, strict=True):
@@ -197,13 +191,20 @@ def _choose_judged(
     small = sorted(k for k, of_class in members.items() if len(of_class) < MIN_GROUPS)
     answered = ~np.isnan(own).any(axis=1)
     judged = answered | ~np.isin(given, small)
-    notes = [
-        f"The labels of class {names[k]!r} were not judged: it has {len(members[k])} different "
-        f"photo{'s' if len(members[k]) > 1 else ''}, and at least {MIN_GROUPS} are needed."
-        for k in small
-        if not judged[given == k].all()
-    ]
+    notes = [_describe_small(names[k], len(members[k])) for k in small if not judged[given == k].all()]
     return judged, notes
+
+
+def _describe_small(label: str, n: int) -> Message:
+    return count_message(
+        n,
+        "The labels of class {label!r} were not judged: it has 1 different photo, and at least {m} are "
+        "needed.",
+        "The labels of class {label!r} were not judged: it has {n} different photos, and at least {m} are "
+        "needed.",
+        label=label,
+        m=MIN_GROUPS,
+    )
 
 
 def _find_obstacle(x: Array, given: Array) -> str | None:
@@ -222,7 +223,7 @@ def _judge_none(given: Array, own: Array, names: tuple[str, ...], notes: Iterabl
     probs = np.where(np.isnan(own), counts, own)
     unknown = np.full(len(given), np.nan)
     none = np.zeros(len(given), bool)
-    return LabelIssues(names, probs, unknown, np.array(names, str)[given], none, none, tuple(notes))
+    return LabelIssues(names, probs, unknown, np.array(names, str)[given], none, tuple(notes))
 
 
 def _canonical_order(x: Array, labels: Sequence[str], groups: Sequence[str], seed: int) -> Array:
@@ -234,12 +235,12 @@ def _canonical_order(x: Array, labels: Sequence[str], groups: Sequence[str], see
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
-def _draw_folds(given: Array, groups: Sequence[str], seed: int, folds: int) -> Array:
+def _draw_folds(given: Array, groups: Sequence[str], seed: int) -> Array:
     """Return (N,) numbers of folds: stratified by class, a group in one fold only."""
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
         members[group].append(row)
-    filled = np.zeros((int(given.max()) + 1, folds), np.int64)
+    filled = np.zeros((int(given.max()) + 1, _FOLDS), np.int64)
     fold = np.empty(len(given), np.int64)
     for group in sorted(members, key=lambda name: _hash(seed, name)):
         rows = members[group]
@@ -281,6 +282,35 @@ def _decide(
     rows = np.arange(len(given))
     best = probs.argmax(axis=1)
     is_issue = (quality < ISSUE_QUALITY) & (best != given) & (probs[rows, best] > 0.5)
-    return LabelIssues(
-        names, probs, quality, np.array(names, str)[best], is_issue, answer["pruned"], tuple(notes)
-    )
+    return LabelIssues(names, probs, quality, np.array(names, str)[best], is_issue, tuple(notes))
+
+
+def _find(checked: CheckedPhotos) -> list[Finding] | None:
+    issues = checked.label_issues
+    if issues is None:
+        return None
+    photos = [checked.photos[i] for i in checked.usable]
+    found = [
+        _make_finding(photos[i], str(issues.suggested[i]), float(issues.label_quality[i]))
+        for i in np.flatnonzero(issues.is_issue)
+    ]
+    return sorted(found, key=lambda finding: (-finding.score, finding.files))
+
+
+def _make_finding(photo: Photo, suggested: str, quality: float) -> Finding:
+    words = Message("more likely {suggested} than {label}", suggested=suggested, label=photo.label)
+    facts = {"label": photo.label, "suggested": suggested, "label_quality": quality}
+    return replace(Finding.of_photo(photo, 1 - quality, words, **facts), suggested=suggested)
+
+
+def _describe(finding: Finding, name: str, today: Today) -> Message | None:
+    """Return the words while the photo still has the label that was doubted."""
+    return finding.words if today[name][0] == finding.labels[0] else None
+
+
+KINDS = (
+    IssueKind(
+        key="label", table="label_issues", title=Message("Label doubts"), badge=Message("Label?"), order=10,
+        find=_find, measure="label_quality", needs_open=True, describe=_describe,
+    ),
+)  # fmt: skip

@@ -1,4 +1,6 @@
+from .reliability import Sure as Sure
 from .reliability import wilson_interval as wilson_interval
+from .scores import Metrics as Metrics
 from .scores import compute_auroc as compute_auroc
 from .scores import compute_confusion as compute_confusion
 from .scores import compute_log_loss as compute_log_loss

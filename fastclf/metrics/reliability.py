@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,27 @@ _LEAST_SURE_PHOTOS = 20
 _LEAST_ACCURACY = 0.95
 # what is called sure is at least as likely as not
 _SURE_FROM = 50
+
+
+class Sure(TypedDict):
+    """From which confidence on answers may be called sure, and what these are worth.
+
+    Attributes
+    ----------
+    level
+        The accuracy that was asked for, None where the threshold was chosen on other photos.
+    coverage, n
+        Share of the photos, and their number.
+    interval
+        95 %, Wilson.
+    """
+
+    threshold: float
+    level: float | None
+    coverage: float
+    n: int
+    accuracy: float
+    interval: list[float]
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -47,17 +68,7 @@ def compute_ece(pred_probs: Array, targets: Array, bins: int = BINS) -> float:
 def compute_reliability(
     pred_probs: Array, targets: Array, bins: int = BINS
 ) -> list[tuple[float, float, int]]:
-    """Return (mean confidence, share that is right, number of photos) of each bin that holds photos.
-
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-    bins
-        How many equally wide bins of confidence, from 0 to 1.
-    """
+    """Return (mean confidence, share that is right, number of photos) of each bin that holds photos."""
     confidence, right = _judge_answers(pred_probs, targets)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
@@ -69,22 +80,9 @@ def compute_reliability(
 def compute_coverage(pred_probs: Array, targets: Array) -> list[tuple[float, float, float, int]]:
     """Return how right the answers are when only the surest ones are given.
 
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-
-    Returns
-    -------
-    list of tuple
-        At most 21 of (share of the photos that are answered, least confidence of these, accuracy on them,
-        their number), the surest first; the last one is all photos.
-
-    References
-    ----------
-    El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 2010.
+    At most 21 of (share of the photos that are answered, least confidence of these, accuracy on them, their
+    number), the surest first; the last one is all photos. See El-Yaniv and Wiener, "On the Foundations of
+    Noise-free Selective Classification", JMLR 2010.
     """
     confidence, right = _judge_answers(pred_probs, targets)
     n = len(confidence)
@@ -98,29 +96,12 @@ def compute_coverage(pred_probs: Array, targets: Array) -> list[tuple[float, flo
     return points
 
 
-def find_sure(
-    pred_probs: Array, targets: Array, threshold: float | None = None
-) -> dict[str, float | int | list[float] | None] | None:
-    """Find from which confidence on the answers may be called sure, and what they are worth.
+def find_sure(pred_probs: Array, targets: Array, threshold: float | None = None) -> Sure | None:
+    """Find from which confidence on the answers may be called sure, None where from none.
 
     The threshold is the lowest whole per cent, from 50 up, at which the answers err at most half as often as
-    all answers do, and at most one time in twenty, on 20 photos at least.
-
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-    threshold
-        One that was chosen on other photos, which is then only applied.
-
-    Returns
-    -------
-    dict or None
-        ``threshold``, ``level`` (the accuracy that was asked for; None where the threshold was given),
-        ``coverage`` (share of the photos), ``n`` (number of these), ``accuracy`` and ``interval`` (95 %,
-        Wilson) on them; None if there is no such threshold or no photo above the given one.
+    all answers do, and at most one time in twenty, on 20 photos at least. One that was chosen on other photos
+    is only applied.
     """
     confidence, right = _judge_answers(pred_probs, targets)
     if threshold is not None:
@@ -135,9 +116,7 @@ def find_sure(
     return None
 
 
-def _describe_sure(
-    confidence: Array, right: Array, threshold: float, level: float | None
-) -> dict[str, float | int | list[float] | None] | None:
+def _describe_sure(confidence: Array, right: Array, threshold: float, level: float | None) -> Sure | None:
     kept = confidence >= threshold
     n, successes = int(kept.sum()), int(right[kept].sum())
     if n == 0:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from .reliability import compute_coverage, compute_ece, compute_reliability, find_sure, wilson_interval
-
-__all__ = [
-    "compute_accuracy", "compute_auroc", "compute_confusion", "compute_ece", "compute_log_loss",
-    "compute_metrics", "compute_softmax", "find_confused_pairs", "wilson_interval",
-]  # fmt: skip
+from .reliability import Sure, compute_coverage, compute_ece, compute_reliability, find_sure, wilson_interval
 
 Array = npt.NDArray[Any]
 
@@ -21,24 +16,46 @@ Array = npt.NDArray[Any]
 _MOST_COUNTED = 200
 
 
+class Metrics(TypedDict):
+    """What labelled photos say of a model, in JSON values; an older bundle's may lack some.
+
+    Attributes
+    ----------
+    accuracy_interval, error_interval
+        95 %, Wilson.
+    loss
+        In nats.
+    ece_raw
+        Before temperature scaling, None where that is not known.
+    per_class
+        By class ``n``, ``precision``, ``recall`` and ``recall_interval``, None where nothing was counted.
+    confusion
+        (K, K) counts, a row a true class; None above 200 classes.
+    reliability
+        From `compute_reliability`: "calibrated", and "raw" where it is known.
+    """
+
+    n: int
+    accuracy: float
+    accuracy_interval: list[float]
+    error_rate: float
+    error_interval: list[float]
+    loss: float
+    ece: float
+    ece_raw: float | None
+    per_class: dict[str, dict[str, Any]]
+    confusion: list[list[int]] | None
+    confused_pairs: list[dict[str, Any]]
+    reliability: dict[str, list[list[float]] | None]
+    coverage: list[list[float]]
+    sure: Sure | None
+
+
 def compute_softmax(logits: Array, temperature: float = 1.0) -> Array:
     """Return softmax(logits / temperature) over the last axis, in float64."""
     z = np.asarray(logits, np.float64) / temperature
     z = np.exp(z - z.max(-1, keepdims=True))
     return np.asarray(z / z.sum(-1, keepdims=True))
-
-
-def compute_accuracy(pred_probs: Array, targets: Array) -> float:
-    """Return the share of photos whose most probable class is the true one.
-
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities.
-    targets
-        (N,) indices of the true classes.
-    """
-    return float((pred_probs.argmax(1) == targets).mean())
 
 
 def compute_log_loss(pred_probs: Array, targets: Array) -> float:
@@ -57,20 +74,7 @@ def compute_confusion(predicted: Array, targets: Array, classes: int) -> Array:
 def find_confused_pairs(matrix: Array, vocab: Sequence[str], most: int = 10) -> list[dict[str, Any]]:
     """Return which class is taken for which, the most frequent first.
 
-    Parameters
-    ----------
-    matrix
-        (K, K) counts from `compute_confusion`.
-    vocab
-        (K,) names of the classes.
-    most
-        How many pairs at most.
-
-    Returns
-    -------
-    list of dict
-        ``label``, ``answer``, ``n`` (photos of the label that got the answer) and ``of`` (photos of the
-        label).
+    ``n`` of the ``of`` photos of a ``label`` got the ``answer``, by the counts of `compute_confusion`.
     """
     wrong = matrix - np.diag(np.diag(matrix))
     order = sorted(np.argwhere(wrong).tolist(), key=lambda pair: (-wrong[pair[0], pair[1]], pair))
@@ -107,7 +111,7 @@ def compute_metrics(
     raw_probs: Array | None = None,
     *,
     sure_threshold: float | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Judge probabilities against the truth.
 
     Parameters
@@ -122,15 +126,6 @@ def compute_metrics(
         (N, K) probabilities before temperature scaling, if they are at hand.
     sure_threshold
         From which confidence on an answer counts as sure; by default it is found on these photos.
-
-    Returns
-    -------
-    dict
-        ``n``, ``accuracy``, ``error_rate``, both with an ``_interval`` (95 %, Wilson), ``loss`` (nats),
-        ``ece``, ``ece_raw`` (None without `raw_probs`), ``per_class`` with ``n``, ``precision``, ``recall``
-        and ``recall_interval`` (None where nothing was counted), ``confusion`` (K rows, a row a true class;
-        None above 200 classes), ``confused_pairs``, ``reliability`` (see `compute_reliability`; "raw" and
-        "calibrated"), ``coverage`` (see `compute_coverage`) and ``sure`` (see `find_sure`).
     """
     n = len(targets)
     predicted = pred_probs.argmax(1)

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
-import zipfile
-import zlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..card import CARD_FILES, mend_card, save_manifest
 from ..errors import BundleError
-from ..system import csv_bytes, hash_file, recover_folder, utc_now, write_atomic
-from .detectors import Detector, read_detector
-from .manifest import MANIFEST, check_manifest, read_manifest
+from ..system import csv_bytes, hash_file, wait_for_folder, write_atomic
+from .manifest import CARD_FILES, DAMAGE, MANIFEST, Manifest, damage_as_error
+from .ood import KINDS, Detector
 from .preprocess import Preprocess
 
-# What reading a damaged or hostile file raises, below Python's own parsers.
-_DAMAGE = (
-    OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError,
-    EOFError, zipfile.BadZipFile, zlib.error, csv.Error,
-)  # fmt: skip
-_PHOTO_COLUMNS = ("sha256", "label", "group", "split")
-# What an opening of the test set keeps for good; the whole of the first look is in the metrics.
-_BRIEF_METRICS = (
-    "n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece",
-)  # fmt: skip
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class PhotoRow:
     """What the bundle remembers of one photo it was trained or judged on.
 
@@ -56,9 +39,12 @@ class PhotoRow:
     split: str
 
 
+_PHOTO_COLUMNS = [f.name for f in fields(PhotoRow)]
+
+
 @dataclass(frozen=True)
 class ModelBundle:
-    """A checked model folder; nothing in it is code.
+    """A checked model folder; nothing in it is code, and nothing here writes to it.
 
     Attributes
     ----------
@@ -69,7 +55,7 @@ class ModelBundle:
     """
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @classmethod
     def load(cls, path: str | Path, *, verify: bool = True) -> ModelBundle:
@@ -88,50 +74,40 @@ class ModelBundle:
             If it is missing, or a hash, the schema or a shape does not fit; the message says which.
         """
         folder = Path(path)
-        recover_folder(folder)
-        try:
-            bundle = cls(folder, read_manifest(folder))
-            check_manifest(folder, bundle.manifest)
+        wait_for_folder(folder)
+        with damage_as_error(folder):
+            bundle = cls(folder, Manifest.read(folder))
             if verify:
                 bundle.verify_files()
             bundle._check_head()
             bundle._check_detector()
             bundle.read_photos()
-        except BundleError:
-            raise
-        except _DAMAGE as e:
-            text = " ".join(str(e).split())[:120] or type(e).__name__
-            raise BundleError(
-                "The model {folder} is damaged ({reason}). Copy it again, or train again.",
-                folder=folder,
-                reason=text,
-            ) from None
         return bundle
 
     @property
     def vocab(self) -> list[str]:
         """The class names in the order of the logits."""
-        return list(self.manifest["vocab"])
+        return list(self.manifest.vocab)
 
     @property
     def temperature(self) -> float:
         """What the logits are divided by before softmax."""
-        return float(self.manifest["temperature"])
+        return float(self.manifest.temperature)
 
     @property
     def title(self) -> str:
         """What the dashboard calls it."""
-        return str(self.manifest.get("title") or "Photo classifier")
+        return self.manifest.title or "Photo classifier"
 
     @property
     def onnx_path(self) -> Path:
         """The graph's file."""
         return self.path / "model.onnx"
 
-    @cached_property
+    @property
     def preprocess(self) -> Preprocess:
         """How a decoded photo becomes the graph's input."""
-        return Preprocess.from_dict(self.manifest["preprocess"])
+        return self.manifest.preprocess
 
     @cached_property
     def head(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -142,40 +118,40 @@ class ModelBundle:
     @cached_property
     def detector(self) -> Detector | None:
         """What tells photos unlike the training photos, or None where the bundle holds none."""
-        ood = self.manifest.get("ood")
-        if not ood or "ood.npz" not in self.manifest["files"]:
+        ood = self.manifest.ood
+        if ood is None or "ood.npz" not in self.manifest.files:
             return None
         with np.load(self.path / "ood.npz", allow_pickle=False) as arrays:
-            return read_detector(ood, arrays)
+            return KINDS[ood.kind].read(ood, arrays)
 
     @property
     def example_files(self) -> list[Path]:
         """The example photos, in the order of their names."""
-        return [self.path / name for name in sorted(self.manifest["files"]) if name.startswith("examples/")]
+        return [self.path / name for name in sorted(self.manifest.files) if name.startswith("examples/")]
 
     def read_photos(self) -> list[PhotoRow]:
         """Return the photos that the model was trained and judged on."""
         with (self.path / "photos.csv").open(encoding="utf-8", newline="") as f:
             rows = csv.DictReader(f)
-            if rows.fieldnames and tuple(rows.fieldnames) != _PHOTO_COLUMNS:
+            if rows.fieldnames and list(rows.fieldnames) != _PHOTO_COLUMNS:
                 raise BundleError(
                     "The model {path} has a photos.csv with the columns {columns}.",
                     path=self.path,
                     columns=rows.fieldnames,
                 )
-            return [PhotoRow(*(row[c] for c in _PHOTO_COLUMNS)) for row in rows]
+            return [PhotoRow(**{name: row[name] for name in _PHOTO_COLUMNS}) for row in rows]
 
     def verify_files(self) -> None:
-        """Compare every file's hash with the manifest's; the card is made anew where it is not of today.
+        """Compare every file's hash with the manifest's, but for the card's, which is made from that.
 
         Raises
         ------
         BundleError
             On the first file that is missing or differs.
         """
-        for name, expected in self.manifest["files"].items():
+        for name, expected in self.manifest.files.items():
             if name in CARD_FILES:
-                continue  # it follows from the manifest, and a kill may have come before it was written
+                continue  # a kill may have come before it was written
             file = self.path / name
             if not file.is_file():
                 raise BundleError(
@@ -191,75 +167,18 @@ class ModelBundle:
                     name=name,
                     file=MANIFEST,
                 )
-        mend_card(self.path, self.manifest)
-
-    def record_opening(
-        self, opening: dict[str, Any], false_alarms: dict[str, Any] | None = None
-    ) -> ModelBundle:
-        """Note in manifest and card that the sealed test set was opened; returns the new state.
-
-        Parameters
-        ----------
-        opening
-            JSON values: the metrics found and what was looked at. The time is added here.
-        false_alarms
-            ``n``, ``rate`` and ``interval``: how many of the test photos are called unfamiliar.
-        """
-        manifest = json.loads(json.dumps(self.manifest))
-        metrics = opening["metrics"]
-        brief = {key: metrics[key] for key in _BRIEF_METRICS if key in metrics}
-        manifest["sealed_test"]["openings"].append({"time": utc_now(), **opening, "metrics": brief})
-        # a part of the test photos, or a second look at them, does not replace the first look at all of them
-        known = manifest["metrics"].get("test")
-        if not known or known["n"] < metrics["n"]:
-            manifest["metrics"]["test"] = metrics
-            if false_alarms and manifest.get("ood"):
-                manifest["ood"]["test_false_alarms"] = false_alarms
-        return self._save(manifest)
-
-    def record_foreign(self, entry: dict[str, Any]) -> ModelBundle:
-        """Note in manifest and card how foreign photos were told; returns the new state.
-
-        Parameters
-        ----------
-        entry
-            JSON values with ``name``, ``n``, ``auroc``, ``flagged``, ``flagged_interval``, ``inside`` and
-            ``n_inside``; an earlier entry of that name gives way. The time is added here.
-
-        Raises
-        ------
-        BundleError
-            If the model has nothing that tells unfamiliar photos.
-        """
-        manifest = json.loads(json.dumps(self.manifest))
-        if not manifest.get("ood"):
-            raise BundleError(
-                "The model {path} does not tell unfamiliar photos. Train again.", path=self.path
-            )
-        others = [e for e in manifest["ood"].get("against", []) if e["name"] != entry["name"]]
-        manifest["ood"]["against"] = [*others, {**entry, "time": utc_now()}]
-        return self._save(manifest)
-
-    def _save(self, manifest: dict[str, Any]) -> ModelBundle:
-        try:
-            return ModelBundle(self.path, save_manifest(self.path, manifest))
-        except OSError:
-            raise
-        except _DAMAGE as e:
-            raise BundleError(
-                "The model {path} has figures in {file} that no card can be made of ({reason}). Train again.",
-                path=self.path,
-                file=MANIFEST,
-                reason=e,
-            ) from None
 
     def _check_detector(self) -> None:
-        detector, ood = self.detector, self.manifest.get("ood") or {}
-        if detector is None:
-            return
-        # what evaluations found later stands there, too, as tables
-        numbers = [v for key, v in ood.items() if key not in ("kind", "against", "test_false_alarms")]
-        if not all(map(_is_number, numbers)) or not detector.fits(self.head[0].shape[1]):
+        ood = self.manifest.ood
+        if ood is not None and ood.kind not in KINDS:
+            raise BundleError(
+                "The model {path} tells unfamiliar photos by {kind!r}, which this fastclf "
+                "does not know (it knows {kinds}). Update fastclf.",
+                path=self.path,
+                kind=ood.kind,
+                kinds=", ".join(KINDS),
+            )
+        if self.detector is not None and not self.detector.fits(self.head[0].shape[1]):
             raise BundleError(
                 "The model {path} has an ood.npz that does not fit {file}.", path=self.path, file=MANIFEST
             )
@@ -267,7 +186,7 @@ class ModelBundle:
     def _check_head(self) -> None:
         try:
             weight, bias = self.head
-        except _DAMAGE as e:
+        except DAMAGE as e:
             raise BundleError(
                 "The model {path} has no usable head.npz ({reason}).", path=self.path, reason=e
             ) from None
@@ -287,9 +206,4 @@ class ModelBundle:
 
 def write_photos(folder: Path, rows: list[PhotoRow]) -> None:
     """Write `photos.csv`, sorted by hash so that equal sets give equal files."""
-    ordered = sorted((r.sha256, r.label, r.group, r.split) for r in rows)
-    write_atomic(folder / "photos.csv", csv_bytes(_PHOTO_COLUMNS, ordered))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    write_atomic(folder / "photos.csv", csv_bytes(_PHOTO_COLUMNS, map(astuple, sorted(rows))))

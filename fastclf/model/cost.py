@@ -6,7 +6,6 @@ import contextlib
 import json
 import platform
 import statistics
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 import onnxruntime as ort
 import platformdirs
 
-from ..errors import ExportError
-from ..system import FAILED, run_child, utc_now, write_atomic
-from .session import build_session_options, count_cores, default_threads, trim_heap
+from ..errors import ExportError, describe_error
+from ..system import run_child, utc_now, write_atomic
+from .session import count_cores, default_threads, open_session, trim_heap
 
 # A time is the median of at least so many runs, over at least so many seconds.
 _RUNS, _SECONDS, _WARM_UP = 15, 1.0, 3
@@ -26,19 +25,14 @@ _RUNS, _SECONDS, _WARM_UP = 15, 1.0, 3
 
 @dataclass(frozen=True)
 class Latency:
-    """What one photo costs.
+    """What one photo of `size` by `size` pixels costs.
 
     Attributes
     ----------
-    arch
-        The architecture.
-    size
-        Height and width of the input in pixels.
     ms
         Median milliseconds of a run of the graph on one photo that is decoded and resized already.
     memory_mb
-        Megabytes of memory of its own that the process took for the session and its runs; None where the
-        system does not say.
+        Megabytes of its own that the process took for session and runs; None where the system does not say.
     measured
         When, as ISO 8601.
     """
@@ -52,19 +46,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a measured time depends on.
-
-    Attributes
-    ----------
-    cpu
-        The processor's name.
-    cores
-        How many of them this process may use.
-    threads
-        How many a prediction uses.
-    onnxruntime
-        The version.
-    """
+    """What a measured time depends on: the processor, how many of its cores and threads, ONNX Runtime."""
 
     cpu: str
     cores: int
@@ -161,12 +143,20 @@ def time_graph(graph: Path, arch: str, size: int) -> Latency:
     return Latency(arch, size, **json.loads(out.read_bytes()), measured=utc_now())
 
 
+def main(graph: str, size: str, out: str) -> None:
+    """Do what `time_graph` asks for, in the child process."""
+    try:
+        result = _measure(graph, int(size))
+    except Exception as e:
+        # ONNX Runtime raises its own classes, straight below Exception
+        raise ExportError("ONNX Runtime does not run the graph ({reason}).", reason=describe_error(e)) from e
+    Path(out).write_text(json.dumps(result))
+
+
 def _measure(graph: str, size: int) -> dict[str, float | None]:
     batch = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
     before = _read_own_memory()
-    session = ort.InferenceSession(
-        graph, build_session_options(default_threads()), providers=["CPUExecutionProvider"]
-    )
+    session = open_session(Path(graph))
     trim_heap()
     times: list[float] = []
     began = time.perf_counter()
@@ -193,18 +183,3 @@ def _read_cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _main() -> int:
-    graph, size, out = sys.argv[1:]
-    try:
-        result = _measure(graph, int(size))
-    except Exception as e:  # noqa: BLE001 - the parent makes a sentence of it
-        sys.stderr.write(f"ONNX Runtime does not run the graph ({' '.join(str(e).split())[:200]}).\n")
-        return FAILED
-    Path(out).write_text(json.dumps(result))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -15,6 +15,7 @@ References
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,14 +23,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from ..errors import StoppedError, UsageProblem
-from .overlay import render_heat
+from ..errors import StoppedError, UsageError
+from ..photos import Progress
 from .predictor import Predictor
 
 Array = npt.NDArray[Any]
-Progress = Callable[[int, int], None]
 
 ACTIVATION, OCCLUSION = "class activation", "occlusion"
 # Fewer places a side than this tell nothing of where: each of them sees the whole photo. (At 64 px, resnet18
@@ -40,6 +40,13 @@ _PLACES, _PATCH = 8, 2.0
 _BATCH = 8
 # How far the map's mean may be from the logit, as a share of it, for the map to be called exact.
 _TOLERANCE = 1e-3
+
+# From little to much. Lightness grows along with it, so that the order shows without the colours.
+_COLOURS = np.array([(90, 20, 160), (215, 50, 120), (255, 165, 40), (255, 240, 120)], np.float32)
+# Shares of the strongest heat: what stays transparent, and where the lines stand.
+_LEAST, _LINES = 0.2, (0.5, 0.8)
+_MOST_ALPHA = 0.5
+_DARK, _LIGHT = (20, 0, 40), (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Explanation:
     box: tuple[float, float, float, float]
 
     def render(self, size: tuple[int, int]) -> bytes:
-        """Return what to lay over the photo, as a PNG.
+        """Return what to lay over the photo, as a PNG that is read on light and dark and without seeing red.
 
         Parameters
         ----------
@@ -79,7 +86,15 @@ class Explanation:
         bytes
             RGBA of that size, transparent where nothing speaks for the label.
         """
-        return render_heat(self.heat, self.box, size)
+        share = _spread(self.heat, self.box, size)
+        strength = np.clip((share - _LEAST) / (1 - _LEAST), 0, 1)
+        pixels = np.dstack([_colour(strength), 255 * _MOST_ALPHA * np.minimum(1, 2.5 * strength)])
+        width = max(1, round(min(size) / 150))
+        for level in _LINES:
+            _draw_line(pixels, share >= level, width)
+        out = io.BytesIO()
+        Image.fromarray(pixels.round().astype(np.uint8), "RGBA").save(out, "PNG", compress_level=6)
+        return out.getvalue()
 
 
 def explain_answer(
@@ -107,7 +122,7 @@ def explain_answer(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the model has no such class.
     StoppedError
         If `stop` ended it.
@@ -115,7 +130,7 @@ def explain_answer(
         If the model does not run.
     """
     if label is not None and label not in predictor.vocab:
-        raise UsageProblem(
+        raise UsageError(
             "The model has no class {label!r}; it knows {vocab}.",
             label=label,
             vocab=", ".join(predictor.vocab),
@@ -133,19 +148,9 @@ def explain_answer(
 
 
 def compute_activation(maps: Array, weight: Array, bias: Array) -> Array:
-    """Apply a linear layer at each place of maps.
+    """Apply a linear layer (K, D) at each place of maps (D, h, w), whose mean is the layer's input.
 
-    Parameters
-    ----------
-    maps
-        (D, h, w) whose mean over the places is the layer's input.
-    weight, bias
-        (K, D) and (K,).
-
-    Returns
-    -------
-    Array
-        (K, h, w) whose mean over the places is the layer's answer: the mean and the layer are both linear.
+    The mean of the (K, h, w) that come out is the layer's answer, since both are linear.
     """
     return np.tensordot(weight, maps, axes=1) + bias[:, None, None]
 
@@ -217,3 +222,34 @@ def _scale(heat: Array) -> npt.NDArray[np.float32]:
     heat = np.nan_to_num(heat)
     strongest = float(np.abs(heat).max())
     return np.asarray(heat / strongest if strongest > 0 else heat, np.float32)
+
+
+def _spread(heat: Array, box: tuple[float, float, float, float], size: tuple[int, int]) -> Array:
+    """Return (height, width) of shares of the largest heat; 0 outside of the box and where heat is none."""
+    width, height = size
+    share = np.zeros((height, width), np.float32)
+    most = float(heat.max())
+    if most <= 0:
+        return share
+    left, right = (round(x * width) for x in (box[0], box[2]))
+    top, bottom = (round(y * height) for y in (box[1], box[3]))
+    positive = Image.fromarray(np.clip(heat / most, 0, 1).astype(np.float32))
+    smooth = positive.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC)
+    inner = np.asarray(smooth)[max(0, -top) : height - top, max(0, -left) : width - left]
+    y, x = max(0, top), max(0, left)
+    share[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+    return np.asarray(np.clip(share / max(1e-6, float(share.max())), 0, 1))
+
+
+def _colour(strength: Array) -> Array:
+    places = np.linspace(0, 1, len(_COLOURS))
+    return np.stack([np.interp(strength, places, _COLOURS[:, c]) for c in range(3)], axis=-1)
+
+
+def _draw_line(pixels: Array, inside: Array, width: int) -> None:
+    """Draw the edge of an area, light within and dark without: one of them shows on any ground."""
+    mask = Image.fromarray((255 * inside).astype(np.uint8))
+    grown = np.asarray(mask.filter(ImageFilter.MaxFilter(2 * width + 1))) > 0
+    shrunk = np.asarray(mask.filter(ImageFilter.MinFilter(2 * width + 1))) > 0
+    for area, colour in ((grown & ~inside, _DARK), (inside & ~shrunk, _LIGHT)):
+        pixels[area] = (*colour, 200)

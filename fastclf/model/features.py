@@ -5,18 +5,26 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..photos import MAX_FOLDER_BYTES, Photo, Progress, Source
 from ..system import hash_bytes, write_atomic_with
+from .bundle import ModelBundle
+from .preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from .predictor import Predictor
 
 Array = npt.NDArray[Any]
 
 _MAX_CHUNKS = 16
+# So many are kept in memory before they are written down.
+_KEEP = 256
 
 
 class FeatureCache:
@@ -103,3 +111,92 @@ def _read_chunk(chunk: Path) -> dict[str, Array]:
     if rows.ndim != 2 or len(hashes) != len(rows) or not np.isfinite(rows).all():
         return {}
     return dict(zip(map(str, hashes), rows, strict=True))
+
+
+def extract_features(
+    cache: FeatureCache,
+    photos: Sequence[Photo],
+    bundle: ModelBundle,
+    *,
+    predictor: Predictor | None = None,
+    progress: Progress | None = None,
+) -> Array:
+    """Return the pooled body features of photos; those that are cached are not computed again.
+
+    Parameters
+    ----------
+    cache
+        Of the bundle's features; what is computed is added to it.
+    photos
+        (N,) photos.
+    bundle
+        The model.
+    predictor
+        An open one of this bundle; by default one is opened if something has to be computed.
+    progress
+        Called with (done, all) of what has to be computed.
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, D) float32; NaN rows for photos that could not be read any more.
+    """
+
+    def run(batch: Array) -> Array:
+        nonlocal predictor
+        if predictor is None:
+            from .predictor import Predictor  # ONNX Runtime, which cached features do without
+
+            predictor = Predictor(bundle)
+        return predictor.run(batch)[1]
+
+    fill_cache(cache, photos, bundle.preprocess, run, progress)
+    rows, _ = cache.stack([p.sha256 for p in photos])
+    return rows
+
+
+def fill_cache(
+    cache: FeatureCache,
+    photos: Sequence[Photo],
+    preprocess: Preprocess,
+    run: Callable[[Array], Array],
+    progress: Progress | None = None,
+) -> int:
+    """Compute the features of the photos that the cache lacks; returns how many these are.
+
+    Parameters
+    ----------
+    cache
+        Where the features are kept.
+    photos
+        The photos; one that can no longer be read is passed over.
+    preprocess
+        What makes a network's input of a decoded photo.
+    run
+        Returns (N, D) features of (N, 3, H, W) such inputs.
+    progress
+        Called with (done, all) of what has to be computed.
+    """
+    known = cache.load()
+    paths = {p.sha256: p.path for p in photos if p.sha256 not in known}
+    hashes: dict[Source, str] = {path: sha for sha, path in paths.items()}
+    found: dict[str, Array] = {}
+    done = 0
+    for batch in preprocess.read_batches(hashes, max_bytes=MAX_FOLDER_BYTES):
+        # what is unreadable vanished or changed since the scan; the next scan says so
+        inputs = {hashes[path]: x for path, x in batch if isinstance(x, np.ndarray)}
+        if inputs:
+            found |= dict(zip(inputs, run(np.stack(list(inputs.values()))), strict=True))
+        done += len(batch)
+        if len(found) >= _KEEP or done == len(hashes):
+            cache.add(found)
+            found = {}
+        if progress:
+            progress(done, len(hashes))
+    return len(hashes)
+
+
+def compute_logits(features: Array, bundle: ModelBundle) -> Array:
+    """Return (N, K) logits of (N, D) features by the bundle's head; NaN rows stay NaN."""
+    weight, bias = bundle.head
+    return np.asarray(features @ weight.T + bias)

@@ -1,16 +1,22 @@
-"""`bundle.json`: what a model says of itself, read, checked and written."""
+"""`bundle.json`: what a model says of itself, typed; built, written, read and checked."""
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from ..errors import BundleError
-from ..system import hash_file, write_atomic
-from .detectors import KINDS
+from .. import __version__
+from ..errors import BundleError, describe_error
+from ..metrics import Metrics
+from ..system import hash_file, utc_now, write_atomic
 from .preprocess import Preprocess
 
 SCHEMA = 1
@@ -19,81 +25,21 @@ MANIFEST = "bundle.json"
 IMPORTED = "imported"
 # The weights of the body, for training a model further; no answer needs it.
 BODY = "body.safetensors"
+# What follows from the manifest and is no part of the answers: it may be older than the manifest.
+CARD_FILES = ("card.md", "card.html")
+NOT_RECORDED = "not recorded"
+
+# What reading a damaged or hostile file raises, below Python's own parsers.
+DAMAGE = (
+    OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError,
+    EOFError, zipfile.BadZipFile, zlib.error, csv.Error,
+)  # fmt: skip
 _REQUIRED_KEYS = (
     "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",
     "temperature", "metrics", "sealed_test", "training", "files",
 )  # fmt: skip
 _REQUIRED_FILES = ("model.onnx", "head.npz", "photos.csv")
-
-
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write `bundle.json` in one step."""
-    write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def hash_files(folder: Path) -> dict[str, str]:
-    """Return {name: sha256} of every file of a bundle folder but the manifest."""
-    return {name: hash_file(folder / name) for name in sorted(_files_of(folder))}
-
-
-def check_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Check the keys and types of a manifest.
-
-    Parameters
-    ----------
-    path
-        The bundle's folder, for the message.
-    manifest
-        What `read_manifest` returned.
-
-    Raises
-    ------
-    BundleError
-        If a key is missing or its value is not usable; the message says which.
-    """
-    missing = [key for key in _REQUIRED_KEYS if key not in manifest]
-    if missing:
-        raise BundleError(
-            "The model {path} is incomplete: {file} lacks {missing}.",
-            path=path,
-            file=MANIFEST,
-            missing=", ".join(missing),
-        )
-    vocab, files = manifest["vocab"], manifest["files"]
-    if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
-        raise BundleError(
-            "The model {path} names fewer than two classes in {file}.", path=path, file=MANIFEST
-        )
-    "".join(vocab).encode()  # a lone surrogate is no text
-    if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
-        raise BundleError("The model {path} lists files outside of its folder; do not use it.", path=path)
-    for name in _REQUIRED_FILES:
-        if name not in files:
-            raise BundleError(
-                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
-            )
-    temperature = manifest["temperature"]
-    if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
-        raise BundleError(
-            "The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.",
-            path=path,
-            temperature=temperature,
-        )
-    sealed = manifest["sealed_test"]
-    if not isinstance(sealed["openings"], list) or not isinstance(manifest["metrics"], dict):
-        raise BundleError(
-            "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST
-        )
-    ood = manifest.get("ood")
-    if ood and ood.get("kind") not in KINDS:
-        raise BundleError(
-            "The model {path} tells unfamiliar photos by {kind!r}, which this fastclf "
-            "does not know (it knows {kinds}). Update fastclf.",
-            path=path,
-            kind=ood.get("kind"),
-            kinds=", ".join(KINDS),
-        )
-    Preprocess.from_dict(manifest["preprocess"])
+_TEXTS = ("fastclf", "python", "created", "title", "intro", "colour", "arch", "features_id", "export_pkl")
 
 
 def python_version() -> str:
@@ -101,28 +47,254 @@ def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _files_of(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != MANIFEST:
-            yield name
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """A part of the manifest. What another version wrote beside its fields is kept in `more`.
 
-
-def _is_inside(name: object) -> bool:
-    if not isinstance(name, str) or not name or "\\" in name or ":" in name:
-        return False
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read `bundle.json`.
-
-    Raises
-    ------
-    BundleError
-        If it is missing, damaged or of another schema.
+    JSON's null is None, which is left out when it is written unless the class says otherwise.
     """
+
+    more: dict[str, Any] = field(default_factory=dict)
+    _parts: ClassVar[dict[str, Any]] = {}
+    _writes_null: ClassVar[bool] = False
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote, now or in an earlier version."""
+        own = {f.name for f in fields(cls)} - {"more"}
+        known = {name: value for name, value in values.items() if name in own and value is not None}
+        for name in cls._parts.keys() & known.keys():
+            known[name] = cls._parts[name].from_dict(known[name])
+        return cls(**known, more={name: value for name, value in values.items() if name not in own})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "more"}
+        for name in self._parts.keys() & own.keys():
+            own[name] = None if own[name] is None else own[name].to_dict()
+        return {name: v for name, v in own.items() if self._writes_null or v is not None} | self.more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ood(_Record):
+    """How the model tells photos unlike its training photos; the arrays are in `ood.npz`.
+
+    Attributes
+    ----------
+    kind, threshold
+        Of the detector, see `fastclf.model.ood.KINDS`; scores above the threshold are called unfamiliar.
+    stated_rate, k
+        What one kind or the other was set to.
+    false_alarm_rate, n
+        The share of so many validation photos that is called unfamiliar.
+    against
+        How folders of other photos were told: ``name``, ``n``, ``auroc``, ``flagged``, ``flagged_interval``,
+        ``inside`` (the part that they were compared with), ``n_inside`` and ``time``.
+    test_false_alarms
+        ``n``, ``rate`` and ``interval`` on the test photos, once these were opened.
+    """
+
+    kind: str
+    threshold: float | None = None
+    stated_rate: float | None = None
+    false_alarm_rate: float | None = None
+    n: int = 0
+    k: int | None = None
+    against: list[dict[str, Any]] = field(default_factory=list)
+    test_false_alarms: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsByPart(_Record):
+    """The metrics on each part of the photos, None where nothing was measured.
+
+    They stay as they are in the file: a model whose figures nobody can read still answers.
+    """
+
+    train: Metrics | None = None
+    valid: Metrics | None = None
+    test: Metrics | None = None
+    _writes_null: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedTest(_Record):
+    """The sealed test set: how many photos it has, and every look at it.
+
+    An opening has ``time``, ``folder`` and a part of the ``metrics``; one that another model made of the same
+    photos is ``inherited`` and names the ``model``.
+    """
+
+    n: int = 0
+    openings: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadRecord(_Record):
+    """How the head was fitted on features: what `C` was chosen among those `tried` by so many `folds`.
+
+    `own_features` says whether the body had learned from these very photos.
+    """
+
+    C: float | None = None
+    folds: int | None = None
+    tried: list[dict[str, float]] | None = None
+    own_features: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord(_Record):
+    """The record of the training. Only what somebody goes on from is a field; all else is in `more`.
+
+    The `mode` is `IMPORTED`, or how it was trained; `head` is None where the whole network was trained.
+    """
+
+    mode: str | None = None
+    resize: str | None = None
+    augment: str | None = None
+    head: HeadRecord | None = None
+    epochs: list[dict[str, Any]] | None = None
+    _parts: ClassVar[dict[str, Any]] = {"head": HeadRecord}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Licences(_Record):
+    """The licences of the weights that training began with, and of the photos."""
+
+    weights: str = NOT_RECORDED
+    photos: str = NOT_RECORDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity(_Record):
+    """How far two probabilities, the bundle's and those of what it was made from, differed on some photos.
+
+    Of the `photos` (in words: `of`) so many are `turned`: fastai alone would read them otherwise.
+    """
+
+    photos: int
+    largest_difference: float
+    allowed: float
+    of: str | None = None
+    turned: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(_Record):
+    """What a model says of itself: the content of `bundle.json`.
+
+    A bundle that is made anew gives what it knows; the rest says that nothing is known, and version and time
+    are those of the call. A refit goes on from the old model's with `restamp`.
+
+    Attributes
+    ----------
+    schema
+        Of the file.
+    fastclf, python, created
+        Which versions wrote the bundle, and when (ISO 8601).
+    title, intro, colour
+        What the dashboard says, "" for its own words and colour.
+    recipe
+        The name of the recipe that the photos came by.
+    arch
+        The architecture's name.
+    vocab
+        The class names in the order of the logits.
+    features_id
+        Names the features in caches: a hash of all that makes them.
+    preprocess
+        How a decoded photo becomes the graph's input.
+    temperature
+        What the logits are divided by before softmax.
+    ood
+        None where the model does not tell unfamiliar photos.
+    metrics, sealed_test, training, licences, parity
+        See there.
+    split
+        How the photos were divided, for the card.
+    refits
+        Every refit of the head: ``time``, ``of`` (when the refitted model was made), ``n_train``, ``edits``.
+    export_pkl
+        What there is to say of the fastai Learner beside the model.
+    files
+        {name: sha256} of every file but this.
+    """
+
+    schema: int = SCHEMA
+    fastclf: str = __version__
+    python: str = field(default_factory=python_version)
+    created: str = field(default_factory=utc_now)
+    title: str = ""
+    intro: str = ""
+    colour: str = ""
+    recipe: str | None = None
+    arch: str
+    vocab: list[str]
+    features_id: str
+    preprocess: Preprocess
+    temperature: float = 1.0
+    ood: Ood | None = None
+    metrics: MetricsByPart = field(default_factory=MetricsByPart)
+    sealed_test: SealedTest = field(default_factory=SealedTest)
+    split: dict[str, Any] = field(default_factory=dict)
+    training: TrainingRecord = field(default_factory=TrainingRecord)
+    licences: Licences = field(default_factory=Licences)
+    files: dict[str, str] = field(default_factory=dict)
+    export_pkl: str = ""
+    parity: Parity | None = None
+    refits: list[dict[str, Any]] = field(default_factory=list)
+    _parts: ClassVar[dict[str, Any]] = {
+        "preprocess": Preprocess, "ood": Ood, "metrics": MetricsByPart, "sealed_test": SealedTest,
+        "training": TrainingRecord, "licences": Licences, "parity": Parity,
+    }  # fmt: skip
+    _writes_null: ClassVar[bool] = True
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read and check `bundle.json`.
+
+        Raises
+        ------
+        BundleError
+            If it is missing, damaged, of another schema, or a value is not usable; the message says which.
+        """
+        with damage_as_error(folder):
+            values = _load(folder)
+            _check(folder, values)
+            return cls.from_dict(values)
+
+    def write(self, folder: Path) -> None:
+        """Write `bundle.json` in one step."""
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
+        write_atomic(folder / MANIFEST, f"{text}\n".encode())
+
+    def restamp(self) -> Self:
+        """Return the same, said now by this version."""
+        return replace(self, fastclf=__version__, python=python_version(), created=utc_now())
+
+
+@contextmanager
+def damage_as_error(folder: Path) -> Iterator[None]:
+    """Make one sentence of whatever reading a damaged or hostile model raises."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except DAMAGE as e:
+        raise BundleError(
+            "The model {folder} is damaged ({reason}). Copy it again, or train again.",
+            folder=folder,
+            reason=describe_error(e),
+        ) from None
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Return {name: sha256} of every file of a bundle folder but the manifest."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: hash_file(path) for name, path in sorted(found.items()) if name != MANIFEST}
+
+
+def _load(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
@@ -144,3 +316,48 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             schema=SCHEMA,
         )
     return manifest
+
+
+def _check(path: Path, values: dict[str, Any]) -> None:
+    """Refuse a manifest in which a key is missing or its value is not usable."""
+    missing = [key for key in _REQUIRED_KEYS if key not in values]
+    if missing:
+        raise BundleError(
+            "The model {path} is incomplete: {file} lacks {missing}.",
+            path=path,
+            file=MANIFEST,
+            missing=", ".join(missing),
+        )
+    vocab, files, temperature = values["vocab"], values["files"], values["temperature"]
+    if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
+        raise BundleError(
+            "The model {path} names fewer than two classes in {file}.", path=path, file=MANIFEST
+        )
+    "".join(vocab).encode()  # a lone surrogate is no text
+    if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
+        raise BundleError("The model {path} lists files outside of its folder; do not use it.", path=path)
+    for name in _REQUIRED_FILES:
+        if name not in files:
+            raise BundleError(
+                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
+            )
+    if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
+        raise BundleError(
+            "The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.",
+            path=path,
+            temperature=temperature,
+        )
+    if not isinstance(values["sealed_test"]["openings"], list) or not isinstance(values["metrics"], dict):
+        raise BundleError(
+            "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST
+        )
+    for name in _TEXTS:
+        if not isinstance(values.get(name, ""), str | None):
+            raise TypeError(f"{name} is {values[name]!r}")
+
+
+def _is_inside(name: object) -> bool:
+    if not isinstance(name, str) or not name or "\\" in name or ":" in name:
+        return False
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts

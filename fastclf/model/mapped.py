@@ -41,24 +41,10 @@ _TOLERANCE = 1e-5
 def open_mapped(path: Path, threads: int | None = None, *, root: Path | None = None) -> ort.InferenceSession:
     """Open a graph with its weights mapped from a file that all processes share, where that is possible.
 
-    The first opening writes that file to the user's cache folder. It is used only while its bytes have the
-    hashes that were recorded with it, on this processor and with this ONNX Runtime, for a graph with exactly
-    these bytes, and while a trial run gives the plain graph's answer. Else it is written anew, and the plain
-    graph is opened wherever that cannot be.
-
-    Parameters
-    ----------
-    path
-        The graph.
-    threads
-        As for `open_session`.
-    root
-        Where such files are kept; by default below the user's cache folder.
-
-    Raises
-    ------
-    Exception
-        Whatever ONNX Runtime raises on a graph that it refuses.
+    The first opening writes that file to the user's cache folder (`root`). It is used only while its bytes
+    have the hashes that were recorded with it, on this processor and with this ONNX Runtime, for a graph with
+    exactly these bytes, and while a trial run gives the plain graph's answer. Else it is written anew, and
+    the plain graph is opened wherever that cannot be. What ONNX Runtime refuses, it raises its own error on.
     """
     threads = threads or default_threads()
     folder = _find_folder(path, root)

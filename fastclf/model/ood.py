@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,11 +13,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageProblem
+from ..errors import UsageError
+from .manifest import Ood
 
 Array = npt.NDArray[Any]
-
-KIND = "mahalanobis"
 
 _FAR = 1e9  # the score where none can be computed, so that an answer stays plain JSON
 _MAX_AXES_BYTES = 3_400_000  # the whole covariance up to 1,300 features, its largest axes above
@@ -23,8 +24,31 @@ _FLOOR = 1e-6  # of the features' own size: where photos are all alike, rounding
 _HAIR = 1e-3  # a photo's score moves by less with the batch that it is answered in
 
 
+class Detector(ABC):
+    """What tells whether a photo is unlike the training photos; `threshold_` is the highest usual score."""
+
+    threshold_: float
+
+    @classmethod
+    @abstractmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
+
+    @abstractmethod
+    def ood_score(self, features: Array) -> Array:
+        """Return (N,) scores for (N, D) features; higher is further out."""
+
+    @abstractmethod
+    def fits(self, width: int) -> bool:
+        """Tell whether the arrays fit together and take features of this width."""
+
+    def is_unfamiliar(self, scores: Array) -> Array:
+        """Return (N,) booleans for (N,) scores."""
+        return np.asarray(scores > self.threshold_)
+
+
 @dataclass(frozen=True)
-class MahalanobisDetector:
+class MahalanobisDetector(Detector):
     """Mahalanobis distance to the nearest class, with a covariance that all classes share.
 
     The features' square roots (signs kept) are scaled to length 1 before: a network's pooled features are
@@ -92,7 +116,7 @@ class MahalanobisDetector:
 
         Raises
         ------
-        UsageProblem
+        UsageError
             If the arrays do not fit together, no usable row is left or the rate is none.
         """
         classes = np.zeros(len(train), int) if targets is None else np.asarray(targets)
@@ -100,7 +124,7 @@ class MahalanobisDetector:
         there = np.isfinite(train).all(1)
         x, valid = _transform(train[there]), valid[np.isfinite(valid).all(1)]
         if not len(x) or not len(valid):
-            raise UsageProblem(
+            raise UsageError(
                 "{train} training and {valid} validation photos have usable features; one of each is "
                 "the least.",
                 train=len(x),
@@ -113,8 +137,26 @@ class MahalanobisDetector:
         scores = made.ood_score(valid)
         threshold = find_threshold(scores, false_alarm_rate)
         counted = float((scores > threshold).mean())
+        return replace(
+            made,
+            threshold_=threshold,
+            stated_rate=false_alarm_rate,
+            false_alarm_rate=counted,
+            n_valid=len(scores),
+        )
+
+    @classmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
         return cls(
-            made.means_, made.axes_, made.variances_, rest, threshold, false_alarm_rate, counted, len(scores)
+            means_=arrays["means"],
+            axes_=arrays["axes"],
+            variances_=arrays["variances"],
+            rest_=float(arrays["rest"]),
+            threshold_=_number(ood.threshold),
+            stated_rate=_number(ood.stated_rate),
+            false_alarm_rate=_number(ood.false_alarm_rate),
+            n_valid=int(_number(ood.n)),
         )
 
     def ood_score(self, features: Array) -> Array:
@@ -126,23 +168,19 @@ class MahalanobisDetector:
             scores = np.sqrt(np.maximum(squared.min(1), 0) / x.shape[1])
         return np.asarray(np.nan_to_num(scores, nan=_FAR, posinf=_FAR))
 
-    def is_unfamiliar(self, scores: Array) -> Array:
-        """Return (N,) booleans for (N,) scores."""
-        return np.asarray(scores > self.threshold_)
-
     def save(self, file: Path) -> None:
         """Write the arrays, `ood.npz` in a bundle."""
         np.savez(file, means=self.means_, axes=self.axes_, variances=self.variances_, rest=self.rest_)
 
-    def to_dict(self) -> dict[str, Any]:
+    def describe(self) -> Ood:
         """Return what the manifest says of it."""
-        return {
-            "kind": KIND,
-            "threshold": self.threshold_,
-            "stated_rate": self.stated_rate,
-            "false_alarm_rate": self.false_alarm_rate,
-            "n": self.n_valid,
-        }
+        return Ood(
+            kind="mahalanobis",
+            threshold=self.threshold_,
+            stated_rate=self.stated_rate,
+            false_alarm_rate=self.false_alarm_rate,
+            n=self.n_valid,
+        )
 
     def fits(self, width: int) -> bool:
         """Tell whether the arrays fit together and take features of this width."""
@@ -159,46 +197,60 @@ class MahalanobisDetector:
 
     def _whiten(self, x: Array) -> Array:
         """Return (N, D) so scaled that distances are Mahalanobis distances."""
-        x = x - self._centre
-        inside = (x @ self._axes) * self._stretch
-        return np.asarray(x / math.sqrt(self.rest_) + inside @ self._axes.T)
+        centre, axes, stretch = self._scaling
+        x = x - centre
+        return np.asarray(x / math.sqrt(self.rest_) + (x @ axes) * stretch @ axes.T)
 
     @cached_property
-    def _centre(self) -> Array:
-        return np.asarray(self.means_.mean(0))
-
-    @cached_property
-    def _axes(self) -> Array:
-        return self.axes_.astype(np.float32)
-
-    @cached_property
-    def _stretch(self) -> Array:
-        return np.asarray(1 / np.sqrt(self.variances_) - np.float32(1 / math.sqrt(self.rest_)))
+    def _scaling(self) -> tuple[Array, Array, Array]:
+        stretch = 1 / np.sqrt(self.variances_) - np.float32(1 / math.sqrt(self.rest_))
+        return self.means_.mean(0), self.axes_.astype(np.float32), stretch
 
     @cached_property
     def _white_means(self) -> Array:
         return self._whiten(self.means_).astype(np.float64)
 
 
+@dataclass(frozen=True)
+class KnnDetector(Detector):
+    """Cosine distance to the k-th nearest of (M, D) `reference_` features, which older bundles hold."""
+
+    reference_: Array
+    threshold_: float
+    k: int
+
+    @classmethod
+    def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
+        """Return the detector that the manifest describes and `ood.npz` holds."""
+        return cls(arrays["reference"], _number(ood.threshold), int(_number(ood.k)))
+
+    def ood_score(self, features: Array) -> Array:
+        """Return (N,) scores in [0, 2] for (N, D) features; higher is further out."""
+        x = np.asarray(features, np.float32)
+        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        similarity = x @ self.reference_.astype(np.float32).T
+        kth = np.partition(similarity, -self.k, axis=1)[:, -self.k]
+        return np.asarray(1 - kth, np.float64)
+
+    def fits(self, width: int) -> bool:
+        """Tell whether the arrays fit together and take features of this width."""
+        rows, found = self.reference_.shape
+        floating = np.issubdtype(self.reference_.dtype, np.floating)
+        return bool(floating) and found == width and 1 <= self.k <= rows
+
+
+# What a manifest may name.
+KINDS: dict[str, type[Detector]] = {"mahalanobis": MahalanobisDetector, "knn-cosine": KnnDetector}
+
+
 def find_threshold(scores: Array, false_alarm_rate: float) -> float:
     """Return the threshold that calls a new photo unfamiliar with the stated probability at most.
 
-    It is the ceil((n + 1) (1 - rate))-th smallest of n scores and a hair. If the photos are exchangeable with
-    those to come, a new one scores higher with probability at most `false_alarm_rate`, and at least
-    1 / (n + 1) less. With fewer than 1 / rate - 1 photos (19 at 5 %) there is no such score: then it is the
-    largest, and the probability is 1 / (n + 1), thus more than stated.
-
-    Parameters
-    ----------
-    scores
-        (n,) scores of photos that nothing was fitted on.
-    false_alarm_rate
-        In (0, 1).
-
-    References
-    ----------
-    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", Springer 2005: inductive
-    conformal prediction.
+    It is the ceil((n + 1) (1 - rate))-th smallest of n scores, of photos that nothing was fitted on, and a
+    hair. If the photos are exchangeable with those to come, a new one scores higher with probability at
+    most `false_alarm_rate`, and at least 1 / (n + 1) less. With fewer than 1 / rate - 1 photos (19 at 5 %)
+    there is no such score: then it is the largest, and the probability is 1 / (n + 1), thus more than stated.
+    (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005: conformal prediction.)
     """
     rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate) - 1e-9)
     return float(np.sort(scores)[min(rank, len(scores)) - 1]) + _HAIR
@@ -207,20 +259,27 @@ def find_threshold(scores: Array, false_alarm_rate: float) -> float:
 def _check(train: Array, valid: Array, classes: Array, rate: float) -> None:
     shapes = (np.shape(train), np.shape(valid), classes.shape)
     if not 0 < rate < 1:
-        raise UsageProblem("false_alarm_rate is {rate}; it must lie between 0 and 1.", rate=rate)
+        raise UsageError("false_alarm_rate is {rate}; it must lie between 0 and 1.", rate=rate)
     if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1:] != shapes[1][1:] or not shapes[0][1]:
-        raise UsageProblem(
+        raise UsageError(
             "Features of the shapes {train} and {valid} do not fit together; give a row a photo, "
             "equally wide in both.",
             train=shapes[0],
             valid=shapes[1],
         )
     if shapes[2] != shapes[0][:1]:
-        raise UsageProblem(
+        raise UsageError(
             "{n} training photos have targets of shape {shape}; give one each.",
             n=shapes[0][0],
             shape=shapes[2],
         )
+
+
+def _number(value: float | None) -> float:
+    """Return a number of the manifest; TypeError where it is no finite one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"ood holds {value!r} for a number")
+    return float(value)
 
 
 def _transform(features: Array) -> Array:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,14 +13,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 from PIL import Image
 
-from ..errors import BundleError, UnreadablePhotoError
+from ..errors import BundleError, UnreadablePhotoError, describe_error
 from ..metrics import compute_softmax
-from ..photos import Source, decode_photo
+from ..photos import MAX_BYTES, Source, decode_photo
 from .bundle import ModelBundle
 from .mapped import open_mapped
 from .session import trim_heap
-
-__all__ = ["Prediction", "Predictor", "trim_heap"]
 
 Array = npt.NDArray[Any]
 
@@ -106,24 +103,35 @@ class Predictor:
             If it cannot be decoded.
         """
         image = decode_photo(source, name).image
-        return self.predict_images([image], [name or _name_of(source)])[0]
+        return self.predict_images([image], [name or Path(_find_path(source)).name or "the photo"])[0]
 
     def predict_many(self, sources: Iterable[Source], batch_size: int = 8) -> Iterator[Prediction]:
         """Answer about many photos in their order; one that cannot be read gets a Prediction with `error`."""
-        remaining = iter(sources)
-        while chunk := list(islice(remaining, batch_size)):
-            yield from self._predict_chunk(chunk)
+        for photos, logits, features in self.run_files(sources, batch_size=batch_size):
+            names = [_find_path(source) or "the photo" for source, error in photos if error is None]
+            good = iter(self._describe(names, logits, features))
+            for source, error in photos:
+                failed = error and Prediction(_find_path(source) or error.name, error=error.message)
+                yield failed or next(good)
 
     def predict_images(self, images: Sequence[Image.Image], names: Sequence[str]) -> list[Prediction]:
         """Answer about decoded RGB photos."""
-        logits, features = self.run(self.preprocess.batch(images))
-        probs = compute_softmax(logits, self.bundle.temperature)
-        detector = self.bundle.detector
-        scores = detector.ood_score(features) if detector else None
-        return [
-            self._prediction(name, p, None if scores is None else float(scores[i]))
-            for i, (name, p) in enumerate(zip(names, probs, strict=True))
-        ]
+        return self._describe(names, *self.run(self.preprocess.batch(images)))
+
+    def run_files(
+        self, sources: Iterable[Source], *, batch_size: int = 16, max_bytes: int = MAX_BYTES
+    ) -> Iterator[tuple[list[tuple[Source, UnreadablePhotoError | None]], Array, Array]]:
+        """Run the graph on files, a batch at a time, while the next ones are decoded.
+
+        Yields the photos of a batch, each with what is wrong with it, and the logits (n, K) and features
+        (n, D) of those with which nothing is.
+        """
+        classes, width = self.bundle.head[0].shape
+        for batch in self.preprocess.read_batches(sources, batch_size=batch_size, max_bytes=max_bytes):
+            photos = [(s, x if isinstance(x, UnreadablePhotoError) else None) for s, x in batch]
+            inputs = [x for _, x in batch if isinstance(x, np.ndarray)]
+            found = self.run(np.stack(inputs)) if inputs else (np.empty((0, classes)), np.empty((0, width)))
+            yield photos, *found
 
     def run(self, batch: Array) -> tuple[Array, Array]:
         """Run the graph.
@@ -142,22 +150,10 @@ class Predictor:
         return logits, features
 
     def run_maps(self, batch: Array) -> tuple[Array, Array]:
-        """Run the graph for its maps, which take memory and time that no answer needs.
+        """Run the graph as `run` does, for logits and maps, which take memory and time that no answer needs.
 
-        Parameters
-        ----------
-        batch
-            As for `run`.
-
-        Returns
-        -------
-        logits, maps
-            (N, K) before temperature, and (N, D, h, w) whose mean over the places is the features.
-
-        Raises
-        ------
-        BundleError
-            If the graph has no maps (`map_size` is None then), or does not run.
+        The maps are (N, D, h, w), their mean over the places is the features. `map_size` says whether the
+        graph has any; BundleError where it has none or does not run.
         """
         logits, maps = self._run(["logits", "maps"], batch)
         return logits, maps
@@ -174,9 +170,8 @@ class Predictor:
         try:
             found: list[Array] = self.session.run(names, {"image": batch})
         except Exception as e:
-            text = " ".join(str(e).split())[:200]
             raise BundleError(
-                "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=text
+                "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=describe_error(e)
             ) from e
         if not np.isfinite(found[0]).all():
             raise BundleError(
@@ -184,27 +179,19 @@ class Predictor:
             )
         return found
 
-    def _predict_chunk(self, sources: Sequence[Source]) -> list[Prediction]:
-        answers: list[Prediction | None] = []
-        images, names = [], []
-        for source in sources:
-            try:
-                images.append(decode_photo(source).image)
-                names.append(str(source) if isinstance(source, str | os.PathLike) else _name_of(source))
-                answers.append(None)
-            except UnreadablePhotoError as e:
-                file = str(source) if isinstance(source, str | os.PathLike) else e.name
-                answers.append(Prediction(file, error=str(e)))
-        good = iter(self.predict_images(images, names) if images else [])
-        return [next(good) if answer is None else answer for answer in answers]
-
-    def _prediction(self, name: str, probs: Array, score: float | None) -> Prediction:
-        order = np.argsort(-probs, kind="stable")
-        named = {self.vocab[k]: float(probs[k]) for k in order}
-        label = self.vocab[order[0]]
-        detector = self.bundle.detector
-        unfamiliar = None if score is None or detector is None else bool(score > detector.threshold_)
-        return Prediction(name, label, named[label], named, unfamiliar, score)
+    def _describe(self, names: Sequence[str], logits: Array, features: Array) -> list[Prediction]:
+        detector, probs = self.bundle.detector, compute_softmax(logits, self.bundle.temperature)
+        scores = detector.ood_score(features) if detector and len(features) else None
+        found = []
+        for i, (name, p) in enumerate(zip(names, probs, strict=True)):
+            named = {self.vocab[k]: float(p[k]) for k in np.argsort(-p, kind="stable")}
+            label = next(iter(named))
+            answer = Prediction(name, label=label, probability=named[label], probs=named)
+            if detector and scores is not None:
+                score = float(scores[i])
+                answer = replace(answer, unfamiliar=bool(score > detector.threshold_), ood_score=score)
+            found.append(answer)
+        return found
 
     def _check_graph(self) -> None:
         inputs = {i.name: i.shape for i in self.session.get_inputs()}
@@ -239,13 +226,13 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
         return open_mapped(bundle.onnx_path, threads)
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
-        text = " ".join(str(e).split())[:200]
         raise BundleError(
             "The model {path} has a graph that ONNX Runtime refuses ({reason}).",
             path=bundle.path,
-            reason=text,
+            reason=describe_error(e),
         ) from e
 
 
-def _name_of(source: Source) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else "the photo"
+def _find_path(source: Source) -> str:
+    """Return a file's path, "" where bytes were given."""
+    return str(source) if isinstance(source, str | os.PathLike) else ""

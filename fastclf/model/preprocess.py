@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import BundleError
+from ..errors import BundleError, UnreadablePhotoError
+from ..photos import MAX_BYTES, Source, decode_photo
+from .session import count_cores
 
+Array = npt.NDArray[Any]
 Method = Literal["squish", "crop", "pad"]
 PadMode = Literal["reflection", "border", "zeros"]
 
@@ -20,6 +26,7 @@ _NUMPY_PAD = {"reflection": "reflect", "border": "edge", "zeros": "constant"}
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # A padded canvas larger than this is made from a photo scaled down by a whole number first.
 _MAX_CANVAS = 40_000_000
+_BATCH, _AHEAD = 16, 4
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,32 @@ class Preprocess:
             row[:] = self(image)
         return out
 
+    def read_batches(
+        self, sources: Iterable[Source], *, batch_size: int = _BATCH, max_bytes: int = MAX_BYTES
+    ) -> Iterator[list[tuple[Source, Array | UnreadablePhotoError]]]:
+        """Yield photos with their arrays, or with why there is none, a batch at a time and in order.
+
+        While a batch is looked at, the next ones are decoded and resized.
+        """
+        remaining = iter(sources)
+        waiting: deque[list[tuple[Source, Future[Array | UnreadablePhotoError]]]] = deque()
+        with ThreadPoolExecutor(count_cores(), thread_name_prefix="decode") as pool:
+            try:
+                while True:
+                    while len(waiting) < _AHEAD and (chunk := list(islice(remaining, batch_size))):
+                        waiting.append([(s, pool.submit(self._read, s, max_bytes)) for s in chunk])
+                    if not waiting:
+                        return
+                    yield [(source, future.result()) for source, future in waiting.popleft()]
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _read(self, source: Source, max_bytes: int) -> Array | UnreadablePhotoError:
+        try:
+            return self(decode_photo(source, max_bytes=max_bytes).image)
+        except UnreadablePhotoError as e:
+            return e
+
     def resize(self, image: Image.Image) -> Image.Image:
         """Bring one RGB photo to `resize_to`, and cut it to `input_size`."""
         height, width = self.resize_to
@@ -80,17 +113,9 @@ class Preprocess:
         return resized.crop((left, top, left + inner_width, top + inner_height))
 
     def find_seen(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Return which part of a photo the network sees.
+        """Return which part of a photo of (width, height) the network sees: left, top, right and bottom.
 
-        Parameters
-        ----------
-        size
-            Width and height of the photo.
-
-        Returns
-        -------
-        left, top, right, bottom
-            Shares of the photo's width and height; below 0 and above 1 where "pad" adds something.
+        They are shares of the photo's width and height; below 0 and above 1 where "pad" adds something.
 
         Examples
         --------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 
 
 def check_trusted(path: Path, trust_pickle: bool) -> None:
@@ -12,15 +12,13 @@ def check_trusted(path: Path, trust_pickle: bool) -> None:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         With the reason and the way on.
     """
     if not path.is_file():
-        raise UsageProblem(
-            "There is no file {path}. Name what `learn.export('export.pkl')` wrote.", path=path
-        )
+        raise UsageError("There is no file {path}. Name what `learn.export('export.pkl')` wrote.", path=path)
     if not trust_pickle:
-        raise UsageProblem(
+        raise UsageError(
             "{path} was not opened. An exported Learner is a pickle, and a pickle runs whatever code its "
             "maker put into it: open only a file of your own, or of somebody you trust, and say so with "
             "--trust-pickle (from Python: trust_pickle=True).",

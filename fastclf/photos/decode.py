@@ -28,7 +28,7 @@ from PIL import (  # the plugins register their formats when they are imported
     WebPImagePlugin,  # noqa: F401
 )
 
-from ..errors import UnreadablePhotoError
+from ..errors import Message, UnreadablePhotoError
 from .unknown import describe_excess, describe_os_error, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -112,9 +112,10 @@ def decode_photo(
     except UnreadablePhotoError:
         raise
     except _RefusedError as e:
-        raise UnreadablePhotoError(name, str(e)) from None
+        raise UnreadablePhotoError(name, e.reason) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnreadablePhotoError(name, f"has more than {MAX_PIXELS:,} pixels; scale it down") from None
+        reason = Message("has more than {n} pixels; scale it down", n=MAX_PIXELS)
+        raise UnreadablePhotoError(name, reason) from None
     except MemoryError:
         raise UnreadablePhotoError(name, "does not fit into memory; scale it down") from None
     except UnidentifiedImageError:
@@ -187,6 +188,10 @@ def encode_png(image: Image.Image) -> bytes:
 class _RefusedError(Exception):
     """A reason, still without the file's name."""
 
+    def __init__(self, reason: str, /, **fields: object) -> None:
+        self.reason = Message(reason, **fields)
+        super().__init__(self.reason)
+
 
 def _name_of(source: Source) -> str:
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -233,14 +238,22 @@ def _register_heif() -> None:
 
 def _check_dimensions(width: int, height: int) -> None:
     if width < 1 or height < 1:
-        raise _RefusedError(f"is {width} x {height} pixels; there is nothing to see")
+        raise _RefusedError(
+            "is {width:d} x {height:d} pixels; there is nothing to see", width=width, height=height
+        )
     if width * height > MAX_PIXELS:
         raise _RefusedError(
-            f"has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read, so scale it down"
+            "has {width} x {height} pixels; at most {most} are read, so scale it down",
+            width=width,
+            height=height,
+            most=MAX_PIXELS,
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise _RefusedError(
-            f"is {width:,} x {height:,} pixels; a photo may be at most {MAX_ASPECT:,} times as long as wide"
+            "is {width} x {height} pixels; a photo may be at most {most} times as long as wide",
+            width=width,
+            height=height,
+            most=MAX_ASPECT,
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+from ..errors import Message
+
 
 def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
     """Return what the bytes are instead of a photo, as a clause without a name.
@@ -17,28 +19,36 @@ def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
         What could be read, the usual first.
     """
     head = data[:1024].lstrip().lower()
-    known = f"use {', '.join(formats[:6])} or AVIF"
+    usual = ", ".join(formats[:6])
     if head.startswith((b"<!doctype html", b"<html", b"<head")):
-        return f"is a web page, not a photo; {known}"
+        return Message("is a web page, not a photo; use {formats} or AVIF", formats=usual)
     if b"<svg" in head:
-        return f"is an SVG drawing, not a photo; {known}"
+        return Message("is an SVG drawing, not a photo; use {formats} or AVIF", formats=usual)
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim"):
         return (
             "is a HEIC photo, which is not read here; save it as JPEG (the extra fastclf[heic] reads these)"
         )
     if not any(data[:1024]):
         return "holds only zeros; save or fetch it again"
-    return f"is not a photo that can be read here; {known}"
+    return Message("is not a photo that can be read here; use {formats} or AVIF", formats=usual)
 
 
 def describe_excess(size: int, most: int) -> str:
     """Return that a file is too large, as a clause without a name; both in bytes."""
-    return f"has {size / 2**20:.1f} MB; at most {most / 2**20:.0f} MB are read, so scale it down"
+    return Message(
+        "has {size:.1f} MB; at most {most:.0f} MB are read, so scale it down",
+        size=size / 2**20,
+        most=most / 2**20,
+    )
 
 
 def describe_pixels(pixels: int, most: int) -> str:
     """Return that a photo has too many pixels, as a clause without a name."""
-    return f"has {pixels / 1e6:.0f} megapixels; at most {most / 1e6:.0f} are read here, so scale it down"
+    return Message(
+        "has {n:.0f} megapixels; at most {most:.0f} are read here, so scale it down",
+        n=pixels / 1e6,
+        most=most / 1e6,
+    )
 
 
 def describe_os_error(error: OSError) -> str:

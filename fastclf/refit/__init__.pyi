@@ -2,6 +2,7 @@ from .linear_head import LinearHead as LinearHead
 from .linear_head import fit_head as fit_head
 from .linear_head import fit_head_by_cross_validation as fit_head_by_cross_validation
 from .run import ChangedPhoto as ChangedPhoto
+from .run import Refit as Refit
 from .run import discard_refit as discard_refit
 from .run import find_obstacle as find_obstacle
 from .run import find_previous as find_previous

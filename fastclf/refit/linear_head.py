@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from ..metrics import compute_log_loss
+from ..metrics import compute_log_loss, compute_softmax
 
 Array = npt.NDArray[Any]
 
@@ -46,6 +46,10 @@ class LinearHead:
     C: float
     table: tuple[dict[str, float], ...] = ()
     folds: int = 0
+
+    def compute_logits(self, features: Array) -> Array:
+        """Return (N, K) logits of (N, D) features."""
+        return np.asarray(features @ self.weight.T + self.bias)
 
 
 def fit_head(features: Array, targets: Array, C: float = STRENGTH_ON_OWN_FEATURES) -> LinearHead:  # noqa: N803
@@ -141,9 +145,7 @@ def _judge_strength(
     probs = np.full((len(targets), int(targets.max()) + 1), np.nan)
     for train, held in pairs:
         head = fit_head(features[train], targets[train], C)
-        logits = features[held].astype(np.float64) @ head.weight.T + head.bias
-        logits -= logits.max(1, keepdims=True)
-        probs[held] = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        probs[held] = compute_softmax(head.compute_logits(features[held].astype(np.float64)))
     judged = np.isfinite(probs).all(1)
     right = probs[judged].argmax(1) == targets[judged]
     loss = compute_log_loss(probs[judged], targets[judged])

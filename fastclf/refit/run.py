@@ -1,6 +1,6 @@
 """Retrain the head on today's labels, in seconds: the new bundle stands beside the old one.
 
-This half is light; `refit_worker` is the child process and needs scikit-learn and onnx (the extra `clean`).
+This half is light; the child process, `worker`, needs scikit-learn and onnx (the extra `clean`).
 """
 
 from __future__ import annotations
@@ -16,22 +16,14 @@ from typing import Any
 
 from ..errors import RefitError
 from ..model import IMPORTED, MANIFEST, ModelBundle
-from ..system import hash_file, run_child, swap_folder
+from ..system import find_write_error, hash_file, recover_folder, run_child, swap_folder
 
 _TIMEOUT = 3600.0
 
 
 @dataclass(frozen=True)
 class ChangedPhoto:
-    """A validation photo whose answer became right or wrong by a refit.
-
-    Attributes
-    ----------
-    key, name, label
-        The photo (the catalog's number of it, its path), and its label of today.
-    before, after
-        The answer of the old and of the new model.
-    """
+    """A validation photo whose answer became right or wrong: its key in the catalog, path, today's label."""
 
     key: int
     name: str
@@ -42,26 +34,18 @@ class ChangedPhoto:
 
 @dataclass(frozen=True)
 class Refit:
-    """A refitted model beside the old one.
+    """A refitted model, the `candidate`, beside the old one.
 
     Attributes
     ----------
-    model, candidate
-        Folders of the old and of the new bundle.
-    before, after
-        Accuracy of both on the same validation photos, with today's labels.
-    n
-        How many photos these are.
+    before, after, n
+        Accuracy of both on the same `n` validation photos, with today's labels.
     n_train
         How many photos the head was fitted on.
     changed
         The photos whose answer changed sides.
     computed
         How many photos' features had to be computed; the others' were cached.
-    seconds
-        From start to written bundle.
-    notes
-        Sentences for the user.
     stamp
         Hash of the new bundle's manifest: `use_refit` and `discard_refit` touch no other one.
     """
@@ -100,6 +84,7 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
         With a sentence; the old bundle is as it was.
     """
     started = time.monotonic()
+    recover_folder(Path(model))
     old = ModelBundle.load(model)
     obstacle = find_obstacle(old)
     if obstacle:
@@ -125,7 +110,7 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
 
 def find_obstacle(bundle: ModelBundle) -> str:
     """Return why a model's head cannot be refitted, or ""."""
-    if bundle.manifest["training"].get("mode") != IMPORTED:
+    if bundle.manifest.training.mode != IMPORTED:
         return ""
     return (
         "This model was imported, and nobody knows which photos it was trained on: a new head could not be "
@@ -164,6 +149,8 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
         If another retraining came in between. Nothing is changed then.
     """
     path = Path(model)
+    for folder in (path, find_candidate(path)):
+        recover_folder(folder)
     candidate = ModelBundle.load(find_candidate(path)).path
     if not _is_meant(candidate, stamp):
         raise RefitError(
@@ -190,21 +177,18 @@ def _is_meant(candidate: Path, stamp: str | None) -> bool:
     return stamp is None or hash_file(candidate / MANIFEST) == stamp
 
 
-def _check_free(candidate: Path) -> None:
+def _check_free(folder: Path) -> None:
     """Refuse to replace what is no bundle, and what cannot be written."""
-    if candidate.exists() and not (candidate / MANIFEST).is_file():
+    if folder.exists() and not (folder / MANIFEST).is_file():
         raise RefitError(
-            "{candidate} is in the way and no model. Move it away, then try again.", candidate=candidate
+            "{candidate} is in the way and no model. Move it away, then try again.", candidate=folder
         )
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{candidate.name}.", dir=candidate.parent):
-            pass
-    except OSError as e:
+    if reason := find_write_error(folder):
         raise RefitError(
             "The new model cannot be written beside the old one: {folder} ({reason}).",
-            folder=candidate.parent,
-            reason=e.strerror,
-        ) from None
+            folder=folder.parent,
+            reason=reason,
+        )
 
 
 def _link_or_copy(source: str, target: str) -> None:

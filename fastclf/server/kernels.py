@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
 from tornado.web import GZipContentEncoding, HTTPError
+
+from ..system import recover_folder
 
 DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
@@ -29,6 +33,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
       connected yet, so the plain manager would end it under the visitor's eyes.
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
+    - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -38,7 +43,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if hand_over is not None:
 
             async def get_rendered_notebook(self: GraceKernelManager, *args: Any, **kwargs: Any) -> Any:
-                with _Place(self):
+                with self._place():
                     handed = await hand_over(self, *args, **kwargs)
                     self._unused.discard(handed[-1])
                 return handed
@@ -52,6 +57,8 @@ class GraceKernelManager(AsyncMappingKernelManager):
         self.arriving = 0
         self.places = read_max_visitors()
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self.model = Path(getattr(self.parent, "root_dir", "")) / os.environ.get("FASTCLF_MODEL", "model")
+        recover_folder(self.model)
         loop = IOLoop.current()
         loop.add_callback(self._compress_answers)
         loop.add_callback(loop.run_in_executor, None, self._warm_up)
@@ -64,11 +71,12 @@ class GraceKernelManager(AsyncMappingKernelManager):
 
     async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]
         """Start a kernel, if it is to wait for a visitor or there is a place left."""
+        recover_folder(self.model)
         if (kwargs.get("env") or {}).get("VOILA_PREHEAT") == "True":
             kernel_id: str = await super().start_kernel(**kwargs)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
             return kernel_id
-        with _Place(self):
+        with self._place():
             return await super().start_kernel(**kwargs)
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
@@ -79,6 +87,17 @@ class GraceKernelManager(AsyncMappingKernelManager):
             kernel.last_activity = utcnow()
             return
         await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places while its kernel is on the way; HTTPError 503 if there is none left."""
+        if self.visitors >= self.places:
+            raise HTTPError(503, _FULL, self.places)
+        self.arriving += 1
+        try:
+            yield
+        finally:
+            self.arriving -= 1
 
     def _compress_answers(self) -> None:
         app = getattr(self.parent, "app", None)
@@ -92,29 +111,8 @@ class GraceKernelManager(AsyncMappingKernelManager):
 
     def _tell_title(self) -> None:
         if self.parent is not None:
-            title = find_title(Path(getattr(self.parent, "root_dir", "")))
+            title = find_title(self.model)
             self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
-
-
-class _Place:
-    """One of the places, taken while its kernel is on the way.
-
-    Raises
-    ------
-    HTTPError
-        503, if there is none left.
-    """
-
-    def __init__(self, manager: GraceKernelManager) -> None:
-        self.manager = manager
-
-    def __enter__(self) -> None:
-        if self.manager.visitors >= self.manager.places:
-            raise HTTPError(503, _FULL, self.manager.places)
-        self.manager.arriving += 1
-
-    def __exit__(self, *args: object) -> None:
-        self.manager.arriving -= 1
 
 
 def read_max_visitors() -> int:
@@ -131,20 +129,14 @@ def read_max_visitors() -> int:
     return DEFAULT_MAX_VISITORS
 
 
-def find_title(folder: Path) -> str:
-    """Return ``FASTCLF_TITLE``, or the title of the model at ``FASTCLF_MODEL``; empty if there is neither.
+def find_title(model: Path) -> str:
+    """Return ``FASTCLF_TITLE``, or the title of the model in a folder; empty if there is neither.
 
-    The manifest alone is read here: what checks a bundle would take a second to import.
-
-    Parameters
-    ----------
-    folder
-        What a path that is not whole begins at.
+    The title alone is read here: what checks a bundle would take a second to import.
     """
     if title := os.environ.get("FASTCLF_TITLE"):
         return title
-    manifest = folder / os.environ.get("FASTCLF_MODEL", "model") / "bundle.json"
     try:
-        return str(json.loads(manifest.read_text(encoding="utf-8")).get("title") or "")
+        return str(json.loads((model / "bundle.json").read_text(encoding="utf-8")).get("title") or "")
     except (OSError, ValueError, AttributeError):
         return ""

@@ -15,13 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..card import repair_bundle
 from ..errors import CatalogError, ServingError
-from ..photos import MAX_BYTES
+from ..model import ModelBundle
 from ..system import find_private_place
 
-MAX_FILES = 20
-# All files of one upload travel in one message; a little more for its envelope.
-MAX_MESSAGE = MAX_FILES * MAX_BYTES + 2**20
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
 # tornado warns at every visit that Jupyter's ping settings are odd; the maker can do nothing about that
@@ -29,48 +27,6 @@ _LAUNCH = (
     "import logging; logging.getLogger('tornado.general').setLevel(logging.ERROR); "
     "from voila.app import main; main()"
 )
-
-_NO_FILES: dict[str, Any] = {"file_allowlist": ["(?!)"], "file_denylist": [".*"]}
-
-# What voila.json holds and `fastclf serve` passes.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "Voila": {
-        "tornado_settings": {
-            "websocket_max_message_size": MAX_MESSAGE,
-            "compress_response": True,
-            "websocket_compression_options": {},
-        }
-    },
-    "VoilaConfiguration": {
-        "template": "fastclf",
-        "theme": "light",
-        "strip_sources": True,
-        "show_tracebacks": False,
-        "allow_template_override": "NO",
-        "allow_theme_override": "NO",
-        "preheat_kernel": True,
-        "multi_kernel_manager_class": "fastclf.server.kernels.GraceKernelManager",
-        "default_pool_size": 1,
-        **_NO_FILES,
-    },
-    "MappingKernelManager": {"cull_idle_timeout": 600, "cull_interval": 60, "cull_connected": False},
-}
-
-# What jupyter_server_config.json holds: Voila as an extension of a Jupyter server, which is how Binder
-# runs it. An extension cannot preheat.
-EXTENSION_SETTINGS: dict[str, dict[str, Any]] = {
-    "ServerApp": {
-        "tornado_settings": SETTINGS["Voila"]["tornado_settings"],
-        # a setting of its own there, which would win over tornado's
-        "websocket_compression_options": {},
-        "kernel_manager_class": "fastclf.server.kernels.GraceKernelManager",
-    },
-    "VoilaConfiguration": {
-        **{k: v for k, v in SETTINGS["VoilaConfiguration"].items() if k != "multi_kernel_manager_class"},
-        "preheat_kernel": False,
-    },
-    "MappingKernelManager": SETTINGS["MappingKernelManager"],
-}
 
 
 def find_notebook() -> Path:
@@ -80,6 +36,18 @@ def find_notebook() -> Path:
         if candidate.is_file():
             return candidate
     raise ServingError("dashboard.ipynb is missing from the installation. Install fastclf again.")
+
+
+def read_settings() -> dict[str, Any]:
+    """Return Voila's settings, `voila.json` beside the notebook: whoever starts Voila there has the same.
+
+    The largest message is what all files of one upload take, with a little more for its envelope. A Jupyter
+    server with Voila as an extension, as on Binder, has those of `jupyter_server_config.json`: they name some
+    things otherwise, and an extension cannot preheat.
+    """
+    settings: dict[str, Any] = json.loads(find_notebook().with_name("voila.json").read_text(encoding="utf-8"))
+    # only a server on this machine can have kernels behind sockets that no port reaches
+    return {**settings, **({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})}
 
 
 def check_port(host: str, port: int) -> None:
@@ -146,15 +114,19 @@ def serve(
 
     Raises
     ------
+    BundleError
+        If the model does not open.
     ServingError
         If the port cannot be used or the server does not start.
     """
+    repair_bundle(model)
+    ModelBundle.load(model)
     check_port(host, port)
     if find_spec("voila") is None:
         raise ServingError("Voila is not installed. Run `pip install fastclf` again.")
     with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
         # Voila reads voila.json from the folder that it is started in
-        Path(folder, "voila.json").write_text(json.dumps({**SETTINGS, **_local_settings()}))
+        Path(folder, "voila.json").write_text(json.dumps(read_settings()))
         command = [
             sys.executable, "-c", _LAUNCH, str(find_notebook()), "--no-browser",
             f"--port={port}", f"--Voila.ip={host}", "--Voila.port_retries=0",
@@ -165,11 +137,6 @@ def serve(
             return _watch(child, host, port, on_ready)
         finally:
             _stop(child)
-
-
-def _local_settings() -> dict[str, dict[str, Any]]:
-    """Return what only a server on this machine can have: kernels behind sockets that no port reaches."""
-    return {"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {}
 
 
 def find_inbox_file(photos: Path | None) -> Path | None:

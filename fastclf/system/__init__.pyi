@@ -1,5 +1,8 @@
 from .database import Database as Database
+from .files import clean_text as clean_text
 from .files import csv_bytes as csv_bytes
+from .files import defuse_formula as defuse_formula
+from .files import find_write_error as find_write_error
 from .files import hash_bytes as hash_bytes
 from .files import hash_file as hash_file
 from .files import recover_folder as recover_folder
@@ -7,13 +10,11 @@ from .files import replaced_folder as replaced_folder
 from .files import swap_folder as swap_folder
 from .files import sync_file as sync_file
 from .files import utc_now as utc_now
+from .files import wait_for_folder as wait_for_folder
 from .files import write_atomic as write_atomic
 from .files import write_atomic_with as write_atomic_with
 from .folders import DATABASE as DATABASE
 from .folders import find_private_place as find_private_place
 from .folders import lies_on_network as lies_on_network
-from .processes import FAILED as FAILED
-from .processes import MISSING as MISSING
-from .processes import NO_MEMORY as NO_MEMORY
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child

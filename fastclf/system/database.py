@@ -10,9 +10,36 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import FastclfError
+from ..errors import FastclfError, Message
 
 _BUSY_SECONDS = 30.0
+# What to say of an error of SQLite whose text holds one of some words.
+_SENTENCES = (
+    (
+        ("locked", "busy"),
+        Message(
+            "Another process has been writing to {file} for over {n:.0f} s. Wait for it or stop it, then "
+            "try again; nothing was changed."
+        ),
+    ),
+    (
+        ("full",),
+        Message("The disk that holds {file} is full. Make room and try again; nothing was changed."),
+    ),
+    (
+        ("readonly", "unable to open"),
+        Message(
+            "{file} cannot be opened for writing ({text}). Mend its permissions, or name another place "
+            "in {variable}."
+        ),
+    ),
+    (
+        ("malformed", "not a database"),
+        Message("{file} is damaged ({text}). Put a copy of it back, or move it away: {then}"),
+    ),
+    (("disk I/O",), Message("{file} cannot be read or written ({text}). Check the disk, then try again.")),
+    (("",), Message("{file} refused to work ({text}).")),
+)
 
 
 class Database:
@@ -29,10 +56,10 @@ class Database:
 
     Attributes
     ----------
-    upgrades
-        {version: the statements that bring a file of that version to today's}; an empty file has version 0.
+    tables
+        The statements that fill an empty file.
     version
-        Today's.
+        Of these tables; a file of another version is refused.
     error
         What is raised for whatever goes wrong.
     variable
@@ -43,10 +70,10 @@ class Database:
     Raises
     ------
     FastclfError
-        An `error`, if it cannot be opened, is damaged, or of a newer fastclf.
+        An `error`, if it cannot be opened, is damaged, or of another version.
     """
 
-    upgrades: ClassVar[Mapping[int, str]]
+    tables: ClassVar[str]
     version: ClassVar[int]
     error: ClassVar[type[FastclfError]]
     variable: ClassVar[str]
@@ -78,7 +105,7 @@ class Database:
         with self._lock, self._told():
             return self._connection.execute(query, values).fetchall()
 
-    def write(self, query: str, values: Sequence[Any] = ()) -> int:
+    def write(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a statement inside `transaction` and return the number of the last inserted row."""
         with self._told():
             return self._connection.execute(query, values).lastrowid or 0
@@ -106,22 +133,34 @@ class Database:
     def _prepare(self, wal: bool) -> None:
         self._set_journal("WAL" if wal else "DELETE")
         self._connection.execute("PRAGMA synchronous = FULL")
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if self._read_version() == 0:
+            self._connection.execute("BEGIN IMMEDIATE")
+            # another process may have been faster
+            if self._read_version() == 0:
+                for statement in _split_statements(self.tables):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {self.version}")
+            self._connection.execute("COMMIT")
+        version = self._read_version()
         if version > self.version:
             raise self.error(
-                f"{self.file} was written by a newer fastclf (schema {version}; this one knows "
-                f"{self.version}). Update fastclf."
+                "{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.",
+                file=self.file,
+                a=version,
+                b=self.version,
             )
-        if version == self.version:
-            return
-        self._connection.execute("BEGIN IMMEDIATE")
-        # another process may have been faster
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version < self.version:
-            for statement in _split_statements(self.upgrades[version]):
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA user_version = {self.version}")
-        self._connection.execute("COMMIT")
+            raise self.error(
+                "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). "
+                "Move it away: {then}",
+                file=self.file,
+                a=version,
+                b=self.version,
+                then=Message(self.after_damage),
+            )
+
+    def _read_version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _set_journal(self, mode: str) -> None:
         """Set the journal; changing it needs the database alone, and SQLite does not wait for that."""
@@ -145,28 +184,17 @@ class Database:
         except sqlite3.Error as e:
             raise self.error(self._describe(e)) from e
 
-    def _describe(self, error: sqlite3.Error) -> str:
+    def _describe(self, error: sqlite3.Error) -> Message:
         text = str(error)
-        if "locked" in text or "busy" in text:
-            return (
-                f"Another process has been writing to {self.file} for over {self._busy_seconds:.0f} s. "
-                "Wait for it or stop it, then try again; nothing was changed."
-            )
-        if "full" in text:
-            return f"The disk that holds {self.file} is full. Make room and try again; nothing was changed."
-        if "readonly" in text or "unable to open" in text:
-            return (
-                f"{self.file} cannot be opened for writing ({text}). Mend its permissions, or name another "
-                f"place in {self.variable}."
-            )
-        if "malformed" in text or "not a database" in text:
-            return (
-                f"{self.file} is damaged ({text}). Put a copy of it back, or move it away: "
-                f"{self.after_damage}"
-            )
-        if "disk I/O" in text:
-            return f"{self.file} cannot be read or written ({text}). Check the disk, then try again."
-        return f"{self.file} refused to work ({text})."
+        template = next(words for marks, words in _SENTENCES if any(mark in text for mark in marks))
+        return Message(
+            template,
+            file=self.file,
+            text=text,
+            n=self._busy_seconds,
+            variable=self.variable,
+            then=Message(self.after_damage),
+        )
 
 
 def _split_statements(script: str) -> list[str]:

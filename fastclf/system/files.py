@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_JOINERS = "\u200c\u200d"
+
 
 def hash_bytes(data: bytes) -> str:
     """Return the sha256 of `data` as 64 hexadecimal digits."""
@@ -78,6 +81,31 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode()
 
 
+def defuse_formula(value: object) -> object:
+    """Return a cell of a table so that no spreadsheet runs a stranger's text as a formula.
+
+    Examples
+    --------
+    >>> defuse_formula("=HYPERLINK(...)"), defuse_formula("bear.jpg"), defuse_formula(-1)
+    ("'=HYPERLINK(...)", 'bear.jpg', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def clean_text(value: object, most: int) -> str:
+    """Return somebody's text as one line of valid text without control characters; None is "".
+
+    What turns a sentence around goes, too; the joiners of Persian words and of emoji stay.
+
+    Examples
+    --------
+    >>> clean_text("two\\nlines ", 100)
+    'two lines'
+    """
+    text = "" if value is None else str(value)[:most]
+    return "".join(c if c.isprintable() or c in _JOINERS else " " for c in text).strip()
+
+
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `target` when the block ends well.
@@ -108,6 +136,26 @@ def recover_folder(target: Path) -> None:
     if old.is_dir() and not target.exists():
         with contextlib.suppress(OSError):  # somebody else was faster
             old.replace(target)
+
+
+def wait_for_folder(target: Path, seconds: float = 1.0) -> None:
+    """Wait while another process is between the two renames of `replaced_folder`; writes nothing.
+
+    After a kill in between it waits in vain: bringing the old `target` back is for those who write.
+    """
+    until = time.monotonic() + seconds
+    while not target.exists() and _old_name(target.absolute()).is_dir() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def find_write_error(target: Path) -> str:
+    """Return why no folder `target` can be made where it is to be, or ""; its parent is made."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
+            return ""
+    except OSError as e:
+        return e.strerror or str(e)
 
 
 def _old_name(target: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..errors import CatalogError
+from ..errors import CatalogError, Message
 from .files import hash_bytes
 
 DATABASE = "catalog.sqlite"
@@ -64,11 +64,7 @@ def find_private_place(folder: Path) -> PrivatePlace:
         return PrivatePlace(inside, True, stray=next((s for s in strays if s.is_file()), None))
     outside = _make_outside(folder)
     _take_along(inside, outside)
-    note = (
-        f"{folder} {reason}, so what fastclf notes about it is kept in {outside} "
-        "(FASTCLF_CATALOG names another place)."
-    )
-    return PrivatePlace(outside, False, note)
+    return PrivatePlace(outside, False, Message(reason, folder=folder, place=outside))
 
 
 def lies_on_network(path: Path) -> bool:
@@ -107,9 +103,12 @@ def find_filesystem(path: Path, mounts: str | None = None) -> str:
 
 
 def _find_obstacle(folder: Path, inside: Path) -> str:
-    """Return why `inside` cannot hold the catalog, or ""."""
+    """Return the template of a note why `inside` cannot hold the catalog, or ""."""
     if lies_on_network(folder):
-        return "lies on a network file system, where a database is not safe"
+        return (
+            "{folder} lies on a network file system, where a database is not safe, so what fastclf notes "
+            "about it is kept in {place} (FASTCLF_CATALOG names another place)."
+        )
     try:
         inside.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=inside):
@@ -117,7 +116,10 @@ def _find_obstacle(folder: Path, inside: Path) -> str:
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT) and inside.is_dir():
             return ""  # a full disk is told when something has to be written
-        return "cannot be written"
+        return (
+            "{folder} cannot be written, so what fastclf notes about it is kept in {place} (FASTCLF_CATALOG "
+            "names another place)."
+        )
     return ""
 
 

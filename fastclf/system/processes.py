@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -9,11 +10,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from ..errors import FastclfError, MissingExtraError
+from ..errors import FastclfError, Message, MissingExtraError, pack_message, unpack_message
 
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
-MISSING, FAILED, NO_MEMORY = 3, 4, 5
+_MISSING, _FAILED, _NO_MEMORY = 3, 4, 5
 
 # What a launcher of several processes sets: torchrun and accelerate the first pair, MPI one of the others.
 _LAUNCHED = (
@@ -33,14 +34,14 @@ def read_rank() -> tuple[int, int]:
 def run_child(
     module: str, args: Sequence[object], *, what: str, error: type[FastclfError], timeout: float
 ) -> None:
-    """Run ``python -m module args`` and wait; its failures become sentences.
+    """Run a module's function ``main`` in a child process and wait; its failures become sentences.
 
     Parameters
     ----------
     module
-        What to run. It exits with 0, or with one of `MISSING`, `FAILED` and `NO_MEMORY`.
+        The module's name. A `FastclfError` that ``main`` raises is what `error` says.
     args
-        Its arguments.
+        What ``main`` is given, as texts.
     what
         What it does, as the beginning of a sentence ("Retraining").
     error
@@ -56,19 +57,23 @@ def run_child(
         An `error`, if it failed, died or took too long.
     """
     # -P and the path: the child finds what this process finds, and nothing in the working directory
-    command = [sys.executable, "-P", "-m", module, *map(str, args)]
+    command = [sys.executable, "-P", "-m", __name__, module, *map(str, args)]
     with tempfile.TemporaryFile() as log:
         try:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env()
             )
         except OSError as e:
-            raise error(f"{what} could not be started ({e.strerror or e}).") from None
+            raise error(
+                "{what} could not be started ({reason}).", what=Message(what), reason=e.strerror or e
+            ) from None
         try:
             status = child.wait(timeout)
         except subprocess.TimeoutExpired:
             raise error(
-                f"{what} took longer than {timeout:.0f} s and was ended; allow more time or fewer photos."
+                "{what} took longer than {n:.0f} s and was ended; allow more time or fewer photos.",
+                what=Message(what),
+                n=timeout,
             ) from None
         finally:
             if child.poll() is None:
@@ -77,7 +82,7 @@ def run_child(
         if status:
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-            raise _explain(what, status, lines[-1] if lines else "it said nothing", error)
+            raise _explain(Message(what), status, lines[-1] if lines else "it said nothing", error)
 
 
 def _build_env() -> dict[str, str]:
@@ -87,17 +92,40 @@ def _build_env() -> dict[str, str]:
     return {**threads, **os.environ, "PYTHONPATH": paths}
 
 
-def _explain(what: str, status: int, said: str, error: type[FastclfError]) -> FastclfError:
-    if status == MISSING:
+def _explain(what: Message, status: int, said: str, error: type[FastclfError]) -> FastclfError:
+    if status == _MISSING:
         return MissingExtraError(
-            '{what} needs the package {said}, which is not installed. Run `pip install "fastclf[clean]"`.',
+            '{what} needs the package {name}, which is not installed. Run `pip install "fastclf[clean]"`.',
             what=what,
-            said=said,
+            name=said,
         )
-    if status == FAILED:
-        return error(said)
-    if status in (NO_MEMORY, -getattr(signal, "SIGKILL", 9)):
+    if status == _FAILED:
+        return error(unpack_message(said))
+    if status in (_NO_MEMORY, -getattr(signal, "SIGKILL", 9)):
         return error(
-            f"{what} was killed or ran out of memory. Close other programs, or take fewer photos at once."
+            "{what} was killed or ran out of memory. Close other programs, or take fewer photos at once.",
+            what=what,
         )
-    return error(f"{what} ended with status {status}: {said[:200]}.")
+    return error("{what} ended with status {status}: {said}.", what=what, status=status, said=said[:200])
+
+
+def _run_main(module: str, *args: str) -> int:
+    """Be the child: return the exit status that the parent understands."""
+    try:
+        importlib.import_module(module).main(*args)
+    except MemoryError:
+        return _NO_MEMORY
+    except FastclfError as e:
+        sys.stderr.write(f"{pack_message(e.message)}\n")
+    except ImportError as e:
+        sys.stderr.write(f"{e.name or e}\n")
+        return _MISSING
+    except OSError as e:
+        sys.stderr.write(f"{e.strerror or e}{f' ({e.filename})' if e.filename else ''}.\n")
+    else:
+        return 0
+    return _FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(_run_main(*sys.argv[1:]))

@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..catalog import Catalog
-from ..errors import PhotosError, UsageProblem, describe_error
+from ..errors import PhotosError, UsageError, describe_error
 from ..model import BODY, ModelBundle
 from ..photos import TEST, TRAIN, VALID, Progress
+from ..system import recover_folder
 from .data import AUGMENTATIONS, RANDOM_CROP, TrainingData
 from .fitting import compute_features, set_head
 from .network import add_normalisation, build_learner
@@ -30,7 +31,7 @@ class EarlierModel:
     @property
     def arch(self) -> str:
         """Its architecture."""
-        return str(self.bundle.manifest["arch"])
+        return self.bundle.manifest.arch
 
     @property
     def size(self) -> int:
@@ -40,35 +41,36 @@ class EarlierModel:
     @property
     def resize(self) -> str:
         """How photos reach that size; random crops are for training only and stand in the record."""
-        random_crop = self.bundle.manifest["training"].get("resize") == RANDOM_CROP
+        random_crop = self.bundle.manifest.training.resize == RANDOM_CROP
         return RANDOM_CROP if random_crop else self.bundle.preprocess.method
 
     @property
     def augment(self) -> str | None:
         """The augmentation that it was trained with, if that is on record."""
-        name = self.bundle.manifest["training"].get("augment")
+        name = self.bundle.manifest.training.augment
         return name if name in tuple(AUGMENTATIONS) else None
 
     @property
     def is_general(self) -> bool:
         """Whether its body never learned from its photos: only a head was trained."""
-        head = self.bundle.manifest["training"].get("head")
-        return isinstance(head, dict) and not head.get("own_features")
+        head = self.bundle.manifest.training.head
+        return head is not None and not head.own_features
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the record of the training says of it."""
         return {
-            "created": self.bundle.manifest["created"],
-            "features_id": self.bundle.manifest["features_id"],
+            "created": self.bundle.manifest.created,
+            "features_id": self.bundle.manifest.features_id,
         }
 
 
 def open_earlier(path: str | Path, arch: str | None) -> EarlierModel:
     """Open the bundle to go on from; it has to hold weights, and those of `arch` where one is wanted."""
+    recover_folder(Path(path))
     bundle = ModelBundle.load(path)
-    if BODY not in bundle.manifest["files"]:
-        raise UsageProblem(
+    if BODY not in bundle.manifest.files:
+        raise UsageError(
             "The model {path} holds no {body}, so it cannot be trained further: it was imported, or "
             "written by an older fastclf. Train without --from, or go on in fastai from its export.pkl.",
             path=path,
@@ -76,7 +78,7 @@ def open_earlier(path: str | Path, arch: str | None) -> EarlierModel:
         )
     earlier = EarlierModel(bundle)
     if arch is not None and arch != earlier.arch:
-        raise UsageProblem(
+        raise UsageError(
             "The model {path} is a {arch} and --arch says {wanted}. Leave --arch out, or train without "
             "--from.",
             path=path,
@@ -140,7 +142,7 @@ def build_continued(
     try:
         learn.model[0].load_state_dict(load_file(bundle.path / BODY))
     except (RuntimeError, SafetensorError) as e:
-        raise UsageProblem(
+        raise UsageError(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
             file=bundle.path / BODY,
             arch=earlier.arch,

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..model import METHODS
 from .data import AUGMENTATIONS, RANDOM_CROP
 
@@ -93,9 +93,9 @@ class TrainOptions:
         self._check_numbers()
         if self.weights is not None and (self.from_model is not None or not self.pretrained):
             other = "--from" if self.from_model is not None else "--no-pretrained"
-            raise UsageProblem("--weights and {other} exclude each other; name one.", other=other)
+            raise UsageError("--weights and {other} exclude each other; name one.", other=other)
         if self.mode == HEAD and not self.pretrained and self.from_model is None:
-            raise UsageProblem(
+            raise UsageError(
                 "--mode head needs a body that has learned already: with --no-pretrained its features would "
                 "be random. Use --mode fine-tune, pretrained weights, or --from MODEL."
             )
@@ -108,36 +108,36 @@ class TrainOptions:
         for name, names in allowed.items():
             value = getattr(self, name)
             if value is not None and value not in names:
-                raise UsageProblem(
+                raise UsageError(
                     "--{name} is {value!r}; it can be {names}.",
                     name=name,
                     value=value,
                     names=", ".join(names),
                 )
         if self.colour and not re.fullmatch(r"#([0-9a-fA-F]{3}){1,2}", self.colour):
-            raise UsageProblem(
+            raise UsageError(
                 "--colour is {colour!r}; it is # and 3 or 6 hexadecimal digits.", colour=self.colour
             )
 
     def _check_numbers(self) -> None:
         if self.size is not None and not 16 <= self.size <= 1024:
-            raise UsageProblem("--size is {size:d}; it can be 16 to 1024 pixels.", size=self.size)
+            raise UsageError("--size is {size:d}; it can be 16 to 1024 pixels.", size=self.size)
         for name, least in (("epochs", 1), ("patience", 1), ("batch_size", 2), ("workers", 0), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise UsageProblem(
+                raise UsageError(
                     "--{name} is {value}; it must be {least} or more.",
                     name=name.replace("_", "-"),
                     value=value,
                     least=least,
                 )
         if self.time_limit is not None and not 60 <= self.time_limit < math.inf:
-            raise UsageProblem(
+            raise UsageError(
                 "--time-limit is {time_limit:g} s; 60 s is the least.", time_limit=self.time_limit
             )
         lr = self.lr
         if lr is not None and lr != FIND_LR and not (isinstance(lr, int | float) and 0 < lr < math.inf):
-            raise UsageProblem(
+            raise UsageError(
                 "--lr is {lr!r}; it can be a number above 0, such as 0.002, or {find_lr}.",
                 lr=lr,
                 find_lr=FIND_LR,

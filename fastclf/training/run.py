@@ -17,7 +17,7 @@ import torch
 from fastai.vision.all import DataLoaders, Learner
 
 from .. import __version__
-from ..errors import UsageProblem
+from ..errors import UsageError
 from ..model import ModelBundle, choose_arch
 from ..photos import Progress
 from ..refit import LinearHead
@@ -91,7 +91,7 @@ def train(
 
     Raises
     ------
-    PhotosError, UsageProblem, WeightsError, ExportError, BundleError
+    PhotosError, UsageError, WeightsError, ExportError, BundleError
         As their docstrings say.
     """
     started = time.monotonic() if started is None else started
@@ -372,14 +372,14 @@ class Training:
     def _check_fitted(self) -> None:
         """Refuse to make a model of a training that has none; else say how it ended."""
         if self.fitted.best_epoch is None and not self.fitted.epochs:
-            raise UsageProblem(
+            raise UsageError(
                 "The time limit of {limit:.0f} s was over before the first epoch, so there is no "
                 "model. Give more time, a smaller --size, another --arch or --mode head.",
                 limit=self.options.time_limit or 0,
             )
         if self.fitted.best_epoch is None:
             self.store.clear()  # nothing is worth going on with
-            raise UsageProblem(
+            raise UsageError(
                 "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
             )
         for sentence in self.fitted.describe():
@@ -388,7 +388,7 @@ class Training:
     def _describe_licence(self) -> str:
         """Return the licence of the weights that the training began with."""
         if self.earlier:
-            return str(self.earlier.bundle.manifest.get("licences", {}).get("weights", "not recorded"))
+            return self.earlier.bundle.manifest.licences.weights
         file = Path(self.options.weights) if self.options.weights else None
         resolved = resolve_arch(self.plan.arch)
         return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)
@@ -398,7 +398,7 @@ def _check_places(folder: Path, out: Path) -> None:
     """Refuse a model's folder that would be taken for a class, or that cannot be written."""
     target = out.resolve()
     if folder.resolve() in target.parents or target == folder.resolve():
-        raise UsageProblem(
+        raise UsageError(
             "{out} lies inside the photos' folder {folder}. Name another folder with --out.",
             out=out,
             folder=folder,

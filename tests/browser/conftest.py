@@ -1,43 +1,29 @@
-"""A real Voila server and a real Chromium."""
+"""Real servers and a real Chromium; a server that no test changes is one for the whole run, a page is a test's own."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ..conftest import ROOT, Trained
-from .access import find_violations
+from ..conftest import Once, Trained
+from .servers import Server, build_checkout, start, stop, write_notebook
 
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SCREENSHOTS = ROOT / "tests" / "screenshots"
-
-
-@dataclass
-class Server:
-    """A running dashboard."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    folder: Path
+Visit = Callable[..., Page]
+Launch = Callable[..., Server]
+Share = Callable[[str, Callable[[Path], Server]], Server]
+Publish = Callable[[str, str], Server]
 
 
 def find_chromium() -> str:
@@ -54,7 +40,8 @@ def find_chromium() -> str:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=30_000)
+    # on a busy machine a child process alone takes longer than Playwright's five seconds
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         yield browser
@@ -62,143 +49,109 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
-    context.close()
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Open a page for a visitor of its own: width, colour scheme, language."""
+    contexts = []
 
+    def go(
+        url: str = "",
+        *,
+        width: int = 1000,
+        height: int = 900,
+        scheme: str = "light",
+        language: str = "en-US",
+        **options: Any,
+    ) -> Page:
+        size = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=size, color_scheme=scheme, locale=language, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        if url:
+            page.goto(url)
+        return page
 
-def keep(page: Page, name: str, *, whole: bool = False, check: bool = True) -> None:
-    """Keep a screenshot of a state, which has to be without barriers: axe-core finds none in it."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
-    if check:
-        assert find_violations(page) == []
-
-
-def keep_all_sizes(page: Page, name: str) -> None:
-    """Keep a state from phone to desktop, light and dark; none is wider than its window."""
-    size = page.viewport_size
-    for width in (360, 768, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(200)
-            keep(page, f"{name}-{width}-{scheme}", whole=True)
-            assert not page.evaluate(
-                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-            ), (width, scheme)
-    page.set_viewport_size(size)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def build_checkout(folder: Path, model: Path | None, photos: Path | None) -> Path:
-    """Lay a folder out like a checkout in which `make dashboard` has run."""
-    folder.mkdir()
-    for name in ("dashboard.ipynb", "train.ipynb", "voila.json"):
-        shutil.copy(ROOT / name, folder)
-    if model:
-        shutil.copytree(model, folder / "model")
-    if photos:
-        shutil.copytree(photos, folder / "photos" / "digits")
-    return folder
-
-
-def build_small_checkout(folder: Path, code: str, settings: dict[str, Any] | None = None) -> Path:
-    """Lay out a folder whose dashboard.ipynb runs code of the test; `settings` change Voila's."""
-    build_checkout(folder, None, None)
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": kernel, "title": "A small page"}, cells=[nbformat.v4.new_code_cell(code)]
-    )
-    nbformat.write(notebook, folder / "dashboard.ipynb")
-    if settings:
-        whole = json.loads((folder / "voila.json").read_text())
-        whole["VoilaConfiguration"].update(settings)
-        (folder / "voila.json").write_text(json.dumps(whole))
-    return folder
-
-
-def start(mode: str, folder: Path, options: Sequence[str] = ()) -> Server:
-    """Start the dashboard in one of the three ways that people do."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    env = dict(os.environ)
-    if mode == "serve":
-        command = [sys.executable, "-m", "fastclf", "serve", "model", f"--port={port}", *options]
-    elif mode == "voila":
-        command = [
-            sys.executable,
-            "-m",
-            "voila",
-            "dashboard.ipynb",
-            "--no-browser",
-            f"--port={port}",
-            *options,
-        ]
-    else:
-        # as Binder does it: Jupyter's own server, with the file that postBuild installs
-        (folder / "etc").mkdir()
-        shutil.copy(ROOT / "fastclf" / "jupyter_server_config.json", folder / "etc")
-        env["JUPYTER_CONFIG_PATH"] = str(folder / "etc")
-        command = [
-            sys.executable, "-m", "jupyter", "server", "--no-browser", f"--port={port}",
-            "--IdentityProvider.token=", "--allow-root", "--ServerApp.jpserver_extensions={'voila.server_extension': True}",
-        ]  # fmt: skip
-        url += "voila/render/dashboard.ipynb"
-    log = (folder / "server.log").open("wb")
-    process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
-    wait_for(port, process, folder)
-    return Server(url, process, folder)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail(f"The server did not start:\n{(folder / 'server.log').read_text()}")
-
-
-def stop(server: Server) -> list[psutil.Process]:
-    """Stop a server as an operating system does; return which of its processes stayed."""
-    family = psutil.Process(server.process.pid).children(recursive=True)
-    server.process.terminate()
-    server.process.wait(15)
-    _, alive = psutil.wait_procs(family, timeout=15)
-    for process in alive:
-        process.kill()
-    return alive
+    yield go
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture
-def launch(tmp_path: Path, trained: Trained) -> Iterator[Callable[..., Server]]:
+def page(visit: Visit) -> Page:
+    return visit()
+
+
+@pytest.fixture(scope="session")
+def share(once: Once) -> Share:
+    """Start a server once for the whole run, whoever asks first; the run's end stops it."""
+
+    def go(name: str, build: Callable[[Path], Server]) -> Server:
+        def record(folder: Path) -> tuple[str, int, str]:
+            server = build(folder)
+            return server.url, server.process.pid, str(server.folder)
+
+        url, pid, folder = once(f"server-{name}", record)
+        return Server(url, psutil.Process(pid), Path(folder))
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def digits(share: Share, trained: Trained) -> Callable[[str], Server]:
+    """The digits' dashboard for visitors, by mode; `fastclf serve` has an inbox."""
+
+    def go(mode: str) -> Server:
+        def build(folder: Path) -> Server:
+            build_checkout(folder, model=trained.model, photos=trained.photos)
+            options = ["--photos=photos/digits", "--inbox=inbox.sqlite"] if mode == "serve" else []
+            return start(mode, folder, options)
+
+        return share(f"digits-{mode}", build)
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def publish(share: Share, once: Once) -> Publish:
+    """Put a notebook on the run's server of small pages, where every visit starts a kernel."""
+
+    def go(name: str, code: str) -> Server:
+        server = share("pages", lambda folder: start("extension", build_checkout(folder)))
+        once(f"page-{name}", lambda _: write_notebook(server.folder / f"{name}.ipynb", code))
+        return replace(server, url=f"{server.root}voila/render/{name}.ipynb")
+
+    return go
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Start a server that a test changes, fills or stops."""
     servers: list[Server] = []
 
-    def go(mode: str, *, model: Path | None = trained.model, options: Sequence[str] = ()) -> Server:
-        folder = build_checkout(tmp_path / f"checkout{len(servers)}", model, trained.photos)
-        servers.append(start(mode, folder, options))
+    def go(mode: str, *, options: Any = (), env: Any = None, **contents: Any) -> Server:
+        folder = build_checkout(tmp_path / f"checkout{len(servers)}", **contents)
+        servers.append(start(mode, folder, options, env))
         return servers[-1]
 
     yield go
     for server in servers:
-        if server.process.poll() is None:
-            stop(server)
+        if server.process.is_running():
+            stop(server.process)
 
 
-def fetch(url: str) -> tuple[int, bytes]:
-    """GET a URL exactly as it is written; return status and body."""
-    try:
-        with urllib.request.urlopen(url, timeout=60) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as e:
-        return e.code, e.read()
+def choose(page: Page, *files: Path | dict[str, Any]) -> None:
+    """Choose photos as a person does."""
+    with page.expect_file_chooser() as chooser:
+        page.locator(".fastclf-drop .fastclf-primary").click()
+    chooser.value.set_files(list(files))
+
+
+def sealed_digits(trained: Trained) -> dict[str, Path]:
+    """One photo of each of three digits, none of which the model was trained on."""
+    from fastclf.system import hash_file
+
+    lines = (trained.model / "photos.csv").read_text().splitlines()[1:]
+    unseen = {line.split(",")[0] for line in lines if line.endswith(",test")}
+    return {
+        digit: next(p for p in sorted((trained.photos / digit).iterdir()) if hash_file(p) in unseen)
+        for digit in ("0", "4", "7")
+    }

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from fastclf import ModelBundle
 from fastclf.card import build_card_html
 from fastclf.system import hash_file
 
-from ..conftest import ROOT
+from ..conftest import ROOT, Once
 from ..dashboard.judged import build_judged, build_wide
-from .conftest import Server, build_checkout, keep, start, stop
+from .conftest import Publish, Visit
+from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
 
 pytestmark = pytest.mark.slow
 
-SIZES = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
 HOSTILE = "<img src=x onerror=document.title='pwned'>.png"
 TWELVE = [
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     "Hat", "Gloves",
 ]  # fmt: skip
-
-# stands in for the page's theme where the style sheet has only its light half
-THEME = """
-html, body, body :has(.fastclf) { background: #f6f8fb !important; }
-.fastclf .widget-html-content { color: var(--ink); }
-.fastclf { --ground: #f6f8fb; --on-accent: #ffffff; --good: #1d6b3a; --focus: #b45f06; }
-@media (prefers-color-scheme: dark) {
-  .fastclf {
-    --ink: #e6eaf0; --soft: #a3aebd; --line: #343c48; --card: #1b212a; --ground: #14181f; --accent: #7db1ff;
-    --on-accent: #0d1117; --warn: #ffb066; --bad: #ff9a94; --good: #7fd49b; --focus: #ffc266;
-  }
-  html, body, body :has(.fastclf) { background: #14181f !important; }
-}
-"""
 
 CODE = """
 import sys
@@ -46,22 +32,13 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 import ipywidgets as widgets
 from fastclf import ModelBundle
-from fastclf.ui.about import AboutPanel
-from fastclf.ui.about_photos import ValidationPhotos
-from fastclf.ui.scripted import PageFrame, read_style
-from tests.browser.test_about import THEME
+from fastclf.dashboard.about import AboutPanel, ValidationPhotos
+from fastclf.dashboard.widgets import PageFrame
 
-style = read_style()
-if "prefers-color-scheme" not in style:
-    style += THEME
-about = Path({root!r}, "fastclf", "dashboard", "about", "about.css")
-if about.exists():
-    style += about.read_text()
 photos = {photos!r}
 panel = AboutPanel(ModelBundle.load({model!r}), ValidationPhotos(Path(photos)) if photos else None)
 panel.start()
-sheet = widgets.HTML("<style>" + style + "</style>", layout={{"display": "none"}})
-box = widgets.VBox([sheet, PageFrame(), widgets.HTML("<h1>Colours</h1>"), panel])
+box = widgets.VBox([PageFrame(), widgets.HTML("<h1>Colours</h1>"), panel])
 box.add_class("fastclf")
 box
 """
@@ -88,56 +65,43 @@ _CONTRAST = """(selector) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("about")
-    photos, model = build_judged(folder)
-    rows = {row.sha256 for row in ModelBundle.load(model).read_photos() if row.split == "valid"}
-    moved = next(p for p in sorted((photos / "blue").glob("from-red-*")) if hash_file(p) in rows)
-    moved.rename(moved.with_name(HOSTILE))
-    twelve = build_wide(folder / "twelve", model, TWELVE, n=4000)
-    many = build_wide(folder / "many", model, [f"Class of things {k}" for k in range(30)])
-    checkout = build_checkout(folder / "checkout", None, None)
-    pages = {
-        "owner": (model, photos),
-        "visitor": (model, None),
-        "twelve": (twelve.path, None),
-        "many": (many.path, None),
-    }
-    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    for name, (bundle, beside) in pages.items():
-        code = CODE.format(root=str(ROOT), model=str(bundle), photos=str(beside or ""))
-        notebook = nbformat.v4.new_notebook(metadata=metadata, cells=[nbformat.v4.new_code_cell(code)])
-        nbformat.write(notebook, checkout / f"{name}.ipynb")
-    server = start("jupyter", checkout)
-    yield server
-    stop(server)
+@pytest.fixture(scope="session")
+def judged(once: Once) -> dict[str, tuple[str, str]]:
+    """{page: (model, photos)}; only an owner's page has photos."""
+
+    def build(folder: Path) -> dict[str, tuple[str, str]]:
+        photos, model = build_judged(folder)
+        rows = {row.sha256 for row in ModelBundle.load(model).read_photos() if row.split == "valid"}
+        moved = next(p for p in sorted((photos / "blue").glob("from-red-*")) if hash_file(p) in rows)
+        moved.rename(moved.with_name(HOSTILE))
+        twelve = build_wide(folder / "twelve", model, TWELVE, n=4000)
+        many = build_wide(folder / "many", model, [f"Class of things {k}" for k in range(30)])
+        return {
+            "owner": (str(model), str(photos)),
+            "visitor": (str(model), ""),
+            "twelve": (str(twelve.path), ""),
+            "many": (str(many.path), ""),
+        }
+
+    return once("judged", build)
 
 
 @pytest.fixture
-def visit(server: Server, browser: Browser) -> Iterator[Callable[..., Page]]:
-    contexts = []
-
-    def go(name: str, width: int = 1000, scheme: str = "light", locale: str = "en") -> Page:
-        height = 740 if width < 500 else 900
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
+def look(judged: dict[str, tuple[str, str]], publish: Publish, visit: Visit) -> Callable[..., Page]:
+    def go(name: str, width: int = 1000, **options: object) -> Page:
+        model, photos = judged[name]
+        server = publish(f"about-{name}", CODE.format(root=str(ROOT), model=model, photos=photos))
+        page = visit(width=width, height=740 if width < 500 else 900, **options)
         foreign: list[str] = []
         page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
-        page.goto(server.url.replace("dashboard.ipynb", f"{name}.ipynb"))
+        page.goto(server.url)
         page.locator(".fastclf-matrix-cell").first.wait_for()
-        if locale != "en":
-            expect(page.locator(f".fastclf[lang={locale}]")).to_be_attached()
+        if "language" in options:
+            expect(page.locator(f".fastclf[lang={options['language']}]")).to_be_attached()
         assert not [url for url in foreign if not url.startswith(("blob:", "data:"))]
         return page
 
-    yield go
-    for context in contexts:
-        context.close()
+    return go
 
 
 def cell(page: Page, row: int, column: int) -> Locator:
@@ -150,9 +114,9 @@ def expect_no_sideways_scrolling(page: Page) -> None:
         assert wide <= room, selector
 
 
-@pytest.mark.parametrize(("width", "scheme"), SIZES)
-def test_a_visitor_reads_what_a_number_means(visit: Callable[..., Page], width: int, scheme: str) -> None:
-    page = visit("visitor", width, scheme)
+@EVERY_WIDTH
+def test_a_visitor_reads_what_a_number_means(look: Callable[..., Page], widths: tuple[int, ...]) -> None:
+    page = look("visitor", widths[-1])
     expect(page.get_by_role("heading", level=2).first).to_have_text("What it is for")
     expect(page.get_by_text("Right on 15 of 18 photos that it did not learn from")).to_be_visible()
     table = page.get_by_role("grid", name="What the photos show, and what the model said")
@@ -164,7 +128,7 @@ def test_a_visitor_reads_what_a_number_means(visit: Callable[..., Page], width: 
     words = page.get_by_role("status").filter(has_text="2 of 6 photos of blue were called red.")
     expect(words).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    keep(page, f"about-visitor-{width}-{scheme}")
+    keep_light_and_dark(page, "about-visitor", widths, whole=False)
     for row, column, said in (
         (1, 1, "5 of 6 photos of green were recognised."),
         (1, 0, "1 of 6 photos of green was called blue."),
@@ -173,14 +137,12 @@ def test_a_visitor_reads_what_a_number_means(visit: Callable[..., Page], width: 
         cell(page, row, column).click()
         expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
     expect_no_sideways_scrolling(page)
-    keep(page, f"about-visitor-{width}-{scheme}-whole", whole=True)
+    keep_light_and_dark(page, "about-visitor-whole", widths)
 
 
-@pytest.mark.parametrize(("width", "scheme"), SIZES)
-def test_an_owner_sees_the_photos_behind_a_number(
-    visit: Callable[..., Page], width: int, scheme: str
-) -> None:
-    page = visit("owner", width, scheme)
+@EVERY_WIDTH
+def test_an_owner_sees_the_photos_behind_a_number(look: Callable[..., Page], widths: tuple[int, ...]) -> None:
+    page = look("owner", widths[-1])
     cell(page, 0, 2).click()
     sheet = page.get_by_role("dialog", name="2 of 6 photos of blue were called red.")
     expect(sheet).to_be_visible()
@@ -194,10 +156,10 @@ def test_an_owner_sees_the_photos_behind_a_number(
     expect(sheet.get_by_text(HOSTILE)).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
     assert page.title() != "pwned"
-    keep(page, f"about-owner-{width}-{scheme}")
+    keep_light_and_dark(page, "about-owner", widths, whole=False)
     box = sheet.bounding_box()
     assert box["x"] >= 0
-    assert box["x"] + box["width"] <= width
+    assert box["x"] + box["width"] <= widths[-1]
     sheet.get_by_role("button", name="Close").click()
     expect(sheet).to_be_hidden()
     expect(cell(page, 0, 2)).to_be_focused()
@@ -207,8 +169,8 @@ def test_an_owner_sees_the_photos_behind_a_number(
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_the_keyboard_does_everything(visit: Callable[..., Page]) -> None:
-    page = visit("owner")
+def test_the_keyboard_does_everything(look: Callable[..., Page]) -> None:
+    page = look("owner")
     keyboard = page.keyboard
     cell(page, 0, 0).focus()
     assert page.locator(".fastclf-matrix-cell[tabindex='0']").count() == 1
@@ -242,8 +204,8 @@ def test_the_keyboard_does_everything(visit: Callable[..., Page]) -> None:
     expect(page.get_by_role("region", name="Error rates")).to_be_visible()
 
 
-def test_twelve_classes_fit_a_phone_and_more_scroll_in_their_own_region(visit: Callable[..., Page]) -> None:
-    page = visit("twelve", 360)
+def test_twelve_classes_fit_a_phone_and_more_scroll_in_their_own_region(look: Callable[..., Page]) -> None:
+    page = look("twelve", 360)
     frame = page.get_by_role("region", name="What the photos show, and what the model said")
     wide, room = frame.evaluate("(e) => [e.scrollWidth, e.clientWidth]")
     assert wide <= room + 1  # rounded up and down
@@ -254,7 +216,7 @@ def test_twelve_classes_fit_a_phone_and_more_scroll_in_their_own_region(visit: C
     assert not any(cell(page, k, k).evaluate(clipped) for k in range(12))
     frame.scroll_into_view_if_needed()
     keep(page, "about-twelve-360")
-    page = visit("many", 360, "dark")
+    page = look("many", 360, scheme="dark")
     frame = page.get_by_role("region", name="What the photos show, and what the model said")
     wide, room = frame.evaluate("(e) => [e.scrollWidth, e.clientWidth]")
     assert wide > room
@@ -268,21 +230,22 @@ def test_twelve_classes_fit_a_phone_and_more_scroll_in_their_own_region(visit: C
     keep(page, "about-many-360")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_number_can_be_read_on_its_colour(visit: Callable[..., Page], scheme: str) -> None:
-    page = visit("twelve", 1000, scheme)
-    for kind in ("right", "wrong", "none"):
-        assert page.evaluate(_CONTRAST, f".fastclf-matrix-cell[data-kind='{kind}']") >= 4.5, kind
-    for part in ("p", "li", "th bdi", "figcaption", "summary h2", ".fastclf-about-interval"):
-        assert page.evaluate(_CONTRAST, f".fastclf-about {part}") >= 4.5, part
-    colours = page.evaluate(
-        "[...document.querySelectorAll('.fastclf-matrix-cell')].map((e) => getComputedStyle(e).backgroundColor)"
-    )
-    assert len(set(colours)) > 3
+def test_every_number_can_be_read_on_its_colour(look: Callable[..., Page]) -> None:
+    page = look("twelve")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for kind in ("right", "wrong", "none"):
+            assert page.evaluate(_CONTRAST, f".fastclf-matrix-cell[data-kind='{kind}']") >= 4.5, kind
+        for part in ("p", "li", "th bdi", "figcaption", "summary h2", ".fastclf-about-interval"):
+            assert page.evaluate(_CONTRAST, f".fastclf-about {part}") >= 4.5, part
+        colours = page.evaluate(
+            "[...document.querySelectorAll('.fastclf-matrix-cell')].map((e) => getComputedStyle(e).backgroundColor)"
+        )
+        assert len(set(colours)) > 3
 
 
-def test_another_language_turns_the_table_and_its_arrows(visit: Callable[..., Page]) -> None:
-    page = visit("visitor", 360, locale="ar")
+def test_another_language_turns_the_table_and_its_arrows(look: Callable[..., Page]) -> None:
+    page = look("visitor", 360, language="ar")
     expect(page.get_by_role("heading", level=2).first).to_have_text("الغرض منه")
     expect(page.get_by_role("columnheader").first).to_have_text("الصورة تُظهر")
     assert cell(page, 0, 0).bounding_box()["x"] > cell(page, 0, 2).bounding_box()["x"]
@@ -293,24 +256,24 @@ def test_another_language_turns_the_table_and_its_arrows(visit: Callable[..., Pa
     expect(page.get_by_role("status").filter(has_text="سُمّيت")).to_be_visible()
     expect_no_sideways_scrolling(page)
     keep(page, "about-ar-360", whole=True)
-    page = visit("visitor", 1440, locale="es")
+    page = look("visitor", 1440, language="es")
     expect(page.get_by_text("Acierta en 15 de cada 18 fotos de las que no aprendió")).to_be_visible()
     for summary in page.locator("summary").all():
         summary.click()
     keep(page, "about-es-1440-open", whole=True)
 
 
-def test_the_card_can_be_taken_along(visit: Callable[..., Page], server: Server) -> None:
-    page = visit("visitor")
+def test_the_card_can_be_taken_along(look: Callable[..., Page], judged: dict[str, tuple[str, str]]) -> None:
+    page = look("visitor")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the model card").click()
     assert download.value.suggested_filename == "card.html"
-    bundle = ModelBundle.load(server.folder.parent / "model")
-    assert download.value.path().read_text() == build_card_html(bundle.manifest)
+    bundle = ModelBundle.load(judged["visitor"][0])
+    assert download.value.path().read_text() == build_card_html(bundle.manifest.to_dict())
 
 
-def test_what_can_be_touched_is_large_enough(visit: Callable[..., Page]) -> None:
-    page = visit("owner", 360)
+def test_what_can_be_touched_is_large_enough(look: Callable[..., Page]) -> None:
+    page = look("owner", 360)
     cell(page, 0, 0).click()
     expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(4)
     shut = page.get_by_role("dialog").get_by_role("button", name="Close")

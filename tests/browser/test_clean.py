@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,24 +13,26 @@ from fastclf import ModelBundle
 from fastclf.catalog import Catalog
 
 from ..conftest import Trained, run_fastclf
+from ..dashboard.judged import build_judged
+from ..drawing import draw_photos
 from ..scanned import hash_folder, labels_of
-from .conftest import Server, keep, keep_all_sizes
+from .conftest import Launch
+from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
+from .servers import MODES, Server, read_kernel, wait_until
+from .test_dashboard import open_page
 
 pytestmark = pytest.mark.slow
 
-# on a busy machine a child process alone takes longer than Playwright's five seconds
-expect.set_options(timeout=60_000)
-OWNER = ["--owner", "--photos=photos/digits"]
-
-# sends messages to every widget of the page's kernel, as somebody would who talks to the channel himself
-_BLAST = """async ([path, contents, wait]) => {
+# Sends messages to every widget of the page's kernel, as somebody would who talks to the channel himself. The
+# kernel takes messages in their order, so that it has seen all when it answers the last question.
+_BLAST = """async ([path, contents]) => {
     const socket = new WebSocket(`ws://${location.host}${path}`);
     await new Promise((done, fail) => { socket.onopen = done; socket.onerror = fail; });
     const send = (type, content) => socket.send(JSON.stringify({
         header: {msg_id: crypto.randomUUID(), msg_type: type, username: "", session: "s", date: "", version: "5.3"},
         parent_header: {}, metadata: {}, buffers: [], channel: "shell", content}));
     const heard = [];
-    const comms = await new Promise((done) => {
+    const ask = () => new Promise((done) => {
         socket.onmessage = (event) => {
             if (typeof event.data !== "string") { return; }
             const message = JSON.parse(event.data);
@@ -40,13 +41,20 @@ _BLAST = """async ([path, contents, wait]) => {
         };
         send("comm_info_request", {target_name: "jupyter.widget"});
     });
+    const comms = await ask();
     for (const content of contents) {
         for (const id of comms) { send("comm_msg", {comm_id: id, data: content}); }
-        await new Promise((done) => setTimeout(done, wait));
+        await ask();
     }
     socket.close();
     return [comms.length, heard.join("\\n")];
 }"""
+_MESSAGES = [
+    {"method": "update", "state": {"selected": "clean"}},
+    {"method": "custom", "content": {"type": "act", "keys": [1, 2, 3], "action": "remove"}},
+    {"method": "custom", "content": {"event": "click"}},
+    {"method": "custom", "content": {"event": "click"}},
+]
 
 
 def open_clean(page: Page, server: Server) -> None:
@@ -57,17 +65,17 @@ def open_clean(page: Page, server: Server) -> None:
     expect(page.get_by_text("still being looked for")).to_have_count(0)
 
 
-def blast(page: Page, *contents: dict[str, object], wait: int = 1500) -> tuple[int, str]:
-    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
-    path = f"/api/kernels/{config['kernelId']}/channels"
-    count, heard = page.evaluate(_BLAST, [path, list(contents), wait])
+def blast(page: Page) -> tuple[int, str]:
+    count, heard = page.evaluate(_BLAST, [f"/api/kernels/{read_kernel(page)}/channels", _MESSAGES])
     return count, heard
 
 
+@EVERY_WIDTH
 def test_an_owner_cleans_retrains_and_takes_the_edits_along(
-    launch: Callable[..., Server], page: Page, trained: Trained, tmp_path: Path
+    launch: Launch, page: Page, trained: Trained, tmp_path: Path, widths: tuple[int, ...]
 ) -> None:
-    server = launch("serve", options=OWNER)
+    options = ["--owner", "--photos=photos/digits"]
+    server = launch("serve", model=trained.model, photos=trained.photos, options=options)
     photos, model = server.folder / "photos" / "digits", server.folder / "model"
     before, old = hash_folder(photos), (model / "bundle.json").read_bytes()
     open_clean(page, server)
@@ -85,7 +93,7 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     expect(tiles.nth(1)).to_contain_text(f"will become {other}")
     tiles.nth(2).get_by_role("button", name="Remove").click()
     expect(tiles.nth(2)).to_contain_text("will be removed")
-    keep_all_sizes(page, "clean")
+    keep_light_and_dark(page, "clean", widths)
     page.get_by_label("Class", exact=True).select_option(label="5")
     expect(page.locator(".fastclf-clean-summary")).to_contain_text("182 shown")
     page.get_by_label("Class", exact=True).select_option(label="all classes")
@@ -103,11 +111,11 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     expect(page.get_by_text("Applied: 2 relabelled, 1 removed.")).to_be_visible()
     page.get_by_role("button", name="Retrain").click()
     expect(page.locator(".fastclf-accuracies tr")).to_have_count(2)
-    keep_all_sizes(page, "clean-retrained")
+    keep_light_and_dark(page, "clean-retrained", widths)
     assert (model / "bundle.json").read_bytes() == old
     page.get_by_role("button", name="Use the new one").click()
     expect(page.get_by_text("The new model answers from now on")).to_be_visible()
-    assert len(ModelBundle.load(model).manifest["refits"]) == 1
+    assert len(ModelBundle.load(model).manifest.refits) == 1
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the edits").click()
     download.value.save_as(tmp_path / "edits.csv")
@@ -123,63 +131,46 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
         assert labels_of(catalog) == expected
 
 
-def test_a_visitor_has_no_tab_and_no_message_changes_or_shows_anything(
-    launch: Callable[..., Server], page: Page
+def test_no_message_of_a_visitor_changes_or_shows_anything(
+    digits: Callable[[str], Server], page: Page
 ) -> None:
-    messages: list[dict[str, object]] = [
-        {"method": "update", "state": {"selected": "clean"}},
-        {"method": "custom", "content": {"type": "act", "keys": [1, 2, 3], "action": "remove"}},
-        {"method": "custom", "content": {"event": "click"}},
-        {"method": "custom", "content": {"event": "click"}},
-    ]
-    visitor = launch("serve", options=["--photos=photos/digits"])
-    photos, model = visitor.folder / "photos" / "digits", visitor.folder / "model"
-    before = hash_folder(visitor.folder / "model")
-    page.goto(visitor.url)
-    page.get_by_role("button", name="Choose photos").wait_for()
-    expect(page.get_by_role("tab")).to_have_text(["Classify", "About"])
-    count, heard = blast(page, *messages)
+    server = digits("serve")
+    photos, model = server.folder / "photos" / "digits", server.folder / "model"
+    before = hash_folder(model)
+    open_page(page, server)
+    count, heard = blast(page)
     assert count > 3
     assert "fastclf-tile" not in heard
     assert str(photos) not in heard
     with Catalog(photos) as catalog:
         assert catalog.edits(log=True) == []
     assert hash_folder(model) == before
-    # the same messages do their worst where the page's owner is allowed to
-    owner = launch("serve", options=OWNER)
-    open_clean(page, owner)
-    blast(page, *messages)
-    with Catalog(owner.folder / "photos" / "digits") as catalog:
-        assert {r.action for r in catalog.edits(log=True)} >= {"remove"}
 
 
-@pytest.mark.parametrize("mode", ["voila", "extension"])
-def test_ownership_is_what_the_environment_says_in_every_mode(
-    mode: str, launch: Callable[..., Server], page: Page, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mode", MODES)
+def test_what_the_environment_says_makes_an_owner_in_every_mode(
+    mode: str, launch: Launch, page: Page, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("FASTCLF_OWNER", "1")
-    server = launch(mode)
+    photos, model = build_judged(tmp_path)
+    server = launch(mode, model=model, photos=photos, env={"FASTCLF_OWNER": "1"})
     open_clean(page, server)
-    expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 1,797 photos")
-    for value in ("0", "true", ""):
-        monkeypatch.setenv("FASTCLF_OWNER", value)
-        page.goto(launch(mode).url)
-        page.get_by_role("button", name="Choose photos").wait_for()
-        expect(page.get_by_role("tab")).to_have_text(["Classify", "About"])
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 90 photos")
+    # the messages that do nothing for a visitor do their worst here
+    blast(page)
+    with Catalog(server.folder / "photos" / "photos") as catalog:
+        wait_until(lambda: "remove" in {r.action for r in catalog.edits(log=True)})
 
 
 def test_an_owner_without_photos_or_with_a_damaged_catalog_reads_a_sentence(
-    launch: Callable[..., Server], page: Page
+    launch: Launch, page: Page, toy_model: Path
 ) -> None:
-    server = launch("serve", options=["--owner", "--photos=photos/none"])
+    server = launch("serve", model=toy_model, options=["--owner", "--photos=photos"])
     page.goto(server.url)
     page.get_by_role("tab", name="Clean").click()
     expect(page.get_by_role("alert")).to_contain_text("There is no folder")
-    server = launch("serve", options=OWNER)
-    private = server.folder / "photos" / "digits" / ".fastclf"
-    for file in private.glob("catalog.sqlite*"):
-        file.unlink()
-    (private / "catalog.sqlite").write_bytes(b"no database at all" * 1000)
+    photos = draw_photos(server.folder / "photos", per_class=2)
+    (photos / ".fastclf").mkdir()
+    (photos / ".fastclf" / "catalog.sqlite").write_bytes(b"no database at all" * 1000)
     page.goto(server.url)
     page.get_by_role("tab", name="Clean").click()
     expect(page.get_by_role("alert")).to_contain_text("is damaged")

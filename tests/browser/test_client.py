@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from .conftest import Server, build_small_checkout, start, stop
+from .conftest import Publish, Share
+from .servers import Server, build_checkout, start
 
 pytestmark = pytest.mark.slow
 
@@ -73,17 +74,23 @@ widgets.VBox([log, button, text, area, drop, check, toggle, upload, echo, hostil
 """
 
 
-@pytest.fixture(scope="module", params=["voila", "extension"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = build_small_checkout(tmp_path_factory.mktemp("client") / "checkout", CODE)
-    server = start(request.param, folder)
-    yield server
-    stop(server)
+# the client is the same in both; what differs is the line, and how the page is handed over
+BOTH = pytest.mark.parametrize("mode", ["extension", "voila"])
 
 
 @pytest.fixture
-def client(server: Server, page: Page) -> Page:
-    page.goto(server.url)
+def serve_client(publish: Publish, share: Share) -> Callable[[str], Server]:
+    def go(mode: str) -> Server:
+        if mode == "extension":
+            return publish("client", CODE)
+        return share("client", lambda folder: start("voila", build_checkout(folder, code=CODE)))
+
+    return go
+
+
+@pytest.fixture(params=["extension", pytest.param("voila", marks=pytest.mark.thorough)])
+def client(request: pytest.FixtureRequest, serve_client: Callable[[str], Server], page: Page) -> Page:
+    page.goto(serve_client(request.param).url)
     page.get_by_role("button", name="Press").wait_for()
     return page
 
@@ -173,7 +180,6 @@ def test_what_has_arrived_is_not_sent_again(client: Page) -> None:
     for n in (1, 2, 3):
         client.get_by_role("button", name="Press").click()
         expect_log(client, f"pressed {n}")
-        client.wait_for_timeout(500)
         client.evaluate("fastclfPage.socket.close()")
     client.get_by_role("button", name="Send bytes").click()
     expect(client.get_by_text("bytes:250,2,1")).to_be_visible()
@@ -181,7 +187,11 @@ def test_what_has_arrived_is_not_sent_again(client: Page) -> None:
     assert client.evaluate("window.resent") == 0
 
 
-def test_the_page_comes_from_this_host_and_is_whole(server: Server, page: Page) -> None:
+@BOTH
+def test_the_page_comes_from_this_host_and_is_whole(
+    mode: str, serve_client: Callable[[str], Server], page: Page
+) -> None:
+    server = serve_client(mode)
     requests: list[Request] = []
     errors: list[str] = []
     page.on("request", lambda r: r.url.startswith(("blob:", "data:")) or requests.append(r))
@@ -191,7 +201,7 @@ def test_the_page_comes_from_this_host_and_is_whole(server: Server, page: Page) 
     page.get_by_role("button", name="Press").wait_for()
     page.wait_for_load_state("networkidle")
     assert [r.url.split("?")[0].rsplit("/", 1)[-1] for r in requests[1:]] == ["client.js"]
-    assert all(r.url.startswith(server.url.split("voila/")[0]) for r in requests)
+    assert all(r.url.startswith(server.root) for r in requests)
     for request in requests:
         assert request.response().headers["content-encoding"] == "gzip"
     assert int(requests[1].response().headers["cache-control"].removeprefix("max-age=")) > 10**7

@@ -16,8 +16,10 @@ from ..collect import web as behave
 from ..collect.web import Web
 from ..conftest import ROOT, run_fastclf
 from ..drawing import draw_photo, encode
-from .conftest import keep, start, stop
-from .test_dashboard import choose, open_page
+from .conftest import choose
+from .pictures import keep
+from .servers import start, stop
+from .test_dashboard import open_page
 
 pytestmark = pytest.mark.slow
 
@@ -84,9 +86,9 @@ def test_bears_are_collected_trained_served_and_cleaned(page: Page, tmp_path: Pa
     )
     assert trained.returncode == 0, trained.stderr
     bundle = ModelBundle.load(tmp_path / "model")
-    assert bundle.manifest["recipe"] == "bears"
-    assert bundle.manifest["vocab"] == ["black", "grizzly", "teddy"]
-    assert bundle.manifest["licences"]["photos"] == "CC0 1.0"
+    assert bundle.manifest.recipe == "bears"
+    assert bundle.manifest.vocab == ["black", "grizzly", "teddy"]
+    assert bundle.manifest.licences.photos == "CC0 1.0"
     server = start("serve", tmp_path, ["--photos", "photos/bears", "--owner"])
     try:
         open_page(page, server)
@@ -99,4 +101,4 @@ def test_bears_are_collected_trained_served_and_cleaned(page: Page, tmp_path: Pa
         expect(page.locator(".fastclf-grid, .fcg-grid").first).to_be_visible()
         keep(page, "bears")
     finally:
-        stop(server)
+        stop(server.process)

@@ -1,28 +1,27 @@
-"""The dashboard as a visitor meets it: served by Voila, opened in Chromium."""
+"""The dashboard as a visitor meets it: served by Voila in every mode, opened in Chromium."""
 
 from __future__ import annotations
 
-import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ..conftest import Trained
 from ..drawing import draw_photo, encode
-from .conftest import Server, fetch, keep, keep_all_sizes, stop
+from .conftest import Launch, choose, sealed_digits
+from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
+from .servers import MODES, Server, fetch, read_kernel, stop, wait_until
 
 pytestmark = pytest.mark.slow
 
 OPEN = ["--VoilaConfiguration.file_allowlist=.*", "--VoilaConfiguration.file_denylist=x^"]
-MODES = ["serve", "voila", "extension"]
+Digits = Callable[[str], Server]
 
 
 def open_page(page: Page, server: Server) -> None:
@@ -30,48 +29,21 @@ def open_page(page: Page, server: Server) -> None:
     page.locator(".fastclf-drop").get_by_role("button", name="Choose photos").wait_for()
 
 
-def choose(page: Page, *files: Path) -> None:
-    """Choose files as a person does."""
-    with page.expect_file_chooser() as chooser:
-        page.locator(".fastclf-drop").get_by_role("button", name="Choose photos").click()
-    chooser.value.set_files(files)
-
-
-def read_command(process: psutil.Process) -> list[str]:
-    """Return a process's command line; nothing where it is ending."""
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
-def sealed_digits(trained: Trained) -> dict[str, Path]:
-    """One photo of each of three digits, none of which the model was trained on."""
-    lines = (trained.model / "photos.csv").read_text().splitlines()[1:]
-    unseen = {line.split(",")[0] for line in lines if line.endswith(",test")}
-    from fastclf.system import hash_file
-
-    return {
-        digit: next(p for p in sorted((trained.photos / digit).iterdir()) if hash_file(p) in unseen)
-        for digit in ("0", "4", "7")
-    }
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
-    mode: str, launch: Callable[..., Server], page: Page, trained: Trained, tmp_path: Path
+    mode: str, digits: Digits, page: Page, trained: Trained, tmp_path: Path
 ) -> None:
-    server = launch(mode)
     requested: list[str] = []
     page.on("request", lambda r: requested.append(r.url))
-    open_page(page, server)
+    open_page(page, digits(mode))
+    expect(page.get_by_role("tab")).to_have_text(["Classify", "About"])
     broken = tmp_path / "holiday.jpg"
     broken.write_bytes(encode(draw_photo("red", 0, (300, 200)), "JPEG")[:4000])
-    digits = sealed_digits(trained)
-    choose(page, *digits.values(), broken)
+    photos = sealed_digits(trained)
+    choose(page, *photos.values(), broken)
     cards = page.locator(".fastclf-card")
     expect(cards).to_have_count(4)
-    for card, digit in zip(cards.all(), digits, strict=False):
+    for card, digit in zip(cards.all(), photos, strict=False):
         heading = card.get_by_role("heading").inner_text()
         assert re.search(rf"(^|probably |perhaps ){digit}, ", heading), heading
         assert card.get_by_role("img").get_attribute("alt", timeout=5000).startswith("Your photo")
@@ -88,7 +60,7 @@ def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_photos_over_the_old_ten_megabyte_limit_are_answered(
-    mode: str, launch: Callable[..., Server], page: Page, tmp_path: Path, rng: np.random.Generator
+    mode: str, digits: Digits, page: Page, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     noise = Image.fromarray(rng.integers(0, 256, (2200, 2200, 3), dtype=np.uint8))
     # the browser scales one of them down, and knows nothing of the other's format
@@ -97,8 +69,7 @@ def test_photos_over_the_old_ten_megabyte_limit_are_answered(
     noise.save(foreign)
     noise.resize((3000, 3000)).save(huge)
     assert foreign.stat().st_size > 10 * 2**20
-    server = launch(mode)
-    open_page(page, server)
+    open_page(page, digits(mode))
     choose(page, big, foreign, huge)
     cards = page.locator(".fastclf-card")
     expect(cards).to_have_count(3)
@@ -111,9 +82,9 @@ def test_photos_over_the_old_ten_megabyte_limit_are_answered(
 
 @pytest.mark.parametrize("mode", ["serve", "voila"])
 def test_no_url_gives_away_code_model_or_photos(
-    mode: str, launch: Callable[..., Server], trained: Trained
+    mode: str, digits: Digits, launch: Launch, trained: Trained
 ) -> None:
-    server = launch(mode)
+    server = digits(mode)
     photo = next((trained.photos / "3").iterdir())
     secrets = {
         "photo": photo.read_bytes(),
@@ -143,15 +114,8 @@ def test_no_url_gives_away_code_model_or_photos(
         for name in inside
         if prefix or name.count("/") < 2
     ]
-    for route in (
-        "api/contents",
-        "api/kernels",
-        "api/kernelspecs",
-        "api/sessions",
-        "voila/tree",
-        "voila/files/",
-    ):
-        urls.append(server.url + route)
+    routes = ("api/contents", "api/kernels", "api/kernelspecs", "api/sessions", "voila/tree", "voila/files/")
+    urls += [server.url + route for route in routes]
 
     def find_leaks(urls: list[str]) -> list[tuple[str, str]]:
         bodies = {url: fetch(url.replace("../", "..%2f"))[1] for url in urls}
@@ -162,82 +126,81 @@ def test_no_url_gives_away_code_model_or_photos(
     assert find_leaks(urls) == []
     if mode == "voila":
         # the same search finds them all where Voila is told to serve everything
-        open_server = launch("voila", options=OPEN)
+        open_server = launch("voila", model=trained.model, photos=trained.photos, options=OPEN)
         opened = find_leaks([f"{open_server.url}voila/files/{name}" for name in inside])
         assert {what for _, what in opened} == set(secrets)
 
 
-def test_code_sent_over_the_kernel_channel_is_not_run(
-    launch: Callable[..., Server], page: Page, tmp_path: Path
-) -> None:
-    server = launch("serve")
-    open_page(page, server)
-    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
+def test_code_sent_over_the_kernel_channel_is_not_run(digits: Digits, page: Page, tmp_path: Path) -> None:
+    open_page(page, digits("serve"))
     target = tmp_path / "pwned"
-    message = {
-        "header": {"msg_id": "1", "msg_type": "execute_request", "username": "", "session": "s", "date": "", "version": "5.3"},
-        "parent_header": {}, "metadata": {}, "buffers": [], "channel": "shell",
-        "content": {"code": f"open({str(target)!r}, 'w')", "silent": False, "store_history": False,
-                    "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
-    }  # fmt: skip
+    code = {"code": f"open({str(target)!r}, 'w')", "silent": False, "store_history": False,
+            "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}  # fmt: skip
+    # a kernel takes messages in their order: once it answers the second, it has seen the first
     page.evaluate(
-        """async ([path, message]) => {
+        """async ([path, code]) => {
             const socket = new WebSocket(`ws://${location.host}${path}`);
             await new Promise((done, fail) => { socket.onopen = done; socket.onerror = fail; });
-            socket.send(JSON.stringify(message));
-            await new Promise((done) => setTimeout(done, 3000));
+            const send = (type, content) => socket.send(JSON.stringify({
+                header: {msg_id: type, msg_type: type, username: "", session: "s", date: "", version: "5.3"},
+                parent_header: {}, metadata: {}, buffers: [], channel: "shell", content}));
+            send("execute_request", code);
+            send("comm_info_request", {target_name: "jupyter.widget"});
+            await new Promise((done) => {
+                socket.onmessage = ({data}) => typeof data === "string" && data.includes("comm_info_reply") && done();
+            });
         }""",
-        [f"/api/kernels/{config['kernelId']}/channels", message],
+        [f"/api/kernels/{read_kernel(page)}/channels", code],
     )
     assert not target.exists()
 
 
-def test_without_a_model_the_page_says_what_to_run(launch: Callable[..., Server], page: Page) -> None:
-    server = launch("voila", model=None)
+@EVERY_WIDTH
+def test_without_a_model_or_with_one_that_fails_a_check_the_page_says_so(
+    launch: Launch, page: Page, toy_model: Path, widths: tuple[int, ...]
+) -> None:
+    server = launch("voila")
     page.goto(server.url)
     expect(page.get_by_role("alert")).to_contain_text("There is no model yet")
     expect(page.get_by_role("alert")).to_contain_text("fastclf train")
     assert "Traceback" not in page.content()
-    keep_all_sizes(page, "no-model")
-
-
-def test_a_model_that_fails_a_check_is_refused_by_name(launch: Callable[..., Server], page: Page) -> None:
-    broken = launch("voila")
-    with (broken.folder / "model" / "head.npz").open("ab") as file:
+    keep_light_and_dark(page, "no-model", widths)
+    with (toy_model / "head.npz").open("ab") as file:
         file.write(b"x")
-    # the waiting kernel has opened the model before; the next one finds it changed
-    for _ in range(3):
-        page.goto(broken.url)
-        page.locator(".fastclf-drop-zone, .fastclf-refusal").first.wait_for()
+    toy_model.rename(server.folder / "model")
+    # the waiting kernel has built its page before
+    page.goto(server.url)
     expect(page.get_by_role("alert")).to_contain_text("The model is refused")
     expect(page.get_by_role("alert")).to_contain_text("head.npz")
-    assert str(broken.folder) not in page.content()
-    keep_all_sizes(page, "refused")
+    assert str(server.folder) not in page.content()
+    keep_light_and_dark(page, "refused", widths)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_visitor_who_leaves_takes_the_kernel_along(
-    mode: str, launch: Callable[..., Server], page: Page
-) -> None:
-    server = launch(mode)
-
-    def lives(kernel_id: str) -> bool:
-        family = psutil.Process(server.process.pid).children(recursive=True)
-        return any(kernel_id in " ".join(read_command(process)) for process in family)
-
+def test_a_visitor_who_leaves_takes_the_kernel_along(mode: str, digits: Digits, page: Page) -> None:
+    server = digits(mode)
     open_page(page, server)
     page.locator(".fastclf-example").first.click()
     expect(page.locator(".fastclf-card")).to_have_count(1)
-    config = json.loads(page.locator("#jupyter-config-data").text_content() or "")
-    assert lives(config["kernelId"])
+    kernel = read_kernel(page)
+    assert server.find_kernels(kernel)
     page.goto("about:blank")
-    deadline = time.monotonic() + 15
-    while lives(config["kernelId"]) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not lives(config["kernelId"])
+    wait_until(lambda: not server.find_kernels(kernel), 15)
 
 
-def test_a_stopped_server_leaves_no_process_behind(launch: Callable[..., Server], page: Page) -> None:
-    server = launch("serve")
+def test_a_stopped_server_leaves_no_process_behind_and_its_page_says_so(
+    launch: Launch, page: Page, toy_model: Path
+) -> None:
+    server = launch("serve", model=toy_model)
+    page.clock.install()
     open_page(page, server)
-    assert stop(server) == []
+    page.locator(".fastclf-example").first.click()
+    expect(page.locator(".fastclf-card")).to_have_count(1)
+    assert stop(server.process) == []
+    expect(page.get_by_role("status").filter(has_text="Trying again")).to_be_visible()
+    keep(page, "state-interrupted")
+    page.clock.run_for(31_000)
+    expect(page.get_by_role("button", name="Reload")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Reloading starts anew")).to_be_visible()
+    expect(page.locator(".fastclf-card")).to_be_visible()
+    keep(page, "state-unreachable")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from ..conftest import ROOT
-from .conftest import SCREENSHOTS, Server, build_checkout, start, stop
+from .conftest import Publish, Visit
+from .pictures import keep
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +19,9 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 from dataclasses import replace
 import ipywidgets as widgets
-from fastclf.ui.clean import CleanPanel
-from fastclf.ui.scripted import PageFrame
-from tests.ui.test_review import VOCAB, MemoryStore, build_group, build_item
+from fastclf.dashboard.clean import CleanPanel
+from fastclf.dashboard.widgets import PageFrame
+from tests.dashboard.memory import VOCAB, MemoryStore, build_group, build_item
 
 items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
 items[2] = replace(items[2], name="<img src=x onerror=document.title='pwned'>.jpg")
@@ -36,25 +35,23 @@ box
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = build_checkout(tmp_path_factory.mktemp("grid") / "checkout", None, None)
-    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    notebook = nbformat.v4.new_notebook(metadata=metadata, cells=[nbformat.v4.new_code_cell(CODE)])
-    nbformat.write(notebook, folder / "dashboard.ipynb")
-    server = start("voila", folder)
-    yield server
-    stop(server)
+@pytest.fixture
+def open_cleaner(publish: Publish, visit: Visit) -> Callable[..., Page]:
+    def go(**options: object) -> Page:
+        page = visit(**options)
+        foreign: list[str] = []
+        page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
+        page.goto(publish("cleaner", CODE).url)
+        page.locator(".fastclf-tile").first.wait_for()
+        assert not [url for url in foreign if not url.startswith(("blob:", "data:"))]
+        return page
+
+    return go
 
 
 @pytest.fixture
-def cleaner(server: Server, page: Page) -> Page:
-    foreign: list[str] = []
-    page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
-    page.goto(server.url)
-    page.locator(".fastclf-tile").first.wait_for()
-    assert not [url for url in foreign if not url.startswith(("blob:", "data:"))]
-    return page
+def cleaner(open_cleaner: Callable[..., Page]) -> Page:
+    return open_cleaner()
 
 
 def tile(page: Page, index: int) -> Locator:
@@ -74,8 +71,7 @@ def test_pictures_arrive_and_a_name_is_never_read_as_html(cleaner: Page) -> None
     assert "<img src=x" in tile(cleaner, 2).inner_text()
     assert cleaner.locator("img[src=x]").count() == 0
     assert cleaner.title() != "pwned"
-    Path(SCREENSHOTS).mkdir(exist_ok=True)
-    cleaner.screenshot(path=SCREENSHOTS / "cleaner.png")
+    keep(cleaner, "cleaner", check=False)
 
 
 def test_the_keyboard_does_everything(cleaner: Page) -> None:
@@ -144,7 +140,7 @@ def test_a_field_keeps_its_keys(cleaner: Page) -> None:
     select.select_option("<Delete>")
     expect(tile(cleaner, 0)).to_contain_text("will be removed")
     select.select_option("<Keep>")
-    expect(tile(cleaner, 0).locator(".fastclf-tile-fate")).to_be_hidden()
+    expect(tile(cleaner, 0).locator(".fastclf-tile-outcome")).to_be_hidden()
 
 
 def test_a_screen_reader_is_told_what_the_eye_sees(cleaner: Page) -> None:
@@ -187,7 +183,7 @@ def test_a_narrow_window_shows_all_of_it(cleaner: Page) -> None:
         box = tile(cleaner, index).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 360
-    cleaner.screenshot(path=SCREENSHOTS / "cleaner-phone.png")
+    keep(cleaner, "cleaner-phone", check=False)
     assert cleaner.evaluate("document.documentElement.scrollWidth") <= 360
     # what a finger has to meet
     low = """[...document.querySelectorAll(".fastclf-clean :is(button, select, a, summary, label:has(input))")]
@@ -196,11 +192,8 @@ def test_a_narrow_window_shows_all_of_it(cleaner: Page) -> None:
     assert cleaner.evaluate(low) == []
 
 
-def test_in_arabic_all_of_it_reads_from_right_to_left(server: Server, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 768, "height": 900}, locale="ar")
-    page = context.new_page()
-    page.goto(server.url)
-    page.locator(".fastclf-tile").first.wait_for()
+def test_in_arabic_all_of_it_reads_from_right_to_left(open_cleaner: Callable[..., Page]) -> None:
+    page = open_cleaner(width=768, language="ar")
     expect(page.get_by_role("button", name="تراجع", exact=True)).to_be_visible()
     expect(page.get_by_role("list", name="الصور")).to_be_visible()
     assert page.locator(".fastclf").first.evaluate("node => getComputedStyle(node).direction") == "rtl"
@@ -211,7 +204,7 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(server: Server, browser: B
     expect_focus(page, 1)
     page.keyboard.press("3")
     expect(tile(page, 1)).to_contain_text("ستصبح")
-    page.screenshot(path=SCREENSHOTS / "cleaner-arabic.png")
+    keep(page, "cleaner-arabic", check=False)
     # the page can be put into another language while it is open; what is chosen and in focus stays
     page.evaluate("""() => {
         localStorage.setItem("fastclf-language", "es");
@@ -220,4 +213,3 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(server: Server, browser: B
     expect(page.get_by_role("button", name="Deshacer", exact=True)).to_be_visible()
     expect(tile(page, 1)).to_contain_text("pasará a")
     expect_focus(page, 1)
-    context.close()

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from .conftest import Server, build_small_checkout, fetch, keep, start, stop
+from .conftest import Launch, Publish, Share, Visit
+from .pictures import keep
+from .servers import COLD, Server, build_checkout, fetch, read_kernel, start, wait_until
 
 pytestmark = pytest.mark.slow
 
 CODE = """
 import time
 import ipywidgets as widgets
-from fastclf.ui.scripted import PageFrame
+from fastclf.dashboard.widgets import PageFrame
 
 time.sleep({pause})
 said = widgets.HTML("<p>An answer that was read</p>")
@@ -29,8 +26,8 @@ box = widgets.VBox([PageFrame(), widgets.HTML("<h1>Ready</h1>"), said, button])
 box.add_class("fastclf")
 box
 """
-COLD = {"preheat_kernel": False}
-LANGUAGES = ["en", "es", "ar"]
+QUICK, LATE = CODE.replace("{pause}", "0"), CODE.replace("{pause}", "4")
+RAISES, SHOWS_NOTHING = "raise RuntimeError('secret words')", "import ipywidgets\nprint('no widget')"
 STARTING = {"en": "Starting a session", "es": "Iniciando una sesión", "ar": "جارٍ بدء جلسة"}
 OPENING = {"en": "Opening the classifier", "es": "Abriendo el clasificador", "ar": "جارٍ فتح المصنِّف"}
 LOST = {
@@ -43,45 +40,20 @@ FULL = {
     "es": "Hay mucha gente aquí",
     "ar": "يوجد هنا كثير من الزوار الآن",
 }
-
-
-Serve = Callable[..., Server]
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    servers: list[Server] = []
-
-    def go(
-        mode: str = "voila", pause: float = 0, code: str = CODE, settings: dict[str, object] | None = None
-    ) -> Server:
-        source = code.replace("{pause}", str(pause))
-        folder = build_small_checkout(tmp_path / f"checkout{len(servers)}", source, settings)
-        servers.append(start(mode, folder))
-        return servers[-1]
-
-    yield go
-    for server in servers:
-        if server.process.poll() is None:
-            stop(server)
+MISSING = {
+    "es-MX": "Esta página no existe",
+    "ar": "هذه الصفحة غير موجودة",
+    "fr": "There is no such page",
+}
+# a state looks alike in every language; every word in every language is a test of the page's sources
+LOOKS = [("ar", "dark", 360), ("en", "light", 1440), ("es", "dark", 768)]
+ONE_LOOK = [look if look[0] == "ar" else pytest.param(*look, marks=pytest.mark.thorough) for look in LOOKS]
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    contexts = []
-
-    def go(language: str = "en", scheme: str = "light", width: int = 1000, **options: object) -> Page:
-        context = browser.new_context(
-            locale=language, color_scheme=scheme, viewport={"width": width, "height": 780}, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
+def server(share: Share) -> Server:
+    """Voila on its own with a small page, whose kernels wait for visitors."""
+    return share("small", lambda folder: start("voila", build_checkout(folder, code=QUICK)))
 
 
 def open_page(page: Page, server: Server) -> None:
@@ -89,41 +61,22 @@ def open_page(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Press").wait_for()
 
 
-def read_kernel(page: Page) -> str:
-    return json.loads(page.locator("#jupyter-config-data").text_content() or "")["kernelId"]
-
-
 def is_gone(server: Server, kernel: str) -> bool:
-    return fetch(f"{server.url}api/kernels/{kernel}")[0] == 404
+    return fetch(f"{server.root}api/kernels/{kernel}")[0] == 404
 
 
-def kernels(server: Server) -> list[psutil.Process]:
-    """The kernel processes; nothing of one that is ending."""
-    found = []
-    for process in psutil.Process(server.process.pid).children(recursive=True):
-        try:
-            if any("ipykernel" in word for word in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+def leave(page: Page, server: Server) -> None:
+    kernel = read_kernel(page)
+    page.goto("about:blank")
+    wait_until(lambda: is_gone(server, kernel))
 
 
-def wait_until(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not check() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert check()
-
-
-@pytest.mark.parametrize(
-    ("language", "scheme", "width"), [("en", "light", 1440), ("es", "dark", 768), ("ar", "light", 360)]
-)
+@pytest.mark.parametrize(("language", "scheme", "width"), ONE_LOOK)
 def test_the_first_words_are_there_before_the_kernel(
-    serve: Serve, visit: Callable[..., Page], language: str, scheme: str, width: int
+    publish: Publish, visit: Visit, language: str, scheme: str, width: int
 ) -> None:
-    server = serve(pause=4, settings=COLD)
-    page = visit(language, scheme, width)
+    server = publish("late", LATE)
+    page = visit(language=language, scheme=scheme, width=width)
     ready: list[str] = []
     page.expose_function("heard", lambda code: ready.append(code))
     page.add_init_script("document.addEventListener('fastclf-ready', (e) => heard(e.detail))")
@@ -139,12 +92,11 @@ def test_the_first_words_are_there_before_the_kernel(
     bar = page.get_by_role("progressbar")
     before = bar.evaluate("bar => bar.value")
     expect(line).to_contain_text(OPENING[language])
-    page.wait_for_timeout(500)
     keep(page, f"state-starting-{language}-{scheme}-{width}")
     assert before < bar.evaluate("bar => bar.value") < 76
     expect(page.get_by_role("heading", level=1)).to_have_text("Ready")
     assert page.locator("#fastclf-starting").count() == 0
-    assert ready == [language]
+    wait_until(lambda: ready == [language])
     # the next visit knows how long it took
     page.reload(wait_until="commit")
     seconds = float(page.evaluate("localStorage.getItem('fastclf-seconds')"))
@@ -152,32 +104,29 @@ def test_the_first_words_are_there_before_the_kernel(
     expect(page.locator(".fastclf-starting-soon")).to_contain_text(str(round(seconds)))
 
 
-def test_reduced_motion_moves_the_bar_by_steps_alone(serve: Serve, visit: Callable[..., Page]) -> None:
-    server = serve(pause=4, settings=COLD)
+def test_reduced_motion_moves_the_bar_by_steps_alone(publish: Publish, visit: Visit) -> None:
     page = visit(reduced_motion="reduce")
-    page.goto(server.url, wait_until="commit")
+    page.clock.install()
+    page.goto(publish("late", LATE).url, wait_until="commit")
     expect(page.locator(".fastclf-starting-now")).to_contain_text(OPENING["en"])
     bar = page.get_by_role("progressbar")
     first = bar.evaluate("bar => bar.value")
-    page.wait_for_timeout(1500)
+    page.clock.run_for(3000)
     assert bar.evaluate("bar => bar.value") == first
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "scheme", "width"), ONE_LOOK)
 def test_an_ended_kernel_is_said_and_the_page_stays_readable(
-    serve: Serve, visit: Callable[..., Page], language: str
+    server: Server, visit: Visit, language: str, scheme: str, width: int
 ) -> None:
-    server = serve()
-    page = visit(language, "dark" if language == "es" else "light", 360 if language == "ar" else 1000)
+    page = visit(language=language, scheme=scheme, width=width)
     open_page(page, server)
     expect(page.locator("html")).to_have_attribute("lang", language)
-    kernel = read_kernel(page)
     page.evaluate("document.addEventListener('fastclf-lost', (e) => { window.lostFor = e.detail.reason; })")
-    [mine] = [k for k in kernels(server) if kernel in " ".join(k.cmdline())]
-    mine.send_signal(signal.SIGKILL)
+    [kernel] = server.find_kernels(read_kernel(page))
+    kernel.send_signal(signal.SIGKILL)
     words, button = LOST[language]
-    alert = page.get_by_role("alert")
-    expect(alert).to_contain_text(words)
+    expect(page.get_by_role("alert")).to_contain_text(words)
     expect(page.get_by_role("button", name=button)).to_be_focused()
     expect(page.get_by_text("An answer that was read")).to_be_visible()
     assert page.evaluate("window.lostFor") == "ended"
@@ -187,11 +136,7 @@ def test_an_ended_kernel_is_said_and_the_page_stays_readable(
     expect(page.get_by_text("pressed")).to_be_visible()
 
 
-def test_a_session_that_the_server_ended_is_noticed_at_the_next_click(
-    serve: Serve, visit: Callable[..., Page]
-) -> None:
-    server = serve()
-    page = visit()
+def test_a_session_that_the_server_ended_is_noticed_at_the_next_click(server: Server, page: Page) -> None:
     open_page(page, server)
     kernel = read_kernel(page)
     page.evaluate(
@@ -207,28 +152,18 @@ def test_a_session_that_the_server_ended_is_noticed_at_the_next_click(
     expect(page.get_by_role("alert")).to_contain_text(LOST["en"][0])
 
 
-def test_a_stopped_server_is_said_after_some_tries(serve: Serve, visit: Callable[..., Page]) -> None:
-    server = serve()
-    page = visit()
-    open_page(page, server)
-    stop(server)
-    expect(page.get_by_role("status").filter(has_text="Trying again")).to_be_visible()
-    keep(page, "state-interrupted")
-    expect(page.get_by_role("button", name="Reload")).to_be_visible(timeout=40_000)
-    expect(page.get_by_role("status").filter(has_text="Reloading starts anew")).to_be_visible()
-    expect(page.get_by_text("An answer that was read")).to_be_visible()
-    keep(page, "state-unreachable")
-
-
-def test_a_session_outlives_a_long_time_without_a_line(serve: Serve, visit: Callable[..., Page]) -> None:
-    server = serve()
-    page = visit("ar", width=360)
+def test_a_session_outlives_a_long_time_without_a_line(server: Server, visit: Visit) -> None:
+    page = visit(language="ar", width=360)
+    page.clock.install()
     open_page(page, server)
     page.route("**/api/kernels/**", lambda route: route.abort())
     page.evaluate("fastclfPage.socket.close()")
     page.get_by_role("button", name="Press").click()
-    page.wait_for_timeout(20_000)
-    expect(page.get_by_role("button", name=LOST["ar"][1])).to_be_visible(timeout=20_000)
+    expect(page.locator(".fastclf-notice")).to_be_visible()
+    # second by second, so that every try meets the cut line
+    for _ in range(31):
+        page.clock.run_for(1000)
+    expect(page.get_by_role("button", name=LOST["ar"][1])).to_be_visible()
     keep(page, "state-unreachable-ar")
     expect(page.get_by_role("alert")).to_have_count(0)
     page.unroute_all()
@@ -237,9 +172,7 @@ def test_a_session_outlives_a_long_time_without_a_line(serve: Serve, visit: Call
     expect(page.locator(".fastclf-notice")).to_have_count(0)
 
 
-def test_a_short_interruption_is_mended_and_nothing_is_lost(serve: Serve, visit: Callable[..., Page]) -> None:
-    server = serve()
-    page = visit()
+def test_a_short_interruption_is_mended_and_nothing_is_lost(server: Server, page: Page) -> None:
     open_page(page, server)
     page.evaluate("fastclfPage.socket.close()")
     page.get_by_role("button", name="Press").click()
@@ -249,59 +182,48 @@ def test_a_short_interruption_is_mended_and_nothing_is_lost(serve: Serve, visit:
 
 @pytest.mark.parametrize("settings", [None, COLD], ids=["preheated", "cold"])
 def test_a_visitor_too_many_is_asked_to_wait_and_let_in_later(
-    serve: Serve,
-    visit: Callable[..., Page],
-    settings: dict[str, object] | None,
-    monkeypatch: pytest.MonkeyPatch,
+    launch: Launch, visit: Visit, settings: dict[str, object] | None
 ) -> None:
-    monkeypatch.setenv("FASTCLF_MAX_VISITORS", "1")
-    server = serve(settings=settings)
+    server = launch("voila", code=QUICK, settings=settings, env={"FASTCLF_MAX_VISITORS": "1"})
     first = visit()
     open_page(first, server)
-    for language, width in zip(LANGUAGES, (1000, 768, 360), strict=True):
-        page = visit(language, "dark" if language == "es" else "light", width)
-        answer = page.goto(server.url)
+    for language, scheme, width in LOOKS:
+        asked = visit(language=language, scheme=scheme, width=width)
+        answer = asked.goto(server.url)
         assert answer.status == 503
-        expect(page.get_by_role("alert")).to_contain_text(FULL[language])
-        expect(page.get_by_role("button")).to_be_focused()
-        assert "Traceback" not in page.content()
-        keep(page, f"state-full-{language}")
-    kernel = read_kernel(first)
-    first.goto("about:blank")
-    wait_until(lambda: is_gone(server, kernel))
-    page.get_by_role("button").click()
-    page.get_by_role("button", name="Press").wait_for()
-
-
-def test_a_full_server_is_tried_again_by_itself(
-    serve: Serve, visit: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FASTCLF_MAX_VISITORS", "1")
-    server = serve()
-    first = visit()
-    open_page(first, server)
-    page = visit()
-    page.clock.install()
-    page.goto(server.url)
-    expect(page.get_by_text("Next try in")).to_be_visible()
-    kernel = read_kernel(first)
-    first.goto("about:blank")
-    wait_until(lambda: is_gone(server, kernel))
-    page.clock.run_for(62_000)
-    page.get_by_role("button", name="Press").wait_for()
+        expect(asked.get_by_role("alert")).to_contain_text(FULL[language])
+        expect(asked.get_by_role("button")).to_be_focused()
+        assert "Traceback" not in asked.content()
+        keep(asked, f"state-full-{language}")
+    waiting = visit()
+    waiting.clock.install()
+    waiting.goto(server.url)
+    expect(waiting.get_by_text("Next try in")).to_be_visible()
+    leave(first, server)
+    waiting.clock.run_for(62_000)
+    # it was tried again by itself
+    waiting.get_by_role("button", name="Press").wait_for()
+    leave(waiting, server)
+    asked.get_by_role("button").click()
+    asked.get_by_role("button", name="Press").wait_for()
 
 
 @pytest.mark.parametrize(
-    "code",
-    ["raise RuntimeError('secret words')", "import ipywidgets\nprint('no widget')"],
-    ids=["raises", "shows nothing"],
+    ("code", "settings"),
+    [
+        pytest.param(RAISES, None, id="raises while it waits for a visitor"),
+        pytest.param(SHOWS_NOTHING, None, id="shows nothing, waiting", marks=pytest.mark.thorough),
+        pytest.param(RAISES, COLD, id="raises under a visitor's eyes"),
+        pytest.param(SHOWS_NOTHING, COLD, id="shows nothing"),
+    ],
 )
-@pytest.mark.parametrize("settings", [None, COLD], ids=["preheated", "cold"])
 def test_a_notebook_that_fails_is_said_without_a_traceback(
-    serve: Serve, visit: Callable[..., Page], code: str, settings: dict[str, object] | None
+    launch: Launch, publish: Publish, page: Page, code: str, settings: dict[str, object] | None
 ) -> None:
-    server = serve(code=code, settings=settings)
-    page = visit()
+    if settings:
+        server = publish("raises" if code == RAISES else "nothing", code)
+    else:
+        server = launch("voila", code=code)
     page.goto(server.url, wait_until="commit")
     expect(page.get_by_role("alert")).to_contain_text("The page could not be started")
     expect(page.get_by_role("button", name="Reload")).to_be_focused()
@@ -310,11 +232,9 @@ def test_a_notebook_that_fails_is_said_without_a_traceback(
     keep(page, "state-failed")
 
 
-def test_a_start_that_never_ends_offers_to_reload(serve: Serve, visit: Callable[..., Page]) -> None:
-    server = serve(code="import os\nos._exit(3)", settings=COLD)
-    page = visit()
+def test_a_start_that_never_ends_offers_to_reload(publish: Publish, page: Page) -> None:
     page.clock.install()
-    page.goto(server.url, wait_until="commit")
+    page.goto(publish("dies", "import os\nos._exit(3)").url, wait_until="commit")
     expect(page.locator(".fastclf-starting-now")).to_contain_text("Opening the classifier")
     assert page.get_by_role("button").count() == 0
     page.clock.run_for(25_000)
@@ -324,28 +244,27 @@ def test_a_start_that_never_ends_offers_to_reload(serve: Serve, visit: Callable[
     keep(page, "state-late")
 
 
-@pytest.mark.parametrize("mode", ["voila", "extension"])
-def test_a_page_that_does_not_exist_looks_like_ours(
-    serve: Serve, visit: Callable[..., Page], mode: str
-) -> None:
-    server = serve(mode)
-    page = visit("es")
-    if mode == "extension":
-        answer = page.goto(server.url.replace("dashboard", "nothing"))
-        assert answer.status == 404
-        expect(page.get_by_role("alert")).to_contain_text("Esta página no existe")
-        keep(page, "state-no-such-page")
+@pytest.mark.parametrize("language", MISSING)
+def test_a_page_that_does_not_exist_looks_like_ours(publish: Publish, visit: Visit, language: str) -> None:
+    server = publish("dashboard", QUICK)
+    page = visit(language=language)
+    answer = page.goto(server.url.replace("dashboard", "nowhere"))
+    assert answer.status == 404
+    expect(page.get_by_role("alert")).to_contain_text(MISSING[language])
+    assert page.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+    keep(page, f"state-no-such-page-{language}")
+    if language == "es-MX":
         page.get_by_role("button").click()
         page.get_by_role("button", name="Press").wait_for()
-    else:
-        assert page.goto(f"{server.url}nothing").status in (403, 404)
-        assert "Traceback" not in page.content()
 
 
-def test_without_javascript_a_sentence_says_so(serve: Serve, visit: Callable[..., Page]) -> None:
-    server = serve()
-    page = visit(java_script_enabled=False)
-    page.goto(server.url)
+def test_where_there_is_one_page_no_other_address_tells_anything(server: Server, page: Page) -> None:
+    assert page.goto(f"{server.url}nothing").status in (403, 404)
+    assert "Traceback" not in page.content()
+
+
+def test_without_javascript_a_sentence_says_so(server: Server, visit: Visit) -> None:
+    page = visit(server.url, java_script_enabled=False)
     expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
     expect(page.get_by_text("Esta página necesita JavaScript")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_be_hidden()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fastclf.catalog import Catalog
-from fastclf.errors import UsageProblem
-from fastclf.system import hash_file
+from fastclf.errors import UsageError
+from fastclf.system import csv_bytes, hash_file
 
 from ..conftest import run_fastclf
 from ..drawing import draw_photo
@@ -133,7 +133,7 @@ def test_a_row_that_makes_no_sense_is_a_conflict(photo_folder: Path, row: str, m
 
 @pytest.mark.parametrize("data", [b"", b"a,b,c\n", b"\xff\xfe\x00", b"path,label\nx,y\n"])
 def test_a_file_that_is_no_edits_is_refused(photo_folder: Path, data: bytes) -> None:
-    with scanned(photo_folder) as catalog, pytest.raises(UsageProblem, match="no file of edits"):
+    with scanned(photo_folder) as catalog, pytest.raises(UsageError, match="no file of edits"):
         catalog.import_edits(data)
 
 
@@ -165,7 +165,7 @@ def test_a_clean_copy_never_goes_into_the_source_or_over_something(
     (tmp_path / "full" / "a").write_text("mine")
     with scanned(photo_folder) as catalog:
         for dest in (photo_folder, photo_folder / "red", photo_folder / "new", tmp_path, tmp_path / "full"):
-            with pytest.raises(UsageProblem):
+            with pytest.raises(UsageError):
                 catalog.materialize(dest)
     assert (tmp_path / "full" / "a").read_text() == "mine"
     assert not (photo_folder / "new").exists()
@@ -208,3 +208,16 @@ def test_a_second_photo_of_one_name_is_renamed_in_the_copy(photo_folder: Path, t
     with Catalog(tmp_path / "clean") as catalog:
         catalog.scan()
         assert len(catalog.photos().photos) == 31
+
+
+def test_a_removal_and_a_relabel_travel_in_an_order_that_replays(photo_folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(photo_folder, tmp_path / "copy"))
+    with scanned(photo_folder) as catalog:
+        catalog.remove(["red/000.png"])
+        catalog.relabel(["red/000.png"], "blue", why="two\rlines")
+        data = catalog.export_edits()
+    with scanned(copy) as catalog:
+        report = catalog.import_edits(data)
+        assert (len(report.applied), report.conflicts) == (2, ())
+        assert "red/000.png" not in labels_of(catalog)
+    assert csv_bytes(["a"], [["x\ry"]]) == b'"a"\n"x\ry"\n'

@@ -1,15 +1,10 @@
-"""The record of what was found and fetched, and the catalogs of the schema before it."""
+"""The record of what was found and fetched."""
 
 from __future__ import annotations
 
 import csv
 import io
-import shutil
-import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,14 +20,9 @@ from fastclf.catalog import (
     FetchLedger,
     Outcome,
     Store,
-    store,
 )
-from fastclf.catalog.store import SCHEMA
 from fastclf.errors import CatalogError
-from fastclf.system import DATABASE, hash_file
-
-from ..conftest import ROOT
-from ..drawing import draw_photos
+from fastclf.system import hash_file
 
 
 @pytest.fixture
@@ -53,9 +43,6 @@ def facts_of(row: Fetch) -> tuple[str, str, str, str]:
 def note_search(ledger: FetchLedger, label: str, source: str, query: str, page: int, found: int) -> None:
     results = [{"url": f"http://{source}/{label}/{query}/{page}/{i}"} for i in range(found)]
     ledger.add_page(label, source, query, page, results)
-
-
-# -- the record --
 
 
 def test_what_was_found_is_on_record_with_all_that_is_known_of_it(ledger: FetchLedger) -> None:
@@ -281,218 +268,3 @@ def test_many_threads_write_into_one_record(ledger: FetchLedger) -> None:
     for thread in threads:
         thread.join()
     assert sorted(int(facts_of(row)[1]) for row in ledger.rows()) == list(range(70))
-
-
-# -- catalogs of schema 1 --
-
-# the statements of fastclf 40c191e, the last with schema 1
-SCHEMA_1 = """
-CREATE TABLE contents (
-  sha256 TEXT PRIMARY KEY, reason TEXT, measured TEXT NOT NULL, bytes INTEGER NOT NULL,
-  width INTEGER, height INTEGER, format TEXT, plain INTEGER, pixel_hash TEXT,
-  hashes BLOB, signature BLOB, comparable INTEGER, quality TEXT
-) WITHOUT ROWID;
-CREATE TABLE thumbnails (sha256 TEXT PRIMARY KEY, jpeg BLOB NOT NULL);
-CREATE TABLE photos (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
-  mtime_ns INTEGER NOT NULL, folder_label TEXT NOT NULL, given_split TEXT NOT NULL, label TEXT NOT NULL,
-  removed INTEGER NOT NULL DEFAULT 0, present INTEGER NOT NULL DEFAULT 1, trouble TEXT,
-  source_url TEXT, licence TEXT, added TEXT NOT NULL
-);
-CREATE UNIQUE INDEX photos_path ON photos (path) WHERE present;
-CREATE INDEX photos_sha256 ON photos (sha256);
-CREATE TABLE steps (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, kind TEXT NOT NULL, target INTEGER
-);
-CREATE TABLE edits (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, step INTEGER NOT NULL REFERENCES steps (id),
-  photo INTEGER NOT NULL REFERENCES photos (id), sha256 TEXT NOT NULL, path TEXT NOT NULL,
-  action TEXT NOT NULL CHECK (action IN ('relabel', 'remove', 'restore')),
-  old TEXT NOT NULL, new TEXT NOT NULL, why TEXT NOT NULL, who TEXT NOT NULL, time TEXT NOT NULL
-);
-CREATE INDEX edits_photo ON edits (photo);
-CREATE INDEX edits_step ON edits (step);
-CREATE TRIGGER edits_stay BEFORE UPDATE ON edits BEGIN SELECT RAISE (ABORT, 'edits are never changed'); END;
-CREATE TRIGGER edits_kept BEFORE DELETE ON edits BEGIN SELECT RAISE (ABORT, 'edits are never deleted'); END;
-CREATE TABLE splits (
-  sha256 TEXT PRIMARY KEY, grp TEXT NOT NULL, split TEXT NOT NULL CHECK (split IN ('train', 'valid', 'test')),
-  origin TEXT NOT NULL, seed INTEGER NOT NULL, time TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE openings (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, model TEXT NOT NULL, facts TEXT NOT NULL
-);
-CREATE TABLE opened (
-  opening INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (opening, sha256)
-) WITHOUT ROWID;
-CREATE TABLE pairs (
-  a TEXT NOT NULL, b TEXT NOT NULL, score REAL NOT NULL, mirrored INTEGER NOT NULL, PRIMARY KEY (a, b)
-) WITHOUT ROWID;
-CREATE TABLE looked_at (
-  a TEXT NOT NULL, b TEXT NOT NULL, method TEXT NOT NULL, score REAL NOT NULL, PRIMARY KEY (a, b)
-) WITHOUT ROWID;
-CREATE TABLE compared (sha256 TEXT PRIMARY KEY, method TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE results (name TEXT PRIMARY KEY, key TEXT NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
-"""
-
-
-def make_schema_1(file: Path, source: Path | None = None) -> None:
-    """Write a database as schema 1 was, with the rows of another one."""
-    file.unlink(missing_ok=True)
-    connection = sqlite3.connect(file, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(SCHEMA_1)
-    if source is not None:
-        connection.execute("ATTACH ? AS today", (str(source),))
-        tables = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            if not table.startswith("sqlite_"):
-                columns = [row[1] for row in connection.execute(f"PRAGMA today.table_info ({table})")]
-                names = ", ".join(columns)
-                connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM today.{table}")
-        connection.execute("UPDATE photos SET source_url = 'http://a/' || id, licence = 'CC0' WHERE id % 2")
-        connection.execute("DETACH today")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-
-
-def describe(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What a database is made of: the columns of each table, and the indexes and triggers."""
-    connection = sqlite3.connect(file)
-    master = connection.execute("SELECT type, name, tbl_name FROM sqlite_master").fetchall()
-    found = {"all": sorted(row for row in master if not row[1].startswith("sqlite_"))}
-    for kind, name, _ in master:
-        if kind == "table":
-            found[name] = [tuple(row[1:]) for row in connection.execute(f"PRAGMA table_info ({name})")]
-    connection.close()
-    return found  # type: ignore[return-value]
-
-
-def version_of(file: Path) -> int:
-    connection = sqlite3.connect(file)
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    connection.close()
-    return version
-
-
-@pytest.fixture
-def old_folder(tmp_path: Path) -> Path:
-    """A folder whose catalog is of schema 1, with edits, splits, openings and near pairs in it."""
-    folder = draw_photos(tmp_path / "photos", per_class=4)
-    with Catalog(folder, who="ann") as catalog:
-        catalog.scan()
-        catalog.relabel(["red/000.png"], "blue", why="it is blue")
-        catalog.remove(["red/001.png"])
-        catalog.assign_splits(catalog.photos().photos)
-        catalog.record_opening("m1", [hash_file(folder / "red" / "002.png")], {"n": 1})
-    file = folder / ".fastclf" / DATABASE
-    today = tmp_path / "today.sqlite"
-    connection = sqlite3.connect(file)
-    connection.execute("VACUUM INTO ?", (str(today),))
-    connection.close()
-    for left in folder.glob(f".fastclf/{DATABASE}*"):
-        left.unlink()
-    make_schema_1(file, today)
-    return folder
-
-
-def test_a_catalog_of_schema_1_opens_with_all_that_was_in_it(old_folder: Path, tmp_path: Path) -> None:
-    file = old_folder / ".fastclf" / DATABASE
-    assert version_of(file) == 1
-    with Catalog(old_folder) as catalog:
-        result = catalog.scan()
-        assert (result.files, result.decoded, result.new) == (12, 0, ())
-        photos = {photo.name: photo for photo in catalog.photos().photos}
-        assert len(photos) == 11
-        assert photos["red/000.png"].label == "blue"
-        assert all(photo.split for photo in photos.values())
-        assert [(row.action, row.who, row.why) for row in catalog.edits()] == [
-            ("relabel", "ann", "it is blue"),
-            ("remove", "ann", ""),
-        ]
-        assert [one["model"] for one in catalog.openings()] == ["m1"]
-        assert catalog.thumbnail(photos["red/000.png"].sha256)
-        # what is new works, and what was there still does
-        assert catalog.fetches.add("red", urls(1)) == 1
-        note_search(catalog.fetches, "red", "openverse", "red", 1, 0)
-        assert catalog.undo()
-        assert len(catalog.photos().photos) == 12
-    assert version_of(file) == SCHEMA
-    fresh = Store(tmp_path / "fresh.sqlite")
-    fresh.close()
-    assert describe(file) == describe(tmp_path / "fresh.sqlite")
-
-
-def test_an_upgrade_that_fails_leaves_the_catalog_as_it_was(
-    old_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = old_folder / ".fastclf" / DATABASE
-    before = describe(file)
-    monkeypatch.setitem(store._UPGRADES, 1, store._UPGRADES[1] + "CREATE TABLE photos (id INTEGER);")
-    with pytest.raises(CatalogError):
-        Catalog(old_folder)
-    assert version_of(file) == 1
-    assert describe(file) == before
-    monkeypatch.undo()
-    with Catalog(old_folder) as catalog:
-        assert len(catalog.photos().photos) == 11
-    assert version_of(file) == SCHEMA
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from fastclf.catalog.store import Store
-from fastclf.catalog.fetches import FetchLedger
-print("ready", flush=True)
-store = Store(Path(sys.argv[1]))
-print(FetchLedger(store).add("red", [{"url": "http://a/1"}]), store.read("SELECT COUNT(*) FROM photos")[0][0])
-store.close()
-"""
-
-
-@pytest.mark.parametrize("kind", ["of schema 1", "new"])
-def test_two_processes_that_open_a_catalog_at_once_upgrade_it_once(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if kind == "new":
-        file = tmp_path / "new.sqlite"
-        connection = sqlite3.connect(file, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-    else:
-        file = request.getfixturevalue("old_folder") / ".fastclf" / DATABASE
-        connection = sqlite3.connect(file, isolation_level=None)
-    # both see the old schema and wait for the same lock
-    connection.execute("BEGIN IMMEDIATE")
-    command = [sys.executable, "-c", CHILD, str(file)]
-    children = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in "ab"
-    ]
-    for child in children:
-        assert child.stdout
-        assert child.stdout.readline() == "ready\n"
-    time.sleep(0.3)
-    connection.execute("COMMIT")
-    connection.close()
-    answers = [child.communicate(timeout=60) for child in children]
-    assert [(child.returncode, error) for child, (_, error) in zip(children, answers, strict=True)] == [
-        (0, "")
-    ] * 2
-    photos = 0 if kind == "new" else 12
-    assert sorted(out for out, _ in answers) == [f"0 {photos}\n", f"1 {photos}\n"]
-    assert version_of(file) == SCHEMA
-
-
-def test_a_catalog_of_a_newer_schema_is_refused_and_stays_as_it_is(old_folder: Path) -> None:
-    file = old_folder / ".fastclf" / DATABASE
-    connection = sqlite3.connect(file)
-    connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
-    connection.close()
-    before = describe(file)
-    with pytest.raises(
-        CatalogError, match=rf"newer fastclf \(schema {SCHEMA + 1}; this one knows {SCHEMA}\)"
-    ):
-        Catalog(old_folder)
-    assert version_of(file) == SCHEMA + 1
-    assert describe(file) == before
-    shutil.rmtree(old_folder / ".fastclf")  # nothing holds it open

@@ -12,11 +12,16 @@ from PIL import Image, ImageFilter, ImageOps
 
 from fastclf import ModelBundle
 from fastclf.catalog import Catalog
-from fastclf.check import CheckReport, check_folder, find_first_answers, write_page
+from fastclf.check import (
+    CheckInputs,
+    CheckReport,
+    check_catalog,
+    check_folder,
+    find_first_answers,
+    write_page,
+)
+from fastclf.check.inputs import beats_chance
 from fastclf.check.page import render_page
-from fastclf.check.report import Unreadable
-from fastclf.check.run import beats_chance
-from fastclf.issues import find_low_quality, measure_quality
 from fastclf.model import FeatureCache, PhotoRow
 
 from ..conftest import run_fastclf
@@ -59,7 +64,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(faulty: Path) -> CheckReport:
     with scanned(faulty) as catalog:
-        return catalog.check(labels=False)
+        return check_catalog(catalog, labels=False)
 
 
 def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
@@ -67,46 +72,47 @@ def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
     assert set(document) >= JSON_KEYS
     assert set(document["duplicates"][0]) == {"files", "best", "tier", "score"}
     assert set(document["low_quality"][0]) == {"file", "kind", "value", "threshold"}
+    assert document["unreadable"] == [
+        {"file": "a/cut.jpg", "reason": "is cut off before its end; save or fetch it again"}
+    ]
+    assert set(document["classes"]["rare"]) == {"n", "warning"}
+    assert (document["labels_checked"], document["sealed"]) == (False, 0)
 
 
 def test_every_copy_is_found_with_its_tier(report: CheckReport) -> None:
-    tiers = {frozenset(g.files): g.tier for g in report.duplicates}
+    tiers = {frozenset(f.files): f.facts["tier"] for f in report.findings["duplicate"]}
     assert tiers == {
         frozenset({"a/00.png", "a/same.png"}): "bytes",
         frozenset({"a/01.png", "a/same pixels.bmp"}): "pixels",
         frozenset({"b/04.png", "a/conflict.png"}): "bytes",
     }
-    near = {frozenset(g.files): g for g in report.near_duplicates}
-    assert frozenset({"a/02.png", "a/small.jpg"}) in near
-    assert near[frozenset({"a/02.png", "a/small.jpg"})].best == "a/02.png"
+    near = {frozenset(f.files): f.facts for f in report.findings["near-duplicate"]}
+    assert near[frozenset({"a/02.png", "a/small.jpg"})]["best"] == "a/02.png"
     assert frozenset({"b/03.png", "b/mirror.png"}) in near
-    [conflict] = report.conflicting_labels
+    [conflict] = report.findings["conflict"]
     assert set(conflict.files) == {"b/04.png", "a/conflict.png"}
 
 
 def test_what_shows_little_is_found_with_measure_and_threshold(report: CheckReport) -> None:
-    found = {(q.file, q.kind) for q in report.low_quality}
+    found = {(f.files[0], f.facts["kind"]) for f in report.findings["quality"]}
     assert found >= {
         ("b/dark.png", "dark"), ("b/blurred.png", "blurred"), ("b/empty.png", "empty"), ("b/grey.png", "grey"),
         ("b/long.png", "odd shape"), ("b/tiny.png", "odd size"),
     }  # fmt: skip
     assert not {f for f, _ in found} & {f"{c}/{i:02d}.png" for c in "ab" for i in range(25)}
-    for finding in report.low_quality:
-        assert finding.value != finding.threshold
+    assert all(f.facts["value"] != f.facts["threshold"] for f in report.findings["quality"])
 
 
-def test_unreadable_files_and_small_classes_are_named(report: CheckReport) -> None:
-    assert report.unreadable == (
-        Unreadable("a/cut.jpg", "is cut off before its end; save or fetch it again"),
-    )
+def test_small_classes_are_named(report: CheckReport) -> None:
     assert "1 photo;" in str(report.classes["rare"].warning)
     assert report.classes["a"].warning is None
+    assert report.to_dict()["small_classes"][0]["label"] == "rare"
 
 
-def test_a_check_changes_nothing(faulty: Path, report: CheckReport) -> None:
+def test_a_check_of_a_folder_finds_the_same_and_changes_nothing(faulty: Path, report: CheckReport) -> None:
     before = hash_folder(faulty)
+    assert check_folder(faulty, labels=False) == report
     with Catalog(faulty) as catalog:
-        catalog.check(labels=False)
         assert catalog.edits(log=True) == []
         assert not any(p.split for p in catalog.photos().photos)
     assert hash_folder(faulty) == before
@@ -121,7 +127,7 @@ def test_the_page_opens_from_disk_and_escapes_everything(tmp_path: Path) -> None
     shutil.copy(evil, folder / "b" / "copy.png")
     with scanned(folder) as catalog:
         hashes = {p.name: p.sha256 for p in catalog.photos().photos}
-        found = catalog.check(labels=False)
+        found = check_catalog(catalog, labels=False)
         html = render_page(found, lambda name: catalog.thumbnail(hashes[name]))
         write_page(found, tmp_path / "report.html", lambda name: None)
     assert "<script>x" not in html
@@ -142,13 +148,13 @@ def test_sealed_photos_are_not_judged_until_the_test_set_is_opened(photo_folder:
         assert len(sealed) == 3
         wrong = next(p.name for p in photos if p.split == "test")
         catalog.relabel([wrong], "blue" if not wrong.startswith("blue") else "red")
-        seen = catalog.check()
+        seen = check_catalog(catalog)
         assert seen.sealed == 3
-        assert not sealed & {i.file for i in seen.label_issues}
+        assert not sealed & {f.files[0] for f in seen.findings["label"]}
         assert not sealed & set(seen.answers)
         assert set(seen.answers) == {p.name for p in photos} - sealed
         catalog.record_opening("m", [p.sha256 for p in photos if p.split == "test"], {})
-        opened = catalog.check()
+        opened = check_catalog(catalog)
         assert opened.sealed == 0
         assert sealed <= set(opened.answers)
 
@@ -159,16 +165,15 @@ def test_wrong_labels_are_found_and_the_result_is_kept(
 ) -> None:
     with scanned(photo_folder) as catalog:
         catalog.relabel(["red/003.png"], "blue")
-        found = catalog.check()
-        assert [(i.file, i.label, i.suggested) for i in found.label_issues] == [
-            ("red/003.png", "blue", "red")
-        ]
+        found = check_catalog(catalog)
+        [doubt] = found.findings["label"]
+        assert (doubt.files, doubt.labels, doubt.suggested) == (("red/003.png",), ("blue",), "red")
         assert found.features.out_of_sample
         monkeypatch.setattr("fastclf.check.label_issues.find_label_issues", None)
-        assert catalog.check().label_issues == found.label_issues
+        assert check_catalog(catalog) == found
         monkeypatch.undo()
         catalog.undo()
-        assert catalog.check().label_issues == ()
+        assert check_catalog(catalog).findings["label"] == ()
 
 
 @pytest.mark.slow
@@ -178,8 +183,8 @@ def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path,
         rows = [
             PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
         ]
-        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows, judged=True))
-        found = check_folder(catalog, bundle)
+        model = write_toy_bundle(tmp_path / "model", rows=rows, judged=True)
+        bundle, found = ModelBundle.load(model), check_folder(catalog, model)
         assert found.features.out_of_sample is False
         assert "trained on these labels" in " ".join(found.notes)
         valid = [p for i, p in enumerate(photos) if i % 2 == 0]
@@ -194,7 +199,7 @@ def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path,
 
 def test_arrays_that_do_not_fit_are_refused(photo_folder: Path) -> None:
     with scanned(photo_folder) as catalog, pytest.raises(ValueError, match="30 rows"):
-        catalog.check(np.zeros((3, 4)))
+        check_catalog(catalog, CheckInputs(np.zeros((3, 4))))
 
 
 def test_cached_features_survive_damage_and_two_writers(tmp_path: Path) -> None:
@@ -215,21 +220,6 @@ def test_cached_features_survive_damage_and_two_writers(tmp_path: Path) -> None:
         FeatureCache(tmp_path, "../up")
 
 
-def test_measures_do_not_depend_on_size() -> None:
-    small, large = draw_scene("s", (300, 240)), draw_scene("s", (300, 240)).resize((1200, 960))
-    a, b = measure_quality(small), measure_quality(large)
-    for name in ("bright", "dim", "contrast", "colour"):
-        assert abs(getattr(a, name) - getattr(b, name)) < 0.02
-    assert find_low_quality([], [], []) == []
-    # of tiny photos nobody can say that they are blurred
-    soft = measure_quality(draw_scene("s", (200, 160)).filter(ImageFilter.GaussianBlur(9)))
-    for side, kinds in ((200, {"blurred"}), (32, set())):
-        found = find_low_quality([a, a, a, soft], [side] * 4, [side] * 4)
-        assert {f.kind for f in found if f.index == 3} == kinds
-    grey = measure_quality(draw_scene("g").convert("L").convert("RGB"))
-    assert not any(f.kind == "grey" for f in find_low_quality([grey] * 4 + [a], [9] * 5, [9] * 5))
-
-
 @pytest.mark.slow
 def test_the_command_prints_json_alone_or_words(faulty: Path, tmp_path: Path) -> None:
     done = run_fastclf("check", faulty, "--json", "--html", "r.html", cwd=tmp_path)
@@ -237,8 +227,9 @@ def test_the_command_prints_json_alone_or_words(faulty: Path, tmp_path: Path) ->
     assert set(json.loads(done.stdout)) >= JSON_KEYS
     assert (tmp_path / "r.html").stat().st_size > 10_000
     done = run_fastclf("check", faulty, "--no-labels", cwd=tmp_path)
-    assert "groups of identical photos" in done.stdout
-    assert "cut.jpg is cut off" in done.stdout
+    assert "Exact copies: 3" in done.stdout
+    assert "cut.jpg: is cut off" in done.stdout
+    assert "Label doubts: not looked for." in done.stdout
     for bad in (
         (tmp_path / "none",),
         (faulty, "--html", tmp_path / "no" / "r.html"),
@@ -263,7 +254,7 @@ def test_photos_of_one_colour_are_not_chained(tmp_path: Path) -> None:
         for i in range(12):
             draw_photo(label, i, (100, 80)).save(tmp_path / "p" / label / f"{i}.png")
     with scanned(tmp_path / "p") as catalog:
-        assert catalog.check(labels=False).near_duplicates == ()
+        assert check_catalog(catalog, labels=False).findings["near-duplicate"] == ()
 
 
 def _at_chance(model: Path) -> Path:
@@ -309,7 +300,7 @@ def test_a_model_that_was_never_judged_lends_its_features_and_does_not_answer(
 ) -> None:
     model = write_toy_bundle(tmp_path / "model", rows=rows_of_half)
     with scanned(photo_folder) as catalog:
-        monkeypatch.setattr("fastclf.check.run.find_own_answers", None)
+        monkeypatch.setattr("fastclf.check.inputs.find_own_answers", None)
         found = check_folder(catalog, ModelBundle.load(model))
         assert "Toy colours" in found.features.source
         assert "own answers are passed over" in " ".join(found.notes)
@@ -322,9 +313,93 @@ def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
     assert beats_chance(ModelBundle.load(_at_chance(model))) is False
     assert beats_chance(ModelBundle.load(write_toy_bundle(tmp_path / "other"))) is None
     # 80 % right is nothing where four of five photos are of one class
-    valid = bundle.manifest["metrics"]["valid"]
+    valid = bundle.manifest.metrics.valid
     valid |= {"accuracy_interval": [0.75, 0.85], "n": 100}
     valid["per_class"] = {name: {"n": n} for name, n in zip(bundle.vocab, (80, 10, 10), strict=True)}
     assert beats_chance(bundle) is False
     valid["per_class"]["blue"]["n"] = 70
     assert beats_chance(bundle) is True
+
+
+def scenes(folder: Path) -> Path:
+    for label in ("red", "blue", "green"):
+        (folder / label).mkdir(parents=True)
+        for i in range(12):
+            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_copy_of_a_sealed_photo_is_sealed(tmp_path: Path) -> None:
+    folder = scenes(tmp_path / "photos")
+    with scanned(folder) as catalog:
+        catalog.assign_splits(catalog.photos().photos)
+        sealed = next(p for p in catalog.photos().photos if p.split == "test")
+        draw_scene("x").save(folder / "red" / "other.png")
+        Image.open(sealed.path).resize((150, 120)).save(folder / "red" / "copy of sealed.jpg", quality=80)
+        catalog.scan()
+        report = check_catalog(catalog)
+        assert "red/copy of sealed.jpg" not in report.answers
+        assert "red/other.png" in report.answers
+
+
+@pytest.mark.slow
+def test_the_bundles_own_test_photos_stay_sealed_and_a_check_records_no_split(
+    photo_folder: Path, tmp_path: Path
+) -> None:
+    with scanned(photo_folder) as catalog:
+        photos = catalog.photos().photos
+        rows = [
+            PhotoRow(p.sha256, p.label, p.sha256, "test" if i % 5 == 0 else "train")
+            for i, p in enumerate(photos)
+        ]
+        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
+        report = check_folder(catalog, bundle)
+        assert report.sealed == 6
+        assert not {p.name for p in photos[::5]} & set(report.answers)
+        known = catalog.feature_cache("0" * 64).load()
+        assert not {p.sha256 for p in photos[::5]} & known.keys()
+        assert not any(p.split for p in catalog.photos().photos)
+
+
+@pytest.mark.slow
+def test_damaged_caches_are_computed_again(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        expected = check_catalog(catalog)
+        for chunk in (catalog.private / "features").rglob("*.npz"):
+            data = bytearray(chunk.read_bytes())
+            for i in range(0, min(len(data), 400), 7):
+                data[i] ^= 0xFF
+            chunk.write_bytes(bytes(data))
+        with catalog._store.transaction():
+            catalog._store.write(
+                "UPDATE results SET value = substr(value, 1, length(value) / 2) WHERE name = 'label issues'"
+            )
+        assert check_catalog(catalog) == expected
+    cache = FeatureCache(photo_folder, "net")
+    (photo_folder / "features").write_text("in the way")
+    cache.add({"0" * 64: np.zeros(3, np.float32)})
+    assert len(cache.load()) == 1
+
+
+@pytest.mark.slow
+def test_outputs_never_replace_a_photo(photo_folder: Path, tmp_path: Path) -> None:
+    before = hash_folder(photo_folder)
+    for args in (
+        ("edits", "export", photo_folder, photo_folder / "red" / "000.png"),
+        ("check", photo_folder, "--no-labels", "--html", photo_folder / "red" / "001.png"),
+    ):
+        done = run_fastclf(*args, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "overwritten" in done.stderr
+    assert hash_folder(photo_folder) == before
+
+
+def test_what_was_not_looked_for_is_not_called_none(photo_folder: Path) -> None:
+    (photo_folder / "empty").mkdir()
+    with scanned(photo_folder) as catalog:
+        report = check_catalog(catalog, labels=False)
+        assert "Label doubts: not looked for." in report.to_text()
+        assert report.to_dict()["labels_checked"] is False
+        assert report.classes["empty"].n == 0
+        assert "no usable photo" in str(report.classes["empty"].warning)

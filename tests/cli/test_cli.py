@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from fastclf.cli import parse_duration
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 from fastclf.model import PhotoRow
 from fastclf.system import hash_file
 
@@ -151,5 +151,5 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "m", "5 minutes", "-5m", "1.5h"])
 def test_a_duration_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageProblem, match="1h30m"):
+    with pytest.raises(UsageError, match="1h30m"):
         parse_duration(text)

@@ -1,17 +1,21 @@
-"""A web that misbehaves, a rule that lets it be reached, and searches that find it."""
+"""A web that misbehaves, a rule that lets it be reached, searches that find it, recipes to collect by."""
 
 from __future__ import annotations
 
+import csv
+import functools
 import signal
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpcore2
 import pytest
 
-from fastclf.collect import CollectReport, Found, SearchService, collect_photos, plan
-from fastclf.collect.recipes.recipe_file import parse_recipe
-from fastclf.collect.web import AddressRule, hosts
+from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, plan
+from fastclf.collect.recipes import parse_recipe
+from fastclf.collect.web import AddressRule, fetch, hosts
 
 from ..drawing import draw_scene, encode
 from .web import Web
@@ -27,19 +31,36 @@ photos_per_class = {wanted}
 largest_side = 200
 variations = ["{{}} photo", "{{}}"]
 """
+FOLDER = """
+name = "mine"
+title = "Mine"
+[folder]
+path = "{path}"
+licence = "my own"
+[collect]
+largest_side = 100
+"""
 
-Collect = Callable[..., CollectReport]
+Collect = Callable[..., CollectSummary]
 
 
 class FakeService:
-    """Finds what it was given, twenty a page, for the first variation of a term."""
+    """Finds what it was given, twenty a page, for the first variation of a term; `fails` comes instead."""
 
-    def __init__(self, found: Mapping[str, Sequence[str]], name: str = "duckduckgo") -> None:
-        self.name, self.found = name, found
+    def __init__(
+        self,
+        found: Mapping[str, Sequence[str]],
+        name: str = "duckduckgo",
+        fails: BaseException | None = None,
+        times: int = 10**9,
+    ) -> None:
+        self.name, self.found, self.fails, self.times = name, found, fails, times
         self.asked: list[tuple[str, int]] = []
 
     def search(self, query: str, page: int) -> list[Found]:
         self.asked.append((query, page))
+        if self.fails is not None and len(self.asked) <= self.times:
+            raise self.fails
         term, _, rest = query.partition(" ")
         urls = self.found.get(term, ()) if rest == "photo" else ()
         return [
@@ -48,8 +69,67 @@ class FakeService:
         ]
 
 
-def jpeg(name: str, size: tuple[int, int] = (320, 240)) -> bytes:
+class Endless(FakeService):
+    """Always finds photos: `per_page` on each page, which nobody serves."""
+
+    def __init__(self, per_page: int, name: str = "duckduckgo", same: bool = False) -> None:
+        super().__init__({}, name)
+        self.per_page, self.same = per_page, same
+
+    def search(self, query: str, page: int) -> list[Found]:
+        self.asked.append((query, page))
+        begin = 0 if self.same else page * self.per_page
+        return [
+            Found(f"ftp://nobody.example/{query}/{i}".replace(" ", "-"), source=self.name)
+            for i in range(begin, begin + self.per_page)
+        ]
+
+
+def jpeg(name: str, size: tuple[int, int] = (60, 40)) -> bytes:
     return encode(draw_scene(name, size), "JPEG")
+
+
+def photos(web: Web, term: str, count: int, host: str | None = None) -> list[str]:
+    """Serve so many photos; returns their addresses."""
+    for i in range(count):
+        web.photo(f"/{term}/{i}.jpg", jpeg(f"{term}{i}"))
+    return [web.url(f"/{term}/{i}.jpg", host) for i in range(count)]
+
+
+def pair(web: Web, cats: int, dogs: int | None = None) -> FakeService:
+    """A service that finds so many cats and dogs."""
+    return FakeService(
+        {"cat": photos(web, "cat", cats), "dog": photos(web, "dog", cats if dogs is None else dogs)}
+    )
+
+
+def rows(summary: CollectSummary) -> dict[str, dict[str, str]]:
+    """{url: row} of the table; of a file in an archive or a folder, its name stands for the address."""
+    assert summary.table
+    with summary.table.open(encoding="utf-8") as f:
+        return {row["url"].rpartition("#")[2]: row for row in csv.DictReader(f)}
+
+
+def files(summary: CollectSummary) -> dict[str, bytes]:
+    found = [p for p in summary.folder.rglob("*") if p.is_file() and ".fastclf" not in p.parts]
+    return {p.relative_to(summary.folder).as_posix(): p.read_bytes() for p in found}
+
+
+def counts(summary: CollectSummary) -> dict[str, int]:
+    """{class: photos}."""
+    return {label: count.photos for label, count in summary.classes.items()}
+
+
+def write_zip(file: Path, members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file
+
+
+def folder_recipe(path: str | Path, more: str = "", base: Path | None = None) -> Recipe:
+    """A recipe of a folder, a zip file or a cloud path."""
+    return parse_recipe(FOLDER.format(path=path) + more, "mine.toml", base=base)
 
 
 @pytest.fixture
@@ -58,11 +138,22 @@ def web() -> Iterator[Web]:
         yield web
 
 
+real_ssl_context = httpcore2.default_ssl_context
+_one_ssl_context = functools.cache(real_ssl_context)
+
+
+@pytest.fixture(autouse=True)
+def one_ssl_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the system's certificates takes 30 ms, which each of a thousand fetchers would do."""
+    monkeypatch.setattr(httpcore2, "default_ssl_context", _one_ssl_context)
+
+
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions to the fake services follow each other at once, and hosts that name no time rest shortly."""
+    """Questions follow each other at once, and hosts that name no time, or broke off, rest shortly."""
     monkeypatch.setattr(plan, "_PAUSE", 0.0)
-    monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 0.1)
+    monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 0.05)
+    monkeypatch.setattr(fetch, "_PAUSES", (0.01,) * 4)
 
 
 @pytest.fixture(autouse=True)
@@ -84,9 +175,11 @@ def rule(web: Web) -> AddressRule:
 def run(tmp_path: Path, rule: AddressRule) -> Collect:
     """Collect two classes into ``photos/pair``."""
 
-    def run(services: Sequence[SearchService], wanted: int = 10, **changes: Any) -> CollectReport:
-        recipe = parse_recipe(RECIPE.format(wanted=wanted), "pair.toml")
-        options: dict[str, Any] = {"seconds": 2.0, "rule": rule, "bars": False, **changes}
-        return collect_photos(recipe, tmp_path / "photos" / "pair", services=services, **options)
+    def run(
+        services: Sequence[SearchService], wanted: int = 10, recipe: str = RECIPE, **changes: Any
+    ) -> CollectSummary:
+        read = parse_recipe(recipe.format(wanted=wanted), "pair.toml", base=tmp_path)
+        options: dict[str, Any] = {"seconds": 3.0, "rule": rule, "bars": False, "sheets": False, **changes}
+        return collect_photos(read, tmp_path / "photos" / "pair", services=services, **options)
 
     return run

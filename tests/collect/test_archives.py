@@ -16,14 +16,18 @@ import time
 import tracemalloc
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from fastclf.collect.archives import Member, ReadLimits, is_photo_name, read_archive, zips
-from fastclf.collect.archives.members import LINK, tidy_name
+from fastclf.collect.archives.members import DEVICE, LINK, tidy_name
 from fastclf.errors import ArchiveError
+
+from .conftest import write_zip
 
 # thorough rather than quick
 pytestmark = pytest.mark.slow
@@ -31,14 +35,8 @@ pytestmark = pytest.mark.slow
 MB = 2**20
 PHOTOS = {f"images/Cat_{i}.jpg": bytes([i]) * 1000 + os.urandom(500) for i in range(5)}
 OUT = "has a path that leads out of the archive"
+DAMAGED = "{} is damaged or cut off; delete it and fetch it again."
 SMALL = ReadLimits(member_bytes=2 * MB, slack_bytes=MB, ratio=10)
-
-
-def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
 
 
 def write_tar(path: Path, files: Mapping[str, bytes], mode: str = "w", **options) -> Path:
@@ -65,6 +63,15 @@ def read_until_error(path: Path, **options) -> tuple[list[Member], str]:
     return members, str(e.value)
 
 
+@contextmanager
+def no_more_memory_than(megabytes: int) -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < megabytes * MB
+
+
 KINDS = {
     "zip": write_zip,
     "stored zip": lambda path, files: write_zip(path, files, zipfile.ZIP_STORED),
@@ -88,13 +95,6 @@ def test_every_kind_is_read_whatever_it_is_called(kind: str, tmp_path: Path) -> 
 def test_only_what_is_wanted_is_given(kind: str, tmp_path: Path) -> None:
     path = KINDS[kind](tmp_path / "a", PHOTOS)
     assert list(read(path, lambda name: name.endswith("3.jpg"))) == ["images/Cat_3.jpg"]
-
-
-def test_a_photo_is_named_like_one_in_any_case() -> None:
-    assert is_photo_name("a/B.JPG")
-    assert is_photo_name("a.webp")
-    assert not is_photo_name("a.jpg/readme")
-    assert not is_photo_name("a.mat")
 
 
 @pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -136,8 +136,8 @@ def test_a_tar_file_of_another_age_is_known_by_its_checksum(tmp_path: Path) -> N
 
 def test_archives_one_after_the_other_in_xz_are_read(tmp_path: Path) -> None:
     whole = write_tar(tmp_path / "a.tar", PHOTOS).read_bytes()
-    half = len(whole) // 2
-    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(whole[:half]) + bytes(8) + lzma.compress(whole[half:]))
+    parts = [lzma.compress(part, preset=0) for part in (whole[:2000], whole[2000:])]
+    (tmp_path / "a.tar.xz").write_bytes(bytes(8).join(parts))
     assert read(tmp_path / "a.tar.xz") == PHOTOS
 
 
@@ -180,51 +180,53 @@ def test_a_name_that_leads_out_is_refused_and_said(name: str, tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_nul_in_a_zip_name_hides_nothing(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "a.zip", {"evil.jpgX.jpg": b"1"})
-    path.write_bytes(path.read_bytes().replace(b"evil.jpgX", b"evil.jpg\0"))
-    assert read(path) == {"evil.jpg\ufffd.jpg": OUT}
-
-
-def test_a_zip_name_that_begins_with_a_nul_is_refused(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "a.zip", {"X1.jpg": b"1", "2.jpg": b"2"})
-    path.write_bytes(path.read_bytes().replace(b"X1.jpg", b"\0001.jpg"))
-    assert read(path) == {"\ufffd1.jpg": OUT, "2.jpg": b"2"}
+@pytest.mark.parametrize(
+    ("name", "shown"), [("evil.jpgX.jpg", "evil.jpg\ufffd.jpg"), ("X1.jpg", "\ufffd1.jpg")]
+)
+def test_a_nul_in_a_zip_name_hides_nothing(name: str, shown: str, tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {name: b"1", "2.jpg": b"2"})
+    path.write_bytes(path.read_bytes().replace(name.encode(), name.replace("X", "\0").encode()))
+    assert read(path) == {shown: OUT, "2.jpg": b"2"}
 
 
 def test_a_refused_name_is_cut_before_it_is_handed_on(tmp_path: Path) -> None:
-    [(name, reason)] = read(write_tar(tmp_path / "a", {"a/" * 5000 + ".jpg"[1:] + "x.jpg": b"1"})).items()
-    assert len(name) == 1001
-    assert "more than 1,000 characters" in str(reason)
+    [(name, reason)] = read(write_tar(tmp_path / "a", {"a/" * 5000 + "x.jpg": b"1"})).items()
+    assert (len(name), "more than 1,000 characters" in str(reason)) == (1001, True)
 
 
 def test_names_are_judged_without_an_archive_too() -> None:
     assert tidy_name("a//./b.jpg") == ("a/b.jpg", "")
     assert tidy_name("..") == ("..", OUT)
     assert tidy_name("a..b/c...jpg") == ("a..b/c...jpg", "")
+    assert [is_photo_name(name) for name in ("a/B.JPG", "a.webp", "a.jpg/readme", "a.mat")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_tar_gives_only_files(tmp_path: Path) -> None:
-    kinds = {"link.jpg": tarfile.SYMTYPE, "hard.jpg": tarfile.LNKTYPE, "char.jpg": tarfile.CHRTYPE,
-             "block.jpg": tarfile.BLKTYPE, "pipe.jpg": tarfile.FIFOTYPE, "folder.jpg": tarfile.DIRTYPE}  # fmt: skip
+    kinds: dict[str, tuple[bytes, str | bytes | None]] = {
+        "link.jpg": (tarfile.SYMTYPE, LINK),
+        "hard.jpg": (tarfile.LNKTYPE, LINK),
+        "char.jpg": (tarfile.CHRTYPE, DEVICE),
+        "block.jpg": (tarfile.BLKTYPE, DEVICE),
+        "pipe.jpg": (tarfile.FIFOTYPE, DEVICE),
+        "folder.jpg": (tarfile.DIRTYPE, None),
+        "contiguous.jpg": (tarfile.CONTTYPE, b"abc"),
+        "other.jpg": (b"Z", "is of a kind that is not read here"),
+        "good.jpg": (tarfile.REGTYPE, b"abc"),
+    }
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
-        for name, kind in kinds.items():
+        for name, (kind, _) in kinds.items():
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
-        info = tarfile.TarInfo("contiguous.jpg")
-        info.type, info.size = tarfile.CONTTYPE, 3
-        archive.addfile(info, io.BytesIO(b"abc"))
-        info = tarfile.TarInfo("other.jpg")
-        info.type, info.size = b"Z", 3
-        archive.addfile(info, io.BytesIO(b"abc"))
-        info = tarfile.TarInfo("good.jpg")
-        archive.addfile(info)
-    link, device = "is a link; only files are read", "is a device or a pipe, not a photo"
+            info.size = 3 if kind in (tarfile.CONTTYPE, b"Z", tarfile.REGTYPE) else 0
+            archive.addfile(info, io.BytesIO(b"abc"))
     assert read(tmp_path / "a.tar.gz") == {
-        "link.jpg": link, "hard.jpg": link, "char.jpg": device, "block.jpg": device, "pipe.jpg": device,
-        "contiguous.jpg": b"abc", "other.jpg": "is of a kind that is not read here", "good.jpg": b"",
-    }  # fmt: skip
+        name: told for name, (_, told) in kinds.items() if told is not None
+    }
 
 
 def test_a_zip_gives_only_files(tmp_path: Path) -> None:
@@ -233,13 +235,14 @@ def test_a_zip_gives_only_files(tmp_path: Path) -> None:
         for name, mode in modes.items():
             info = zipfile.ZipInfo(name)
             info.create_system, info.external_attr = 3, (mode | 0o777) << 16
-            archive.writestr(info, b"/etc/passwd")
+            archive.writestr(info, b"abc")
         archive.mkdir("folder.jpg")
-    found = read(tmp_path / "a.zip")
-    assert found["file.jpg"] == found["plain.jpg"] == b"/etc/passwd"
-    assert "is a link" in str(found["link.jpg"])
-    assert "a pipe" in str(found["pipe.jpg"])
-    assert len(found) == 4
+    assert read(tmp_path / "a.zip") == {
+        "link.jpg": LINK,
+        "pipe.jpg": DEVICE,
+        "file.jpg": b"abc",
+        "plain.jpg": b"abc",
+    }
 
 
 def test_a_sparse_file_is_refused_and_the_next_one_found(tmp_path: Path) -> None:
@@ -276,11 +279,11 @@ def test_a_method_of_packing_that_cannot_be_bounded_is_refused(method: int, tmp_
 def test_a_file_that_is_too_large_is_refused_and_the_others_are_read(kind: str, tmp_path: Path) -> None:
     files = {
         "1.jpg": b"1",
-        "large.jpg": os.urandom(MB + 1),
-        "just.jpg": os.urandom(MB),
+        "large.jpg": os.urandom(600_001),
+        "just.jpg": os.urandom(600_000),
         "3.jpg": b"3",
     }
-    found = read(KINDS[kind](tmp_path / "a", files), limits=ReadLimits(member_bytes=MB))
+    found = read(KINDS[kind](tmp_path / "a", files), limits=ReadLimits(member_bytes=600_000))
     assert found == {**files, "large.jpg": "is larger than 1 MB"}
 
 
@@ -290,45 +293,36 @@ def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_says(tmp_path: Pa
     directory = data.find(b"PK\1\2")
     lie = struct.pack("<I", 1000)
     path.write_bytes(data[:22] + lie + data[26 : directory + 24] + lie + data[directory + 28 :])
-    tracemalloc.start()
-    found = read(path, limits=ReadLimits(member_bytes=2 * MB))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with no_more_memory_than(10):
+        found = read(path, limits=ReadLimits(member_bytes=2 * MB))
     assert found == {"bomb.jpg": "is damaged in the archive; fetch the archive again", "good.jpg": b"good"}
-    assert peak < 10 * MB
 
 
-def test_a_tar_header_that_promises_gigabytes_is_found_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("limits", [ReadLimits(), ReadLimits(member_bytes=2**41)])
+def test_a_tar_header_that_promises_gigabytes_is_found_out(
+    limits: ReadLimits, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     info = tarfile.TarInfo("1.jpg")
     info.size = 2**40
-    for name, data in (("a.tar", info.tobuf() + b"abc"), ("a.tar.gz", gzip.compress(info.tobuf() + b"abc"))):
-        (tmp_path / name).write_bytes(data)
-        for limits in (ReadLimits(), ReadLimits(member_bytes=2**41)):
-            members, said = read_until_error(tmp_path / name, limits=limits)
-            assert not members
-            assert "damaged or cut off" in said
+    (tmp_path / "a").write_bytes(pack(info.tobuf() + b"abc"))
+    assert read_until_error(tmp_path / "a", limits=limits) == ([], DAMAGED.format(tmp_path / "a"))
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, partial(lzma.compress, preset=0)])
 def test_a_bomb_in_a_tar_ends_the_reading_wanted_or_not(
     pack: Callable[[bytes], bytes], wanted: bool, tmp_path: Path
 ) -> None:
-    files = {"1.jpg": b"1", "bomb.jpg" if wanted else "bomb.bin": bytes(30 * MB), "2.jpg": b"2"}
+    files = {"1.jpg": b"1", "bomb.jpg" if wanted else "bomb.bin": bytes(20 * MB), "2.jpg": b"2"}
     path = tmp_path / "a"
     path.write_bytes(pack(write_tar(tmp_path / "t", files).read_bytes()))
-    tracemalloc.start()
-    members, said = read_until_error(path, limits=SMALL)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with no_more_memory_than(12):
+        members, said = read_until_error(path, limits=SMALL)
     assert members == [Member("1.jpg", b"1")]
-    assert "a has" in said
-    assert "unpacks to more than" in said
-    assert "unpack it yourself" in said
-    assert peak < 12 * MB
-    assert (
-        read(path, limits=ReadLimits(member_bytes=MB))["2.jpg"] == b"2"
-    )  # the usual limits allow 64 MB and more
+    assert all(words in said for words in ("a has", "unpacks to more than", "unpack it yourself"))
+    # the usual limits allow 64 MB and more
+    assert read(path, limits=ReadLimits(member_bytes=MB))["2.jpg"] == b"2"
 
 
 def test_zeros_behind_the_last_member_are_bounded_too(tmp_path: Path) -> None:
@@ -352,14 +346,15 @@ def test_members_that_overlap_are_bounded_by_their_sum(tmp_path: Path) -> None:
     assert "unpacks to more than" in said
 
 
-def test_the_sum_is_limited_whatever_the_ratio(tmp_path: Path) -> None:
-    for kind in KINDS:
-        path = KINDS[kind](tmp_path / "a", {f"{i}.jpg": os.urandom(MB) for i in range(4)})
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_sum_is_limited_whatever_the_ratio(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path / "a", {f"{i}.jpg": os.urandom(300_000) for i in range(4)})
+    limits = ReadLimits(total_bytes=800_000)
+    if kind == "tar":  # what is not packed is as large as it is
         assert len(read(path)) == 4
-        if kind != "tar":  # what is not packed is as large as it is
-            members, said = read_until_error(path, limits=ReadLimits(total_bytes=2 * MB + MB // 2))
-            assert len(members) == 2, kind
-            assert "more than 2 MB" in said
+    else:
+        members, said = read_until_error(path, limits=limits)
+        assert (len(members), "more than 1 MB" in said) == (2, True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -389,25 +384,13 @@ def _with_note(kind: bytes, size: int, note: bytes, tmp_path: Path) -> Path:
     return path
 
 
-NOTES = [
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-]
-
-
-@pytest.mark.parametrize("kind", NOTES)
+@pytest.mark.parametrize("kind", [b"x", b"g", b"X", b"L", b"K"])
 def test_a_giant_extended_header_is_not_taken_into_memory(kind: bytes, tmp_path: Path) -> None:
     path = _with_note(kind, 7 * 2**30, bytes(30 * MB), tmp_path)
-    tracemalloc.start()
-    members, said = read_until_error(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with no_more_memory_than(4):
+        members, said = read_until_error(path)
     assert members == [Member("1.jpg", b"1")]
     assert "a header of 7,168 MB" in said
-    assert peak < 4 * MB
 
 
 @pytest.mark.parametrize(
@@ -422,29 +405,25 @@ def test_a_broken_extended_header_is_damage(note: bytes, tmp_path: Path) -> None
 
 
 def test_an_extended_header_of_a_megabyte_of_digits_takes_no_time(tmp_path: Path) -> None:
-    """Python's own tarfile once needed quadratic time for it."""
+    """Python's own tarfile needs quadratic time for it up to 3.11.9."""
     note = b"1" * (MB - 512)
     start = time.perf_counter()
     read_until_error(_with_note(tarfile.XHDTYPE, len(note), note, tmp_path))
     assert time.perf_counter() - start < 2
 
 
-def test_a_chain_of_extended_headers_ends(tmp_path: Path) -> None:
-    info = tarfile.TarInfo("note")
-    info.type = tarfile.XHDTYPE
-    (tmp_path / "a.tar").write_bytes(info.tobuf() * 20_000 + tarfile.TarInfo("1.jpg").tobuf())
-    members, said = read_until_error(tmp_path / "a.tar")
-    assert not members
-    assert "damaged" in said
-
-
-def test_a_negative_size_is_damage(tmp_path: Path) -> None:
-    block = bytearray(tarfile.TarInfo("1.jpg").tobuf())
-    block[124:136] = b"\xff" * 11 + b"\0"
-    block[148:156] = b" " * 8
-    block[148:156] = b"%06o\0 " % sum(block)
-    (tmp_path / "a.tar").write_bytes(block + bytes(1024))
-    assert "damaged" in read_until_error(tmp_path / "a.tar")[1]
+@pytest.mark.parametrize("what", ["chain of headers", "negative size"])
+def test_headers_that_make_no_sense_are_damage(what: str, tmp_path: Path) -> None:
+    note, photo = tarfile.TarInfo("note"), bytearray(tarfile.TarInfo("1.jpg").tobuf())
+    note.type = tarfile.XHDTYPE
+    if what == "negative size":
+        photo[124:136] = b"\xff" * 11 + b"\0"
+        photo[148:156] = b" " * 8
+        photo[148:156] = b"%06o\0 " % sum(photo)
+    else:
+        photo[:0] = note.tobuf() * 20_000
+    (tmp_path / "a.tar").write_bytes(photo + bytes(1024))
+    assert read_until_error(tmp_path / "a.tar") == ([], DAMAGED.format(tmp_path / "a.tar"))
 
 
 def test_an_xz_file_may_not_ask_for_gigabytes_of_memory(tmp_path: Path) -> None:
@@ -461,27 +440,19 @@ def test_an_xz_file_may_not_ask_for_gigabytes_of_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", TARS)
 def test_a_cut_archive_gives_what_stands_before_the_cut(kind: str, tmp_path: Path) -> None:
-    files = {f"{i}.jpg": os.urandom(300_000) for i in range(4)}
-    path = KINDS[kind](tmp_path / "photos", files)
+    files = {f"{i}.jpg": os.urandom(200_000) for i in range(3)}
+    path = KINDS[kind](tmp_path / "photos", {**files, "last.bin": os.urandom(400_000)})
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * 0.63)])
-    members, said = read_until_error(path)
-    assert {m.name: m.data for m in members} == {name: files[name] for name in ("0.jpg", "1.jpg")}
-    assert said == f"{path} is damaged or cut off; delete it and fetch it again."
-
-
-@pytest.mark.parametrize("kind", TARS)
-def test_a_cut_in_what_is_not_wanted_is_noticed(kind: str, tmp_path: Path) -> None:
-    path = KINDS[kind](tmp_path / "a", {"1.jpg": b"1", "large.bin": os.urandom(MB)})
-    path.write_bytes(path.read_bytes()[: MB // 2])
-    members, said = read_until_error(path)
-    assert members == [Member("1.jpg", b"1")]
-    assert "cut off" in said
+    for share, given in ((0.35, ["0.jpg"]), (0.8, list(files))):  # in a photo, and in what is not wanted
+        path.write_bytes(whole[: int(len(whole) * share)])
+        members, said = read_until_error(path)
+        assert {m.name: m.data for m in members} == {name: files[name] for name in given}
+        assert said == DAMAGED.format(path)
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz"])
 def test_a_flipped_bit_is_noticed(kind: str, tmp_path: Path) -> None:
-    path = KINDS[kind](tmp_path / "a", {f"{i}.jpg": os.urandom(MB) for i in range(2)})
+    path = KINDS[kind](tmp_path / "a", {f"{i}.jpg": os.urandom(200_000) for i in range(2)})
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
@@ -503,11 +474,8 @@ def test_a_cut_header_behind_an_extended_one_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", [0.3, 0.9, 0.99])
 def test_a_cut_zip_is_said_to_be_cut(end: float, tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", PHOTOS)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * end)])
-    members, said = read_until_error(path)
-    assert not members
-    assert "a.zip is damaged or cut off; delete it and fetch it again." in said
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * end)])
+    assert read_until_error(path) == ([], DAMAGED.format(path))
 
 
 def test_a_damaged_member_of_a_zip_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
@@ -528,34 +496,29 @@ def test_a_zip_that_points_outside_itself_does_no_harm(tmp_path: Path) -> None:
     assert read(path) == {"1.jpg": "is damaged in the archive; fetch the archive again", "2.jpg": b"2"}
 
 
-def test_any_flipped_byte_ends_in_a_sentence_or_in_photos(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [41, pytest.param(3, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_flipped_byte_ends_in_a_sentence_or_in_photos(kind: str, step: int, tmp_path: Path) -> None:
     """A small fuzz: whatever the damage, nothing but ArchiveError comes out."""
+    whole = KINDS[kind](tmp_path / "a", {f"{i}.jpg": b"%d" % i * 30 for i in range(3)}).read_bytes()
     raised = 0
-    for kind in KINDS:
-        whole = KINDS[kind](tmp_path / "a", {f"{i}.jpg": b"%d" % i * 30 for i in range(3)}).read_bytes()
-        for at in range(0, min(len(whole), 2200), 7):
-            data = bytearray(whole)
-            data[at] ^= 0xFF
-            (tmp_path / "a").write_bytes(data)
-            try:
-                list(read_archive(tmp_path / "a", lambda name: True, limits=SMALL))
-            except ArchiveError:
-                raised += 1
-    assert raised > 100
+    for at in range(0, min(len(whole), 2200), step):
+        data = bytearray(whole)
+        data[at] ^= 0xFF
+        (tmp_path / "a").write_bytes(data)
+        try:
+            list(read_archive(tmp_path / "a", lambda name: True, limits=SMALL))
+        except ArchiveError:
+            raised += 1
+    assert raised
 
 
-def test_what_is_no_archive_is_told_what_is_one(tmp_path: Path) -> None:
-    contents = {
-        "page": b"<!DOCTYPE html><html>",
-        "zeros": bytes(20_000),
-        "empty": b"",
-        "text": b"hello" * 999,
-    }
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-        _, said = read_until_error(tmp_path / name)
-        assert f"{name} is no zip, tar, tar.gz, tar.bz2 or tar.xz file" in said
-        assert ("web page" in said) == (name == "page")
+@pytest.mark.parametrize("content", [b"<!DOCTYPE html><html>", bytes(20_000), b"", b"hello" * 999])
+def test_what_is_no_archive_is_told_what_is_one(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes(content)
+    _, said = read_until_error(tmp_path / "page")
+    assert "page is no zip, tar, tar.gz, tar.bz2 or tar.xz file" in said
+    assert ("web page" in said) == (b"html" in content)
 
 
 def test_a_packed_file_that_holds_no_tar_is_called_that(tmp_path: Path) -> None:
@@ -581,13 +544,13 @@ def test_a_missing_file_is_named_and_another_name_is_used_where_given(tmp_path: 
     assert "There is no file s3://b/a.zip" in read_until_error(tmp_path, called="s3://b/a.zip")[1]
 
 
-def test_an_error_of_the_caller_is_not_called_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_of_the_caller_is_not_called_damage(kind: str, tmp_path: Path) -> None:
     def ask(name: str) -> bool:
         raise ValueError("mine")
 
-    for kind in KINDS:
-        with pytest.raises(ValueError, match="mine"):
-            list(read_archive(KINDS[kind](tmp_path / "a", PHOTOS), ask))
+    with pytest.raises(ValueError, match="mine"):
+        list(read_archive(KINDS[kind](tmp_path / "a", PHOTOS), ask))
 
 
 def test_an_archive_that_is_left_early_is_closed(tmp_path: Path) -> None:

@@ -2,93 +2,184 @@
 
 from __future__ import annotations
 
-import csv
+import copy
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fastclf import Catalog
-from fastclf.collect import Found, download_images, search_images, verify_images
-from fastclf.collect.found import LimitedError, UnreachableError
+from fastclf.collect import CollectSummary, download_images, search_images, verify_images
+from fastclf.collect.services import LimitedError, UnreachableError
 from fastclf.collect.web import AddressRule
-from fastclf.errors import SearchError, UsageProblem
+from fastclf.errors import MissingExtraError, SearchError, UsageError
+from fastclf.photos import MAX_BYTES
 
-from ..drawing import bad_files
+from ..drawing import bad_files, draw_scene, encode
 from . import web as behave
-from .conftest import FakeService, jpeg
+from .conftest import Endless, FakeService, jpeg, photos, rows
 from .web import Web
 
-
-class Lost(FakeService):
-    def search(self, query: str, page: int) -> list[Found]:
-        raise (LimitedError if self.found else UnreachableError)(
-            self.name, *([] if self.found else ["is gone"])
-        )
+Download = Callable[..., CollectSummary]
 
 
-def test_the_course_s_cell_works(web: Web, rule: AddressRule, tmp_path: Path) -> None:
+@pytest.fixture
+def download(rule: AddressRule, tmp_path: Path) -> Download:
+    """Download into ``p/ant``."""
+
+    def download(*args: Any, dest: str | Path = tmp_path / "p" / "ant", **options: Any) -> CollectSummary:
+        return download_images(dest, *args, rule=rule, bars=False, **options)
+
+    return download
+
+
+def test_the_course_s_cell_works(web: Web, download: Download, tmp_path: Path) -> None:
     path = tmp_path / "bird_or_not"
-    found = {t: [web.photo(f"/{t}{i}.jpg", jpeg(f"{t}{i}")) for i in range(30)] for t in ("bird", "forest")}
+    found = {"bird": photos(web, "bird", 12), "forest": photos(web, "forest", 12)}
     found["bird"].insert(2, web.add("/page.jpg", behave.html()))
     service = FakeService(found)
     for o in ("forest", "bird"):
         dest = path / o
         dest.mkdir(exist_ok=True, parents=True)
-        urls = search_images(f"{o} photo", max_images=25, services=[service])
-        assert len(urls) == 25
+        urls = search_images(f"{o} photo", max_images=10, services=[service])
+        assert len(urls) == 10
         assert all(isinstance(url, str) and url.startswith("http://") for url in urls)
-        report = download_images(dest, urls=urls, rule=rule, bars=False)
-    assert len(list((path / "bird").iterdir())) == 24
-    assert len(list((path / "forest").iterdir())) == 25
+        summary = download(urls=urls, dest=dest)
+    assert len(list((path / "bird").iterdir())) == 9
+    assert len(list((path / "forest").iterdir())) == 10
     assert verify_images(path.glob("[!.]*/*")) == []
-    assert report.classes["bird"].reasons == {"is a web page, not a photo": 1}
+    assert summary.classes["bird"].reasons == {"is a web page, not a photo": 1}
     with Catalog(path) as catalog:
         # licences came along, through what looks like a list of texts
         assert {row.licence for row in catalog.fetches.rows()} == {"CC0 1.0"}
         assert {row.label for row in catalog.fetches.rows()} == {"bird", "forest"}
 
 
-def test_calling_it_again_downloads_nothing_twice(web: Web, rule: AddressRule, tmp_path: Path) -> None:
-    urls = [web.photo(f"/{i}.jpg", jpeg(str(i))) for i in range(5)]
-    download_images(tmp_path / "p" / "ant", urls=urls, rule=rule, bars=False)
-    hits = len(web.hits)
-    report = download_images(tmp_path / "p" / "ant", urls=urls, rule=rule, bars=False)
-    assert (report.new, len(web.hits)) == (0, hits)
+# -- search_images
 
 
-def test_addresses_come_from_a_file_as_well(web: Web, rule: AddressRule, tmp_path: Path) -> None:
-    urls = [web.photo(f"/{i}.jpg", jpeg(str(i))) for i in range(5)]
-    (tmp_path / "urls.txt").write_text("\n".join(urls))
-    report = download_images(tmp_path / "p" / "ant", tmp_path / "urls.txt", max_pics=3, rule=rule, bars=False)
-    assert report.classes["ant"].photos == 3
-    assert report.table
-    assert len(list(csv.DictReader(report.table.open()))) == 3
-    with pytest.raises(UsageProblem, match="urls="):
-        download_images(tmp_path / "p" / "ant")
+def test_no_more_pages_are_asked_for_than_are_needed_and_the_next_service_where_one_has_no_more() -> None:
+    found = {"ant": [f"http://a/{i}" for i in range(50)]}
+    first, second = FakeService(found), FakeService(found, "openverse")
+    assert len(search_images("ant photo", 25, services=[first, second])) == 25
+    assert (first.asked, second.asked) == ([("ant photo", 1), ("ant photo", 2)], [])
+    first, second = FakeService(found), FakeService({}, "openverse")
+    assert len(search_images("ant photo", 80, services=[first, second])) == 50
+    assert [page for _, page in first.asked] == [1, 2, 3, 4]
+    assert [page for _, page in second.asked] == [1]
 
 
-def test_the_next_service_is_asked_where_one_has_no_more_or_is_gone() -> None:
-    few, more = (
-        FakeService({"ant": ["http://a/1", "http://a/2"]}),
-        FakeService({"ant": ["http://a/2", "http://a/3"]}),
-    )
+def test_a_search_that_never_ends_or_repeats_itself_ends() -> None:
+    same = Endless(5, same=True)
+    assert len(search_images("ant", 1000, services=[Endless(1)])) == 20
+    assert len(search_images("ant", 1000, services=[same])) == 5
+    assert len(same.asked) == 2
+
+
+def test_a_service_that_is_gone_is_passed_over() -> None:
+    few = FakeService({"ant": ["http://a/1", "http://a/2"]})
+    more = FakeService({"ant": ["http://a/2", "http://a/3"]}, "openverse")
+    limited = FakeService({}, fails=LimitedError("duckduckgo"))
+    gone = FakeService({}, fails=UnreachableError("openverse", "is gone"))
+    missing = FakeService({}, fails=MissingExtraError("Install ddgs."))
     assert search_images("ant photo", services=[few, more]) == ["http://a/1", "http://a/2", "http://a/3"]
-    assert search_images("ant photo", services=[Lost({}), more]) == ["http://a/2", "http://a/3"]
-    assert search_images("ant photo", 1, services=[few, more]) == ["http://a/1"]
-    assert search_images("nothing photo", services=[few]) == []
-    assert search_images("ant photo", services=[]) == []
-    with pytest.raises(SearchError, match=r"asks for patience.*is gone.*url_file"):
-        search_images("ant photo", services=[Lost({"x": []}), Lost({}, "openverse")])
+    assert search_images("ant photo", services=[limited, gone, missing, more]) == ["http://a/2", "http://a/3"]
+    assert search_images("nothing photo", services=[few]) == search_images("ant", services=[]) == []
+    with pytest.raises(
+        SearchError, match=r"\(duckduckgo asks for patience; openverse is gone; Install ddgs\).*url_file"
+    ):
+        search_images("ant photo", services=[limited, gone, missing])
+
+
+# -- download_images
+
+
+def test_addresses_come_from_a_file_as_well(web: Web, download: Download, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("\n".join(photos(web, "ant", 5)))
+    summary = download(tmp_path / "urls.txt", max_pics=3)
+    assert summary.classes["ant"].photos == len(rows(summary)) == 3
+    with pytest.raises(UsageError, match="urls="):
+        download()
+
+
+def test_addresses_survive_being_copied_and_one_address_is_a_list_of_one(
+    web: Web, download: Download
+) -> None:
+    (url,) = search_images("cat photo", services=[FakeService({"cat": photos(web, "cat", 1)})])
+    assert pickle.loads(pickle.dumps(url)).found == copy.deepcopy(url).found == url.found
+    assert download(urls=str(url), n_workers=0, preserve_filename=True).photos == 1
+
+
+def test_calling_it_again_takes_up_what_failed_for_now_and_nothing_twice(
+    web: Web, download: Download
+) -> None:
+    urls = [web.add("/busy.jpg", behave.flaky(3, jpeg("busy"), code=503)), web.url("/gone.jpg")]
+    urls += photos(web, "ant", 3)
+    first, second = download(urls=urls), download(urls=urls)
+    assert (first.photos, second.photos, second.new) == (3, 4, 1)
+    assert (web.count("/gone.jpg"), web.count("/ant/0.jpg")) == (1, 1)
+
+
+def test_size_time_and_number_of_requests_are_what_the_caller_says(
+    web: Web, download: Download, tmp_path: Path
+) -> None:
+    silent = web.add("/silent", behave.silent())
+    web.delay = 0.03
+    summary = download(urls=[*photos(web, "ant", 8), silent], n_workers=2, timeout=0.5, max_size=50)
+    assert rows(summary)[silent]["reason"] == "took longer than 0.5 s"
+    assert (summary.photos, web.most_at_once(), summary.sheets) == (8, 2, {})
+    with Catalog(tmp_path / "p") as catalog:
+        assert {max(photo.width, photo.height) for photo in catalog.photos().photos} == {50}
+
+
+def test_ctrl_c_ends_downloads_at_once(web: Web, download: Download) -> None:
+    slow = web.add("/slow.jpg", behave.slow_drip(jpeg("slow"), 0.01))
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        download(urls=[slow])
+    assert time.monotonic() - started < 3
+
+
+def test_the_class_folder_may_be_where_one_stands(
+    web: Web, download: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p" / "ant").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "p" / "ant")
+    summary = download(urls=photos(web, "ant", 1), dest=".")
+    assert summary.classes["ant"].photos == len(list(Path.cwd().iterdir())) == 1
+    assert summary.table == tmp_path / "p-report" / "collected.csv"
+
+
+@pytest.mark.parametrize("dest", ["loose", "photos/.hidden"])
+def test_the_working_directory_is_not_taken_for_photos(
+    dest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no class folder"):
+        download_images(dest, urls=["http://a/1"])
+    assert not list(tmp_path.iterdir())
+
+
+# -- verify_images
 
 
 def test_verify_images_says_why_and_deletes_nothing(tmp_path: Path) -> None:
     (tmp_path / "good.jpg").write_bytes(jpeg("good"))
+    # larger than an upload may be, and a photo all the same
+    (tmp_path / "large.bmp").write_bytes(encode(draw_scene("large"), "BMP") + bytes(MAX_BYTES))
     for name, (data, _) in bad_files().items():
         (tmp_path / name).write_bytes(data)
     files = sorted(tmp_path.iterdir())
     failed = verify_images(files)
-    assert [f.name for f in failed] == [f.name for f in files if f.name != "good.jpg"]
+    assert [f.name for f in failed] == [f.name for f in files if f.name not in ("good.jpg", "large.bmp")]
     assert "web page" in failed.reasons[tmp_path / "page.jpg"]
     assert sorted(tmp_path.iterdir()) == files
     failed.map(Path.unlink)  # as the course does it
-    assert [f.name for f in tmp_path.iterdir()] == ["good.jpg"]
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["good.jpg", "large.bmp"]

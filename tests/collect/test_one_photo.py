@@ -6,7 +6,6 @@ import base64
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,23 +14,12 @@ from fastclf.collect.web import AddressRule
 from fastclf.errors import AddressError
 from fastclf.photos import MAX_BYTES, decode_photo
 
-from ..collect import web as bad
-from ..collect.web import Behaviour, Web, redirect, status
 from ..drawing import draw_scene, encode
+from . import web as bad
+from .web import Behaviour, Web, redirect, status
 
 PHOTO = encode(draw_scene("one"), "JPEG")
 PNG = encode(draw_scene("two", (60, 40)), "PNG")
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with Web() as server:
-        yield server
-
-
-@pytest.fixture
-def rule(web: Web) -> AddressRule:
-    return AddressRule(allow=frozenset({web.address}), names={"photos.example": "127.0.0.1"})
 
 
 def refuse(url: str, rule: AddressRule | None = None, seconds: float = 5.0) -> str:
@@ -50,60 +38,37 @@ def test_a_photo_comes_with_its_bytes_and_a_short_name(web: Web, rule: AddressRu
     assert fetch_photo(f"  {url}?size=large#top\n", rule=rule) == ("grüße bär.jpg", PHOTO)
     assert fetch_photo(web.photo("/" + "x" * 400, PNG, "text/plain"), rule=rule) == ("x" * 100, PNG)
     assert fetch_photo(web.photo("/", PHOTO), rule=rule)[0] == "photo"
+    assert fetch_photo(web.add("/moved", redirect("/")), rule=rule) == ("moved", PHOTO)
     assert fetch_photo(web.photo("/a/..%2F..%2Fetc%2Fpasswd", PHOTO), rule=rule)[0] == "passwd"
-
-
-def test_redirects_are_followed_and_checked(web: Web, rule: AddressRule) -> None:
-    web.photo("/real.jpg", PHOTO)
-    web.add("/moved", redirect("/real.jpg"))
-    assert fetch_photo(web.url("/moved"), rule=rule) == ("moved", PHOTO)
-    web.add("/inside", redirect("http://10.0.0.1/secret.jpg"))
-    assert "leads to no public address" in refuse(web.url("/inside"), rule)
-    web.add("/file", redirect("file:///etc/passwd"))
-    assert "does not begin with http" in refuse(web.url("/file"), rule)
 
 
 def test_an_address_without_a_scheme_is_taken_as_https(web: Web, rule: AddressRule) -> None:
     web.photo("/a.jpg", PHOTO)
-    host = f"photos.example:{web.address[1]}/a.jpg"
+    host = f"a.example:{web.address[1]}/a.jpg"
     assert fetch_photo(f"http://{host}", rule=rule)[1] == PHOTO
     # the server speaks plain http: a handshake reached it, so it was asked by https
     for address in (host, f"//{host}"):
-        assert refuse(address, rule, seconds=0.5).startswith("https://photos.example")
+        assert refuse(address, rule, seconds=0.5).startswith("https://a.example")
 
 
-BAD: dict[str, tuple[Callable[[], Behaviour], str]] = {
-    "page": (bad.html, "is a web page, not a photo. Copy the address of the picture itself"),
-    "drawing": (bad.svg, "no photo that can be read"),
-    "empty": (lambda: status(200, {}, b""), "no photo that can be read"),
-    "missing": (lambda: status(404), r"answered 404 (not found). Save the photo"),
-    "forbidden": (lambda: status(403), "answered 403 (forbidden). Save the photo"),
-    "busy": (lambda: status(503), "Try again in a minute"),
-    "limited": (lambda: status(429, {"Retry-After": "9"}), "Try again in a minute"),
-    "reset": (bad.reset, "was cut off on its way. Try again"),
-    "garbage": (bad.garbage, "answered with something that is no HTTP"),
-    "endless": (bad.endless, "is larger than the 20 MB"),
-    "too long": (lambda: bad.wrong_length(PHOTO, MAX_BYTES + 2**20), "21.0 MB, more than the 20 MB"),
-    "compressed": (lambda: bad.gzipped(PHOTO), "came compressed"),
-    "circle": (lambda: redirect("/circle"), "is redirected more than 5 times"),
-    "nowhere": (bad.bad_location, "redirected to what is no address"),
+BAD: dict[str, tuple[Behaviour, str]] = {
+    "page": (bad.html(), "is a web page, not a photo. Copy the address of the picture itself"),
+    "drawing": (bad.svg(), "no photo that can be read"),
+    "empty": (status(200, {}, b""), "no photo that can be read"),
+    "missing": (status(404), r"answered 404 (not found). Save the photo"),
+    "busy": (status(503), "Try again in a minute"),
+    "reset": (bad.reset(), "was cut off on its way. Try again"),
+    "too long": (bad.wrong_length(PHOTO, MAX_BYTES + 2**20), "21.0 MB, more than the 20 MB"),
+    "inside": (redirect("http://10.0.0.1/secret.jpg"), "leads to no public address"),
+    "file": (redirect("file:///etc/passwd"), "does not begin with http"),
+    "silent": (bad.silent(), "took longer than 0.4 s"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_server_that_misbehaves_is_a_sentence(web: Web, rule: AddressRule, name: str) -> None:
-    make, words = BAD[name]
-    path = "/circle" if name == "circle" else "/a.jpg"
-    assert words in refuse(web.add(path, make()), rule)
-
-
-@pytest.mark.parametrize("make", [bad.silent, lambda: bad.slow_drip(PHOTO, 0.1)])
-def test_a_slow_server_ends_with_the_time_limit(
-    web: Web, rule: AddressRule, make: Callable[[], Behaviour]
-) -> None:
-    began = time.monotonic()
-    assert "took longer than 0.5 s" in refuse(web.add("/a.jpg", make()), rule, seconds=0.5)
-    assert time.monotonic() - began < 4
+    behaviour, words = BAD[name]
+    assert words in refuse(web.add("/a.jpg", behaviour), rule, seconds=0.4)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +81,7 @@ def test_a_slow_server_ends_with_the_time_limit(
         ("javascript:alert(1)", "is no web address"),
         ("C:\\photos\\bear.jpg", "is no web address"),
         ("file:///etc/passwd", "does not begin with http"),
-        ("ftp://photos.example/a.jpg", "does not begin with http"),
+        ("ftp://a.example/a.jpg", "does not begin with http"),
         ("http://127.0.0.1/a.jpg", "leads to no public address"),
         ("10.0.0.1/a.jpg", "leads to no public address"),
         ("http://[::1]/a.jpg", "leads to no public address"),
@@ -169,7 +134,7 @@ def test_a_bad_picture_in_the_address_is_refused_at_once(url: str, words: str) -
 
 def test_importing_it_loads_no_service_and_no_catalog() -> None:
     code = (
-        "import sys, fastclf.collect.one\n"
+        "import sys, fastclf.collect.one_photo\n"
         "heavy = {'ddgs', 'fastdownload', 'tqdm', 'fsspec', 'filelock', 'onnxruntime', 'fastclf.catalog'}\n"
         "print(*heavy & set(sys.modules), '|', 'httpcore2' in sys.modules)"
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastclf import Catalog
 from fastclf.collect import write_digits
+from fastclf.errors import UsageError
 
 # thorough rather than quick
 pytestmark = pytest.mark.slow
@@ -19,12 +19,8 @@ def test_digits_are_written_whole_and_once(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
     folder = write_digits(tmp_path / "photos" / "digits")
-    with Catalog(folder) as catalog:
-        catalog.scan()
-        photos = catalog.photos()
-    assert len(photos.photos) == 1797
-    assert photos.vocab == [str(i) for i in range(10)]
-    assert not photos.failures
+    assert len(list(folder.glob("*/*.png"))) == 1797
+    assert sorted(p.name for p in folder.iterdir()) == [str(i) for i in range(10)]
     source = load_digits()
     for number in (0, 700, 1796):
         [file] = folder.glob(f"*/{number:04d}.png")
@@ -35,3 +31,14 @@ def test_digits_are_written_whole_and_once(tmp_path: Path) -> None:
     (folder / "0" / "0000.png").unlink()
     write_digits(folder)
     assert not (folder / "0" / "0000.png").exists()
+
+
+def test_a_persons_file_is_not_replaced_by_the_sample(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    for name in ("notes.txt", "folder"):
+        with pytest.raises(UsageError, match="holds something else"):
+            write_digits(tmp_path / name)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "notes.txt"]

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import shutil
 import tarfile
-import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from fastclf import Catalog
-from fastclf.collect import CollectReport, collect_photos
+from fastclf.catalog import FetchLedger, Outcome
+from fastclf.collect import CollectSummary, collect_photos, photo_store
+from fastclf.collect.archives import Member, download_archive
 from fastclf.collect.archives.download import name_archive
-from fastclf.collect.recipes.recipe_file import parse_recipe
-from fastclf.collect.web import AddressRule
+from fastclf.collect.photo_store import ENOUGH, PhotoStore
+from fastclf.collect.progress import ProgressBars
+from fastclf.collect.recipes import parse_recipe
+from fastclf.collect.unpack import Unpacker
+from fastclf.collect.web import AddressRule, Fetcher
 from fastclf.errors import ArchiveError, PhotosError
 from fastclf.system import hash_bytes
 
 from . import web as behave
-from .conftest import jpeg
+from .conftest import counts, files, folder_recipe, jpeg, rows, write_zip
 from .web import Web
 
 PETS = """
@@ -40,6 +46,8 @@ lower = "dog"
 largest_side = 200
 """
 NAMES = ["images/Abyssinian_1.jpg", "images/Bengal_2.jpg", "images/beagle_1.jpg", "images/pug_7.jpg"]
+PATTERN = '[folder.label]\nby = "pattern"\npattern = "{pattern}"\n'
+Unpack = Callable[..., CollectSummary]
 
 
 @pytest.fixture(autouse=True)
@@ -50,81 +58,73 @@ def archive_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home" / ".fastdownload" / "archive"
 
 
-def tar(files: dict[str, bytes]) -> bytes:
+# -- an archive from the web
+
+
+def pets() -> bytes:
+    members = {name: jpeg(name) for name in NAMES}
+    members |= {
+        "annotations/list.txt": b"no photo",
+        "annotations/trimaps/Bengal_2.png": jpeg("trimap"),
+        "images/Abyssinian_9.mat": b"no photo",
+        "images/broken_1.jpg": jpeg("broken", (320, 240))[:1500],
+        "images/Copy_1.jpg": jpeg(NAMES[0]),
+        "images/12.jpg": jpeg("no letter"),
+        "../../outside_1.jpg": jpeg("outside"),
+    }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, data in files.items():
+        for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
 
 
-def pets() -> bytes:
-    files = {name: jpeg(name) for name in NAMES}
-    files |= {
-        "annotations/list.txt": b"no photo",
-        "annotations/trimaps/Bengal_2.png": jpeg("trimap"),
-        "images/Abyssinian_9.mat": b"no photo",
-        "images/broken_1.jpg": jpeg("broken")[:1500],
-        "images/Copy_1.jpg": jpeg(NAMES[0]),
-        "images/12.jpg": jpeg("no letter"),
-        "../../outside_1.jpg": jpeg("outside"),
-    }
-    return tar(files)
-
-
 @pytest.fixture
-def run(tmp_path: Path, rule: AddressRule) -> Any:
-    def run(url: str, more: str = "", **changes: Any) -> CollectReport:
+def run(tmp_path: Path, rule: AddressRule) -> Unpack:
+    def run(url: str, more: str = "", **changes: Any) -> CollectSummary:
         recipe = parse_recipe(PETS.format(url=url, more=more), "pets.toml")
         return collect_photos(recipe, tmp_path / "photos" / "pets", rule=rule, bars=False, **changes)
 
     return run
 
 
-def rows(report: CollectReport) -> dict[str, dict[str, str]]:
-    assert report.table
-    with report.table.open(encoding="utf-8") as f:
-        return {row["url"].partition("#")[2]: row for row in csv.DictReader(f)}
-
-
-def test_an_archive_goes_to_class_folders_by_its_original_names(web: Web, run: Any, tmp_path: Path) -> None:
+def test_an_archive_goes_to_class_folders_by_its_original_names(
+    web: Web, run: Unpack, tmp_path: Path
+) -> None:
     data = pets()
-    report = run(web.photo("/pets.tgz", data), f'sha256 = "{hash_bytes(data)}"')
-    assert {label: report.classes[label].photos for label in ("cat", "dog")} == {"cat": 2, "dog": 2}
-    table = rows(report)
-    assert {name: table[name]["label"] for name in NAMES} == dict(
-        zip(NAMES, ["cat", "cat", "dog", "dog"], strict=True)
-    )
+    summary = run(web.photo("/pets.tgz", data), f'sha256 = "{hash_bytes(data)}"')
+    assert (summary.classes["cat"].photos, summary.classes["dog"].photos) == (2, 2)
+    table = rows(summary)
+    assert [table[name]["label"] for name in NAMES] == ["cat", "cat", "dog", "dog"]
     # of two equal files whichever is decoded first is stored
-    first, second = sorted(
-        (NAMES[0], "images/Copy_1.jpg"), key=lambda name: table[name]["status"], reverse=True
-    )
+    second, first = sorted((NAMES[0], "images/Copy_1.jpg"), key=lambda name: table[name]["status"])
     assert (table[first]["status"], table[second]["status"]) == ("stored", "duplicate")
     assert table[first]["path"].startswith("cat/")
-    assert table[NAMES[0]]["licence"] == "CC BY-SA 4.0"
-    assert table[NAMES[0]]["page"] == "https://pets.example/"
+    assert (table[NAMES[0]]["licence"], table[NAMES[0]]["page"]) == ("CC BY-SA 4.0", "https://pets.example/")
     assert "cut off" in table["images/broken_1.jpg"]["reason"]
     assert "gives no class" in table["images/12.jpg"]["reason"]
     assert not [name for name in table if name.startswith("annotations") or name.endswith(".mat")]
     assert not list(tmp_path.rglob("*outside*"))
-    assert "other files" in report.to_text()
-    with Catalog(report.folder) as catalog:
+    assert "other files" in summary.to_text()
+    with Catalog(summary.folder) as catalog:
         assert len(catalog.photos().photos) == 4
 
 
-def test_an_archive_is_fetched_once_and_its_photos_are_stored_once(web: Web, run: Any) -> None:
-    url = web.photo("/pets.tgz", pets())
-    first = run(url)
-    second = run(url)
+def test_an_archive_is_fetched_once_and_its_photos_are_stored_once(web: Web, run: Unpack) -> None:
+    data, said = pets(), []
+    url = web.photo("/pets.tgz", data)
+    first, second = run(url, say=said.append), run(url)
     assert web.count("/pets.tgz") == 1
     assert (first.new, second.new) == (4, 0)
     assert rows(first) == rows(second)
+    # without a hash the recipe's maker is told it
+    assert any(hash_bytes(data) in text for text in said)
 
 
 def test_an_archive_with_another_hash_is_refused_and_deleted(
-    web: Web, run: Any, archive_folder: Path
+    web: Web, run: Unpack, archive_folder: Path
 ) -> None:
     url = web.photo("/pets.tgz", pets())
     with pytest.raises(ArchiveError, match="is not the archive that the recipe means"):
@@ -132,101 +132,296 @@ def test_an_archive_with_another_hash_is_refused_and_deleted(
     assert not [p for p in archive_folder.iterdir() if p.name.endswith("pets.tgz")]
 
 
-def test_without_a_hash_the_recipes_maker_is_told_it(web: Web, run: Any) -> None:
-    data, said = pets(), []
-    run(web.photo("/pets.tgz", data), say=said.append)
-    assert any(hash_bytes(data) in text for text in said)
-
-
-def test_a_broken_download_is_continued(web: Web, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastclf.collect.web import fetch
-
-    monkeypatch.setattr(fetch, "_PAUSES", (0.01,) * 4)
-    data = pets()
+def test_a_broken_download_is_continued_with_its_progress_told(web: Web, rule: AddressRule) -> None:
+    data, told = pets(), []
     url = web.add("/pets.tgz", behave.ranged(data, break_after=len(data) // 2))
-    assert run(url, f'sha256 = "{hash_bytes(data)}"').photos == 4
-    asked = [hit.headers.get("range") for hit in web.hits]
-    assert len(asked) == 2
-    assert str(asked[1]).startswith("bytes=")
+    source = parse_recipe(PETS.format(url=url, more=f'sha256 = "{hash_bytes(data)}"'), "x").archive
+    assert source
+    with Fetcher(rule) as fetcher:
+        file = download_archive(
+            fetcher, source, lambda text: None, lambda done, total: told.append((done, total))
+        )
+    assert file.read_bytes() == data
+    assert [hit.headers.get("range", "")[:6] for hit in web.hits] == ["", "bytes="]
+    assert told[-1] == (len(data), len(data))
+    assert told == sorted(told)
 
 
-def test_an_archive_that_is_not_there_is_a_sentence(web: Web, run: Any) -> None:
-    with pytest.raises(ArchiveError, match=r"answered 404 \(not found\)"):
+def test_an_archive_that_was_cut_off_can_be_gone_on_with_and_one_that_is_gone_cannot(
+    web: Web, run: Unpack
+) -> None:
+    with pytest.raises(
+        ArchiveError, match=r"was cut off on its way\. The same command goes on where it stopped\."
+    ):
+        run(web.add("/cut.tgz", behave.wrong_length(b"x" * 10, 100)))
+    with pytest.raises(ArchiveError, match=r"answered 404 \(not found\)\.$"):
         run(web.url("/none.tgz"))
 
 
-def test_at_most_so_many_of_each_class_are_taken_and_the_rest_is_in_the_record(web: Web, run: Any) -> None:
+def test_at_most_so_many_of_each_class_are_taken_and_the_rest_is_in_the_record(web: Web, run: Unpack) -> None:
     url = web.photo("/pets.tgz", pets())
     first = run(url, most=1)
-    assert {label: first.classes[label].photos for label in ("cat", "dog")} == {"cat": 1, "dog": 1}
+    assert (first.classes["cat"].photos, first.classes["dog"].photos) == (1, 1)
     assert first.classes["cat"].waiting >= 1
-    more = run(url)
-    assert more.photos == 4
+    assert run(url).photos == 4
 
 
-def test_archives_of_one_name_do_not_get_mixed_up() -> None:
-    names = {name_archive(f"https://{host}.example/images.tar.gz?x=/../y") for host in "ab"}
-    assert len(names) == 2
-    assert all(name.endswith("-images.tar.gz") for name in names)
-    assert name_archive("https://a.example/").endswith("-archive")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/images.tar.gz?x=/../y", "images.tar.gz"),
+        ("/", "archive"),
+        ("/my%20pets.tgz", "mypets.tgz"),
+        ("/a/" + "x" * 500 + ".tar.gz", "x" * 73 + ".tar.gz"),
+        ("/..", "archive"),
+        ("/.hidden.zip", "hidden.zip"),
+        ("/a%2F..%2Fb.zip", "b.zip"),
+        ("/b*d:n|me.zip", "bdnme.zip"),
+    ],
+)
+def test_the_file_of_an_archive_has_a_plain_name_of_its_own(path: str, name: str) -> None:
+    found, other = (name_archive(f"https://{host}.example{path}") for host in "ab")
+    assert found[12:] == other[12:] == f"-{name}"
+    assert found[:12] != other[:12]
+    assert set(found[:12]) <= set("0123456789abcdef")
 
 
-FOLDER = """
-name = "mine"
-title = "Mine"
-[folder]
-path = "{path}"
-licence = "my own"
-[collect]
-largest_side = 200
-"""
+# -- a folder, a zip file or a cloud path
 
 
-def build_source(folder: Path, kind: str) -> Path:
-    files = {f"{label}/{i}.jpg": jpeg(f"{label}{i}") for label in ("ant", "bee") for i in range(3)}
-    files["ant/notes.txt"] = b"no photo"
-    if kind == "zip":
-        with zipfile.ZipFile(folder / "mine.zip", "w") as archive:
-            for name, data in files.items():
-                archive.writestr(f"mine/{name}", data)
-        return folder / "mine.zip"
-    for name, data in files.items():
-        (folder / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "mine" / name).write_bytes(data)
-    return folder / "mine"
+@pytest.fixture
+def unpack(tmp_path: Path) -> Unpack:
+    """Collect from a zip file of these members into ``photos/mine``."""
+
+    def unpack(members: dict[str, bytes], more: str = "", **changes: Any) -> CollectSummary:
+        recipe = folder_recipe(write_zip(tmp_path / "mine.zip", members), more)
+        return collect_photos(recipe, tmp_path / "photos" / "mine", bars=False, **changes)
+
+    return unpack
 
 
-@pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_a_folder_or_a_zip_file_is_a_source_and_stays_as_it_is(kind: str, tmp_path: Path) -> None:
-    source = build_source(tmp_path, kind)
+def members(form: str, count: int = 3) -> dict[str, bytes]:
+    """Ants and bees, named as the form says."""
+    return {form.format(label, i): jpeg(f"{label}{i}") for label in ("ant", "bee") for i in range(count)}
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "cloud"])
+def test_a_folder_a_zip_file_or_a_cloud_path_is_a_source_and_stays_as_it_is(
+    kind: str, tmp_path: Path
+) -> None:
+    found = {**members("{}/{}.jpg"), "ant/notes.txt": b"no photo"}
+    memory = fsspec.filesystem("memory")
+    for name, data in found.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(data)
+        memory.pipe(f"/bucket/{name}", data)
+    write_zip(tmp_path / "mine.zip", {f"mine/{name}": data for name, data in found.items()})
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    recipe = parse_recipe(FOLDER.format(path=source.name), "mine.toml", base=tmp_path)
-    report = collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
-    assert {label: c.photos for label, c in report.classes.items()} == {"ant": 3, "bee": 3}
-    assert {row["licence"] for row in rows(report).values()} == {"my own"}
+    place = {"folder": "mine", "zip": "mine.zip", "cloud": "memory://bucket"}[kind]
+    try:
+        summary = collect_photos(folder_recipe(place, base=tmp_path), tmp_path / "photos", bars=False)
+        assert set(memory.find("/bucket")) == {f"/bucket/{name}" for name in found}
+    finally:
+        memory.rm("/bucket", recursive=True)
+    assert counts(summary) == {"ant": 3, "bee": 3}
+    assert {row["licence"] for row in rows(summary).values()} == {"my own"}
     assert {p: p.read_bytes() for p in before} == before
 
 
-def test_a_folder_that_holds_the_collection_is_refused(tmp_path: Path) -> None:
-    build_source(tmp_path, "folder")
-    recipe = parse_recipe(FOLDER.format(path="."), "mine.toml", base=tmp_path)
+@pytest.mark.parametrize(("place", "out"), [(".", "photos/mine"), ("big/raw", "big"), ("big", "big")])
+def test_a_source_and_a_collection_that_lie_in_each_other_are_refused(
+    place: str, out: str, tmp_path: Path
+) -> None:
+    (tmp_path / "big" / "raw").mkdir(parents=True)
     with pytest.raises(PhotosError, match="one of these lies in the other"):
-        collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
+        collect_photos(folder_recipe(place, base=tmp_path), tmp_path / out, bars=False)
 
 
-def test_a_cloud_path_is_a_source(tmp_path: Path) -> None:
-    fsspec = pytest.importorskip("fsspec")
-    memory = fsspec.filesystem("memory")
-    for label in ("ant", "bee"):
-        for i in range(2):
-            memory.pipe(f"/bucket/{label}/{i}.jpg", jpeg(f"{label}{i}"))
-    recipe = parse_recipe(FOLDER.format(path="memory://bucket"), "mine.toml", base=tmp_path)
-    report = collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
-    memory.rm("/bucket", recursive=True)
-    assert {label: c.photos for label, c in report.classes.items()} == {"ant": 2, "bee": 2}
+def test_a_folder_that_is_not_there_or_without_photos_is_a_sentence(tmp_path: Path) -> None:
+    recipe = folder_recipe("mine", base=tmp_path)
+    with pytest.raises(PhotosError, match="mine"):
+        collect_photos(recipe, tmp_path / "photos", bars=False)
+    (tmp_path / "mine").mkdir()
+    summary = collect_photos(recipe, tmp_path / "photos", bars=False)
+    assert summary.to_text().startswith("No photos were found.")
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    recipe = parse_recipe(FOLDER.format(path="nowhere"), "mine.toml", base=tmp_path)
-    with pytest.raises(PhotosError, match="nowhere"):
-        collect_photos(recipe, tmp_path / "photos" / "mine", bars=False)
+def test_photos_that_were_not_needed_are_on_record_as_such(unpack: Unpack) -> None:
+    summary = unpack(members("{}/{}.jpg", 40), most=3)
+    statuses = [(row["status"], row["reason"]) for row in rows(summary).values()]
+    assert statuses.count(("waiting", ENOUGH)) == 74
+    assert counts(summary) == {"ant": 3, "bee": 3}
+
+
+def test_what_is_refused_for_good_is_not_judged_again(
+    unpack: Unpack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {
+        "ant/1.jpg": jpeg("1"),
+        "ant/page.jpg": b"<html>",
+        "top.jpg": jpeg("top"),
+        "ant/2.jpg": jpeg("1"),
+    }
+    first = {name: (row["status"], row["time"]) for name, row in rows(unpack(found)).items()}
+    statuses = {name: status for name, (status, _) in first.items()}
+    # which of the twins is stored is a matter of chance
+    assert sorted([statuses.pop("ant/1.jpg"), statuses.pop("ant/2.jpg")]) == ["duplicate", "stored"]
+    assert statuses == {"ant/page.jpg": "refused", "top.jpg": "refused"}
+    monkeypatch.setattr(photo_store, "prepare_photo", None)
+    second = unpack(found)
+    assert (second.new, second.photos) == (0, 1)
+    assert {name: (row["status"], row["time"]) for name, row in rows(second).items()} == first
+
+
+@pytest.mark.parametrize("first", ["^nothing-(.)", "^(.)[a-z]+_"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_labelling_rule_that_was_mended_labels_what_it_did_not(
+    again: bool, first: str, unpack: Unpack
+) -> None:
+    """What got no class, or was not needed of a wrong one, is taken into the right one."""
+    found = members("{}_{}.jpg")
+    summary = unpack(found, PATTERN.format(pattern=first), most=0)
+    assert summary.photos == 0
+    summary = unpack(found, PATTERN.format(pattern="^([a-z]+)_"), again=again)
+    assert (summary.classes["ant"].photos, summary.classes["bee"].photos) == (3, 3)
+
+
+def test_a_class_of_an_archive_may_be_renamed_in_the_recipe(unpack: Unpack) -> None:
+    found = {f"cat/{i}.jpg": jpeg(str(i)) for i in range(3)}
+    shutil.rmtree(unpack(found).folder / "cat")
+    assert unpack(found, '[folder.label]\nnames = { cat = "kitty" }\n').classes["kitty"].photos == 3
+
+
+def test_a_stored_photo_stays_on_record_where_its_label_of_today_is_full(unpack: Unpack) -> None:
+    found = members("{}_{}.jpg", 2)
+    unpack(found, PATTERN.format(pattern="^(.)[a-z]+_"))
+    summary = unpack(found, PATTERN.format(pattern="^([a-z]+)_"), most=0)
+    assert (summary.classes["a"].stored, summary.classes["a"].photos) == (2, 2)
+
+
+# -- the record of what is read
+
+
+class Counts(ProgressBars):
+    """Remembers the numbers that it was told last, and says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda text: None, False)
+        self.last: dict[str, tuple[int, int]] = {}
+
+    def counted(self, label: str, stored: int, refused: int) -> None:
+        self.last[label] = stored, refused
+
+
+Take = Callable[..., Counts]
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    with Catalog(tmp_path) as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def take(catalog: Catalog) -> Take:
+    """Unpack what a reader yields."""
+    source = folder_recipe("x.zip").folder
+    assert source
+
+    def take(read: Callable[..., Any], **wanted: int) -> Counts:
+        counts = Counts()
+        Unpacker(PhotoStore(catalog, wanted), source, 100, counts).run(read)
+        return counts
+
+    return take
+
+
+def test_unpacked_photos_are_on_the_disk_before_the_record_says_so(
+    unpack: Unpack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[str] = set()
+    finish = FetchLedger.finish
+    monkeypatch.setattr(photo_store, "sync_file", lambda path: synced.add("/".join(path.parts[-2:])))
+
+    def note_finish(self: FetchLedger, outcomes: list[Outcome]) -> None:
+        assert synced >= {outcome.path for outcome in outcomes if outcome.status == "stored"}
+        finish(self, outcomes)
+
+    monkeypatch.setattr(FetchLedger, "finish", note_finish)
+    summary = unpack(members("{}/{}.jpg"))
+    assert synced == set(files(summary))
+
+
+def test_what_was_read_before_an_archive_broke_is_stored_and_on_record(catalog: Catalog, take: Take) -> None:
+    class BrokenError(Exception):
+        pass
+
+    def read(wanted: Callable[[str], bool]) -> Iterator[Member]:
+        for i in range(100):  # more than are taken in at once, which are recorded as they are read
+            if i == 99:
+                assert len(catalog.fetches.rows(status="stored")) >= 32
+                raise BrokenError
+            if wanted(f"ant/{i}.jpg"):
+                yield Member(f"ant/{i}.jpg", jpeg(str(i)))
+
+    with pytest.raises(BrokenError):
+        take(read)
+    fetched = catalog.fetches.rows()
+    assert [row.status for row in fetched] == ["stored"] * 96
+    assert all((catalog.folder / row.path).is_file() for row in fetched)
+
+
+def test_what_is_finished_or_not_needed_is_not_even_read(catalog: Catalog, take: Take) -> None:
+    found = {name: jpeg(name) for name in ("ant/1.jpg", "ant/2.jpg", "bee/1.jpg")}
+    asked: list[dict[str, bool]] = []
+
+    def read(wanted: Callable[[str], bool]) -> Iterator[Member]:
+        asked.append({name: wanted(name) for name in found})
+        return (Member(name, found[name]) for name, yes in asked[-1].items() if yes)
+
+    assert take(read, bee=0).last == {"ant": (2, 0)}
+    catalog.scan()
+    found["ant/3.jpg"] = jpeg("3")
+    take(read, bee=0)
+    assert asked == [
+        {"ant/1.jpg": True, "ant/2.jpg": True, "bee/1.jpg": False},
+        {"ant/1.jpg": False, "ant/2.jpg": False, "bee/1.jpg": False, "ant/3.jpg": True},
+    ]
+    stored = {("ant", f"{i}.jpg"): ("stored", "") for i in (1, 2, 3)}
+    assert {(row.label, row.title): (row.status, row.reason) for row in catalog.fetches.rows()} == {
+        **stored,
+        ("bee", "1.jpg"): ("waiting", ENOUGH),
+    }
+
+
+@pytest.mark.parametrize("between", [0, 40])
+def test_a_name_that_an_archive_holds_twice_loses_no_photo(
+    between: int, catalog: Catalog, take: Take
+) -> None:
+    """``tar -r`` appends a file that changed, and leaves the old one where it is."""
+    first = Member("ant/1.jpg", jpeg("one"))
+    others = [Member(f"bee/{i}.jpg", jpeg(f"b{i}")) for i in range(between)]
+    take(lambda wanted: [first, *others, first])
+    (row,) = catalog.fetches.rows("ant")
+    assert (row.status, row.reason) == ("stored", "")
+    assert (catalog.folder / row.path).is_file()
+
+
+def test_a_file_that_an_archive_would_not_give_is_refused_for_its_reason(
+    catalog: Catalog, take: Take
+) -> None:
+    found = [
+        Member("ant/1.jpg", None, "is encrypted"),
+        Member("2.jpg", None, "is too large"),
+        Member("3.jpg", b"no photo"),
+    ]
+    for _ in range(2):
+        take(lambda wanted: [m for m in found if wanted(m.name)])
+        catalog.fetches.reopen()
+    fetched = catalog.fetches.rows()
+    assert [(row.label, row.status, row.reason, row.lasting) for row in fetched] == [
+        ("ant", "refused", "is encrypted", True),
+        ("", "refused", "is too large", True),
+        ("", "refused", "has a name that the labelling rule gives no class", True),
+    ]
+    assert (fetched[2].received, fetched[2].bytes) == (hash_bytes(b"no photo"), 8)

@@ -23,6 +23,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
+from ..drawing import png_with_size
+
 _HEAD_LIMIT = 2**16
 
 
@@ -34,8 +36,6 @@ class Hit(NamedTuple):
     host: str
     headers: dict[str, str]
     query: str
-    method: str
-    thread: str
 
 
 class _OverError(Exception):
@@ -43,10 +43,7 @@ class _OverError(Exception):
 
 
 class Exchange:
-    """One request, and the connection to answer it on.
-
-    `keep` says whether another request may follow on the connection: what breaks the protocol clears it.
-    """
+    """One request, and the connection to answer it on; what breaks the protocol clears `keep`."""
 
     def __init__(
         self, connection: socket.socket, hit: Hit, stopping: threading.Event, leave: Callable[[], None]
@@ -95,21 +92,9 @@ Behaviour = Callable[[Exchange], None]
 
 
 class Web:
-    """The server; a context manager.
+    """The server; a context manager. With `tls`, which `make_certificate` returns, it speaks https.
 
-    Parameters
-    ----------
-    tls
-        Makes it an https server; `make_certificate` returns one.
-
-    Attributes
-    ----------
-    address
-        ("127.0.0.1", port).
-    hits
-        The requests in the order in which they came.
-    delay
-        Seconds before each answer.
+    `hits` are the requests in the order in which they came, `delay` are the seconds before each answer.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -147,7 +132,7 @@ class Web:
         return self.add(path, status(200, {"Content-Type": content_type}, data))
 
     def add(self, path: str, behaviour: Behaviour) -> str:
-        """Answer a path, or a path with its query, as the behaviour does."""
+        """Answer a path, whatever its query, as the behaviour does."""
         self._behaviours[path] = behaviour
         return self.url(path)
 
@@ -183,7 +168,9 @@ class Web:
             with self._lock:
                 self._connections.add(connection)
             if self._tls:
-                connection = self._encrypt(connection)
+                plain, connection = connection, self._tls.wrap_socket(connection, server_side=True)
+                with self._lock:
+                    self._connections ^= {plain, connection}
             rest = b""
             while True:
                 head, rest = _read_head(connection, rest)
@@ -195,14 +182,6 @@ class Web:
             with self._lock:
                 self._connections.discard(connection)
             connection.close()
-
-    def _encrypt(self, plain: socket.socket) -> socket.socket:
-        assert self._tls
-        encrypted = self._tls.wrap_socket(plain, server_side=True)
-        with self._lock:
-            self._connections.discard(plain)
-            self._connections.add(encrypted)
-        return encrypted
 
     def _answer(self, connection: socket.socket, head: bytes) -> bool:
         hit = _parse(head)
@@ -217,8 +196,7 @@ class Web:
         try:
             if self.delay:
                 exchange.sleep(self.delay)
-            behaviour = self._behaviours.get(f"{hit.path}?{hit.query}") or self._behaviours.get(hit.path)
-            (behaviour or status(404))(exchange)
+            self._behaviours.get(hit.path, status(404))(exchange)
         finally:
             leave()
         return exchange.keep and hit.headers.get("connection", "").lower() != "close"
@@ -242,11 +220,9 @@ def _read_head(connection: socket.socket, rest: bytes) -> tuple[bytes, bytes]:
 
 def _parse(head: bytes) -> Hit:
     first, *lines = head.decode("latin-1").split("\r\n")
-    method, target, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    path, _, query = target.partition("?")
-    thread = threading.current_thread().name
-    return Hit(path, time.monotonic(), headers.get("host", ""), headers, query, method, thread)
+    path, _, query = first.split(" ", 2)[1].partition("?")
+    return Hit(path, time.monotonic(), headers.get("host", ""), headers, query)
 
 
 def compose(code: int, headers: Mapping[str, str], body: bytes = b"") -> bytes:
@@ -273,8 +249,12 @@ def make_certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext] |
         "-pkeyopt",
         "ec_paramgen_curve:prime256v1",
         "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test",
     ]
-    command += ["-days", "2", "-subj", "/CN=test", "-keyout", str(key), "-out", str(certificate)]
+    command += ["-keyout", str(key), "-out", str(certificate)]
     command += ["-addext", f"subjectAltName={','.join(f'DNS:{name}' for name in names)}"]
     subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -288,33 +268,34 @@ def status(code: int, headers: Mapping[str, str] | None = None, body: bytes = b"
     return lambda exchange: exchange.finish(whole)
 
 
-def html(text: str = "<!DOCTYPE html><html><body>Please log in</body></html>") -> Behaviour:
+def called_jpeg(data: bytes, **headers: str) -> Behaviour:
+    """Send whatever it is as a JPEG."""
+    return status(200, {"Content-Type": "image/jpeg", **headers}, data)
+
+
+def html() -> Behaviour:
     """Send a web page that calls itself a JPEG."""
-    return status(200, {"Content-Type": "image/jpeg"}, text.encode())
+    return called_jpeg(b"<!DOCTYPE html><html><body>Please log in</body></html>")
 
 
 def svg() -> Behaviour:
     """Send a drawing that calls itself a JPEG."""
-    drawing = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
-    return status(200, {"Content-Type": "image/jpeg"}, drawing)
+    return called_jpeg(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
 
 
 def truncated(data: bytes) -> Behaviour:
     """Send the first half of a photo as if it were the whole."""
-    return status(200, {"Content-Type": "image/jpeg"}, data[: len(data) // 2])
+    return called_jpeg(data[: len(data) // 2])
 
 
 def gzipped(data: bytes) -> Behaviour:
     """Compress the body though nobody asked for it."""
-    headers = {"Content-Type": "image/jpeg", "Content-Encoding": "gzip"}
-    return status(200, headers, gzip.compress(data))
+    return called_jpeg(gzip.compress(data), **{"Content-Encoding": "gzip"})
 
 
-def huge_dimensions(width: int = 60_000, height: int = 60_000) -> Behaviour:
+def huge_dimensions() -> Behaviour:
     """Send a small PNG that promises billions of pixels."""
-    from ..drawing import png_with_size
-
-    return status(200, {"Content-Type": "image/png"}, png_with_size(width, height))
+    return status(200, {"Content-Type": "image/png"}, png_with_size(60_000, 60_000))
 
 
 def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None) -> Behaviour:
@@ -322,7 +303,7 @@ def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None)
     return status(code, {"Location": to, **(headers or {})})
 
 
-def bad_location(location: str | None = "http://[broken/") -> Behaviour:
+def bad_location(location: str | None) -> Behaviour:
     """Send the client to an address that is none, or say nothing of where to go (None)."""
     return status(302, {} if location is None else {"Location": location})
 
@@ -330,7 +311,7 @@ def bad_location(location: str | None = "http://[broken/") -> Behaviour:
 def set_cookie(data: bytes) -> Behaviour:
     """Send a photo, and cookies that nobody wants."""
     cookies = "session=1; Path=/\r\nSet-Cookie: track=2; Domain=example; Max-Age=99999"
-    return status(200, {"Content-Type": "image/jpeg", "Set-Cookie": cookies}, data)
+    return called_jpeg(data, **{"Set-Cookie": cookies})
 
 
 def slow_drip(data: bytes, seconds_per_byte: float) -> Behaviour:
@@ -436,31 +417,16 @@ def flaky(times: int, then: bytes | Behaviour, code: int | None = None) -> Behav
 
 def hang_up(data: bytes) -> Behaviour:
     """Send a photo and close the connection that was said to stay open."""
-    return _last(status(200, {"Content-Type": "image/jpeg"}, data))
+    return _last(called_jpeg(data))
 
 
 @dataclass
-class Ranged:
-    """Serves a file in parts.
+class ranged:
+    """Serves a file in parts, well or badly.
 
-    Attributes
-    ----------
-    data
-        The file; a test may change it in between.
-    honour
-        Whether `Range` is honoured.
-    break_after
-        Bytes of the body after which the first `breaks` answers end.
-    change_to
-        What the file becomes after the first answer.
-    heed_if_range
-        Whether `If-Range` is heeded, as it must be.
-    validator
-        "etag", "weak" or "date"; None: the file has none.
-    most
-        Bytes in one part at most.
-    shift
-        How far from the place that was asked for a part begins.
+    The first `breaks` answers end after `break_after` bytes; the file becomes `change_to` after the first
+    one; parts have `most` bytes at most and begin `shift` bytes from where they were asked for. `validator`
+    is "etag", "weak", "date" or None.
     """
 
     data: bytes
@@ -516,11 +482,6 @@ class Ranged:
         }[self.validator]
 
 
-def ranged(data: bytes, **options: object) -> Ranged:
-    """Serve a file in parts, well or as the options say."""
-    return Ranged(data, **options)  # type: ignore[arg-type]
-
-
 def _read_range(value: str) -> tuple[int | None, int | None]:
     kind, _, span = value.partition("=")
     first, _, last = span.partition("-")
@@ -540,6 +501,6 @@ def _last(behaviour: Behaviour) -> Behaviour:
 
 
 def _at_first(times: int, first: Behaviour, then: bytes | Behaviour) -> Behaviour:
-    later = status(200, {"Content-Type": "image/jpeg"}, then) if isinstance(then, bytes) else then
+    later = called_jpeg(then) if isinstance(then, bytes) else then
     numbers = itertools.count()
     return lambda exchange: (first if next(numbers) < times else later)(exchange)

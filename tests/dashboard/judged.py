@@ -10,10 +10,10 @@ import numpy as np
 
 from fastclf import Catalog, ModelBundle
 from fastclf.card import save_manifest
-from fastclf.evaluation.assessment import Assessment
+from fastclf.evaluation.predict_many import predict_files
+from fastclf.evaluation.run import judge
 from fastclf.metrics import compute_metrics, compute_softmax
-from fastclf.model import PhotoRow, hash_files
-from fastclf.model.manifest import read_manifest
+from fastclf.model import Manifest, PhotoRow, Predictor, hash_files
 from fastclf.photos import VALID
 
 from ..drawing import draw_photos
@@ -37,14 +37,21 @@ def build_judged(folder: Path, *, per_class: int = 30) -> tuple[Path, Path]:
         folder / "model", rows=[PhotoRow(p.sha256, p.label, p.sha256, p.split) for p in known]
     )
     valid = [p for p in known if p.split == VALID]
-    metrics = Assessment(ModelBundle.load(model), {VALID: valid}).metrics[VALID]
+    with Predictor(model) as predictor:
+        answers = predict_files(predictor, [p.path for p in valid])
+        metrics = judge(predictor.bundle, VALID, valid, answers).metrics
     change_manifest(model, {"metrics": {"train": None, "valid": metrics, "test": None}})
     return photos, model
 
 
+def read_manifest(model: Path) -> dict[str, Any]:
+    """Return the content of a bundle's manifest."""
+    return Manifest.read(model).to_dict()
+
+
 def change_manifest(model: Path, changes: dict[str, Any]) -> ModelBundle:
     """Write other values into a bundle's manifest, the card included; returns it as loaded."""
-    save_manifest(model, {**read_manifest(model), **changes})
+    save_manifest(model, Manifest.from_dict({**read_manifest(model), **changes}))
     return ModelBundle.load(model, verify=False)
 
 
@@ -58,16 +65,6 @@ def build_wide(folder: Path, model: Path, names: list[str], *, n: int = 900) -> 
     logits = rng.normal(0, 1, (n, k))
     logits[np.arange(n), targets] += 3.4
     probs = compute_softmax(logits)
-    manifest = read_manifest(folder)
     metrics = {"train": None, "valid": compute_metrics(probs, targets, names, probs), "test": None}
-    save_manifest(
-        folder,
-        {
-            **manifest,
-            "vocab": names,
-            "title": "Many classes",
-            "metrics": metrics,
-            "files": hash_files(folder),
-        },
-    )
-    return ModelBundle.load(folder, verify=False)
+    changes = {"vocab": names, "title": "Many classes", "metrics": metrics, "files": hash_files(folder)}
+    return change_manifest(folder, changes)

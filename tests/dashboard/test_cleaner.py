@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from fastclf.dashboard import ImageClassifierCleaner
-from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import PageFrame
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 
 from ..drawing import draw_photos
 
@@ -109,7 +108,7 @@ def test_fns_span_all_pages_up_to_max_n(tmp_path: Path) -> None:
 def test_thumbnails_are_made_for_the_current_page_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fastclf.dashboard.clean.cleaner as module
+    import fastclf.dashboard.clean.predicted_photos as module
 
     decoded: list[Path] = []
     real = module.decode_photo
@@ -171,12 +170,12 @@ def test_a_probability_of_zero_is_the_highest_loss(tmp_path: Path) -> None:
 def test_a_source_that_does_not_fit_is_refused_with_a_sentence(
     tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         ImageClassifierCleaner(build_source(tmp_path / "photos", **change))
 
 
 def test_max_n_must_be_possible(source: SimpleNamespace) -> None:
-    with pytest.raises(UsageProblem, match="max_n is 0"):
+    with pytest.raises(UsageError, match="max_n is 0"):
         ImageClassifierCleaner(source, max_n=0)
 
 
@@ -313,12 +312,9 @@ def test_the_style_and_the_language_reach_the_cleaner_outside_of_the_dashboard(
     [frame] = [child for child in cleaner.children if isinstance(child, PageFrame)]
     assert ".fastclf-tile" in frame._css
     assert "--ink" in frame._css
-    try:
-        frame.wanted = "es"
-        assert cleaner._undo.description == "Deshacer"
-        assert cleaner.dd_cats.description == "Clase"
-        assert cleaner.grid.texts["Remove"] == "Quitar"
-        # what code asks for stays as it is
-        assert set(cleaner.values()) == {"<Keep>"}
-    finally:
-        language.code = "en"
+    frame.wanted = "es"
+    assert cleaner._undo.description == "Deshacer"
+    assert cleaner.dd_cats.description == "Clase"
+    assert cleaner.grid.texts["Remove"] == "Quitar"
+    # what code asks for stays as it is
+    assert set(cleaner.values()) == {"<Keep>"}

@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from fastclf import Catalog
-from fastclf.dashboard.clean import CatalogDesk, CleanPanel, build_store
-from fastclf.dashboard.clean.reports import ReportStore
+from fastclf.dashboard.clean import CatalogStore, CleanPanel
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.texts import language, translate
 from fastclf.errors import FastclfError, PhotosError
-from fastclf.inbox import Inbox
+from fastclf.inbox import Claim, Inbox
 from fastclf.system import hash_bytes
 
 from ..drawing import draw_photo, draw_photos
@@ -24,7 +23,7 @@ from ..drawing import draw_photo, draw_photos
 
 def add_report(inbox: Inbox, image: Image.Image, name: str, *, answer: str, label: str | None) -> int:
     """Report a photo as a visitor's page does."""
-    return inbox.add(image, name, answer=answer, probability=0.61, label=label)
+    return inbox.add(image, Claim(name=name, answer=answer, probability=0.61, label=label))
 
 
 @pytest.fixture
@@ -38,18 +37,22 @@ def inbox(tmp_path: Path) -> Inbox:
 
 
 @pytest.fixture
-def store(folder: Path, inbox: Inbox, tmp_path: Path) -> ReportStore:
+def store(folder: Path, inbox: Inbox) -> CatalogStore:
     add_report(inbox, draw_photo("red", 500), "shirt <b>.jpg", answer="blue", label="red")
     add_report(inbox, draw_photo("green", 501), "b.jpg", answer="blue", label=None)
     add_report(inbox, draw_photo("blue", 502), "c.jpg", answer="red", label="blue")
-    desk = CatalogDesk(folder, tmp_path / "none")
-    desk.open(lambda words: None)
-    store = ReportStore(desk, inbox)
+    return open_store(folder, inbox)
+
+
+def open_store(folder: Path, inbox: Inbox | None) -> CatalogStore:
+    """Open the Clean tab's store as the page does, without a model."""
+    store = CatalogStore(folder, folder.parent / "none", inbox)
+    store.open(lambda words: None)
     store.load_items()
     return store
 
 
-def reports_of(store: ReportStore) -> list[ReviewItem]:
+def reports_of(store: CatalogStore) -> list[ReviewItem]:
     return [item for item in store.load_items() if item.report]
 
 
@@ -71,7 +74,7 @@ def in_set(folder: Path) -> dict[str, str]:
         return {photo.name: photo.label for photo in catalog.photos().photos if "reported" in photo.name}
 
 
-def test_a_report_says_what_was_answered_and_what_the_visitor_says(store: ReportStore) -> None:
+def test_a_report_says_what_was_answered_and_what_the_visitor_says(store: CatalogStore) -> None:
     first, second, _ = reports_of(store)
     assert (first.name, first.answer, first.label, first.removed) == ("shirt <b>.jpg", "blue", "", False)
     assert [(r.kind, r.text, r.suggested) for r in first.reasons] == [
@@ -84,7 +87,7 @@ def test_a_report_says_what_was_answered_and_what_the_visitor_says(store: Report
 
 
 def test_the_view_of_reports_is_there_with_its_count_even_when_it_is_empty(
-    store: ReportStore, folder: Path, tmp_path: Path
+    store: CatalogStore, folder: Path, tmp_path: Path
 ) -> None:
     panel = CleanPanel(store)
     assert ("Reported by visitors (3)", "report") in panel.view.options
@@ -95,12 +98,12 @@ def test_the_view_of_reports_is_there_with_its_count_even_when_it_is_empty(
     assert not any(tile["report"] for tile in panel.grid.tiles)
     panel.view.value, panel.label.value = "report", "red"
     assert {tile["name"] for tile in panel.grid.tiles} == {"shirt <b>.jpg", "c.jpg"}
-    empty = CleanPanel(ReportStore(store.desk, Inbox(tmp_path / "empty.sqlite")))
+    empty = CleanPanel(open_store(folder, Inbox(tmp_path / "empty.sqlite")))
     assert ("Reported by visitors (0)", "report") in empty.view.options
-    assert "report" not in [value for _, value in CleanPanel(store.desk).view.options]
+    assert "report" not in [value for _, value in CleanPanel(open_store(folder, None)).view.options]
 
 
-def test_the_preview_says_what_becomes_of_reports_and_photos(store: ReportStore) -> None:
+def test_the_preview_says_what_becomes_of_reports_and_photos(store: CatalogStore) -> None:
     panel = CleanPanel(store)
     first, second, third = reports_of(store)
     photo = next(i for i in store.load_items() if i.name == "red/000.png")
@@ -118,7 +121,7 @@ def test_the_preview_says_what_becomes_of_reports_and_photos(store: ReportStore)
 
 
 def test_a_taken_report_is_a_new_file_in_the_class_folder_and_in_the_set(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     before = hash_files(folder)
     first, second, _ = reports_of(store)
@@ -139,7 +142,7 @@ def test_a_taken_report_is_a_new_file_in_the_class_folder_and_in_the_set(
 
 
 def test_photos_and_reports_are_one_step_and_undo_and_redo_move_all_of_it(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     first, second, third = reports_of(store)
     items = {item.name: item for item in store.load_items()}
@@ -184,7 +187,7 @@ def test_photos_and_reports_are_one_step_and_undo_and_redo_move_all_of_it(
     assert find_added(folder) == [name]
 
 
-def test_what_was_undone_is_not_done_again_after_another_decision(store: ReportStore, inbox: Inbox) -> None:
+def test_what_was_undone_is_not_done_again_after_another_decision(store: CatalogStore, inbox: Inbox) -> None:
     first, second, _ = reports_of(store)
     store.apply([Decision(first.key, "relabel", "red")])
     store.undo()
@@ -194,27 +197,33 @@ def test_what_was_undone_is_not_done_again_after_another_decision(store: ReportS
 
 
 def test_a_report_taken_in_an_earlier_session_can_be_undone(
-    store: ReportStore, folder: Path, inbox: Inbox, tmp_path: Path
+    store: CatalogStore, folder: Path, inbox: Inbox, tmp_path: Path
 ) -> None:
     store.apply([Decision(reports_of(store)[0].key, "relabel", "red")])
-    later = ReportStore(CatalogDesk(folder, tmp_path / "none"), inbox)
-    later.load_items()
+    later = open_store(folder, inbox)
     assert "1 report waits again" in (later.undo() or "")
     assert in_set(folder) == {}
     assert "shirt <b>.jpg" in names_of(inbox)
+    # a report that was dismissed, too
+    store.load_items()
+    store.apply([Decision(reports_of(store)[1].key, "remove")])
+    assert open_store(folder, inbox).undo() == "1 dismissed report waits again."
+    assert len(inbox.reports()) == 3
+    later = open_store(folder, inbox)
+    later.apply([Decision(reports_of(later)[0].key, "relabel", "red")])
+    later.undo()
     # of another inbox nothing is opened again
     other = Inbox(tmp_path / "other.sqlite")
     add_report(other, draw_photo("blue", 900), "other.jpg", answer="red", label="blue")
-    other.settle([other.reports()[0].id], "taken")
+    other.settle({other.reports()[0].id: "taken"})
     later.redo()
-    stranger = ReportStore(CatalogDesk(folder, tmp_path / "none"), other)
-    stranger.load_items()
+    stranger = open_store(folder, other)
     assert "waits again" not in (stranger.undo() or "")
     assert other.reports() == []
 
 
 def test_an_undone_report_that_is_taken_anew_needs_no_second_file(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     store.apply([Decision(reports_of(store)[0].key, "relabel", "red")])
     store.undo()
@@ -227,8 +236,40 @@ def test_an_undone_report_that_is_taken_anew_needs_no_second_file(
     assert list(in_set(folder).values()) == ["blue"]
 
 
+def test_a_step_about_a_photo_that_a_report_became_leaves_the_report_alone(
+    store: CatalogStore, folder: Path, inbox: Inbox
+) -> None:
+    store.apply([Decision(reports_of(store)[0].key, "relabel", "red")])
+    waits = names_of(inbox)
+    [photo] = [item for item in store.load_items() if "reported" in item.name]
+    for action in ("remove", "restore"):
+        assert store.apply([Decision(photo.key, action)]).startswith(f"Applied: 1 {action}d.")
+    for _ in range(2):
+        assert "report waits" not in (store.undo() or "")
+        assert names_of(inbox) == waits
+    assert "1 report waits again" in (store.undo() or "")
+    # whoever restores its file by hand takes the report as well
+    assert store.apply([Decision(photo.key, "restore")]) == "Applied: 1 restored. No file was changed."
+    assert names_of(inbox) == waits
+
+
+def test_the_picture_of_a_dismissed_report_that_comes_as_a_file_is_a_photo_like_any_other(
+    store: CatalogStore, folder: Path, inbox: Inbox
+) -> None:
+    first, *_ = reports_of(store)
+    photo = inbox.read_photo(-first.key)
+    store.apply([Decision(first.key, "remove")])
+    assert find_added(folder) == []
+    (folder / "red" / "reported by mail.jpg").write_bytes(photo)
+    store.catalog.scan()
+    assert in_set(folder) == {"red/reported by mail.jpg": "red"}
+    for step in (store.undo, store.redo):
+        step()
+        assert in_set(folder) == {"red/reported by mail.jpg": "red"}
+
+
 def test_two_reports_of_one_picture_and_a_file_in_the_way_collide_with_nothing(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     add_report(inbox, draw_photo("red", 500), "twin.jpg", answer="blue", label="red")
     first, *_, twin = reports_of(store)
@@ -249,9 +290,7 @@ def test_a_class_without_a_folder_gets_one_and_a_split_folder_its_training_part(
     for part in ("train", "valid"):
         draw_photos(folder / part, per_class=2)
     add_report(inbox, draw_photo("red", 500), "a.jpg", answer="blue", label="red")
-    desk = CatalogDesk(folder, tmp_path / "none")
-    desk.open(lambda words: None)
-    store = ReportStore(desk, inbox)
+    store = open_store(folder, inbox)
     [report] = reports_of(store)
     with Catalog(folder) as catalog:
         catalog.relabel(["train/red/000.png"], "crimson")
@@ -263,12 +302,12 @@ def test_a_class_without_a_folder_gets_one_and_a_split_folder_its_training_part(
 
 
 def test_a_copy_of_a_photo_in_the_set_is_said_to_be_one(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     draw_large(7).save(folder / "green" / "large.png")
     add_report(inbox, draw_photo("red", 3), "exact.jpg", answer="blue", label="red")
     (folder / "red" / "same.jpg").write_bytes(inbox.read_photo(inbox.reports()[-1].id))
-    store.desk.catalog.scan()
+    store.catalog.scan()
     add_report(inbox, draw_large(7).resize((220, 220)), "near.jpg", answer="blue", label="red")
     add_report(inbox, draw_large(8), "another.jpg", answer="blue", label="red")
     words = {item.name: [r.text for r in item.reasons if r.kind == "copy"] for item in reports_of(store)}
@@ -281,7 +320,7 @@ def test_a_copy_of_a_photo_in_the_set_is_said_to_be_one(
 
 @pytest.mark.parametrize("part", ["write", "scan", "settle"])
 def test_a_step_that_fails_leaves_nothing_behind(
-    store: ReportStore, folder: Path, inbox: Inbox, part: str, monkeypatch: pytest.MonkeyPatch
+    store: CatalogStore, folder: Path, inbox: Inbox, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = hash_files(folder)
     first, second, _ = reports_of(store)
@@ -294,11 +333,11 @@ def test_a_step_that_fails_leaves_nothing_behind(
         if part == "write":
             (folder / "blue").chmod(0o500)
             patch.setattr(
-                "fastclf.dashboard.clean.added_files.write_atomic",
+                "fastclf.dashboard.clean.reports.write_atomic",
                 lambda *_: (_ for _ in ()).throw(OSError(28, "No space")),
             )
         elif part == "scan":
-            patch.setattr(store.desk.catalog, "scan", explode)
+            patch.setattr(store.catalog, "scan", explode)
         else:
             patch.setattr(inbox, "settle", explode)
         with pytest.raises(FastclfError):
@@ -319,17 +358,60 @@ def test_a_step_that_fails_leaves_nothing_behind(
     assert list(in_set(folder).values()) == ["blue"]
 
 
+_KILLED = """
+import os, sys
+from pathlib import Path
+from fastclf.catalog.arrivals import Arrivals
+from fastclf.dashboard.clean import CatalogStore
+from fastclf.dashboard.clean.review import Decision
+from fastclf.inbox import Claim, Inbox
+folder, inbox, owner, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+store = CatalogStore(folder, folder.parent / "none", Inbox(inbox))
+store.open(lambda words: None)
+keys = [item.key for item in store.load_items() if item.report]
+setattr(globals()[owner], name, lambda *_, **__: os._exit(9))
+store.apply([Decision(keys[0], "relabel", "red"), Decision(keys[1], "remove")])
+store.undo()
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "waits", "is_taken"),
+    [
+        ("Arrivals", "hold", ["b.jpg", "c.jpg", "shirt <b>.jpg"], False),
+        ("Inbox", "settle", ["c.jpg"], True),
+        ("Inbox", "reopen", ["b.jpg", "c.jpg", "shirt <b>.jpg"], False),
+    ],
+)
+def test_what_a_kill_leaves_is_mended_at_the_next_opening(
+    store: CatalogStore, folder: Path, inbox: Inbox, owner: str, name: str, waits: list[str], is_taken: bool
+) -> None:
+    command = [sys.executable, "-c", _KILLED, str(folder), str(inbox.path), owner, name]
+    assert subprocess.run(command, check=False).returncode == 9
+    later = open_store(folder, inbox)
+    assert sorted(names_of(inbox)) == waits
+    assert len(in_set(folder)) == is_taken
+    # what the killed process began can be done, or undone
+    if not is_taken:
+        [first, *_] = reports_of(later)
+        later.apply([Decision(first.key, "relabel", "red")])
+        assert list(in_set(folder).values()) == ["red"]
+    assert "1 report waits again" in (later.undo() or "")
+    assert in_set(folder) == {}
+    assert len(find_added(folder)) == 1
+
+
 def test_a_report_that_was_settled_elsewhere_is_refused(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     first, *_ = reports_of(store)
-    inbox.settle([inbox.reports()[0].id], "dismissed")
+    inbox.settle({inbox.reports()[0].id: "dismissed"})
     with pytest.raises(FastclfError, match="settled elsewhere"):
         store.apply([Decision(first.key, "relabel", "red")])
     assert find_added(folder) == []
 
 
-def test_no_label_leads_out_of_the_folder(store: ReportStore, folder: Path) -> None:
+def test_no_label_leads_out_of_the_folder(store: CatalogStore, folder: Path) -> None:
     first, *_ = reports_of(store)
     for label in ("../out", "a/b", ".fastclf", ""):
         with pytest.raises(FastclfError):
@@ -337,35 +419,30 @@ def test_no_label_leads_out_of_the_folder(store: ReportStore, folder: Path) -> N
     assert find_added(folder.parent) == []
 
 
-def test_the_store_is_the_desk_where_there_is_no_inbox(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_inbox_that_cannot_be_read_is_said_and_the_photos_can_be_cleaned_without_it(
+    folder: Path, tmp_path: Path
 ) -> None:
-    desk = CatalogDesk(folder, tmp_path / "none")
-    monkeypatch.delenv("FASTCLF_INBOX", raising=False)
-    assert build_store(desk) is desk
-    monkeypatch.setenv("FASTCLF_INBOX", str(tmp_path / "inbox.sqlite"))
-    assert isinstance(build_store(desk), ReportStore)
-    # one that cannot be read is said, and the photos can be cleaned without it
     (tmp_path / "inbox.sqlite").write_bytes(b"no database at all" * 1000)
-    assert build_store(desk) is desk
-    assert "is damaged" in desk.note
+    store = open_store(folder, Inbox(tmp_path / "inbox.sqlite"))
+    assert not store.has_inbox
+    assert "is damaged" in store.note
+    items = store.load_items()
+    assert len(items) == 18
+    assert store.apply([Decision(items[0].key, "remove")]).startswith("Applied: 1 removed.")
 
 
-def test_what_is_said_of_reports_is_said_in_the_pages_language(store: ReportStore) -> None:
+def test_what_is_said_of_reports_is_said_in_the_pages_language(store: CatalogStore) -> None:
     panel = CleanPanel(store)
     panel.model.choose([reports_of(store)[0].key], "relabel", "red")
-    try:
-        language.code = "es"
-        tile = next(t for t in panel.grid.tiles if t["name"] == "shirt <b>.jpg")
-        assert tile["words"] == "se añadirá a red"
-        assert tile["reasons"][0]["text"] == "un visitante dice: red"
-        assert panel.grid.said["text"] == "shirt <b>.jpg: se añadirá a red."
-        assert panel.view.options[1][0] == "Avisos de visitantes (3)"
-        assert translate(panel.model.build_preview().words) == "1 foto se añadirá a red."
-        # what is stored stays English: it has to replay
-        assert panel.model.pending[tile["key"]].why == "a visitor says: red"
-    finally:
-        language.code = "en"
+    language.code = "es"
+    tile = next(t for t in panel.grid.tiles if t["name"] == "shirt <b>.jpg")
+    assert tile["words"] == "se añadirá a red"
+    assert tile["reasons"][0]["text"] == "un visitante dice: red"
+    assert panel.grid.said["text"] == "shirt <b>.jpg: se añadirá a red."
+    assert panel.view.options[1][0] == "Avisos de visitantes (3)"
+    assert translate(panel.model.build_preview().words) == "1 foto se añadirá a red."
+    # what is stored stays English: it has to replay
+    assert panel.model.pending[tile["key"]].why == "a visitor says: red"
 
 
 def draw_large(seed: int) -> Image.Image:
@@ -376,7 +453,7 @@ def draw_large(seed: int) -> Image.Image:
 
 
 def test_a_report_that_the_inbox_has_dropped_is_said_and_blocks_no_undo(
-    store: ReportStore, folder: Path, inbox: Inbox
+    store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:
     first, *_ = reports_of(store)
     store.apply([Decision(first.key, "relabel", "red")])

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,75 +16,8 @@ from fastclf.dashboard.clean.model import ReviewModel
 from fastclf.dashboard.clean.review import Decision, Reason, ReviewItem
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import PhotosError
-from fastclf.photos import encode_jpeg
 
-from ..drawing import draw_photo
-
-VOCAB = ["blue", "green", "red"]
-JPEG = encode_jpeg(draw_photo("red", 1))
-
-
-class MemoryStore:
-    """A store in memory that obeys the protocol, with a log of what it was asked for."""
-
-    def __init__(self, items: Sequence[ReviewItem], vocab: Sequence[str] = VOCAB) -> None:
-        self.vocab = list(vocab)
-        self.has_inbox = False
-        self.base = {item.key: item for item in items}
-        self.steps: list[list[Decision]] = []
-        self.undone: list[list[Decision]] = []
-        self.reads: list[int] = []
-        self.fault: Exception | None = None
-
-    def load_items(self) -> list[ReviewItem]:
-        items = dict(self.base)
-        for decision in (d for step in self.steps for d in step):
-            item = items[decision.key]
-            if decision.action == "relabel":
-                items[decision.key] = replace(item, label=decision.label or "", reasons=())
-            else:
-                items[decision.key] = replace(item, removed=decision.action == "remove")
-        return list(items.values())
-
-    def read_thumbnail(self, key: int) -> bytes | None:
-        self.reads.append(key)
-        return JPEG
-
-    def apply(self, decisions: Sequence[Decision]) -> str:
-        if self.fault:
-            raise self.fault
-        self.steps.append(list(decisions))
-        self.undone.clear()
-        return f"{len(decisions)} changes are stored."
-
-    def undo(self) -> str | None:
-        if not self.steps:
-            return None
-        self.undone.append(self.steps.pop())
-        return f"{len(self.undone[-1])} stored changes are undone."
-
-    def redo(self) -> str | None:
-        if not self.undone:
-            return None
-        self.steps.append(self.undone.pop())
-        return f"{len(self.steps[-1])} changes are stored again."
-
-    def export_edits(self) -> bytes:
-        rows = [f"{d.key},{d.action},{d.label or ''},{d.why}" for step in self.steps for d in step]
-        return "\n".join(["key,action,to,why", *rows, ""]).encode()
-
-
-def build_item(key: int, label: str = "red", doubt: float = 0.0, **more: object) -> ReviewItem:
-    reasons = (Reason("label", f"the model says blue ({key})", doubt, "blue"),) if doubt else ()
-    options = {"split": "train", "reasons": reasons, **more}
-    return ReviewItem(key, Path(f"/photos/{label}/{key:03d}.jpg"), f"{label}/{key:03d}.jpg", label, **options)
-
-
-def build_group(kind: str, group: int, keys: Sequence[int], best: int | None) -> list[ReviewItem]:
-    return [
-        build_item(k, reasons=(Reason(kind, f"a copy ({k})", 0.5, group=group, best=k == best),))
-        for k in keys
-    ]
+from .memory import VOCAB, MemoryStore, build_group, build_item
 
 
 def build_model(items: Sequence[ReviewItem], **options: object) -> tuple[ReviewModel, MemoryStore]:
@@ -101,7 +33,7 @@ def keys(items: Sequence[ReviewItem]) -> list[int]:
 
 def test_the_rules_load_no_widget_library() -> None:
     folder = Path(review.__file__).parent
-    for name in ("review", "queue", "history", "wording", "browse", "model", "tiles", "retrain_model"):
+    for name in ("review", "queue", "history", "wording", "preview", "model", "retrain_model"):
         text = (folder / f"{name}.py").read_text()
         assert "import ipywidgets" not in text
         assert "anywidget" not in text
@@ -406,11 +338,7 @@ def test_keep_best_obeys_the_filter() -> None:
 
 def test_a_store_that_cannot_be_read_is_a_sentence() -> None:
     model, store = build_model([build_item(0, doubt=0.5)])
-
-    def explode() -> list[ReviewItem]:
-        raise OSError("secret path")
-
-    store.load_items = explode  # type: ignore[method-assign]
+    store.read_fault = OSError("secret path")
     assert not model.load()
     assert model.status is Status.ERROR
     assert "secret" not in model.message
@@ -419,11 +347,7 @@ def test_a_store_that_cannot_be_read_is_a_sentence() -> None:
 def test_what_was_applied_is_not_pending_even_if_the_photos_cannot_be_read_again() -> None:
     model, store = build_model([build_item(0, doubt=0.5)])
     model.choose([0], "remove")
-
-    def explode() -> list[ReviewItem]:
-        raise PhotosError("The photos folder is gone.")
-
-    store.load_items = explode  # type: ignore[method-assign]
+    store.read_fault = PhotosError("The photos folder is gone.")
     assert model.apply()
     assert not model.pending
     assert model.status is Status.ERROR

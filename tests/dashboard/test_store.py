@@ -1,4 +1,4 @@
-"""The Clean tab's desk: a real folder, a real catalog, a toy model; and who may see the tab at all."""
+"""The Clean tab's store: a real folder, a real catalog, a toy model; and who may see the tab at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from fastclf import Catalog
 from fastclf.dashboard import build_app
-from fastclf.dashboard.clean import CatalogDesk
+from fastclf.dashboard.clean import CatalogStore
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.tabs import CleanTab
 from fastclf.dashboard.texts import language, translate
@@ -43,14 +43,14 @@ def model(folder: Path, tmp_path: Path) -> Path:
     return write_toy_bundle(tmp_path / "model", rows=rows, judged=True)
 
 
-def prepared(folder: Path, model: Path) -> tuple[CatalogDesk, dict[str, ReviewItem]]:
-    desk = CatalogDesk(folder, model)
-    desk.open(lambda words: None)
-    early = {item.name for item in desk.load_items() if item.reasons}
-    desk.prepare(lambda words: None)
+def prepared(folder: Path, model: Path) -> tuple[CatalogStore, dict[str, ReviewItem]]:
+    store = CatalogStore(folder, model)
+    store.open(lambda words: None)
+    early = {item.name for item in store.load_items() if item.reasons}
+    store.prepare(lambda words: None)
     # what needs no network is there at once
     assert early >= {"red/copy.png", "blue/conflict.png", "red/broken.png"}
-    return desk, {item.name: item for item in desk.load_items()}
+    return store, {item.name: item for item in store.load_items()}
 
 
 def kinds(item: ReviewItem) -> set[str]:
@@ -58,15 +58,15 @@ def kinds(item: ReviewItem) -> set[str]:
 
 
 def test_every_doubt_becomes_a_reason_in_words(folder: Path, model: Path) -> None:
-    desk, items = prepared(folder, model)
+    store, items = prepared(folder, model)
     assert len(items) == 63
-    assert desk.vocab == ["blue", "green", "red"]
+    assert store.vocab == ["blue", "green", "red"]
     assert "duplicate" in kinds(items["red/copy.png"])
     assert "conflict" in kinds(items["blue/conflict.png"])
     [unreadable] = items["red/broken.png"].reasons
     assert "0 bytes" in unreadable.text
-    assert desk.read_thumbnail(items["red/broken.png"].key) is None
-    assert desk.read_thumbnail(items["red/copy.png"].key).startswith(b"\xff\xd8")
+    assert store.read_thumbnail(items["red/broken.png"].key) is None
+    assert store.read_thumbnail(items["red/copy.png"].key).startswith(b"\xff\xd8")
     pair = [items["red/copy.png"], items["red/000.png"]]
     assert sum(r.best for i in pair for r in i.reasons if r.kind == "duplicate") == 1
     assert len({r.group for i in pair for r in i.reasons if r.kind == "duplicate"}) == 1
@@ -75,7 +75,20 @@ def test_every_doubt_becomes_a_reason_in_words(folder: Path, model: Path) -> Non
     assert not any(r.best for i in torn for r in i.reasons)
 
 
-def test_no_answer_about_a_sealed_photo_is_on_the_desk(folder: Path, model: Path) -> None:
+def test_what_is_found_about_a_whole_class_is_said_in_the_pages_language(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "few").mkdir()
+    for i in range(3):
+        draw_photo("red", 900 + i).save(folder / "few" / f"{i}.png")
+    store, items = prepared(folder, tmp_path / "none")
+    assert "few has 3 photos; some dozens a class make a model. That is under a third" in store.note
+    language.code = "es"
+    assert "few tiene 3 fotos" in store.note
+    assert not any("balance" in kinds(item) for item in items.values())
+
+
+def test_no_answer_about_a_sealed_photo_is_in_the_store(folder: Path, model: Path) -> None:
     _, items = prepared(folder, model)
     sealed = [i for i in items.values() if i.split == "test"]
     assert sealed
@@ -87,19 +100,19 @@ def test_no_answer_about_a_sealed_photo_is_on_the_desk(folder: Path, model: Path
 def test_a_photo_that_is_sealed_after_it_was_judged_shows_nothing(folder: Path, model: Path) -> None:
     for i in range(30):
         draw_photo("red", 700 + i).save(folder / "blue" / f"late{i}.png")
-    desk, items = prepared(folder, model)
+    store, items = prepared(folder, model)
     assert items["blue/late0.png"].answer
     assert "label" in kinds(items["blue/late0.png"])
     with Catalog(folder) as catalog:
         catalog.assign_splits(catalog.photos().photos)
-    after = [i for i in desk.load_items() if "late" in i.name and i.split == "test"]
+    after = [i for i in store.load_items() if "late" in i.name and i.split == "test"]
     assert after
     assert all(i.answer is None and not kinds(i) & {"label", "odd"} for i in after)
 
 
 def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: Path) -> None:
-    desk, items = prepared(folder, model)
-    words = desk.apply(
+    store, items = prepared(folder, model)
+    words = store.apply(
         [
             Decision(items["red/copy.png"].key, "remove"),
             Decision(items["blue/conflict.png"].key, "relabel", "red"),
@@ -108,41 +121,41 @@ def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: P
         ]
     )
     assert words == "Applied: 2 relabelled, 2 removed. No file was changed."
-    after = {item.name: item for item in desk.load_items()}
+    after = {item.name: item for item in store.load_items()}
     assert "duplicate" not in kinds(after["red/000.png"])
     assert "conflict" not in kinds(after["blue/conflict.png"]) | kinds(after["red/001.png"])
     assert "label" not in kinds(after["red/wrong.png"])
     assert after["red/broken.png"].removed
     assert not after["red/broken.png"].reasons
-    assert b"it is green" in desk.export_edits()
-    assert desk.undo().startswith("Undone: 2 relabelled, 2 restored (blue/conflict.png")
-    assert {i.name: i.label for i in desk.load_items()} == {i.name: i.label for i in items.values()}
-    assert desk.redo()
-    assert desk.undo()
-    assert desk.undo() is None
+    assert b"it is green" in store.export_edits()
+    assert store.undo().startswith("Undone: 2 relabelled, 2 restored (blue/conflict.png")
+    assert {i.name: i.label for i in store.load_items()} == {i.name: i.label for i in items.values()}
+    assert store.redo()
+    assert store.undo()
+    assert store.undo() is None
 
 
-def test_retraining_goes_through_the_desk(folder: Path, model: Path) -> None:
-    desk, _ = prepared(folder, model)
-    assert desk.find_obstacle() == ""
+def test_retraining_goes_through_the_store(folder: Path, model: Path) -> None:
+    store, _ = prepared(folder, model)
+    assert store.find_obstacle() == ""
     old = (model / "bundle.json").read_bytes()
-    result = desk.retrain()
+    result = store.retrain()
     assert 0 < result.after <= 1
     assert result.n > 0
     assert (model / "bundle.json").read_bytes() == old
-    desk.keep_old()
+    store.keep_old()
     assert (model / "bundle.json").read_bytes() == old
-    desk.retrain()
-    assert ".model-previous" in desk.use_new()
+    store.retrain()
+    assert ".model-previous" in store.use_new()
     assert (model / "bundle.json").read_bytes() != old
 
 
 def test_without_a_model_of_these_photos_the_reason_is_said(folder: Path, tmp_path: Path) -> None:
-    desk, items = prepared(folder, tmp_path / "none")
-    assert "There is no model" in desk.find_obstacle()
+    store, items = prepared(folder, tmp_path / "none")
+    assert "There is no model" in store.find_obstacle()
     assert "duplicate" in kinds(items["red/copy.png"])
-    desk, _ = prepared(folder, write_toy_bundle(tmp_path / "stranger"))
-    assert "other photos" in desk.find_obstacle()
+    store, _ = prepared(folder, write_toy_bundle(tmp_path / "stranger"))
+    assert "other photos" in store.find_obstacle()
 
 
 def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,13 +179,13 @@ def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytes
 
 
 def test_a_tab_that_cannot_start_says_why_and_tries_again(folder: Path, model: Path, tmp_path: Path) -> None:
-    desk = CatalogDesk(tmp_path / "later", model)
-    tab = CleanTab(desk)
+    store = CatalogStore(tmp_path / "later", model)
+    tab = CleanTab(store)
     tab.start()
     assert tab.done.wait(30)
     assert "There is no folder" in tab.note.value
     with pytest.raises(FastclfError):
-        desk.open(lambda words: None)
+        store.open(lambda words: None)
     folder.rename(tmp_path / "later")
     tab.done.clear()
     tab.start()
@@ -189,42 +202,37 @@ def test_the_photos_folder_is_the_one_with_the_models_classes(
     folder.rename(tmp_path / "all" / "colours")
     (tmp_path / "all" / "bears" / "grizzly").mkdir(parents=True)
     (tmp_path / "all").rename(tmp_path / "photos")
-    assert build_app(model).clean.desk.folder == Path("photos/colours")
+    assert build_app(model).clean.store.folder == Path("photos/colours")
 
 
 def test_a_photo_that_is_removed_while_the_check_runs_does_not_end_it(folder: Path, model: Path) -> None:
-    desk = CatalogDesk(folder, model)
-    desk.open(lambda words: None)
+    store = CatalogStore(folder, model)
+    store.open(lambda words: None)
     todo = ["green/005.png", "blue/003.png"]
 
     def tell(words: str) -> None:
         # what a person does while the features are still being computed
         if todo and words.startswith("Looking at photo"):
-            desk.catalog.remove([todo.pop()])
+            store.catalog.remove([todo.pop()])
 
-    desk.prepare(tell)
+    store.prepare(tell)
     assert len(todo) < 2
-    items = {item.name: item for item in desk.load_items()}
+    items = {item.name: item for item in store.load_items()}
     assert items["blue/003.png"].removed
     assert "duplicate" in kinds(items["red/copy.png"])
     assert all(i.answer for i in items.values() if i.split == "valid" and not i.removed)
 
 
-def test_what_the_desk_says_is_said_in_the_pages_language(folder: Path, model: Path) -> None:
-    desk, items = prepared(folder, model)
+def test_what_the_store_says_is_said_in_the_pages_language(folder: Path, model: Path) -> None:
+    store, items = prepared(folder, model)
     reasons = [reason.text for item in items.values() for reason in item.reasons]
     said: list[str] = []
-    try:
-        for code in ("es", "ar"):
-            language.code = code
-            assert {translate(text) for text in reasons}.isdisjoint(reasons)
-            assert "sealed for the test" not in desk.note
-            desk.open(said.append)
-        assert said[0] == "Revisando las fotos ..."
-        # what is stored is English
-        desk.apply(
-            [Decision(items["red/copy.png"].key, "remove", None, items["red/copy.png"].reasons[0].text)]
-        )
-        assert b"the same file as red/000.png" in desk.export_edits()
-    finally:
-        language.code = "en"
+    for code in ("es", "ar"):
+        language.code = code
+        assert {translate(text) for text in reasons}.isdisjoint(reasons)
+        assert "sealed for the test" not in store.note
+        store.open(said.append)
+    assert said[0] == "Revisando las fotos ..."
+    # what is stored is English
+    store.apply([Decision(items["red/copy.png"].key, "remove", None, items["red/copy.png"].reasons[0].text)])
+    assert b"the same file as red/000.png" in store.export_edits()

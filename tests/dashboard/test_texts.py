@@ -1,58 +1,94 @@
-"""Every word on the page is in the catalogue, in every language; sentences of other rooms are matched."""
+"""Every word on the page is in the catalogue, in every language, and so is what the rooms below may say to it."""
 
 from __future__ import annotations
 
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from fastclf.dashboard import texts
+import fastclf
+from fastclf import Catalog, ModelBundle
+from fastclf.collect import fetch_photo
 from fastclf.dashboard.texts import (
     LANGUAGES,
     find_script_texts,
-    join_phrases,
     language,
     load_areas,
     load_catalogue,
-    phrase,
-    phrase_count,
     say,
     say_count,
     show,
     translate,
 )
-from fastclf.errors import UnreadablePhotoError
-from fastclf.photos.decode import FORMATS
-from fastclf.photos.unknown import describe_unknown
+from fastclf.errors import (
+    CheckError,
+    FastclfError,
+    Message,
+    UnreadablePhotoError,
+    count_message,
+    join_messages,
+)
+from fastclf.inbox import Inbox
+from fastclf.photos import decode_photo, find_photo_files
+from fastclf.system import run_child
 
-UI = Path(texts.__file__).parent
+PACKAGE = Path(fastclf.__file__).parent
+UI = PACKAGE / "dashboard"
 # what takes a text: how many arguments stand before it, and how many texts there are
-CALLS = {"say": (0, 1), "phrase": (0, 1), "say_count": (1, 2), "phrase_count": (1, 2)}
-# sentences of other rooms, and of the page's frame, which no call of ours says
-FOREIGN_AREAS = {"reasons", "page", "card"}
-FIELD = re.compile(r"\{(\w+)\}")
+CALLS = {
+    **dict.fromkeys(("say", "Message"), (0, 1)),
+    **dict.fromkeys(("say_count", "count_message"), (1, 2)),
+}
+# what else begins with a text; a UsageError and an ExportError are said in the shell, and who stops something
+# is not told so
+ERRORS = {c.__name__ for c in FastclfError.__subclasses__()} - {"UsageError", "StoppedError", "ExportError"}
+RAISED = {**dict.fromkeys((*ERRORS, "FetchError", "_RefusedError"), (0, 1)), "UnreadablePhotoError": (1, 1)}
+BLOCKS = dict.fromkeys(("Text", "Section", "Chart", "Table"), (0, 1))
+FIELD = re.compile(r"\{[^{}]*\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
+# the rooms whose sentences reach the page
+BELOW = (
+    "card",
+    "catalog",
+    "check",
+    "collect/one_photo.py",
+    "collect/web",
+    "inbox",
+    "issues",
+    "model",
+    "photos",
+)
+BELOW += ("refit", "system")
+ROOMS = sorted(
+    file
+    for room in BELOW
+    for file in [PACKAGE / room, *(PACKAGE / room).rglob("*.py")]
+    if file.suffix == ".py"
+)
 
 
-@pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    yield
-    language.code = "en"
-
-
-def find_calls(source: str) -> Iterator[tuple[int, str | None]]:
-    """Yield (line, text) of what a module says; None where the text is no literal."""
+def find_calls(
+    source: str, more: Mapping[str, tuple[int, int]] | None = None
+) -> Iterator[tuple[int, str | None]]:
+    """Yield (line, text) of what a module says, also by `more` calls; None where the text is no literal."""
+    calls = {**CALLS, **(more or {})}
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
-            first, n = CALLS[node.func.id]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            first, n = calls.get(node.func.id, (0, 0))
             for argument in node.args[first : first + n]:
                 is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
                 yield node.lineno, argument.value if is_text else None
+
+
+def find_constants(source: str) -> set[str]:
+    """Return every text that stands in a module as a literal."""
+    nodes = ast.walk(ast.parse(source))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def find_unreadable_calls(script: str) -> list[str]:
@@ -73,17 +109,22 @@ def says_words(text: str) -> bool:
     return any(c.isalpha() for c in FIELD.sub("", text))
 
 
-def find_used() -> set[str]:
-    said = {text for file in SOURCES for _, text in find_calls(file.read_text(encoding="utf-8")) if text}
-    return said | {t for file in SCRIPTS for t in find_script_texts(file.read_text(encoding="utf-8"))}
+def find_unknown(said: Iterable[tuple[int, str | None]]) -> list[str]:
+    """Return the texts that the catalogue does not have."""
+    catalogue = load_catalogue()
+    return [text for _, text in said if text and says_words(text) and text not in catalogue]
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda p: p.relative_to(UI).as_posix())
 def test_all_that_a_module_says_is_in_the_catalogue(file: Path) -> None:
-    said = list(find_calls(file.read_text(encoding="utf-8")))
-    assert [line for line, text in said if text is None] == [], "a text is no literal"
-    catalogue = load_catalogue()
-    assert [text for _, text in said if text and says_words(text) and text not in catalogue] == []
+    source = file.read_text(encoding="utf-8")
+    assert [line for line, text in find_calls(source) if text is None] == [], "a text is no literal"
+    assert find_unknown(find_calls(source, RAISED)) == []
+
+
+@pytest.mark.parametrize("file", ROOMS, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_what_a_room_below_may_say_to_the_page_is_in_the_catalogue(file: Path) -> None:
+    assert find_unknown(find_calls(file.read_text(encoding="utf-8"), RAISED | BLOCKS)) == []
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda p: p.relative_to(UI).as_posix())
@@ -100,13 +141,18 @@ def test_an_area_has_every_language_with_the_same_fields(area: str) -> None:
         assert set(found) == set(LANGUAGES) - {"en"}, text
         for code, said in found.items():
             assert said.strip(), (text, code)
-            # a number may be left out where the language says it in a word ("1 photo")
+            # names and formats, both
             assert sorted(FIELD.findall(said)) == sorted(FIELD.findall(text)), (text, code)
 
 
-@pytest.mark.parametrize("area", [a for a in load_areas() if a not in FOREIGN_AREAS])
-def test_no_text_of_an_area_is_unused(area: str) -> None:
-    assert set(load_areas()[area]) - find_used() == set()
+def test_no_text_of_the_catalogue_is_unused() -> None:
+    used = {text for file in SCRIPTS for text in find_script_texts(file.read_text(encoding="utf-8"))}
+    for file in PACKAGE.rglob("*.py"):
+        used |= find_constants(file.read_text(encoding="utf-8"))
+    areas = load_areas()
+    # the page's frame, which is made outside of the package
+    frame = areas["page"]
+    assert {text for area in areas.values() for text in area if text not in frame} - used == set()
 
 
 def test_a_text_stands_in_the_catalogue_once() -> None:
@@ -124,17 +170,18 @@ def test_a_text_stands_in_the_catalogue_once() -> None:
 
 
 def test_the_search_for_texts_finds_what_cannot_be_found_in_the_catalogue() -> None:
-    python = 'say("a", n=1)\nsay(b)\nsay_count(n, "one", f"{n}")\nphrase("c {x}", x=say("d"))'
-    assert list(find_calls(python)) == [(1, "a"), (2, None), (3, "one"), (3, None), (4, "c {x}"), (4, "d")]
+    python = 'say("a", n=1)\nsay(b)\nsay_count(n, "one", f"{n}")\nMessage("c {x}", x=say("d"))\nE("e")'
+    found = [(1, "a"), (2, None), (3, "one"), (3, None), (4, "c {x}")]
+    assert list(find_calls(python, {"E": (0, 1)})) == [*found, (5, "e"), (4, "d")]
     script = 't("a"); this.t(name); tn(n, "b", "c"); tn(n, one, "d"); start(x); el.at(0); t(`x`);'
     found = [call.strip() for call in find_unreadable_calls(script)]
     assert found == ["this.t(name", "t(`x`", 'tn(n, one, "d"); start(x); el.at(0); t(`x`);']
 
 
-def test_a_phrase_is_english_and_says_itself_in_any_language() -> None:
+def test_a_message_is_english_and_is_said_in_any_language() -> None:
     language.code = "es"
-    words = phrase(
-        "Undone: {step}", step=phrase("{who} {fate}.", who="red.jpg", fate=phrase("will come back"))
+    words = Message(
+        "Undone: {step}", step=Message("{who} {fate}.", who="red.jpg", fate=Message("will come back"))
     )
     assert words == "Undone: red.jpg will come back."
     assert "red.jpg" in translate(words)
@@ -147,60 +194,108 @@ def test_names_and_labels_are_never_translated() -> None:
     language.code = "es"
     assert translate("dark") != "dark"
     # a class may be called like a word of ours
-    assert "dark" in translate(phrase("will become {label}", label="dark"))
-    assert "dark" in translate("dark is empty (0 bytes); it was probably not fully saved or downloaded.")
+    assert "dark" in translate(Message("will become {label}", label="dark"))
     assert show("dark") == "dark"
-    assert show(phrase("dark")) != "dark"
+    assert show(Message("dark")) != "dark"
 
 
-def test_braces_in_a_value_stay_as_they_are() -> None:
-    language.code = "es"
-    assert "{label}{n}" in translate(phrase("will become {label}", label="{label}{n}"))
-    assert "{clause}.jpg" in translate("{clause}.jpg does not exist.")
+@pytest.mark.parametrize("name", ["{label}{n}", "{0}", "{", "<b>bold</b>", "50 % = {x!r:9}", "\\1 \\g<0>"])
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_whatever_a_field_holds_stays_as_it_is(name: str, code: str) -> None:
+    language.code = code
+    assert name in translate(Message("will become {label}", label=name))
+    assert name in translate(UnreadablePhotoError(name, "does not exist").message)
+    assert translate(Message(name)) == name
 
 
 def test_numbers_are_grouped_and_counted() -> None:
     assert say_count(1, "1 photo", "{n} photos") == "1 photo"
-    assert phrase_count(12000, "1 photo", "{n} photos") == "12,000 photos"
+    assert count_message(12000, "1 photo", "{n} photos") == "12,000 photos"
     language.code = "es"
     assert say("{n} photos", n=1200) == "1,200 fotos"
+    assert translate(Message("names port {port:d}; only 80 and 443 are fetched from", port=8080)).count(
+        "8080"
+    )
 
 
-def test_an_error_about_a_file_is_translated_whatever_the_file_is_called() -> None:
-    clause = describe_unknown(b"<html>", FORMATS)
-    for code in ("es", "ar"):
+def fail_in_a_child() -> None:
+    run_child("fastclf.nowhere", [], what="Retraining", error=CheckError, timeout=60)
+
+
+def find_errors(folder: Path) -> dict[str, Callable[[], object]]:
+    """Return what the rooms below may say to the page, by calls that fail."""
+    return {
+        "a photo that is none": lambda: decode_photo(b"<html>", "a {name} of 1.jpg"),
+        "an empty photo": lambda: decode_photo(b"", "is not a photo.jpg"),
+        "a photo too large": lambda: decode_photo(b"x" * 2_000_000, "a.jpg", max_bytes=2**20),
+        "no folder": lambda: find_photo_files(folder / "none"),
+        "no photos": lambda: find_photo_files(folder),
+        "no model": lambda: ModelBundle.load(folder),
+        "no catalog": lambda: Catalog(folder / "none"),
+        "no inbox": lambda: Inbox(folder / "inbox").read_photo(7),
+        "no address": lambda: fetch_photo("nonsense"),
+        "an address at home": lambda: fetch_photo("http://127.0.0.1/a.jpg"),
+        "a child process": fail_in_a_child,
+    }
+
+
+@pytest.mark.parametrize("name", find_errors(Path()))
+def test_an_error_from_below_is_said_in_every_language(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FastclfError) as caught:
+        find_errors(tmp_path)[name]()
+    message, said = caught.value.message, set()
+    assert str(caught.value) == message
+    for code in LANGUAGES:
         language.code = code
-        said = translate(clause)
-        assert said != clause
-        for name in ("a.jpg", "my photo of 1.jpg", "is not a photo.jpg"):
-            sentence = str(UnreadablePhotoError(name, clause))
-            assert name in translate(sentence)
-            assert said in translate(sentence)
-            assert "is a web page" not in translate(sentence)
+        said.add(translate(message))
+    assert len(said) == len(LANGUAGES)
+    fields = [value for value in message.fields.values() if not isinstance(value, Message)]
+    assert all(str(value) in words for value in fields for words in said)
+
+
+def test_a_reason_that_was_stored_is_said_in_the_pages_language(tmp_path: Path) -> None:
+    (tmp_path / "red").mkdir()
+    for name, data in {"page.jpg": b"<html>", "empty.jpg": b""}.items():
+        (tmp_path / "red" / name).write_bytes(data)
+    with Catalog(tmp_path) as catalog:
+        catalog.scan()
+        reasons = {file.name: file.reason for file in catalog.unreadable()}
+    assert reasons["red/page.jpg"].startswith("is a web page, not a photo; use JPEG")
+    language.code = "es"
+    assert translate(reasons["red/page.jpg"]).startswith("es una página web, no una foto; usa JPEG")
+    assert translate(reasons["red/empty.jpg"]).startswith("está vacío")
 
 
 def test_several_sentences_are_translated_each() -> None:
     language.code = "es"
-    note = "New classes: cat, dog. Something that no catalogue knows. There are no photos."
+    note = join_messages(
+        [
+            Message("New classes: {labels}.", labels="cat, dog"),
+            "",
+            Message("Something that no catalogue knows."),
+            "There are no photos.",
+        ]
+    )
+    assert note == "New classes: cat, dog. Something that no catalogue knows. There are no photos."
     said = translate(note)
     assert "New classes" not in said
     assert "Something that no catalogue knows." in said
     assert "There are no photos" not in said
-    joined = join_phrases([phrase("Undo"), "There are no photos."])
-    assert joined == "Undo There are no photos."
-    assert "There are no photos" not in translate(joined)
 
 
 def test_what_the_catalogue_does_not_know_stays_english() -> None:
     language.code = "ar"
     for sentence in ("A sentence of nobody.", "the model says blue (0)", "red, 97 %", "a (b, c)."):
         assert translate(sentence) == sentence
+    assert translate(Message("A sentence of nobody about {n} photos.", n=1200)) == (
+        "A sentence of nobody about 1,200 photos."
+    )
     assert translate("") == ""
 
 
 def test_a_name_in_a_right_to_left_sentence_stands_by_itself() -> None:
     language.code = "ar"
-    assert "\u2068a (1).jpg\u2069" in translate(phrase("Select {name}", name="a (1).jpg"))
+    assert "\u2068a (1).jpg\u2069" in translate(Message("Select {name}", name="a (1).jpg"))
     assert "\u2068" not in say("{n} photos", n=3)
     language.code = "en"
-    assert "\u2068" not in translate(phrase("Select {name}", name="a.jpg"))
+    assert "\u2068" not in translate(Message("Select {name}", name="a.jpg"))

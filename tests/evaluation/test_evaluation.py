@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fastclf import ModelBundle
-from fastclf.errors import PhotosError, UsageProblem
-from fastclf.evaluation import evaluate
+from fastclf.errors import PhotosError, UsageError
+from fastclf.evaluation import evaluate, record_opening
 from fastclf.metrics import compute_auroc
 from fastclf.model import PhotoRow, Predictor
 from fastclf.system import hash_file
 
 from ..conftest import run_fastclf
 from ..drawing import draw_photo, draw_scene
+from ..scanned import scanned
 from ..toy import write_toy_bundle
 
 SPLITS = ["train"] * 5 + ["valid"] * 3 + ["test"] * 2
@@ -76,6 +78,26 @@ def test_no_sealed_photo_is_named_before_the_test_set_is_opened(photo_folder: Pa
     assert {row["file"] for row in opened.top_losses["test"]} == sealed
 
 
+def test_evaluation_respects_what_is_sealed_beside_the_photos_and_copies(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    for label in ("red", "blue", "green"):
+        (folder / label).mkdir(parents=True)
+        for i in range(12):
+            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
+    with scanned(folder) as catalog:
+        photos = catalog.photos().photos
+        splits = catalog.assign_splits(photos).splits
+        trained = [p for p, s in zip(photos, splits, strict=True) if s == "train"]
+        tests = list(splits).count("test")
+    # the bundle knows a half of the training photos only
+    rows = [PhotoRow(p.sha256, p.label, p.sha256, "train") for p in trained[::2]]
+    Image.open(trained[0].path).resize((150, 120)).save(folder / "red" / "copy.jpg", quality=80)
+    bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
+    result = evaluate(bundle, folder)
+    assert result.sealed == tests
+    assert result.metrics["new"]["n"] == len(photos) - tests - len(trained[::2])
+
+
 def test_near_duplicates_across_the_split_are_counted_by_name(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     for label in ("red", "green", "blue"):
@@ -114,7 +136,7 @@ def test_the_history_is_the_records_and_the_calibration_before_scaling_is_told(
 def test_foreign_photos_are_scored_and_recorded(photo_folder: Path, model: Path, foreign: Path) -> None:
     result = evaluate(ModelBundle.load(model), photo_folder, foreign=foreign)
     bundle = ModelBundle.load(model)
-    [entry] = bundle.manifest["ood"]["against"]
+    [entry] = bundle.manifest.ood.against
     with Predictor(bundle) as predictor:
         outside = [p.ood_score for p in predictor.predict_many(sorted(foreign.rglob("[0-9].*")))]
         valid = [p for c in ("red", "green", "blue") for p in sorted((photo_folder / c).iterdir())[5:8]]
@@ -139,12 +161,12 @@ def test_the_same_foreign_folder_again_replaces_its_entry(
     evaluate(ModelBundle.load(model), photo_folder, foreign=tmp_path / "second")
     (foreign / "0.png").unlink()
     evaluate(ModelBundle.load(model), photo_folder, open_test_set=True, foreign=foreign)
-    against = ModelBundle.load(model).manifest["ood"]["against"]
+    against = ModelBundle.load(model).manifest.ood.against
     assert [(e["name"], e["n"], e["inside"]) for e in against] == [
         ("second", 4, "valid"),
         ("other things", 7, "test"),
     ]
-    assert len(ModelBundle.load(model).manifest["sealed_test"]["openings"]) == 1
+    assert len(ModelBundle.load(model).manifest.sealed_test.openings) == 1
 
 
 def test_photos_that_the_model_knows_are_no_foreign_ones(
@@ -175,13 +197,13 @@ def test_what_is_wrong_with_the_foreign_folder_is_said_before_the_test_set_is_op
     for name, words in (("empty", "holds no photos"), ("nowhere", "There is no folder")):
         with pytest.raises(PhotosError, match=words):
             evaluate(ModelBundle.load(model), photo_folder, open_test_set=True, foreign=tmp_path / name)
-    assert ModelBundle.load(model).manifest["sealed_test"]["openings"] == []
+    assert ModelBundle.load(model).manifest.sealed_test.openings == []
 
 
 def test_a_model_without_a_detector_says_so(photo_folder: Path, model: Path, foreign: Path) -> None:
     manifest = json.loads((model / "bundle.json").read_text())
     (model / "bundle.json").write_text(json.dumps({**manifest, "ood": None}))
-    with pytest.raises(UsageProblem, match="--foreign"):
+    with pytest.raises(UsageError, match="--foreign"):
         evaluate(ModelBundle.load(model), photo_folder, foreign=foreign)
     assert evaluate(ModelBundle.load(model), photo_folder, open_test_set=True).metrics["test"]["n"] == 6
 
@@ -189,16 +211,27 @@ def test_a_model_without_a_detector_says_so(photo_folder: Path, model: Path, for
 def test_an_opening_records_false_alarms_and_keeps_the_first_look(photo_folder: Path, model: Path) -> None:
     evaluate(ModelBundle.load(model), photo_folder, open_test_set=True)
     first = ModelBundle.load(model).manifest
-    alarms = first["ood"]["test_false_alarms"]
+    alarms = first.ood.test_false_alarms
     assert alarms["n"] == 6
     assert alarms["interval"][0] <= alarms["rate"] <= alarms["interval"][1]
     shutil.rmtree(photo_folder / "red")
     evaluate(ModelBundle.load(model), photo_folder, open_test_set=True)
     second = ModelBundle.load(model).manifest
-    assert second["ood"]["test_false_alarms"] == alarms
-    assert second["metrics"]["test"] == first["metrics"]["test"]
-    assert [o["metrics"]["n"] for o in second["sealed_test"]["openings"]] == [6, 4]
-    assert "confusion" not in second["sealed_test"]["openings"][0]["metrics"]
+    assert second.ood.test_false_alarms == alarms
+    assert second.metrics.test == first.metrics.test
+    assert [o["metrics"]["n"] for o in second.sealed_test.openings] == [6, 4]
+    assert "confusion" not in second.sealed_test.openings[0]["metrics"]
+
+
+def test_a_part_of_the_test_set_does_not_replace_the_metrics_of_the_whole(toy_model: Path) -> None:
+    bundle = ModelBundle.load(toy_model)
+    for folder, n in (("all", 4), ("some", 2)):
+        bundle = record_opening(bundle, folder, {"n": n, "accuracy": 0.5})
+    again = ModelBundle.load(toy_model).manifest
+    assert again == bundle.manifest
+    assert again.metrics.test == {"n": 4, "accuracy": 0.5}
+    assert [(o["folder"], o["metrics"]["n"]) for o in again.sealed_test.openings] == [("all", 4), ("some", 2)]
+    assert all(o["time"] for o in again.sealed_test.openings)
 
 
 def test_other_parts_are_held_to_the_threshold_of_the_validation_photos(

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastclf.errors import InboxError, UsageProblem
-from fastclf.inbox import Inbox, build_report_zip, clean_name, find_inbox
+from fastclf.errors import InboxError, UsageError
+from fastclf.inbox import Claim, Inbox, build_report_zip, clean_name, find_inbox
 from fastclf.inbox import inbox as inbox_module
 from fastclf.photos import decode_photo
 from fastclf.server import find_inbox_file
@@ -27,7 +27,10 @@ from fastclf.server.run import _build_env
 from ..conftest import run_fastclf
 from ..drawing import draw_photo, draw_photos, encode
 
-CLAIM: dict[str, Any] = {"answer": "blue", "probability": 0.9, "label": "red"}
+
+def claim(name: str = "a.jpg", **more: Any) -> Claim:
+    """Return what a visitor says of a photo: red, not blue."""
+    return Claim(**{"name": name, "answer": "blue", "probability": 0.9, "label": "red", **more})
 
 
 @pytest.fixture
@@ -42,8 +45,8 @@ def draw(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
 def test_a_report_comes_back_as_it_was_made(inbox: Inbox) -> None:
     assert inbox.reports() == []
     assert not inbox.path.parent.exists()
-    first = inbox.add(draw(1), "bear.jpg", **CLAIM, model="abc")
-    second = inbox.add(draw(2), "cat.jpg", answer=None, probability=None, label=None)
+    first = inbox.add(draw(1), claim("bear.jpg", model="abc"))
+    second = inbox.add(draw(2), claim("cat.jpg", answer=None, probability=None, label=None))
     reports = inbox.reports()
     assert [r.id for r in reports] == [first, second]
     got = reports[0]
@@ -59,13 +62,13 @@ def test_a_report_comes_back_as_it_was_made(inbox: Inbox) -> None:
 
 
 def test_the_same_photo_with_the_same_claim_is_one_report(inbox: Inbox) -> None:
-    first = inbox.add(draw(1), "a.jpg", **CLAIM)
-    assert inbox.add(draw(1), "b.jpg", **CLAIM) == first
-    other = inbox.add(draw(1), "a.jpg", answer="blue", probability=0.9, label=None)
-    assert inbox.add(draw(1), "a.jpg", answer="blue", probability=0.9, label=None) == other != first
+    first = inbox.add(draw(1), claim())
+    assert inbox.add(draw(1), claim("b.jpg")) == first
+    other = inbox.add(draw(1), claim(label=None))
+    assert inbox.add(draw(1), claim(label=None)) == other != first
     assert [r.id for r in inbox.reports()] == [first, other]
-    inbox.settle([first], "dismissed")
-    assert inbox.add(draw(1), "a.jpg", **CLAIM) == first
+    inbox.settle({first: "dismissed"})
+    assert inbox.add(draw(1), claim()) == first
     assert [r.id for r in inbox.reports()] == [other]
 
 
@@ -75,7 +78,7 @@ def test_stored_photos_are_small_and_say_nothing_of_where_they_were_taken(inbox:
     image = draw(1, (3000, 1000))
     image.info["exif"] = exif.tobytes()
     image.info["comment"] = b"secret"
-    data = inbox.read_photo(inbox.add(image, "a.jpg", **CLAIM))
+    data = inbox.read_photo(inbox.add(image, claim()))
     with Image.open(io.BytesIO(data)) as stored:
         assert stored.size == (1600, 533)
         assert not stored.getexif()
@@ -95,12 +98,14 @@ def test_stored_photos_are_small_and_say_nothing_of_where_they_were_taken(inbox:
 )  # fmt: skip
 def test_names_are_cleaned(inbox: Inbox, name: str, cleaned: str) -> None:
     assert clean_name(name) == cleaned
-    inbox.add(draw(1), name, **CLAIM)
+    inbox.add(draw(1), claim(name))
     assert inbox.reports()[0].name == cleaned
 
 
 def test_hostile_texts_are_stored_within_bounds(inbox: Inbox) -> None:
-    inbox.add(draw(1), "a", answer="\udc80" * 9, probability=float("nan"), label="l" * 9999, model="m" * 9999)
+    inbox.add(
+        draw(1), claim("a", answer="\udc80" * 9, probability=float("nan"), label="l" * 9999, model="m" * 9999)
+    )
     [report] = inbox.reports()
     assert report.probability is None
     assert len(report.label or "") == len(report.model) == 200
@@ -109,18 +114,18 @@ def test_hostile_texts_are_stored_within_bounds(inbox: Inbox) -> None:
 
 def test_a_full_inbox_says_so_and_settling_makes_room(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "i.sqlite", max_reports=3)
-    ids = [inbox.add(draw(i), "a.jpg", **CLAIM) for i in range(3)]
+    ids = [inbox.add(draw(i), claim()) for i in range(3)]
     with pytest.raises(InboxError, match=r"full"):
-        inbox.add(draw(9), "a.jpg", **CLAIM)
-    assert inbox.add(draw(0), "a.jpg", **CLAIM) == ids[0]
-    inbox.settle(ids[:1], "taken")
-    inbox.add(draw(9), "a.jpg", **CLAIM)
+        inbox.add(draw(9), claim())
+    assert inbox.add(draw(0), claim()) == ids[0]
+    inbox.settle({ids[0]: "taken"})
+    inbox.add(draw(9), claim())
     size = len(Inbox(tmp_path / "i.sqlite").read_photo(ids[1]))
     small = Inbox(tmp_path / "j.sqlite", max_bytes=2 * size + size // 2)
     for i in range(2):
-        small.add(draw(i), "a.jpg", **CLAIM)
+        small.add(draw(i), claim())
     with pytest.raises(InboxError, match="full"):
-        small.add(draw(9), "a.jpg", **CLAIM)
+        small.add(draw(9), claim())
     assert len(small.reports()) == 2
 
 
@@ -128,13 +133,13 @@ def test_settled_reports_come_back_until_their_photos_are_freed(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox_module, "_UNDO", 2)
-    ids = [inbox.add(draw(i), "a.jpg", **CLAIM) for i in range(5)]
-    inbox.settle(ids[:2], "taken")
+    ids = [inbox.add(draw(i), claim()) for i in range(5)]
+    inbox.settle(dict.fromkeys(ids[:2], "taken"))
     assert [r.id for r in inbox.reports()] == ids[2:]
     inbox.reopen([ids[0]])
     assert [r.id for r in inbox.reports()] == [ids[0], *ids[2:]]
     assert inbox.read_photo(ids[0])
-    inbox.settle(ids[2:4], "dismissed")
+    inbox.settle(dict.fromkeys(ids[2:4], "dismissed"))
     with pytest.raises(InboxError, match="too long ago"):
         inbox.reopen([ids[3], ids[1]])
     assert [r.id for r in inbox.reports()] == [ids[0], ids[4]]
@@ -147,21 +152,21 @@ def test_settled_reports_come_back_until_their_photos_are_freed(
 
 
 def test_a_wrong_outcome_changes_nothing(inbox: Inbox) -> None:
-    id = inbox.add(draw(1), "a.jpg", **CLAIM)
-    with pytest.raises(UsageProblem, match="taken or dismissed"):
-        inbox.settle([id], "burnt")  # type: ignore[arg-type]
-    inbox.settle([id, 77], "taken")
-    inbox.settle([id], "dismissed")
+    id = inbox.add(draw(1), claim())
+    with pytest.raises(UsageError, match="taken or dismissed"):
+        inbox.settle({id: "burnt"})
+    inbox.settle({id: "taken", 77: "taken"})
+    inbox.settle({id: "dismissed"})
     states = sqlite3.connect(inbox.path).execute("SELECT state FROM reports").fetchall()
     assert states == [("taken",)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of Unix")
 def test_only_the_owner_can_read_the_file(inbox: Inbox) -> None:
-    inbox.add(draw(1), "a.jpg", **CLAIM)
+    inbox.add(draw(1), claim())
     with sqlite3.connect(inbox.path) as other:
         other.execute("SELECT * FROM reports").fetchall()
-        inbox.add(draw(2), "a.jpg", **CLAIM)
+        inbox.add(draw(2), claim())
         files = list(inbox.path.parent.iterdir())
         assert len(files) == 3  # the log stays while somebody has the file open
         assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
@@ -171,12 +176,12 @@ def test_only_the_owner_can_read_the_file(inbox: Inbox) -> None:
 _WRITE = """
 import sys
 from pathlib import Path
-from fastclf.inbox import Inbox
+from fastclf.inbox import Claim, Inbox
 from tests.drawing import draw_photo
 inbox = Inbox(Path(sys.argv[1]))
 print("start", flush=True)
 for i in range(int(sys.argv[2]), int(sys.argv[3])):
-    inbox.add(draw_photo("red", i), f"{i}.jpg", answer="a", probability=0.5, label="b")
+    inbox.add(draw_photo("red", i), Claim(name=f"{i}.jpg", answer="a", probability=0.5, label="b"))
     print(i, flush=True)
 """
 
@@ -213,12 +218,12 @@ def test_what_cannot_be_written_or_read_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     nowhere = Inbox(tmp_path / "file" / "inbox.sqlite")
     with pytest.raises(InboxError, match="FASTCLF_INBOX"):
-        nowhere.add(draw(1), "a.jpg", **CLAIM)
+        nowhere.add(draw(1), claim())
     with pytest.raises(InboxError, match=r"cannot be read"):
         nowhere.reports()
     broken = tmp_path / "broken.sqlite"
     broken.write_bytes(b"no database" * 1000)
-    for use in (lambda: Inbox(broken).add(draw(1), "a.jpg", **CLAIM), lambda: Inbox(broken).reports()):
+    for use in (lambda: Inbox(broken).add(draw(1), claim()), lambda: Inbox(broken).reports()):
         with pytest.raises(InboxError, match=r"is damaged.*starts a new inbox"):
             use()
 
@@ -227,12 +232,12 @@ def test_what_cannot_be_written_or_read_is_a_sentence(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InboxError, match="Mend its permissions"):
-        Inbox(tmp_path / "inbox.sqlite").add(draw(1), "a.jpg", **CLAIM)
+        Inbox(tmp_path / "inbox.sqlite").add(draw(1), claim())
     tmp_path.chmod(0o700)
 
 
 def test_a_full_disk_is_a_sentence_and_nothing_is_torn(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    inbox.add(draw(1), "a.jpg", **CLAIM)
+    inbox.add(draw(1), claim())
     prepare = inbox_module._Store._prepare
 
     def limit(store: Any, wal: bool) -> None:
@@ -242,10 +247,10 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_torn(inbox: Inbox, monkeypatch
 
     monkeypatch.setattr(inbox_module._Store, "_prepare", limit)
     with pytest.raises(InboxError, match=r"disk that holds .* is full"):
-        inbox.add(draw(2, (900, 900)), "b.jpg", **CLAIM)
+        inbox.add(draw(2, (900, 900)), claim("b.jpg"))
     monkeypatch.undo()
     assert [r.name for r in inbox.reports()] == ["a.jpg"]
-    inbox.add(draw(2, (900, 900)), "b.jpg", **CLAIM)
+    inbox.add(draw(2, (900, 900)), claim("b.jpg"))
 
 
 def test_the_environment_names_the_inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +264,7 @@ def test_the_environment_names_the_inbox(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_zip_holds_the_photo_and_what_was_said_of_it() -> None:
-    data = build_report_zip(draw(1), "../bär.png", answer="blue", probability=0.9, label=None, model="abc")
+    data = build_report_zip(draw(1), claim("../bär.png", label=None, model="abc"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.namelist() == ["photo.jpg", "report.json"]
         assert decode_photo(archive.read("photo.jpg")).image.size == (40, 30)
@@ -298,7 +303,7 @@ def test_photos_that_cannot_be_written_beside_have_their_inbox_elsewhere(
     found = find_inbox_file(photos)
     assert found is not None
     assert found.is_relative_to(tmp_path / "elsewhere")
-    Inbox(found).add(draw(1), "a.jpg", **CLAIM)
+    Inbox(found).add(draw(1), claim())
     assert len(Inbox(found).reports()) == 1
 
 
@@ -311,6 +316,6 @@ def test_serve_says_where_reports_go(toy_model: Path, tmp_path: Path) -> None:
 
 def test_the_encoded_photo_is_the_same_every_time() -> None:
     data = encode(draw(1), "JPEG")
-    first, second = (build_report_zip(decode_photo(data).image, "a", **CLAIM) for _ in range(2))
+    first, second = (build_report_zip(decode_photo(data).image, claim()) for _ in range(2))
     read = [zipfile.ZipFile(io.BytesIO(z)).read("photo.jpg") for z in (first, second)]
     assert read[0] == read[1]

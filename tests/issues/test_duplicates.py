@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,17 +13,19 @@ from PIL import Image, ImageDraw, ImageOps
 from fastclf.issues import (
     N_HASHES,
     SIGNATURE_SHAPE,
+    Copies,
     Fingerprint,
-    choose_best,
     describe_photo,
-    find_feature_pairs,
+    find_copies,
     find_pixel_pairs,
     group_pairs,
 )
 from fastclf.issues.near.align import mirror_signatures
-from fastclf.issues.near.duplicates import NearPairs, find_loose_pairs
+from fastclf.issues.near.duplicates import NearPairs
+from fastclf.issues.near.features import find_feature_pairs
 from fastclf.issues.near.hashes import WINDOWS, hash_signatures, is_comparable
 from fastclf.issues.near.search import find_close_hashes
+from fastclf.photos import Photo
 
 
 def draw_scene(seed: int, size: tuple[int, int] = (400, 300)) -> Image.Image:
@@ -245,14 +248,12 @@ def test_groups_are_never_chained() -> None:
     groups = group_pairs(pairs, np.array([0.95, 0.99, 0.97], np.float32), ["a", "b", "c", "d"])
     assert [(g.centre, g.members) for g in groups] == [(b, (c, a))]
     assert groups[0].scores == pytest.approx((0.99, 0.95))
-    assert find_loose_pairs(pairs, groups).tolist() == [2]
 
 
 def test_a_photo_whose_partners_are_taken_still_leads_the_rest() -> None:
     pairs = np.array([[0, 1], [0, 2], [0, 3], [3, 4], [4, 5]])
     groups = group_pairs(pairs, np.ones(5, np.float32), list("abcdef"))
     assert [(g.centre, g.members) for g in groups] == [(0, (1, 2, 3)), (4, (5,))]
-    assert find_loose_pairs(pairs, groups).tolist() == [3]
 
 
 def test_the_next_centre_is_the_photo_with_most_partners_left() -> None:
@@ -261,10 +262,49 @@ def test_the_next_centre_is_the_photo_with_most_partners_left() -> None:
     assert [(g.centre, g.members) for g in groups] == [(0, (1, 2, 3, 4)), (6, (5, 7, 8))]
 
 
+def find_groups(
+    photos: list[Photo], pairs: list[tuple[str, str, float]], features: np.ndarray | None = None
+) -> Copies:
+    if features is None:
+        features = np.zeros((len(photos), 0), np.float32)
+    return find_copies(photos, pairs, features, lambda candidates: [0.95] * len(candidates))
+
+
+def photo(name: str, pixels: str = "", side: int = 10, size: int = 10, split: str = "") -> Photo:
+    return Photo(
+        path=Path(name), name=name, label=name[0], sha256=f"sha {name}", pixel_hash=pixels or name, width=side,
+        height=side, plain=True, size=size, split=split,
+    )  # fmt: skip
+
+
 def test_the_best_copy_has_most_pixels_then_bytes_then_the_first_name() -> None:
-    pixels, sizes, names = [100, 400, 400, 400], [90, 10, 20, 20], ["a", "b", "d", "c"]
-    assert choose_best([0, 1, 2, 3], pixels, sizes, names) == 3
-    assert choose_best([0, 1], pixels, sizes, names) == 1
+    same = [photo("b", "x"), photo("d", "x", size=20), photo("c", "x", size=20), photo("e", side=30)]
+    copies = find_groups(same, [("sha b", "sha e", 0.91)])
+    assert [p.name for p in copies.identical[0].photos] == ["c", "b", "d"]
+    [near] = copies.near
+    assert ([p.name for p in near.photos], near.tier) == (["e", "b"], "aligned")
+    assert near.score == pytest.approx(0.91)
+    assert len(set(copies.names)) == 1
+    assert copies.conflicts == (copies.identical[0], near)
+
+
+def test_copies_in_two_splits_and_photos_between_two_are_leaks() -> None:
+    photos = [photo("a", split="train"), photo("b", split="valid"), photo("c"), photo("d", split="train")]
+    copies = find_groups(
+        photos, [("sha a", "sha b", 0.97), ("sha c", "sha b", 0.95), ("sha c", "sha d", 0.9)]
+    )
+    assert [{p.name for p in leak.photos} for leak in copies.leaks] == [{"a", "b"}, {"b", "c", "d"}]
+    assert copies.leaks[1].score == 0.9
+
+
+def test_what_features_bring_up_is_a_group_of_its_own_and_no_conflict() -> None:
+    features = np.eye(6, dtype=np.float32)
+    features[1] = features[0]
+    copies = find_groups([photo(name) for name in "abcdef"], [], features)
+    [group] = copies.near
+    assert ([p.name for p in group.photos], group.tier) == (["a", "b"], "features")
+    assert copies.conflicts == ()
+    assert len(set(copies.names)) == 6
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -322,29 +362,26 @@ def test_feature_pairs_stand_out_from_their_surroundings(rng: np.random.Generato
     features[2] = features[1] * 2 + 0.2 * rng.standard_normal(32)
     features[202] = features[201] + 0.01 * rng.standard_normal(32)
 
-    found = find_feature_pairs(features)
-
-    assert as_set(found.pairs) == set(copies)
-    assert found.scores.min() >= found.threshold
-    new = np.arange(400) >= 200
-    assert as_set(find_feature_pairs(features, new=new).pairs) == {(201, 202)}
+    assert as_set(find_feature_pairs(features, ratio=0.5)) == set(copies)
 
 
 def test_features_of_any_number_are_searched_in_blocks(rng: np.random.Generator) -> None:
     features = rng.standard_normal((3000, 64)).astype(np.float32)
     features[2990:] = features[:10]
     features[5] = 0
-    found = find_feature_pairs(features)
-    assert as_set(found.pairs) == {(i, 2990 + i) for i in range(10) if i != 5}
-    assert not len(find_feature_pairs(features[:1]).pairs)
-    assert not len(find_feature_pairs(features[:0]).pairs)
+    found = find_feature_pairs(features, ratio=0.5)
+    assert as_set(found) == {(i, 2990 + i) for i in range(10) if i != 5}
+    assert not len(find_feature_pairs(features[:1]))
+    assert not len(find_feature_pairs(features[:0]))
     with pytest.raises(ValueError, match="finite"):
         find_feature_pairs(np.full((3, 2), np.nan, np.float32))
 
 
-def test_a_cap_on_feature_partners_is_said(rng: np.random.Generator) -> None:
+def test_a_photo_keeps_its_nearest_partners_by_features(rng: np.random.Generator) -> None:
     features = rng.standard_normal((60, 16)).astype(np.float32)
-    features[:4] = features[0]
-    found = find_feature_pairs(features, per_photo=2)
-    assert found.capped.tolist() == [0, 1, 2, 3]
-    assert not len(find_feature_pairs(features, per_photo=3).capped)
+    features[:6] = features[0]
+    partners = np.bincount(find_feature_pairs(features, ratio=0.5, per_photo=1).ravel(), minlength=60)
+    assert partners[:6].min() >= 1
+    assert partners[:6].sum() < 6 * 5
+    every = as_set(find_feature_pairs(features, ratio=0.5))
+    assert {(i, j) for i in range(6) for j in range(i + 1, 6)} <= every

@@ -1,6 +1,12 @@
+"""A bundle opens whole or is refused with the reason; reading it writes nothing."""
+
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,11 @@ from PIL import Image
 
 from fastclf import ModelBundle, Predictor
 from fastclf.errors import BundleError
-from fastclf.model import PhotoRow, hash_files, write_photos
+from fastclf.model import Manifest, PhotoRow, hash_files, write_photos
+from fastclf.system import recover_folder
+
+from ..drawing import draw_photo
+from ..toy import write_toy_bundle
 
 
 def edit(model: Path, **changes: Any) -> None:
@@ -132,13 +142,6 @@ def test_the_current_folder_can_be_the_model(toy_model: Path, monkeypatch: pytes
     assert ModelBundle.load(".").vocab == ["blue", "green", "red"]
 
 
-def test_a_part_of_the_test_set_does_not_replace_the_metrics_of_the_whole(toy_model: Path) -> None:
-    bundle = ModelBundle.load(toy_model).record_opening({"folder": "all", "metrics": {"n": 4}})
-    bundle = bundle.record_opening({"folder": "some", "metrics": {"n": 2}})
-    assert bundle.manifest["metrics"]["test"] == {"n": 4}
-    assert len(bundle.manifest["sealed_test"]["openings"]) == 2
-
-
 def test_a_graph_that_is_none_is_refused(toy_model: Path) -> None:
     (toy_model / "model.onnx").write_bytes(b"this is no graph")
     edit(toy_model, files=hash_files(toy_model))
@@ -165,21 +168,96 @@ def test_a_photo_is_never_brought_to_less_than_what_the_network_sees(
         ModelBundle.load(toy_model)
 
 
-def test_an_interrupted_replacement_comes_back(toy_model: Path) -> None:
+def list_files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return {name: (size, time of the last change)} of a folder and all in it."""
+    found = {path: path.stat() for path in (folder, *folder.rglob("*"))}
+    return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
+
+
+@pytest.mark.parametrize("state", ["whole", "with a stale card", "without its card", "half replaced"])
+def test_reading_a_model_writes_nothing_whatever_a_kill_left(tmp_path: Path, state: str) -> None:
+    model = write_toy_bundle(tmp_path / "models" / "model", judged=True)
+    if state == "with a stale card":
+        (model / "card.html").write_text("of yesterday")
+    elif state == "without its card":
+        (model / "card.md").unlink()
+    elif state == "half replaced":
+        model.rename(model.with_name(".model.old"))
+    for path in (model.parent, *model.parent.rglob("*")):
+        os.utime(path, (0, 0))
+    before = list_files(model.parent)
+    if state == "half replaced":
+        with pytest.raises(BundleError, match="There is no model"):
+            ModelBundle.load(model)
+    else:
+        bundle = ModelBundle.load(model)
+        bundle.verify_files()
+        assert len(bundle.example_files) == 3
+        with Predictor(bundle) as predictor:
+            assert predictor.predict_images([draw_photo("red", 1)], ["x"])[0].label == "red"
+    assert list_files(model.parent) == before
+
+
+def test_a_reader_waits_while_somebody_replaces_the_model(toy_model: Path) -> None:
+    old = toy_model.with_name(f".{toy_model.name}.old")
+    toy_model.rename(old)
+    swap = threading.Timer(0.2, lambda: shutil.copytree(old, toy_model.with_name("x")).rename(toy_model))
+    swap.start()
+    assert ModelBundle.load(toy_model).vocab == ["blue", "green", "red"]
+    swap.join()
+
+
+def test_a_model_that_is_not_there_is_not_waited_for(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(BundleError):
+        ModelBundle.load(tmp_path / "model")
+    assert time.monotonic() - began < 0.5
+
+
+def test_an_interrupted_replacement_comes_back_by_a_writer(toy_model: Path) -> None:
     toy_model.rename(toy_model.with_name(f".{toy_model.name}.old"))
+    recover_folder(toy_model)
     assert ModelBundle.load(toy_model).vocab == ["blue", "green", "red"]
 
 
-def test_an_opening_of_the_test_set_is_recorded_each_time(toy_model: Path) -> None:
-    bundle = ModelBundle.load(toy_model)
-    bundle = bundle.record_opening({"folder": "a", "metrics": {"n": 1}})
-    bundle.record_opening({"folder": "b", "metrics": {"n": 2}})
-    openings = ModelBundle.load(toy_model).manifest["sealed_test"]["openings"]
-    assert [o["folder"] for o in openings] == ["a", "b"]
-    assert all(o["time"] for o in openings)
+# As the first versions wrote it, and with a key of a later one in each part.
+EARLIER = {
+    "schema": 1, "fastclf": "0.0.1", "python": "3.11", "created": "2025-01-01T00:00:00+00:00", "title": "T",
+    "recipe": None, "arch": "resnet18", "vocab": ["a", "b"], "features_id": "f" * 64, "temperature": 1.5,
+    "preprocess": {
+        "input_size": [3, 8, 8], "resize_to": [8, 8], "method": "crop", "pad_mode": "zeros",
+        "interpolation": "bilinear", "mean": [0.5, 0.5, 0.5], "std": None,
+    },
+    "ood": {"kind": "knn-cosine", "k": 5, "threshold": 0.1, "false_alarm_rate": 0.02, "later": 1},
+    "metrics": {"train": None, "valid": {"n": 3, "accuracy": 1.0}, "test": None},
+    "sealed_test": {"n": 4, "openings": [{"time": "t", "n": 4}], "later": 2},
+    "training": {"mode": "finetune", "head": {"C": 0.1, "later": 3}, "seed": 0, "lr": None, "epochs": [{"epoch": 1}]},
+    "files": {"model.onnx": "0", "head.npz": "1", "photos.csv": "2"}, "later": {"x": None},
+}  # fmt: skip
+
+
+def test_nothing_of_another_version_is_lost_when_a_manifest_is_written_again(tmp_path: Path) -> None:
+    (tmp_path / "bundle.json").write_text(json.dumps(EARLIER))
+    manifest = Manifest.read(tmp_path)
+    assert (manifest.ood.k, manifest.metrics.valid["n"], manifest.training.head.C) == (5, 3, 0.1)
+    assert (manifest.sealed_test.n, manifest.licences.photos, manifest.parity) == (4, "not recorded", None)
+    manifest.write(tmp_path)
+    again = json.loads((tmp_path / "bundle.json").read_text())
+    for key, value in EARLIER.items():
+        kept = {k: again[key][k] for k in value} if isinstance(value, dict) else again[key]
+        assert kept == value, key
+    assert Manifest.read(tmp_path) == manifest
+
+
+@pytest.mark.parametrize("name", ["arch", "title", "features_id", "created"])
+def test_a_text_that_is_none_is_refused_by_name(toy_model: Path, name: str) -> None:
+    edit(toy_model, **{name: 5})
+    with pytest.raises(BundleError, match=f"damaged \\({name} is 5"):
+        ModelBundle.load(toy_model)
 
 
 def test_photos_come_back_as_they_were_written(toy_model: Path) -> None:
     rows = [PhotoRow("b", "dog, big", "b", "train"), PhotoRow("a", 'a "cat"', "a", "test")]
     write_photos(toy_model, rows)
-    assert ModelBundle(toy_model, {}).read_photos() == [rows[1], rows[0]]
+    bundle = ModelBundle.load(toy_model, verify=False)
+    assert bundle.read_photos() == [rows[1], rows[0]]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fastclf import Predictor
-from fastclf.errors import StoppedError, UsageProblem
+from fastclf.errors import StoppedError, UsageError
 from fastclf.model import Explanation, Preprocess, explain_answer
 from fastclf.model.explain import ACTIVATION, OCCLUSION, compute_activation
 
@@ -120,7 +120,7 @@ def test_another_label_is_explained_and_an_unknown_one_is_refused(plain_model: P
     ImageDraw.Draw(photo).rectangle((2, 20, 12, 29), fill=COLOURS["blue"])
     heat = enlarge(explain_answer(plain_model, photo, "blue").heat, 32)
     assert heat[20:29, 2:12].mean() > 0 > heat[6:17, 18:29].mean()
-    with pytest.raises(UsageProblem, match=r"'purple'.*blue, green, red"):
+    with pytest.raises(UsageError, match=r"'purple'.*blue, green, red"):
         explain_answer(plain_model, photo, "purple")
 
 

@@ -176,7 +176,7 @@ def test_only_the_graphs_in_use_stay(tmp_path: Path, root: Path, monkeypatch: py
 def test_processes_that_open_at_once_all_answer(graph: Path, root: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fastclf.model.mapped import open_mapped\n"
-        "from tests.unit.test_mapped import answer\n"
+        "from tests.model.test_mapped import answer\n"
         "print(answer(open_mapped(Path(sys.argv[1]), 1, root=Path(sys.argv[2]))).sum())"
     )
     children = [

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import BundleError, UsageProblem
+from fastclf.errors import BundleError, UsageError
 from fastclf.model import MahalanobisDetector, hash_files
-from fastclf.model.detectors import KnnDetector
-from fastclf.model.ood import find_threshold
+from fastclf.model.ood import KnnDetector, find_threshold
 
 from ..drawing import draw_photo
 
@@ -210,7 +209,7 @@ def test_features_that_are_no_numbers_are_left_out_and_are_unfamiliar(rng: np.ra
 def test_what_cannot_be_fitted_is_a_sentence(
     train: Array, valid: Array, targets: Array | None, rate: float, words: str
 ) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         MahalanobisDetector.fit(train, valid, targets, false_alarm_rate=rate)
 
 
@@ -227,7 +226,7 @@ def test_a_bundles_detector_scores_as_the_fitted_one(toy_model: Path, rng: np.ra
     fitted = MahalanobisDetector.fit(train, valid, np.arange(50) % 3)
     fitted.save(toy_model / "ood.npz")
     with np.load(toy_model / "ood.npz") as arrays:
-        write_ood(toy_model, fitted.to_dict(), **dict(arrays))
+        write_ood(toy_model, fitted.describe().to_dict(), **dict(arrays))
     read = ModelBundle.load(toy_model).detector
     assert isinstance(read, MahalanobisDetector)
     assert np.array_equal(read.ood_score(valid), fitted.ood_score(valid))

@@ -176,3 +176,54 @@ def test_a_thumbnail_keeps_the_aspect_and_fits(size: tuple[int, int]) -> None:
     small = make_thumbnail(Image.new("RGB", size), 256)
     assert max(small.size) <= 256
     assert small.width / small.height == pytest.approx(size[0] / size[1], rel=0.35)
+
+
+@pytest.mark.parametrize(
+    "size", [(1600, 1200), (1201, 1599), (1281, 640), (641, 17), (17, 2001), (640, 480), (65, 33)]
+)
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG"])
+def test_a_photo_that_may_come_smaller_never_comes_smaller_than_asked(
+    size: tuple[int, int], kind: str
+) -> None:
+    options = {"save_all": True, "append_images": [Image.new("RGB", size)]} if kind == "MPO" else {}
+    data = encode(Image.new("RGB", size, "red"), kind, **options)
+    for least in (1, 8, 33, 64, 320, 639, 640, 641, 5000):
+        photo = decode_photo(data, least_side=least)
+        assert (photo.size, photo.format) == (size, kind)
+        assert max(photo.image.size) >= min(least, max(size))
+        # the shape stays, to a pixel
+        assert abs(photo.image.width * size[1] - photo.image.height * size[0]) <= max(size)
+    assert decode_photo(data).image.size == size
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "comes"),
+    [
+        ("JPEG", 640, (1000, 750)),
+        ("JPEG", 500, (500, 375)),
+        ("JPEG", 1001, (2000, 1500)),
+        ("PNG", 640, (2000, 1500)),
+    ],
+)
+def test_a_large_jpeg_comes_at_a_part_of_its_size_and_nothing_else_does(
+    kind: str, least: int, comes: tuple[int, int]
+) -> None:
+    options = {"compress_level": 1} if kind == "PNG" else {}
+    data = encode(Image.new("RGB", (2000, 1500), "red"), kind, **options)
+    assert decode_photo(data, least_side=least).image.size == comes
+
+
+@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
+def test_a_decoded_photo_says_whether_its_file_stands_upright(
+    orientation: int | None, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    if orientation:
+        exif[ExifTags.Base.Orientation] = orientation
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(encode(draw_photo("red", 0, (800, 480)), "JPEG", exif=exif))
+    for least in (None, 100):
+        photo = decode_photo(path, least_side=least)
+        assert photo.upright == (orientation in (None, 1))
+        assert photo.size == (800, 480)  # of the file's own pixels
+        assert (photo.image.width > photo.image.height) == (orientation in (None, 1, 2, 3, 4))

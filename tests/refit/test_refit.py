@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,11 @@ import onnx
 import pytest
 
 from fastclf import ModelBundle, Predictor
-from fastclf.card import CARD_FILES, build_card
+from fastclf.card import build_card
 from fastclf.catalog import Catalog
 from fastclf.errors import BundleError, MissingExtraError, RefitError
-from fastclf.model import PhotoRow
+from fastclf.evaluation import record_opening
+from fastclf.model import CARD_FILES, PhotoRow
 from fastclf.refit import discard_refit, find_previous, refit_head, use_refit
 from fastclf.refit.run import find_candidate
 from fastclf.system import hash_file, run_child
@@ -72,23 +74,23 @@ def test_a_refit_follows_the_labels_and_leaves_the_old_model(pair: tuple[Path, P
 
 def test_the_new_bundle_is_whole_and_says_what_it_is(pair: tuple[Path, Path]) -> None:
     model, folder = pair
-    ModelBundle.load(model).record_opening({"folder": "x", "metrics": {"n": 3, "accuracy": 1.0}})
+    record_opening(ModelBundle.load(model), "x", {"n": 3, "accuracy": 1.0})
     old = ModelBundle.load(model)
     with Catalog(folder) as catalog:
         catalog.remove(photos_of(folder, "train")[:2])
     new = ModelBundle.load(refit_head(model, folder).candidate)
-    assert new.manifest["features_id"] == old.manifest["features_id"]
-    assert new.manifest["sealed_test"]["openings"] == old.manifest["sealed_test"]["openings"]
-    assert new.manifest["metrics"]["test"] is None
-    assert new.manifest["metrics"]["valid"]["n"] == 18
-    assert "refitted" in new.manifest["export_pkl"]
-    assert new.manifest["refits"][0]["edits"] == 2
+    assert new.manifest.features_id == old.manifest.features_id
+    assert new.manifest.sealed_test.openings == old.manifest.sealed_test.openings
+    assert new.manifest.metrics.test is None
+    assert new.manifest.metrics.valid["n"] == 18
+    assert "refitted" in new.manifest.export_pkl
+    assert new.manifest.refits[0]["edits"] == 2
     assert len(new.read_photos()) == 88
-    assert new.manifest["split"] == {"how": "recorded", "train": 61, "valid": 18, "test": 9}
+    assert new.manifest.split == {"how": "recorded", "train": 61, "valid": 18, "test": 9}
     assert {name: (new.path / name).read_bytes() for name in CARD_FILES} == build_card(new.manifest)
-    assert set(CARD_FILES) <= set(new.manifest["files"])
+    assert set(CARD_FILES) <= set(new.manifest.files)
     assert "Refits" in (new.path / "card.md").read_text(encoding="utf-8")
-    assert new.manifest["metrics"]["valid"]["ece_raw"] is not None
+    assert new.manifest.metrics.valid["ece_raw"] is not None
     weight, bias = new.head
     graph = onnx.load(str(new.onnx_path)).graph
     stored = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
@@ -123,7 +125,34 @@ def test_using_the_new_model_keeps_the_old_and_it_can_be_refitted_again(pair: tu
     assert not find_candidate(model).exists()
     with pytest.raises(BundleError):
         use_refit(model)
-    assert len(ModelBundle.load(model).manifest["refits"]) == 1
+    assert len(ModelBundle.load(model).manifest.refits) == 1
+
+
+def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=20)
+    model = write_toy_bundle(tmp_path / "model")
+    for name in ("model-new", "model-previous"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("mine")
+    with scanned(folder) as catalog:
+        catalog.record_opening("m", [p.sha256 for p in catalog.photos().photos], {"accuracy": 1.0})
+    first = refit_head(model, folder)
+    with Catalog(folder) as catalog:
+        catalog.remove(["red/000.png"])
+    second = refit_head(model, folder)
+    assert first.stamp != second.stamp
+    with pytest.raises(RefitError, match="Another retraining"):
+        use_refit(model, first.stamp)
+    use_refit(model, second.stamp)
+    [opening] = ModelBundle.load(model).manifest.sealed_test.openings
+    assert opening["inherited"] is True
+    assert hash_folder(tmp_path / "model-new").keys() == {"thesis.txt"}
+    assert hash_folder(tmp_path / "model-previous").keys() == {"thesis.txt"}
+    shutil.rmtree(find_previous(model))
+    find_candidate(model).mkdir()
+    (find_candidate(model) / "mine").write_text("x")
+    with pytest.raises(RefitError, match="in the way"):
+        refit_head(model, folder)
 
 
 def test_two_classes_and_photos_the_body_was_trained_on(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
 
 from fastclf.server.kernels import GraceKernelManager, find_title, read_max_visitors
@@ -26,36 +30,51 @@ def test_the_number_of_places_is_the_settings_or_twenty(
 def test_the_title_is_the_makers_then_the_models_then_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FASTCLF_TITLE", "FASTCLF_MODEL"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("FASTCLF_TITLE", raising=False)
     assert find_title(tmp_path) == ""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "bundle.json").write_text(json.dumps({"title": "Bears"}))
-    assert find_title(tmp_path) == "Bears"
-    (tmp_path / "model" / "bundle.json").write_text("[1")
-    assert find_title(tmp_path) == ""
-    (tmp_path / "model" / "bundle.json").write_text("[1]")
-    assert find_title(tmp_path) == ""
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "bundle.json").write_text(json.dumps({"title": "Birds"}))
-    monkeypatch.setenv("FASTCLF_MODEL", str(tmp_path / "other"))
-    assert find_title(Path("elsewhere")) == "Birds"
+    for text, title in ((json.dumps({"title": "Bears"}), "Bears"), ("[1", ""), ("[1]", ""), ("{}", "")):
+        (tmp_path / "bundle.json").write_text(text)
+        assert find_title(tmp_path) == title
     monkeypatch.setenv("FASTCLF_TITLE", "My own")
     assert find_title(tmp_path) == "My own"
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_model_that_a_kill_left_half_replaced_comes_back_at_the_servers_start_and_before_a_kernel(
+    tmp_path: Path, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("other" if named else "model")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTCLF_MODEL", str(folder) if named else "model")
+    replaced = folder.with_name(f".{folder.name}.old")
+    replaced.mkdir()
+
+    async def serve() -> None:
+        manager = GraceKernelManager()
+        assert folder.is_dir()
+        folder.rename(replaced)
+        monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start_slowly)
+        await manager.start_kernel()
+        assert folder.is_dir()
+
+    run_in_a_thread(serve())
+
+
+async def start_slowly(self: GraceKernelManager, **kwargs: object) -> str:
+    await asyncio.sleep(0.05)
+    name = f"kernel-{len(self._kernels)}"
+    self._kernels[name] = object()
+    return name
+
+
+def run_in_a_thread(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it where no loop is: a browser test before this one leaves its own in the main thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
-    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-
     monkeypatch.setenv("FASTCLF_MAX_VISITORS", "2")
-
-    async def start_slowly(self: GraceKernelManager, **kwargs: object) -> str:
-        await asyncio.sleep(0.05)
-        name = f"kernel-{len(self._kernels)}"
-        self._kernels[name] = object()
-        return name
 
     monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start_slowly)
 
@@ -73,9 +92,7 @@ def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch:
         await manager.start_kernel()
         return list(found)
 
-    # a browser test before this one leaves its loop running in the main thread
-    with ThreadPoolExecutor(1) as pool:
-        *let_in, refused = pool.submit(asyncio.run, come()).result()
+    *let_in, refused = run_in_a_thread(come())
     assert all(isinstance(name, str) for name in let_in)
     assert isinstance(refused, HTTPError)
     assert refused.status_code == 503

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fastclf import ModelBundle
+from fastclf.card import repair_bundle
 from fastclf.catalog import Catalog
 from fastclf.model import PhotoRow
 from fastclf.refit.run import find_candidate
@@ -122,6 +123,8 @@ def test_a_killed_refit_leaves_a_model_that_opens(folder: Path, tmp_path: Path) 
     model = write_toy_bundle(tmp_path / "model", rows=rows)
     for n in range(6):
         kill_after(_REFIT, 0.5 + 0.7 * n, folder, model)
+        for path in (model, find_candidate(model)):
+            repair_bundle(path)  # as a server does at its start
         ModelBundle.load(model)
         if find_candidate(model).exists():
             ModelBundle.load(find_candidate(model))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fastclf import Predictor
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 from fastclf.metrics import compute_softmax
 from fastclf.model import DEFAULT_PRETRAINED, ArchFacts, Latency, LatencyBook, list_archs
 from fastclf.model.archs import TIMM
@@ -84,7 +84,7 @@ def test_the_exported_network_answers_like_the_learner(exported: SimpleNamespace
     assert spread > 0.01
     assert np.abs(compute_softmax(logits) - compute_softmax(expected)).max() <= 1e-3
     assert np.abs(logits - expected).max() <= 1e-3 * spread
-    assert exported.bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert exported.bundle.manifest.parity.largest_difference <= 1e-3
 
 
 def test_maps_are_there_as_promised_and_average_to_the_features(exported: SimpleNamespace) -> None:
@@ -133,7 +133,7 @@ def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: 
 def test_another_size_is_refused_in_a_sentence(name: str) -> None:
     from fastclf.training.export import build_blank_learner
 
-    with pytest.raises(UsageProblem, match=f"{name} does not take photos of 96 x 96 pixels"):
+    with pytest.raises(UsageError, match=f"{name} does not take photos of 96 x 96 pixels"):
         build_blank_learner(name, 96)
 
 
@@ -143,7 +143,7 @@ def test_a_network_is_measured_and_one_that_nobody_knows_is_refused() -> None:
     latency = measure_latency("test_resnet", 64)
     assert (latency.arch, latency.size) == ("test_resnet", 64)
     assert 0 < latency.ms < 1000
-    with pytest.raises(UsageProblem, match="Similar ones"):
+    with pytest.raises(UsageError, match="Similar ones"):
         measure_latency("resnet81")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from fastclf import Catalog, ModelBundle
-from fastclf.errors import PhotosError, UsageProblem
-from fastclf.model import PhotoRow
+from fastclf.errors import PhotosError, UsageError
+from fastclf.model import PhotoRow, TrainingRecord
 from fastclf.refit import refit_head, use_refit
 from fastclf.system import hash_file
 
@@ -69,7 +69,7 @@ def _validate(run: Any) -> tuple[float, float]:
 
 def test_fine_tuning_begins_with_the_heads_answers(earlier: SimpleNamespace, photos: Path) -> None:
     run = _prepare(photos, earlier.bundle.path)
-    [row] = earlier.bundle.manifest["training"]["epochs"]
+    [row] = earlier.bundle.manifest.training.epochs
     loss, accuracy = _validate(run)
     assert loss == pytest.approx(row["valid_loss"], abs=1e-3)
     assert accuracy == pytest.approx(row["accuracy"], abs=1e-3)
@@ -84,9 +84,9 @@ def test_a_worse_result_leaves_the_earlier_model_and_says_so(earlier: SimpleName
     run.fit()
     assert run.fitted.best_epoch == 0
     assert run.describe()["best_epoch"] == 0
-    assert _validate(run)[1] == pytest.approx(earlier.bundle.manifest["metrics"]["valid"]["accuracy"])
+    assert _validate(run)[1] == pytest.approx(earlier.bundle.manifest.metrics.valid["accuracy"])
     assert run.describe()["lr"] == 30.0
-    assert run.describe()["from"]["features_id"] == earlier.bundle.manifest["features_id"]
+    assert run.describe()["from"]["features_id"] == earlier.bundle.manifest.features_id
 
 
 def test_a_new_class_is_learned(earlier: SimpleNamespace, photos: Path) -> None:
@@ -158,10 +158,10 @@ def test_photos_that_the_model_learned_may_not_judge_it(earlier: SimpleNamespace
 
 
 def test_what_cannot_be_continued_is_refused(earlier: SimpleNamespace, photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=f"is a {ARCH} and --arch says resnet18"):
+    with pytest.raises(UsageError, match=f"is a {ARCH} and --arch says resnet18"):
         _prepare(photos, earlier.bundle.path, arch="resnet18")
     toy = write_toy_bundle(tmp_path / "toy", rows=[PhotoRow("0" * 64, "red", "g", "train")])
-    with pytest.raises(UsageProblem, match=r"holds no body\.safetensors"):
+    with pytest.raises(UsageError, match=r"holds no body\.safetensors"):
         _prepare(photos, toy)
 
 
@@ -206,8 +206,8 @@ def test_what_the_record_says_of_the_earlier_training_goes_on(
     from fastclf.training.continuing import EarlierModel
 
     def source(**training: Any) -> EarlierModel:
-        manifest = json.loads(json.dumps(earlier.bundle.manifest))
-        manifest["training"].update(training)
+        record = {**earlier.bundle.manifest.training.to_dict(), **training}
+        manifest = replace(earlier.bundle.manifest, training=TrainingRecord.from_dict(record))
         return EarlierModel(ModelBundle(earlier.bundle.path, manifest))
 
     assert source().is_general

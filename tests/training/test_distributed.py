@@ -209,12 +209,12 @@ def check_metrics(bundle: ModelBundle, photos: Path) -> None:
     predictor = Predictor(bundle)
     logits, _ = predictor.run(predictor.preprocess.batch([decode_photo(p).image for p, _ in valid]))
     truth = np.array([bundle.vocab.index(label) for _, label in valid])
-    training = bundle.manifest["training"]
+    training = bundle.manifest.training.to_dict()
     row = training["epochs"][training["best_epoch"] - 1]
     assert row["accuracy"] == pytest.approx((logits.argmax(1) == truth).mean(), abs=1e-6)
     loss = -np.log(compute_softmax(logits)[np.arange(len(truth)), truth]).mean()
     assert row["valid_loss"] == pytest.approx(loss, abs=1e-4)
-    assert bundle.manifest["metrics"]["valid"]["n"] == len(valid)
+    assert bundle.manifest.metrics.valid["n"] == len(valid)
 
 
 def test_other_processes_obey_the_first_without_a_word(
@@ -244,7 +244,7 @@ def test_one_process_trains_without_accelerate(
 
     monkeypatch.setitem(sys.modules, "accelerate", None)  # importing it is an ImportError now
     bundle = train(photo_folder, tmp_path / "model", quiet=True, **OPTIONS | {"epochs": 1})
-    assert bundle.manifest["training"]["processes"] == 1
+    assert bundle.manifest.training.more["processes"] == 1
 
 
 def test_synchronised_batch_norm_keeps_activations_and_is_undone() -> None:

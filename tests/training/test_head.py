@@ -168,7 +168,7 @@ def test_the_bundle_of_mode_head_answers_like_its_head_and_says_what_was_done(
         tmp_path / "model",
         arch=ARCH, size=SIZE, weights=str(weights), mode="head", track="csv", say=said.append, quiet=True,
     )  # fmt: skip
-    record = bundle.manifest["training"]
+    record = bundle.manifest.training.to_dict()
     assert record["mode"] == "head"
     assert record["head"]["C"] == headed.head.C
     assert record["head"]["own_features"] is False
@@ -186,6 +186,6 @@ def test_the_bundle_of_mode_head_answers_like_its_head_and_says_what_was_done(
     ours = compute_softmax(headed.features["valid"] @ headed.head.weight.T + headed.head.bias)
     assert np.abs(compute_softmax(logits) - ours).max() < 1e-3
     with Catalog(headed.folder) as catalog:
-        cache = FeatureCache(catalog.private, bundle.manifest["features_id"])
+        cache = FeatureCache(catalog.private, bundle.manifest.features_id)
     assert len(cache.load()) >= len(headed.features["train"]) + len(valid)
-    assert ModelBundle.load(bundle.path).manifest["metrics"]["valid"]["n"] == len(valid)
+    assert ModelBundle.load(bundle.path).manifest.metrics.valid["n"] == len(valid)

@@ -16,7 +16,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import LearnerError, PhotosError, RefitError, UsageProblem
+from fastclf.errors import LearnerError, PhotosError, RefitError, UsageError
 from fastclf.metrics import compute_softmax
 from fastclf.photos import decode_photo
 from fastclf.refit import refit_head
@@ -173,11 +173,11 @@ def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
     assert (preprocess.mean is None) == (kind not in ("pad", "pets"))
     outputs = [o.name for o in Predictor(bundle).session.get_outputs()]
     assert outputs == ["features", "logits", *(["maps"] if maps else [])]
-    assert bundle.manifest["parity"]["photos"] == 12
+    assert bundle.manifest.parity.photos == 12
     if kind == "xresnet":
         # fastai itself shows raw numbers with a plain CrossEntropyLoss
         learn.loss_func = fv.CrossEntropyLossFlat()
-    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert bundle.manifest.parity.largest_difference <= 1e-3
     assert measure(learn, bundle, course) <= 1e-3
 
 
@@ -200,7 +200,7 @@ def test_what_a_learner_of_the_course_does_to_photos_is_read(kind: str, fv: Any,
 
 
 def test_the_bundle_says_what_is_known_and_claims_nothing_else(plain: Any) -> None:
-    bundle, manifest = plain.bundle, plain.bundle.manifest
+    bundle, manifest = plain.bundle, plain.bundle.manifest.to_dict()
     assert manifest["metrics"] == {"train": None, "valid": None, "test": None}
     assert (manifest["ood"], manifest["temperature"]) == (None, 1.0)
     assert manifest["sealed_test"] == {"n": 0, "openings": []}
@@ -223,8 +223,8 @@ def test_photos_are_compared_on_as_fastclf_reads_them(plain: Any, course: Path, 
     (some / "broken.jpg").write_bytes(b"nothing")
     said: list[str] = []
     bundle = run_import(plain.file, tmp_path / "model", photos=some, say=said.append)
-    parity = bundle.manifest["parity"]
-    assert (parity["photos"], parity["of"], parity["turned"]) == (11, "photos of some", 1)
+    parity = bundle.manifest.parity
+    assert (parity.photos, parity.of, parity.turned) == (11, "photos of some", 1)
     assert any("1 of these photos" in s for s in said)
     (tmp_path / "none").mkdir()
     with pytest.raises(PhotosError, match="no readable photo"):
@@ -233,7 +233,7 @@ def test_photos_are_compared_on_as_fastclf_reads_them(plain: Any, course: Path, 
 
 def test_classes_of_other_names_are_as_many_and_different(plain: Any, tmp_path: Path) -> None:
     for names in (["b", "g"], ["b", "b", "r"], ["b", "g", ""]):
-        with pytest.raises(UsageProblem, match=r"3 different ones .* blue, green, red"):
+        with pytest.raises(UsageError, match=r"3 different ones .* blue, green, red"):
             run_import(plain.file, tmp_path / "other", class_names=names)
 
 
@@ -254,7 +254,7 @@ def test_nothing_is_opened_without_the_flag(tmp_path: Path) -> None:
                 archive.writestr("archive/version", "3\n")
         else:
             file.write_bytes(data)
-        with pytest.raises(UsageProblem, match="runs whatever code its maker"):
+        with pytest.raises(UsageError, match="runs whatever code its maker"):
             import_learner(file, tmp_path / "model")
         done = call_fastclf("import", file, "--out", tmp_path / "model", cwd=tmp_path)
         assert done.returncode == 2
@@ -301,13 +301,13 @@ def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
     with pytest.raises(RefitError, match="nobody knows which photos it was trained on"):
         refit_head(plain.bundle.path, tmp_path / "photos")
     assert not (tmp_path / "photos" / ".fastclf").exists()
-    from fastclf.dashboard.clean import CatalogDesk
+    from fastclf.dashboard.clean import CatalogStore
 
-    desk = CatalogDesk(tmp_path / "photos", plain.bundle.path)
-    desk.open(lambda _: None)
-    desk.prepare(lambda _: None)
-    assert "imported" in desk.find_obstacle()
-    assert len(desk.load_items()) == 30
+    store = CatalogStore(tmp_path / "photos", plain.bundle.path)
+    store.open(lambda _: None)
+    store.prepare(lambda _: None)
+    assert "imported" in store.find_obstacle()
+    assert len(store.load_items()) == 30
 
 
 class Reference:
@@ -443,15 +443,15 @@ def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp
     torch.save(plain.learn.model.state_dict(), tmp_path / "weights.pth")
     with pytest.raises(LearnerError, match="holds a OrderedDict and no Learner"):
         run_import(tmp_path / "weights.pth", tmp_path / "model")
-    with pytest.raises(UsageProblem, match="There is no file"):
+    with pytest.raises(UsageError, match="There is no file"):
         run_import(tmp_path / "nowhere.pkl", tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
 
 def test_a_model_is_not_replaced_by_its_own_export(plain: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="--out"):
+    with pytest.raises(UsageError, match="--out"):
         run_import(plain.bundle.path / "export.pkl", plain.bundle.path)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "a.tex").write_text("years")
-    with pytest.raises(UsageProblem, match="other things"):
+    with pytest.raises(UsageError, match="other things"):
         run_import(plain.file, tmp_path / "thesis")

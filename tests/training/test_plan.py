@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastclf.errors import UsageProblem
+from fastclf.errors import UsageError
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +120,7 @@ def test_few_photos_make_small_batches_and_these_a_lower_rate(plan: Any) -> None
 def test_a_network_that_cannot_be_measured_is_a_sentence() -> None:
     from fastclf.training.network import measure_step
 
-    with pytest.raises(UsageProblem, match="vit_tiny_patch16_224 cannot be trained at 100 x 100"):
+    with pytest.raises(UsageError, match="vit_tiny_patch16_224 cannot be trained at 100 x 100"):
         measure_step("vit_tiny_patch16_224", 100)
     assert measure_step("test_resnet", 64, batch_size=2) > 0
 
@@ -154,7 +154,7 @@ def test_a_network_that_cannot_be_measured_is_a_sentence() -> None:
 def test_a_wrong_option_is_refused_as_soon_as_it_is_said(options: dict[str, Any], words: str) -> None:
     from fastclf.training import TrainOptions
 
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         TrainOptions(**options)
 
 

@@ -213,13 +213,13 @@ def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Pa
     done = call_fastclf(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     model = ModelBundle.load(tmp_path / "model")
-    records = [bundle.manifest["training"] for bundle in (model, whole)]
+    records = [bundle.manifest.training.to_dict() for bundle in (model, whole)]
     resumed = records[0]["resumed_after"]
     assert 1 <= resumed <= 3
     assert f"Going on after epoch {resumed} " in done.stderr
     assert done.stderr.count("epoch 1/1 ") == 0  # that of the head
-    assert model.manifest["features_id"] == whole.manifest["features_id"]
-    assert model.manifest["metrics"] == whole.manifest["metrics"]
+    assert model.manifest.features_id == whole.manifest.features_id
+    assert model.manifest.metrics == whole.manifest.metrics
     assert _numbers(records[0]["epochs"]) == _numbers(records[1]["epochs"])
     assert records[1]["resumed_after"] == 0
     lines = (tmp_path / "model-history.csv").read_text().splitlines()

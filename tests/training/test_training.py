@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import ExportError, PhotosError, UsageProblem, WeightsError
+from fastclf.errors import ExportError, PhotosError, UsageError, WeightsError
 from fastclf.metrics import compute_softmax
 from fastclf.system import hash_file
 
@@ -59,7 +59,7 @@ def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleName
     assert np.abs(compute_softmax(logits) - expected).max() <= 1e-3
     weight, bias = coloured.bundle.head
     assert np.abs(features @ weight.T + bias - logits).max() < 1e-4
-    assert coloured.bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert coloured.bundle.manifest.parity.largest_difference <= 1e-3
 
 
 def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> None:
@@ -88,7 +88,7 @@ def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured:
 
 
 def test_the_manifest_tells_the_whole_story(coloured: SimpleNamespace) -> None:
-    manifest = coloured.bundle.manifest
+    manifest = coloured.bundle.manifest.to_dict()
     assert manifest["vocab"] == ["blue", "green", "red"]
     assert manifest["metrics"]["valid"]["n"] == len(coloured.data.part("valid"))
     assert manifest["metrics"]["test"] is None
@@ -182,7 +182,7 @@ def test_every_resize_method_and_an_architecture_that_is_not_listed_export_with_
     bundle = training.train(photo_folder, tmp_path / "model", **TINY | {"epochs": 1} | changes)
     resize = changes.get("resize", "squish")
     assert bundle.preprocess.method == ("squish" if resize == "random-crop" else resize)
-    assert bundle.manifest["parity"]["largest_difference"] <= 1e-3
+    assert bundle.manifest.parity.largest_difference <= 1e-3
     assert [o.name for o in Predictor(bundle).session.get_outputs()] == ["features", "logits", "maps"]
 
 
@@ -193,7 +193,7 @@ def test_a_time_limit_is_kept_with_a_finished_schedule(
     options = {**TINY, "epochs": 100_000, "time_limit": 60}
     bundle = training.train(photo_folder, tmp_path / "model", started=started, **options)
     assert time.monotonic() - started < 60
-    assert 1 < len(bundle.manifest["training"]["epochs"]) < 100_000
+    assert 1 < len(bundle.manifest.training.epochs) < 100_000
 
 
 def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(
@@ -246,7 +246,7 @@ def test_pretrained_weights_out_of_reach_are_a_sentence_with_the_way_on(
 def test_an_architecture_that_does_not_fit_is_refused_with_what_is_allowed(
     training: Any, photo_folder: Path, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         training.train(photo_folder, tmp_path / "model", **{**TINY, **changes})
 
 
@@ -255,15 +255,15 @@ def test_a_folder_with_other_things_is_not_replaced(
 ) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
-    with pytest.raises(UsageProblem, match="other things"):
+    with pytest.raises(UsageError, match="other things"):
         training.train(photo_folder, tmp_path / "thesis", **TINY)
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
     (tmp_path / "thesis" / "bundle.json").write_text('{"webpack": 1}')
-    with pytest.raises(UsageProblem, match=r"bundle\.json"):
+    with pytest.raises(UsageError, match=r"bundle\.json"):
         training.train(photo_folder, tmp_path / "thesis", **TINY)
     model = write_toy_bundle(tmp_path / "toy")
     (model / "notes.txt").write_text("mine")
-    with pytest.raises(UsageProblem, match=r"notes\.txt"):
+    with pytest.raises(UsageError, match=r"notes\.txt"):
         training.train(photo_folder, model, **TINY)
     assert (model / "notes.txt").exists()
 
@@ -274,7 +274,7 @@ def test_a_place_that_cannot_hold_the_model_is_refused_before_training(
 ) -> None:
     (tmp_path / "file").write_text("")
     started = time.monotonic()
-    with pytest.raises(UsageProblem, match="--out"):
+    with pytest.raises(UsageError, match="--out"):
         training.train(photo_folder, tmp_path / place, **TINY)
     assert time.monotonic() - started < 2
 
@@ -282,7 +282,7 @@ def test_a_place_that_cannot_hold_the_model_is_refused_before_training(
 def test_a_time_limit_without_a_whole_epoch_is_an_error_and_no_model(
     training: Any, photo_folder: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageProblem, match="over before the first epoch"):
+    with pytest.raises(UsageError, match="over before the first epoch"):
         training.train(
             photo_folder, tmp_path / "model", **{**TINY, "time_limit": 60}, started=time.monotonic() - 58
         )
@@ -378,4 +378,4 @@ def test_digits_reach_what_is_promised(trained: Trained) -> None:
     assert test["n"] == manifest["sealed_test"]["n"] >= 170
     assert test["accuracy"] >= 0.97
     assert test["ece"] <= 0.03
-    assert len(ModelBundle.load(trained.model).manifest["sealed_test"]["openings"]) == 1
+    assert len(ModelBundle.load(trained.model).manifest.sealed_test.openings) == 1

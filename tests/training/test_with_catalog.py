@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from fastclf import ModelBundle
-from fastclf.card import CARD_FILES, build_card
+from fastclf.card import build_card
 from fastclf.catalog import Catalog
+from fastclf.errors import PhotosError, UsageError
 from fastclf.evaluation import evaluate
-from fastclf.model import compute_logits, extract_features
+from fastclf.model import CARD_FILES, compute_logits, extract_features
 from fastclf.refit import refit_head
 from fastclf.system import hash_bytes
 
@@ -45,6 +46,17 @@ def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
     assert data.removed == 1
 
 
+def test_a_table_that_names_no_photo_is_refused(training: Any, photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("path,split\nphotos/red/000.png,valid\n")
+    with pytest.raises(UsageError, match="names no photo"):
+        training.load_data(photo_folder, split_by=tmp_path / "s.csv")
+    names = [p.relative_to(photo_folder).as_posix() for p in sorted(photo_folder.rglob("*.png"))]
+    rows = [f"{n},{'valid' if n.startswith('red') else 'train'}" for n in names]
+    (tmp_path / "s.csv").write_text("path,split\n" + "\n".join(rows) + "\n")
+    with pytest.raises(PhotosError, match="No photo of red is in the training split"):
+        training.load_data(photo_folder, split_by=tmp_path / "s.csv")
+
+
 def test_splits_are_the_recorded_ones_whatever_the_seed(training: Any, photo_folder: Path) -> None:
     first = training.load_data(photo_folder, seed=1).frame.set_index("name")["split"]
     draw_scene("more").save(photo_folder / "red" / "more.png")
@@ -56,7 +68,7 @@ def test_training_fills_the_cache_that_a_refit_uses(coloured: SimpleNamespace) -
     folder, bundle = coloured.folder, coloured.bundle
     with Catalog(folder) as catalog:
         photos = catalog.photos().photos
-        cache = catalog.feature_cache(bundle.manifest["features_id"])
+        cache = catalog.feature_cache(bundle.manifest.features_id)
         assert {p.sha256 for p in photos if p.split != "test"} == set(cache.load())
         valid = [p for p in photos if p.split == "valid"]
         # what is cached is what the graph would say
@@ -65,7 +77,7 @@ def test_training_fills_the_cache_that_a_refit_uses(coloured: SimpleNamespace) -
         fresh = extract_features(catalog.feature_cache("fresh"), valid, bundle)
         assert np.allclose(features, fresh, atol=1e-5)
         answers = [bundle.vocab[k] for k in compute_logits(features, bundle).argmax(1)]
-    metrics = bundle.manifest["metrics"]["valid"]
+    metrics = bundle.manifest.metrics.valid
     assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
     # those of the validation photos are computed anew, too
     assert refit_head(bundle.path, folder).computed == len(coloured.data.frame) - len(
@@ -79,14 +91,14 @@ def test_the_model_records_its_split_and_brings_its_card(
 ) -> None:
     manifest, model, data = coloured.bundle.manifest, coloured.bundle.path, coloured.data
     numbers = {split: len(data.part(split)) for split in ("train", "valid", "test")}
-    assert manifest["split"] == {
+    assert manifest.split == {
         "how": "drawn", "seed": 0, **numbers,
         "near_duplicates_across": 0, "left_out_leaks": 0, "left_out_conflicts": 0,
     }  # fmt: skip
-    assert manifest["metrics"]["valid"]["ece_raw"] is not None
+    assert manifest.metrics.valid["ece_raw"] is not None
     card = build_card(manifest)
     assert {name: (model / name).read_bytes() for name in CARD_FILES} == card
-    assert all(manifest["files"][name] == hash_bytes(card[name]) for name in CARD_FILES)
+    assert all(manifest.files[name] == hash_bytes(card[name]) for name in CARD_FILES)
     words = "{train} training photos, {valid} validation photos, {test} sealed test photos."
     assert words.format(**numbers) in card["card.md"].decode()
     # what was drawn before is recorded now; a copy under another label is left out
@@ -102,14 +114,14 @@ def test_an_opened_test_set_is_known_to_the_next_model(
 ) -> None:
     folder = Path(shutil.copytree(coloured.folder, tmp_path / "photos"))
     bundle = ModelBundle.load(shutil.copytree(coloured.bundle.path, tmp_path / "model"))
-    assert bundle.manifest["sealed_test"]["openings"] == []
+    assert bundle.manifest.sealed_test.openings == []
     evaluate(bundle, folder, open_test_set=True)
     again = training.train(folder, tmp_path / "second", **TINY)
-    [opening] = again.manifest["sealed_test"]["openings"]
+    [opening] = again.manifest.sealed_test.openings
     assert opening["inherited"] is True
     assert opening["n"] == len(coloured.data.part("test"))
     refitted = ModelBundle.load(refit_head(again.path, folder).candidate)
-    assert refitted.manifest["sealed_test"]["openings"] == [opening]
+    assert refitted.manifest.sealed_test.openings == [opening]
 
 
 def test_splits_by_a_table(training: Any, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Photos that lie together: archives, folders and cloud paths, read one file after the other."""
+"""Photos that lie together: archives, folders and cloud paths, read one file after the other.
+
+A new kind of archive is a file in this folder and a line in `archive.py`.
+"""
 
 import lazy_loader
 

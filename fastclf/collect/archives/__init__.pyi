@@ -1,8 +1,8 @@
+from .archive import read_archive as read_archive
 from .download import download_archive as download_archive
-from .folders import read_source as read_source
 from .members import LIMITS as LIMITS
 from .members import Member as Member
 from .members import ReadLimits as ReadLimits
 from .members import Wanted as Wanted
 from .members import is_photo_name as is_photo_name
-from .reading import read_archive as read_archive
+from .source import read_source as read_source

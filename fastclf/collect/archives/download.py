@@ -17,13 +17,7 @@ Progress = Callable[[int, int | None], None]
 
 
 def find_archive_folder() -> Path:
-    """Return the folder in which fastdownload keeps archives.
-
-    Raises
-    ------
-    MissingExtraError
-        If fastdownload is not installed.
-    """
+    """Return the folder in which fastdownload keeps archives."""
     try:
         from fastdownload import FastDownload
     except ImportError:
@@ -41,16 +35,7 @@ def download_archive(
 ) -> Path:
     """Return the file of an archive, downloaded unless it is there; a broken download is continued.
 
-    Parameters
-    ----------
-    fetcher
-        The client.
-    source
-        The archive's address, and the sha256 of the whole file.
-    say
-        Is told its hash where the recipe names none.
-    progress
-        Called with (bytes so far, all bytes or None).
+    `say` is told the hash where the recipe names none; `progress` is called with (bytes so far, all or None).
 
     Raises
     ------
@@ -59,24 +44,8 @@ def download_archive(
     MissingExtraError
         If fastdownload is not installed.
     """
-    from filelock import FileLock, Timeout
-
     file = find_archive_folder() / name_archive(source.place)
-    try:
-        # two recipes may want one archive at the same time
-        with FileLock(file.with_name(f"{file.name}.lock"), timeout=0):
-            if not file.exists():
-                say(f"Downloading {source.place} ...")
-                fetcher.save(source.place, file, max_bytes=MAX_ARCHIVE_BYTES, progress=progress)
-    except FetchError as e:
-        more = "" if e.lasting else " The same command goes on where it stopped."
-        raise ArchiveError(
-            "The archive {place} {reason}.{more}", place=source.place, reason=e.reason, more=more
-        ) from None
-    except Timeout:
-        raise ArchiveError(
-            "Another process is downloading {place}. Wait for its end, then try again.", place=source.place
-        ) from None
+    _fetch(fetcher, source.place, file, say, progress)
     found = hash_file(file)
     if not source.sha256:
         say(f'The recipe names no hash of this archive; add sha256 = "{found}" if you trust it.')
@@ -90,6 +59,28 @@ def download_archive(
             sha256=source.sha256,
         )
     return file
+
+
+def _fetch(
+    fetcher: Fetcher, place: str, file: Path, say: Callable[[str], None], progress: Progress | None
+) -> None:
+    from filelock import FileLock, Timeout
+
+    try:
+        # two recipes may want one archive at the same time
+        with FileLock(file.with_name(f"{file.name}.lock"), timeout=0):
+            if not file.exists():
+                say(f"Downloading {place} ...")
+                fetcher.save(place, file, max_bytes=MAX_ARCHIVE_BYTES, progress=progress)
+    except FetchError as e:
+        more = "" if e.lasting else " The same command goes on where it stopped."
+        raise ArchiveError(
+            "The archive {place} {reason}.{more}", place=place, reason=e.reason, more=more
+        ) from None
+    except Timeout:
+        raise ArchiveError(
+            "Another process is downloading {place}. Wait for its end, then try again.", place=place
+        ) from None
 
 
 def name_archive(url: str) -> str:

@@ -1,11 +1,17 @@
-"""The files of a source as they are handed on: their names, their bytes, and why some are refused."""
+"""The files of a source as they are handed on: names, bytes, refusals, and how much there may be."""
 
 from __future__ import annotations
 
+import lzma
 import re
+import struct
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...errors import ArchiveError
 from ...photos import MAX_FOLDER_BYTES, SUFFIXES
 
 Wanted = Callable[[str], bool]
@@ -18,6 +24,17 @@ FOLDER = "is a folder"
 _OUTWARD = re.compile("/|[A-Za-z]:")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What readers raise where a file is damaged or cut off.
+DAMAGE = (
+    EOFError,
+    OSError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.HeaderError,
+)
 
 
 @dataclass(frozen=True)
@@ -53,21 +70,63 @@ LIMITS = ReadLimits()
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a source.
+    """One file of a source: its bytes, or None and the reason for refusing it ("is larger than 200 MB").
 
-    Attributes
-    ----------
-    name
-        Its path inside the source, with ``/``; fit to be shown, not to be opened.
-    data
-        Its bytes, or None where it was refused.
-    reason
-        Why it was refused: a clause such as "is larger than 200 MB".
+    The name is the path inside the source, with ``/``; fit to be shown, not to be opened.
     """
 
     name: str
     data: bytes | None
     reason: str = ""
+
+
+class Budget:
+    """Counts what one archive gives, and ends it where that is more than photos can be.
+
+    What an archive says of its own sizes proves nothing.
+    """
+
+    def __init__(self, called: str, size: int, limits: ReadLimits) -> None:
+        self.called = called
+        self.limits = limits
+        self.size = size
+        self._allowed = min(limits.total_bytes, limits.ratio * size + limits.slack_bytes)
+        self._spent = 0
+        self.members = 0
+
+    def spend(self, count: int) -> None:
+        """Count bytes."""
+        self._spent += count
+        if self._spent > self._allowed:
+            raise ArchiveError(
+                "{archive} has {size:,.1f} MB and unpacks to more than {most:,.0f} MB, which photos do not "
+                "do. It was not read any further; if you trust it, unpack it yourself and name the folder.",
+                archive=self.called,
+                size=self.size / MB,
+                most=self._allowed / MB,
+            )
+
+    def count_members(self, count: int) -> None:
+        """Count files."""
+        self.members += count
+        if self.members > self.limits.members:
+            raise ArchiveError(
+                "{archive} holds more than {most:,} files. It was not read any further; unpack it yourself "
+                "and name the folders that are needed.",
+                archive=self.called,
+                most=self.limits.members,
+            )
+
+    def damage(self, error: Exception | None = None) -> ArchiveError:
+        """Return what to raise for an error that a reader met."""
+        if isinstance(error, OSError) and error.errno is not None:
+            text = "{archive} cannot be read ({reason})."
+            return ArchiveError(text, archive=self.called, reason=error.strerror)
+        if isinstance(error, MemoryError) or "Memory usage" in str(error):
+            text = "{archive} takes too much memory to unpack; pack it again."
+        else:
+            text = "{archive} is damaged or cut off; delete it and fetch it again."
+        return ArchiveError(text, archive=self.called)
 
 
 def is_photo_name(name: str) -> bool:

@@ -1,63 +1,137 @@
-"""Tar files: read header by header, none of them trusted."""
+"""Tar files, packed or not: read from front to back and header by header, none of them trusted.
+
+`tarfile` reads the blocks of headers here (`TarInfo.frombuf`), but not whole files: `TarFile` takes extended
+headers of any size into memory, calls itself for each of a chain, and takes a damaged one for the end. Up to
+Python 3.11.9 it also searches them in quadratic time (CVE-2024-6232) and passes over broken records.
+"""
 
 from __future__ import annotations
 
+import io
+import lzma
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import IO
 
 from ...errors import ArchiveError
-from .budget import Budget
-from .members import DEVICE, FOLDER, LINK, MB, Member, Wanted, refuse, tidy_name
-from .streams import Stream
+from .members import DAMAGE, DEVICE, LINK, MB, Budget, Member, Wanted, refuse, tidy_name
 
 _BLOCK = tarfile.BLOCKSIZE
 # Extended headers hold paths and attributes; 32-bit sizes would let them hold gigabytes.
 _MAX_HEADER = MB
+# Tar programs write three at most before a member: global, extended, and a long name or a long link.
 _MAX_HEADERS = 8
-_NOTES = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK)
+_PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
+_EXTENDED = (*_PAX, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+# What `xz -9` asks for is 65 MB.
+_MAX_XZ_MEMORY = 512 * MB
 
 
-@dataclass(frozen=True)
-class _Header:
-    name: str
-    size: int
-    reason: str
+class XzFile(io.BufferedIOBase):
+    """An .xz file, like lzma.LZMAFile, but one that may not ask for gigabytes of memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._inner = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        while True:
+            if self._inner.eof and not self._start_next():
+                return b""
+            packed = self._file.read(io.DEFAULT_BUFFER_SIZE) if self._inner.needs_input else b""
+            if self._inner.needs_input and not packed:
+                raise EOFError
+            if data := self._inner.decompress(packed, -1 if size is None else size):
+                return data
+
+    def _start_next(self) -> bool:
+        """Go to the next stream, over the padding with zeros; return whether there is one."""
+        rest = self._inner.unused_data.lstrip(b"\0")
+        while not rest and (packed := self._file.read(io.DEFAULT_BUFFER_SIZE)):
+            rest = packed.lstrip(b"\0")
+        if not rest:
+            return False
+        self._file.seek(-len(rest), io.SEEK_CUR)
+        self._inner = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+        return True
 
 
-def read_tar(stream: Stream, wanted: Wanted, budget: Budget) -> Iterator[Member]:
+class Stream:
+    """The unpacked bytes of a tar file, from front to back, every one of them counted."""
+
+    def __init__(self, file: io.BufferedIOBase, budget: Budget) -> None:
+        self._file = file
+        self._budget = budget
+        # only a tar file that is not packed can be skipped in without reading it
+        self._plain = file if isinstance(file, io.BufferedReader) else None
+
+    def read(self, size: int, *, whole: bool = True) -> bytes:
+        """Return so many bytes; fewer at the end, which is damage where `whole` is asked for."""
+        data = b"".join(self._parts(size))
+        if whole and len(data) < size:
+            raise self._budget.damage()
+        return data
+
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes."""
+        if self._plain is None:
+            passed = sum(len(part) for part in self._parts(size))
+        else:
+            passed = min(size, self._budget.size - self._plain.tell())
+            self._plain.seek(passed, io.SEEK_CUR)
+        if passed < size:
+            raise self._budget.damage()
+
+    def finish(self) -> None:
+        """Read what follows the last member: a packed file's checksum stands at its end."""
+        while self._plain is None and self._pull(MB):
+            pass
+
+    def _parts(self, size: int) -> Iterator[bytes]:
+        while size and (part := self._pull(min(size, MB))):
+            size -= len(part)
+            yield part
+
+    def _pull(self, size: int) -> bytes:
+        try:
+            part = self._file.read(size)
+        except (*DAMAGE, MemoryError) as e:
+            raise self._budget.damage(e) from None
+        self._budget.spend(len(part))
+        return part
+
+
+def read_tar(file: io.BufferedIOBase, wanted: Wanted, budget: Budget) -> Iterator[Member]:
     """Yield the wanted members of a tar file."""
-    while (header := _read_header(stream, budget)) is not None:
+    stream = Stream(file, budget)
+    while (info := _read_header(stream, budget)) is not None:
         budget.count_members(1)
-        padding = -header.size % _BLOCK
-        name, reason = tidy_name(header.name)
-        reason = header.reason or reason
-        if not name or reason == FOLDER or not wanted(name):
-            stream.skip(header.size + padding)
+        padding = -info.size % _BLOCK
+        name, reason = tidy_name(info.name)
+        reason = _judge_tar_member(info) or reason
+        if not name or info.isdir() or not wanted(name):
+            stream.skip(info.size + padding)
             continue
-        if not reason and header.size > budget.limits.member_bytes:
+        if not reason and info.size > budget.limits.member_bytes:
             reason = budget.limits.too_large
         if reason:
-            stream.skip(header.size + padding)
+            stream.skip(info.size + padding)
             yield refuse(name, reason)
         else:
-            data = stream.read(header.size)
+            data = stream.read(info.size)
             stream.skip(padding)
             yield Member(name, data)
     stream.finish()
 
 
-def _read_header(stream: Stream, budget: Budget) -> _Header | None:
-    """Read up to the data of the next member; None at the end.
-
-    Not by tarfile.TarFile: it reads extended headers of any size into memory, searches them with a regular
-    expression that can take quadratic time, and calls itself for each of them.
-    """
-    long_name: bytes | None = None
+def _read_header(stream: Stream, budget: Budget) -> tarfile.TarInfo | None:
+    """Read up to the data of the next member; None at the end."""
+    name: bytes | None = None
     pax: dict[bytes, bytes] = {}
     for count in range(_MAX_HEADERS):
-        block = stream.read(_BLOCK, may_end=True)
-        if not count and not block.strip(b"\0"):
+        block = stream.read(_BLOCK, whole=False)
+        if not count and block in (b"", bytes(_BLOCK)):
             return None
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
@@ -65,14 +139,13 @@ def _read_header(stream: Stream, budget: Budget) -> _Header | None:
             raise budget.damage() if budget.members else _no_tar(budget) from None
         if info.size < 0:
             raise budget.damage()
+        if info.type not in _EXTENDED:
+            return _complete(stream, info, block, pax, pax.get(b"path", name))
+        note = _read_note(stream, info, budget)
         if info.type == tarfile.GNUTYPE_LONGNAME:
-            long_name = _read_note(stream, info, budget).partition(b"\0")[0]
-        elif info.type in _NOTES:
-            note = _read_note(stream, info, budget)
-            if info.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-                pax = _parse_pax(note, budget)
-        else:
-            return _build_header(stream, info, block, pax, long_name)
+            name = note.partition(b"\0")[0]
+        elif info.type in _PAX:
+            pax = _parse_pax(note, budget)
     raise budget.damage()
 
 
@@ -113,28 +186,27 @@ def _parse_pax(note: bytes, budget: Budget) -> dict[bytes, bytes]:
     return fields
 
 
-def _build_header(
-    stream: Stream, info: tarfile.TarInfo, block: bytes, pax: dict[bytes, bytes], long_name: bytes | None
-) -> _Header:
+def _complete(
+    stream: Stream, info: tarfile.TarInfo, block: bytes, pax: dict[bytes, bytes], name: bytes | None
+) -> tarfile.TarInfo:
+    """Give a member the name and size of its extended headers, and pass over a map of its holes."""
     has_data = info.isreg() or info.type not in tarfile.SUPPORTED_TYPES
-    size = int(pax.get(b"size", info.size)) if has_data else 0
-    name = pax.get(b"path", long_name)
-    text = info.name if name is None else name.decode("utf-8", "surrogateescape")
-    sparse = info.type == tarfile.GNUTYPE_SPARSE
-    more = block[482] if sparse else 0
+    info.size = int(pax.get(b"size", info.size)) if has_data else 0
+    if name is not None:
+        info.name = name.decode("utf-8", "surrogateescape")
+    more = block[482] if info.type == tarfile.GNUTYPE_SPARSE else 0
     while more:
         more = stream.read(_BLOCK)[504]
-    sparse = sparse or any(key.startswith(b"GNU.sparse.") for key in pax)
-    return _Header(text, size, _judge_tar_member(info, sparse))
+    if any(key.startswith(b"GNU.sparse.") for key in pax):
+        info.type = tarfile.GNUTYPE_SPARSE
+    return info
 
 
-def _judge_tar_member(info: tarfile.TarInfo, sparse: bool) -> str:
-    if info.isdir():
-        return FOLDER
+def _judge_tar_member(info: tarfile.TarInfo) -> str:
     if info.issym() or info.islnk():
         return LINK
     if info.isdev():
         return DEVICE
-    if sparse:
+    if info.type == tarfile.GNUTYPE_SPARSE:
         return "is stored with holes; pack the archive again without the option for sparse files"
-    return "" if info.isreg() else "is of a kind that is not read here"
+    return "" if info.isreg() or info.isdir() else "is of a kind that is not read here"

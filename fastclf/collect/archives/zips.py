@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import Iterator
 
 from ...errors import ArchiveError
-from .budget import DAMAGE, Budget
-from .members import DEVICE, FOLDER, LINK, MB, Member, ReadLimits, Wanted, refuse, tidy_name
+from .members import DAMAGE, DEVICE, FOLDER, LINK, MB, Budget, Member, ReadLimits, Wanted, refuse, tidy_name
 
+# The directory of two million files, the most that are read, has some 300 MB.
 _MAX_DIRECTORY = 512 * MB
 # zipfile bounds what these two give at once; bzip2 and LZMA may give gigabytes for one small read.
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

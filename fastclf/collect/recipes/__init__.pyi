@@ -2,3 +2,8 @@ from .recipe import ClassPlan as ClassPlan
 from .recipe import CollectOptions as CollectOptions
 from .recipe import FileSource as FileSource
 from .recipe import Recipe as Recipe
+from .recipe import is_recipe_file as is_recipe_file
+from .recipe import list_recipes as list_recipes
+from .recipe import load_recipe as load_recipe
+from .recipe import read_template as read_template
+from .recipe_file import parse_recipe as parse_recipe

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ...errors import UsageProblem
-from ..found import SERVICES
+from ...errors import UsageError
 from ..labelling import LabelRule
+from ..services import SERVICES
 
 _FOLDER = resources.files("fastclf.collect") / "recipes"
 _SUFFIX = ".toml"
@@ -18,18 +18,9 @@ _SUFFIX = ".toml"
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """A class of a recipe, and how its photos are found.
+    """A class of a recipe: what to search for, a file with addresses, and how many photos are wanted of it.
 
-    Attributes
-    ----------
-    label
-        Its name, and that of its folder.
-    terms
-        What to search for.
-    urls
-        A file with addresses, one a line or a CSV table; "" for none.
-    photos
-        How many are wanted; None is the recipe's number.
+    Its label is the name of its folder, too; where `photos` is None, the recipe's number holds.
     """
 
     label: str
@@ -42,18 +33,8 @@ class ClassPlan:
 class FileSource:
     """An archive to download, or a folder, a zip file or a cloud path to read.
 
-    Attributes
-    ----------
-    place
-        Where it is.
-    rule
-        What says a photo's class, from its original name.
-    sha256
-        The hash of the whole archive; "" where it is not known.
-    only
-        Patterns such as ``images/*.jpg``; a file counts if one of them fits. Empty: all photos count.
-    licence, page
-        Of all its photos.
+    The rule says a photo's class, from its original name. A file counts if one of the patterns in `only` fits
+    (``images/*.jpg``); all photos do where there is none. The hash is that of the whole archive.
     """
 
     place: str
@@ -66,24 +47,40 @@ class FileSource:
 
 @dataclass(frozen=True)
 class CollectOptions:
-    """How photos are collected.
+    """How photos are collected: a recipe says some of it, and the caller of a run any.
 
     Attributes
     ----------
     photos_per_class
-        How many are wanted of each class.
+        How many are wanted of each class for which the recipe names no number of its own.
     largest_side
         The longer side of what is stored, in pixels.
     services
         The search services, the preferred first.
     variations
         Searches that are made of each term, which stands for ``{}``.
+    most
+        The most photos of each class, whatever the recipe says; None is the recipe's number.
+    again
+        Whether to fetch again what was refused, and what was stored and is gone.
+    parallel, per_host
+        Requests at once, and the most of them to one host.
+    seconds
+        The longest time for one photo.
+    sheets
+        Whether to draw contact sheets.
     """
 
     photos_per_class: int = 150
     largest_side: int = 640
     services: tuple[str, ...] = SERVICES
     variations: tuple[str, ...] = ("{} photo", "{}", "{} sun photo", "{} shade photo", "{} close up")
+    most: int | None = None
+    again: bool = False
+    parallel: int = 16
+    per_host: int = 4
+    seconds: float = 30.0
+    sheets: bool = True
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ def load_recipe(name: str | Path) -> Recipe:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If there is none of that name, or its text is wrong: the message names file, line and key.
     """
     from .recipe_file import parse_recipe
@@ -157,26 +154,29 @@ def load_recipe(name: str | Path) -> Recipe:
         return parse_recipe((_FOLDER / f"{text}{_SUFFIX}").read_text(encoding="utf-8"), f"{text}{_SUFFIX}")
     path = Path(name).expanduser()
     if not is_recipe_file(text):
-        raise UsageProblem(
+        raise UsageError(
             "There is no recipe {recipe!r}. There is: {recipes}; or name a file of your own "
             "that ends with {suffix} (`fastclf recipes new` writes one).",
             recipe=text,
             recipes=", ".join(list_recipes()),
             suffix=_SUFFIX,
         )
+    return parse_recipe(_read_text(path), str(path), base=path.absolute().parent)
+
+
+def _read_text(path: Path) -> str:
     if path.exists() and not path.is_file():
-        raise UsageProblem(
+        raise UsageError(
             "The recipe {path} is no file. Name a file that ends with {suffix}.", path=path, suffix=_SUFFIX
         )
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageProblem("{path} is no text in UTF-8; save it as such.", path=path) from None
+        raise UsageError("{path} is no text in UTF-8; save it as such.", path=path) from None
     except OSError as e:
-        raise UsageProblem(
+        raise UsageError(
             "The recipe {path} cannot be read ({reason}).", path=path, reason=e.strerror
         ) from None
-    return parse_recipe(content, str(path), base=path.absolute().parent)
 
 
 def is_recipe_file(name: str) -> bool:

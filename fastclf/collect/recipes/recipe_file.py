@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ...errors import UsageProblem
-from ..found import SERVICES
+from ...errors import UsageError
 from ..labelling import LabelRule, is_class_name
 from ..samples import SAMPLES
+from ..services import SERVICES
 from .recipe import ClassPlan, CollectOptions, FileSource, Recipe
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
@@ -24,10 +24,9 @@ _TOP: dict[str, Any] = {
     "classes": dict, "archive": dict, "folder": dict, "collect": dict, "train": dict,
 }  # fmt: skip
 _CLASS: dict[str, Any] = {"search": _TEXTS, "urls": str, "photos": int}
-_ARCHIVE: dict[str, Any] = {
-    "url": str, "sha256": str, "licence": str, "page": str, "only": _TEXTS, "label": dict,
-}  # fmt: skip
-_FOLDER: dict[str, Any] = {"path": str, "licence": str, "page": str, "only": _TEXTS, "label": dict}
+_FILES: dict[str, Any] = {"licence": str, "page": str, "only": _TEXTS, "label": dict}
+_ARCHIVE: dict[str, Any] = {"url": str, "sha256": str, **_FILES}
+_FOLDER: dict[str, Any] = {"path": str, **_FILES}
 _LABEL: dict[str, Any] = {"by": str, "upper": str, "lower": str, "pattern": str, "names": dict}
 _COLLECT: dict[str, Any] = {
     "photos_per_class": int, "largest_side": int, "services": _TEXTS, "variations": _TEXTS,
@@ -43,26 +42,17 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
 
 
 def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
-    """Read a recipe's text.
-
-    Parameters
-    ----------
-    text
-        TOML.
-    file
-        What to call it in an error.
-    base
-        The folder that its relative paths start from; by default the working directory.
+    """Read a recipe's text, whose relative paths start from `base`, by default the working directory.
 
     Raises
     ------
-    UsageProblem
+    UsageError
         The message names file, line and key.
     """
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise UsageProblem("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
+        raise UsageError("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
     return _Reader(text, file, base or Path()).read(values)
 
 
@@ -73,18 +63,7 @@ class _Reader:
         self.text, self.file, self.base = text, file, base
 
     def read(self, values: dict[str, Any]) -> Recipe:
-        self.check(values, _TOP, ())
-        for key in ("name", "title"):
-            if key not in values:
-                self.fail((), f"lacks the key {key!r}")
-        if not _NAME.fullmatch(values["name"]):
-            self.fail(("name",), f"is {values['name']!r}; letters, digits, - and _ make a name")
-        sources = [key for key in _SOURCES if key in values]
-        if len(sources) != 1:
-            found = f"has {' and '.join(sources)}" if sources else "says nothing of where photos come from"
-            self.fail((), f"{found}; it takes one of [classes], [archive], [folder] and sample")
-        if "sample" in values and values["sample"] not in SAMPLES:
-            self.fail(("sample",), f"is {values['sample']!r}; it can be {', '.join(SAMPLES)}")
+        self.check_top(values)
         return Recipe(
             name=values["name"],
             title=values["title"],
@@ -99,6 +78,20 @@ class _Reader:
             train=self.read_train(values.get("train", {})),
             base=self.base,
         )
+
+    def check_top(self, values: dict[str, Any]) -> None:
+        self.check(values, _TOP, ())
+        for key in ("name", "title"):
+            if key not in values:
+                self.fail((), f"lacks the key {key!r}")
+        if not _NAME.fullmatch(values["name"]):
+            self.fail(("name",), f"is {values['name']!r}; letters, digits, - and _ make a name")
+        sources = [key for key in _SOURCES if key in values]
+        if len(sources) != 1:
+            found = f"has {' and '.join(sources)}" if sources else "says nothing of where photos come from"
+            self.fail((), f"{found}; it takes one of [classes], [archive], [folder] and sample")
+        if "sample" in values and values["sample"] not in SAMPLES:
+            self.fail(("sample",), f"is {values['sample']!r}; it can be {', '.join(SAMPLES)}")
 
     def read_classes(self, classes: dict[str, Any]) -> tuple[ClassPlan, ...]:
         if len(classes) == 1:
@@ -144,7 +137,7 @@ class _Reader:
         rule = self.read_rule(table.get("label", {}), (key, "label"))
         only = self.read_texts(table, "only", (key,))
         licence, page = table.get("licence", values.get("photo_licence", "")), table.get("page", "")
-        return FileSource(table[place], rule, sha256, only, licence, page)
+        return FileSource(table[place], rule, sha256=sha256, only=only, licence=licence, page=page)
 
     def read_rule(self, table: dict[str, Any], keys: tuple[str, ...]) -> LabelRule:
         self.check(table, _LABEL, keys)
@@ -154,7 +147,7 @@ class _Reader:
                 self.fail((*keys, "names", name), f"is {label!r}, which cannot be the name of a folder")
         try:
             return LabelRule(**{**table, "names": names})
-        except UsageProblem as e:
+        except UsageError as e:
             self.fail(keys, f"is wrong: {str(e).rstrip('.')}")
 
     def read_options(self, table: dict[str, Any]) -> CollectOptions:
@@ -220,28 +213,19 @@ class _Reader:
     def fail(self, keys: tuple[str, ...], what: str) -> NoReturn:
         line = find_line(self.text, keys)
         where = f"{self.file}, line {line}" if line else self.file
-        raise UsageProblem(f"{where}: {'.'.join(keys)} {what}." if keys else f"{where} {what}.")
+        at = f": {'.'.join(keys)}" if keys else ""
+        raise UsageError("{where}{at} {what}.", where=where, at=at, what=what)
 
 
 def find_line(text: str, keys: tuple[str, ...]) -> int | None:
-    """Return the line, counted from 1, on which a key of a TOML text stands, or the nearest above it.
-
-    Parameters
-    ----------
-    text
-        TOML without faults.
-    keys
-        From the outermost table inwards.
-    """
+    """Return the line, counted from 1, on which a key of sound TOML stands, or the nearest above it."""
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[\[?([^\[\]]+)\]", line):
             table = _split_key(header[1])
             found.setdefault(table, number)
-        elif key := re.match(
-            r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line
-        ):
+        elif key := _KEY.match(line):
             found.setdefault((*table, *_split_key(key[1])), number)
     for length in range(len(keys), 0, -1):
         if keys[:length] in found:

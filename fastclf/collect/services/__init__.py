@@ -1,4 +1,4 @@
-"""Services that find photos by words, and how one is built by its name."""
+"""Services that find photos by words; a new one is a file in this folder and a line in `service.py`."""
 
 import lazy_loader
 

@@ -1,5 +1,7 @@
-from .json_api import NO_LIST as NO_LIST
-from .json_api import ask_json as ask_json
-from .json_api import build_service as build_service
-from .json_api import read_text as read_text
+from .service import SERVICES as SERVICES
+from .service import Found as Found
+from .service import LimitedError as LimitedError
+from .service import SearchService as SearchService
+from .service import UnreachableError as UnreachableError
+from .service import build_service as build_service
 from .url_list import UrlList as UrlList

@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import MissingExtraError
-from ..found import Found, LimitedError, UnreachableError
+from ..web import Fetcher
 from .json_api import NO_LIST, read_text
+from .service import Found, LimitedError, UnreachableError
 
 _NAME = "duckduckgo"
 # Statuses that DuckDuckGo answers with when it was asked too often; 202 is its page with a puzzle for people.
@@ -28,24 +29,22 @@ _OLD_PAGES = 5
 class DuckDuckGo:
     """Photos from the whole web, with strict safe search; nobody says under which licence they are.
 
-    Only DuckDuckGo is asked: ddgs would also ask Bing, whose safe search it does not switch on.
+    Only DuckDuckGo is asked: ddgs would also ask Bing, whose safe search it does not switch on. Its client is
+    ddgs's own, which looks like a browser's; the fetcher is not asked.
     """
 
     name = _NAME
 
-    def search(self, query: str, page: int) -> list[Found]:
-        """Return one page of results, up to 100; an empty one means that there are no more.
+    def __init__(self, fetcher: Fetcher | None = None) -> None:
+        pass
 
-        Parameters
-        ----------
-        query, page
-            As of every service. duckduckgo_search goes no further than page 5, and asks for the pages before
-            once more.
+    def search(self, query: str, page: int) -> list[Found]:
+        """Return one page of results, up to 100; see `SearchService`.
+
+        duckduckgo_search goes no further than page 5, and asks for the pages before once more.
 
         Raises
         ------
-        LimitedError, UnreachableError
-            As every service.
         MissingExtraError
             If neither ddgs nor duckduckgo_search is installed.
         """

@@ -1,4 +1,4 @@
-"""Services that find photos by words: how one is built by name, and how those that speak JSON are asked."""
+"""How services that answer in JSON are asked, and their texts read."""
 
 from __future__ import annotations
 
@@ -7,65 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from ...errors import UsageProblem
-from ..found import SERVICES, LimitedError, SearchService, UnreachableError
 from ..web import Fetcher, FetchError
-
-__all__ = ["SERVICES", "build_service"]
+from .service import LimitedError, UnreachableError
 
 NO_LIST = "answered with something that is no list of photos"
 # What a service answers that wants to be left in peace.
 _BUSY = (429, 503)
+# Many times what a page of results has.
 _MAX_BYTES = 8 * 2**20
 _SECONDS = 30.0
-
-
-def build_service(name: str, fetcher: Fetcher) -> SearchService:
-    """Return the service of that name.
-
-    Parameters
-    ----------
-    name
-        One of `SERVICES`.
-    fetcher
-        What it is asked with; DuckDuckGo is asked by a client of its own.
-
-    Raises
-    ------
-    UsageProblem
-        If there is no service of that name.
-    """
-    from .duckduckgo import DuckDuckGo
-    from .openverse import Openverse
-    from .wikimedia import Wikimedia
-
-    match name:
-        case "duckduckgo":
-            return DuckDuckGo()
-        case "openverse":
-            return Openverse(fetcher)
-        case "wikimedia":
-            return Wikimedia(fetcher)
-    raise UsageProblem(
-        "There is no search service {name!r}. There is: {services}.", name=name, services=", ".join(SERVICES)
-    )
 
 
 def ask_json(
     fetcher: Fetcher, service: str, address: str, values: Mapping[str, str | int], ends: tuple[int, ...] = ()
 ) -> dict[str, Any] | None:
-    """Return the JSON object that a service answers with, or None where it says that there are no more.
-
-    Parameters
-    ----------
-    fetcher
-        What it is asked with.
-    service
-        Its name.
-    address, values
-        Where it is asked, and the parameters of the question.
-    ends
-        Statuses by which it says that there are no more.
+    """Return the JSON object that a service answers with; None for the statuses in `ends`: there are no more.
 
     Raises
     ------

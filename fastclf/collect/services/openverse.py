@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..found import Found, UnreachableError
 from ..web import Fetcher
 from .json_api import NO_LIST, ask_json, read_text
+from .service import Found, UnreachableError
 
 ADDRESS = "https://api.openverse.org/v1/images/"
 # The most that those get who did not register.
@@ -21,12 +21,6 @@ class Openverse:
 
     Who did not register may ask 20 times a minute and 200 times a day, and sees some 240 photos of a query.
 
-    Parameters
-    ----------
-    fetcher
-        What it is asked with.
-    address
-        Where it is asked.
     """
 
     name = "openverse"
@@ -37,18 +31,7 @@ class Openverse:
         self._last_page: dict[str, int] = {}
 
     def search(self, query: str, page: int) -> list[Found]:
-        """Return one page of results, up to 20; an empty one means that there are no more.
-
-        Parameters
-        ----------
-        query, page
-            As of every service.
-
-        Raises
-        ------
-        LimitedError, UnreachableError
-            As every service.
-        """
+        """Return one page of results, up to 20; see `SearchService`."""
         if page > self._last_page.get(query, page):
             return []
         answer = ask_json(

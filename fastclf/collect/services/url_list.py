@@ -7,9 +7,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import UsageProblem
-from ..found import Found
-from .json_api import read_text
+from ...errors import UsageError
+from .service import Found
 
 _KEYS = {"page": "page", "licence": "licence", "license": "licence", "creator": "creator", "title": "title"}
 
@@ -19,18 +18,12 @@ class UrlList:
 
     A ``.txt`` file holds one URL a line; lines that begin with ``#`` are comments. A ``.csv`` file has a
     header with the column ``url`` and, where they are known, ``label``, ``page``, ``licence``, ``creator``
-    and ``title``. What stands in the place of a URL is not judged here.
-
-    Parameters
-    ----------
-    path
-        The file.
-    label
-        The class. Rows with another label are left out, whatever the case of its letters.
+    and ``title``. What stands in the place of a URL is not judged here. Rows with another label than the
+    class are left out, whatever the case of its letters.
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the file cannot be read, is no such table, or holds a row whose label is missing.
     """
 
@@ -40,19 +33,11 @@ class UrlList:
         self._path = Path(path)
         kinds = {".txt": self._read_lines, ".csv": self._read_table}
         if self._path.suffix.lower() not in kinds:
-            raise UsageProblem("{path} is no list of URLs: it has to end in .txt or .csv.", path=self._path)
+            raise UsageError("{path} is no list of URLs: it has to end in .txt or .csv.", path=self._path)
         self._found = list(kinds[self._path.suffix.lower()](label))
 
     def search(self, query: str, page: int) -> list[Found]:
-        """Return the whole list as page 1.
-
-        Parameters
-        ----------
-        query
-            Not used: a list holds what it holds.
-        page
-            As of every service.
-        """
+        """Return the whole list as page 1, whatever the query: a list holds what it holds."""
         return list(self._found) if page == 1 else []
 
     def _read_lines(self, label: str) -> Iterator[Found]:
@@ -70,7 +55,7 @@ class UrlList:
         try:
             names = [name.strip().lower() for name in next(reader, [])]
             if "url" not in names:
-                raise UsageProblem(
+                raise UsageError(
                     "{path}, line 1: there is no column url, "
                     "but {names}; name the column that holds the addresses url.",
                     path=self._path,
@@ -81,7 +66,7 @@ class UrlList:
                 if row.get("url", "").strip() and self._is_wanted(row, label, reader.line_num):
                     yield self._build(row)
         except csv.Error as e:
-            raise UsageProblem(
+            raise UsageError(
                 "{path}, line {line:d}: this is no CSV ({reason}).",
                 path=self._path,
                 line=reader.line_num,
@@ -91,7 +76,7 @@ class UrlList:
     def _is_wanted(self, row: dict[str, str], label: str, line: int) -> bool:
         given = row.get("label", label).strip()
         if not given:
-            raise UsageProblem(
+            raise UsageError(
                 "{path}, line {line:d}: the label is missing; write the class of the photo, or take the "
                 "column label out if all are of one class.",
                 path=self._path,
@@ -100,20 +85,20 @@ class UrlList:
         return given.casefold() == label.casefold()
 
     def _build(self, row: dict[str, str]) -> Found:
-        known = {key: read_text(row[column]) for column, key in _KEYS.items() if row.get(column)}
+        known = {key: " ".join(row[column].split()) for column, key in _KEYS.items() if row.get(column)}
         return Found(url=row["url"].strip(), source=self._path.name, **known)
 
     def _read_text(self) -> str:
         try:
             data = self._path.read_bytes()
         except OSError as e:
-            raise UsageProblem(
+            raise UsageError(
                 "{path} cannot be read: {reason}.", path=self._path, reason=e.strerror or e
             ) from None
         try:
             return data.decode("utf-8-sig")  # spreadsheets write a byte order mark
         except UnicodeDecodeError as e:
             line = data.count(b"\n", 0, e.start) + 1
-            raise UsageProblem(
+            raise UsageError(
                 "{path}, line {line:d}: this is no UTF-8; save the file as UTF-8.", path=self._path, line=line
             ) from None

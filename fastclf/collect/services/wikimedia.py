@@ -5,9 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from ..found import Found, LimitedError, UnreachableError
 from ..web import Fetcher
 from .json_api import NO_LIST, ask_json, read_text
+from .service import Found, LimitedError, UnreachableError
 
 ADDRESS = "https://commons.wikimedia.org/w/api.php"
 # No more photos are scaled for one question.
@@ -25,12 +25,6 @@ class Wikimedia:
 
     It has no safe search: what Commons keeps for encyclopedias is found here, medical photos and nudes too.
 
-    Parameters
-    ----------
-    fetcher
-        What it is asked with.
-    address
-        Where it is asked.
     """
 
     name = "wikimedia"
@@ -40,18 +34,7 @@ class Wikimedia:
         self._address = address
 
     def search(self, query: str, page: int) -> list[Found]:
-        """Return one page of results, up to 50; an empty one means that there are no more.
-
-        Parameters
-        ----------
-        query, page
-            As of every service.
-
-        Raises
-        ------
-        LimitedError, UnreachableError
-            As every service.
-        """
+        """Return one page of results, up to 50; see `SearchService`."""
         answer = ask_json(self._fetcher, self.name, self._address, _build_question(query, page)) or {}
         if "error" in answer:
             raise self._describe(answer["error"])

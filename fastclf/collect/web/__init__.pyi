@@ -4,4 +4,4 @@ from .fetch import PHOTOS as PHOTOS
 from .fetch import Fetcher as Fetcher
 from .hosts import HostQueue as HostQueue
 from .hosts import Job as Job
-from .timed import StoppedError as StoppedError
+from .timed import start_call as start_call

@@ -9,21 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urlsplit
 
+from .failures import FetchError
+
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-zA-Z0-9._:-]{1,253}")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What stands in paths and queries as it is; "%" is of what is quoted already.
 _KEPT = "%/:?[]@!$&'()*+,;=~"
 
+_NOT_FOUND = "names the host {host}, which could not be looked up"
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class RefusedAddressError(Exception):
-    """An address must not be fetched; the text is a clause ("leads into a private network")."""
-
-
-class UnknownHostError(Exception):
-    """A host's name has no address; the text is a clause."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +42,23 @@ class AddressRule:
 
         Raises
         ------
-        RefusedAddressError
+        FetchError
             If it is no http(s) address, holds a password, or names another port.
         """
         try:
             parts = urlsplit(url.strip())
             host, port = _to_ascii(parts.hostname or ""), parts.port
         except ValueError:
-            raise RefusedAddressError("is no address that can be fetched") from None
+            raise FetchError("is no address that can be fetched", lasting=True) from None
         if parts.scheme not in _PORTS:
-            raise RefusedAddressError("does not begin with http:// or https://")
+            raise FetchError("does not begin with http:// or https://", lasting=True)
         if not _HOST.fullmatch(host):
-            raise RefusedAddressError("names no host that could be looked up")
+            raise FetchError("names no host that could be looked up", lasting=True)
         if parts.username is not None or parts.password is not None:
-            raise RefusedAddressError("holds a user name or a password; such addresses are not fetched")
+            raise FetchError("holds a user name or a password; such addresses are not fetched", lasting=True)
         port = _PORTS[parts.scheme] if port is None else port
         if port not in _PORTS.values() and port not in {p for _, p in self.allow}:
-            raise RefusedAddressError(f"names port {port}; only 80 and 443 are fetched from")
+            raise FetchError("names port {port:d}; only 80 and 443 are fetched from", port=port, lasting=True)
         host = f"[{host}]" if ":" in host else host
         netloc = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         path, query = quote(parts.path or "/", safe=_KEPT), quote(parts.query, safe=_KEPT)
@@ -73,15 +69,15 @@ class AddressRule:
 
         Raises
         ------
-        RefusedAddressError
-            If any of them may not.
-        UnknownHostError
-            If it has none.
+        FetchError
+            If any of them may not, or it has none.
         """
         addresses = [self.names[host]] if host in self.names else _look_up(host, port)
         for address in addresses:
             if (address, port) not in self.allow and not (port in _PORTS.values() and is_public(address)):
-                raise RefusedAddressError(f"leads to {address}, which is no public address")
+                raise FetchError(
+                    "leads to {address}, which is no public address", address=address, lasting=True
+                )
         return addresses
 
 
@@ -121,12 +117,11 @@ def _look_up(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as e:
-        lasting = e.errno == socket.EAI_NONAME
-        raise UnknownHostError(
-            f"names the host {host}, which {'is not known' if lasting else 'could not be looked up'}"
-        ) from None
+        if e.errno == socket.EAI_NONAME:
+            raise FetchError("names the host {host}, which is not known", host=host, lasting=False) from None
+        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
     except (OSError, UnicodeError):
-        raise UnknownHostError(f"names the host {host}, which could not be looked up") from None
+        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
     # a list without doubles, in the order of preference
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 

@@ -11,29 +11,19 @@ from http import HTTPStatus
 
 import httpcore2
 
-from .addresses import RefusedAddressError, UnknownHostError
+from ...errors import Message
 from .timed import TimeIsUpError
 
+# What a Retry-After header may ask for, in seconds; more is as good as for ever.
 _MAX_REST = 24 * 3600.0
 # Statuses after which another try may go well soon.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
 class FetchError(Exception):
-    """An address could not be fetched.
+    """An address could not be fetched; `reason` is a clause without it, with `fields` ("answered {answer}").
 
-    Parameters
-    ----------
-    reason
-        A clause without the address ("answered 404 (not found)").
-    lasting
-        Whether another try is pointless.
-    soon
-        Whether another try may go well within a minute.
-    status
-        What the server answered, if it did.
-    retry_after
-        Seconds after which it wants to be asked again, if it said so.
+    `lasting` says that another try is pointless, `soon` that one may go well within a minute.
     """
 
     def __init__(
@@ -44,9 +34,10 @@ class FetchError(Exception):
         soon: bool = False,
         status: int | None = None,
         retry_after: float | None = None,
+        **fields: object,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = Message(reason, **fields)
+        super().__init__(self.reason)
         self.lasting = lasting
         self.soon = soon
         self.status = status
@@ -55,18 +46,21 @@ class FetchError(Exception):
 
 def describe_size(size: int | None, most: int) -> str:
     """Return that a body of `size` bytes, or of nobody knows how many, is too large."""
-    what = "is larger than" if size is None else f"has {size / 2**20:.1f} MB, more than"
-    return f"{what} the {most / 2**20:.0f} MB that are fetched"
+    limit = most / 2**20
+    if size is None:
+        return Message("is larger than the {most:.0f} MB that are fetched", most=limit)
+    words = "has {size:.1f} MB, more than the {most:.0f} MB that are fetched"
+    return Message(words, size=size / 2**20, most=limit)
 
 
 def describe_status(status: int, headers: Mapping[str, str]) -> FetchError:
     """Return what a status that is no success means."""
-    try:
-        phrase = f" ({HTTPStatus(status).phrase.lower()})"
-    except ValueError:
-        phrase = ""
+    answer = str(status)
+    with contextlib.suppress(ValueError):
+        answer += f" ({HTTPStatus(status).phrase.lower()})"
     return FetchError(
-        f"answered {status}{phrase}",
+        "answered {answer}",
+        answer=answer,
         lasting=status not in _PASSING and status < 500,
         soon=status in _PASSING,
         status=status,
@@ -90,12 +84,8 @@ def explained(seconds: float) -> Iterator[None]:
     """Turn what a connection may meet into one clause."""
     try:
         yield
-    except RefusedAddressError as e:
-        raise FetchError(str(e), lasting=True) from None
-    except UnknownHostError as e:
-        raise FetchError(str(e), lasting=False) from None
     except TimeIsUpError:
-        raise FetchError(f"took longer than {seconds:g} s", lasting=False) from None
+        raise FetchError("took longer than {n:g} s", n=seconds, lasting=False) from None
     except httpcore2.TimeoutException:
         raise FetchError("did not answer in time", lasting=False, soon=True) from None
     except httpcore2.RemoteProtocolError as e:

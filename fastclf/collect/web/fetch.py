@@ -11,41 +11,66 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpcore2
 
+from ...system import sync_file
 from .addresses import AddressRule
 from .failures import FetchError, describe_size, describe_status, explained, is_number
-from .parts import PartFile
-from .timed import Clock, StoppedError, TimedBackend
+from .timed import Clock, TimedBackend
 
-__all__ = ["Answer", "FetchError", "Fetcher", "StoppedError"]
-
+# Chosen, not measured: each is checked, and takes of the photo's time.
 MAX_REDIRECTS = 5
 USER_AGENT = "fastclf (+https://github.com/fastclf/fastclf)"
 PHOTOS = "image/jpeg,image/png,image/webp;q=0.9,image/*;q=0.8,*/*;q=0.5"
-# Seconds between the tries of a file that breaks off.
+# Seconds between the tries of a file that breaks off, and the most that a server may ask for: a person waits.
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
 _MOST_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server sent.
-
-    Attributes
-    ----------
-    url
-        The address that answered, after redirects.
-    status
-        200 to 299.
-    headers
-        With names in lower case.
-    body
-        The bytes.
-    """
+    """What a server sent, and the address that it came from after redirects; headers are in lower case."""
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class _PartFile:
+    """The beginning of a file that is being fetched, and the validator of what it is the beginning of."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.file = path.with_name(f"{path.name}.part")
+        self._stamp = path.with_name(f"{path.name}.part.stamp")
+
+    def ask(self) -> dict[str, str]:
+        """Return the headers that ask for the rest."""
+        self._known = self._stamp.read_text(encoding="ascii") if self._stamp.exists() else ""
+        self._have = self.file.stat().st_size if self.file.exists() and self._known else 0
+        return {"Range": f"bytes={self._have}-", "If-Range": self._known} if self._have else {}
+
+    def begin(self, status: int, found: Mapping[str, str]) -> tuple[int, int | None]:
+        """Return how many bytes are there already, and how many the file has; note its validator."""
+        etag, length = found.get("etag", ""), found.get("content-length", "")
+        if status == 206:
+            asked, _, whole = found.get("content-range", "").partition("/")
+            if not self._have or not asked.startswith(f"bytes {self._have}-") or etag != self._known:
+                self.forget()
+                raise FetchError("answered with a part that does not fit what is there", lasting=False)
+            return self._have, int(whole) if is_number(whole) else None
+        # a weak validator does not promise equal bytes
+        self._stamp.write_text(etag if etag.startswith('"') and etag.isascii() else "", encoding="ascii")
+        return 0, int(length) if is_number(length) else None
+
+    def forget(self) -> None:
+        """Let the next try begin anew."""
+        self._stamp.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Give the complete file its name."""
+        sync_file(self.file)
+        self.file.replace(self._path)
+        self.forget()
 
 
 class Fetcher:
@@ -58,13 +83,17 @@ class Fetcher:
     ----------
     rule
         What may be fetched.
+
+    Attributes
+    ----------
     stop
         Ends what is being fetched when it is set.
     """
 
-    def __init__(self, rule: AddressRule | None = None, *, stop: threading.Event | None = None) -> None:
+    def __init__(self, rule: AddressRule | None = None) -> None:
+        self.stop = threading.Event()
         self._rule = rule or AddressRule()
-        self._clock = Clock(stop or threading.Event())
+        self._clock = Clock(self.stop)
         # one for all connections; a pool would make one for each
         self._ssl_context = httpcore2.default_ssl_context()
         # a pool a thread: threads that share one spend a third of their time waiting for its lock
@@ -98,16 +127,7 @@ class Fetcher:
     def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> Answer:
         """Fetch an address into memory.
 
-        Parameters
-        ----------
-        url
-            http or https.
-        max_bytes
-            Largest body.
-        seconds
-            Longest time from the look-up of the host to the last byte, redirects included.
-        accept
-            The header of that name.
+        The time limit is for all from the look-up of the host to the last byte, redirects included.
 
         Raises
         ------
@@ -116,11 +136,7 @@ class Fetcher:
         StoppedError
             If the stop event is set.
         """
-        with (
-            self._clock.run(seconds),
-            explained(seconds),
-            self._open(url, {"Accept": accept}) as (final, response),
-        ):
+        with self._limited(seconds), self._open(url, {"Accept": accept}) as (final, response):
             body = bytearray()
             for chunk in _read(response, max_bytes):
                 body += chunk
@@ -138,16 +154,7 @@ class Fetcher:
         """Fetch an address into a file, which appears when it is complete.
 
         What an earlier call left in ``NAME.part`` is continued where the server allows it and the file there
-        did not change.
-
-        Parameters
-        ----------
-        url, max_bytes, seconds
-            As for `get`.
-        path
-            The file.
-        progress
-            Called with (bytes so far, all bytes or None).
+        did not change. `progress` is called with (bytes so far, all bytes or None).
 
         Raises
         ------
@@ -156,7 +163,7 @@ class Fetcher:
         OSError
             If the file cannot be written.
         """
-        part = PartFile(path)
+        part = _PartFile(path)
         for pause in (*_PAUSES, None):
             try:
                 with self._limited(seconds):
@@ -165,10 +172,10 @@ class Fetcher:
             except FetchError as e:
                 if not e.soon or pause is None:
                     raise
-                self._clock.stop.wait(max(pause, min(e.retry_after or 0.0, _MOST_PAUSE)))
+                self.stop.wait(max(pause, min(e.retry_after or 0.0, _MOST_PAUSE)))
 
     def _continue(
-        self, url: str, part: PartFile, max_bytes: int, progress: Callable[[int, int | None], None] | None
+        self, url: str, part: _PartFile, max_bytes: int, progress: Callable[[int, int | None], None] | None
     ) -> None:
         with contextlib.ExitStack() as stack:
             try:
@@ -211,7 +218,7 @@ class Fetcher:
                     raise describe_status(response.status, found)
                 yield address, response
                 return
-        raise FetchError(f"is redirected more than {MAX_REDIRECTS} times", lasting=True)
+        raise FetchError("is redirected more than {n} times", n=MAX_REDIRECTS, lasting=True)
 
 
 def _build_headers(host: str, headers: Mapping[str, str]) -> list[tuple[bytes | str, bytes | str]]:
@@ -244,7 +251,8 @@ def _read(response: httpcore2.Response, max_bytes: int, have: int = 0) -> Iterat
     if is_number(length) and have + int(length) > max_bytes:
         raise FetchError(describe_size(have + int(length), max_bytes), lasting=True)
     if headers.get("content-encoding", "identity") not in ("", "identity"):
-        raise FetchError(f"came compressed ({headers['content-encoding'][:20]}) unasked", lasting=True)
+        encoding = headers["content-encoding"][:20]
+        raise FetchError("came compressed ({encoding}) unasked", encoding=encoding, lasting=True)
     got = have
     for chunk in response.iter_stream():
         got += len(chunk)

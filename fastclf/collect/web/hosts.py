@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ...catalog import Fetch
 from .failures import FetchError
 
+# The numbers here are chosen, not measured: a photo more is never worth a minute.
 # Tries of one address.
 _TRIES = 3
 # So many addresses in a row that fail for a passing reason, and a host is left alone for this run: few where
@@ -18,6 +19,7 @@ _TRIES = 3
 _STRIKES_AT_FIRST, _STRIKES = 4, 16
 # The longest pause that a run waits for.
 _PATIENCE = 60.0
+# Seconds before the next try, doubled each time: of a host that asks for patience, of a broken connection.
 _PAUSE_AT_LIMIT, _PAUSE_AT_BREAK = 2.0, 0.1
 
 
@@ -42,13 +44,7 @@ class _Host:
 
 
 class HostQueue:
-    """Jobs by their hosts; used by one thread.
-
-    Parameters
-    ----------
-    per_host
-        The most requests to one host at once.
-    """
+    """Jobs by their hosts, of which each gets `per_host` requests at once at most; used by one thread."""
 
     def __init__(self, per_host: int) -> None:
         self._per_host = per_host

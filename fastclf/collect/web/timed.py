@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 
 import httpcore2
 
+from ...errors import StoppedError
+
 T = TypeVar("T")
 
-# How long one wait lasts before the stop event is looked at, and the longest silence of a server.
+# How long one wait lasts before the stop event is looked at: Ctrl-C seems to be at once.
 _GLANCE = 0.25
+# The longest silence of a server, and the longest wait for a connection: many times what slow ones take.
 _SILENCE = 20.0
 _CONNECT = 10.0
 _HEAD_END = b"\r\n\r\n"
@@ -26,8 +29,24 @@ class TimeIsUpError(Exception):
     """The time for one fetch is over."""
 
 
-class StoppedError(Exception):
-    """Fetching was told to stop."""
+def start_call(call: Callable[[], T], drop: Callable[[T], object] = lambda _: None) -> Future[T]:
+    """Call in a thread that nobody has to wait for; what comes after a cancel is given to `drop`."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            value = call()
+        except BaseException as e:  # noqa: BLE001 - it is raised where the result is awaited
+            if result.set_running_or_notify_cancel():
+                result.set_exception(e)
+            return
+        if result.set_running_or_notify_cancel():
+            result.set_result(value)
+        else:
+            drop(value)
+
+    threading.Thread(target=run, daemon=True).start()
+    return result
 
 
 class Clock:
@@ -49,7 +68,7 @@ class Clock:
     def left(self) -> float:
         """Return the seconds that are left; raises if there are none, or if the stop event is set."""
         if self.stop.is_set():
-            raise StoppedError
+            raise StoppedError("Fetching was stopped.")
         deadline = getattr(self._of_thread, "deadline", None)
         if deadline is None:
             return _SILENCE
@@ -63,21 +82,7 @@ class Clock:
 
         A name's look-up, a connection and a handshake are one long wait each, which nothing else ends.
         """
-        result: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                value = call()
-            except Exception as e:  # noqa: BLE001 - it is raised where the result is awaited
-                if result.set_running_or_notify_cancel():
-                    result.set_exception(e)
-                return
-            if result.set_running_or_notify_cancel():
-                result.set_result(value)
-            else:
-                drop(value)
-
-        threading.Thread(target=run, daemon=True).start()
+        result = start_call(call, drop)
         while True:
             try:
                 return result.result(min(_GLANCE, self.left()))
@@ -91,15 +96,7 @@ class Clock:
 
 
 class TimedBackend(httpcore2.NetworkBackend):
-    """Connects to checked addresses alone.
-
-    Parameters
-    ----------
-    clock
-        Says how much time is left.
-    resolve
-        Returns the addresses of (host, port), all of which may be connected to.
-    """
+    """Connects to the addresses that `resolve` checked and returned for (host, port), and to no others."""
 
     def __init__(self, clock: Clock, resolve: Callable[[str, int], list[str]]) -> None:
         self._clock = clock

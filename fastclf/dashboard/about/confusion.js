@@ -104,7 +104,7 @@ class Cell {
   }
 
   take(message, buffers) {
-    message.keys.forEach((key, i) => this.urls.set(key, URL.createObjectURL(new Blob([buffers[i]], { type: "image/jpeg" }))));
+    message.keys.forEach((key, i) => this.urls.set(key, makeUrl(buffers[i])));
     message.none.forEach((key) => this.lacking.add(key));
     if (this.place) this.fill(this.state);
   }
@@ -319,9 +319,4 @@ function makeName(name) {
   return node;
 }
 
-export default {
-  render({ model, el }) {
-    const matrix = new Matrix(model, el);
-    return () => matrix.close();
-  },
-};
+export default showAs(Matrix);

@@ -9,7 +9,7 @@ import traitlets
 
 from ...card import clean
 from ..texts import say, translate
-from ..widgets import ScriptedWidget, Status, format_share
+from ..widgets import BadMessageError, ScriptedWidget, Status, say_share
 from .model import CellModel, CellPhoto
 
 _logger = logging.getLogger(__name__)
@@ -19,14 +19,7 @@ class ConfusionMatrix(ScriptedWidget):
     """Rows what the photos show, columns what the model said; a click says a cell in words.
 
     For an owner it also opens the cell's photos; a thumbnail travels when the page asks for it.
-
-    Parameters
-    ----------
-    cells
-        The counts, and what is open.
     """
-
-    script = "about/confusion.js"
 
     table = traitlets.Dict().tag(sync=True)
     opens = traitlets.Bool().tag(sync=True)
@@ -44,11 +37,11 @@ class ConfusionMatrix(ScriptedWidget):
             opens=cells.photos is not None and table.part == "valid",
         )
         self.add_class("fastclf-confusion-host")
-        self.on_msg(self._on_message)
         cells.observe(self._on_revision_change, "revision")
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
+    def say_words(self) -> None:
+        """Say the cell that is open in the page's language."""
+        super().say_words()
         self._draw()
 
     def _on_revision_change(self, _: Any) -> None:
@@ -70,18 +63,13 @@ class ConfusionMatrix(ScriptedWidget):
             "column": column,
             "busy": cells.status is Status.BUSY,
             "bad": cells.status is Status.ERROR,
-            "note": _say_note(cells),
+            "note": translate(cells.note),
             "photos": [_build_photo(photo) for photo in cells.shown],
             "more": len(cells.found.photos) - len(cells.shown),
         }
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        try:
-            self._obey(content if isinstance(content, dict) else {})
-        except Exception:
-            _logger.exception("a message of the confusion matrix failed")
-
-    def _obey(self, content: dict[str, Any]) -> None:
+    def handle(self, content: dict[str, Any], _: Any) -> None:
+        """Open a cell, show more of it, or send pictures, as a message asks."""
         if not self.opens:
             return  # a visitor's page sends nothing
         kind, row, column = content.get("type"), content.get("row"), content.get("column")
@@ -94,7 +82,7 @@ class ConfusionMatrix(ScriptedWidget):
         elif kind == "need":
             self._send_pictures(content.get("keys"))
         else:
-            _logger.warning("A message of the page was ignored: %.200r.", content)
+            raise BadMessageError(repr(content))
 
     def _send_pictures(self, keys: Any) -> None:
         wanted = set(keys) if isinstance(keys, list) and all(type(k) is int for k in keys) else set()
@@ -117,39 +105,10 @@ class ConfusionMatrix(ScriptedWidget):
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:
     today = say("labelled {label} today", label=clean(photo.today)) if photo.today else ""
     # a number and its sign stay on one line
-    share = translate(format_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
+    share = translate(say_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
     return {
         "key": photo.key,
         "name": photo.name,
         "said": f"{clean(photo.answer)}, {share}",
         "today": say("removed since") if photo.removed else today,
     }
-
-
-def _say_note(cells: CellModel) -> str:
-    """Say what goes on, or why there are not as many photos as the cell counts."""
-    if cells.status is Status.BUSY:
-        return _say_progress(*cells.progress)
-    if cells.status is Status.ERROR:
-        again = say("Something went wrong while looking for the photos. Close this and try again.")
-        return translate(cells.fault) if cells.fault else again
-    row, column = cells.cell or (0, 0)
-    counted, found = cells.table.counts[row][column], cells.found
-    if len(found.photos) == counted:
-        return ""
-    notes = [
-        say("Counted when the model was judged: {of}. Found today: {n}.", of=counted, n=len(found.photos))
-    ]
-    if found.gone and len(found.photos) < counted:
-        notes.append(say("Some of its validation photos are no longer in the folder."))
-    if found.sealed and len(found.photos) < counted:
-        notes.append(say("Photos that belong to the sealed test set by now are not shown."))
-    return " ".join(notes)
-
-
-def _say_progress(step: str, done: int, n: int) -> str:
-    if step == "ask":
-        return say("Asking the model about photo {done} of {n} ...", done=done, n=n)
-    if n:
-        return say("Reading photo {done} of {n} ...", done=done, n=n)
-    return say("Looking for the photos ...")

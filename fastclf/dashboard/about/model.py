@@ -6,57 +6,25 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ...card import clean, error_interval, judged_parts
-from ...errors import FastclfError
+from ...card import clean
+from ...errors import FastclfError, Message, join_messages
 from ...model import ModelBundle
 from ...photos import VALID
 from ..widgets import Status
+
+if TYPE_CHECKING:
+    from .photos import ValidationPhotos
 
 _logger = logging.getLogger(__name__)
 
 # more classes than these make no table that anybody reads on a phone
 MOST_CLASSES = 30
 PAGE = 24
-Tell = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """How often the model is right, in one sentence's numbers.
-
-    Attributes
-    ----------
-    right, of
-        "98 of 100"; the photos themselves where they are fewer than 100.
-    low, high
-        95 % interval of the share that is right.
-    n
-        Photos that it was judged on.
-    sealed
-        Whether these were the sealed test photos.
-    """
-
-    right: int
-    of: int
-    low: float
-    high: float
-    n: int
-    sealed: bool
-
-
-def find_headline(manifest: dict[str, Any]) -> Headline | None:
-    """Return how good the model is by its opened test set, else by validation; None if never judged."""
-    parts = judged_parts(manifest)
-    if not parts:
-        return None
-    m = parts[-1][1]
-    low, high = error_interval(m)
-    sealed = m is (manifest.get("metrics") or {}).get("test")
-    return Headline(*scale_share(m["accuracy"], m["n"]), 1 - high, 1 - low, m["n"], sealed)
+Tell = Callable[[Message], None]
 
 
 def scale_share(share: float, n: int) -> tuple[int, int]:
@@ -79,33 +47,15 @@ def scale_share(share: float, n: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class ConfusionTable:
-    """Which class was called what.
+    """Which class was called what: of K classes, those that are shown."""
 
-    Attributes
-    ----------
-    names
-        (K,) classes as they are shown.
-    counts
-        (K, K) photos: a row what they show, a column what the model said.
-    totals
-        (K,) all judged photos of each row, answers that are not shown included.
-    labels
-        (K,) classes as the model's files name them.
-    classes
-        How many classes the model has.
-    part
-        "valid" or "test": the photos that were judged.
-    n
-        How many these were.
-    """
-
-    names: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    totals: tuple[int, ...]
-    labels: tuple[str, ...]
-    classes: int
-    part: str
-    n: int
+    names: tuple[str, ...]  # (K,) as they are shown
+    counts: tuple[tuple[int, ...], ...]  # (K, K) photos: a row what they show, a column what the model said
+    totals: tuple[int, ...]  # (K,) all judged photos of each row, answers that are not shown included
+    labels: tuple[str, ...]  # (K,) as the model's files name them
+    classes: int  # how many the model has
+    part: str  # "valid" or "test": the photos that were judged
+    n: int  # how many these were
 
     def find_worst(self) -> tuple[int, int] | None:
         """Return (row, column) of the most frequent mix-up; None where nothing was mixed up."""
@@ -127,13 +77,13 @@ def find_confusion(manifest: dict[str, Any]) -> ConfusionTable | None:
         if matrix and len(matrix) == len(vocab) and all(len(row) == len(vocab) for row in matrix):
             shown = _find_most_mixed(matrix)
             return ConfusionTable(
-                tuple(clean(vocab[k]) for k in shown),
-                tuple(tuple(int(matrix[row][column]) for column in shown) for row in shown),
-                tuple(int(sum(matrix[k])) for k in shown),
-                tuple(vocab[k] for k in shown),
-                len(vocab),
-                part,
-                int(m["n"]),
+                names=tuple(clean(vocab[k]) for k in shown),
+                counts=tuple(tuple(int(matrix[row][column]) for column in shown) for row in shown),
+                totals=tuple(int(sum(matrix[k])) for k in shown),
+                labels=tuple(vocab[k] for k in shown),
+                classes=len(vocab),
+                part=part,
+                n=int(m["n"]),
             )
     return None
 
@@ -146,90 +96,40 @@ def _find_most_mixed(matrix: Sequence[Sequence[int]]) -> list[int]:
 
 @dataclass(frozen=True)
 class CellPhoto:
-    """A photo behind a cell.
+    """A photo behind a cell."""
 
-    Attributes
-    ----------
-    key
-        Names it for `AboutPhotos.read_thumbnail`.
-    name
-        Relative path; not escaped.
-    answer
-        What the model says of it.
-    probability
-        Of that answer.
-    today
-        Its label of today where an edit changed it, else "".
-    removed
-        Whether an edit took it out.
-    """
-
-    key: int
-    name: str
-    answer: str
-    probability: float
-    today: str = ""
-    removed: bool = False
+    key: int  # names it for `ValidationPhotos.read_thumbnail`
+    name: str  # relative path; not escaped
+    answer: str  # what the model says of it
+    probability: float  # of that answer
+    today: str = ""  # its label of today where an edit changed it
+    removed: bool = False  # whether an edit took it out
 
 
 @dataclass(frozen=True)
 class FoundPhotos:
-    """The photos behind a cell, as far as they may be shown.
-
-    Attributes
-    ----------
-    photos
-        The surest answer first.
-    gone
-        Photos of the row's class that are no longer in the folder.
-    sealed
-        Photos of the row's class that belong to the sealed test set by now.
-    """
+    """The photos behind a cell, as far as they may be shown, the surest answer first."""
 
     photos: tuple[CellPhoto, ...] = ()
-    gone: int = 0
-    sealed: int = 0
+    gone: int = 0  # photos of the row's class that are no longer in the folder
+    sealed: int = 0  # photos of the row's class that belong to the sealed test set by now
 
 
-class AboutPhotos(Protocol):
-    """Where an owner's page finds the photos behind a cell."""
-
-    def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
-        """Find out what the model answers on the photos that it was judged on; may take minutes.
-
-        `tell` hears a step ("scan", "ask") and how many of how many photos are done. Raises FastclfError.
-        """
-
-    def find(self, label: str, answer: str) -> FoundPhotos:
-        """Return the judged photos of a class that got an answer; `prepare` came before."""
-
-    def read_thumbnail(self, key: int) -> bytes | None:
-        """Return the JPEG of a photo that `find` returned, or None."""
+_NOTHING = FoundPhotos()
 
 
 class CellModel(traitlets.HasTraits):
-    """The cell that an owner has opened, and the photos behind it.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    table
-        Its cells.
-    photos
-        Finds the photos; None for a visitor, who opens nothing.
-    """
+    """The cell that an owner has opened, and the photos behind it; a visitor has none."""
 
     status = traitlets.UseEnum(Status, Status.EMPTY)
     revision = traitlets.Int(0)
 
-    def __init__(self, bundle: ModelBundle, table: ConfusionTable, photos: AboutPhotos | None) -> None:
+    def __init__(self, bundle: ModelBundle, table: ConfusionTable, photos: ValidationPhotos | None) -> None:
         super().__init__()
         self.table, self.photos = table, photos
         self.cell: tuple[int, int] | None = None
-        self.found = FoundPhotos()
-        self.progress: tuple[str, int, int] = ("scan", 0, 0)
-        self.fault = ""
+        self.found = _NOTHING
+        self.note = ""
         self.limit = PAGE
         self.done = threading.Event()
         self._bundle = bundle
@@ -250,51 +150,61 @@ class CellModel(traitlets.HasTraits):
         with self._lock:
             self._number += 1
             number = self._number
-            self.cell, self.found, self.fault, self.limit = (row, column), FoundPhotos(), "", PAGE
-            self.progress = ("scan", 0, 0)
-            self._show(Status.BUSY)
+            self.cell, self.found, self.limit = (row, column), _NOTHING, PAGE
+            self._show(Status.BUSY, Message("Looking for the photos ..."))
         threading.Thread(target=self._find, args=(number, row, column, self.photos), daemon=True).start()
 
     def show_more(self) -> None:
         """Show as many photos again."""
         if self.limit < len(self.found.photos):
             self.limit += PAGE
-            self._show(self.status)
+            self._show(self.status, self.note)
 
     def close(self) -> None:
         """Close the cell; what is still looked for is not shown."""
         with self._lock:
             self._number += 1
-            self.cell, self.found = None, FoundPhotos()
+            self.cell, self.found = None, _NOTHING
             self._show(Status.EMPTY)
 
-    def _find(self, number: int, row: int, column: int, photos: AboutPhotos) -> None:
+    def _find(self, number: int, row: int, column: int, photos: ValidationPhotos) -> None:
         try:
             photos.prepare(self._bundle, self._tell)
             found = photos.find(self.table.labels[row], self.table.labels[column])
-            self._finish(number, Status.DONE, found)
+            self._finish(number, Status.DONE, _describe(found, self.table.counts[row][column]), found)
         except FastclfError as e:
-            self._finish(number, Status.ERROR, fault=str(e))
+            self._finish(number, Status.ERROR, e.message)
         except Exception:
             _logger.exception("the photos behind a cell could not be found")
-            self._finish(number, Status.ERROR)
+            words = Message("Something went wrong while looking for the photos. Close this and try again.")
+            self._finish(number, Status.ERROR, words)
 
-    def _tell(self, step: str, done: int, n: int) -> None:
+    def _tell(self, words: Message) -> None:
         # the work may have begun for a cell that was closed meanwhile; the open one waits for it as well
         with self._lock:
             if self.status is Status.BUSY:
-                self.progress = (step, done, n)
-                self._show(Status.BUSY)
+                self._show(Status.BUSY, words)
 
-    def _finish(
-        self, number: int, status: Status, found: FoundPhotos | None = None, *, fault: str = ""
-    ) -> None:
+    def _finish(self, number: int, status: Status, note: str, found: FoundPhotos = _NOTHING) -> None:
         with self._lock:
             if number == self._number:
-                self.found, self.fault = found or FoundPhotos(), fault
-                self._show(status)
+                self.found = found
+                self._show(status, note)
                 self.done.set()
 
-    def _show(self, status: Status) -> None:
-        self.status = status
+    def _show(self, status: Status, note: str = "") -> None:
+        self.status, self.note = status, note
         self.revision += 1
+
+
+def _describe(found: FoundPhotos, counted: int) -> Message:
+    """Say why there are not as many photos as the cell counts."""
+    n = len(found.photos)
+    if n == counted:
+        return Message("")
+    notes = [Message("Counted when the model was judged: {of}. Found today: {n}.", of=counted, n=n)]
+    if found.gone and n < counted:
+        notes.append(Message("Some of its validation photos are no longer in the folder."))
+    if found.sealed and n < counted:
+        notes.append(Message("Photos that belong to the sealed test set by now are not shown."))
+    return join_messages(notes)

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
 from ...errors import FastclfError
 from ...model import ModelBundle
-from ..texts import language
+from ..widgets import SpokenBox
 from .confusion import ConfusionMatrix
-from .model import AboutPhotos, CellModel, ConfusionTable, find_confusion
-from .words import (
-    attempt,
-    render_confusion_intro,
-    render_fault,
-    render_foot,
-    render_purpose,
-    render_quality,
-    render_rest,
-    render_sureness,
-)
+from .model import CellModel, ConfusionTable, find_confusion
+from .words import ABOVE, BELOW, attempt, render_fault
+
+if TYPE_CHECKING:
+    from .photos import ValidationPhotos
 
 _logger = logging.getLogger(__name__)
 
 
-class AboutPanel(widgets.VBox):
+class AboutPanel(SpokenBox):
     """The model card in the page's look and language, filled when it is first looked at.
 
     Parameters
@@ -38,30 +31,38 @@ class AboutPanel(widgets.VBox):
         Finds the photos behind the cells of the confusion matrix; None for a visitor, who reads counts.
     """
 
-    def __init__(self, bundle: ModelBundle, photos: AboutPhotos | None = None) -> None:
+    def __init__(self, bundle: ModelBundle, photos: ValidationPhotos | None = None) -> None:
         self.bundle, self.photos = bundle, photos
         self.matrix: ConfusionMatrix | None = None
         self._table: ConfusionTable | None = None
-        self._parts: list[tuple[widgets.HTML, Callable[[], str]]] = []
+        self._parts: tuple[widgets.HTML, ...] = ()
         super().__init__()
         self.add_class("fastclf-about")
 
     def start(self) -> None:
         """Show the model as it is on disk now; a second call does something only if it was retrained."""
-        try:
-            bundle = self._read_bundle()
-            if self._parts and bundle is self.bundle:
-                return
-            self.bundle = bundle
-            self._build()
-        except Exception:
-            _logger.exception("the About tab could not be filled")
-            self._fail()
+        self.guard(self._start)
 
     def close(self) -> None:
         """Close the widgets and stop listening."""
         self._clear()
         super().close()
+
+    def say_words(self) -> None:
+        """Say every part in the page's language; one that cannot be said leaves the others alone."""
+        for html, render in zip(self._parts, (*ABOVE, *BELOW), strict=False):
+            html.value = attempt(render, self.bundle.manifest.to_dict(), self._table)
+
+    def show_failure(self) -> None:
+        """Show a sentence instead of the card."""
+        self._clear()
+        self.children = [widgets.HTML(render_fault())]
+
+    def _start(self) -> None:
+        bundle = self._read_bundle()
+        if not self._parts or bundle is not self.bundle:
+            self.bundle = bundle
+            self._build()
 
     def _read_bundle(self) -> ModelBundle:
         """Return the bundle that is shown, or a newer one that has taken its place."""
@@ -73,48 +74,23 @@ class AboutPanel(widgets.VBox):
 
     def _build(self) -> None:
         self._clear()
-        manifest = self.bundle.manifest
         self._table = self._find_table()
-        above = [
-            lambda: render_purpose(manifest),
-            lambda: render_quality(manifest),
-            lambda: render_confusion_intro(manifest, self._table),
-        ]
-        below = [
-            lambda: render_sureness(manifest),
-            lambda: render_rest(manifest, self._table),
-            lambda: render_foot(manifest),
-        ]
-        self._parts = [(widgets.HTML(), render) for render in (*above, *below)]
-        children: list[widgets.Widget] = [html for html, _ in self._parts]
+        self._parts = tuple(widgets.HTML() for _ in (*ABOVE, *BELOW))
+        self.say_words()
         if self._table is not None:
             self.matrix = ConfusionMatrix(CellModel(self.bundle, self._table, self.photos))
-            children.insert(len(above), self.matrix)
-        self._speak(None)
-        self.children = children
-        language.observe(self._speak, "code")
+        n, matrix = len(ABOVE), [self.matrix] if self.matrix else []
+        self.children = [*self._parts[:n], *matrix, *self._parts[n:]]
 
     def _find_table(self) -> ConfusionTable | None:
         try:
-            return find_confusion(self.bundle.manifest)
+            return find_confusion(self.bundle.manifest.to_dict())
         except Exception:
             _logger.exception("the confusion matrix could not be read")
             return None
 
-    def _speak(self, _: Any) -> None:
-        """Say every part in the page's language; one that cannot be said leaves the others alone."""
-        for html, render in self._parts:
-            html.value = attempt(render)
-
     def _clear(self) -> None:
-        if self._parts:
-            language.unobserve(self._speak, "code")
-        children = self.children
-        self.children = []
+        children, self.children = self.children, []
         for child in children:
             child.close()
-        self._parts, self.matrix = [], None
-
-    def _fail(self) -> None:
-        self._clear()
-        self.children = [widgets.HTML(render_fault())]
+        self._parts, self.matrix = (), None

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ...catalog import Catalog
 from ...check import find_open_photos, find_sealed
+from ...errors import Message
 from ...metrics import compute_softmax
 from ...model import FeatureCache, ModelBundle, PhotoRow, compute_logits, extract_features
 from ...photos import VALID, Photo
@@ -57,12 +58,7 @@ class ValidationPhotos:
     def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
         """Scan the folder and ask the model about its validation photos, as far as no cache knows.
 
-        Parameters
-        ----------
-        bundle
-            The model.
-        tell
-            Called with "scan" or "ask", and how many of how many photos are done.
+        `tell` is called with words about the progress.
 
         Raises
         ------
@@ -75,23 +71,30 @@ class ValidationPhotos:
             if self._catalog is None:
                 self._catalog = Catalog(self.folder)
             catalog = self._catalog
-            catalog.scan(lambda done, n: tell("scan", done, n) if done % 25 == 0 else None)
+            catalog.scan(
+                lambda done, n: (
+                    tell(Message("Reading photo {done} of {n} ...", done=done, n=n))
+                    if done % 25 == 0
+                    else None
+                )
+            )
             pairs = self._match(catalog, bundle)
-            cache = catalog.feature_cache(str(bundle.manifest["features_id"]))
+            cache = catalog.feature_cache(bundle.manifest.features_id)
             photos = [photo for _, photo in pairs if photo is not None]
-            extract_features(cache, photos, bundle, progress=lambda done, n: tell("ask", done, n))
+            extract_features(
+                cache,
+                photos,
+                bundle,
+                progress=lambda done, n: tell(
+                    Message("Asking the model about photo {done} of {n} ...", done=done, n=n)
+                ),
+            )
             self._judged = _answer(bundle, cache, pairs)
             self._hashes = {photo.id: photo.sha256 for photo in photos}
             self._bundle = bundle
 
     def find(self, label: str, answer: str) -> FoundPhotos:
-        """Return the validation photos of a class that the model calls by a name, the surest first.
-
-        Parameters
-        ----------
-        label, answer
-            What the photos show by `photos.csv`, and what the model says.
-        """
+        """Return the validation photos of a class, by `photos.csv`, that got an answer, the surest first."""
         with self._lock:
             inside = [j for j in self._judged if (j.row.label, j.answer) == (label, answer)]
             photos = [_describe(j, j.photo) for j in inside if j.photo is not None]
@@ -151,4 +154,11 @@ def _answer(
 
 def _describe(judged: _Judged, photo: Photo) -> CellPhoto:
     today = photo.label if photo.label != judged.row.label else ""
-    return CellPhoto(photo.id, photo.name, judged.answer, judged.probability, today, photo.removed)
+    return CellPhoto(
+        key=photo.id,
+        name=photo.name,
+        answer=judged.answer,
+        probability=judged.probability,
+        today=today,
+        removed=photo.removed,
+    )

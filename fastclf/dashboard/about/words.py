@@ -11,11 +11,15 @@ from typing import Any
 
 from ... import __version__
 from ...card import (
+    Block,
     Confusion,
+    HtmlBlocks,
     Section,
     Text,
     build_card_html,
+    chart_sureness,
     clean,
+    describe_classes,
     describe_data,
     describe_failures,
     describe_licences,
@@ -23,26 +27,27 @@ from ...card import (
     describe_refits,
     describe_sureness,
     describe_training,
-    draw_coverage,
-    draw_reliability,
+    describe_use,
+    error_interval,
     find_limits,
     judged_parts,
     moment,
-    name_list,
     percent,
+    write_text,
 )
+from ...errors import Message
 from ...model import IMPORTED
-from ..texts import fill, find_text, language, say, translate
-from .model import ConfusionTable, find_headline
-from .render import CardHtml, isolate, write_text
+from ..texts import say, translate
+from .model import ConfusionTable, scale_share
 
 _logger = logging.getLogger(__name__)
+_card = HtmlBlocks(translate)
 
 
-def attempt(make: Callable[[], str]) -> str:
+def attempt(render: Callable[..., str], *args: object) -> str:
     """Return a part of the page, or a sentence where a manifest's figures are not as expected."""
     try:
-        return make()
+        return render(*args)
     except Exception:
         _logger.exception("a part of the About tab could not be made")
         return render_fault()
@@ -54,99 +59,61 @@ def render_fault() -> str:
     return f'<p class="fastclf-error">{escape(words)}</p>'
 
 
-def render_purpose(manifest: dict[str, Any]) -> str:
+def _render_purpose(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return what the model is good for, and for what not."""
-    vocab = manifest["vocab"]
-    n = ((manifest.get("metrics") or {}).get("train") or {}).get("n")
-    intro = say("It tells {n} classes apart: {names}.", n=len(vocab), names=isolate(name_list(vocab)))
-    good = (
-        say("Telling these apart in photos like the {n} that it learned from.", n=n)
-        if n
-        else say("Telling these apart in photos like those that it learned from.")
-    )
-    limits = "".join(
-        f"<li>{write_text(_say_limit(limit.text, limit.values))}</li>" for limit in find_limits(manifest)
-    )
-    return (
-        f'<section class="fastclf-about-part"><h2>{escape(say("What it is for"))}</h2>'
-        f"<p>{write_text(intro)}</p>"
+    limits = "".join(f"<li>{write_text(translate(limit))}</li>" for limit in find_limits(manifest))
+    return _render_part(
+        say("What it is for"),
+        f"<p>{write_text(translate(describe_classes(manifest)))}</p>"
         '<div class="fastclf-about-uses">'
         f'<div class="fastclf-about-good"><h3>{escape(say("Good for"))}</h3>'
-        f"<ul><li>{write_text(good)}</li></ul></div>"
-        f'<div class="fastclf-about-bad"><h3>{escape(say("Not for"))}</h3><ul>{limits}</ul></div>'
-        "</div></section>"
+        f"<ul><li>{write_text(translate(describe_use(manifest)))}</li></ul></div>"
+        f'<div class="fastclf-about-bad"><h3>{escape(say("Not for"))}</h3><ul>{limits}</ul></div></div>',
     )
 
 
-def _say_limit(text: str, values: dict[str, Any]) -> str:
-    # names are values in every language; which photos is words
-    said = {key: translate(v) if key == "part" else v for key, v in values.items()}
-    said |= {key: isolate(v) for key, v in values.items() if key in ("label", "answer", "name")}
-    return fill(find_text(text, language.code), said)
-
-
-def render_quality(manifest: dict[str, Any]) -> str:
-    """Return how often it is right, in one sentence."""
-    return (
-        f'<section class="fastclf-about-part"><h2>{escape(say("How good it is"))}</h2>'
-        f"{_render_headline(manifest)}</section>"
-    )
-
-
-def _render_headline(manifest: dict[str, Any]) -> str:
-    found = find_headline(manifest)
-    if found is None:
+def _render_quality(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
+    """Return how often it is right, in one sentence: by the opened test set, else by validation."""
+    heading, parts = say("How good it is"), judged_parts(manifest)
+    if not parts:
+        words = say("How often it is right is not known: nobody has measured it on labelled photos.")
         if (manifest.get("training") or {}).get("mode") == IMPORTED:
             words = say(
                 "How often it is right is not known: it was made elsewhere, without the photos that it "
                 "learned from."
             )
-        else:
-            words = say("How often it is right is not known: nobody has measured it on labelled photos.")
-        return f'<p class="fastclf-about-headline">{write_text(words)}</p>'
-    right, of = f'<b class="fastclf-about-figure">{found.right:,}</b>', f"<b>{found.of:,}</b>"
-    sentence = (
-        say("Right on {right} of {of} photos that it had never seen", right="\0", of="\1")
-        if found.sealed
-        else say("Right on {right} of {of} photos that it did not learn from", right="\0", of="\1")
-    )
-    sentence = write_text(sentence).replace("\0", right).replace("\1", of)
-    interval = say(
-        "(95 % interval {low} to {high}, n = {n})",
-        low=percent(found.low),
-        high=percent(found.high),
-        n=found.n,
-    )
-    note = (
-        "" if found.sealed else say("These photos also helped to tune it, so this may be slightly too good.")
-    )
-    return (
-        f'<p class="fastclf-about-headline">{sentence} '
-        f'<span class="fastclf-about-interval">{write_text(interval)}</span></p>'
-        + (f'<p class="fastclf-about-soft">{write_text(note)}</p>' if note else "")
-    )
+        return _render_part(heading, f'<p class="fastclf-about-headline">{write_text(words)}</p>')
+    m = parts[-1][1]
+    sealed = m is manifest["metrics"].get("test")
+    body = f'<p class="fastclf-about-headline">{_render_share(m, sealed=sealed)}</p>'
+    if not sealed:
+        note = say("These photos also helped to tune it, so this may be slightly too good.")
+        body += f'<p class="fastclf-about-soft">{write_text(note)}</p>'
+    return _render_part(heading, body)
 
 
-def render_confusion_intro(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
-    """Return the heading above the confusion matrix and what it comes to.
-
-    Parameters
-    ----------
-    manifest
-        Of the model.
-    table
-        What is shown below; None where there is nothing to show.
-    """
-    lines = [_say_no_table(manifest)] if table is None else _say_table(table)
-    body = "".join(f"<p>{write_text(line)}</p>" for line in lines)
-    kind = "fastclf-about-part" if table is None else "fastclf-about-part fastclf-about-lead"
-    return f'<section class="{kind}"><h2>{escape(say("What it mixes up"))}</h2>{body}</section>'
+def _render_share(m: dict[str, Any], *, sealed: bool) -> str:
+    if sealed:
+        sentence = say("Right on {right} of {of} photos that it had never seen", right="\0", of="\1")
+    else:
+        sentence = say("Right on {right} of {of} photos that it did not learn from", right="\0", of="\1")
+    n, of = scale_share(m["accuracy"], m["n"])
+    right = f'<b class="fastclf-about-figure">{n:,}</b>'
+    sentence = write_text(sentence).replace("\0", right).replace("\1", f"<b>{of:,}</b>")
+    low, high = (percent(1 - end) for end in reversed(error_interval(m)))
+    interval = say("(95 % interval {low} to {high}, n = {n})", low=low, high=high, n=m["n"])
+    return f'{sentence} <span class="fastclf-about-interval">{write_text(interval)}</span>'
 
 
-def _say_no_table(manifest: dict[str, Any]) -> str:
-    if not judged_parts(manifest):
-        return say("Which classes it mixes up is not known, because nobody has measured it.")
-    return say("Which classes it mixes up is not on record.")
+def _render_confusion_intro(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
+    """Return the heading above the confusion matrix and what it comes to."""
+    heading = say("What it mixes up")
+    if table is not None:
+        return _render_part(heading, _render_lines(_say_table(table)), " fastclf-about-lead")
+    if judged_parts(manifest):
+        return _render_part(heading, _render_lines([say("Which classes it mixes up is not on record.")]))
+    words = say("Which classes it mixes up is not known, because nobody has measured it.")
+    return _render_part(heading, _render_lines([words]))
 
 
 def _say_table(table: ConfusionTable) -> list[str]:
@@ -166,43 +133,41 @@ def _say_worst(table: ConfusionTable) -> str:
     if worst is None:
         return say("No photo was taken for another class.")
     row, column = worst
-    n = table.counts[row][column]
-    label, answer = isolate(table.names[row]), isolate(table.names[column])
-    values = {"n": n, "of": table.totals[row], "label": label, "answer": answer}
+    n, of = table.counts[row][column], table.totals[row]
+    values = {"n": n, "of": of, "label": table.names[row], "answer": table.names[column]}
     if n == 1:
         return say("The most frequent mix-up: 1 of {of} photos of {label} was called {answer}.", **values)
     return say("The most frequent mix-up: {n} of {of} photos of {label} were called {answer}.", **values)
 
 
-def render_sureness(manifest: dict[str, Any]) -> str:
+def _render_sureness(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return what its stated probabilities are worth: a sentence, and two plots."""
-    parts = judged_parts(manifest)
-    body = "".join(f"<p>{write_text(line)}</p>" for line in _say_sureness(parts))
-    charts = _render_charts(manifest, parts[-1][1]) if parts else ""
-    return (
-        f'<section class="fastclf-about-part"><h2>{escape(say("How sure it is"))}</h2>{body}'
-        + (f'<div class="fastclf-about-charts">{charts}</div>' if charts else "")
-        + "</section>"
-    )
-
-
-def _say_sureness(parts: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    heading, parts = say("How sure it is"), judged_parts(manifest)
     if not parts:
-        return [say("What its percentages are worth is not known, because nobody has measured it.")]
-    m, lines = parts[-1][1], []
+        words = say("What its percentages are worth is not known, because nobody has measured it.")
+        return _render_part(heading, _render_lines([words]))
+    m = parts[-1][1]
+    charts = chart_sureness(
+        m,
+        Message(
+            "When it says 90 %, is it right 9 times of 10? The closer the dots are to the dotted line, the "
+            "more its percentages can be believed; larger dots are more photos."
+        ),
+        Message("If it answered only the photos it is surest of, how often would it be right?"),
+    )
+    return _render_part(heading, _render_lines(_say_sureness(m)) + _card.render(charts))
+
+
+def _say_sureness(m: dict[str, Any]) -> list[str]:
+    lines = []
     if sure := m.get("sure"):
-        least, share, right = (
-            percent(sure["threshold"], 0),
-            percent(sure["coverage"], 0),
-            percent(sure["accuracy"]),
-        )
         lines.append(
             say(
                 "It says {least} or more on {share} of the photos, and is right on {right} of those "
                 "(n = {n}).",
-                least=least,
-                share=share,
-                right=right,
+                least=percent(sure["threshold"], 0),
+                share=percent(sure["coverage"], 0),
+                right=percent(sure["accuracy"]),
                 n=sure["n"],
             )
         )
@@ -213,41 +178,32 @@ def _say_sureness(parts: list[tuple[str, dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def _render_charts(manifest: dict[str, Any], m: dict[str, Any]) -> str:
-    html, charts = CardHtml(clean(name) for name in manifest["vocab"]), []
-    curves = m.get("reliability") or {}
-    if curves.get("calibrated"):
-        caption = say(
-            "When it says 90 %, is it right 9 times of 10? The closer the dots are to the dotted line, the "
-            "more its percentages can be believed; larger dots are more photos."
-        )
-        charts.append(html.render_chart(draw_reliability(curves["calibrated"], curves.get("raw")), caption))
-    if m.get("coverage"):
-        sure = m.get("sure")
-        svg = draw_coverage(m["coverage"], (sure["coverage"], sure["accuracy"]) if sure else None)
-        caption = say("If it answered only the photos it is surest of, how often would it be right?")
-        charts.append(html.render_chart(svg, caption))
-    return "".join(charts)
-
-
-def render_rest(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
+def _render_rest(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
     """Return the rest of the card, each part behind its heading."""
-    html = CardHtml(clean(name) for name in manifest["vocab"])
-    parts = [
-        attempt(lambda: html.render_section(_collect_figures(manifest), title=say("All figures"))),
-        attempt(lambda: html.render_section(_collect_failures(manifest, table))),
-        attempt(lambda: html.render_section(describe_data(manifest))),
-        attempt(lambda: html.render_section(describe_training(manifest))),
-        attempt(lambda: "".join(map(html.render_section, describe_refits(manifest)))),
-        attempt(lambda: html.render_section(describe_licences(manifest))),
+    makers: list[Callable[[], list[Section]]] = [
+        lambda: [_collect_figures(manifest)],
+        lambda: [_collect_failures(manifest, table)],
+        lambda: [describe_data(manifest)],
+        lambda: [describe_training(manifest)],
+        lambda: describe_refits(manifest),
+        lambda: [describe_licences(manifest)],
     ]
+    parts = (attempt(lambda make: "".join(map(_fold, make())), make) for make in makers)
     return f'<div class="fastclf-about-rest">{"".join(parts)}</div>'
+
+
+def _fold(section: Section) -> str:
+    """Return a section that a person unfolds."""
+    return (
+        f'<details class="fastclf-about-more"><summary><h2>{escape(translate(section.title))}</h2></summary>'
+        f'<div class="fastclf-about-body">{_card.render(section.blocks)}</div></details>'
+    )
 
 
 def _collect_figures(manifest: dict[str, Any]) -> Section:
     """Return the card's figures; its plots of sureness stand above already."""
-    quality, sureness = describe_quality(manifest), describe_sureness(manifest)
-    return replace(quality, blocks=[*quality.blocks, *(b for b in sureness.blocks if isinstance(b, Text))])
+    sureness = (block for block in describe_sureness(manifest).blocks if isinstance(block, Text))
+    return Section(Message("All figures"), [*describe_quality(manifest).blocks, *sureness])
 
 
 def _collect_failures(manifest: dict[str, Any], table: ConfusionTable | None) -> Section:
@@ -255,14 +211,14 @@ def _collect_failures(manifest: dict[str, Any], table: ConfusionTable | None) ->
     return replace(failures, blocks=[b for b in failures.blocks if not _is_shown(b, table)])
 
 
-def _is_shown(block: object, table: ConfusionTable | None) -> bool:
+def _is_shown(block: Block, table: ConfusionTable | None) -> bool:
     """Tell the card's own table of what the matrix above shows already."""
     if not isinstance(block, Confusion) or table is None or len(table.names) < table.classes:
         return False
     return tuple(tuple(row) for row in block.matrix) == table.counts
 
 
-def render_foot(manifest: dict[str, Any]) -> str:
+def _render_foot(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return privacy, versions and the card to take along."""
     privacy = say(
         "Your photos stay in this session's memory and are gone when you close the page, except one that you "
@@ -270,14 +226,13 @@ def render_foot(manifest: dict[str, Any]) -> str:
     )
     made = say(
         "The model was made on {time} with fastclf {version}; this page is fastclf {page}.",
-        time=isolate(moment(manifest.get("created") or "–")),
-        version=isolate(clean(manifest.get("fastclf", "–"))),
-        page=isolate(__version__),
+        time=moment(manifest.get("created") or "–"),
+        version=clean(manifest.get("fastclf", "–")),
+        page=__version__,
     )
-    return (
-        f'<section class="fastclf-about-part"><h2>{escape(say("Privacy"))}</h2><p>{write_text(privacy)}</p>'
-        f'</section><section class="fastclf-about-part"><h2>{escape(say("Version"))}</h2>'
-        f"<p>{write_text(made)}</p>{attempt(lambda: _render_download(manifest))}</section>"
+    download = attempt(_render_download, manifest)
+    return _render_part(say("Privacy"), _render_lines([privacy])) + _render_part(
+        say("Version"), _render_lines([made]) + download
     )
 
 
@@ -287,3 +242,16 @@ def _render_download(manifest: dict[str, Any]) -> str:
         '<p><a class="fastclf-link-button" download="card.html" '
         f'href="data:text/html;charset=utf-8;base64,{data}">{escape(say("Download the model card"))}</a></p>'
     )
+
+
+def _render_part(heading: str, body: str, kind: str = "") -> str:
+    return f'<section class="fastclf-about-part{kind}"><h2>{escape(heading)}</h2>{body}</section>'
+
+
+def _render_lines(lines: list[str]) -> str:
+    return "".join(f"<p>{write_text(line)}</p>" for line in lines)
+
+
+# The parts above and below the confusion matrix.
+ABOVE = (_render_purpose, _render_quality, _render_confusion_intro)
+BELOW = (_render_sureness, _render_rest, _render_foot)

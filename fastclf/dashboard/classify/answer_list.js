@@ -3,7 +3,7 @@
 const QUIET_FROM = 4; // from that many cards at once only their number is announced
 
 function save(bytes, name, type) {
-  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  const url = makeUrl(bytes, type);
   const link = Object.assign(make("a"), { href: url, download: name });
   document.body.append(link);
   link.click();
@@ -15,9 +15,8 @@ class Card {
   constructor(list, card, picture) {
     Object.assign(this, { list, key: card.key, batch: card.batch, order: card.order });
     this.t = list.t;
-    this.url = picture.byteLength ? URL.createObjectURL(new Blob([picture], { type: "image/jpeg" })) : "";
-    this.item = make("li", "fastclf-card");
-    this.item.tabIndex = -1;
+    this.url = picture.byteLength ? makeUrl(picture) : "";
+    this.item = make("li", "fastclf-card", undefined, { tabindex: -1 });
     this.draw(card);
   }
 
@@ -32,19 +31,14 @@ class Card {
     this.item.dataset.level = card.level;
     this.item.setAttribute("aria-label", card.name);
     this.answer = make("div", "fastclf-answer");
-    this.words = make("h3", "", this.findHeading());
-    this.words.dir = "auto";
-    this.words.id = `fastclf-answer-${card.key}`;
+    this.words = make("h3", "", this.findHeading(), { dir: "auto", id: `fastclf-answer-${card.key}` });
     this.answer.append(this.words);
     if (card.level === "failed") this.answer.append(make("p", "", card.words));
     else if (card.level === "unfamiliar") this.answer.append(make("p", "fastclf-file", this.t("If it had to choose all the same:")), this.drawBars());
     else this.answer.append(this.drawBars());
-    const file = make("p", "fastclf-file", card.name);
-    file.dir = "auto";
-    this.answer.append(file);
+    this.answer.append(make("p", "fastclf-file", card.name, { dir: "auto" }));
     if (card.level !== "failed") this.answer.append(this.drawActions());
-    this.said = make("p", "fastclf-said");
-    this.said.setAttribute("role", "status");
+    this.said = make("p", "fastclf-said", undefined, { role: "status" });
     this.answer.append(this.said);
     const remove = makeButton("fastclf-remove", "×", () => this.list.remove(this.key));
     remove.setAttribute("aria-label", this.t("Remove {name}", { name: card.name }));
@@ -78,14 +72,11 @@ class Card {
     const bars = make("ul", "fastclf-bars");
     for (const [label, probability, share] of this.card.bars) {
       const row = make("li");
-      const track = make("span", "fastclf-track");
-      track.setAttribute("aria-hidden", "true"); // the number beside it says the same
+      const track = make("span", "fastclf-track", undefined, { "aria-hidden": true }); // the number beside it says the same
       const fill = make("span", "fastclf-fill");
       fill.style.inlineSize = `${(probability * 100).toFixed(1)}%`;
       track.append(fill);
-      const name = make("span", "fastclf-label", label);
-      name.dir = "auto";
-      name.title = label;
+      const name = make("span", "fastclf-label", label, { dir: "auto", title: label });
       row.append(name, track, make("span", "fastclf-share", share));
       bars.append(row);
     }
@@ -140,7 +131,7 @@ class Card {
     if (!this.asking) return;
     this.asking = false;
     this.forgetHeat();
-    this.heat = Object.assign(make("img", "fastclf-heat"), { src: URL.createObjectURL(new Blob([picture], { type: "image/png" })), alt: words });
+    this.heat = Object.assign(make("img", "fastclf-heat"), { src: makeUrl(picture, "image/png"), alt: words });
     this.frame.append(this.heat);
     this.say(words);
     this.showWhy();
@@ -178,10 +169,10 @@ class Card {
     const row = make("div", "fastclf-row");
     const send = make("button", "fastclf-button fastclf-primary fastclf-small", this.list.hasInbox ? t("Send") : t("Save as a file"));
     row.append(send, makeButton("fastclf-button fastclf-small", t("Not now"), () => this.leaveForm()));
-    const fate = this.list.hasInbox
+    const outcome = this.list.hasInbox
       ? t("This photo and your answer go to the owner of this page; nothing else is kept.")
       : t("This page keeps nothing. You get a small file with the photo and your answer.");
-    this.form.append(label, make("p", "fastclf-file", fate), row);
+    this.form.append(label, make("p", "fastclf-file", outcome), row);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!select.value) return;
@@ -257,17 +248,14 @@ class AnswerList {
 
   draw() {
     this.head = make("div", "fastclf-answers-head");
-    this.title = make("h2");
-    this.title.tabIndex = -1;
+    this.title = make("h2", "", undefined, { tabindex: -1 });
     const row = make("div", "fastclf-row");
     row.append(
       makeButton("fastclf-button fastclf-small", this.t("Download as a table"), () => this.send("table")),
       makeButton("fastclf-button fastclf-small", this.t("Clear all"), () => this.clear()),
     );
-    this.list = make("ol", "fastclf-cards");
-    this.list.setAttribute("role", "list");
-    this.spoken = make("p", "fastclf-quiet");
-    this.spoken.setAttribute("aria-live", "polite");
+    this.list = make("ol", "fastclf-cards", undefined, { role: "list" });
+    this.spoken = make("p", "fastclf-quiet", undefined, { "aria-live": "polite" });
     this.tools = row;
     this.head.append(this.title);
     this.root.replaceChildren(this.head, this.list, this.tools, this.spoken);
@@ -292,7 +280,7 @@ class AnswerList {
     else if (content.type === "table") save(buffers[0], "answers.csv", "text/csv");
     else if (content.type === "progress") card?.showProgress(content.done, content.total);
     else if (content.type === "why") card?.showHeat(buffers[0], content.words);
-    else if (content.type === "thanks") {
+    else if (content.type === "acknowledged") {
       if (buffers?.length) save(buffers[0], "report.zip", "application/zip");
       card?.say(content.words);
     } else if (content.type === "fault") {
@@ -379,9 +367,4 @@ class AnswerList {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const list = new AnswerList(model, el);
-    return () => list.close();
-  },
-};
+export default showAs(AnswerList);

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
 from ...errors import FastclfError, StoppedError
 from ..texts import say
-from ..widgets import ScriptedWidget
+from ..widgets import BadMessageError, ScriptedWidget
 from .answers import Answer, build_card
 from .model import ClassifyModel
+
+if TYPE_CHECKING:
+    from ...model import Explanation
 
 _logger = logging.getLogger(__name__)
 
 
 class AnswerList(ScriptedWidget):
-    """A card a photo, the newest upload first; a card travels once.
-
-    Parameters
-    ----------
-    model
-        Holds the answers.
-    """
-
-    script = "classify/answer_list.js"
+    """A card a photo, the newest upload first; a card travels once."""
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     has_inbox = traitlets.Bool(False).tag(sync=True)
@@ -36,12 +32,12 @@ class AnswerList(ScriptedWidget):
         self._stops: dict[int, threading.Event] = {}
         self._explaining = threading.Lock()
         super().__init__(labels=labels, has_inbox=model.inbox is not None)
-        self.on_msg(self._on_message)
         model.observe(self._on_answers_change, "answers")
         model.observe(lambda _: self._send_all(), "resends")
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
+    def say_words(self) -> None:
+        """Say the cards in the page's language."""
+        super().say_words()
         # the pictures are there already
         self.send({"type": "words", "cards": [build_card(answer) for answer in self.model.answers]})
 
@@ -65,29 +61,31 @@ class AnswerList(ScriptedWidget):
             buffers=[answer.thumbnail or b"" for answer in answers],
         )
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        kind = content.get("type") if isinstance(content, dict) else None
-        key = content.get("key") if isinstance(content, dict) else None
-        try:
-            if kind == "hello":
-                self._send_all()
-            elif kind == "clear":
-                self.model.clear()
-            elif kind == "table":
-                self.send({"type": "table"}, buffers=[self.model.build_table()])
-            elif type(key) is not int or self.model.find(key) is None:
-                _logger.warning("A message of the page was ignored: %r about the card %r.", kind, key)
-            elif kind == "remove":
-                self.model.remove(key)
-            elif kind == "why":
-                self._explain(key)
-            elif kind == "stop":
-                self._stop(key)
-            elif kind == "wrong":
-                self._report(key, content.get("label"))
-        except Exception:
-            _logger.exception("an action on a card failed")
-            self._fail(key, say("That did not work. Try again or reload the page."))
+    def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        """Send or clear the cards or the table, or do what is asked of one card."""
+        kind, key = message.get("type"), message.get("key")
+        if kind == "hello":
+            self._send_all()
+        elif kind == "clear":
+            self.model.clear()
+        elif kind == "table":
+            self.send({"type": "table"}, buffers=[self.model.build_table()])
+        elif type(key) is not int or self.model.find(key) is None:
+            raise BadMessageError(f"{kind!r} about the card {key!r}")
+        elif kind == "remove":
+            self.model.remove(key)
+        elif kind == "why":
+            self._explain(key)
+        elif kind == "stop":
+            self._stop(key)
+        elif kind == "wrong":
+            self._report(key, message.get("label"))
+        else:
+            super().handle(message, buffers)
+
+    def fail(self, message: dict[str, Any]) -> None:
+        """Show that an action on a card did not work."""
+        self._fail(message.get("key"), say("That did not work. Try again or reload the page."))
 
     def _explain(self, key: int) -> None:
         for other in list(self._stops):
@@ -111,11 +109,7 @@ class AnswerList(ScriptedWidget):
             if stop.is_set() or answer is None or answer.thumbnail is None:
                 return
             picture = found.render(_read_size(answer.thumbnail))
-            words = (
-                say("The marked parts speak for {label}.", label=found.label)
-                if found.method == "class activation"
-                else say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
-            )
+            words = _say_explanation(found)
             self.send({"type": "why", "key": key, "words": words}, buffers=[picture])
         except StoppedError:
             pass  # nobody waits for it any more
@@ -123,22 +117,22 @@ class AnswerList(ScriptedWidget):
             self._fail(key, self.model.describe_fault(e))
         except Exception:
             _logger.exception("an answer could not be explained")
-            self._fail(key, say("That did not work. Try again or reload the page."))
+            self.fail({"key": key})
 
     def _report(self, key: int, label: Any) -> None:
         if label is not None and label not in self.labels:
-            return
+            raise BadMessageError(f"the label {label!r} is no class")
         try:
             parcel = self.model.report(key, label)
         except FastclfError as e:
             self._fail(key, self.model.describe_fault(e))
             return
-        if parcel is None:
-            words = say("Thank you. The owner of this page will look at it.")
-            self.send({"type": "thanks", "key": key, "words": words})
-        else:
-            words = say("Your report is saved as a file. Send it to whoever gave you this page.")
-            self.send({"type": "thanks", "key": key, "words": words}, buffers=[parcel])
+        kept = say("Thank you. The owner of this page will look at it.")
+        saved = say("Your report is saved as a file. Send it to whoever gave you this page.")
+        self.send(
+            {"type": "acknowledged", "key": key, "words": saved if parcel else kept},
+            buffers=[parcel] if parcel else [],
+        )
 
     def _stop(self, key: int) -> None:
         event = self._stops.pop(key, None)
@@ -147,6 +141,12 @@ class AnswerList(ScriptedWidget):
 
     def _fail(self, key: Any, words: str) -> None:
         self.send({"type": "fault", "key": key, "words": words})
+
+
+def _say_explanation(found: Explanation) -> str:
+    if found.method == "class activation":
+        return say("The marked parts speak for {label}.", label=found.label)
+    return say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
 
 
 def _read_size(jpeg: bytes) -> tuple[int, int]:

@@ -8,44 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..texts import say, tidy, translate
-from ..widgets import format_share
+from ...system import clean_text, defuse_formula
+from ..texts import say, translate
+from ..widgets import say_share
 
 if TYPE_CHECKING:
     from ...model import Prediction
 
 TOP_K = 5
 SURE, FAIR = 0.9, 0.6
-# What a spreadsheet would take for a formula; names of files come from strangers.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MOST_LABEL = 255
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One photo's card.
+    """One photo's card."""
 
-    Attributes
-    ----------
-    key
-        Number of the card in this session.
-    name
-        The file's name, as its owner sent it; not escaped.
-    thumbnail
-        JPEG bytes, or None where the photo could not be read.
-    prediction
-        The answer, or the sentence why there is none.
-    photo
-        What is kept of the photo for asking why and for reporting: the bytes of a file, or None.
-    batch, order
-        Which upload it came with, and its place there.
-    """
-
-    key: int
-    name: str
-    thumbnail: bytes | None
-    prediction: Prediction
-    photo: bytes | None = None
-    batch: int = 0
+    key: int  # the card's number in this session
+    name: str  # the file's, as its owner sent it; not escaped
+    thumbnail: bytes | None  # JPEG; None where the photo could not be read
+    prediction: Prediction  # the answer, or the sentence why there is none
+    photo: bytes | None = None  # what is kept for asking why and for reporting: the bytes of a file
+    batch: int = 0  # which upload it came with, and its place there
     order: int = 0
 
     @property
@@ -65,7 +49,7 @@ def describe(prediction: Prediction) -> str:
     """
     if prediction.error is not None or prediction.probability is None:
         return translate(prediction.error or "")
-    label, share = tidy(prediction.label or ""), format_share(prediction.probability)
+    label, share = clean_text(prediction.label, _MOST_LABEL), say_share(prediction.probability)
     level = find_level(prediction)
     if level == "unfamiliar":
         return say(
@@ -92,6 +76,7 @@ def find_level(prediction: Prediction) -> str:
 def build_card(answer: Answer) -> dict[str, Any]:
     """Return one card as JSON; names and labels go out as they are and are never read as HTML."""
     probs = answer.prediction.probs or {}
+    shown = [(clean_text(label, _MOST_LABEL), p) for label, p in list(probs.items())[:TOP_K]]
     return {
         "key": answer.key,
         "batch": answer.batch,
@@ -100,7 +85,7 @@ def build_card(answer: Answer) -> dict[str, Any]:
         "words": answer.words,
         "level": find_level(answer.prediction),
         "label": answer.prediction.label,
-        "bars": [[tidy(label), p, format_share(p)] for label, p in list(probs.items())[:TOP_K]],
+        "bars": [[label, p, translate(say_share(p))] for label, p in shown],
         "more": max(0, len(probs) - TOP_K),
     }
 
@@ -108,28 +93,20 @@ def build_card(answer: Answer) -> dict[str, Any]:
 def build_table(answers: Sequence[Answer]) -> bytes:
     """Return the session's answers as CSV (UTF-8 with a mark, which spreadsheets need), a row a photo.
 
-    Parameters
-    ----------
-    answers
-        The cards; each class that one of them tells has a column of probabilities.
+    Each class that one of them tells has a column of probabilities.
     """
     labels = list(dict.fromkeys(label for a in answers for label in sorted(a.prediction.probs or ())))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["file", "label", "probability", "unfamiliar", "error", *map(_tame, labels)])
+    writer.writerow(map(defuse_formula, ["file", "label", "probability", "unfamiliar", "error", *labels]))
     for answer in answers:
         p = answer.prediction
-        shares = [_write((p.probs or {}).get(label)) for label in labels]
         unfamiliar = "" if p.unfamiliar is None else str(p.unfamiliar).lower()
-        row = [answer.name, p.label or "", _write(p.probability), unfamiliar, p.error or ""]
-        writer.writerow([*map(_tame, row), *shares])
+        shares = [_write((p.probs or {}).get(label)) for label in labels]
+        row = [answer.name, p.label or "", _write(p.probability), unfamiliar, p.error or "", *shares]
+        writer.writerow(map(defuse_formula, row))
     return text.getvalue().encode("utf-8-sig")
 
 
 def _write(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
-
-
-def _tame(cell: str) -> str:
-    """Keep a spreadsheet from running a name as a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

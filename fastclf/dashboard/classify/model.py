@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ...errors import FastclfError, UnreadablePhotoError, UsageProblem
-from ...photos import MAX_BYTES, Source, decode_photo, encode_jpeg, make_thumbnail
+from ...errors import FastclfError, UnreadablePhotoError, UsageError
+from ...photos import (
+    MAX_BYTES,
+    Source,
+    count_pixels,
+    decode_photo,
+    describe_pixels,
+    encode_jpeg,
+    make_thumbnail,
+)
 from ..texts import say, translate
 from ..widgets import Status
 from .answers import Answer, build_table
-from .kept_photo import check_pixels, keep_photo
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,6 +37,10 @@ MAX_FILES = 20
 # Photos of one session: each is kept until it is removed or the page is closed.
 MAX_ANSWERS = 300
 THUMBNAIL_SIDE = 480
+# What is kept of a large photo: enough for the network to see the same.
+KEPT_BYTES, KEPT_SIDE = 2**20, 1600
+# Browsers send smaller copies; what comes with more than this was not scaled.
+MAX_PAGE_PIXELS = 40_000_000
 
 
 class ClassifyModel(traitlets.HasTraits):
@@ -78,7 +89,7 @@ class ClassifyModel(traitlets.HasTraits):
         """Forget all photos and answers."""
         with self._lock:
             self.answers, self.message, self.status = (), "", Status.EMPTY
-        self._trim_heap()
+        self.settle()
 
     def remove(self, key: int) -> None:
         """Forget one photo."""
@@ -95,20 +106,14 @@ class ClassifyModel(traitlets.HasTraits):
 
     def describe_fault(self, fault: FastclfError) -> str:
         """Return a fault's sentence, or one without the host's paths."""
-        words = str(fault)
+        words = fault.message
         if any(path in words for path in self._private):
             _logger.warning("A visitor was refused. %s", words)
             return say("That is not possible at the moment. Tell whoever runs this page.")
         return translate(words)
 
     def classify(self, files: Iterable[tuple[str, Source]]) -> None:
-        """Answer about the photos of a plain upload; one that fails gets a card that says why.
-
-        Parameters
-        ----------
-        files
-            (name, bytes or path) of each.
-        """
+        """Answer about the photos of a plain upload, (name, bytes or path) of each."""
         files = list(files)
         if not files:
             return
@@ -133,7 +138,7 @@ class ClassifyModel(traitlets.HasTraits):
         Parameters
         ----------
         name, source
-            The photo.
+            The photo; one that cannot be read gets a card that says why.
         batch, order
             Which upload it came with, and its place there.
         is_wanted
@@ -150,9 +155,8 @@ class ClassifyModel(traitlets.HasTraits):
             return False
         except Exception:
             _logger.exception("classifying failed")
-            self.refuse(
-                say("Something went wrong here, not with your photos. Reload the page and try again.")
-            )
+            words = say("Something went wrong here, not with your photos. Reload the page and try again.")
+            self.refuse(words)
             return False
         if is_wanted():
             self._append(answer)
@@ -161,11 +165,9 @@ class ClassifyModel(traitlets.HasTraits):
 
     def refuse_photo(self, name: str, fault: UnreadablePhotoError, batch: int, order: int = 0) -> bool:
         """Add the card of a photo that did not come at all; returns False where there is no room for it."""
-        from ...model import Prediction
-
         if not self._has_room():
             return False
-        self._append(Answer(0, name, None, Prediction(name, error=str(fault)), None, batch, order))
+        self._append(_build_failed(name, fault, batch, order))
         return True
 
     def _has_room(self) -> bool:
@@ -181,7 +183,9 @@ class ClassifyModel(traitlets.HasTraits):
 
     def settle(self) -> None:
         """Hand memory back after an upload."""
-        self._trim_heap()
+        from ...model import trim_heap
+
+        trim_heap()
 
     def explain(
         self,
@@ -189,7 +193,7 @@ class ClassifyModel(traitlets.HasTraits):
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> Explanation:
-        """Say which parts of a photo speak for its answer.
+        """Say which parts of the photo of a card speak for its answer; may raise a FastclfError.
 
         Parameters
         ----------
@@ -199,16 +203,10 @@ class ClassifyModel(traitlets.HasTraits):
             Called with (done, all) where it takes several steps.
         stop
             Asked between the steps.
-
-        Raises
-        ------
-        FastclfError
-            If the photo is gone or cannot be explained.
         """
         from ...model import explain_answer
 
-        answer = self._require(key)
-        image = self._open_photo(answer)
+        answer, image = self._open_photo(key)
         return explain_answer(
             self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop
         )
@@ -216,66 +214,45 @@ class ClassifyModel(traitlets.HasTraits):
     def report(self, key: int, label: str | None) -> bytes | None:
         """Take a visitor's word that an answer is wrong: into the inbox, else back as a zip's bytes.
 
-        Parameters
-        ----------
-        key
-            The card.
-        label
-            The right class; None for "none of these".
-
-        Raises
-        ------
-        FastclfError
-            If the photo is gone, the class unknown or the inbox full.
+        The label is the right class, or None for "none of these"; may raise a FastclfError.
         """
-        from ...inbox import build_report_zip
+        from ...inbox import Claim, build_report_zip
 
-        answer = self._require(key)
-        predictor = self._open_predictor()
+        answer, image = self._open_photo(key)
+        predictor, p = self._open_predictor(), answer.prediction
         if label is not None and label not in predictor.vocab:
-            raise UsageProblem("{label!r} is no class of this model.", label=label)
-        image, p = self._open_photo(answer), answer.prediction
-        claim: dict[str, Any] = {
-            "answer": p.label, "probability": p.probability, "label": label,
-            "model": str(predictor.bundle.manifest.get("features_id") or ""),
-        }  # fmt: skip
+            raise UsageError("{label!r} is no class of this model.", label=label)
+        features_id = predictor.bundle.manifest.features_id
+        claim = Claim(
+            name=answer.name, answer=p.label, probability=p.probability, label=label, model=features_id
+        )
         if self.inbox is None:
-            return build_report_zip(image, answer.name, **claim)
-        self.inbox.add(image, answer.name, **claim)
+            return build_report_zip(image, claim)
+        self.inbox.add(image, claim)
         return None
 
     def build_table(self) -> bytes:
         """Return all answers of the session as CSV."""
         return build_table(self.answers)
 
-    def _require(self, key: int) -> Answer:
+    def _open_photo(self, key: int) -> tuple[Answer, Image.Image]:
         answer = self.find(key)
         if answer is None or answer.photo is None:
-            raise UsageProblem(say("This photo is not here any more."))
-        return answer
-
-    @staticmethod
-    def _open_photo(answer: Answer) -> Image.Image:
-        return decode_photo(answer.photo or b"", answer.name).image
-
-    @staticmethod
-    def _trim_heap() -> None:
-        from ...model import trim_heap
-
-        trim_heap()
+            raise UsageError("This photo is not here any more.")
+        return answer, decode_photo(answer.photo, answer.name).image
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
-        from ...model import Prediction
-
         predictor = self._open_predictor()
         try:
-            check_pixels(name, source)
+            _check_pixels(name, source)
             image = decode_photo(source, name).image
         except UnreadablePhotoError as e:
-            return Answer(0, name, None, Prediction(name, error=str(e)), None, batch, order)
+            return _build_failed(name, e, batch, order)
         [prediction] = predictor.predict_images([image], [name])
-        thumbnail = encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE))
-        return Answer(0, name, thumbnail, prediction, keep_photo(source, image), batch, order)
+        return Answer(
+            key=0, name=name, thumbnail=encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE)),
+            prediction=prediction, photo=_keep_photo(source, image), batch=batch, order=order,
+        )  # fmt: skip
 
     def _summarise(self, answers: tuple[Any, ...], left: int) -> None:
         failed = sum(a.prediction.error is not None for a in answers)
@@ -287,3 +264,27 @@ class ClassifyModel(traitlets.HasTraits):
             )  # fmt: skip
         self.message, self.status = words, Status.DONE
         self.settle()
+
+
+def _build_failed(name: str, fault: UnreadablePhotoError, batch: int, order: int) -> Answer:
+    from ...model import Prediction
+
+    prediction = Prediction(name, error=fault.message)
+    return Answer(key=0, name=name, thumbnail=None, prediction=prediction, batch=batch, order=order)
+
+
+def _check_pixels(name: str, source: Source) -> None:
+    """Refuse what would take a gigabyte to decode: a small file may hold very many pixels."""
+    pixels = count_pixels(bytes(source)) if isinstance(source, bytes | bytearray | memoryview) else 0
+    if pixels > MAX_PAGE_PIXELS:
+        raise UnreadablePhotoError(name, describe_pixels(pixels, MAX_PAGE_PIXELS))
+
+
+def _keep_photo(source: Source, image: Image.Image) -> bytes:
+    """Return the file as it came where it is small, else the picture at a size that is enough."""
+    is_small = isinstance(source, bytes | bytearray | memoryview) and len(source) <= KEPT_BYTES
+    if is_small and max(image.size) <= KEPT_SIDE:
+        return bytes(source)  # type: ignore[arg-type]
+    if max(image.size) > KEPT_SIDE:
+        image = make_thumbnail(image, KEPT_SIDE)
+    return encode_jpeg(image, 92)

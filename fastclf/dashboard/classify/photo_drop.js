@@ -106,10 +106,8 @@ class Drop {
     this.zone.append(this.drawButtons(), make("p", "fastclf-drop-hint", t("or drop them anywhere on this page, or paste them")));
     this.zone.append(this.drawAddress());
     this.progress = this.drawProgress();
-    this.note = make("p", "fastclf-drop-note");
-    this.note.setAttribute("role", "status");
-    this.alert = make("p", "fastclf-drop-note fastclf-error");
-    this.alert.setAttribute("role", "alert");
+    this.note = make("p", "fastclf-drop-note", undefined, { role: "status" });
+    this.alert = make("p", "fastclf-drop-note fastclf-error", undefined, { role: "alert" });
     this.examples = make("div", "fastclf-examples");
     this.root.append(heading, this.zone, this.progress, this.note, this.alert, this.examples);
     requestAnimationFrame(() => this.root.closest(".fastclf")?.classList.add("fastclf-alive"));
@@ -141,9 +139,7 @@ class Drop {
     const details = make("details", "fastclf-address");
     const form = make("form", "fastclf-row");
     const label = make("label", "fastclf-field");
-    this.address = Object.assign(make("input"), { type: "text", inputMode: "url", autocomplete: "off", spellcheck: false });
-    this.address.dir = "ltr";
-    this.address.placeholder = "https://";
+    this.address = Object.assign(make("input"), { type: "text", inputMode: "url", autocomplete: "off", spellcheck: false, dir: "ltr", placeholder: "https://" });
     label.append(make("span", "", this.t("Web address of a photo")), this.address);
     const go = make("button", "fastclf-button", this.t("Fetch it"));
     form.append(label, go);
@@ -159,8 +155,7 @@ class Drop {
   drawProgress() {
     const box = make("div", "fastclf-progress");
     box.hidden = !this.total;
-    this.bar = make("progress");
-    this.bar.setAttribute("aria-label", this.t("Photos answered"));
+    this.bar = make("progress", "", undefined, { "aria-label": this.t("Photos answered") });
     this.count = make("span", "fastclf-progress-count");
     box.append(this.bar, this.count, makeButton("fastclf-button", this.t("Cancel"), () => this.cancel()));
     return box;
@@ -291,7 +286,7 @@ class Drop {
       }
       this.finish(content.id, content.fault, content.stop);
     } else if (content.type === "examples") {
-      this.pictures = buffers.map((bytes) => (bytes.byteLength ? URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })) : ""));
+      this.pictures = buffers.map((bytes) => (bytes.byteLength ? makeUrl(bytes) : ""));
       this.showExamples();
     }
   }
@@ -353,9 +348,4 @@ class Drop {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const drop = new Drop(model, el);
-    return () => drop.close();
-  },
-};
+export default showAs(Drop);

@@ -11,8 +11,9 @@ from typing import Any
 import traitlets
 
 from ...errors import FastclfError, UnreadablePhotoError
-from ...photos import MAX_BYTES, describe_excess, make_thumbnail
-from ..texts import say, tidy, translate
+from ...photos import MAX_BYTES, decode_photo, describe_excess, encode_jpeg, make_thumbnail
+from ...system import clean_text
+from ..texts import say, translate
 from ..widgets import ScriptedWidget, Status
 from .model import ClassifyModel
 
@@ -33,17 +34,8 @@ _MOST_FETCHES = 3
 class PhotoDrop(ScriptedWidget):
     """Takes photos from the page, one message each, and tells it when each has its answer.
 
-    Parameters
-    ----------
-    model
-        Answers.
-    examples
-        Photos to try without an upload.
-    side
-        Longer side of what the network sees, in pixels.
+    The page scales photos down to some four times `side`, the longer side of what the network sees.
     """
-
-    script = "classify/photo_drop.js"
 
     limits = traitlets.Dict().tag(sync=True)
     examples = traitlets.Int(0).tag(sync=True)
@@ -68,45 +60,45 @@ class PhotoDrop(ScriptedWidget):
                 "side": min(max(4 * side, low), high),
             },
         )
-        self.on_msg(self._on_message)
         model.observe(self._on_state_change, ["status", "message"])
 
     def _on_state_change(self, _: Any) -> None:
         bad = self.model.status is Status.ERROR
         self.said = {"text": self.model.message if bad else "", "bad": bad}
 
-    def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
-        kind = content.get("type") if isinstance(content, dict) else None
-        try:
-            if kind in ("photo", "large", "address", "example") and self._is_known(content):
-                return
-            if kind == "photo" and buffers:
-                self._take(content, buffers[0])
-            elif kind == "large":
-                self._refuse(content)
-            elif kind == "address":
-                self._begin_fetch(content)
-            elif kind == "cancel":
-                self._cancelled.add(str(content.get("batch")))
-            elif kind == "example":
-                self._take_example(content)
-            elif kind == "examples":
-                self._send_examples()
-            elif kind == "settle":
-                self._batches.pop(str(content.get("batch")), None)
-                self.model.settle()
-            else:
-                _logger.warning("A message of the page was ignored: the type is %r.", kind)
-        except Exception:
-            _logger.exception("taking a photo failed")
-            self._finish(content, say("The photo did not arrive whole. Choose it again."))
+    def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        """Take a photo, an address or an example, end an upload, or send the examples' pictures."""
+        kind = message.get("type")
+        if kind in ("photo", "large", "address", "example") and self._is_known(message):
+            return
+        if kind == "photo" and buffers:
+            self._take(message, buffers[0])
+        elif kind == "large":
+            self._refuse(message)
+        elif kind == "address":
+            self._begin_fetch(message)
+        elif kind == "cancel":
+            self._cancelled.add(str(message.get("batch")))
+        elif kind == "example":
+            self._take_example(message)
+        elif kind == "examples":
+            self._send_examples()
+        elif kind == "settle":
+            self._batches.pop(str(message.get("batch")), None)
+            self.model.settle()
+        else:
+            super().handle(message, buffers)
 
-    def _is_known(self, content: dict[str, Any]) -> bool:
+    def fail(self, message: dict[str, Any]) -> None:
+        """Show that a photo could not be taken."""
+        self._finish(message, say("The photo did not arrive whole. Choose it again."))
+
+    def _is_known(self, message: dict[str, Any]) -> bool:
         """Tell whether a message came before: after a broken line the page sends again what may be lost.
 
         Then what was said about it may be lost too, and is said again.
         """
-        place = (str(content.get("batch")), _read_order(content))
+        place = (str(message.get("batch")), _read_order(message))
         if place not in self._told:
             self._told[place] = None
             return False
@@ -115,97 +107,92 @@ class PhotoDrop(ScriptedWidget):
             self.send(told)
         return True
 
-    def _take(self, content: dict[str, Any], data: memoryview) -> None:
+    def _take(self, message: dict[str, Any], data: memoryview) -> None:
         if data.nbytes > MAX_BYTES:
-            self._refuse({**content, "size": data.nbytes})
+            self._refuse({**message, "size": data.nbytes})
         else:
-            self._answer(content, _read_name(content), bytes(data))
+            self._answer(message, _read_name(message), bytes(data))
 
-    def _refuse(self, content: dict[str, Any]) -> None:
+    def _refuse(self, message: dict[str, Any]) -> None:
         """Say of a photo that was too large to be sent how large it is."""
-        size = content.get("size")
+        size = message.get("size")
         size = size if type(size) is int and size > MAX_BYTES else MAX_BYTES + 1
-        name = _read_name(content)
+        name = _read_name(message)
         fault = UnreadablePhotoError(name, describe_excess(size, MAX_BYTES))
-        done = self.model.refuse_photo(name, fault, self._find_batch(content), _read_order(content))
-        self._finish(content, "" if done else self.model.message, stop=not done)
+        done = self.model.refuse_photo(name, fault, self._find_batch(message), _read_order(message))
+        self._finish(message, "" if done else self.model.message, stop=not done)
 
-    def _begin_fetch(self, content: dict[str, Any]) -> None:
-        if len(str(content.get("url") or "")) > _LONGEST_ADDRESS:
-            self._finish(content, say("This address is too long. Save the photo and choose it here."))
+    def _begin_fetch(self, message: dict[str, Any]) -> None:
+        if len(str(message.get("url") or "")) > _LONGEST_ADDRESS:
+            self._finish(message, say("This address is too long. Save the photo and choose it here."))
         elif self._fetches.acquire(blocking=False):
-            threading.Thread(target=self._fetch, args=(content,), daemon=True).start()
+            threading.Thread(target=self._fetch, args=(message,), daemon=True).start()
         else:
             self._finish(
-                content, say("Other addresses are still being fetched. Try this one again in a moment.")
+                message, say("Other addresses are still being fetched. Try this one again in a moment.")
             )
 
-    def _take_example(self, content: dict[str, Any]) -> None:
-        index = content.get("index")
+    def _take_example(self, message: dict[str, Any]) -> None:
+        index = message.get("index")
         if type(index) is int and 0 <= index < len(self._examples):
             path = self._examples[index]
             try:
-                self._answer(content, path.name, path.read_bytes())
+                self._answer(message, path.name, path.read_bytes())
             except OSError:
-                self._finish(content, say("This example photo is not there any more."))
+                self._finish(message, say("This example photo is not there any more."))
 
-    def _fetch(self, content: dict[str, Any]) -> None:
+    def _fetch(self, message: dict[str, Any]) -> None:
         from ...collect import fetch_photo
 
         try:
-            name, data = fetch_photo(str(content.get("url") or ""))
-            self._answer(content, name, data)
+            name, data = fetch_photo(str(message.get("url") or ""))
+            self._answer(message, name, data)
         except FastclfError as e:
-            self._finish(content, translate(str(e)))
+            self._finish(message, translate(e.message))
         except Exception:
             _logger.exception("fetching a photo failed")
-            self._finish(content, say("That address did not work. Save the photo and choose it here."))
+            self._finish(message, say("That address did not work. Save the photo and choose it here."))
         finally:
             self._fetches.release()
 
-    def _answer(self, content: dict[str, Any], name: str, source: bytes) -> None:
-        batch = str(content.get("batch"))
+    def _answer(self, message: dict[str, Any], name: str, source: bytes) -> None:
         done = self.model.add(
             name,
             source,
-            self._find_batch(content),
-            _read_order(content),
-            lambda: batch not in self._cancelled,
+            self._find_batch(message),
+            _read_order(message),
+            is_wanted=lambda: str(message.get("batch")) not in self._cancelled,
         )
-        self._finish(content, "" if done else self.model.message, stop=not done)
+        self._finish(message, "" if done else self.model.message, stop=not done)
 
-    def _find_batch(self, content: dict[str, Any]) -> int:
+    def _find_batch(self, message: dict[str, Any]) -> int:
         # cards of one upload stand together, whichever order they come in
-        named = str(content.get("batch"))
+        named = str(message.get("batch"))
         if named not in self._batches:
             self._batches[named] = self.model.begin_batch()
         return self._batches[named]
 
-    def _finish(self, content: Any, fault: str = "", *, stop: bool = False) -> None:
+    def _finish(self, message: dict[str, Any], fault: str = "", *, stop: bool = False) -> None:
         """Tell the page that a photo is done, and with `stop` that the others will not be."""
-        if not isinstance(content, dict):
-            return
-        told = {"type": "done", "id": content.get("id"), "fault": fault, "stop": stop}
-        self._told[(str(content.get("batch")), _read_order(content))] = told
+        told = {"type": "done", "id": message.get("id"), "fault": fault, "stop": stop}
+        self._told[(str(message.get("batch")), _read_order(message))] = told
         self.send(told)
 
     def _send_examples(self) -> None:
-        from ...photos import decode_photo, encode_jpeg
-
-        pictures = []
-        for path in self._examples:
-            try:
-                image = decode_photo(path).image
-                pictures.append(encode_jpeg(make_thumbnail(image, _EXAMPLE_SIDE)))
-            except FastclfError:
-                pictures.append(b"")
-        self.send({"type": "examples"}, buffers=pictures)
+        self.send({"type": "examples"}, buffers=[_read_example(path) for path in self._examples])
 
 
-def _read_name(content: dict[str, Any]) -> str:
-    return tidy(str(content.get("name") or ""))[:_LONGEST_NAME] or say("photo")
+def _read_example(path: Path) -> bytes:
+    try:
+        return encode_jpeg(make_thumbnail(decode_photo(path).image, _EXAMPLE_SIDE))
+    except FastclfError:
+        return b""
 
 
-def _read_order(content: dict[str, Any]) -> int:
-    order = content.get("id")
+def _read_name(message: dict[str, Any]) -> str:
+    return clean_text(message.get("name"), _LONGEST_NAME) or say("photo")
+
+
+def _read_order(message: dict[str, Any]) -> int:
+    order = message.get("id")
     return order if type(order) is int else 0

@@ -1,3 +1,2 @@
 from .panel import CleanPanel as CleanPanel
-from .reports import build_store as build_store
-from .store import CatalogDesk as CatalogDesk
+from .store import CatalogStore as CatalogStore

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
-from ...errors import UsageProblem
-from ...photos import decode_photo, encode_jpeg, make_thumbnail
-from ..texts import phrase, say
+from ...errors import Message, UsageError
+from ..texts import say
 from ..widgets import PageFrame, SpokenBox
 from .grid import PhotoGrid
-from .judged_photos import JudgedPhotos, read_source
 from .model import ReviewModel
+from .predicted_photos import PredictedStore, read_source
 from .queue import ALL
-from .review import Decision, Reason, ReviewItem
-from .wording import say_share
-
-_logger = logging.getLogger(__name__)
+from .review import Decision
 
 KEEP, DELETE = "<Keep>", "<Delete>"
 _SPLITS = {"Train": "train", "Valid": "valid"}
@@ -32,7 +25,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     As with fastai's, a class and a split are chosen, the photos with the highest loss come first, and
     ``delete()`` and ``change()`` say what was chosen for the paths in ``fns``. Unlike there, choices survive
-    a switch of class or split, there are pages, undo and keys, and a Learner's training photos are judged
+    a switch of class or split, there are pages, undo and keys, and a Learner's training photos are predicted
     without random augmentation (``dls.test_dl``), so their order is the same every time.
 
     Parameters
@@ -49,7 +42,7 @@ class ImageClassifierCleaner(SpokenBox):
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the source is neither, or its parts do not fit together.
 
     Examples
@@ -66,8 +59,8 @@ class ImageClassifierCleaner(SpokenBox):
 
     def __init__(self, source: Any, max_n: int | None = 30, *, page_size: int = 24) -> None:
         if max_n is not None and max_n < 1:
-            raise UsageProblem("max_n is {max_n}; it must be 1 or more, or None for all photos.", max_n=max_n)
-        store = _JudgedStore(read_source(source))
+            raise UsageError("max_n is {max_n}; it must be 1 or more, or None for all photos.", max_n=max_n)
+        store = PredictedStore(read_source(source))
         losses = store.photos.losses
         self.model = ReviewModel(
             store, page_size=page_size, limit=max_n, rank=lambda item: (-losses[item.key],)
@@ -80,8 +73,7 @@ class ImageClassifierCleaner(SpokenBox):
         self.grid = PhotoGrid(self.model)
         self._undo, self._redo = widgets.Button(), widgets.Button()
         row = widgets.HBox([self.dd_cats, self.dd_ds, self._undo, self._redo])
-        row.add_class("fastclf-clean-filters")
-        super().__init__([PageFrame(), row, self.grid])
+        super().__init__([PageFrame(), row.add_class("fastclf-clean-filters"), self.grid])
         self.add_class("fastclf")
         self._link()
         self.say_words()
@@ -121,90 +113,26 @@ class ImageClassifierCleaner(SpokenBox):
         self.dd_cats.description, self.dd_ds.description = say("Class"), say("Split")
         self._undo.description, self._redo.description = say("Undo"), say("Redo")
 
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+        self.model.refuse(Message("That did not work, and nothing was changed."))
+
     def _link(self) -> None:
         self.dd_cats.observe(self._on_filter_change, "value")
         self.dd_ds.observe(self._on_filter_change, "value")
-        self._undo.on_click(lambda _: self._guard(self.model.undo))
-        self._redo.on_click(lambda _: self._guard(self.model.redo))
+        self._undo.on_click(lambda _: self.guard(self.model.undo))
+        self._redo.on_click(lambda _: self.guard(self.model.redo))
         self.model.observe(self._on_history_change, ["can_undo", "can_redo", "revision"])
         self._on_history_change(None)
 
-    def _guard(self, act: Any) -> None:
-        try:
-            act()
-        except Exception:
-            _logger.exception("an action of the cleaner failed")
-            self.model.refuse(phrase("That did not work, and nothing was changed."))
-
     def _on_filter_change(self, _: Any) -> None:
-        self._guard(self._filter)
+        self.guard(self._filter)
 
     def _filter(self) -> None:
         self.model.label, self.model.split = self.dd_cats.value, _SPLITS[self.dd_ds.value]
 
     def _on_history_change(self, _: Any) -> None:
         self._undo.disabled, self._redo.disabled = not self.model.can_undo, not self.model.can_redo
-
-
-class _JudgedStore:
-    """Photos of a source as a review store; nothing is ever stored."""
-
-    has_inbox = False
-
-    def __init__(self, photos: JudgedPhotos) -> None:
-        self.photos = photos
-        self.vocab = photos.vocab
-
-    def load_items(self) -> list[ReviewItem]:
-        """Return all photos but those of a test set, in the source's order."""
-        root = _find_root(self.photos.fns)
-        answers = self.photos.pred_probs.argmax(axis=1)
-        return [
-            self._build_item(key, int(answers[key]), root)
-            for key, split in enumerate(self.photos.splits)
-            if split != "test"
-        ]
-
-    def read_thumbnail(self, key: int) -> bytes | None:
-        """Decode one photo; raises UnreadablePhotoError with the reason."""
-        return encode_jpeg(make_thumbnail(decode_photo(self.photos.fns[key]).image))
-
-    def apply(self, decisions: Sequence[Decision]) -> str:
-        """Refuse: what becomes of the files is the caller's decision."""
-        raise UsageProblem("This cleaner changes no file; use its delete() and change().")
-
-    def undo(self) -> str | None:
-        """Return None: nothing was stored."""
-        return None
-
-    def redo(self) -> str | None:
-        """Return None: nothing was stored."""
-        return None
-
-    def export_edits(self) -> bytes:
-        """Return no edits."""
-        return b""
-
-    def _build_item(self, key: int, answer: int, root: Path) -> ReviewItem:
-        photos = self.photos
-        label, probs = int(photos.labels[key]), photos.pred_probs[key]
-        reasons: tuple[Reason, ...] = ()
-        if answer != label:
-            share = say_share(float(probs[label]))
-            text = phrase("the model gives {label} {share}", label=self.vocab[label], share=share)
-            reasons = (Reason("label", text, float(1 - probs[label]), suggested=self.vocab[answer]),)
-        fn = photos.fns[key]
-        return ReviewItem(
-            key, fn, os.path.relpath(fn, root), self.vocab[label], photos.splits[key],
-            answer=self.vocab[answer], probability=float(probs[answer]), reasons=reasons,
-        )  # fmt: skip
-
-
-def _find_root(fns: list[Path]) -> Path:
-    try:
-        return Path(os.path.commonpath([fn.parent for fn in fns]))
-    except ValueError:  # none at all, or relative and absolute ones mixed
-        return Path()
 
 
 def _value(decision: Decision | None) -> str:

@@ -3,101 +3,74 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 
-from ...check import CheckReport, Group
+from ...check import CheckReport
+from ...errors import Message
+from ...issues import Finding, IssueKind, Today, list_kinds
 from ...photos import TEST
-from ..texts import Phrase, phrase
+from ..widgets import say_share
 from .review import Reason, ReviewItem
-from .wording import SPLIT_WORDS, say_share
 
-# How doubtful a photo is for the queue, beside doubtful labels, which are ranked by their quality.
-_DOUBT = {
-    "conflict": 0.95, "unreadable": 0.9, "leak": 0.85, "duplicate": 0.7, "near-duplicate": 0.6, "odd": 0.5,
-    "quality": 0.45,
-}  # fmt: skip
-_QUALITY_WORDS = {
-    "dark": phrase("dark"), "light": phrase("light"), "blurred": phrase("blurred"), "empty": phrase("empty"),
-    "grey": phrase("grey"), "odd size": phrase("odd size"), "odd shape": phrase("odd shape"),
-}  # fmt: skip
+_MOST_REMARKS = 3
 
 
-def find_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> dict[str, list[Reason]]:
+def find_reasons(report: CheckReport, items: Mapping[str, ReviewItem]) -> dict[str, list[Reason]]:
     """Return the reasons that still hold: of photos that are in, under the labels that were checked."""
     reasons: dict[str, list[Reason]] = defaultdict(list)
-    for name, reason in _find_label_reasons(report, items):
+    for name, reason in _find_answer_reasons(report, items):
         reasons[name].append(reason)
-    tables = (
-        ("conflict", report.conflicting_labels), ("leak", report.leaks), ("duplicate", report.duplicates),
-        ("near-duplicate", report.near_duplicates),
-    )  # fmt: skip
+    today = {name: (item.label, item.split) for name, item in items.items()}
+    sealed = {name for name, item in items.items() if item.split == TEST and item.answer is None}
     number = 0
-    for kind, groups in tables:
-        for group in groups:
+    for kind in list_kinds():
+        for finding in report.findings.get(kind.key, ()):
             number += 1
-            for name, reason in _find_group_reasons(kind, group, items, number):
-                reasons[name].append(reason)
-    for quality in report.low_quality:
-        kind = _QUALITY_WORDS.get(quality.kind, quality.kind)
-        value, limit = f"{quality.value:.2f}", f"{quality.threshold:.2f}"
-        words = phrase("{kind} ({value}, limit {limit})", kind=kind, value=value, limit=limit)
-        reasons[quality.file].append(Reason("quality", words, _DOUBT["quality"]))
-    sealed = {name for name, i in items.items() if i.split == TEST and i.answer is None}
-    for odd in report.odd:
-        if odd.file in sealed:
-            continue
-        reasons[odd.file].append(Reason("odd", phrase("unlike all the other photos"), _DOUBT["odd"]))
-    for file in report.unreadable:
-        reasons[file.file].append(Reason("unreadable", file.reason, _DOUBT["unreadable"]))
-    return {name: found for name, found in reasons.items() if name in items}
+            for name, reason in _find_photo_reasons(kind, finding, today, number):
+                # a sealed photo's answer and features are kept secret
+                if not (kind.needs_open and name in sealed):
+                    reasons[name].append(reason)
+    return dict(reasons)
 
 
-def _find_label_reasons(report: CheckReport, items: dict[str, ReviewItem]) -> Iterable[tuple[str, Reason]]:
-    """Return doubtful labels, and labels that the answer differs from."""
-    doubtful = {issue.file: issue for issue in report.label_issues}
+def list_remarks(report: CheckReport) -> list[str]:
+    """Return what was found about whole classes, the worst first."""
+    rows = [finding for found in report.findings.values() for finding in found if not finding.files]
+    return [finding.words for finding in rows[:_MOST_REMARKS]]
+
+
+def _find_answer_reasons(
+    report: CheckReport, items: Mapping[str, ReviewItem]
+) -> Iterator[tuple[str, Reason]]:
+    """Yield the labels that the answer differs from, where the check does not doubt them."""
+    doubtful = {finding.files[0] for finding in report.findings.get("label", ())}
     for name, item in items.items():
-        issue = doubtful.get(name)
-        if item.split == TEST and item.answer is None:
-            continue  # sealed
-        if issue is not None and issue.label == item.label:
-            words = phrase(
-                "more likely {suggested} than {label}", suggested=issue.suggested, label=issue.label
-            )
-            yield name, Reason("label", words, 1 - issue.label_quality, issue.suggested)
-        elif item.answer is not None and item.answer != item.label and issue is None:
+        if item.answer is not None and item.answer != item.label and name not in doubtful:
             share = item.probability or 0.0
-            words = phrase("looks like {label}, {share}", label=item.answer, share=say_share(share))
+            words = Message("looks like {label}, {share}", label=item.answer, share=say_share(share))
             # below what the check calls doubtful, above what is only a copy
             yield name, Reason("label", words, 0.94 * share, item.answer)
 
 
-def _find_group_reasons(
-    kind: str, group: Group, items: dict[str, ReviewItem], number: int
-) -> Iterable[tuple[str, Reason]]:
-    here = [name for name in group.files if name in items]
-    labels = {items[name].label for name in here}
-    if len(here) < 2 or (kind == "conflict" and len(labels) < 2):
-        return
-    best = group.best if group.best in here else here[0]
+def _find_photo_reasons(
+    kind: IssueKind, finding: Finding, today: Today, number: int
+) -> Iterator[tuple[str, Reason]]:
+    """Yield what a finding says of each of its photos today."""
+    here = [name for name in finding.files if name in today]
+    group = number if len(finding.files) > 1 else None
+    # which label is right is not told by which file is larger
+    best = here[0] if group and len({today[name][0] for name in here}) == 1 else None
     for name in here:
-        other = best if name != best else next(n for n in here if n != best)
-        words: str = _say_copy(group.tier, other)
-        if kind == "conflict":
-            label = items[other].label
-            words = phrase("{copy}, which is labelled {label}", copy=words, label=label)
-        elif kind == "leak":
-            split = SPLIT_WORDS[items[other].split] if items[other].split else phrase("another split")
-            words = phrase("{copy}, which is in {split}", copy=words, split=split)
-        # which label is right is not told by which file is larger
-        is_best = name == best and len(labels) == 1
-        yield name, Reason(kind, words, _DOUBT[kind], None, number, is_best)
-
-
-def _say_copy(tier: str, name: str) -> Phrase:
-    if tier == "bytes":
-        return phrase("the same file as {name}", name=name)
-    if tier == "pixels":
-        return phrase("the same picture as {name}", name=name)
-    if tier == "aligned":
-        return phrase("nearly the same picture as {name}", name=name)
-    return phrase("cut from the same picture as {name}", name=name)
+        words = kind.describe(finding, name, today)
+        if words is not None:
+            yield (
+                name,
+                Reason(
+                    kind=kind.key,
+                    text=words,
+                    doubt=finding.score,
+                    suggested=finding.suggested,
+                    group=group,
+                    best=name == best,
+                ),
+            )

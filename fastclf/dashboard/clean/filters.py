@@ -16,15 +16,7 @@ _NAMES = ("view", "label", "split", "show_removed")
 
 
 class FilterBar(widgets.HBox):
-    """Three drop-downs and a tick.
-
-    Parameters
-    ----------
-    model
-        What they filter.
-    guard
-        Runs a change of the model; catches what it raises.
-    """
+    """Three drop-downs and a tick; `guard` runs their changes of the model, and catches what it raises."""
 
     def __init__(self, model: ReviewModel, guard: Callable[[Callable[[], Any]], None]) -> None:
         self.model = model

@@ -13,7 +13,7 @@ class Pictures {
   }
   add(key, bytes) {
     if (this.has(key)) return;
-    this.urls.set(key, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
+    this.urls.set(key, makeUrl(bytes));
   }
   trim(keep) {
     for (const [key, url] of this.urls) {
@@ -33,11 +33,9 @@ class Tile {
   constructor(grid, key) {
     this.grid = grid;
     this.key = key;
-    this.id = `${grid.id}-${key}`;
     this.t = grid.t;
     this.item = make("li", "fastclf-tile-item");
-    this.box = make("div", "fastclf-tile");
-    this.box.setAttribute("role", "group");
+    this.box = make("div", "fastclf-tile", undefined, { role: "group" });
     this.box.dataset.key = key;
     this.item.append(this.box);
     this.buildPicture();
@@ -54,13 +52,12 @@ class Tile {
     this.image.draggable = false;
     this.noImage = make("p", "fastclf-tile-fault");
     const tick = make("label", "fastclf-tile-tick");
-    this.check = make("input");
-    this.check.type = "checkbox";
+    this.check = make("input", "", undefined, { type: "checkbox" });
     this.check.addEventListener("click", (event) => event.shiftKey && this.grid.selectTo(this.key));
     this.check.addEventListener("change", () => this.grid.setSelected([this.key], this.check.checked));
     tick.append(this.check);
-    this.fate = make("p", "fastclf-tile-fate");
-    frame.append(this.image, this.noImage, tick, this.fate);
+    this.outcome = make("p", "fastclf-tile-outcome");
+    frame.append(this.image, this.noImage, tick, this.outcome);
     this.box.append(frame);
   }
 
@@ -68,13 +65,10 @@ class Tile {
     const text = make("div", "fastclf-tile-text");
     this.label = make("p", "fastclf-tile-label");
     this.title = make("bdi");
-    this.name = make("p", "fastclf-tile-name");
-    this.name.dir = "auto";
-    this.name.id = `${this.id}-name`;
+    this.name = make("p", "fastclf-tile-name", undefined, { dir: "auto" });
     this.answer = make("p", "fastclf-tile-answer");
-    this.reasons = make("ul", "fastclf-tile-reasons");
     // without a marker a list is none to some screen readers
-    this.reasons.setAttribute("role", "list");
+    this.reasons = make("ul", "fastclf-tile-reasons", undefined, { role: "list" });
     text.append(this.label, this.answer, this.reasons, this.name);
     this.box.append(text);
   }
@@ -116,8 +110,8 @@ class Tile {
     this.answer.textContent = tile.answer;
     this.answer.hidden = !tile.answer;
     this.answer.classList.toggle("fastclf-differs", tile.differs);
-    this.fate.textContent = words;
-    this.fate.hidden = !words;
+    this.outcome.textContent = words;
+    this.outcome.hidden = !words;
     this.updateReasons(tile);
     this.updateControls(tile);
     this.showPicture();
@@ -230,7 +224,6 @@ class Grid {
   constructor(model, el) {
     this.model = model;
     Object.assign(this, makeTranslator(model));
-    this.id = `fastclf-grid-${Math.random().toString(36).slice(2)}`;
     this.pictures = new Pictures();
     this.tiles = new Map();
     this.selected = new Set();
@@ -271,17 +264,10 @@ class Grid {
     this.root = make("div", "fastclf-grid");
     // JupyterLab's own single-key commands must not fire here
     this.root.dataset.lmSuppressShortcuts = "true";
-    this.live = make("p", "fastclf-grid-said");
-    this.live.setAttribute("role", "status");
-    this.live.setAttribute("aria-live", "polite");
-    this.bar = make("div", "fastclf-grid-bar");
-    this.bar.setAttribute("role", "group");
-    this.bar.setAttribute("aria-label", t("Label the selected photos"));
-    this.list = make("ul", "fastclf-grid-list");
-    this.list.setAttribute("role", "list");
-    this.list.setAttribute("aria-label", t("Photos"));
-    this.empty = make("p", "fastclf-grid-empty");
-    this.empty.tabIndex = -1;
+    this.live = make("p", "fastclf-grid-said", undefined, { role: "status", "aria-live": "polite" });
+    this.bar = make("div", "fastclf-grid-bar", undefined, { role: "group", "aria-label": t("Label the selected photos") });
+    this.list = make("ul", "fastclf-grid-list", undefined, { role: "list", "aria-label": t("Photos") });
+    this.empty = make("p", "fastclf-grid-empty", undefined, { tabindex: -1 });
     const top = make("div", "fastclf-grid-top");
     top.append(this.bar, this.live);
     this.pager = this.makePager();
@@ -292,8 +278,7 @@ class Grid {
   }
 
   makePager() {
-    const nav = make("nav", "fastclf-grid-pager");
-    nav.setAttribute("aria-label", this.t("Pages"));
+    const nav = make("nav", "fastclf-grid-pager", undefined, { "aria-label": this.t("Pages") });
     this.before = makeButton("", this.t("‹ Previous page"), () => this.turn(-1));
     this.after = makeButton("", this.t("Next page ›"), () => this.turn(1));
     this.where = make("span");
@@ -321,33 +306,32 @@ class Grid {
   }
 
   listen() {
-    this.onDraw = () => this.schedule();
-    this.onTexts = () => this.rebuild();
-    this.onSaid = () => this.showSaid();
-    this.onPictures = () => this.takePictures();
-    this.onCustom = (message, buffers) => {
-      if (message.type !== "pictures") return;
-      message.keys.forEach((key, i) => this.pictures.add(key, buffers[i]));
-      this.tiles.forEach((tile) => tile.showPicture());
+    const draw = () => this.schedule();
+    this.listeners = {
+      "change:tiles": draw,
+      "change:place": draw,
+      "change:vocab": draw,
+      "change:texts": () => this.rebuild(),
+      "change:said": () => this.showSaid(),
+      "change:pictures": () => {
+        this.takePictures();
+        this.schedule();
+      },
+      "msg:custom": (message, buffers) => this.onMessage(message, buffers),
     };
-    this.model.on("change:tiles", this.onDraw);
-    this.model.on("change:place", this.onDraw);
-    this.model.on("change:vocab", this.onDraw);
-    this.model.on("change:texts", this.onTexts);
-    this.model.on("change:said", this.onSaid);
-    this.model.on("change:pictures", this.onPictures);
-    this.model.on("msg:custom", this.onCustom);
+    for (const [name, act] of Object.entries(this.listeners)) this.model.on(name, act);
   }
 
   close() {
-    this.model.off("change:tiles", this.onDraw);
-    this.model.off("change:place", this.onDraw);
-    this.model.off("change:vocab", this.onDraw);
-    this.model.off("change:texts", this.onTexts);
-    this.model.off("change:said", this.onSaid);
-    this.model.off("change:pictures", this.onPictures);
-    this.model.off("msg:custom", this.onCustom);
+    for (const [name, act] of Object.entries(this.listeners)) this.model.off(name, act);
     this.pictures.clear();
+  }
+
+  // pictures that were asked for: the page has let go of theirs, or never had them
+  onMessage(message, buffers) {
+    if (message.type !== "pictures") return;
+    message.keys.forEach((key, i) => this.pictures.add(key, buffers[i]));
+    this.tiles.forEach((tile) => tile.showPicture());
   }
 
   send(message) {
@@ -365,9 +349,9 @@ class Grid {
     });
   }
 
+  // the trait holds only the newest ones, so each change is taken at once
   takePictures() {
     for (const [key, bytes] of Object.entries(this.model.get("pictures") || {})) this.pictures.add(Number(key), bytes);
-    this.schedule();
   }
 
   draw() {
@@ -377,7 +361,7 @@ class Grid {
     const turned = this.shown && (this.shown.list !== place.list || this.shown.page !== place.page);
     if (this.shown && this.shown.list !== place.list) this.selected.clear();
     this.shown = place;
-    for (const [key, bytes] of Object.entries(this.model.get("pictures") || {})) this.pictures.add(Number(key), bytes);
+    this.takePictures();
     this.pictures.trim(new Set(keys));
     const inside = this.list.contains(document.activeElement);
     const oldIndex = this.keys.indexOf(this.current);
@@ -444,17 +428,14 @@ class Grid {
 
   makeBarButton(key, text, onClick) {
     const button = makeButton("", undefined, onClick);
-    const kbd = make("kbd", "", key);
     // the key is a hint for the eye; the button says the rest
-    kbd.setAttribute("aria-hidden", "true");
-    button.append(kbd, " ", make("span", "", text));
+    button.append(make("kbd", "", key, { "aria-hidden": true }), " ", make("span", "", text));
     button.dataset.does = text;
     return button;
   }
 
   makeMore() {
-    const select = make("select");
-    select.setAttribute("aria-label", this.t("Other labels"));
+    const select = make("select", "", undefined, { "aria-label": this.t("Other labels") });
     select.append(new Option(this.t("other label ..."), ""), ...this.vocab.slice(LABEL_KEYS.length).map((label, i) => new Option(label, String(i + LABEL_KEYS.length))));
     select.addEventListener("change", () => {
       if (select.value) this.actOnTarget("relabel", this.vocab[Number(select.value)]);
@@ -581,16 +562,16 @@ class Grid {
   onKey(event) {
     if (event.target.closest("select, input, textarea")) return;
     if (event.target.closest("button, summary") && (event.key === " " || event.key === "Enter")) return;
-    if (this.obey(event)) {
+    if (this.handle(event)) {
       event.preventDefault();
       event.stopPropagation();
     }
   }
 
-  obey(event) {
+  handle(event) {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.altKey) return false;
-    if (event.ctrlKey || event.metaKey) return this.obeyCommand(key, event.shiftKey);
+    if (event.ctrlKey || event.metaKey) return this.handleCommand(key, event.shiftKey);
     const ahead = getComputedStyle(this.root).direction === "rtl" ? -1 : 1;
     const step = { ArrowLeft: -ahead, ArrowRight: ahead, ArrowUp: -this.columns(), ArrowDown: this.columns() }[key];
     if (step) return this.move(step, event.shiftKey);
@@ -607,7 +588,7 @@ class Grid {
     return false;
   }
 
-  obeyCommand(key, shift) {
+  handleCommand(key, shift) {
     if (key === "z") return this.send({ type: shift ? "redo" : "undo" }), true;
     if (key === "y") return this.send({ type: "redo" }), true;
     if (key === "a") return this.selectPage(), true;
@@ -628,9 +609,4 @@ class Grid {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const grid = new Grid(model, el);
-    return () => grid.close();
-  },
-};
+export default showAs(Grid);

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import traitlets
 
-from ...errors import FastclfError
-from ..texts import phrase, say, translate
-from ..widgets import ScriptedWidget, Status
+from ...errors import FastclfError, Message
+from ..texts import say, show, translate
+from ..widgets import BadMessageError, ScriptedWidget, Status
 from .model import ReviewModel
-from .tiles import BadEventError, Event, build_tile, parse_event
+from .queue import GroupId
+from .review import ACTIONS, KEEP, SKIP, Decision, Reason, ReviewItem
+from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_outcome
 
 _logger = logging.getLogger(__name__)
-_NO_PICTURE = phrase("There is no picture of it: the file could not be read.")
+
+MOST_KEYS = 10_000
+_NO_PICTURE = Message("There is no picture of it: the file could not be read.")
 
 
 class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
     A thumbnail travels once: the page keeps what it has and asks for what it lacks.
-
-    Parameters
-    ----------
-    model
-        The queue and the choices.
     """
-
-    script = "clean/grid.js"
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tiles = traitlets.List(traitlets.Dict()).tag(sync=True)
@@ -42,7 +40,6 @@ class PhotoGrid(ScriptedWidget):
         self._sent: set[int] = set()
         super().__init__(vocab=model.vocab)
         self.add_class("fastclf-grid-host")
-        self.on_msg(self._on_message)
         model.observe(self._on_revision_change, "revision")
         self.draw()
 
@@ -58,7 +55,7 @@ class PhotoGrid(ScriptedWidget):
                 self.pictures = {str(key): picture for key, picture in new.items() if picture is not None}
                 self._sent.update(new)
             self.tiles = [
-                build_tile(i, model.mark_of(i.key), self._faults.get(i.key, ""), groups) for i in items
+                _build_tile(i, model.choice_of(i.key), self._faults.get(i.key, ""), groups) for i in items
             ]
             self.place = self._build_place()
             self.said = {
@@ -90,16 +87,17 @@ class PhotoGrid(ScriptedWidget):
             picture = self.model.store.read_thumbnail(key)
             fault = "" if picture else _NO_PICTURE
         except FastclfError as e:
-            picture, fault = None, str(e)
+            picture, fault = None, e.message
         except Exception:
             _logger.exception("a thumbnail could not be read")
             picture, fault = None, _NO_PICTURE
         self._faults[key] = fault
         return picture
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        super()._on_language_change(change)
-        self._on_revision_change(change)
+    def say_words(self) -> None:
+        """Say the tiles and what was said in the page's language."""
+        super().say_words()
+        self.draw()
 
     def _on_revision_change(self, _: Any) -> None:
         try:
@@ -107,32 +105,56 @@ class PhotoGrid(ScriptedWidget):
         except Exception:
             _logger.exception("the page could not be drawn")
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        model = self.model
-        try:
-            self._obey(parse_event(content, model.__contains__, model.vocab, model.groups))
-        except BadEventError as e:
-            _logger.warning("A message of the page was ignored: %s.", e)
-        except Exception:
-            _logger.exception("an action failed")
-            model.refuse(phrase("That did not work, and nothing was changed. Try again or reload the page."))
+    def fail(self, message: dict[str, Any]) -> None:
+        """Show that an action did not work."""
+        self.model.refuse(
+            Message("That did not work, and nothing was changed. Try again or reload the page.")
+        )
 
-    def _obey(self, event: Event) -> None:
-        model = self.model
-        if event.type == "act":
-            model.choose(event.keys, event.action, event.label)
-        elif event.type == "page":
-            model.page = model.page + event.step
-        elif event.type == "undo":
+    def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        """Act on photos, turn the page, undo, open a group or send pictures, as a message asks."""
+        model, kind = self.model, message.get("type")
+        if kind == "act":
+            model.choose(self._read_keys(message), *self._read_action(message))
+        elif kind == "page":
+            model.page += _read_step(message)
+        elif kind == "undo":
             model.undo()
-        elif event.type == "redo":
+        elif kind == "redo":
             model.redo()
-        elif event.type == "group" and event.group:
-            model.open_group(event.group)
-        elif event.type == "need":
-            self._send_pictures(event.keys)
+        elif kind == "group":
+            model.open_group(self._read_group(message))
+        elif kind == "need":
+            self._send_pictures(self._read_keys(message))
+        else:
+            super().handle(message, buffers)
 
-    def _send_pictures(self, keys: tuple[int, ...]) -> None:
+    def _read_keys(self, message: dict[str, Any]) -> list[int]:
+        keys = message.get("keys")
+        if not isinstance(keys, list) or not 0 < len(keys) <= MOST_KEYS:
+            raise BadMessageError(f"the keys are no list of 1 to {MOST_KEYS:,}")
+        for key in keys:
+            if type(key) is not int or key not in self.model:
+                raise BadMessageError(f"there is no photo {key!r}")
+        return keys
+
+    def _read_action(self, message: dict[str, Any]) -> tuple[str, str | None]:
+        action, label = message.get("action"), message.get("label")
+        if action not in (*ACTIONS, SKIP, KEEP):
+            raise BadMessageError(f"the action is {action!r}")
+        if action != "relabel":
+            return action, None
+        if not isinstance(label, str) or label not in self.model.vocab:
+            raise BadMessageError(f"the label {label!r} is no class")
+        return action, label
+
+    def _read_group(self, message: dict[str, Any]) -> GroupId:
+        name, number = message.get("kind"), message.get("group")
+        if not isinstance(name, str) or type(number) is not int or (name, number) not in self.model.groups:
+            raise BadMessageError(f"there is no group {name!r} {number!r}")
+        return name, number
+
+    def _send_pictures(self, keys: Iterable[int]) -> None:
         on_page = {item.key for item in self.model.page_items}
         pairs = [(key, self._read(key)) for key in keys if key in on_page]
         found = [(key, picture) for key, picture in pairs if picture is not None]
@@ -140,3 +162,46 @@ class PhotoGrid(ScriptedWidget):
             {"type": "pictures", "keys": [key for key, _ in found]},
             buffers=[picture for _, picture in found],
         )
+
+
+def _read_step(message: dict[str, Any]) -> int:
+    step = message.get("step")
+    if type(step) is not int or abs(step) != 1:
+        raise BadMessageError(f"the step is {step!r}; it must be 1 or -1")
+    return step
+
+
+def _build_tile(
+    item: ReviewItem, choice: Decision | None, fault: str, groups: Mapping[GroupId, Sequence[ReviewItem]]
+) -> dict[str, Any]:
+    """Return one tile as JSON; names and labels go out as they are and are never read as HTML."""
+    return {
+        "key": item.key,
+        "name": item.name,
+        "label": item.label,
+        "report": item.report,
+        "split": show(SPLIT_WORDS.get(item.split, item.split)) if item.split else item.noted,
+        "removed": item.removed,
+        "answer": translate(say_answer(item)),
+        "differs": item.answer is not None and item.answer != item.label and not item.report,
+        "reasons": [_build_reason(reason, item, groups) for reason in item.reasons],
+        "mark": choice.action if choice else "",
+        "words": translate(say_outcome(item, choice)) if choice else "",
+        "choice": choice.label if choice else None,
+        "fault": translate(fault),
+    }
+
+
+def _build_reason(
+    reason: Reason, item: ReviewItem, groups: Mapping[GroupId, Sequence[ReviewItem]]
+) -> dict[str, Any]:
+    size = len(groups.get((reason.kind, reason.group), ())) if reason.group is not None else 0
+    return {
+        "kind": reason.kind,
+        "title": show(KIND_WORDS.get(reason.kind, reason.kind)),
+        "text": translate(reason.text),
+        "suggested": reason.suggested if reason.suggested != item.label else None,
+        "group": reason.group,
+        "size": size,
+        "best": reason.best,
+    }

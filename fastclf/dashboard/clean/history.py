@@ -1,122 +1,116 @@
-"""Choices that wait to be applied, and the way back through them."""
+"""Choices that wait to be applied, and the one way back: through them and through the store's steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .review import Decision
+from ...errors import Message
+from .review import SKIP, Decision, ReviewStore
 
-
-@dataclass(frozen=True)
-class Mark:
-    """What a person has said of one photo so far.
-
-    Attributes
-    ----------
-    decision
-        The choice that waits to be applied.
-    skipped
-        Whether it was looked at and is to stay as it is.
-    """
-
-    decision: Decision | None = None
-    skipped: bool = False
+Choices = Mapping[int, Decision | None]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One action on one photo or on many."""
+    """One choice on one photo or on many, {key: decision} before and after; None where there is none."""
 
     words: str
-    before: Mapping[int, Mark]
-    after: Mapping[int, Mark]
+    before: Choices
+    after: Choices
 
 
-class Choices:
-    """Marks on photos with undo and redo; steps that the store holds stand among them as None."""
+class Moved(NamedTuple):
+    """What undo or redo did in words, "" for nothing, and whether the store did it."""
 
-    def __init__(self) -> None:
-        self.pending: dict[int, Decision] = {}
-        self.skipped: set[int] = set()
+    words: str
+    stored: bool = False
+
+
+class History:
+    """Decisions with undo and redo; the steps that the store took stand among them as None."""
+
+    def __init__(self, store: ReviewStore) -> None:
+        self.choices: dict[int, Decision] = {}
+        self._store = store
         self._past: list[Step | None] = []
         self._future: list[Step | None] = []
 
-    def mark_of(self, key: int) -> Mark:
-        """Return what was said of a photo."""
-        return Mark(self.pending.get(key), key in self.skipped)
+    @property
+    def pending(self) -> dict[int, Decision]:
+        """{key: decision} of what waits to be applied."""
+        return {key: decision for key, decision in self.choices.items() if decision.action != SKIP}
 
-    def do(self, words: str, marks: Mapping[int, Mark]) -> bool:
+    @property
+    def skipped(self) -> set[int]:
+        """The photos that were looked at and are to stay as they are."""
+        return {key for key, decision in self.choices.items() if decision.action == SKIP}
+
+    def do(self, words: str, choices: Choices) -> bool:
         """Take a step; return False where it would change nothing."""
-        after = {key: mark for key, mark in marks.items() if mark != self.mark_of(key)}
+        after = {key: new for key, new in choices.items() if new != self.choices.get(key)}
         if not after:
             return False
-        before = {key: self.mark_of(key) for key in after}
-        self._past.append(Step(words, before, after))
+        self._past.append(Step(words, {key: self.choices.get(key) for key in after}, after))
         self._future.clear()
         self._set(after)
         return True
 
-    def next_undo(self) -> Step | None:
-        """Return the step that undo would take back; None means: ask the store."""
-        return self._past[-1] if self._past else None
-
-    def next_redo(self) -> Step | None:
-        """Return the step that redo would take again; None means: ask the store, if `store_can_redo`."""
-        return self._future[-1] if self._future else None
-
-    @property
-    def store_can_redo(self) -> bool:
-        """Whether a redo of the store comes next in time; a new choice ends that."""
-        return self._future[-1] is None if self._future else not any(self._past)
-
-    def undo(self) -> None:
-        """Take back the last step; a step of the store only moves, the store itself does the rest."""
-        step = self._past.pop() if self._past else None
-        self._future.append(step)
-        if step is not None:
+    def undo(self) -> Moved:
+        """Take back the last step; whatever the store raises leaves all as it was."""
+        step = self._past[-1] if self._past else None
+        if step is None:
+            words = self._store.undo()
+            if words is None:
+                # it has nothing left, so what was chosen before its steps comes next
+                self._past = [step for step in self._past if step is not None]
+                return self.undo() if self._past else Moved("")
+        else:
             self._set(step.before)
+            words = Message("Undone: {step}", step=step.words)
+        self._future.append(self._past.pop() if self._past else None)
+        return Moved(words, stored=step is None)
 
-    def redo(self) -> None:
-        """Take the last undone step again."""
-        step = self._future.pop() if self._future else None
-        self._past.append(step)
-        if step is not None:
+    def redo(self) -> Moved:
+        """Take the last undone step again; a new choice ends what the store could do again."""
+        step = self._future[-1] if self._future else None
+        if step is None:
+            words = None if not self._future and any(self._past) else self._store.redo()
+            if words is None:
+                return Moved("")
+        else:
             self._set(step.after)
+            words = Message("Done again: {step}", step=step.words)
+        self._past.append(self._future.pop() if self._future else None)
+        return Moved(words, stored=step is None)
 
     def settle(self) -> None:
-        """Note that the store has taken all pending choices; what was skipped stays undoable."""
-        kept = [(step, step and _keep_skips(step)) for step in self._past]
-        self._past = [skips for step, skips in kept if step is None or skips is not None]
+        """Note that the store has taken all that waited; what was skipped stays undoable."""
+        kept = [step and _keep_skips(step) for step in self._past]
+        self._past = [step for step in kept if step is None or step.after]
         self._past.append(None)
         self._future.clear()
-        self.pending.clear()
+        self.drop(self.pending)
 
-    def forget_stored(self) -> None:
-        """Drop the notes of steps of the store, which has nothing left to undo."""
-        self._past = [step for step in self._past if step is not None]
-
-    def drop(self, keys: set[int]) -> None:
-        """Forget the pending choices of photos for which they mean nothing any more."""
+    def drop(self, keys: Iterable[int]) -> None:
+        """Forget the choices for photos for which they mean nothing any more."""
         for key in keys:
-            self.pending.pop(key, None)
+            self.choices.pop(key, None)
 
-    def _set(self, marks: Mapping[int, Mark]) -> None:
-        for key, mark in marks.items():
-            if mark.decision is None:
-                self.pending.pop(key, None)
+    def _set(self, choices: Choices) -> None:
+        for key, decision in choices.items():
+            if decision is None:
+                self.choices.pop(key, None)
             else:
-                self.pending[key] = mark.decision
-            if mark.skipped:
-                self.skipped.add(key)
-            else:
-                self.skipped.discard(key)
+                self.choices[key] = decision
 
 
-def _keep_skips(step: Step) -> Step | None:
+def _keep_skips(step: Step) -> Step:
     """Return what a step did beside the choices that were applied."""
-    keys = [key for key in step.after if step.after[key].skipped != step.before[key].skipped]
-    if not keys:
-        return None
-    before = {key: Mark(skipped=step.before[key].skipped) for key in keys}
-    return Step(step.words, before, {key: Mark(skipped=step.after[key].skipped) for key in keys})
+    before, after = (
+        {key: one if one and one.action == SKIP else None for key, one in side.items()}
+        for side in (step.before, step.after)
+    )
+    keys = [key for key in after if before[key] != after[key]]
+    return Step(step.words, {key: before[key] for key in keys}, {key: after[key] for key in keys})

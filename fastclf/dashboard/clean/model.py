@@ -1,63 +1,212 @@
-"""The cleaner's choices: made, shown, applied, undone; no widget is imported here."""
+"""The cleaner's state: a ranked queue behind filters, choices, and the way back; no widget is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import traitlets
 
-from ..texts import phrase
+from ...errors import FastclfError, Message
 from ..widgets import Status
-from .browse import BrowseModel
-from .history import Mark
-from .queue import GroupId, find_best
-from .review import ACTIONS, Decision, ReviewItem
-from .wording import Preview, build_preview, say_kept, say_step
+from .history import History, Moved
+from .preview import Preview, build_preview
+from .queue import (
+    DOUBTS,
+    VIEWS,
+    Filter,
+    GroupId,
+    Rank,
+    build_groups,
+    count_views,
+    find_best,
+    find_queue,
+    rank_by_doubt,
+)
+from .review import ACTIONS, KEEP, KINDS, SKIP, Decision, ReviewItem, ReviewStore
+from .wording import say_choice, say_kept
+
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+PAGE_SIZE = 24
 
 
-class ReviewModel(BrowseModel):
-    """A queue of photos, the choices made on them, and the way back through all of them.
+class ReviewModel(traitlets.HasTraits):
+    """A queue of photos page by page, and choices that survive every filter until `apply` or `undo`.
 
-    Choices survive every filter and page until `apply` or `undo`. The parameters are those of
-    `BrowseModel`.
+    Setting a filter or the page redraws: a view observes `revision` and asks for `page_items`. What is said
+    in `message` is English, to be translated where it is shown.
+
+    Parameters
+    ----------
+    store
+        Keeps the photos and the edits.
+    page_size
+        Photos on one page.
+    rank
+        Sort key of the queue; by default the most doubtful photo comes first.
+    limit
+        Most photos in a queue; None for no limit.
     """
 
+    status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
+    message = traitlets.Unicode()
+    view = traitlets.Enum(VIEWS, default_value=DOUBTS)
+    label = traitlets.Unicode()
+    split = traitlets.Unicode()
+    show_removed = traitlets.Bool(False)
+    group = traitlets.Any(None)
+    page = traitlets.Int(0)
     can_undo = traitlets.Bool(True)
     can_redo = traitlets.Bool(False)
+    revision = traitlets.Int(0)
+    # counted, because the same words twice are two messages
+    spoken = traitlets.Int(0)
+    loads = traitlets.Int(0)
+
+    def __init__(
+        self,
+        store: ReviewStore,
+        *,
+        page_size: int = PAGE_SIZE,
+        rank: Rank = rank_by_doubt,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self.page_size = page_size
+        self.limit = limit
+        self.groups: dict[GroupId, tuple[ReviewItem, ...]] = {}
+        self._rank = rank
+        self._history = History(store)
+        self._ranked: list[ReviewItem] = []
+        self._by_key: dict[int, ReviewItem] = {}
+        self._size = 0
+        self._queue: list[ReviewItem] | None = None
+        self._page_before_group = 0
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def vocab(self) -> list[str]:
+        """The classes, in the order of the number keys."""
+        return list(self.store.vocab)
+
+    @property
+    def filter(self) -> Filter:
+        """The filters of now."""
+        return Filter(self.view, self.label, self.split, self.show_removed)
+
+    @property
+    def queue(self) -> Sequence[ReviewItem]:
+        """The photos of the current filter, or of the open group, over all pages."""
+        if self._queue is None:
+            if self.group is not None:
+                self._queue = list(self.groups.get(self.group, ()))
+            else:
+                self._queue = find_queue(self._ranked, self.filter, self._history.skipped)[: self.limit]
+        return self._queue
+
+    @property
+    def pages(self) -> int:
+        """Number of pages, at least 1."""
+        return max(1, -(-len(self.queue) // self.page_size))
+
+    @property
+    def page_items(self) -> Sequence[ReviewItem]:
+        """The photos of the current page."""
+        start = self.page * self.page_size
+        return self.queue[start : start + self.page_size]
 
     @property
     def pending(self) -> Mapping[int, Decision]:
         """{key: decision} of all choices that wait to be applied, whatever is shown."""
-        return MappingProxyType(self._choices.pending)
+        return MappingProxyType(self._history.pending)
+
+    def item(self, key: int) -> ReviewItem:
+        """Return a photo."""
+        return self._by_key[key]
+
+    def choice_of(self, key: int) -> Decision | None:
+        """Return what was said of a photo so far; "skip" is among that."""
+        return self._history.choices.get(key)
+
+    def count_views(self) -> dict[str, int]:
+        """Return {view: number of photos} for the class and the split of now."""
+        return count_views(self._ranked, self.filter, self._history.skipped)
+
+    def find_splits(self) -> list[str]:
+        """Return the splits that photos are in, in the usual order."""
+        found = {item.split for item in self._ranked if not item.report}
+        return [split for split in ("train", "valid", "test", "") if split in found]
+
+    def load(self) -> bool:
+        """Read all photos from the store; tell whether that worked."""
+        items = self._ask(self.store.load_items, Message("The photos could not be read. Reload the page."))
+        if items is None:
+            return False
+        self._ranked = sorted(items, key=self._rank)
+        self._by_key = {item.key: item for item in items}
+        # reports are not in the set
+        self._size = sum(not item.report for item in items)
+        self.groups = build_groups(items)
+        self._drop_overtaken()
+        if self.group is not None and self.group not in self.groups:
+            self.close_group()
+        if self.status is Status.EMPTY and items:
+            self.status = Status.READY
+        self.loads += 1
+        self._redraw()
+        return True
+
+    def open_group(self, group: GroupId) -> None:
+        """Show the copies of one group side by side."""
+        if group in self.groups and group != self.group:
+            if self.group is None:
+                self._page_before_group = self.page
+            self.group = group
+
+    def close_group(self) -> None:
+        """Go back to the list."""
+        page, self.group = self._page_before_group, None
+        self.page = page
+
+    def shown_groups(self) -> list[GroupId]:
+        """Return the open group, else those of which the list shows a photo, in its order."""
+        if self.group is not None:
+            return [self.group]
+        found = {
+            (reason.kind, reason.group): None
+            for item in self.queue
+            for reason in item.reasons
+            if reason.group is not None and (self.view not in KINDS or reason.kind == self.view)
+        }
+        return list(found)
 
     def choose(self, keys: Iterable[int], action: str, label: str | None = None) -> None:
-        """Say what shall become of photos; nothing is stored before `apply`.
+        """Say what shall become of photos: one of `ACTIONS`, `SKIP` or `KEEP`; unknown photos are ignored.
 
-        Parameters
-        ----------
-        keys
-            The photos; unknown ones are ignored.
-        action
-            "relabel", "remove", "restore", "skip" (looked at, stays) or "keep" (takes the choice back).
-        label
-            The new label, for "relabel".
+        Nothing is stored before `apply`.
         """
         items = [self._by_key[key] for key in dict.fromkeys(keys) if key in self._by_key]
-        marks = {item.key: self._mark(item, action, label) for item in items}
-        able = [item for item in items if marks[item.key] is not None]
+        able = [item for item in items if self._allows(item, action, label)]
         if able:
-            self._do(
-                say_step(action, label, able), {k: mark for k, mark in marks.items() if mark is not None}
-            )
+            self._do(say_choice(action, label, able), {i.key: _decide(i, action, label) for i in able})
         elif items:
-            self._tell(phrase("A removed photo has to come back before it gets another label."))
+            self._tell(Message("A removed photo has to come back before it gets another label."))
 
     def keep_best(self) -> None:
         """Mark all but the best copy for removal: in the open group, else in every group of the list."""
         groups = self.shown_groups()
         kept: set[int] = set()
-        losers: dict[int, Mark] = {}
+        losers: dict[int, Decision] = {}
         left = 0
         for group in groups:
             best = find_best(group, self.groups[group])
@@ -67,8 +216,8 @@ class ReviewModel(BrowseModel):
                 continue
             kept.add(best.key)
             for item in self.groups[group]:
-                if item.key not in kept and not item.removed and not self.mark_of(item.key).skipped:
-                    losers[item.key] = Mark(Decision(item.key, "remove", why=_why(item, group)))
+                if item.key not in kept and not item.removed and item.key not in self._history.skipped:
+                    losers[item.key] = Decision(item.key, "remove", why=_find_why(item, group))
         self._do(say_kept(len(losers), len(groups) - left, left), losers)
 
     def build_preview(self) -> Preview:
@@ -78,16 +227,16 @@ class ReviewModel(BrowseModel):
 
     def apply(self) -> bool:
         """Store all pending choices as one step; on a failure they stay pending."""
-        if not self.pending:
-            self._tell(phrase("There is nothing to apply."))
+        decisions = list(self.pending.values())
+        if not decisions:
+            self._tell(Message("There is nothing to apply."))
             return False
         self.status = Status.BUSY
-        decisions = list(self.pending.values())
-        failed = phrase("The changes could not be stored; nothing was changed.")
+        failed = Message("The changes could not be stored; nothing was changed.")
         words = self._ask(lambda: self.store.apply(decisions), failed)
         if words is None:
             return False
-        self._choices.settle()
+        self._history.settle()
         self.can_undo, self.can_redo = True, False
         if self.load():
             self._tell(words, Status.DONE)
@@ -95,82 +244,109 @@ class ReviewModel(BrowseModel):
 
     def undo(self) -> None:
         """Take the last step back: a choice, or what was applied."""
-        step = self._choices.next_undo()
-        if step is not None:
-            self._choices.undo()
-            self._arrive(phrase("Undone: {step}", step=step.words))
-            return
-        words = self._ask(lambda: self.store.undo() or "", phrase("This could not be undone."))
-        if words:
-            self._choices.undo()
-            self._reload(words)
-        elif words == "":
-            self._choices.forget_stored()
-            if self._choices.next_undo() is not None:
-                self.undo()
-            else:
-                self.can_undo = False
-                self._tell(phrase("There is nothing left to undo."))
+        moved = self._ask(self._history.undo, Message("This could not be undone."))
+        if moved is not None and not self._arrive(moved):
+            self.can_undo = False
+            self._tell(Message("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
-        step = self._choices.next_redo()
-        if step is not None:
-            self._choices.redo()
-            self._arrive(phrase("Done again: {step}", step=step.words))
-            return
-        words: str | None = ""
-        if self._choices.store_can_redo:
-            words = self._ask(lambda: self.store.redo() or "", phrase("This could not be done again."))
-        if words:
-            self._choices.redo()
-            self._reload(words)
-        elif words == "":
+        moved = self._ask(self._history.redo, Message("This could not be done again."))
+        if moved is not None and not self._arrive(moved):
             self.can_redo = False
-            self._tell(phrase("There is nothing left to do again."))
+            self._tell(Message("There is nothing left to do again."))
 
-    def _do(self, words: str, marks: Mapping[int, Mark]) -> None:
-        if self._choices.do(words, marks):
+    def refuse(self, reason: str) -> None:
+        """Show that something did not work, and why."""
+        self._tell(reason, Status.ERROR)
+
+    @traitlets.observe("view", "label", "split", "show_removed", "group")
+    def _on_filter_change(self, change: dict[str, Any]) -> None:
+        if change["name"] != "group" and self.group is not None:
+            self.group = None
+            return
+        self._queue = None
+        if self.page:
+            self.page = 0
+        else:
+            self._redraw()
+
+    @traitlets.observe("page")
+    def _on_page_change(self, _: Any) -> None:
+        self._redraw(stale=False)
+
+    def _allows(self, item: ReviewItem, action: str, label: str | None) -> bool:
+        if action == "relabel":
+            return not item.removed and label in self.store.vocab
+        if action == "restore":
+            return not item.report
+        return action in (*ACTIONS, SKIP, KEEP)
+
+    def _do(self, words: str, choices: Mapping[int, Decision | None]) -> None:
+        if self._history.do(words, choices):
             self._say(words)
             self.can_undo, self.can_redo = True, False
             self._redraw()
         else:
-            self._tell(phrase("That changes nothing.") if marks else words)
+            self._tell(Message("That changes nothing.") if choices else words)
 
-    def _reload(self, words: str) -> None:
-        if self.load():
-            self._arrive(words)
-
-    def _arrive(self, words: str) -> None:
-        self._prune()
-        self._say(words)
-        self.can_undo = self.can_redo = True
-        self._redraw()
-
-    def _mark(self, item: ReviewItem, action: str, label: str | None) -> Mark | None:
-        """Return what an action means for a photo; None where it means nothing."""
-        if action in ("skip", "keep"):
-            return Mark(skipped=action == "skip")
-        if action not in ACTIONS or (action == "relabel" and (item.removed or label not in self.store.vocab)):
-            return None
-        if item.report and action == "restore":
-            return None
-        decision = Decision(item.key, action, label if action == "relabel" else None, _why(item))
-        return Mark(decision) if _matters(item, decision) else Mark()
+    def _arrive(self, moved: Moved) -> bool:
+        """Show what undo or redo has done; tell whether it did anything."""
+        if moved.words and (not moved.stored or self.load()):
+            self._drop_overtaken()
+            self._say(moved.words)
+            self.can_undo = self.can_redo = True
+            self._redraw()
+        return bool(moved.words)
 
     def _is_leaving(self, key: int) -> bool:
-        decision = self.pending.get(key)
+        decision = self.choice_of(key)
         return decision is not None and decision.action == "remove"
 
-    def _prune(self) -> None:
-        """Drop choices that a reload has overtaken."""
-        self._choices.drop(
-            {
-                key
-                for key, decision in self.pending.items()
-                if key not in self._by_key or not _matters(self._by_key[key], decision)
-            }
+    def _drop_overtaken(self) -> None:
+        """Drop choices that a reload or a step back has made meaningless."""
+        known = self._by_key
+        self._history.drop(
+            [k for k, decision in self.pending.items() if k not in known or not _matters(known[k], decision)]
         )
+
+    def _redraw(self, *, stale: bool = True) -> None:
+        if stale:
+            self._queue = None
+        clamped = min(max(0, self.page), self.pages - 1)
+        if clamped != self.page:
+            self.page = clamped
+        else:
+            self.revision += 1
+
+    def _tell(self, words: str, status: Status = Status.READY) -> None:
+        self._say(words, status)
+        self.revision += 1
+
+    def _say(self, words: str, status: Status = Status.READY) -> None:
+        self.message, self.status = words, status
+        self.spoken += 1
+
+    def _ask(self, call: Callable[[], _T], sentence: str) -> _T | None:
+        """Call the store; a failure becomes a sentence and None."""
+        try:
+            return call()
+        except FastclfError as e:
+            self.refuse(e.message)
+        except Exception:
+            _logger.exception("the store failed")
+            self.refuse(sentence)
+        return None
+
+
+def _decide(item: ReviewItem, action: str, label: str | None) -> Decision | None:
+    """Return the decision that an action means for a photo; None where it leaves it as it is."""
+    if action == KEEP:
+        return None
+    if action == SKIP:
+        return Decision(item.key, SKIP)
+    decision = Decision(item.key, action, label if action == "relabel" else None, _find_why(item))
+    return decision if _matters(item, decision) else None
 
 
 def _matters(item: ReviewItem, decision: Decision) -> bool:
@@ -181,6 +357,6 @@ def _matters(item: ReviewItem, decision: Decision) -> bool:
     return item.removed == (decision.action == "restore")
 
 
-def _why(item: ReviewItem, group: GroupId | None = None) -> str:
+def _find_why(item: ReviewItem, group: GroupId | None = None) -> str:
     reasons = [r for r in item.reasons if group is None or (r.kind, r.group) == group]
     return max(reasons, key=lambda reason: reason.doubt).text if reasons else ""

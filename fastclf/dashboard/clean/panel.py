@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import logging
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
-from ..texts import phrase, say, say_count, show
-from ..widgets import SpokenBox, Status, build_html, build_row
+from ...errors import Message
+from ..texts import say, say_count, show
+from ..widgets import SpokenBox, Status, build_row, render_paragraph
 from .filters import FilterBar
 from .grid import PhotoGrid
 from .model import ReviewModel
-from .preview import render_download, render_preview
+from .preview import render_preview
 from .queue import find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
@@ -35,52 +36,33 @@ class CleanPanel(SpokenBox):
         Makes a new model; None where there is nothing to retrain.
     why_not
         The sentence to show without a retrainer.
-    load
-        Whether to read the photos at once; else with the first `load`.
     """
 
-    def __init__(
-        self,
-        store: ReviewStore,
-        retrainer: Retrainer | None = None,
-        *,
-        why_not: str = "",
-        load: bool = True,
-    ) -> None:
+    def __init__(self, store: ReviewStore, retrainer: Retrainer | None = None, *, why_not: str = "") -> None:
         self.model = ReviewModel(store)
         self.retrain_model = RetrainModel(retrainer, why_not)
-        self._loaded = False
-        self.head = build_html("fastclf-clean-head")
-        self.filters = FilterBar(self.model, self._guard)
+        self.head = widgets.HTML().add_class("fastclf-clean-head")
+        self.filters = FilterBar(self.model, self.guard)
         self.view, self.label, self.split = self.filters.view, self.filters.label, self.filters.split
-        self.summary = build_html("fastclf-clean-summary")
+        self.summary = widgets.HTML().add_class("fastclf-clean-summary")
         self._build_groups()
         self.grid = PhotoGrid(self.model)
         self._build_footer()
         self.retrain = RetrainPanel(self.retrain_model, lambda: len(self.model.pending), store.read_thumbnail)
         parts = [self.head, self.filters, self.summary, self.groups, self.grid, self.footer, self.download]
-        work = widgets.VBox(parts)
-        work.add_class("fastclf-clean-work")
-        super().__init__([work, self.retrain])
+        super().__init__([widgets.VBox(parts).add_class("fastclf-clean-work"), self.retrain])
         self.add_class("fastclf-clean")
         self._link()
         self.say_words()
-        if load:
-            self.load()
-
-    def load(self) -> None:
-        """Read the photos, if that was not done before."""
-        if not self._loaded:
-            self.refresh()
+        self.refresh()
 
     def refresh(self) -> None:
-        """Read the photos again; choices that still mean something are kept."""
-        self._guard(self._refresh)
+        """Read the photos; choices that still mean something are kept."""
+        self.guard(self.model.load)
 
     def say_words(self) -> None:
         """Say everything in the page's language."""
-        title, hint = escape(say("Doubtful photos")), escape(_say_hint())
-        self.head.value = f"<h2>{title}</h2><p>{hint}</p>"
+        self.head.value = f"<h2>{escape(say('Doubtful photos'))}</h2>{render_paragraph(_say_hint())}"
         self.filters.say_words()
         self.close_group.description = say("Back to the list")
         self.confirm.description = say("Apply these changes")
@@ -89,28 +71,28 @@ class CleanPanel(SpokenBox):
         self._on_model_change(None)
         self._show_download()
 
-    def _refresh(self) -> None:
-        self._loaded = self.model.load()
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+        self.model.refuse(Message("That did not work. Try again or reload the page."))
 
     def _build_groups(self) -> None:
         self.group_note = widgets.HTML()
         self.keep_best, self.close_group = widgets.Button(), widgets.Button()
-        self.groups = build_row([self.group_note, self.keep_best, self.close_group])
-        self.groups.add_class("fastclf-clean-groups")
+        groups = build_row(self.group_note, self.keep_best, self.close_group)
+        self.groups = groups.add_class("fastclf-clean-groups")
 
     def _build_footer(self) -> None:
-        self.preview = build_html("fastclf-clean-preview")
+        self.preview = widgets.HTML().add_class("fastclf-clean-preview")
         self.confirm, self.cancel = widgets.Button(button_style="primary"), widgets.Button()
-        self.sheet = widgets.VBox([self.preview, build_row([self.confirm, self.cancel])])
-        self.sheet.add_class("fastclf-clean-sheet")
+        sheet = widgets.VBox([self.preview, build_row(self.confirm, self.cancel)])
+        self.sheet = sheet.add_class("fastclf-clean-sheet")
         self.sheet.layout.display = "none"
         self.undo, self.redo = widgets.Button(), widgets.Button()
         self.apply = widgets.Button(button_style="primary")
-        self.reason = build_html("fastclf-clean-reason")
-        self.download = build_html("fastclf-clean-download")
-        self.actions = build_row([self.undo, self.redo, self.apply, self.reason])
-        self.footer = widgets.VBox([self.sheet, self.actions])
-        self.footer.add_class("fastclf-clean-footer")
+        self.reason = widgets.HTML().add_class("fastclf-clean-reason")
+        self.download = widgets.HTML().add_class("fastclf-clean-download")
+        actions = build_row(self.undo, self.redo, self.apply, self.reason)
+        self.footer = widgets.VBox([self.sheet, actions]).add_class("fastclf-clean-footer")
 
     def _link(self) -> None:
         model = self.model
@@ -123,19 +105,9 @@ class CleanPanel(SpokenBox):
             (self.cancel, self._on_cancel_click),
             (self.confirm, self._on_confirm_click),
         ):
-            self._on_click(button, act)
+            button.on_click(lambda _, act=act: self.guard(act))
         model.observe(self._on_model_change, ["revision", "status", "can_undo", "can_redo"])
-        model.observe(self._on_load_change, "loads")
-
-    def _on_click(self, button: widgets.Button, act: Callable[[], Any]) -> None:
-        button.on_click(lambda _: self._guard(act))
-
-    def _guard(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except Exception:
-            _logger.exception("an action of the Clean panel failed")
-            self.model.refuse(phrase("That did not work. Try again or reload the page."))
+        model.observe(lambda _: self.guard(self._show_download), "loads")
 
     def _on_model_change(self, _: Any) -> None:
         try:
@@ -157,7 +129,7 @@ class CleanPanel(SpokenBox):
             words = say("{n} shown of {photos}, the most doubtful first.", n=n, photos=photos)
         else:
             words = say("{n} shown, the most doubtful first.", n=n)
-        self.summary.value = f"<p>{escape(words)}</p>"
+        self.summary.value = render_paragraph(words)
 
     def _show_groups(self) -> None:
         model, groups = self.model, self.model.shown_groups()
@@ -177,7 +149,7 @@ class CleanPanel(SpokenBox):
             self.keep_best.description = say("Keep the best of each, remove the others")
         if not able:
             words += " " + say("No copy to keep is named: choose yourself.")
-        self.group_note.value = f"<p>{escape(words)}</p>"
+        self.group_note.value = render_paragraph(words)
 
     def _show_actions(self) -> None:
         model, n = self.model, len(self.model.pending)
@@ -186,7 +158,7 @@ class CleanPanel(SpokenBox):
         self.apply.disabled = self.confirm.disabled = busy or not n
         many = say_count(n, "Apply 1 change ...", "Apply {n} changes ...")
         self.apply.description = many if n else say("Apply ...")
-        self.reason.value = "" if n else f"<p>{escape(say('Nothing to apply.'))}</p>"
+        self.reason.value = "" if n else render_paragraph(say("Nothing to apply."))
         if not n:
             self._close_preview()
         elif self.is_previewing:
@@ -219,11 +191,17 @@ class CleanPanel(SpokenBox):
             # the button that had the focus is gone
             self.undo.focus()
 
-    def _on_load_change(self, _: Any) -> None:
-        self._guard(self._show_download)
-
     def _show_download(self) -> None:
-        self.download.value = render_download(self.model.store.export_edits())
+        self.download.value = _render_download(self.model.store.export_edits())
+
+
+def _render_download(edits: bytes) -> str:
+    """Return a link that saves the edits, without a request to the server."""
+    data = base64.b64encode(edits).decode("ascii")
+    return (
+        '<a class="fastclf-link-button" download="edits.csv" '
+        f'href="data:text/csv;charset=utf-8;base64,{data}">{escape(say("Download the edits"))}</a>'
+    )
 
 
 def _say_hint() -> str:

@@ -17,22 +17,12 @@ Rank = Callable[[ReviewItem], tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Filter:
-    """What to show.
-
-    Attributes
-    ----------
-    view
-        One of `VIEWS`.
-    label, split
-        Only these; "" for all.
-    show_removed
-        Whether removed photos stand among the others.
-    """
+    """What to show."""
 
     view: str = DOUBTS
-    label: str = ""
-    split: str = ""
-    show_removed: bool = False
+    label: str = ""  # "" for all
+    split: str = ""  # "" for all
+    show_removed: bool = False  # whether removed photos stand among the others
 
     def accepts(self, item: ReviewItem) -> bool:
         """Tell whether class, split and removal let a photo through; the view is not asked."""
@@ -49,17 +39,7 @@ def rank_by_doubt(item: ReviewItem) -> tuple[object, ...]:
 
 
 def find_queue(ranked: Iterable[ReviewItem], wanted: Filter, skipped: Collection[int]) -> list[ReviewItem]:
-    """Return the photos to look at, best first.
-
-    Parameters
-    ----------
-    ranked
-        All photos in rank order.
-    wanted
-        What to show.
-    skipped
-        Photos that a person has looked at; they leave every view of doubts.
-    """
+    """Return the photos to look at, in rank order; those that were skipped leave every view of doubts."""
     found = [item for item in ranked if wanted.accepts(item) and _in_view(item, wanted.view)]
     if wanted.view not in (ALL, REMOVED) and skipped:
         found = [item for item in found if item.key not in skipped]

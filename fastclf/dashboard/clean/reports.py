@@ -1,251 +1,240 @@
-"""Visitors' reports among the photos to review: taken into the set, dismissed, and back again."""
+"""Visitors' reports among the photos to review: held photos that a step of the catalog lets in or turns away.
+
+A report that is taken becomes a file in its class's folder, which the catalog holds out of the set until the
+step lets it in; one that is dismissed is turned away without a file. So there is one way back, the
+catalog's, and the inbox follows it: what a standing step decided is settled, the rest waits.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from ...catalog import Arrival, Copy, Edit, EditRow, describe_arrival
-from ...errors import FastclfError, UsageProblem
-from ...inbox import Inbox, Report, find_inbox
-from ...photos import decode_photo, encode_jpeg, make_thumbnail
-from ...system import hash_bytes
-from ..texts import phrase
-from .added_files import Origin, add_photos, find_origin, take_back_files
-from .review import Decision, Reason, ReviewItem, ReviewStore
-from .steps import say_applied, say_reopened, say_settled
-from .store import CatalogDesk
-
-_logger = logging.getLogger(__name__)
+from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, check_label, describe_arrival
+from ...errors import FastclfError, Message, PhotosError, UsageError
+from ...inbox import Inbox, Report
+from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
+from ...system import write_atomic
+from .review import Decision, Reason, ReviewItem
 
 # a person has said that the answer is wrong: above what any check says
 _DOUBT = 0.98
+_OUTCOMES = {"restore": "taken", "remove": "dismissed"}
+_NAME = re.compile(r"(?:^|/)reported-(?P<report>\d+)-(?P<digest>[0-9a-f]{16})(?:-\d+)?\.jpg$")
+_HELD = "reported by a visitor; not taken yet"
 
 
-def build_store(desk: CatalogDesk) -> ReviewStore:
-    """Return what the Clean panel works on: the desk, with the visitors' reports where there is an inbox.
+class Origin(NamedTuple):
+    """The report that a photo came from: its number, and the beginning of the hash of its bytes."""
 
-    An inbox that cannot be read is said in the desk's note; the photos can be cleaned without it.
-    """
-    try:
-        inbox = find_inbox()
-        if inbox is None:
-            return desk
-        inbox.reports()
-        return ReportStore(desk, inbox)
-    except FastclfError as e:
-        _logger.warning("The visitors' reports are left out. %s", e)
-        desk.remark = str(e)
-        return desk
+    report: int
+    digest: str
+
+    @property
+    def file_name(self) -> str:
+        """What a file for that report is called, so that the report is found again."""
+        return f"reported-{self.report}-{self.digest}.jpg"
+
+
+class AddedFile(NamedTuple):
+    """A file for a report, its name in the folder; one that is not new was left by an undone step."""
+
+    path: Path
+    name: str
+    is_new: bool
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A step of this session: the photos that the catalog recorded, and the reports that were dismissed."""
+class Followed:
+    """A step's rows about files, how many reports moved with it, and how many the inbox no longer has."""
 
-    photos: frozenset[int]
-    dismissed: tuple[int, ...] = ()
+    rows: tuple[EditRow, ...]
+    taken: int = 0
+    dismissed: int = 0
+    lost: int = 0
 
 
-class ReportStore:
-    """A ReviewStore over a desk and an inbox.
+class Reports:
+    """What visitors reported, as photos to review; a report's key is negative."""
 
-    A report's key is negative. To take it, its photo is added to a class folder as a new file; that is a
-    part of the catalog's step, so the catalog's undo takes the photo out of the set again.
-
-    Parameters
-    ----------
-    desk
-        Keeps the photos.
-    inbox
-        Keeps the reports.
-    """
-
-    def __init__(self, desk: CatalogDesk, inbox: Inbox) -> None:
-        self.desk, self.inbox = desk, inbox
-        self.vocab: list[str] = list(desk.vocab)
-        self.has_inbox = True
-        self._reports: dict[int, Report] = {}
+    def __init__(self, catalog: Catalog, inbox: Inbox) -> None:
+        self._catalog, self._inbox = catalog, inbox
+        self._waiting: dict[int, Report] = {}
         self._arrivals: dict[int, Arrival | None] = {}
-        self._past: list[_Step] = []
-        self._future: list[_Step] = []
 
-    def load_items(self) -> list[ReviewItem]:
-        """Return the desk's photos and the reports that wait."""
-        items = self.desk.load_items()
-        self.vocab = self.desk.vocab
-        reports = self.inbox.reports()
-        self._reports = {-report.id: report for report in reports}
-        copies = self._find_copies(reports)
-        return [*items, *(self._build_item(k, r, copies.get(k)) for k, r in self._reports.items())]
+    def load_items(self, vocab: Collection[str]) -> list[ReviewItem]:
+        """Return the reports that wait."""
+        self._waiting = self._read_waiting()
+        copies = self._find_copies()
+        return [_build_item(key, one, vocab, copies.get(key)) for key, one in self._waiting.items()]
 
     def read_thumbnail(self, key: int) -> bytes | None:
-        """Return the JPEG of a photo or of a report, or None."""
-        report = self._reports.get(key)
+        """Return a report's JPEG, or None."""
+        report = self._waiting.get(key)
         if report is None:
-            return self.desk.read_thumbnail(key)
-        photo = decode_photo(self.inbox.read_photo(report.id), report.name)
+            return None
+        photo = decode_photo(self._inbox.read_photo(report.id), report.name)
         return encode_jpeg(make_thumbnail(photo.image))
 
-    def apply(self, decisions: Sequence[Decision]) -> str:
-        """Record decisions about photos and reports as one step, all or none; returns words."""
-        own = [d for d in decisions if d.key in self._reports]
-        edits = [Edit(d.key, d.action, d.label, d.why) for d in decisions if d.key >= 0]
-        if len(own) + len(edits) < len(decisions) or not self._do_wait(own):
-            raise UsageProblem(
+    @contextlib.contextmanager
+    def adopt(self, decisions: Sequence[Decision]) -> Iterator[list[Edit]]:
+        """Hold the photos of reports and give the edits that decide about them; on a fault no file stays."""
+        if not {d.key for d in decisions} <= self._waiting.keys() & self._read_waiting().keys():
+            raise UsageError(
                 "A report was settled elsewhere meanwhile. Reload the page; nothing was changed."
             )
-        taken = [d for d in own if d.action == "relabel"]
-        dismissed = [self._reports[d.key].id for d in own if d.action == "remove"]
-        rows = self._record(edits, taken, dismissed)
-        self._past.append(_Step(frozenset(row.photo for row in rows), tuple(dismissed)))
-        self._future.clear()
-        others = [row for row in rows if not (row.action == "restore" and find_origin(row))]
-        return say_applied(others, len(taken), len(dismissed))
-
-    def undo(self) -> str | None:
-        """Take the last step back; a report that it settled waits again, the file that it added stays."""
-        step = self._past[-1] if self._past else None
-        rows = None if step and not step.photos else self.desk.catalog.undo()
-        if rows is None and (step is None or step.photos):
-            return None
-        step = self._move(self._past, self._future, rows)
-        origins = _find_origins(rows, "remove")
-        taken = [origin.report for origin in origins if self._keeps(origin.report, origin.digest)]
-        dismissed = [report for report in step.dismissed if self._keeps(report)]
-        lost = len(origins) + len(step.dismissed) - len(taken) - len(dismissed)
-        try:
-            self.inbox.reopen([*taken, *dismissed])
-        except BaseException:
-            self._move(self._future, self._past, rows)
-            if rows is not None:
-                self.desk.catalog.redo()
-            raise
-        return say_reopened(rows, len(taken), len(dismissed), lost)
-
-    def redo(self) -> str | None:
-        """Take the last undone step again."""
-        step = self._future[-1] if self._future else None
-        if step is None and self._past and not self._past[-1].photos:
-            return None  # a dismissal came after what the catalog could do again
-        rows = None if step and not step.photos else self.desk.catalog.redo()
-        if rows is None and (step is None or step.photos):
-            return None
-        step = self._move(self._future, self._past, rows)
-        origins = _find_origins(rows, "restore")
-        taken = [origin.report for origin in origins if self._keeps(origin.report, origin.digest)]
-        try:
-            self._settle(taken, step.dismissed)
-        except BaseException:
-            self._move(self._past, self._future, rows)
-            if rows is not None:
-                self.desk.catalog.undo()
-            raise
-        return say_settled(rows, len(taken), len(step.dismissed))
-
-    def export_edits(self) -> bytes:
-        """Return the net edits of the photos as CSV."""
-        return self.desk.export_edits()
-
-    def _record(
-        self, edits: Sequence[Edit], taken: Sequence[Decision], dismissed: Sequence[int]
-    ) -> list[EditRow]:
-        """Add files, record the step and settle the reports; on a fault nothing of that stays."""
-        catalog = self.desk.catalog
-        photos = [(self._reports[d.key], str(d.label)) for d in taken]
-        added = add_photos(
-            self.desk.folder, [(r.id, self.inbox.read_photo(r.id), label) for r, label in photos]
-        )
+        taken = [d for d in decisions if d.action == "relabel"]
+        added = self._add_files(taken)
         try:
             if added:
-                catalog.scan()
-            held = catalog.arrivals.hold(
-                [file.name for file in added], "reported by a visitor; not taken yet"
-            )
-            let_in = [
-                edit
-                for file, d in zip(added, taken, strict=True)
-                for edit in (
-                    Edit(held[file.name], "relabel", d.label, d.why),
-                    Edit(held[file.name], "restore", None, d.why),
-                )
-            ]
-            rows = catalog.apply([*edits, *let_in])
-            try:
-                self._settle([report.id for report, _ in photos], dismissed)
-            except BaseException:
-                if rows:
-                    catalog.undo()
-                raise
+                self._catalog.scan()
+            held = self._catalog.arrivals.hold([file.name for file in added], _HELD)
+            edits = self._dismiss([d for d in decisions if d.action == "remove"])
+            for file, d in zip(added, taken, strict=True):
+                photo = held[file.name]
+                edits += [Edit(photo, "relabel", d.label, d.why), Edit(photo, "restore", None, d.why)]
+            yield edits
         except BaseException:
-            take_back_files(catalog, added)
-            raise
-        return rows
-
-    def _settle(self, taken: Sequence[int], dismissed: Sequence[int]) -> None:
-        """Settle reports, all or none."""
-        if taken:
-            self.inbox.settle(taken, "taken")
-        try:
-            if dismissed:
-                self.inbox.settle(dismissed, "dismissed")
-        except BaseException:
-            self.inbox.reopen(taken)
+            _remove_files(added)
+            with contextlib.suppress(FastclfError):  # the next scan will see it
+                if added:
+                    self._catalog.scan()
             raise
 
-    def _move(self, source: list[_Step], target: list[_Step], rows: Sequence[EditRow] | None) -> _Step:
-        """Move the step that the rows belong to; one that was not made here is new."""
-        photos = frozenset(row.photo for row in rows or ())
-        is_own = bool(source) and (rows is None or photos <= source[-1].photos)
-        step = source.pop() if is_own else _Step(photos)
-        target.append(step)
-        return step
+    def follow(self, rows: Sequence[EditRow]) -> Followed:
+        """Settle the reports that the step of these rows decided, or let those wait that it gave back."""
+        files = tuple(row for row in rows if "/" in row.path)
+        has_file = {origin: "/" in row.path for row in rows if (origin := find_origin(row.path))}
+        if not has_file:
+            return Followed(files)
+        moved, lost = self._settle(has_file)
+        taken = sum(has_file[origin] for origin in moved)
+        return Followed(files, taken, len(moved) - taken, len(lost))
 
-    def _keeps(self, report: int, digest: str = "") -> bool:
-        """Tell whether the inbox still has a report's photo; its file was maybe added from another inbox."""
+    def recover(self) -> None:
+        """Mend what a kill between files, catalog and inbox has left."""
+        waiting = {_get_origin(report) for report in self._read_waiting().values()}
+        stray = [
+            photo.name
+            for photo, origin in self._find_held()
+            if photo.in_set and not photo.action and origin in waiting
+        ]
+        if stray:
+            self._catalog.arrivals.hold(stray, _HELD)
+        self._settle()
+
+    def _settle(self, asked: Iterable[Origin] | None = None) -> tuple[list[Origin], list[Origin]]:
+        """Bring the inbox to what the standing steps say; returns the reports that moved, and the lost."""
+        decided: dict[Origin, str] = {}
+        for photo, origin in self._find_held():
+            decided[origin] = _OUTCOMES.get(photo.action) or decided.get(origin, "")
+        asked = decided if asked is None else asked
+        here = {Origin(id, sha[:16]): state for id, (sha, state) in self._inbox.read_states().items()}
+        settled = {o: decided[o] for o in asked if here.get(o) == "waiting" and decided[o]}
+        reopened = [o for o in asked if here.get(o, "waiting") != "waiting" and not decided[o]]
+        if settled:
+            self._inbox.settle({origin.report: outcome for origin, outcome in settled.items()})
+        if reopened:
+            self._inbox.reopen([origin.report for origin in reopened])
+        return [*settled, *reopened], [o for o in asked if o not in here and not decided[o]]
+
+    def _find_held(self) -> list[tuple[Held, Origin]]:
+        found = self._catalog.arrivals.find_held("reported-")
+        return [(photo, origin) for photo in found if (origin := find_origin(photo.name))]
+
+    def _read_waiting(self) -> dict[int, Report]:
+        return {-report.id: report for report in self._inbox.reports()}
+
+    def _dismiss(self, decisions: Sequence[Decision]) -> list[Edit]:
+        reports = [self._waiting[d.key] for d in decisions]
+        numbers = self._catalog.arrivals.register({_get_origin(r).file_name: r.sha256 for r in reports})
+        return [
+            Edit(number, "remove", None, d.why) for number, d in zip(numbers.values(), decisions, strict=True)
+        ]
+
+    def _add_files(self, decisions: Iterable[Decision]) -> list[AddedFile]:
+        """Write photos to their class folders; all of them or, on a fault, none. No file is replaced."""
+        added: list[AddedFile] = []
         try:
-            return hash_bytes(self.inbox.read_photo(report)).startswith(digest)
-        except FastclfError:
-            return False
+            for decision in decisions:
+                check_label(decision.label)
+                report = self._waiting[decision.key]
+                data = self._inbox.read_photo(report.id)
+                added.append(_add_file(self._catalog.folder, str(decision.label), _get_origin(report), data))
+        except BaseException:
+            _remove_files(added)
+            raise
+        return added
 
-    def _do_wait(self, decisions: Sequence[Decision]) -> bool:
-        waiting = {report.id for report in self.inbox.reports()} if decisions else set()
-        return all(self._reports[d.key].id in waiting for d in decisions)
-
-    def _find_copies(self, reports: Sequence[Report]) -> dict[int, Copy]:
-        for report in reports:
-            if report.id not in self._arrivals:
-                self._arrivals[report.id] = self._describe(report)
-        known = [(-r.id, a) for r in reports if (a := self._arrivals[r.id]) is not None]
-        copies = self.desk.catalog.arrivals.find_copies([arrival for _, arrival in known])
+    def _find_copies(self) -> dict[int, Copy]:
+        for key, report in self._waiting.items():
+            if key not in self._arrivals:
+                self._arrivals[key] = self._describe(report)
+        known = [(key, found) for key in self._waiting if (found := self._arrivals[key]) is not None]
+        copies = self._catalog.arrivals.find_copies([arrival for _, arrival in known])
         return {key: copy for (key, _), copy in zip(known, copies, strict=True) if copy is not None}
 
     def _describe(self, report: Report) -> Arrival | None:
         try:
-            return describe_arrival(self.inbox.read_photo(report.id), report.name)
+            return describe_arrival(self._inbox.read_photo(report.id), report.name)
         except FastclfError:
             return None  # its tile says so
 
-    def _build_item(self, key: int, report: Report, copy: Copy | None) -> ReviewItem:
-        claim = report.label if report.label in self.vocab else None
-        if report.label is None:
-            words = phrase("a visitor says: none of these")
-        else:
-            words = phrase("a visitor says: {label}", label=report.label)
-        reasons = [Reason("report", words, _DOUBT, claim)]
-        if copy is not None:
-            words = phrase(
-                "the same picture as {name}, which is in the set as {label}", name=copy.name, label=copy.label
-            )
-            reasons.append(Reason("copy", words, 0.0))
-        return ReviewItem(
-            key, Path(report.name), report.name, "", "", False, report.answer, report.probability,
-            tuple(reasons), True, report.time[:10],
-        )  # fmt: skip
+
+def find_origin(path: str) -> Origin | None:
+    """Return the report that a photo was added for, or None."""
+    match = _NAME.search(path)
+    return Origin(int(match["report"]), match["digest"]) if match else None
 
 
-def _find_origins(rows: Sequence[EditRow] | None, action: str) -> list[Origin]:
-    """Return the reports whose photos the catalog took out, or let in."""
-    return [origin for row in rows or () if row.action == action and (origin := find_origin(row))]
+def _get_origin(report: Report) -> Origin:
+    return Origin(report.id, report.sha256[:16])
+
+
+def _add_file(folder: Path, label: str, origin: Origin, data: bytes) -> AddedFile:
+    place = find_class_folder(folder, label)
+    path, number = place / origin.file_name, 1
+    try:
+        place.mkdir(exist_ok=True)
+        while path.is_symlink() or path.exists():
+            if path.is_file() and path.read_bytes() == data:
+                return AddedFile(path, path.relative_to(folder).as_posix(), is_new=False)
+            number += 1
+            path = path.with_name(f"{Path(origin.file_name).stem}-{number}.jpg")
+        write_atomic(path, data)
+    except OSError as e:
+        raise PhotosError(
+            "The photo cannot be added to {place} ({reason}). Make room or mend its permissions; "
+            "nothing was changed.",
+            place=place,
+            reason=e.strerror or e,
+        ) from None
+    return AddedFile(path, path.relative_to(folder).as_posix(), is_new=True)
+
+
+def _remove_files(added: Iterable[AddedFile]) -> None:
+    for file in added:
+        if file.is_new:
+            file.path.unlink(missing_ok=True)
+
+
+def _build_item(key: int, report: Report, vocab: Collection[str], copy: Copy | None) -> ReviewItem:
+    claim = report.label if report.label in vocab else None
+    if report.label is None:
+        words = Message("a visitor says: none of these")
+    else:
+        words = Message("a visitor says: {label}", label=report.label)
+    reasons = [Reason("report", words, _DOUBT, claim)]
+    if copy is not None:
+        words = Message(
+            "the same picture as {name}, which is in the set as {label}", name=copy.name, label=copy.label
+        )
+        reasons.append(Reason("copy", words, 0.0))
+    return ReviewItem(
+        key=key, fn=Path(report.name), name=report.name, label="", answer=report.answer,
+        probability=report.probability, reasons=tuple(reasons), report=True, noted=report.time[:10],
+    )  # fmt: skip

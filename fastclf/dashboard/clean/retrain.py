@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 from collections.abc import Callable
 from html import escape
-from typing import Any
 
 import ipywidgets as widgets
 
 from ...errors import FastclfError
-from ...refit import ChangedPhoto
+from ...refit import ChangedPhoto, Refit
 from ..texts import say, translate
-from ..widgets import SpokenBox, Status, build_html, build_row
+from ..widgets import SpokenBox, Status, build_row, render_paragraph, render_status
 from .retrain_model import RetrainModel
-from .review import RetrainResult
 
 _logger = logging.getLogger(__name__)
 
@@ -23,17 +22,7 @@ MOST_CHANGED = 60
 
 
 class RetrainPanel(SpokenBox):
-    """Retrain, compare, choose.
-
-    Parameters
-    ----------
-    model
-        The state.
-    count_pending
-        Returns how many choices wait to be applied.
-    read_thumbnail
-        Returns the JPEG of a photo; may raise.
-    """
+    """Retrain, once no choice is pending; compare; choose."""
 
     def __init__(
         self,
@@ -46,12 +35,14 @@ class RetrainPanel(SpokenBox):
         self._read_thumbnail = read_thumbnail
         self.head, self.reason, self.report = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.button = widgets.Button(button_style="primary")
-        self.note, self.clock = build_html("fastclf-note"), build_html("fastclf-clock")
+        self.note, self.clock = (
+            widgets.HTML().add_class("fastclf-note"),
+            widgets.HTML().add_class("fastclf-clock"),
+        )
         self.use_new, self.keep_old = widgets.Button(button_style="primary"), widgets.Button()
-        self._choice = build_row([self.use_new, self.keep_old])
-        said = widgets.HBox([self.note, self.clock])
-        said.add_class("fastclf-retrain-said")
-        super().__init__([self.head, build_row([self.button, self.reason]), said, self.report, self._choice])
+        self._choice = build_row(self.use_new, self.keep_old)
+        said = widgets.HBox([self.note, self.clock]).add_class("fastclf-retrain-said")
+        super().__init__([self.head, build_row(self.button, self.reason), said, self.report, self._choice])
         self.add_class("fastclf-retrain")
         self._link()
         self.say_words()
@@ -59,35 +50,26 @@ class RetrainPanel(SpokenBox):
     def say_words(self) -> None:
         """Say everything in the page's language."""
         hint = say("Teach the model the labels of today. The old one stays until you choose.")
-        self.head.value = f"<h2>{escape(say('Retrain the model'))}</h2><p>{escape(hint)}</p>"
+        self.head.value = f"<h2>{escape(say('Retrain the model'))}</h2>{render_paragraph(hint)}"
         self.button.description = say("Retrain")
         self.use_new.description, self.keep_old.description = say("Use the new one"), say("Keep the old one")
         self.refresh()
 
     def refresh(self) -> None:
         """Bring the button and the reason beside it up to date."""
-        self._guard(self._show_state)
+        self.guard(self._show_state)
+
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+        self.note.value = render_status(Status.ERROR, say("That did not work. Reload the page."))
 
     def _link(self) -> None:
-        self.button.on_click(lambda _: self._guard(lambda: self.model.start(self._count_pending())))
-        self.use_new.on_click(lambda _: self._guard(self.model.use_new))
-        self.keep_old.on_click(lambda _: self._guard(self.model.keep_old))
-        self.model.observe(self._on_state_change, ["status", "message", "result"])
-        self.model.observe(self._on_seconds_change, "seconds")
-
-    def _guard(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except Exception:
-            _logger.exception("retraining: an action failed")
-            words = escape(say("That did not work. Reload the page."))
-            self.note.value = f'<p role="alert" class="fastclf-error">{words}</p>'
-
-    def _on_state_change(self, _: Any) -> None:
-        self.refresh()
-
-    def _on_seconds_change(self, _: Any) -> None:
-        self._guard(self._show_seconds)
+        model = self.model
+        self.button.on_click(lambda _: self.guard(lambda: model.start(self._count_pending())))
+        self.use_new.on_click(lambda _: self.guard(model.use_new))
+        self.keep_old.on_click(lambda _: self.guard(model.keep_old))
+        model.observe(lambda _: self.refresh(), ["status", "message", "result"])
+        model.observe(lambda _: self.guard(self._show_seconds), "seconds")
 
     def _show_seconds(self) -> None:
         busy = self.model.status is Status.BUSY and self.model.seconds
@@ -99,20 +81,16 @@ class RetrainPanel(SpokenBox):
         blocker = model.find_blocker(self._count_pending())
         self.button.disabled = bool(blocker)
         busy = model.status is Status.BUSY
-        self.reason.value = f"<p>{escape(translate(blocker))}</p>" if blocker and not busy else ""
+        self.reason.value = "" if busy else render_paragraph(translate(blocker))
         self._show_seconds()
-        kind = "alert" if model.status is Status.ERROR else "status"
-        words = (
-            f'<p role="{kind}" class="fastclf-{model.status.value}">{escape(translate(model.message))}</p>'
-        )
-        self.note.value = words if model.message else ""
+        self.note.value = render_status(model.status, translate(model.message))
         report = "" if model.result is None else self._render(model.result)
         if report != self.report.value:
             self.report.value = report
         self._choice.layout.display = "none" if model.result is None else ""
 
-    def _render(self, result: RetrainResult) -> str:
-        notes = "".join(f"<p>{escape(translate(note))}</p>" for note in result.notes)
+    def _render(self, result: Refit) -> str:
+        notes = "".join(render_paragraph(translate(note)) for note in result.notes)
         return (
             f'<div class="fastclf-compare">{_render_accuracies(result)}{notes}'
             f"{self._render_changed(result.changed)}</div>"
@@ -120,7 +98,7 @@ class RetrainPanel(SpokenBox):
 
     def _render_changed(self, changed: tuple[ChangedPhoto, ...]) -> str:
         if not changed:
-            return f"<p>{escape(say('No answer changed between right and wrong.'))}</p>"
+            return render_paragraph(say("No answer changed between right and wrong."))
         better = [photo for photo in changed if photo.after == photo.label]
         worse = [photo for photo in changed if photo.after != photo.label]
         return self._render_side(say("Now right"), better) + self._render_side(say("Now wrong"), worse)
@@ -129,27 +107,25 @@ class RetrainPanel(SpokenBox):
         if not photos:
             return ""
         left = len(photos) - MOST_CHANGED
-        more = f"<p>{escape(say('... and {n} more.', n=left))}</p>" if left > 0 else ""
+        more = render_paragraph(say("... and {n} more.", n=left)) if left > 0 else ""
         rows = "".join(self._render_photo(photo) for photo in photos[:MOST_CHANGED])
         return f'<h3>{escape(title)} ({len(photos):,})</h3><ul class="fastclf-changed">{rows}</ul>{more}'
 
     def _render_photo(self, photo: ChangedPhoto) -> str:
-        name = escape(photo.name)
+        answers = say("answered {before}, now {after}", before=photo.before, after=photo.after)
         return (
             f"<li>{self._render_picture(photo)}<p><b dir='auto'>{escape(photo.label)}</b></p>"
-            f"<p>{escape(say('answered {before}, now {after}', before=photo.before, after=photo.after))}</p>"
-            f'<p class="fastclf-file" dir="auto">{name}</p></li>'
+            f'{render_paragraph(answers)}<p class="fastclf-file" dir="auto">{escape(photo.name)}</p></li>'
         )
 
     def _render_picture(self, photo: ChangedPhoto) -> str:
+        picture = None
         try:
-            picture = self._read_thumbnail(photo.key)
-        except FastclfError:
-            picture = None
+            with contextlib.suppress(FastclfError):
+                picture = self._read_thumbnail(photo.key)
         except Exception:
             # one picture less; the figures and the choice are still shown
             _logger.exception("a thumbnail could not be read")
-            picture = None
         if picture is None:
             return '<div class="fastclf-no-picture" aria-hidden="true">?</div>'
         data = base64.b64encode(picture).decode("ascii")
@@ -157,7 +133,7 @@ class RetrainPanel(SpokenBox):
         return f'<img alt="{alt}" src="data:image/jpeg;base64,{data}">'
 
 
-def _render_accuracies(result: RetrainResult) -> str:
+def _render_accuracies(result: Refit) -> str:
     words = say(
         "Right answers on the same {n} validation photos, with the labels of today. "
         "Retraining took {seconds} s.",
@@ -165,7 +141,7 @@ def _render_accuracies(result: RetrainResult) -> str:
         seconds=f"{result.seconds:.1f}",
     )
     return (
-        f"<p>{escape(words)}</p>"
+        f"{render_paragraph(words)}"
         f'<table class="fastclf-accuracies" aria-label="{escape(say("Right answers"))}"><tbody>'
         f"{_render_accuracy(say('Old model'), result.before, result.n)}"
         f"{_render_accuracy(say('New model'), result.after, result.n)}</tbody></table>"

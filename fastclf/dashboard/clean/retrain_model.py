@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import traitlets
 
-from ...errors import FastclfError
-from ..texts import phrase
+from ...errors import FastclfError, Message
+from ...refit import Refit
 from ..widgets import Status
-from .review import Retrainer, RetrainResult
+from .review import Retrainer
 
 _logger = logging.getLogger(__name__)
 
@@ -22,43 +22,31 @@ TICK = 1.0
 class RetrainModel(traitlets.HasTraits):
     """A retraining that runs beside the page, and the choice that follows it.
 
-    What it says in `message` is English, to be translated where it is shown.
-
-    Parameters
-    ----------
-    retrainer
-        Makes the new model; None where there is nothing to retrain.
-    why_not
-        The sentence to show without a retrainer.
+    What it says in `message` is English, to be translated where it is shown. Without a retrainer, `why_not`
+    says why there is nothing to retrain.
     """
 
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
     message = traitlets.Unicode()
     seconds = traitlets.Int(0)
-    result = traitlets.Instance(RetrainResult, allow_none=True)
+    result = traitlets.Instance(Refit, allow_none=True)
 
     def __init__(self, retrainer: Retrainer | None, why_not: str = "") -> None:
         super().__init__()
         self.retrainer = retrainer
-        self.why_not = why_not or phrase("There is no model here to retrain.")
+        self.why_not = why_not or Message("There is no model here to retrain.")
         self._thread: threading.Thread | None = None
 
     def find_blocker(self, pending: int) -> str:
-        """Return why retraining cannot start now; "" if it can.
-
-        Parameters
-        ----------
-        pending
-            Number of choices that wait to be applied.
-        """
+        """Return why retraining cannot start now, with so many choices that wait; "" if it can."""
         if self.retrainer is None:
             return self.why_not
         if self.status is Status.BUSY:
-            return phrase("The model is being retrained.")
+            return Message("The model is being retrained.")
         if self.result is not None:
-            return phrase("Choose first between the new model and the old one.")
+            return Message("Choose first between the new model and the old one.")
         if pending:
-            return phrase(
+            return Message(
                 "Apply or undo the waiting changes first: the model learns only from what is applied."
             )
         return ""
@@ -70,8 +58,8 @@ class RetrainModel(traitlets.HasTraits):
             self.message = blocker
             return False
         self.seconds = 0
-        self.status, self.message = Status.BUSY, phrase("Retraining on the labels of today ...")
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.status, self.message = Status.BUSY, Message("Retraining on the labels of today ...")
+        self._thread = threading.Thread(target=self._run, args=(self.retrainer,), daemon=True)
         self._thread.start()
         return True
 
@@ -82,37 +70,27 @@ class RetrainModel(traitlets.HasTraits):
 
     def use_new(self) -> None:
         """Put the new model in the old one's place."""
-        if self.retrainer is not None and self.result is not None:
-            self._settle(
-                self.retrainer.use_new,
-                phrase("The new model could not be put in place; the old one stays."),
-            )
+        failed = Message("The new model could not be put in place; the old one stays.")
+        self._choose(lambda retrainer: retrainer.use_new(), failed)
 
     def keep_old(self) -> None:
         """Forget the new model."""
-        if self.retrainer is not None and self.result is not None:
-            self._settle(
-                self.retrainer.keep_old,
-                phrase("The new model could not be removed; the old one is in use."),
-            )
+        failed = Message("The new model could not be removed; the old one is in use.")
+        self._choose(lambda retrainer: retrainer.keep_old(), failed)
 
-    def _run(self) -> None:
+    def _run(self, retrainer: Retrainer) -> None:
         done = threading.Event()
         threading.Thread(target=self._tick, args=(done,), daemon=True).start()
+        result: Refit | None = None
+        status = Status.ERROR
+        words: str = Message("Retraining failed; the old model is still in use.")
         try:
-            result = self.retrainer.retrain() if self.retrainer else None
+            result = retrainer.retrain()
+            status, words = Status.DONE, Message("The new model is ready. Compare and choose.")
         except FastclfError as e:
-            self._finish(done, Status.ERROR, str(e), None)
+            words = e.message
         except BaseException:
             _logger.exception("retraining failed")
-            words = phrase("Retraining failed; the old model is still in use.")
-            self._finish(done, Status.ERROR, words, None)
-        else:
-            self._finish(done, Status.DONE, phrase("The new model is ready. Compare and choose."), result)
-
-    def _finish(
-        self, done: threading.Event, status: Status, words: str, result: RetrainResult | None
-    ) -> None:
         done.set()
         try:
             # the result first: who sees the status change finds it there
@@ -129,13 +107,15 @@ class RetrainModel(traitlets.HasTraits):
             except Exception:
                 _logger.exception("the seconds could not be shown")
 
-    def _settle(self, act: Callable[[], str], failed: str) -> None:
+    def _choose(self, act: Callable[[Retrainer], str], failed: str) -> None:
+        if self.retrainer is None or self.result is None:
+            return
         try:
-            words = act()
+            words = act(self.retrainer)
         except FastclfError as e:
-            self.message, self.status = str(e), Status.ERROR
+            self.message, self.status = e.message, Status.ERROR
         except Exception:
-            _logger.exception("settling the retraining failed")
+            _logger.exception("choosing between the models failed")
             self.message, self.status = failed, Status.ERROR
         else:
             self.result, self.message, self.status = None, words, Status.READY

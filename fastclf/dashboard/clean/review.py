@@ -2,87 +2,51 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ...refit import ChangedPhoto
+from ...issues import list_kinds
+from ...refit import Refit
 
-KINDS = ("report", "label", "conflict", "duplicate", "near-duplicate", "quality", "odd", "unreadable", "leak")
+KINDS = ("report", *(kind.key for kind in list_kinds() if kind.badge))
 ACTIONS = ("relabel", "remove", "restore")
+# beside them a person can say that a photo was looked at and stays as it is, or take a choice back
+SKIP, KEEP = "skip", "keep"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a photo is in the queue.
+    """Why a photo is in the queue."""
 
-    Attributes
-    ----------
-    kind
-        One of `KINDS`, or another that has no view of its own.
-    text
-        Words for people in English, best a phrase; not escaped: "the model says dress, 97 %".
-    doubt
-        0 to 1; 1 is most doubtful.
-    suggested
-        A label to give.
-    group
-        What the members of one group of copies share.
-    best
-        Whether this is the copy to keep of that group.
-    """
-
-    kind: str
-    text: str
-    doubt: float
-    suggested: str | None = None
-    group: int | None = None
-    best: bool = False
+    kind: str  # one of KINDS, or another that has no view of its own
+    text: str  # for people, in English, best a message; not escaped: "the model says dress, 97 %"
+    doubt: float  # 0 to 1; 1 is most doubtful
+    suggested: str | None = None  # a label to give
+    group: int | None = None  # what the members of one group of copies share
+    best: bool = False  # the copy to keep of that group
 
 
 @dataclass(frozen=True)
 class ReviewItem:
     """One photo of the set, with the edits of today; or one that a visitor reported.
 
-    Attributes
-    ----------
-    key
-        Stable id of the photo.
-    fn
-        The file.
-    name
-        Relative path, not escaped.
-    label
-        Label of today.
-    split
-        "train", "valid", "test" or "".
-    removed
-        Whether an edit took it out of the set.
-    answer
-        The model's answer; None where it is sealed or unknown.
-    probability
-        Probability of that answer.
-    reasons
-        Why it should be looked at.
-    report
-        Whether it is a visitor's report: not in the set, without a label. A relabel takes it into the set,
-        a removal dismisses it.
-    noted
-        When it was reported.
+    A report is not in the set and has no label: a relabel takes it into the set, a removal dismisses it.
     """
 
-    key: int
+    key: int  # stable
     fn: Path
-    name: str
+    name: str  # relative path, not escaped
     label: str
-    split: str
-    removed: bool = False
-    answer: str | None = None
+    split: str = ""  # "train", "valid", "test" or ""
+    removed: bool = False  # by an edit
+    answer: str | None = None  # the model's; None where it is sealed or unknown
     probability: float | None = None
     reasons: tuple[Reason, ...] = ()
     report: bool = False
-    noted: str = ""
+    noted: str = ""  # when it was reported
 
     @property
     def doubt(self) -> float:
@@ -99,102 +63,53 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided for a photo.
-
-    Attributes
-    ----------
-    key
-        The photo's id.
-    action
-        One of `ACTIONS`.
-    label
-        The new label, for "relabel".
-    why
-        The doubt that led to it, in words.
-    """
+    """What a person decided for a photo."""
 
     key: int
-    action: str
-    label: str | None = None
-    why: str = ""
+    action: str  # one of ACTIONS; or SKIP, which is never applied
+    label: str | None = None  # the new one, for "relabel"
+    why: str = ""  # the doubt that led to it, in words
 
 
-class ReviewStore(Protocol):
-    """Keeps the photos and the edits. What it says is English, best a phrase.
-
-    Attributes
-    ----------
-    vocab
-        The classes.
-    has_inbox
-        Whether visitors can report photos.
-    """
+class ReviewStore(ABC):
+    """Keeps the photos and the edits. What it says is English, best a message."""
 
     vocab: list[str]
-    has_inbox: bool
+    has_inbox = False  # whether visitors can report photos
 
+    @abstractmethod
     def load_items(self) -> list[ReviewItem]:
         """Return all photos; tens of thousands are normal."""
-        ...
 
+    @abstractmethod
     def read_thumbnail(self, key: int) -> bytes | None:
         """Return a JPEG, or None without one; may raise a FastclfError that says why there is none."""
-        ...
 
+    @abstractmethod
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Store decisions as one step, all or none; return words of what was done."""
-        ...
 
     def undo(self) -> str | None:
         """Undo the last stored step; return words, None when nothing is left."""
-        ...
+        return None
 
     def redo(self) -> str | None:
         """Store the last undone step again; return words, None when nothing is left."""
-        ...
+        return None
 
     def export_edits(self) -> bytes:
         """Return the edits as CSV."""
-        ...
-
-
-@dataclass(frozen=True)
-class RetrainResult:
-    """A new model beside the old one, judged on the same validation photos with today's labels.
-
-    Attributes
-    ----------
-    before, after
-        Accuracy of the old and of the new model, 0 to 1.
-    n
-        Number of those photos.
-    changed
-        Photos whose answer changed between right and wrong.
-    seconds
-        How long it took.
-    notes
-        Sentences to show beside it.
-    """
-
-    before: float
-    after: float
-    n: int
-    changed: tuple[ChangedPhoto, ...]
-    seconds: float
-    notes: tuple[str, ...]
+        return b""
 
 
 class Retrainer(Protocol):
     """Makes a new model of today's labels."""
 
-    def retrain(self) -> RetrainResult:
+    def retrain(self) -> Refit:
         """Train and judge the new model; blocks; may raise a FastclfError."""
-        ...
 
     def use_new(self) -> str:
         """Put the new model in the old one's place; return words of what was done."""
-        ...
 
     def keep_old(self) -> str:
         """Forget the new model; return words of what was done."""
-        ...

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from ...catalog import Catalog, Edit
-from ...check import CheckReport, check_folder, find_bundle, find_first_answers
-from ...errors import FastclfError
+from ...catalog import Catalog, Edit, EditRow
+from ...check import CheckInputs, CheckReport, check_catalog, check_folder, find_bundle, find_first_answers
+from ...errors import FastclfError, Message
+from ...inbox import Inbox
 from ...model import ModelBundle
-from ...photos import TEST
-from ...refit import discard_refit, find_obstacle, find_previous, refit_head, use_refit
-from ..texts import phrase, say, translate
-from .doubts import find_reasons
-from .review import Decision, RetrainResult, ReviewItem
-from .steps import say_applied, say_redone, say_undone
+from ...photos import TEST, Photo
+from ...refit import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
+from ..texts import say, translate
+from .doubts import find_reasons, list_remarks
+from .reports import Followed, Reports
+from .review import Decision, ReviewItem, ReviewStore
+from .wording import say_applied, say_redone, say_undone
+
+_logger = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 
 
-class CatalogDesk:
-    """A ReviewStore over a folder's catalog, and a Retrainer of the model beside it.
+class CatalogStore(ReviewStore):
+    """Keeps the photos of a folder in its catalog, and retrains the model beside it.
 
-    What it says about progress is in the page's language; what it returns is English, to be translated.
+    What it tells about progress is in the page's language; what it returns is English, to be translated.
 
     Parameters
     ----------
@@ -34,44 +42,40 @@ class CatalogDesk:
         One sub-folder a class.
     model
         Folder of the bundle.
-
-    Attributes
-    ----------
-    remark
-        One more sentence for `note`.
+    inbox
+        Visitors' reports, which stand among the photos; None where nobody can report.
     """
 
-    def __init__(self, folder: Path, model: Path) -> None:
+    def __init__(self, folder: Path, model: Path, inbox: Inbox | None = None) -> None:
         self.folder, self.model = folder, model
-        self.vocab: list[str] = []
-        self.has_inbox = False
-        self.remark = ""
+        self.vocab = []
+        self.has_inbox = inbox is not None
+        # on the null device lies an inbox that stays empty
+        self._inbox = inbox or Inbox(os.devnull)
+        self._remark = ""
         self._notes: tuple[str, ...] = ()
-        self._report: CheckReport | None = None
-        self._catalog: Catalog | None = None
+        self._checked: CheckReport | None = None
         self._hashes: dict[int, str] = {}
         self._lock = threading.Lock()
         self._stamp: str | None = None
 
-    @property
+    @cached_property
     def catalog(self) -> Catalog:
         """The folder's catalog; opened at the first use."""
-        if self._catalog is None:
-            self._catalog = Catalog(self.folder)
-        return self._catalog
+        return Catalog(self.folder)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What visitors reported."""
+        return Reports(self.catalog, self._inbox)
 
     @property
     def note(self) -> str:
         """What is to be said about the folder and the check, in the page's language."""
-        return " ".join(translate(note) for note in (*self._notes, self.remark) if note)
+        return " ".join(translate(note) for note in (*self._notes, self._remark) if note)
 
     def open(self, tell: Tell) -> None:
         """Scan the folder and look for what needs no network: enough to begin with.
-
-        Parameters
-        ----------
-        tell
-            Called with words about the progress, in the page's language.
 
         Raises
         ------
@@ -85,31 +89,30 @@ class CatalogDesk:
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
             nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
-            report = catalog.check(nothing, labels=False)
+            report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
             first = find_first_answers(catalog, bundle) if bundle else {}
-            self._report = replace(report, answers=first)
+            self._checked = replace(report, answers=first)
             self._notes = (catalog.note,)
+            self._recover_reports()
+
+    def _recover_reports(self) -> None:
+        """Mend what a kill left; an inbox that cannot be read is said, and the photos cleaned without it."""
+        try:
+            self.reports.recover()
+        except FastclfError as e:
+            _logger.warning("The visitors' reports are left out. %s", e)
+            self._remark, self.has_inbox = e.message, False
+            self.reports = Reports(self.catalog, Inbox(os.devnull))
 
     def prepare(self, tell: Tell) -> None:
-        """Check the labels as well, with the best features at hand; takes seconds the first time.
-
-        Parameters
-        ----------
-        tell
-            Called with words about the progress, in the page's language.
-
-        Raises
-        ------
-        FastclfError
-            If the folder or its catalog cannot be used.
-        """
+        """Check the labels as well, with the best features at hand; takes seconds the first time."""
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
-            self._report = self._examine(tell)
-            self._notes = (self.catalog.note, *self._report.notes)
+            self._checked = self._check(tell)
+            self._notes = (self.catalog.note, *list_remarks(self._checked), *self._checked.notes)
 
-    def _examine(self, tell: Tell, attempts: int = 3) -> CheckReport:
+    def _check(self, tell: Tell, attempts: int = 3) -> CheckReport:
         """Check all photos; once more if some were changed while their features were computed."""
         catalog = self.catalog
         while True:
@@ -133,12 +136,14 @@ class CatalogDesk:
         try:
             bundle = ModelBundle.load(self.model, verify=False)
         except FastclfError as e:
-            return str(e)
+            return e.message
         obstacle = find_obstacle(bundle)
         if obstacle:
             return obstacle
         if find_bundle(self.model, self.catalog.photos().photos) is None:
-            return phrase("The model was trained on other photos than these, so there is nothing to retrain.")
+            return Message(
+                "The model was trained on other photos than these, so there is nothing to retrain."
+            )
         return ""
 
     def load_items(self) -> list[ReviewItem]:
@@ -147,73 +152,94 @@ class CatalogDesk:
         photos = catalog.photos(removed=True).photos
         self._hashes = {p.id: p.sha256 for p in photos}
         opened = catalog.opened_hashes()
-        answers = dict(self._report.answers) if self._report else {}
+        answers = dict(self._checked.answers) if self._checked else {}
         for photo in photos:
             # it may have been sealed after it was judged
             if photo.split == TEST and photo.sha256 not in opened:
                 answers.pop(photo.name, None)
-        items = [
-            ReviewItem(p.id, p.path, p.name, p.label, p.split, p.removed, *answers.get(p.name, (None, None)))
-            for p in photos
-        ]
-        items += [
-            ReviewItem(f.id, self.folder / f.name, f.name, f.label, "", f.removed)
-            for f in catalog.unreadable()
-        ]
+        items = [_build_item(photo, *answers.get(photo.name, (None, None))) for photo in photos]
+        for file in catalog.unreadable():
+            fn = self.folder / file.name
+            items.append(
+                ReviewItem(key=file.id, fn=fn, name=file.name, label=file.label, removed=file.removed)
+            )
         self.vocab = sorted({i.label for i in items} | set(self._read_vocab()))
         here = {i.name: i for i in items if not i.removed}
-        reasons = find_reasons(self._report, here) if self._report else {}
-        return [replace(i, reasons=tuple(reasons.get(i.name, ()))) for i in items]
+        reasons = find_reasons(self._checked, here) if self._checked else {}
+        items = [replace(i, reasons=tuple(reasons.get(i.name, ()))) for i in items]
+        return [*items, *self.reports.load_items(self.vocab)]
 
     def read_thumbnail(self, key: int) -> bytes | None:
-        """Return a photo's JPEG, or None."""
+        """Return the JPEG of a photo or of a report, or None."""
+        if key < 0:
+            return self.reports.read_thumbnail(key)
         sha256 = self._hashes.get(key)
         return self.catalog.thumbnail(sha256) if sha256 else None
 
     def apply(self, decisions: Sequence[Decision]) -> str:
-        """Record decisions as one step; returns words."""
-        return say_applied(self.catalog.apply([Edit(d.key, d.action, d.label, d.why) for d in decisions]))
+        """Record decisions about photos and reports as one step, all or none; returns words."""
+        edits = [Edit(d.key, d.action, d.label, d.why) for d in decisions if d.key >= 0]
+        with self.reports.adopt([d for d in decisions if d.key < 0]) as adopted:
+            rows = self.catalog.apply([*edits, *adopted])
+            self._follow(rows, self.catalog.undo)
+        held = {edit.photo for edit in adopted}
+        actions = Counter(d.action for d in decisions if d.key < 0)
+        return say_applied(
+            [row for row in rows if row.photo not in held], actions["relabel"], actions["remove"]
+        )
 
     def undo(self) -> str | None:
         """Take the last recorded step back; returns words, or None if there is none."""
         rows = self.catalog.undo()
-        return None if rows is None else say_undone(rows)
+        return None if rows is None else say_undone(self._follow(rows, self.catalog.redo))
 
     def redo(self) -> str | None:
         """Record the last undone step again; returns words, or None if there is none."""
         rows = self.catalog.redo()
-        return None if rows is None else say_redone(rows)
+        return None if rows is None else say_redone(self._follow(rows, self.catalog.undo))
+
+    def _follow(self, rows: Sequence[EditRow], revert: Callable[[], object]) -> Followed:
+        try:
+            return self.reports.follow(rows)
+        except BaseException:
+            revert()
+            raise
 
     def export_edits(self) -> bytes:
         """Return the net edits as CSV."""
         return self.catalog.export_edits()
 
-    def retrain(self) -> RetrainResult:
+    def retrain(self) -> Refit:
         """Refit the model's head on today's labels."""
         result = refit_head(self.model, self.folder)
         self._stamp = result.stamp
-        return RetrainResult(
-            result.before, result.after, result.n, result.changed, result.seconds, result.notes
-        )
+        return result
 
     def use_new(self) -> str:
         """Put the refitted model in the old one's place."""
         use_refit(self.model, self._stamp)
         kept = find_previous(self.model).name
-        return phrase(
+        return Message(
             "The new model answers from now on. The old one is kept beside it as {name}.", name=kept
         )
 
     def keep_old(self) -> str:
         """Forget the refitted model."""
         discard_refit(self.model, self._stamp)
-        return phrase("The old model goes on.")
+        return Message("The old model goes on.")
 
     def _read_vocab(self) -> list[str]:
         try:
             return ModelBundle.load(self.model, verify=False).vocab
         except FastclfError:
             return []
+
+
+def _build_item(photo: Photo, answer: str | None, probability: float | None) -> ReviewItem:
+    return ReviewItem(
+        key=photo.id, fn=photo.path, name=photo.name, label=photo.label, split=photo.split,
+        removed=photo.removed, answer=answer, probability=probability,
+    )  # fmt: skip
 
 
 def _list_photos(catalog: Catalog) -> list[tuple[int, str, str]]:

@@ -1,8 +1,11 @@
 from .colour import find_accents as find_accents
+from .frame import PageFrame as PageFrame
 from .parts import SpokenBox as SpokenBox
-from .parts import build_html as build_html
+from .parts import SpokenWidget as SpokenWidget
 from .parts import build_row as build_row
-from .scripted import PageFrame as PageFrame
+from .scripted import BadMessageError as BadMessageError
 from .scripted import ScriptedWidget as ScriptedWidget
 from .status import Status as Status
-from .status import format_share as format_share
+from .status import render_paragraph as render_paragraph
+from .status import render_status as render_status
+from .status import say_share as say_share

@@ -1,9 +1,11 @@
 // What every script of the page shares; it stands before each of them. Words are only ever set as text.
 
-function make(tag, className, text) {
+// make("p", "fastclf-note", "Ready.", { role: "status" })
+function make(tag, className, text, attributes = {}) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   return node;
 }
 
@@ -12,6 +14,20 @@ function makeButton(className, text, onClick) {
   button.type = "button";
   button.addEventListener("click", onClick);
   return button;
+}
+
+function makeUrl(bytes, type = "image/jpeg") {
+  return URL.createObjectURL(new Blob([bytes], { type }));
+}
+
+// What a widget's script exports: a view of the model is made for an element, and closed with it.
+function showAs(View) {
+  return {
+    render({ model, el }) {
+      const view = new View(model, el);
+      return () => view.close();
+    },
+  };
 }
 
 // t("Choose photos"), t("{n} photos", { n }): the English text is the key of the catalogue.

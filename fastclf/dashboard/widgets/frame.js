@@ -90,9 +90,4 @@ class Frame {
   }
 }
 
-export default {
-  render({ model, el }) {
-    const frame = new Frame(model, el);
-    return () => frame.close();
-  },
-};
+export default showAs(Frame);

@@ -1,9 +1,10 @@
-"""What the panels of the Clean tab are put together from."""
+"""What the panels are put together from: widgets that say their words again, rows, pieces of HTML."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,11 +14,11 @@ from ..texts import language
 _logger = logging.getLogger(__name__)
 
 
-class SpokenBox(widgets.VBox):
-    """A box that says its words again when the page asks for another language."""
+class SpokenWidget(widgets.Widget):
+    """A widget that says its words again when the page asks for another language."""
 
-    def __init__(self, children: list[widgets.Widget], **kwargs: Any) -> None:
-        super().__init__(children, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         language.observe(self._on_language_change, "code")
 
     def close(self) -> None:
@@ -30,23 +31,28 @@ class SpokenBox(widgets.VBox):
         """Say everything in the page's language."""
         raise NotImplementedError
 
+    def guard(self, act: Callable[[], Any]) -> None:
+        """Do what a person asked for; a fault of ours is logged, and a sentence shown."""
+        try:
+            act()
+        except Exception:
+            _logger.exception("an action of the %s failed", type(self).__name__)
+            self.show_failure()
+
+    def show_failure(self) -> None:
+        """Show that what was asked for did not work."""
+
     def _on_language_change(self, _: Any) -> None:
         try:
             self.say_words()
         except Exception:
-            _logger.exception("a panel could not be put into another language")
+            _logger.exception("the %s could not be put into another language", type(self).__name__)
 
 
-def build_row(children: list[widgets.Widget]) -> widgets.HBox:
+class SpokenBox(SpokenWidget, widgets.VBox):
+    """A box that says its words again when the page asks for another language."""
+
+
+def build_row(*children: widgets.Widget) -> widgets.HBox:
     """Return buttons side by side."""
-    row = widgets.HBox(children)
-    row.add_class("fastclf-buttons")
-    return row
-
-
-def build_html(*classes: str) -> widgets.HTML:
-    """Return an empty piece of HTML with CSS classes."""
-    html = widgets.HTML()
-    for name in classes:
-        html.add_class(name)
-    return html
+    return widgets.HBox(children).add_class("fastclf-buttons")

@@ -1,87 +1,77 @@
-"""Widgets with a script of ours, and the frame that tells the page's language."""
+"""Widgets whose script lies beside their module, under the same name."""
 
 from __future__ import annotations
 
-import contextlib
+import inspect
 import logging
-from importlib import resources
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
 import traitlets
 
-from ..texts import LANGUAGES, language, select_texts
+from ..texts import language, select_texts
+from .parts import SpokenWidget
 
 _logger = logging.getLogger(__name__)
-_FOLDER = resources.files("fastclf.dashboard")
-_STYLES = ("widgets/style.css", "clean/grid.css", "about/about.css")
+_DASHBOARD = Path(__file__).parent.parent
 
 
-def read_script(name: str) -> str:
-    """Return a script of the package behind what all scripts share."""
-    return "\n".join((_FOLDER / file).read_text(encoding="utf-8") for file in ("widgets/common.js", name))
+def read_script(file: str | Path) -> str:
+    """Return a script, its path from the dashboard's folder, behind what all scripts share."""
+    common, own = Path(__file__).with_name("common.js"), _DASHBOARD / file
+    return "\n".join(script.read_text(encoding="utf-8") for script in (common, own))
 
 
-def read_style() -> str:
-    """Return the one style sheet, whose parts are kept apart: the page, the grid of photos, the card."""
-    return "\n".join((_FOLDER / file).read_text(encoding="utf-8") for file in _STYLES)
+class BadMessageError(ValueError):
+    """A message that the page cannot have sent."""
 
 
-class ScriptedWidget(anywidget.AnyWidget):
-    """An anywidget whose script gets its words in the page's language.
+class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
+    """An anywidget with the script of its module: ``grid.js`` for what ``grid.py`` defines.
 
-    A subclass names its file, from the dashboard's folder, in `script`; there ``t("...")`` of
-    ``makeTranslator(model)`` looks a text up.
+    There ``t("...")`` of ``makeTranslator(model)`` looks a text up, in the page's language.
     """
 
-    script: ClassVar[str] = ""
+    _script: ClassVar[str] = ""
 
     texts = traitlets.Dict().tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        if cls.__dict__.get("script"):  # not for the class that adding traits derives
-            cls._esm = read_script(cls.script)
+        script = Path(inspect.getfile(cls)).with_suffix(".js")
+        # adding traits derives a class too, of the same module
+        if cls.__module__ != cls.__mro__[1].__module__:
+            cls._script, cls._esm = script.read_text(encoding="utf-8"), read_script(script)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(texts=select_texts(self._words_script(), language.code), **kwargs)
-        language.observe(self._on_language_change, "code")
+        super().__init__(texts=select_texts(self._script, language.code), **kwargs)
+        self.on_msg(self._on_message)
 
-    def close(self) -> None:
-        """Close the widget and stop listening."""
-        with contextlib.suppress(ValueError):  # one that was never finished does not listen
-            language.unobserve(self._on_language_change, "code")
-        super().close()
+    def say_words(self) -> None:
+        """Send the script's words in the page's language."""
+        self.texts = select_texts(self._script, language.code)
 
-    @classmethod
-    def _words_script(cls) -> str:
-        return (_FOLDER / cls.script).read_text(encoding="utf-8") if cls.script else ""
+    def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
+        """Do what a message of the page asks for.
 
-    def _on_language_change(self, change: dict[str, Any]) -> None:
-        self.texts = select_texts(self._words_script(), change["new"])
+        Raises
+        ------
+        BadMessageError
+            If the page cannot have sent it.
+        """
+        raise BadMessageError(f"the type is {message.get('type')!r}")
 
+    def fail(self, message: dict[str, Any]) -> None:
+        """Show that what a message asked for did not work; a fault of ours is in the log."""
 
-class PageFrame(ScriptedWidget):
-    """Brings the style sheet and the maker's colour, and hears from the page which language to speak.
-
-    The page sends its choice when it has drawn itself; `spoken` says that all words are in it. With `foot`
-    it is the page's foot as well: what becomes of photos, and a choice of languages.
-    """
-
-    script = "widgets/frame.js"
-    _css = read_style()
-
-    languages = traitlets.Dict(default_value=LANGUAGES).tag(sync=True)
-    foot = traitlets.Bool(False).tag(sync=True)
-    accents = traitlets.Dict().tag(sync=True)
-    wanted = traitlets.Unicode().tag(sync=True)
-    spoken = traitlets.Unicode("en").tag(sync=True)
-
-    @traitlets.observe("wanted")
-    def _on_wanted_change(self, change: dict[str, Any]) -> None:
-        if change["new"] in LANGUAGES:
-            try:
-                language.code = change["new"]
-            except Exception:
-                _logger.exception("the page could not be put into another language")
-            self.spoken = change["new"]
+    def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
+        message = content if isinstance(content, dict) else {}
+        try:
+            self.handle(message, buffers)
+        except BadMessageError as e:
+            _logger.warning("A message of the page was ignored: %.200s.", e)
+        except Exception:
+            _logger.exception("a message of the page failed")
+            self.fail(message)

@@ -1,10 +1,11 @@
-"""What all panels share: their status, and how a probability is written; no widget is imported here."""
+"""What all panels say alike: their status, and how sure a model is; no widget is imported here."""
 
 from __future__ import annotations
 
 from enum import Enum
+from html import escape
 
-from ..texts import say
+from ...errors import Message
 
 
 class Status(Enum):
@@ -17,16 +18,27 @@ class Status(Enum):
     ERROR = "error"
 
 
-def format_share(probability: float) -> str:
+def render_paragraph(words: str) -> str:
+    """Return words as HTML, escaped."""
+    return f"<p>{escape(words)}</p>" if words else ""
+
+
+def render_status(status: Status, words: str) -> str:
+    """Return what a panel says of itself as HTML, escaped; a fault is read out at once."""
+    role = "alert" if status is Status.ERROR else "status"
+    return f'<p role="{role}" class="fastclf-{status.value}">{escape(words)}</p>' if words else ""
+
+
+def say_share(probability: float) -> Message:
     """Return a probability as whole per cent; neither 0 nor 100 unless it is exactly that.
 
     Examples
     --------
-    >>> format_share(0.9996), format_share(0.0001)
-    ('over 99 %', 'under 1 %')
+    >>> say_share(0.9996), say_share(0.61)
+    ('over 99 %', '61 %')
     """
     if 0.995 <= probability < 1:
-        return say("over 99 %")
+        return Message("over 99 %")
     if 0 < probability < 0.005:
-        return say("under 1 %")
-    return f"{probability * 100:.0f} %"
+        return Message("under 1 %")
+    return Message("{share} %", share=f"{probability * 100:.0f}")

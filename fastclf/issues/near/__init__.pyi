@@ -1,9 +1,9 @@
-from .duplicates import MIN_SCORE as MIN_SCORE
-from .duplicates import choose_best as choose_best
 from .duplicates import find_pixel_pairs as find_pixel_pairs
 from .duplicates import group_pairs as group_pairs
 from .features import confirm_pairs as confirm_pairs
-from .features import find_feature_pairs as find_feature_pairs
+from .groups import Copies as Copies
+from .groups import Group as Group
+from .groups import find_copies as find_copies
 from .hashes import N_HASHES as N_HASHES
 from .hashes import SIGNATURE_SHAPE as SIGNATURE_SHAPE
 from .hashes import Fingerprint as Fingerprint

@@ -55,7 +55,7 @@ class NearPairs:
 
 
 @dataclass(frozen=True)
-class Group:
+class Star:
     """A photo and its near-duplicates.
 
     Attributes
@@ -140,12 +140,12 @@ def find_pixel_pairs(
     return NearPairs(ends[order], scores[sure][order], mirrored[order], len(scores), found.capped)
 
 
-def group_pairs(pairs: IntArray, scores: FloatArray, names: Sequence[str]) -> list[Group]:
+def group_pairs(pairs: IntArray, scores: FloatArray, names: Sequence[str]) -> list[Star]:
     """Gather pairs into groups: every member is a pair with the group's centre, nothing is chained.
 
     The photo with most ungrouped partners becomes the next centre and takes them all; the smaller name wins
     a tie. With unique names the result does not depend on the order of photos or pairs. A pair may end up
-    across two groups, or with one photo outside: see `find_loose_pairs`.
+    across two groups, or with one photo outside.
 
     Parameters
     ----------
@@ -173,34 +173,9 @@ def group_pairs(pairs: IntArray, scores: FloatArray, names: Sequence[str]) -> li
             heapq.heappush(queue, (-len(free), name, centre))
             continue
         members = sorted((-score, names[photo], photo) for photo, score in free.items())
-        groups.append(Group(centre, tuple(m[2] for m in members), tuple(-m[0] for m in members)))
+        groups.append(Star(centre, tuple(m[2] for m in members), tuple(-m[0] for m in members)))
         grouped.update(free, (centre,))
     return groups
-
-
-def find_loose_pairs(pairs: IntArray, groups: Sequence[Group]) -> IntArray:
-    """Return the (P,) positions of the pairs whose photos do not share a group.
-
-    Such pairs chain two groups; where the two photos lie in different splits, each one is a leak.
-    """
-    group_of = {photo: n for n, group in enumerate(groups) for photo in (group.centre, *group.members)}
-    loose = [n for n, (a, b) in enumerate(pairs.tolist()) if group_of.get(a, -1) != group_of.get(b, -2)]
-    return np.asarray(loose, np.intp)
-
-
-def choose_best(
-    members: Sequence[int], pixels: Sequence[int], file_sizes: Sequence[int], names: Sequence[str]
-) -> int:
-    """Return the best copy among `members`: most pixels, then the largest file, then the first name.
-
-    Parameters
-    ----------
-    members
-        Positions of the copies.
-    pixels, file_sizes, names
-        (N,) width times height, bytes and name of every photo.
-    """
-    return min(members, key=lambda photo: (-pixels[photo], -file_sizes[photo], names[photo]))
 
 
 def _find_candidates(

@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .align import mirror_signatures, score_pairs
 from .duplicates import MIN_SCORE, Signatures
 from .hashes import FloatArray
 from .search import IntArray
 
+# The defaults of the search and the starts of the confirmation were chosen by hand, and measured on copies
+# planted among photos of hand signs and of clothing (benchmarks/README.md).
 _BLOCK_VALUES = 4_000_000
 _CONFIRMED = 64
-
-
-@dataclass(frozen=True)
-class FeaturePairs:
-    """Pairs of photos whose features nearly coincide.
-
-    Attributes
-    ----------
-    pairs
-        (P, 2) positions, the smaller first, in rising order.
-    scores
-        (P,) cosine similarity, at most 1.
-    threshold
-        Least similarity that any pair needs here; where photos crowd, a pair needs more.
-    capped
-        Positions of photos that had more partners than are kept: theirs are the nearest.
-    """
-
-    pairs: IntArray
-    scores: FloatArray
-    threshold: float
-    capped: IntArray
 
 
 def find_feature_pairs(
     features: FloatArray,
     *,
-    new: NDArray[np.bool_] | None = None,
-    ratio: float = 0.5,
+    ratio: float = 1.0,
     neighbours: int = 5,
     min_similarity: float = 0.5,
     per_photo: int = 16,
-) -> FeaturePairs:
+) -> IntArray:
     """Find pairs of photos by the cosine similarity of their features.
 
     The threshold comes from the photos themselves: the distance ``1 - cosine`` of a pair must be at most
@@ -58,10 +35,8 @@ def find_feature_pairs(
     ----------
     features
         (N, D) features of any scale.
-    new
-        (N,) photos that were not there before; only pairs that hold one of them are reported.
     ratio
-        Share of the usual distance, in (0, 1).
+        Share of the usual distance, in (0, 1]; all of it where pixels decide afterwards.
     neighbours
         Which neighbour measures how crowded it is around a photo; as many copies of one photo hide each
         other.
@@ -69,6 +44,11 @@ def find_feature_pairs(
         Least similarity, whatever the photos are like.
     per_photo
         Most partners kept for a photo, the nearest.
+
+    Returns
+    -------
+    numpy.ndarray
+        (P, 2) positions, the smaller first, in rising order.
 
     Raises
     ------
@@ -78,24 +58,15 @@ def find_feature_pairs(
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(f"features have the shape {features.shape}; (N, D) finite numbers are needed")
     unit = _normalise(features)
-    keep = min(max(neighbours, per_photo + 1), max(len(unit) - 1, 0))
+    keep = min(max(neighbours, per_photo), max(len(unit) - 1, 0))
     if not keep:
-        return FeaturePairs(np.zeros((0, 2), np.intp), np.zeros(0, np.float32), 1.0, np.zeros(0, np.intp))
+        return np.zeros((0, 2), np.intp)
     nearest, similarity = _find_nearest(unit, keep)
     crowd = 1 - similarity[:, min(neighbours, keep) - 1]
-    usual = float(np.median(crowd))
-    limit = np.minimum(ratio * np.minimum(crowd, usual), 1 - min_similarity)
+    limit = np.minimum(ratio * np.minimum(crowd, np.median(crowd)), 1 - min_similarity)
     near = 1 - similarity <= np.minimum(limit[:, None], limit[nearest])
-    capped = np.flatnonzero(near[:, per_photo:].any(axis=1))
     i, rank = np.nonzero(near[:, :per_photo])
-    pairs = np.sort(np.stack([i, nearest[i, rank]], axis=1), axis=1)
-    pairs, first = np.unique(pairs, axis=0, return_index=True)
-    scores = similarity[i, rank][first]
-    if new is not None:
-        wanted = new[pairs].any(axis=1)
-        pairs, scores = pairs[wanted], scores[wanted]
-    threshold = max(1 - ratio * usual, min_similarity)
-    return FeaturePairs(pairs, scores, threshold, capped)
+    return np.unique(np.sort(np.stack([i, nearest[i, rank]], axis=1), axis=1), axis=0)
 
 
 def _normalise(features: FloatArray) -> FloatArray:

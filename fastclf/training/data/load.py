@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ...catalog import Assignment, Catalog, GivenSplits, NearPairs, find_pairs_across, read_given_splits
-from ...errors import PhotosError, UsageProblem
+from ...errors import PhotosError, UsageError
 from ...model import PhotoRow
 from ...photos import (
     SPLITS,
@@ -143,7 +143,7 @@ def load_data(
     ------
     PhotosError
         If there are fewer than two classes, or a class is too small to train and validate on.
-    UsageProblem
+    UsageError
         If `split_by` is not usable.
     CatalogError
         If the catalog cannot be opened or written.
@@ -251,7 +251,7 @@ def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | 
     given = read_given_splits(Path(split_by))
     names = {p.name for p in photos.photos}
     if not names & {*given.splits, *given.groups}:
-        raise UsageProblem(
+        raise UsageError(
             "The table of splits {split_by} names no photo of {folder}. Paths are relative to that "
             "folder, like {example}.",
             split_by=split_by,

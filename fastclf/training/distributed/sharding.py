@@ -13,7 +13,7 @@ from fastai.torch_core import get_model
 from timm.layers import convert_sync_batchnorm
 from torch import nn
 
-from ...errors import UsageProblem
+from ...errors import UsageError
 from .team import Team
 
 _Swapped = list[tuple[nn.Module, str, nn.Module]]
@@ -70,7 +70,7 @@ class InStep(DistributedTrainer):
     def before_fit(self) -> None:
         """Cut the loaders, and let the network share its gradients."""
         if not all(isinstance(metric, AvgMetric) for metric in self.learn.metrics):
-            raise UsageProblem("Several processes can only compute metrics that are means over photos.")
+            raise UsageError("Several processes can only compute metrics that are means over photos.")
         idle = self.team.agree(_find_idle(self.learn.model, self.dls.one_batch()[0][:2]))
         self.accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=idle)
         self.swapped = sync_batch_norm(self.learn.model) if self.dls.device.type == "cuda" else []

@@ -22,7 +22,7 @@ from fastai.torch_core import default_device
 from fastai.vision.all import Learner
 from torch import nn
 
-from ...errors import FastclfError, Message, MissingExtraError, UsageProblem
+from ...errors import FastclfError, Message, MissingExtraError, UsageError
 from ...system import read_rank
 
 _T = TypeVar("_T")
@@ -105,7 +105,7 @@ class Team:
             return
         whole = learn.dls.train.bs
         if whole < 2 * self.size:
-            raise UsageProblem(
+            raise UsageError(
                 "A batch of {photos} photos is too small for {processes} processes; each needs two photos. "
                 "Start fewer processes, give a larger --batch-size, or use more photos.",
                 photos=whole,
@@ -116,7 +116,7 @@ class Team:
         self.agree((buffer.getvalue(), settings))
         problem = next((text for text in self.gather(None) if text), None)
         if problem:
-            raise UsageProblem(problem)
+            raise UsageError(problem)
         say(f"{self.size} processes train together; a batch of {whole} photos is divided among them.")
         if learn.dls.device.type == "cpu" and any(isinstance(m, _BATCH_NORM) for m in learn.model.modules()):
             say("On a CPU, batch norm looks at each process's part of the batch alone.")

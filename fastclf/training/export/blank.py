@@ -52,7 +52,7 @@ def measure_latency(arch: str, size: int = 224) -> Latency:
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the architecture is unknown or does not take the size.
     ExportError
         If it does not export, or ONNX Runtime does not run it.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,32 @@ import numpy as np
 import pandas as pd
 from fastai.vision.all import Learner
 
-from ... import __version__
-from ...card import write_card
-from ...errors import ExportError, UsageProblem
-from ...evaluation import Answers, describe_answers, write_examples
+from ...card import write_bundle
+from ...errors import ExportError, UsageError
+from ...evaluation import Answers, calibrate_bundle, write_examples
 from ...metrics import compute_softmax
 from ...model import (
     BODY,
     MANIFEST,
-    SCHEMA,
+    NOT_RECORDED,
     FeatureCache,
+    Licences,
+    Manifest,
     ModelBundle,
+    Parity,
     Predictor,
+    SealedTest,
+    TrainingRecord,
     compute_logits,
     extract_features,
-    hash_files,
     python_version,
-    write_manifest,
     write_photos,
 )
 from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
-from ...system import replaced_folder, utc_now
+from ...system import find_write_error, replaced_folder
 from ..data import TrainingData
 from ..network import read_preprocess, save_body
 from .graph import ExportNet, compute_features_id, write_graph
-
-_logger = logging.getLogger(__name__)
 
 PARITY = 1e-3
 _PARITY_PHOTOS = 16
@@ -56,8 +55,8 @@ def export_bundle(
     colour: str = "",
     recipe: str | None = None,
     training: dict[str, Any] | None = None,
-    photo_licence: str = "not recorded",
-    weight_licence: str = "not recorded",
+    photo_licence: str = NOT_RECORDED,
+    weight_licence: str = NOT_RECORDED,
 ) -> ModelBundle:
     """Write the bundle of a trained Learner and prove that it answers like the Learner.
 
@@ -90,7 +89,7 @@ def export_bundle(
     ------
     ExportError
         If the exported model's probabilities differ from the Learner's by more than 1e-3 on a real photo.
-    UsageProblem
+    UsageError
         If `out` is a folder with something else in it.
     """
     target = Path(out).resolve()
@@ -99,28 +98,21 @@ def export_bundle(
     learn.model.eval()
     device = next(learn.model.parameters()).device
     net = ExportNet(learn)
-    manifest: dict[str, Any] = {
-        "schema": SCHEMA,
-        "fastclf": __version__,
-        "python": python_version(),
-        "created": utc_now(),
-        "title": title,
-        "intro": intro,
-        "colour": colour,
-        "recipe": recipe,
-        "arch": arch,
-        "vocab": list(learn.dls.vocab),
-        "features_id": compute_features_id(net, preprocess),
-        "preprocess": preprocess.to_dict(),
-        "temperature": 1.0,
-        "ood": None,
-        "metrics": {"train": None, "valid": None, "test": None},
-        "sealed_test": {"n": len(data.part(TEST)), "openings": list(data.openings)},
-        "split": dict(data.split),
-        "training": training or {},
-        "licences": {"weights": weight_licence, "photos": _describe_licences(data, photo_licence)},
-        "files": {},
-    }
+    manifest = Manifest(
+        title=title,
+        intro=intro,
+        colour=colour,
+        recipe=recipe,
+        arch=arch,
+        vocab=list(learn.dls.vocab),
+        features_id=compute_features_id(net, preprocess),
+        preprocess=preprocess,
+        sealed_test=SealedTest(n=len(data.part(TEST)), openings=list(data.openings)),
+        split=dict(data.split),
+        training=TrainingRecord.from_dict(training or {}),
+        licences=Licences(weights=weight_licence, photos=_describe_licences(data, photo_licence)),
+        export_pkl=f"fastai Learner; opens on Python {python_version()} only",
+    )
     with replaced_folder(target) as staging:
         write_graph(net, preprocess, staging / "model.onnx")
         np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
@@ -130,11 +122,7 @@ def export_bundle(
         valid = data.part(VALID)
         write_examples(list(zip(valid["label"], map(Path, valid["path"]), strict=True)), staging / "examples")
         learn.export(staging / "export.pkl")
-        manifest["export_pkl"] = f"fastai Learner; opens on Python {python_version()} only"
-        manifest["parity"] = _judge(learn, data, staging, manifest)
-        write_card(staging, manifest)
-        manifest["files"] = hash_files(staging)
-        write_manifest(staging, manifest)
+        write_bundle(staging, _judge(learn, data, ModelBundle(staging, manifest)))
     return ModelBundle.load(target)
 
 
@@ -151,40 +139,33 @@ def _describe_licences(data: TrainingData, default: str) -> str:
 def check_target(target: Path) -> None:
     """Refuse to write where a file is, or a folder that holds something and no `bundle.json`."""
     if target.is_file():
-        raise UsageProblem("{target} is a file. Name a folder for the model with --out.", target=target)
-    foreign = _find_foreign(target) if target.is_dir() else None
+        raise UsageError("{target} is a file. Name a folder for the model with --out.", target=target)
+    foreign = _find_foreign_file(target) if target.is_dir() else None
     if foreign is not None:
-        raise UsageProblem(
+        raise UsageError(
             "{target} holds other things than a model ({foreign}). Name another folder with --out.",
             target=target,
             foreign=foreign,
         )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
-            pass
-    except OSError as e:
-        raise UsageProblem(
+    if reason := find_write_error(target):
+        raise UsageError(
             "The model cannot be written to {target} ({reason}). Name another folder with --out.",
             target=target,
-            reason=e.strerror,
-        ) from None
+            reason=reason,
+        )
 
 
-def _find_foreign(target: Path) -> str | None:
-    """Return the name of a file in `target` that no bundle of ours wrote there, if there is one."""
+def _find_foreign_file(folder: Path) -> str | None:
+    """Return the name of a file that no bundle of ours wrote there, None where `folder` may be replaced."""
     try:
-        manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
     except (OSError, ValueError, TypeError, KeyError):
         ours = set()
-    names = (p.relative_to(target).as_posix() for p in sorted(target.rglob("*")) if not p.is_dir())
     # a kill in the middle of `write_atomic` leaves its temporary file
-    return next((name for name in names if name not in ours and not _is_left_over(name, ours)), None)
-
-
-def _is_left_over(name: str, ours: set[str]) -> bool:
-    return any(name.startswith(f".{own}.") for own in ours if "/" not in own)
+    left_over = tuple(f".{name}." for name in ours if "/" not in name)
+    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
+    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)
 
 
 def check_parity(
@@ -223,27 +204,25 @@ def check_parity(
     return worst
 
 
-def _judge(learn: Learner, data: TrainingData, staging: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what the bundle says of its answers, and cache the features; return the measured parity."""
-    write_manifest(staging, {**manifest, "files": hash_files(staging)})
-    vocab = manifest["vocab"]
-    with Predictor(ModelBundle.load(staging, verify=False)) as predictor:
+def _judge(learn: Learner, data: TrainingData, bundle: ModelBundle) -> Manifest:
+    """Return the manifest with what it says of the bundle's answers; their features are cached."""
+    with Predictor(bundle) as predictor:
         worst = check_parity(learn, predictor, data.part(VALID).iloc[:_PARITY_PHOTOS])
-        answers = {split: _answer(predictor, data, split, vocab) for split in (TRAIN, VALID)}
-    describe_answers(manifest, staging, answers[TRAIN], answers[VALID])
-    return {
-        "photos": min(len(data.part(VALID)), _PARITY_PHOTOS), "largest_difference": worst, "allowed": PARITY,
-    }  # fmt: skip
+        train, valid = (_answer(predictor, data, split) for split in (TRAIN, VALID))
+    parity = Parity(
+        photos=min(len(data.part(VALID)), _PARITY_PHOTOS), largest_difference=worst, allowed=PARITY
+    )
+    return replace(calibrate_bundle(bundle.manifest, bundle.path, train, valid), parity=parity)
 
 
-def _answer(predictor: Predictor, data: TrainingData, split: str, vocab: list[str]) -> Answers:
+def _answer(predictor: Predictor, data: TrainingData, split: str) -> Answers:
     """Return the answers about a split's photos, whose features stay in the cache of the folder."""
-    part = data.part(split)
+    part, bundle = data.part(split), predictor.bundle
     known = {photo.name: photo for photo in data.photos.photos}
     photos = [known[name] for name in part["name"]]
-    cache = FeatureCache(data.private, str(predictor.bundle.manifest["features_id"]))
-    features = extract_features(cache, photos, predictor.bundle, predictor=predictor)
+    cache = FeatureCache(data.private, bundle.manifest.features_id)
+    features = extract_features(cache, photos, bundle, predictor=predictor)
     there = np.isfinite(features).all(1)
-    targets = np.array([vocab.index(label) for label in part["label"]])
+    targets = np.array([bundle.vocab.index(label) for label in part["label"]])
     features = features[there]
-    return Answers(compute_logits(features, predictor.bundle), features, targets[there])
+    return Answers(compute_logits(features, bundle), features, targets[there])

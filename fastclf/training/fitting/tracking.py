@@ -12,7 +12,7 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
-from ...errors import MissingExtraError, UsageProblem, describe_error
+from ...errors import MissingExtraError, UsageError, describe_error
 from ...system import write_atomic
 
 _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
@@ -120,7 +120,7 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
             project="fastclf", name=target.name, dir=target.parent, config=record, settings=settings
         )
     except wandb.Error as e:
-        raise UsageProblem(
+        raise UsageError(
             "Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline.",
             reason=describe_error(e),
         ) from None

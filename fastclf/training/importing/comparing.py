@@ -14,7 +14,7 @@ from fastai.vision.all import Learner, PILImage
 from PIL import Image
 
 from ...errors import ExportError, PhotosError, UnreadablePhotoError
-from ...model import ModelBundle, Predictor
+from ...model import ModelBundle, Parity, Predictor
 from ...photos import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
 from ..export import PARITY, ExportNet, check_parity
 
@@ -85,7 +85,7 @@ def _find_readable(path: Path, copy: Path) -> Path | None:
     return copy
 
 
-def compare(learn: Learner, net: ExportNet, folder: Path, tested: Tested, act: Any = None) -> dict[str, Any]:
+def compare(learn: Learner, net: ExportNet, bundle: ModelBundle, tested: Tested, act: Any = None) -> Parity:
     """Compare a Learner with its bundle, and return what the manifest says of it.
 
     What the networks see is compared as well as what they say: a network that is sure of everything hides
@@ -93,14 +93,13 @@ def compare(learn: Learner, net: ExportNet, folder: Path, tested: Tested, act: A
     """
     frame = pd.DataFrame({"file": map(str, tested.files), "path": map(str, tested.paths)})
     items = _build_items(learn, tested.files)
-    with Predictor(ModelBundle.load(folder, verify=False)) as predictor:
+    with Predictor(bundle) as predictor:
         _compare_inputs(learn, net, predictor, items, tested.paths)
         advice = "Please report what kind of Learner it is."
         worst = check_parity(learn, predictor, frame, act=act, items=items, advice=advice)
-    return {
-        "photos": len(frame), "of": tested.words, "turned": tested.turned,
-        "largest_difference": worst, "allowed": PARITY,
-    }  # fmt: skip
+    return Parity(
+        photos=len(frame), of=tested.words, turned=tested.turned, largest_difference=worst, allowed=PARITY
+    )
 
 
 def _compare_inputs(

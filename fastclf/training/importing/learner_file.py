@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fastai
 import numpy as np
@@ -15,28 +14,26 @@ import timm
 import torch
 from fastai.vision.all import Learner
 
-from ... import __version__
-from ...errors import ExportError, LearnerError, UsageProblem, describe_error
+from ...card import write_bundle
+from ...errors import ExportError, LearnerError, UsageError, describe_error
 from ...model import (
     IMPORTED,
-    SCHEMA,
+    Manifest,
     ModelBundle,
+    Parity,
     Preprocess,
+    TrainingRecord,
     check_trusted,
-    hash_files,
     python_version,
-    write_manifest,
     write_photos,
 )
-from ...system import replaced_folder, utc_now
+from ...system import replaced_folder
 from ..export import ExportNet, check_target, compute_features_id, write_graph
 from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
 from .reading import name_classes, read_activation, read_arch, read_vocab
 from .unpickling import open_learner, read_origin
-
-_logger = logging.getLogger(__name__)
 
 UNKNOWN = "Nobody knows which photos it was trained on, so no accuracy is claimed and no temperature fitted."
 
@@ -72,7 +69,7 @@ def import_learner(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the file is missing or not trusted, or `out` holds something else.
     LearnerError
         If it does not open here, or does something else than to tell photos apart.
@@ -87,23 +84,26 @@ def import_learner(
     names = name_classes(vocab, class_names)
     preprocess = read_preprocess(learn)
     net = _build_net(learn, preprocess, len(vocab))
+    training = _describe_training(source)
     with replaced_folder(target) as staging, tempfile.TemporaryDirectory(prefix="fastclf-import-") as scratch:
         write_graph(net, preprocess, staging / "model.onnx")
         np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
         write_photos(staging, [])
         shutil.copyfile(source, staging / "export.pkl")
-        manifest = {
-            **_describe(learn, source, title),
-            "vocab": names,
-            "features_id": compute_features_id(net, preprocess),
-            "preprocess": preprocess.to_dict(),
-            "files": hash_files(staging),
-        }
-        write_manifest(staging, manifest)
-        manifest["parity"] = compare(learn, net, staging, find_tested(photos, Path(scratch)), act)
-        write_manifest(staging, manifest)
+        manifest = Manifest(
+            title=title,
+            arch=read_arch(learn),
+            vocab=names,
+            features_id=compute_features_id(net, preprocess),
+            preprocess=preprocess,
+            training=training,
+            export_pkl=f"the fastai Learner as it was imported; {_describe_python(training)}",
+        )
+        tested = find_tested(photos, Path(scratch))
+        parity = compare(learn, net, ModelBundle(staging, manifest), tested, act)
+        write_bundle(staging, replace(manifest, parity=parity))
     if say:
-        _tell(say, manifest, vocab, target)
+        _tell(say, manifest, parity, vocab, target)
     return ModelBundle.load(target)
 
 
@@ -111,7 +111,7 @@ def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
     """Refuse a call that cannot be meant; nothing of the file is opened here."""
     check_trusted(source, trust_pickle)
     if source.resolve().is_relative_to(target):
-        raise UsageProblem(
+        raise UsageError(
             "{source} lies in {target}, which is replaced. Name another folder with --out.",
             source=source,
             target=target,
@@ -145,42 +145,30 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
     return net
 
 
-def _describe(learn: Learner, source: Path, title: str) -> dict[str, Any]:
-    """Return what the manifest says of an imported model, but for what depends on its network."""
-    origin = read_origin(source)
+def _describe_training(source: Path) -> TrainingRecord:
     opened = {"fastai": fastai.__version__, "torch": torch.__version__, "timm": timm.__version__}
-    return {
-        "schema": SCHEMA,
-        "fastclf": __version__,
-        "python": python_version(),
-        "created": utc_now(),
-        "title": title,
-        "recipe": None,
-        "arch": read_arch(learn),
-        "temperature": 1.0,
-        "ood": None,
-        "metrics": {"train": None, "valid": None, "test": None},
-        "sealed_test": {"n": 0, "openings": []},
-        "training": {
-            "mode": IMPORTED, "from": source.name, **origin, "opened_with": opened, "note": UNKNOWN,
-        },
-        "licences": {"weights": "not recorded", "photos": "not recorded"},
-        "export_pkl": "the fastai Learner as it was imported; "
-        + (f"written on Python {origin['python']}" if origin["python"] else f"opened on {python_version()}"),
-    }  # fmt: skip
+    facts = {"from": source.name, **read_origin(source), "opened_with": opened, "note": UNKNOWN}
+    return TrainingRecord(mode=IMPORTED, more=facts)
 
 
-def _tell(say: Callable[[str], None], manifest: dict[str, Any], vocab: list[str], target: Path) -> None:
-    names, parity = manifest["vocab"], manifest["parity"]
+def _describe_python(training: TrainingRecord) -> str:
+    python = training.more["python"]
+    return f"written on Python {python}" if python else f"opened on {python_version()}"
+
+
+def _tell(
+    say: Callable[[str], None], manifest: Manifest, parity: Parity, vocab: list[str], target: Path
+) -> None:
+    names = manifest.vocab
     renamed = "" if names == vocab else f" (in the Learner: {', '.join(vocab)})"
-    say(f"{manifest['arch']}, {len(names)} classes: {', '.join(names)}{renamed}.")
+    say(f"{manifest.arch}, {len(names)} classes: {', '.join(names)}{renamed}.")
     say(
-        f"It answers like the Learner: probabilities differ by {parity['largest_difference']:.1g} at most on "
-        f"{parity['photos']} {parity['of']} (allowed: {parity['allowed']:g})."
+        f"It answers like the Learner: probabilities differ by {parity.largest_difference:.1g} at most on "
+        f"{parity.photos} {parity.of} (allowed: {parity.allowed:g})."
     )
-    if parity["turned"]:
+    if parity.turned:
         say(
-            f"{parity['turned']} of these photos are read otherwise by fastai (which turns no photo upright "
+            f"{parity.turned} of these photos are read otherwise by fastai (which turns no photo upright "
             "and lays none over white); they were compared as fastclf reads them."
         )
     say(f"{UNKNOWN} Run `fastclf evaluate {target} DIR` on photos that it was not trained on.")

@@ -17,7 +17,7 @@ from fastai.vision.all import (
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from ...errors import LearnerError, UsageProblem
+from ...errors import LearnerError, UsageError
 from ..network import name_step
 
 _ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock and CategoryBlock)"
@@ -87,7 +87,7 @@ def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> lis
         return list(vocab)
     names = [name.strip() for name in class_names]
     if len(names) != len(vocab) or len(set(names)) < len(names) or not all(names):
-        raise UsageProblem(
+        raise UsageError(
             "The class names are {names}; {n} different ones are needed, in "
             "the order of the Learner's: {vocab}.",
             names=", ".join(names) or "none",

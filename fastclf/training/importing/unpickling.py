@@ -18,7 +18,7 @@ import fasttransform.transform
 import torch
 from fastai.vision.all import Learner
 
-from ...errors import LearnerError, describe_error
+from ...errors import LearnerError, Message, describe_error
 
 _logger = logging.getLogger(__name__)
 
@@ -108,22 +108,25 @@ def read_origin(path: Path) -> dict[str, str | None]:
     return {"python": f"3.{minors[0]}" if len(minors) == 1 else None, "fastai": version}
 
 
-def describe_missing(module: str, name: str) -> str:
+def describe_missing(module: str, name: str) -> Message:
     """Return the sentence about something that the Learner needs and that is not here."""
     package = module.partition(".")[0]
     if module == "__main__":
-        return (
-            f"The Learner needs {name} of the notebook that made it, to predict. Put {name} into a module of "
+        return Message(
+            "The Learner needs {name} of the notebook that made it, to predict. Put {name} into a module of "
             "its own (a .py file), import it in the notebook, train and export again, and run this where the "
-            "module can be imported."
+            "module can be imported.",
+            name=name,
         )
     if find_spec(package) is None:
-        return (
-            f"The Learner needs {module}.{name}, but {package} is not installed. Install it, then try again."
-        )
-    return (
-        f"The Learner needs {module}.{name}, which the installed {package}{_version(package)} does not have: "
-        f"it was exported with another version of {package}. Install that one, or export again with this one."
+        words = "The Learner needs {name}, but {package} is not installed. Install it, then try again."
+        return Message(words, name=f"{module}.{name}", package=package)
+    return Message(
+        "The Learner needs {name}, which the installed {package}{version} does not have: it was exported "
+        "with another version of {package}. Install that one, or export again with this one.",
+        name=f"{module}.{name}",
+        package=package,
+        version=_version(package),
     )
 
 
@@ -199,13 +202,16 @@ def _build_pickle(missing: list[tuple[str, str]]) -> Any:
     )
 
 
-def _describe_failure(path: Path, error: Exception, missing: list[tuple[str, str]]) -> str:
+def _describe_failure(path: Path, error: Exception, missing: list[tuple[str, str]]) -> Message:
     if missing:
-        return f"{path} does not open. {describe_missing(*missing[-1])}"
-    return (
-        f"{path} does not open ({type(error).__name__}: {describe_error(error)}). It may be "
-        f"damaged, or exported with another Python than 3.{sys.version_info.minor} or another fastai than"
-        f"{_version('fastai')}: open it with those that made it, and import it there."
+        return Message("{path} does not open. {reason}", path=path, reason=describe_missing(*missing[-1]))
+    return Message(
+        "{path} does not open ({reason}). It may be damaged, or exported with another Python than 3.{minor} "
+        "or another fastai than{version}: open it with those that made it, and import it there.",
+        path=path,
+        reason=f"{type(error).__name__}: {describe_error(error)}",
+        minor=sys.version_info.minor,
+        version=_version("fastai"),
     )
 
 

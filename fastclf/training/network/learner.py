@@ -20,7 +20,7 @@ from fastai.vision.all import (
 )
 from fastai.vision.learner import model_meta
 
-from ...errors import FastclfError, UsageProblem, WeightsError, describe_error
+from ...errors import FastclfError, UsageError, WeightsError, describe_error
 from .preprocessing import add_normalisation
 from .weights import check_loaded, load_into_torchvision, read_weights
 
@@ -43,7 +43,7 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
         return found
     known = {*_TORCHVISION, *timm.list_models(), *others}
     similar = difflib.get_close_matches(name, known, n=3) or ["resnet18", "mobilenetv4_conv_small"]
-    raise UsageProblem(
+    raise UsageError(
         "There is no architecture {name!r}. Similar ones: {similar}.", name=name, similar=", ".join(similar)
     )
 
@@ -76,7 +76,7 @@ def build_learner(
 
     Raises
     ------
-    UsageProblem
+    UsageError
         If the architecture is unknown or does not take the photos' size.
     WeightsError
         If pretrained weights are wanted and out of reach, or do not fit.
@@ -117,7 +117,7 @@ def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> F
             reason=describe_error(error),
         )
     if not fetched:
-        return UsageProblem(
+        return UsageError(
             "The architecture {arch} cannot be built ({reason}). Try another.",
             arch=arch,
             reason=describe_error(error),
@@ -149,7 +149,7 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             (out if isinstance(out, torch.Tensor) else out[0]).mean().backward()
             times.append(time.perf_counter() - started)
     except Exception as e:
-        raise UsageProblem(
+        raise UsageError(
             "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
             "another --size or --arch.",
             arch=arch,
@@ -173,7 +173,7 @@ def _check_size(learn: Learner, arch: str) -> None:
         with torch.no_grad():
             learn.model.eval()(torch.zeros(1, 3, height, width, device=device))
     except Exception as e:
-        raise UsageProblem(
+        raise UsageError(
             "The architecture {arch} does not take photos of {height:d} x {width:d} pixels ({reason}). "
             "Name another --size (224 fits most) or --arch.",
             arch=arch,

@@ -1,0 +1,80 @@
+"""Copies among the photos as doubts: under two labels, in two splits, identical, nearly identical."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..errors import Message
+from ..photos import TEST, TRAIN, VALID
+from .kinds import CheckedPhotos, Finding, IssueKind, Today
+from .near import Group
+
+# chosen by hand, to order photos with several doubts; not tuned
+_SCORES = {"conflict": 0.95, "leak": 0.85, "duplicate": 0.7, "near-duplicate": 0.6}
+
+
+def _find(kind: str, checked: CheckedPhotos) -> list[Finding]:
+    copies = checked.copies
+    groups = {
+        "conflict": copies.conflicts, "leak": copies.leaks, "duplicate": copies.identical,
+        "near-duplicate": copies.near,
+    }  # fmt: skip
+    return [_make_finding(kind, group) for group in groups[kind]]
+
+
+def _make_finding(kind: str, group: Group) -> Finding:
+    files, best = [p.name for p in group.photos], group.photos[0]
+    return Finding(
+        files=tuple(files),
+        labels=tuple(p.label for p in group.photos),
+        score=_SCORES[kind],
+        words=_say(kind, group.tier, best.name, best.label, best.split),
+        facts={"files": files, "best": best.name, "tier": group.tier, "score": group.score},
+    )
+
+
+def _describe(kind: str, finding: Finding, name: str, today: Today) -> Message | None:
+    """Return what a photo is to the best copy, or that one to the next; None where no copy is left."""
+    here = [file for file in finding.files if file in today]
+    if len(here) < 2 or (kind == "conflict" and len({today[file][0] for file in here}) < 2):
+        return None
+    other = here[0] if name != here[0] else here[1]
+    return _say(kind, str(finding.facts["tier"]), other, *today[other])
+
+
+def _say(kind: str, tier: str, name: str, label: str, split: str) -> Message:
+    copy = _say_copy(tier, name)
+    if kind == "conflict":
+        return Message("{copy}, which is labelled {label}", copy=copy, label=label)
+    if kind == "leak":
+        return Message("{copy}, which is in {split}", copy=copy, split=_say_split(split))
+    return copy
+
+
+def _say_copy(tier: str, name: str) -> Message:
+    if tier == "bytes":
+        return Message("the same file as {name}", name=name)
+    if tier == "pixels":
+        return Message("the same picture as {name}", name=name)
+    if tier == "aligned":
+        return Message("nearly the same picture as {name}", name=name)
+    return Message("cut from the same picture as {name}", name=name)
+
+
+def _say_split(split: str) -> Message:
+    words = {TRAIN: Message("training"), VALID: Message("validation"), TEST: Message("test (sealed)")}
+    return words.get(split, Message("another split"))
+
+
+KINDS = tuple(
+    IssueKind(
+        key=key, table=table, title=title, badge=badge, order=order, find=partial(_find, key),
+        measure="score", describe=partial(_describe, key),
+    )
+    for order, key, table, title, badge in (
+        (20, "conflict", "conflicting_labels", Message("Same photo, two labels"), Message("Two labels")),
+        (30, "leak", "leaks", Message("Copies across the split"), Message("Across the split")),
+        (40, "duplicate", "duplicates", Message("Exact copies"), Message("Exact copy")),
+        (50, "near-duplicate", "near_duplicates", Message("Near copies"), Message("Near copy")),
+    )
+)  # fmt: skip

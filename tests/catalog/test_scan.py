@@ -1,0 +1,214 @@
+"""The incremental scan: what is read, and what a renamed, rewritten or vanished photo becomes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastclf.catalog import Catalog, reading
+from fastclf.check import check_catalog
+
+from ..drawing import bad_files, draw_photo
+from ..scanned import labels_of, scanned
+
+
+def test_a_second_scan_decodes_nothing(photo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Catalog(photo_folder) as catalog:
+        first = catalog.scan()
+        assert (first.files, first.decoded, len(first.new)) == (30, 30, 30)
+        monkeypatch.setattr(reading, "decode_photo", None)
+        monkeypatch.setattr(reading, "hash_bytes", None)
+        again = catalog.scan()
+        assert (again.files, again.decoded, again.new, again.gone) == (30, 0, (), ())
+        assert len(catalog.photos().photos) == 30
+
+
+def test_a_scan_reads_only_what_changed(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        draw_photo("red", 77).save(photo_folder / "red" / "000.png")
+        draw_photo("red", 78).save(photo_folder / "red" / "new.png")
+        (photo_folder / "blue" / "003.png").unlink()
+        os.utime(photo_folder / "red" / "001.png", (1, 1))
+        result = catalog.scan()
+        assert result.decoded == 2
+        assert result.changed == ("red/000.png",)
+        assert result.new == ("red/new.png",)
+        assert result.gone == ("blue/003.png",)
+        assert len(catalog.photos().photos) == 30
+
+
+def test_a_renamed_photo_keeps_its_edits(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue", why="it is blue")
+        catalog.remove(["red/001.png"])
+        (photo_folder / "red" / "000.png").rename(photo_folder / "red" / "other name.png")
+        (photo_folder / "red" / "001.png").rename(photo_folder / "red" / "gone.png")
+        result = catalog.scan()
+        assert (result.moved, result.decoded) == (("red/gone.png", "red/other name.png"), 0)
+        labels = labels_of(catalog)
+        assert labels["red/other name.png"] == "blue"
+        assert "red/gone.png" not in labels
+        assert {(r.path, r.action) for r in catalog.edits()} == {
+            ("red/other name.png", "relabel"),
+            ("red/gone.png", "remove"),
+        }
+
+
+def test_a_photo_moved_to_another_class_takes_its_label_and_that_is_a_row(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        (photo_folder / "red" / "000.png").rename(photo_folder / "green" / "moved.png")
+        catalog.scan()
+        assert labels_of(catalog)["green/moved.png"] == "green"
+        last = catalog.edits(log=True)[-1]
+        assert (last.action, last.old, last.new, last.who) == ("relabel", "blue", "green", "scan")
+        assert "red/000.png" in last.why
+        assert catalog.edits() == []
+        # the undo of the relabel before the move must not take the person's move back
+        catalog.undo()
+        assert labels_of(catalog)["green/moved.png"] == "green"
+
+
+def test_identical_files_with_different_labels_are_told_apart(photo_folder: Path) -> None:
+    shutil.copy(photo_folder / "red" / "000.png", photo_folder / "blue" / "copy.png")
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["blue/copy.png"], "green")
+        assert labels_of(catalog)["red/000.png"] == "red"
+        (photo_folder / "red" / "000.png").rename(photo_folder / "red" / "x.png")
+        (photo_folder / "blue" / "copy.png").rename(photo_folder / "blue" / "y.png")
+        catalog.scan()
+        assert (labels_of(catalog)["red/x.png"], labels_of(catalog)["blue/y.png"]) == ("red", "green")
+
+
+def test_swapped_names_carry_the_edits_along(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.remove(["red/000.png"])
+        a, b = photo_folder / "red" / "000.png", photo_folder / "red" / "001.png"
+        a.rename(a.with_name("t"))
+        b.rename(a)
+        a.with_name("t").rename(b)
+        catalog.scan()
+        assert "red/001.png" not in labels_of(catalog)
+        assert "red/000.png" in labels_of(catalog)
+
+
+def test_a_file_that_comes_back_has_its_edits_again(photo_folder: Path) -> None:
+    file = photo_folder / "red" / "000.png"
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        data = file.read_bytes()
+        file.unlink()
+        catalog.scan()
+        assert "red/000.png" not in labels_of(catalog)
+        file.write_bytes(data)
+        catalog.scan()
+        assert labels_of(catalog)["red/000.png"] == "blue"
+
+
+def test_a_renamed_class_folder_keeps_what_was_relabelled_in_it(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        catalog.relabel(["green/000.png"], "red")
+        catalog.remove(["red/001.png"])
+        (photo_folder / "red").rename(photo_folder / "crimson")
+        assert catalog.scan().decoded == 0
+        labels = labels_of(catalog)
+        assert labels["crimson/000.png"] == "blue"
+        assert labels["green/000.png"] == "crimson"
+        assert labels["crimson/002.png"] == "crimson"
+        assert "crimson/001.png" not in labels
+        catalog.undo()
+        assert "crimson/001.png" in labels_of(catalog)
+
+
+def test_a_class_renamed_below_split_folders_keeps_its_edits(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    for split in ("train", "valid"):
+        for label in ("red", "blue"):
+            (folder / split / label).mkdir(parents=True)
+            for i in range(3):
+                draw_photo(label, i + 20 * len(split)).save(folder / split / label / f"{i}.png")
+    with scanned(folder) as catalog:
+        catalog.relabel(["train/red/0.png"], "blue")
+        for split in ("train", "valid"):
+            (folder / split / "red").rename(folder / split / "crimson")
+        catalog.scan()
+        labels = labels_of(catalog)
+        assert labels["train/crimson/0.png"] == "blue"
+        assert labels["valid/crimson/0.png"] == "crimson"
+
+
+def test_a_long_gone_removal_does_not_follow_the_bytes_elsewhere(photo_folder: Path, tmp_path: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.remove(["red/000.png"])
+        (photo_folder / "red" / "000.png").rename(tmp_path / "kept.png")
+        catalog.scan()
+        (tmp_path / "kept.png").rename(photo_folder / "blue" / "came back.png")
+        assert catalog.scan().new == ("blue/came back.png",)
+        assert labels_of(catalog)["blue/came back.png"] == "blue"
+
+
+def test_the_surviving_copy_is_not_taken_for_the_removed_one(photo_folder: Path) -> None:
+    shutil.copy(photo_folder / "red" / "000.png", photo_folder / "red" / "copy.png")
+    with scanned(photo_folder) as catalog:
+        catalog.remove(["red/000.png"])
+        (photo_folder / "red" / "000.png").unlink()
+        catalog.scan()
+        (photo_folder / "red" / "copy.png").rename(photo_folder / "red" / "000.png")
+        catalog.scan()
+        assert labels_of(catalog)["red/000.png"] == "red"
+
+
+def test_edits_of_a_rewritten_photo_lapse_aloud(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        draw_photo("red", 300).save(photo_folder / "red" / "000.png")
+        assert catalog.scan().lapsed == ("red/000.png",)
+        assert "red/000.png" in catalog.note
+        assert labels_of(catalog)["red/000.png"] == "red"
+
+
+def test_unreadable_files_are_listed_and_tried_again_by_another_decoder(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, (data, _) in bad_files().items():
+        (photo_folder / "red" / name).write_bytes(data)
+    with scanned(photo_folder) as catalog:
+        failures = dict(catalog.photos().failures)
+        assert len(failures) == len([n for n in bad_files() if not n.endswith(".ico")])
+        assert catalog.scan().decoded == 0
+        monkeypatch.setattr(reading, "describe_decoder", lambda: "better")
+        assert catalog.scan().decoded == len(failures)
+        assert catalog.scan().decoded == 0
+
+
+def test_a_file_that_may_not_be_read_keeps_its_edits(photo_folder: Path) -> None:
+    file = photo_folder / "red" / "000.png"
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        data = file.read_bytes()
+        file.unlink()
+        file.symlink_to(photo_folder / "nowhere.png")
+        catalog.scan()
+        assert ("red/000.png", "does not exist") in catalog.photos().failures
+        file.unlink()
+        file.write_bytes(data)
+        catalog.scan()
+        assert labels_of(catalog)["red/000.png"] == "blue"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_of_files_and_class_folders_that_are_no_text_are_sentences(photo_folder: Path) -> None:
+    shutil.copy(photo_folder / "red" / "000.png", os.fsencode(photo_folder / "red") + b"/\xff.png")
+    shutil.copytree(photo_folder / "green", os.fsdecode(os.fsencode(photo_folder) + b"/caf\xe9"))
+    with scanned(photo_folder) as catalog:
+        failures = catalog.photos().failures
+        assert len(failures) == 11
+        assert all("rename it" in reason for _, reason in failures)
+        assert any(name.startswith("red/") for name, _ in failures)
+        assert len(catalog.photos().photos) == 30
+        assert len(check_catalog(catalog, labels=False).findings["unreadable"]) == 11

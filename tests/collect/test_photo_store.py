@@ -1,0 +1,330 @@
+"""The class folders: each picture once, no class over its limit, and what a killed run left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fastclf import Catalog
+from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Outcome
+from fastclf.collect import photo_store
+from fastclf.collect.photo_store import ENOUGH, PhotoStore, is_half_written
+from fastclf.collect.prepare import Prepared, prepare_photo
+from fastclf.system import hash_bytes
+
+from ..drawing import draw_photo, encode
+from .conftest import jpeg
+
+HEX = "0123456789abcdef0123"
+
+
+def photo(name: str) -> Prepared:
+    return prepare_photo(jpeg(name), 200)
+
+
+def made(number: int | str, received: str = "", stored: str = "") -> Prepared:
+    """A photo with hashes of its own, or these."""
+    return Prepared(b"%d" % hash(number), f"{number}.jpg", received or f"r{number}", stored or f"s{number}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two photos of cats and one of a dog, as a person may have them."""
+    for name in ("cat/one.jpg", "cat/two.jpg", "dog/three.jpg"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(path.stem))
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def catalog(folder: Path) -> Iterator[Catalog]:
+    with Catalog(folder) as catalog:
+        catalog.scan()
+        yield catalog
+
+
+def names(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.glob("*/*") if ".fastclf" not in p.parts}
+
+
+def record(catalog: Catalog, url: str, path: str = "", label: str = "cat", **facts: object) -> None:
+    """Put an address and its outcome on record."""
+    catalog.fetches.add(label, [{"url": url}])
+    number = catalog.fetches.find([url])[-1].id
+    catalog.fetches.finish([Outcome(number, **{"status": STORED, "path": path, **facts})])  # type: ignore[arg-type]
+
+
+def same_as(name: str) -> Outcome:
+    return Outcome(0, DUPLICATE, f"is the same picture as {name}", lasting=True)
+
+
+def stored_as(name: str, photo: Prepared) -> Outcome:
+    return Outcome(0, STORED, lasting=True, stored=photo.stored, path=name)
+
+
+# -- one picture, one file
+
+
+def test_a_picture_is_stored_once_in_the_whole_folder_under_a_name_of_its_own(
+    catalog: Catalog, folder: Path
+) -> None:
+    store, new = PhotoStore(catalog, {}), photo("new")
+    assert store.put("bird", new) == stored_as(f"bird/{new.name}", new)
+    assert (folder / "bird" / new.name).read_bytes() == new.data
+    for label in ("bird", "cat"):
+        assert store.put(label, new) == same_as(f"bird/{new.name}")
+    assert store.put("dog", photo("one")) == same_as("cat/one.jpg")
+    assert [store.count(label) for label in ("bird", "cat", "dog")] == [1, 2, 1]
+    assert names(folder) == {"cat/one.jpg", "cat/two.jpg", "dog/three.jpg", f"bird/{new.name}"}
+
+
+@pytest.mark.parametrize("same", ["received", "stored"])
+def test_either_hash_makes_a_picture_known(same: str, catalog: Catalog) -> None:
+    store = PhotoStore(catalog, {})
+    store.put("cat", made("a"))
+    assert store.put("cat", made("b", **{same: f"{same[0]}a"})).status == DUPLICATE
+    assert store.put("cat", made("c")).status == STORED
+
+
+def test_what_an_earlier_run_received_is_known_by_what_arrived_too(catalog: Catalog) -> None:
+    record(catalog, "http://a/1", "cat/one.jpg", received="r1", stored=hash_bytes(jpeg("one")))
+    assert PhotoStore(catalog, {}).put("dog", made(1)) == same_as("cat/one.jpg")
+
+
+def test_a_photo_that_was_thrown_away_does_not_come_back(catalog: Catalog, folder: Path) -> None:
+    gone, there = photo("gone"), hash_bytes(jpeg("one"))
+    record(catalog, "http://a/1", "cat/gone.jpg", received=gone.received, stored=gone.stored)
+    store = PhotoStore(catalog, {})
+    assert store.put("cat", gone) == same_as("cat/gone.jpg, which is no longer there")
+    assert not (folder / "cat" / gone.name).exists()
+    # but a twin that is there is named before one that is gone
+    record(catalog, "http://a/2", "cat/gone.jpg", received=there, stored="gone")
+    assert PhotoStore(catalog, {}).put("cat", photo("one")) == same_as("cat/one.jpg")
+
+
+@pytest.mark.parametrize("status", [REFUSED, WAITING])
+def test_of_what_was_refused_or_waits_nothing_is_known(status: str, catalog: Catalog) -> None:
+    new = photo("new")
+    record(catalog, "http://a/1", status=status, received=new.received, stored=new.stored)
+    assert PhotoStore(catalog, {}).put("cat", new).status == STORED
+
+
+# -- no more than were asked for
+
+
+def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -> None:
+    store = PhotoStore(catalog, {"cat": 3, "dog": 1})
+    assert (store.missing("cat"), store.missing("dog"), store.missing("bird")) == (1, 0, None)
+    assert store.full() == {"dog"}
+    assert [store.put("cat", photo(str(i))).status for i in range(3)] == [STORED, WAITING, WAITING]
+    assert store.put("dog", photo("x")) == Outcome(0, WAITING, ENOUGH)
+    assert store.put("bird", photo("y")).status == STORED
+    assert store.full() == {"cat", "dog"}
+    assert (store.is_full("cat"), store.is_full("bird")) == (True, False)
+    assert len(names(folder)) == 5
+    # what had no room is not known as a picture of the folder
+    assert PhotoStore(catalog, {}).put("dog", photo("x")).status == STORED
+
+
+def test_more_photos_than_were_asked_for_are_a_full_class_and_no_debt(catalog: Catalog) -> None:
+    store = PhotoStore(catalog, {"cat": 1})
+    assert (store.missing("cat"), store.full()) == (0, {"cat"})
+
+
+def test_one_number_is_the_limit_of_every_class_without_its_own(catalog: Catalog) -> None:
+    store = PhotoStore(catalog, {"cat": 5}, most=1)
+    assert (store.missing("cat"), store.missing("dog"), store.missing("bird")) == (3, 0, 1)
+    assert [store.put("bird", photo(name)).status for name in "ab"] == [STORED, WAITING]
+    assert store.full() == {"dog", "bird"}
+
+
+def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog) -> None:
+    catalog.relabel(["cat/one.jpg"], "dog")
+    catalog.remove(["cat/two.jpg"])
+    store = PhotoStore(catalog, {"cat": 1})
+    assert (store.count("cat"), store.count("dog")) == (0, 2)
+    # one that was taken out makes room, and does not come back
+    assert store.put("cat", photo("two")) == same_as("cat/two.jpg")
+    assert store.put("cat", photo("new")).status == STORED
+
+
+# -- what a killed run left
+
+
+def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
+    catalog: Catalog, folder: Path
+) -> None:
+    left, known = photo("left"), photo("known")
+    for one in (left, known):
+        (folder / "cat" / one.name).write_bytes(one.data)
+    catalog.scan()
+    # one that is on record is not taken over by another address
+    path = f"cat/{known.name}"
+    record(catalog, "http://a/1", path, received=known.received, stored=known.stored)
+    assert PhotoStore(catalog, {}).put("cat", known).status == DUPLICATE
+    # nor is any in another class
+    assert PhotoStore(catalog, {}).put("dog", left).status == DUPLICATE
+    store = PhotoStore(catalog, {"cat": 4})
+    assert store.is_full("cat")
+    assert store.put("cat", left) == stored_as(f"cat/{left.name}", left)
+    assert store.put("cat", left).status == DUPLICATE
+    assert store.count("cat") == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ours"),
+    [
+        (f".{HEX}.jpg.tmpa1b2c3", True),
+        (f".{HEX}.png.x", True),
+        (f".{HEX}.webp._1", True),
+        (f".{HEX}.jpg", False),
+        (f".{HEX[:-1]}.jpg.tmp", False),
+        (f".{HEX}0.jpg.tmp", False),
+        (f".{HEX.upper()}.jpg.tmp", False),
+        (f".{HEX[:-1]}g.jpg.tmp", False),
+        (".DS_Store", False),
+        (f"._{HEX}.jpg.tmp", False),
+        (".hidden.photo.jpg.bak", False),
+    ],
+)
+def test_half_written_files_go_and_a_makers_own_hidden_files_stay(
+    name: str, is_ours: bool, catalog: Catalog, folder: Path
+) -> None:
+    (folder / "cat" / name).write_bytes(b"half")
+    assert is_half_written(folder / "cat" / name) == is_ours
+    PhotoStore(catalog, {})
+    assert (folder / "cat" / name).exists() != is_ours
+    assert {"cat/one.jpg", "cat/two.jpg", "dog/three.jpg"} <= names(folder)
+
+
+def test_only_class_folders_are_swept(catalog: Catalog, folder: Path) -> None:
+    paths = [folder / "cat" / "deep" / f".{HEX}.jpg.tmp", folder / f".{HEX}.jpg.tmp"]
+    paths[0].parent.mkdir()
+    for path in paths:
+        path.write_bytes(b"")
+    PhotoStore(catalog, {})
+    assert all(path.exists() for path in paths)
+
+
+def test_what_the_store_begins_to_write_is_known_as_half_written(
+    catalog: Catalog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of a write, as far as a test can be."""
+
+    class KilledError(BaseException):
+        pass
+
+    new, seen = photo("new"), []
+
+    def die(path: Path, write: object, *, sync: bool) -> None:
+        seen.extend(p for p in path.parent.iterdir() if p.name.startswith("."))
+        raise KilledError
+
+    def half(path: Path, write: object, *, sync: bool) -> None:
+        real(path, lambda f: die(path, f, sync=sync), sync=sync)
+
+    real = photo_store.write_atomic_with
+    monkeypatch.setattr(photo_store, "write_atomic_with", half)
+    with pytest.raises(KilledError):
+        PhotoStore(catalog, {}).put("cat", new)
+    assert len(seen) == 1
+    assert is_half_written(seen[0])
+
+
+# -- threads
+
+
+def test_one_picture_that_many_threads_offer_at_once_is_stored_once(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look and the note are one step: a thread that looks while another one writes sees the note."""
+    inside, real = threading.Event(), photo_store.write_atomic_with
+
+    def slow(path: Path, write: object, *, sync: bool) -> None:
+        inside.wait(5)
+        real(path, write, sync=sync)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(photo_store, "write_atomic_with", slow)
+    store, new = PhotoStore(catalog, {}), photo("new")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(store.put, "cat", new)
+        while store.count("cat") < 3:
+            assert not first.done()
+        second = store.put("cat", new)
+        inside.set()
+        assert (first.result().status, second.status) == (STORED, DUPLICATE)
+
+
+class Slow(Prepared):
+    """Takes its time to say what it is, so that another thread may come in between."""
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "stored":
+            time.sleep(0.003)
+        return super().__getattribute__(name)
+
+
+def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
+    store, barrier = PhotoStore(catalog, {"bee": 1}), threading.Barrier(8)
+
+    def work(number: int) -> tuple[str, str]:
+        barrier.wait()
+        same = store.put("ant", Slow(b"a", "a.jpg", "r", "s"))
+        other = store.put("bee", Slow(b"b", f"{number}.jpg", f"r{number}", f"s{number}"))
+        return same.status, other.status
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(work, range(8)))
+    assert sorted(same for same, _ in done) == [DUPLICATE] * 7 + [STORED]
+    assert sorted(other for _, other in done) == [STORED] + [WAITING] * 7
+
+
+# -- the record
+
+
+def test_a_photo_that_is_gone_before_it_reaches_the_disk_is_no_accident(catalog: Catalog) -> None:
+    catalog.fetches.add("cat", [{"url": "http://a/1"}])
+    (row,) = catalog.fetches.rows()
+    PhotoStore(catalog, {}).record([Outcome(row.id, STORED, path="cat/nothing.jpg")])
+    assert [row.status for row in catalog.fetches.rows()] == [STORED]
+
+
+def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Catalog) -> None:
+    catalog.fetches.add("cat", [{"url": f"http://a/{i}"} for i in range(5)])
+    rows = catalog.fetches.rows()
+    store = PhotoStore(catalog, {"cat": 3})
+    data, more = jpeg("new", (400, 300)), jpeg("more")
+    prepared = prepare_photo(data, 200)
+    path = f"cat/{prepared.name}"
+    assert store.keep(rows[0], data, 200) == Outcome(
+        rows[0].id,
+        STORED,
+        lasting=True,
+        received=hash_bytes(data),
+        stored=prepared.stored,
+        path=path,
+        bytes=len(data),
+    )
+    assert store.keep(rows[1], data, 200) == Outcome(
+        rows[1].id,
+        DUPLICATE,
+        f"is the same picture as {path}",
+        lasting=True,
+        received=hash_bytes(data),
+        bytes=len(data),
+    )
+    assert store.keep(rows[2], more, 200) == Outcome(
+        rows[2].id, WAITING, ENOUGH, received=hash_bytes(more), bytes=len(more)
+    )
+    page = store.keep(rows[3], b"<!doctype html>", 200)
+    assert page == Outcome(rows[3].id, REFUSED, "is a web page, not a photo", lasting=True, bytes=15)
+    cut = encode(draw_photo("red", 1, (400, 300)), "JPEG")[:3000]
+    refused = store.keep(rows[4], cut, 200)
+    # what to do about it is for the owner of a file, not for who found it
+    assert (refused.status, refused.reason, refused.bytes) == (REFUSED, "is cut off before its end", 3000)

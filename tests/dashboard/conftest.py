@@ -1,0 +1,15 @@
+"""Every test of the dashboard begins and ends in English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fastclf.dashboard.texts import language
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    yield
+    language.code = "en"

@@ -1,0 +1,83 @@
+"""A store of the Clean tab in memory, and photos for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fastclf.dashboard.clean.review import Decision, Reason, ReviewItem, ReviewStore
+from fastclf.photos import encode_jpeg
+
+from ..drawing import draw_photo
+
+VOCAB = ["blue", "green", "red"]
+JPEG = encode_jpeg(draw_photo("red", 1))
+
+
+class MemoryStore(ReviewStore):
+    """A store in memory that obeys the protocol, with a log of what it was asked for."""
+
+    def __init__(self, items: Sequence[ReviewItem], vocab: Sequence[str] = VOCAB) -> None:
+        self.vocab = list(vocab)
+        self.base = {item.key: item for item in items}
+        self.steps: list[list[Decision]] = []
+        self.undone: list[list[Decision]] = []
+        self.reads: list[int] = []
+        self.fault: Exception | None = None  # of storing
+        self.read_fault: Exception | None = None
+        self.no_pictures: dict[int, Exception | None] = {}
+
+    def load_items(self) -> list[ReviewItem]:
+        if self.read_fault:
+            raise self.read_fault
+        items = dict(self.base)
+        for decision in (d for step in self.steps for d in step):
+            item = items[decision.key]
+            if decision.action == "relabel":
+                items[decision.key] = replace(item, label=decision.label or "", reasons=())
+            else:
+                items[decision.key] = replace(item, removed=decision.action == "remove")
+        return list(items.values())
+
+    def read_thumbnail(self, key: int) -> bytes | None:
+        self.reads.append(key)
+        if fault := self.no_pictures.get(key):
+            raise fault
+        return None if key in self.no_pictures else JPEG
+
+    def apply(self, decisions: Sequence[Decision]) -> str:
+        if self.fault:
+            raise self.fault
+        self.steps.append(list(decisions))
+        self.undone.clear()
+        return f"{len(decisions)} changes are stored."
+
+    def undo(self) -> str | None:
+        if not self.steps:
+            return None
+        self.undone.append(self.steps.pop())
+        return f"{len(self.undone[-1])} stored changes are undone."
+
+    def redo(self) -> str | None:
+        if not self.undone:
+            return None
+        self.steps.append(self.undone.pop())
+        return f"{len(self.steps[-1])} changes are stored again."
+
+    def export_edits(self) -> bytes:
+        rows = [f"{d.key},{d.action},{d.label or ''},{d.why}" for step in self.steps for d in step]
+        return "\n".join(["key,action,to,why", *rows, ""]).encode()
+
+
+def build_item(key: int, label: str = "red", doubt: float = 0.0, **more: object) -> ReviewItem:
+    reasons = (Reason("label", f"the model says blue ({key})", doubt, "blue"),) if doubt else ()
+    options = {"split": "train", "reasons": reasons, **more}
+    return ReviewItem(key, Path(f"/photos/{label}/{key:03d}.jpg"), f"{label}/{key:03d}.jpg", label, **options)
+
+
+def build_group(kind: str, group: int, keys: Sequence[int], best: int | None) -> list[ReviewItem]:
+    return [
+        build_item(k, reasons=(Reason(kind, f"a copy ({k})", 0.5, group=group, best=k == best),))
+        for k in keys
+    ]

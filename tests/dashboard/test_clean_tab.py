@@ -1,0 +1,504 @@
+"""The grid's channel, the Clean panel and retraining, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastclf.dashboard.clean import CleanPanel, retrain_model
+from fastclf.dashboard.clean.review import Reason
+from fastclf.dashboard.texts import language
+from fastclf.dashboard.widgets import Status
+from fastclf.errors import FastclfError, PhotosError, UnreadablePhotoError
+from fastclf.refit import ChangedPhoto, Refit
+
+from .memory import JPEG, VOCAB, MemoryStore, build_group, build_item
+
+EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
+
+
+def build_refit(before: float, after: float, n: int, changed: tuple[ChangedPhoto, ...], note: str) -> Refit:
+    return Refit(
+        model=Path("model"), candidate=Path(".model-refitted"), before=before, after=after, n=n, n_train=100,
+        changed=changed, computed=0, seconds=1.25, notes=(note,), stamp="",
+    )  # fmt: skip
+
+
+EVIL_RESULT = build_refit(0.5, 0.5, 2, (ChangedPhoto(0, EVIL, EVIL, EVIL, EVIL),), EVIL)
+
+
+class FakeRetrainer:
+    """Retrains when it is let, and remembers what was chosen."""
+
+    def __init__(self, fault: BaseException | None = None) -> None:
+        self.gate = threading.Event()
+        self.fault = fault
+        self.chosen: list[str] = []
+
+    def retrain(self) -> Refit:
+        assert self.gate.wait(10)
+        if self.fault:
+            raise self.fault
+        changed = (
+            ChangedPhoto(0, f"{EVIL}.jpg", "red", "blue", "red"),
+            ChangedPhoto(1, "b.jpg", "red", "red", "blue"),
+        )
+        return build_refit(0.85, 0.925, 40, changed, f"Note {EVIL}")
+
+    def use_new(self) -> str:
+        self.chosen.append("new")
+        return "The new model is in use."
+
+    def keep_old(self) -> str:
+        self.chosen.append("old")
+        return "The old model stays."
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    items = [build_item(k, VOCAB[k % 3], 1 - k / 100, split="valid" if k % 4 else "train") for k in range(60)]
+    return MemoryStore([*items, *build_group("duplicate", 1, [60, 61, 62], best=61)])
+
+
+@pytest.fixture
+def panel(store: MemoryStore) -> CleanPanel:
+    return CleanPanel(store, FakeRetrainer())
+
+
+def send(panel: CleanPanel, **message: object) -> None:
+    """What the page sends over the widget's channel."""
+    panel.grid._handle_custom_msg(message, [])
+
+
+def act(panel: CleanPanel, *keys: int, action: str = "remove", label: str | None = None) -> None:
+    send(panel, type="act", keys=list(keys), action=action, label=label)
+
+
+def tile(panel: CleanPanel, key: int) -> dict[str, Any]:
+    return next(t for t in panel.grid.tiles if t["key"] == key)
+
+
+def all_html(panel: CleanPanel) -> str:
+    """Return every HTML value on the panel."""
+    found, stack = [], [panel]
+    while stack:
+        widget = stack.pop()
+        stack += getattr(widget, "children", ())
+        found.append(str(getattr(widget, "value", "")))
+    return "\n".join(found)
+
+
+def test_a_page_of_tiles_goes_out_with_label_answer_reasons_and_pictures(store: MemoryStore) -> None:
+    store.base[0] = build_item(0, "red", 0.99, answer="blue", probability=0.999, split="train")
+    panel = CleanPanel(store)
+    assert len(panel.grid.tiles) == 24
+    assert panel.grid.vocab == VOCAB
+    first = tile(panel, 0)
+    assert (first["name"], first["label"], first["split"]) == ("red/000.jpg", "red", "training")
+    assert first["answer"] == "Looks like blue, over 99 %"
+    [reason] = first["reasons"]
+    assert (reason["text"], reason["suggested"]) == ("the model says blue (0)", "blue")
+    assert panel.grid.pictures["0"] == JPEG
+    assert len(panel.grid.pictures) == 24
+    assert panel.grid.place["total"] == 63
+
+
+def test_a_thumbnail_travels_once_and_only_for_the_page(panel: CleanPanel, store: MemoryStore) -> None:
+    assert store.reads == list(range(24))
+    act(panel, 3)
+    act(panel, 3, action="keep")
+    panel.label.value = "red"
+    panel.label.value = ""
+    before = len(store.reads)
+    send(panel, type="page", step=1)
+    assert len(store.reads) == len(set(store.reads))
+    assert list(panel.grid.pictures) == [str(key) for key in store.reads[before:]]
+
+
+def test_the_page_gets_the_pictures_that_it_lacks_and_no_others(
+    panel: CleanPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(panel.grid, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    send(panel, type="need", keys=[2, 50])
+    assert sent == [({"type": "pictures", "keys": [2]}, [JPEG])]
+
+
+def test_a_choice_is_shown_in_words_on_its_tile(panel: CleanPanel) -> None:
+    act(panel, 0, action="relabel", label="green")
+    act(panel, 1)
+    assert (tile(panel, 0)["words"], tile(panel, 0)["mark"], tile(panel, 0)["choice"]) == (
+        "will become green",
+        "relabel",
+        "green",
+    )
+    assert (tile(panel, 1)["words"], tile(panel, 1)["mark"]) == ("will be removed", "remove")
+    assert panel.grid.said["text"] == "green/001.jpg will be removed."
+    panel.view.value = "all"
+    act(panel, 2, action="skip")
+    assert tile(panel, 2)["words"] == "stays as it is"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "undo",
+        {},
+        {"type": "explode"},
+        {"type": "act"},
+        {"type": "act", "keys": [], "action": "remove"},
+        {"type": "act", "keys": "0", "action": "remove"},
+        {"type": "act", "keys": [0, 999], "action": "remove"},
+        {"type": "act", "keys": [True], "action": "remove"},
+        {"type": "act", "keys": [0.0], "action": "remove"},
+        {"type": "act", "keys": [[0]], "action": "remove"},
+        {"type": "act", "keys": [0], "action": "unlink"},
+        {"type": "act", "keys": [0], "action": ["remove"]},
+        {"type": "act", "keys": [0], "action": "relabel"},
+        {"type": "act", "keys": [0], "action": "relabel", "label": "purple"},
+        {"type": "act", "keys": [0], "action": "relabel", "label": ["blue"]},
+        {"type": "act", "keys": [0] * 10_001, "action": "remove"},
+        {"type": "page", "step": 5},
+        {"type": "page", "step": "1"},
+        {"type": "group", "kind": "duplicate", "group": 99},
+        {"type": "group", "kind": ["duplicate"], "group": {}},
+        {"type": "need", "keys": [999]},
+        {"type": ["act"]},
+    ],
+)
+def test_a_message_that_the_page_cannot_have_sent_is_ignored_with_a_warning(
+    message: Any, panel: CleanPanel, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = panel.grid.get_state()
+    with caplog.at_level(logging.WARNING, logger="fastclf"):
+        panel.grid._handle_custom_msg(message, [])
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "ignored" in caplog.text
+    assert panel.grid.get_state() == before
+    assert not panel.model.pending
+
+
+def test_a_fault_behind_a_message_is_a_sentence(panel: CleanPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError("secret at /home/me")
+
+    monkeypatch.setattr(type(panel.model), "choose", explode)
+    act(panel, 0)
+    assert panel.grid.said["bad"]
+    assert "secret" not in panel.grid.said["text"]
+    assert panel.model.status is Status.ERROR
+
+
+def test_a_photo_without_a_picture_says_why(store: MemoryStore) -> None:
+    cut = UnreadablePhotoError("a.jpg", "is cut off before its end")
+    store.no_pictures = {0: cut, 1: RuntimeError("secret"), 2: None}
+    panel = CleanPanel(store)
+    assert tile(panel, 0)["fault"] == "a.jpg is cut off before its end."
+    assert "could not be read" in tile(panel, 1)["fault"]
+    assert "could not be read" in tile(panel, 2)["fault"]
+    assert tile(panel, 3)["fault"] == ""
+    assert "0" not in panel.grid.pictures
+
+
+def test_the_answer_on_a_sealed_photo_is_not_told(store: MemoryStore) -> None:
+    store.base[0] = build_item(0, "red", 0.99, split="test")
+    assert "secret" in tile(CleanPanel(store), 0)["answer"]
+
+
+def test_what_is_chosen_survives_a_reading_of_the_photos(panel: CleanPanel) -> None:
+    act(panel, 0)
+    panel.refresh()
+    assert sorted(panel.model.pending) == [0]
+
+
+def test_filters_count_and_keep_what_is_chosen(panel: CleanPanel) -> None:
+    assert ("All doubts (63)", "doubts") in panel.view.options
+    assert [value for _, value in panel.view.options] == ["doubts", "label", "duplicate", "all"]
+    act(panel, 1, 4)
+    panel.label.value = "red"
+    assert {t["label"] for t in panel.grid.tiles} == {"red"}
+    panel.split.value = "train"
+    assert {t["split"] for t in panel.grid.tiles} == {"training"}
+    assert ("All doubts (8)", "doubts") in panel.view.options
+    panel.label.value = panel.split.value = ""
+    assert [k for k in (1, 4) if tile(panel, k)["mark"] == "remove"] == [1, 4]
+    assert panel.apply.description == "Apply 2 changes ..."
+
+
+def test_apply_shows_first_what_will_change(panel: CleanPanel, store: MemoryStore) -> None:
+    assert panel.apply.disabled
+    assert "Nothing to apply" in panel.reason.value
+    act(panel, 0, action="relabel", label="green")
+    act(panel, 4)
+    panel.apply.click()
+    assert panel.is_previewing
+    assert not store.steps
+    assert "1 photo will get another label (1 to green); 1 photo will be removed." in panel.preview.value
+    assert ">green/004.jpg</td><td><bdi>green</bdi></td><td><bdi>removed</bdi></td>" in panel.preview.value
+    act(panel, 7)
+    assert "2 photos will be removed" in panel.preview.value
+    panel.cancel.click()
+    assert not panel.is_previewing
+    assert len(panel.model.pending) == 3
+    panel.apply.click()
+    for _ in range(3):
+        panel.undo.click()
+    assert not panel.is_previewing
+    for _ in range(3):
+        panel.redo.click()
+    panel.apply.click()
+    panel.confirm.click()
+    assert not panel.is_previewing
+    assert [len(step) for step in store.steps] == [3]
+    assert panel.apply.disabled
+    assert panel.grid.said["text"] == "3 changes are stored."
+
+
+def test_a_failed_apply_is_said_and_loses_nothing(panel: CleanPanel, store: MemoryStore) -> None:
+    act(panel, 0)
+    store.fault = PhotosError("The disk is full; free some space.")
+    panel.apply.click()
+    panel.confirm.click()
+    assert panel.grid.said == {**panel.grid.said, "text": "The disk is full; free some space.", "bad": True}
+    assert panel.is_previewing
+    assert len(panel.model.pending) == 1
+    assert not panel.confirm.disabled
+
+
+def test_undo_and_redo_buttons_follow_what_can_be_done(panel: CleanPanel, store: MemoryStore) -> None:
+    assert panel.redo.disabled
+    act(panel, 0, action="relabel", label="green")
+    panel.apply.click()
+    panel.confirm.click()
+    assert panel.model.item(0).label == "green"
+    panel.undo.click()
+    assert panel.model.item(0).label == "blue"
+    assert not panel.redo.disabled
+    panel.undo.click()
+    assert panel.undo.disabled
+    assert "nothing left" in panel.grid.said["text"]
+    panel.redo.click()
+    assert panel.model.item(0).label == "green"
+    assert not panel.undo.disabled
+    send(panel, type="undo")
+    send(panel, type="redo")
+    assert len(store.steps) == 1
+
+
+def test_the_download_holds_the_stored_edits_of_now(panel: CleanPanel) -> None:
+    def edits() -> str:
+        [data] = re.findall(
+            r'download="edits.csv" href="data:text/csv;charset=utf-8;base64,([^"]*)"', panel.download.value
+        )
+        return base64.b64decode(data).decode()
+
+    assert edits() == "key,action,to,why\n"
+    act(panel, 5)
+    assert edits() == "key,action,to,why\n"
+    panel.apply.click()
+    panel.confirm.click()
+    assert edits() == "key,action,to,why\n5,remove,,the model says blue (5)\n"
+    panel.undo.click()
+    assert edits() == "key,action,to,why\n"
+
+
+def test_a_group_side_by_side_and_keep_best(panel: CleanPanel) -> None:
+    panel.view.value = "duplicate"
+    assert "1 group of copies" in panel.group_note.value
+    assert panel.close_group.layout.display == "none"
+    assert tile(panel, 60)["reasons"][0]["size"] == 3
+    send(panel, type="group", kind="duplicate", group=1)
+    assert [t["key"] for t in panel.grid.tiles] == [61, 60, 62]
+    assert "3 photos side by side" in panel.group_note.value
+    panel.keep_best.click()
+    assert [tile(panel, k)["mark"] for k in (61, 60, 62)] == ["", "remove", "remove"]
+    panel.close_group.click()
+    assert panel.model.group is None
+    panel.view.value = "label"
+    assert panel.groups.layout.display == "none"
+
+
+def test_keep_best_is_disabled_with_the_reason_where_no_copy_is_named() -> None:
+    panel = CleanPanel(MemoryStore(build_group("conflict", 1, [1, 2], best=None)))
+    assert panel.keep_best.disabled
+    assert "No copy to keep is named" in panel.group_note.value
+
+
+def test_names_labels_and_notes_are_escaped_wherever_they_reach_html(store: MemoryStore) -> None:
+    store.vocab = [*VOCAB, EVIL]
+    store.base[0] = build_item(0, EVIL, 0.99)
+    panel = CleanPanel(store, FakeRetrainer())
+    act(panel, 0, 1)
+    act(panel, 2, action="relabel", label=EVIL)
+    panel.apply.click()
+    panel.retrain_model.result = EVIL_RESULT
+    html = all_html(panel)
+    assert "<script" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;" in panel.preview.value
+    assert "&lt;script&gt;" in panel.retrain.report.value
+
+
+def test_a_page_without_photos_says_so() -> None:
+    panel = CleanPanel(MemoryStore([]))
+    assert panel.grid.tiles == []
+    assert panel.grid.place["empty"] == "There are no photos yet."
+    panel = CleanPanel(MemoryStore([build_item(0)]))
+    assert panel.grid.place["empty"] == "No photo fits these filters."
+
+
+def test_a_store_that_fails_from_the_start_is_a_sentence() -> None:
+    store = MemoryStore([])
+    store.read_fault = PhotosError("The photos folder is gone.")
+    panel = CleanPanel(store)
+    assert panel.grid.said["text"] == "The photos folder is gone."
+    assert panel.grid.said["bad"]
+
+
+def finish(panel: CleanPanel) -> None:
+    panel.retrain_model.retrainer.gate.set()
+    panel.retrain_model.wait(10)
+
+
+def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrain_model, "TICK", 0.01)
+    said = []
+    panel.retrain_model.observe(lambda change: said.append(change["new"]), "message")
+    seconds = []
+    panel.retrain_model.observe(lambda change: seconds.append(change["new"]), "seconds")
+    retrain = panel.retrain
+    retrain.button.click()
+    assert retrain.button.disabled
+    act(panel, 0)
+    assert tile(panel, 0)["mark"] == "remove"
+    panel.undo.click()
+    while not seconds:
+        threading.Event().wait(0.01)
+    # what is said aloud does not change with every second
+    assert len(said) == 1
+    assert 'role="timer"' in retrain.clock.value
+    finish(panel)
+    assert said[0].startswith("Retraining on the labels of today")
+    assert "85.0 %" in retrain.report.value
+    assert "92.5 %" in retrain.report.value
+    assert "34 of 40" in retrain.report.value
+    assert "37 of 40" in retrain.report.value
+    right, wrong = retrain.report.value.split("Now wrong (1)")
+    assert "Now right (1)" in right
+    assert "answered blue, now red" in right
+    assert "answered red, now blue" in wrong
+    assert retrain.report.value.count("<img alt=") == 2
+    assert retrain.button.disabled
+    assert "Choose first" in retrain.reason.value
+
+
+@pytest.mark.parametrize(
+    ("button", "choice", "words"), [("use_new", "new", "new model"), ("keep_old", "old", "old model")]
+)
+def test_the_new_model_or_the_old_one(panel: CleanPanel, button: str, choice: str, words: str) -> None:
+    panel.retrain.button.click()
+    finish(panel)
+    getattr(panel.retrain, button).click()
+    assert panel.retrain_model.retrainer.chosen == [choice]
+    assert words in panel.retrain.note.value
+    assert panel.retrain.report.value == ""
+    assert not panel.retrain.button.disabled
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (FastclfError("Ten photos have no features."), "Ten photos"),
+        (RuntimeError("secret"), "still in use"),
+        (SystemExit(1), "still in use"),
+    ],
+)
+def test_a_failed_retraining_is_a_sentence_and_can_be_tried_again(
+    store: MemoryStore, fault: BaseException, words: str
+) -> None:
+    panel = CleanPanel(store, FakeRetrainer(fault))
+    panel.retrain.button.click()
+    finish(panel)
+    assert words in panel.retrain.note.value
+    assert 'role="alert"' in panel.retrain.note.value
+    assert "secret" not in panel.retrain.note.value
+    assert not panel.retrain.button.disabled
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda store: CleanPanel(store), "no model here"),
+        (lambda store: CleanPanel(store, why_not="This model keeps no features."), "keeps no features"),
+        (lambda store: _with_pending(CleanPanel(store, FakeRetrainer())), "Apply or undo"),
+    ],
+)
+def test_retrain_is_disabled_with_the_reason_beside_it(
+    store: MemoryStore, prepare: Callable[[MemoryStore], CleanPanel], words: str
+) -> None:
+    panel = prepare(store)
+    assert panel.retrain.button.disabled
+    assert words in panel.retrain.reason.value
+
+
+def _with_pending(panel: CleanPanel) -> CleanPanel:
+    act(panel, 0)
+    return panel
+
+
+def test_a_choice_that_fails_keeps_both_models_to_choose_from(panel: CleanPanel) -> None:
+    def explode() -> str:
+        raise OSError("secret")
+
+    panel.retrain.button.click()
+    finish(panel)
+    panel.retrain_model.retrainer.use_new = explode
+    panel.retrain.use_new.click()
+    assert 'role="alert"' in panel.retrain.note.value
+    assert "secret" not in panel.retrain.note.value
+    assert panel.retrain_model.result is not None
+
+
+def test_a_reason_without_a_group_or_with_todays_label_offers_nothing(store: MemoryStore) -> None:
+    reasons = (Reason("quality", "dark", 1.0), Reason("label", "as it is", 0.9, suggested="red"))
+    store.base[0] = build_item(0, "red", reasons=reasons)
+    shown = tile(CleanPanel(store), 0)["reasons"]
+    assert [(r["suggested"], r["size"]) for r in shown] == [(None, 0), (None, 0)]
+
+
+def test_another_language_says_all_of_it_again(panel: CleanPanel, store: MemoryStore) -> None:
+    act(panel, 0, action="relabel", label="green")
+    act(panel, 4)
+    panel.apply.click()
+    panel.retrain_model.result = EVIL_RESULT
+    english = all_html(panel)
+    for code, words in (
+        ("es", ("Deshacer", "Fotos dudosas", "1 foto cambiará de etiqueta", "Reentrenar", "se quitará")),
+        ("ar", ("تراجع", "صور مشكوك فيها", "ستتغير تسمية صورة واحدة", "إعادة التدريب", "ستُزال")),
+    ):
+        language.code = code
+        shown = all_html(panel) + str(panel.grid.tiles) + str(panel.grid.said) + str(panel.view.options)
+        shown += " ".join(b.description for b in (panel.undo, panel.retrain.button))
+        for word in words:
+            assert word in shown, word
+        for word in ["Undo", "will be", "Doubtful", "Right answers", "All doubts", "Looks like", "training"]:
+            assert word not in shown, word
+        assert panel.grid.texts["Remove"] in ("Quitar", "إزالة")
+    language.code = "en"
+    assert all_html(panel) == english
+
+
+def test_a_closed_panel_no_longer_listens(store: MemoryStore) -> None:
+    panel = CleanPanel(store)
+    panel.close()
+    before = panel.undo.description
+    language.code = "es"
+    assert panel.undo.description == before
