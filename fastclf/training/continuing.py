@@ -23,7 +23,7 @@ from .network import add_normalisation, build_learner
 
 
 @dataclass(frozen=True)
-class Source:
+class EarlierModel:
     """A bundle to go on from."""
 
     bundle: ModelBundle
@@ -65,7 +65,7 @@ class Source:
         }
 
 
-def open_source(path: str | Path, arch: str | None) -> Source:
+def open_earlier(path: str | Path, arch: str | None) -> EarlierModel:
     """Open the bundle to go on from; it has to hold weights, and those of `arch` where one is wanted."""
     recover_folder(Path(path))
     bundle = ModelBundle.load(path)
@@ -76,47 +76,47 @@ def open_source(path: str | Path, arch: str | None) -> Source:
             path=path,
             body=BODY,
         )
-    source = Source(bundle)
-    if arch is not None and arch != source.arch:
+    earlier = EarlierModel(bundle)
+    if arch is not None and arch != earlier.arch:
         raise UsageError(
             "The model {path} is a {arch} and --arch says {wanted}. Leave --arch out, or train without "
             "--from.",
             path=path,
-            arch=source.arch,
+            arch=earlier.arch,
             wanted=arch,
         )
-    return source
+    return earlier
 
 
-def adopt_splits(source: Source, folder: str | Path, progress: Progress | None = None) -> None:
+def adopt_splits(earlier: EarlierModel, folder: str | Path, progress: Progress | None = None) -> None:
     """Let the folder's catalog keep the splits that the earlier model was trained with.
 
     PhotosError is raised, and no split is changed, if photos that it was trained on are to judge it today.
     """
-    rows = source.bundle.read_photos()
+    rows = earlier.bundle.read_photos()
     learned = {row.sha256 for row in rows if row.split == TRAIN}
     with Catalog(folder) as catalog:
         catalog.scan(progress)
         held = [p for p in catalog.photos().photos if p.split in (VALID, TEST)]
-        _refuse_learned(source, folder, {p.sha256 for p in held} & learned)
+        _refuse_learned(earlier, folder, {p.sha256 for p in held} & learned)
         catalog.adopt_splits({row.sha256: (row.group, row.split) for row in rows})
 
 
-def check_splits(source: Source, data: TrainingData) -> None:
+def check_splits(earlier: EarlierModel, data: TrainingData) -> None:
     """Refuse to judge on photos that the earlier model learned, wherever their splits came from."""
-    learned = {row.sha256 for row in source.bundle.read_photos() if row.split == TRAIN}
+    learned = {row.sha256 for row in earlier.bundle.read_photos() if row.split == TRAIN}
     held = data.frame[data.frame["split"].isin((VALID, TEST))]
-    _refuse_learned(source, data.photos.folder, set(held["sha256"]) & learned)
+    _refuse_learned(earlier, data.photos.folder, set(held["sha256"]) & learned)
 
 
-def _refuse_learned(source: Source, folder: str | Path, known: Collection[str]) -> None:
+def _refuse_learned(earlier: EarlierModel, folder: str | Path, known: Collection[str]) -> None:
     if known:
         raise PhotosError(
             "{n} photos that {path} was trained on stand in the validation or test "
             "split of {folder}, so its figures would flatter. Train without --from, or on the "
             "photos and splits that it was trained with.",
             n=len(known),
-            path=source.bundle.path,
+            path=earlier.bundle.path,
             folder=folder,
         )
 
@@ -124,7 +124,7 @@ def _refuse_learned(source: Source, folder: str | Path, known: Collection[str]) 
 def build_continued(
     dls: DataLoaders,
     data: TrainingData,
-    source: Source,
+    earlier: EarlierModel,
     *,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
@@ -135,8 +135,8 @@ def build_continued(
     begins at zero. Also returned is whether every class of today was known, so that the head needs no
     training of its own. The `dls` are of ``pretrained=True``, so that they do not normalise.
     """
-    bundle = source.bundle
-    learn = build_learner(dls, source.arch, pretrained=False, seed=seed)
+    bundle = earlier.bundle
+    learn = build_learner(dls, earlier.arch, pretrained=False, seed=seed)
     if bundle.preprocess.mean is not None and bundle.preprocess.std is not None:
         add_normalisation(learn, bundle.preprocess.mean, bundle.preprocess.std)
     try:
@@ -145,7 +145,7 @@ def build_continued(
         raise UsageError(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
             file=bundle.path / BODY,
-            arch=source.arch,
+            arch=earlier.arch,
             reason=describe_error(e),
         ) from None
     old, new = bundle.vocab, list(dls.vocab)

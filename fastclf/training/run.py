@@ -22,7 +22,7 @@ from ..model import ModelBundle, choose_arch
 from ..photos import Progress
 from ..refit import LinearHead
 from ..system import hash_file
-from .continuing import Source, adopt_splits, build_continued, check_splits, open_source
+from .continuing import EarlierModel, adopt_splits, build_continued, check_splits, open_earlier
 from .data import TrainingData, build_dls, load_data
 from .distributed import Team, join_team
 from .export import check_target, export_bundle
@@ -133,7 +133,7 @@ class Training:
     progress: Progress | None = None
     team: Team = field(default_factory=Team)
     quiet: bool = False
-    source: Source | None = None
+    earlier: EarlierModel | None = None
     knows_classes: bool = False
     data: TrainingData = field(init=False)
     plan: Plan = field(init=False)
@@ -160,15 +160,15 @@ class Training:
         check_tracker(options.track)
         arch = self._choose_arch()
         resolve_arch(arch)
-        if self.source:
-            adopt_splits(self.source, self.folder, self.progress)
+        if self.earlier:
+            adopt_splits(self.earlier, self.folder, self.progress)
         self.data = load_data(
             self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
         )
         for sentence in self.data.describe():
             self.say(sentence)
-        if self.source:
-            check_splits(self.source, self.data)
+        if self.earlier:
+            check_splits(self.earlier, self.data)
         self.store = CheckpointStore(self.out, self._list_facts(arch))
         if options.restart:
             self.store.clear()
@@ -244,7 +244,7 @@ class Training:
                 "C": head.C, "folds": head.folds, "tried": list(head.table),
                 "own_features": self.own_features,
             },
-            "from": self.source and self.source.facts,
+            "from": self.earlier and self.earlier.facts,
             "seconds": round(time.monotonic() - self.started, 1),
             "device": str(self.learn.dls.device),
             "processes": self.team.size,
@@ -254,28 +254,28 @@ class Training:
     @property
     def resize(self) -> str:
         """How photos reach the network's size."""
-        return self.options.resize or (self.source.resize if self.source else "squish")
+        return self.options.resize or (self.earlier.resize if self.earlier else "squish")
 
     @property
     def augment(self) -> str:
         """What may happen to a training photo."""
-        return self.options.augment or (self.source.augment if self.source else None) or "symmetric"
+        return self.options.augment or (self.earlier.augment if self.earlier else None) or "symmetric"
 
     @property
     def learned(self) -> bool:
         """Whether the body has learned something elsewhere."""
-        return self.options.pretrained or self.source is not None
+        return self.options.pretrained or self.earlier is not None
 
     @property
     def own_features(self) -> bool:
         """Whether the body has learned from these very photos already."""
-        return self.source is not None and not self.source.is_general
+        return self.earlier is not None and not self.earlier.is_general
 
     def _choose_arch(self) -> str:
         options = self.options
         if options.from_model is not None:
-            self.source = open_source(options.from_model, options.arch)
-            return self.source.arch
+            self.earlier = open_earlier(options.from_model, options.arch)
+            return self.earlier.arch
         if options.arch is not None:
             return options.arch
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -294,7 +294,7 @@ class Training:
             "arch": arch,
             "photos": frame.to_numpy().tolist(),
             "weights": hash_file(Path(self.options.weights)) if self.options.weights else None,
-            "from": self.source.facts if self.source else None,
+            "from": self.earlier.facts if self.earlier else None,
             "versions": [__version__, torch.__version__, fastai.__version__, timm.__version__],
         }
 
@@ -302,7 +302,7 @@ class Training:
         known = self.store.settled.get("plan")
         if known:  # measured once: an interrupted run does not go on with another size
             return Plan(**known)
-        size = self.options.size or (self.source.size if self.source else None)
+        size = self.options.size or (self.earlier.size if self.earlier else None)
         plan = make_plan(self.data, self.options, arch, size, self.started, self.say)
         self.store.settled["plan"] = asdict(plan)
         return plan
@@ -319,9 +319,9 @@ class Training:
             seed=options.seed,
             workers=options.workers,
         )
-        if self.source:
+        if self.earlier:
             self.learn, self.knows_classes = build_continued(
-                dls, self.data, self.source, seed=options.seed, say=self.say
+                dls, self.data, self.earlier, seed=options.seed, say=self.say
             )
             return
         self.learn = build_learner(
@@ -387,8 +387,8 @@ class Training:
 
     def _describe_licence(self) -> str:
         """Return the licence of the weights that the training began with."""
-        if self.source:
-            return self.source.bundle.manifest.licences.weights
+        if self.earlier:
+            return self.earlier.bundle.manifest.licences.weights
         file = Path(self.options.weights) if self.options.weights else None
         resolved = resolve_arch(self.plan.arch)
         return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +10,18 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
+from ..conftest import Once
 from ..drawing import draw_photo, draw_photos
 from .exported import draw_course_photos
 from .tiny import write_weights
+
+# as `fastclf.training` sets it, before anything imports torch
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """All tests here need torch, whose import takes seconds: a quick run does not even look at them."""
+    return True if "not slow" in config.getoption("markexpr") else None
 
 
 @pytest.fixture(scope="session")
@@ -28,38 +38,40 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
-def fv() -> Any:
-    from fastai.vision import all as fastai_vision
-
-    import fastclf.training  # noqa: F401
-
-    return fastai_vision
-
-
-@pytest.fixture(scope="session")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty photos with structure, as the course's users have them; nobody changes them."""
     return draw_course_photos(tmp_path_factory.mktemp("course") / "photos")
 
 
 @pytest.fixture(scope="session")
-def coloured(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+def coloured(once: Once) -> SimpleNamespace:
     """A Learner trained on drawn photos, some of which fastai alone would read wrongly, and its bundle."""
+    import torch
+
+    from fastclf import ModelBundle
     from fastclf.training import build_dls, build_learner, export_bundle, fit, load_data, plan_phases
 
-    folder = draw_photos(tmp_path_factory.mktemp("coloured") / "photos", per_class=20, size=(60, 40))
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    for i in range(6):
-        draw_photo("red", 100 + i, (60, 40)).save(folder / "red" / f"turned{i}.jpg", exif=exif)
-        clear = draw_photo("blue", 100 + i, (60, 40)).convert("RGBA")
-        clear.paste((0, 0, 0, 0), (0, 0, 20, 40))
-        clear.save(folder / "blue" / f"clear{i}.png")
-    (folder / "red" / "broken.jpg").write_bytes(b"nothing")
-    data = load_data(folder)
-    learn = build_learner(
-        build_dls(data, 32, pretrained=False, batch_size=16), "test_resnet", pretrained=False
+    def train(root: Path) -> str:
+        folder = draw_photos(root / "photos", per_class=20, size=(60, 40))
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        for i in range(6):
+            draw_photo("red", 100 + i, (60, 40)).save(folder / "red" / f"turned{i}.jpg", exif=exif)
+            clear = draw_photo("blue", 100 + i, (60, 40)).convert("RGBA")
+            clear.paste((0, 0, 0, 0), (0, 0, 20, 40))
+            clear.save(folder / "blue" / f"clear{i}.png")
+        (folder / "red" / "broken.jpg").write_bytes(b"nothing")
+        data = load_data(folder)
+        dls = build_dls(data, 32, pretrained=False, batch_size=16)
+        learn = build_learner(dls, "test_resnet", pretrained=False)
+        fit(learn, plan_phases(3, pretrained=False, lr=1e-2), quiet=True)
+        export_bundle(learn, data, root / "model", arch="test_resnet", title="Colours")
+        torch.save(learn, root / "learn.pt")
+        return str(root)
+
+    root = Path(once("coloured", train))
+    learn = torch.load(root / "learn.pt", weights_only=False)
+    bundle = ModelBundle.load(root / "model")
+    return SimpleNamespace(
+        folder=root / "photos", data=load_data(root / "photos"), learn=learn, bundle=bundle
     )
-    fit(learn, plan_phases(3, pretrained=False, lr=1e-2), quiet=True)
-    bundle = export_bundle(learn, data, folder.parent / "model", arch="test_resnet", title="Colours")
-    return SimpleNamespace(folder=folder, data=data, learn=learn, bundle=bundle)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
+import torchvision
 
 from fastclf import Predictor
 from fastclf.errors import UsageError
@@ -20,8 +23,9 @@ from fastclf.metrics import compute_softmax
 from fastclf.model import DEFAULT_PRETRAINED, ArchFacts, Latency, LatencyBook, list_archs
 from fastclf.model.archs import TIMM
 from fastclf.photos import decode_photo
-
-from ..drawing import draw_scene
+from fastclf.training import build_dls, build_learner, export_bundle, load_data, measure_latency
+from fastclf.training.export import build_blank_learner
+from fastclf.training.network import resolve_arch
 
 pytestmark = pytest.mark.slow
 
@@ -29,34 +33,16 @@ pytestmark = pytest.mark.slow
 SIDE = 64
 
 
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Photos with structure, three classes of ten, read as training reads them."""
-    from fastclf.training import load_data
-
-    folder = tmp_path_factory.mktemp("scenes")
-    for label in ("a", "b", "c"):
-        (folder / label).mkdir()
-        for k in range(10):
-            draw_scene(f"{label}{k}", (120, 90)).save(folder / label / f"{k}.png")
-    return load_data(folder)
-
-
 def _mark(facts: ArchFacts) -> Any:
     marks = [] if facts.name in (DEFAULT_PRETRAINED, "resnet18", "levit_256") else [pytest.mark.thorough]
     return pytest.param(facts, marks=marks, id=facts.name)
 
 
-@pytest.fixture(scope="module", params=map(_mark, list_archs()))
-def exported(
-    request: pytest.FixtureRequest, scenes: Any, tmp_path_factory: pytest.TempPathFactory
-) -> SimpleNamespace:
-    """An architecture with random weights that has seen photos, its bundle, and the answers of both."""
-    import torch
-
-    from fastclf.training import build_dls, build_learner, export_bundle
-
-    facts: ArchFacts = request.param
+@pytest.mark.parametrize("facts", map(_mark, list_archs()))
+def test_an_exported_network_answers_like_the_learner_and_keeps_its_promises(
+    facts: ArchFacts, course: Path, tmp_path: Path
+) -> None:
+    scenes = load_data(shutil.copytree(course, tmp_path / "photos"))
     dls = build_dls(scenes, facts.fixed_size or SIDE, pretrained=False)
     learn = build_learner(dls, facts.name, pretrained=False)
     # the statistics are those of real photos, else an untrained network says nearly the same of all
@@ -66,7 +52,7 @@ def exported(
             module.reset_running_stats()
     with torch.no_grad():
         learn.model.train()(dls.one_batch()[0])
-    bundle = export_bundle(learn, scenes, tmp_path_factory.mktemp("exported") / "model", arch=facts.name)
+    bundle = export_bundle(learn, scenes, tmp_path / "model", arch=facts.name)
     with learn.no_bar():
         dl = learn.dls.test_dl(list(scenes.frame["file"]), bs=7, num_workers=0)
         expected = learn.get_preds(dl=dl, act=lambda logits: logits)[0].numpy()
@@ -74,40 +60,22 @@ def exported(
     names = [output.name for output in session.get_outputs()]
     batch = bundle.preprocess.batch([decode_photo(path).image for path in scenes.frame["path"]])
     answers = dict(zip(names, session.run(names, {"image": batch}), strict=True))
-    return SimpleNamespace(facts=facts, bundle=bundle, expected=expected, answers=answers)
 
-
-def test_the_exported_network_answers_like_the_learner(exported: SimpleNamespace) -> None:
-    expected, logits = exported.expected, exported.answers["logits"]
     # photos are told apart, else agreeing would mean nothing
     spread = float(expected.std(0).max())
     assert spread > 0.01
-    assert np.abs(compute_softmax(logits) - compute_softmax(expected)).max() <= 1e-3
-    assert np.abs(logits - expected).max() <= 1e-3 * spread
-    assert exported.bundle.manifest.parity.largest_difference <= 1e-3
-
-
-def test_maps_are_there_as_promised_and_average_to_the_features(exported: SimpleNamespace) -> None:
-    assert ("maps" in exported.answers) == exported.facts.maps
-    if exported.facts.maps:
-        averages = exported.answers["maps"].mean((2, 3))
-        features = exported.answers["features"]
+    assert np.abs(compute_softmax(answers["logits"]) - compute_softmax(expected)).max() <= 1e-3
+    assert np.abs(answers["logits"] - expected).max() <= 1e-3 * spread
+    assert bundle.manifest.parity.largest_difference <= 1e-3
+    assert names == ["features", "logits", *(["maps"] if facts.maps else [])]
+    if facts.maps:
+        averages, features = answers["maps"].mean((2, 3)), answers["features"]
         assert np.abs(averages - features).max() <= 1e-4 * max(1, np.abs(features).max())
-
-
-def test_the_file_is_as_large_as_promised(exported: SimpleNamespace) -> None:
-    assert Path(exported.bundle.onnx_path).stat().st_size / 1e6 == pytest.approx(
-        exported.facts.file_mb, rel=0.04
-    )
+    assert bundle.onnx_path.stat().st_size / 1e6 == pytest.approx(facts.file_mb, rel=0.04)
 
 
 @pytest.mark.parametrize("facts", list_archs(), ids=lambda facts: facts.name)
 def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: ArchFacts) -> None:
-    import timm
-    import torchvision
-
-    from fastclf.training.network import resolve_arch
-
     resolved = resolve_arch(facts.name)
     if facts.source == TIMM:
         assert resolved == facts.name
@@ -131,15 +99,11 @@ def test_the_published_network_and_its_weights_are_those_that_are_loaded(facts: 
     "name", [facts.name for facts in list_archs() if facts.fixed_size], ids=lambda name: name
 )
 def test_another_size_is_refused_in_a_sentence(name: str) -> None:
-    from fastclf.training.export import build_blank_learner
-
     with pytest.raises(UsageError, match=f"{name} does not take photos of 96 x 96 pixels"):
         build_blank_learner(name, 96)
 
 
 def test_a_network_is_measured_and_one_that_nobody_knows_is_refused() -> None:
-    from fastclf.training import measure_latency
-
     latency = measure_latency("test_resnet", 64)
     assert (latency.arch, latency.size) == ("test_resnet", 64)
     assert 0 < latency.ms < 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,14 @@ import pytest
 
 from fastclf import Catalog, ModelBundle
 from fastclf.errors import PhotosError, UsageError
+from fastclf.metrics import compute_log_loss, compute_softmax
 from fastclf.model import PhotoRow, TrainingRecord
 from fastclf.refit import refit_head, use_refit
 from fastclf.system import hash_file
+from fastclf.training import TrainOptions, load_data, train
+from fastclf.training.continuing import EarlierModel
+from fastclf.training.fitting import compute_features
+from fastclf.training.run import Training
 
 from ..drawing import draw_photo, draw_photos, draw_scene
 from ..toy import write_toy_bundle
@@ -27,8 +33,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def earlier(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A model of mode head, its photos, and the photos' folder as it was."""
-    from fastclf.training import train
-
     root = tmp_path_factory.mktemp("earlier")
     folder = draw_photos(root / "photos", per_class=12)
     bundle = train(
@@ -46,11 +50,6 @@ def photos(earlier: SimpleNamespace, tmp_path: Path) -> Path:
 
 def _prepare(folder: Path, model: Path, **options: Any) -> Any:
     """Return a run up to its first epoch, and what it said."""
-    import time
-
-    from fastclf.training import TrainOptions
-    from fastclf.training.run import Training
-
     said: list[str] = []
     chosen = TrainOptions(from_model=str(model), **{"mode": "fine-tune", **options})
     run = Training(
@@ -138,8 +137,6 @@ def test_the_splits_of_the_model_go_with_it(earlier: SimpleNamespace, tmp_path: 
 
 
 def test_photos_that_the_model_learned_may_not_judge_it(earlier: SimpleNamespace, tmp_path: Path) -> None:
-    from fastclf.training import load_data
-
     other = draw_photos(tmp_path / "photos", per_class=12)
     load_data(other, seed=5)  # draws splits of its own
     with Catalog(other) as catalog:
@@ -191,9 +188,6 @@ def test_after_a_refit_it_goes_on_from_the_refitted_head(
 
 def _logloss(bundle: ModelBundle, run: Any) -> float:
     """The loss of the bundle's head, before temperature, on the validation photos."""
-    from fastclf.metrics import compute_log_loss, compute_softmax
-    from fastclf.training.fitting import compute_features
-
     features = compute_features(run.learn, run.data, ("valid",))["valid"]
     vocab = list(run.learn.dls.vocab)
     targets = np.array([vocab.index(label) for label in run.data.part("valid")["label"]])
@@ -203,12 +197,10 @@ def _logloss(bundle: ModelBundle, run: Any) -> float:
 def test_what_the_record_says_of_the_earlier_training_goes_on(
     earlier: SimpleNamespace, photos: Path, tmp_path: Path
 ) -> None:
-    from fastclf.training.continuing import Source
-
-    def source(**training: Any) -> Source:
+    def source(**training: Any) -> EarlierModel:
         record = {**earlier.bundle.manifest.training.to_dict(), **training}
         manifest = replace(earlier.bundle.manifest, training=TrainingRecord.from_dict(record))
-        return Source(ModelBundle(earlier.bundle.path, manifest))
+        return EarlierModel(ModelBundle(earlier.bundle.path, manifest))
 
     assert source().is_general
     assert not source(head=None).is_general

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,10 @@ from fastclf.metrics import compute_softmax
 from fastclf.model import FeatureCache
 from fastclf.photos import decode_photo
 from fastclf.refit.linear_head import STRENGTH_ON_OWN_FEATURES
+from fastclf.training import build_dls, build_learner, load_data, train, train_head
+from fastclf.training.export import ExportNet, compute_features_id
+from fastclf.training.fitting import compute_features
+from fastclf.training.fitting import head as module
 
 from ..drawing import draw_photo, draw_photos
 from .tiny import ARCH, SIZE, build, read_state, write_weights
@@ -29,9 +34,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def headed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A Learner whose head was fitted, with what it was fitted on; two classes are hard to tell apart."""
-    from fastclf.training import load_data, train_head
-    from fastclf.training.fitting import compute_features
-
     folder = draw_photos(tmp_path_factory.mktemp("head") / "photos", per_class=16)
     for i in range(16):  # nearly blue
         mixed = np.add(draw_photo("blue", 500 + i), np.array([0.0, 0, -12]))
@@ -70,10 +72,6 @@ def test_the_learner_answers_like_scikit_learn_on_the_same_features(headed: Simp
 
 
 def test_validation_photos_have_no_part_in_the_choice(headed: SimpleNamespace) -> None:
-    import dataclasses
-
-    from fastclf.training import train_head
-
     frame = headed.data.frame.copy()
     valid = frame["split"] == "valid"
     frame.loc[valid, "label"] = frame.loc[valid, "label"].to_numpy()[::-1]
@@ -84,8 +82,6 @@ def test_validation_photos_have_no_part_in_the_choice(headed: SimpleNamespace) -
 
 
 def test_a_body_that_learned_these_photos_chooses_no_regularisation(headed: SimpleNamespace) -> None:
-    from fastclf.training import train_head
-
     head, _ = train_head(headed.learn, headed.data, own_features=True)
     assert (head.C, head.folds) == (STRENGTH_ON_OWN_FEATURES, 0)
 
@@ -93,9 +89,6 @@ def test_a_body_that_learned_these_photos_chooses_no_regularisation(headed: Simp
 def test_features_are_computed_once_and_by_network_and_transform(
     headed: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastclf.training.export import ExportNet, compute_features_id
-    from fastclf.training.fitting import head as module
-
     opened: list[int] = []
     inner = module._open_network
     monkeypatch.setattr(module, "_open_network", lambda *a: opened.append(1) or inner(*a))
@@ -103,8 +96,6 @@ def test_features_are_computed_once_and_by_network_and_transform(
     assert opened == []
     draw_photo("red", 900).save(headed.folder / "red" / "another.png")
     try:
-        from fastclf.training import load_data
-
         seen: list[tuple[int, int]] = []
         more = load_data(headed.folder)
         module.compute_features(headed.learn, more, ("train", "valid"), lambda *d: seen.append(d))
@@ -122,8 +113,6 @@ def test_features_are_computed_once_and_by_network_and_transform(
     assert ids[0] == ids[1]
     ids.append(name(build(headed.data, weights=write_weights(file, seed=2))))
     ids.append(name(build(headed.data, weights=write_weights(file), resize="crop")))
-    from fastclf.training import build_dls, build_learner
-
     ids.append(name(build_learner(build_dls(headed.data, 48), ARCH, weights=file)))
     other = write_weights(file, "test_byobnet")
     ids.append(name(build_learner(build_dls(headed.data, SIZE), "test_byobnet", weights=other)))
@@ -131,8 +120,6 @@ def test_features_are_computed_once_and_by_network_and_transform(
 
 
 def test_a_class_whose_photos_vanished_is_named(weights: Path, tmp_path: Path) -> None:
-    from fastclf.training import load_data, train_head
-
     folder = draw_photos(tmp_path / "photos", per_class=6)
     data = load_data(folder)
     learn = build(data, weights=weights)
@@ -142,8 +129,6 @@ def test_a_class_whose_photos_vanished_is_named(weights: Path, tmp_path: Path) -
 
 
 def test_two_classes_one_of_three_photos(weights: Path, tmp_path: Path) -> None:
-    from fastclf.training import load_data, train_head
-
     folder = draw_photos(tmp_path / "photos", per_class=12)
     shutil.rmtree(folder / "green")
     for path in sorted((folder / "red").iterdir())[3:]:
@@ -160,8 +145,6 @@ def test_two_classes_one_of_three_photos(weights: Path, tmp_path: Path) -> None:
 def test_the_bundle_of_mode_head_answers_like_its_head_and_says_what_was_done(
     headed: SimpleNamespace, weights: Path, tmp_path: Path
 ) -> None:
-    from fastclf.training import train
-
     said: list[str] = []
     bundle = train(
         headed.folder,

@@ -13,16 +13,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from fastai.vision import all as fv
 from PIL import ExifTags, Image
 
 from fastclf import ModelBundle, Predictor
+from fastclf.dashboard.clean import CatalogStore
 from fastclf.errors import LearnerError, PhotosError, RefitError, UsageError
 from fastclf.metrics import compute_softmax
 from fastclf.photos import decode_photo
 from fastclf.refit import refit_head
 from fastclf.system import hash_file
+from fastclf.training import import_learner
+from fastclf.training.importing.batch_resize import find_batch_resize
+from fastclf.training.importing.reading import read_vocab
+from fastclf.training.network import read_preprocess, split_network
 
-from ..conftest import call_fastclf, run_fastclf
+from ..conftest import Once, call_fastclf, run_fastclf
 from ..drawing import draw_scene
 from .exported import export, rewrite, train_briefly
 
@@ -31,20 +38,22 @@ pytestmark = pytest.mark.slow
 QUICK: dict[str, Any] = {"bs": 8, "num_workers": 0, "valid_pct": 0.3, "seed": 1}
 
 
-@pytest.fixture(scope="module")
-def plain(fv: Any, course: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="session")
+def plain(course: Path, once: Once) -> Any:
     """The simplest Learner, trained, the file that it was exported to, its bundle, and what was said."""
-    folder, said = tmp_path_factory.mktemp("plain"), []
-    dls = fv.ImageDataLoaders.from_folder(course, item_tfms=fv.Resize(48), **QUICK)
-    learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
-    file = export(learn, folder / "export.pkl")
-    bundle = run_import(file, folder / "model", title="Course", say=said.append)
-    return types.SimpleNamespace(learn=learn, file=file, bundle=bundle, said=said)
+
+    def make(folder: Path) -> tuple[str, list[str]]:
+        said: list[str] = []
+        learn = train_briefly(build_learner(build_dls(course, fv.Resize(48))))
+        run_import(export(learn, folder / "export.pkl"), folder / "model", title="Course", say=said.append)
+        return str(folder), said
+
+    folder, said = once("plain", make)
+    file, bundle = Path(folder, "export.pkl"), ModelBundle.load(Path(folder, "model"))
+    return types.SimpleNamespace(learn=fv.load_learner(file), file=file, bundle=bundle, said=said)
 
 
 def run_import(file: Path, out: Path, **options: Any) -> ModelBundle:
-    from fastclf.training import import_learner
-
     return import_learner(file, out, trust_pickle=True, **options)
 
 
@@ -62,32 +71,35 @@ def measure(learn: Any, bundle: ModelBundle, photos: Path, build: Any = Path) ->
     return float(np.abs(compute_softmax(logits) - expected).max())
 
 
+def build_dls(photos: Path, resize: Any, **options: Any) -> Any:
+    return fv.ImageDataLoaders.from_folder(photos, item_tfms=resize, **QUICK, **options)
+
+
+def build_learner(dls: Any, arch: Any = "test_resnet", **options: Any) -> Any:
+    return fv.vision_learner(dls, arch, pretrained=False, **options)
+
+
 def is_red(name: str) -> bool:
     return name[0].isupper()
 
 
-def _squish(fv: Any, photos: Path) -> Any:
-    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(64, method="squish"), **QUICK)
-    return fv.vision_learner(dls, fv.resnet18, pretrained=False)
-
-
-def _crop(fv: Any, photos: Path) -> Any:
+def _crop(photos: Path) -> Any:
     files = fv.get_image_files(photos)
     dls = fv.ImageDataLoaders.from_name_func(photos, files, is_red, item_tfms=fv.Resize(48), **QUICK)
-    return fv.vision_learner(dls, "test_resnet", pretrained=False)
+    return build_learner(dls)
 
 
-def _pad(fv: Any, photos: Path) -> Any:
+def _pad(photos: Path) -> Any:
     files = fv.get_image_files(photos)
     labels = [{"red": 7, "green": 3, "blue": 12}[f.parent.name] for f in files]
     resize = fv.Resize((40, 56), fv.ResizeMethod.Pad, pad_mode="zeros")
     block = {"item_tfms": resize, "batch_tfms": [fv.Normalize.from_stats(*fv.imagenet_stats)]}
     dls = fv.ImageDataLoaders.from_lists(photos, files, labels, y_block=fv.CategoryBlock, **block, **QUICK)
     loss = fv.LabelSmoothingCrossEntropyFlat()
-    return fv.vision_learner(dls, "test_resnet", pretrained=False, loss_func=loss)
+    return build_learner(dls, loss_func=loss)
 
 
-def _bears(fv: Any, photos: Path) -> Any:
+def _bears(photos: Path) -> Any:
     block = fv.DataBlock(
         blocks=(fv.ImageBlock, fv.CategoryBlock),
         get_items=fv.get_image_files,
@@ -97,10 +109,10 @@ def _bears(fv: Any, photos: Path) -> Any:
         batch_tfms=fv.aug_transforms(),
     )
     dls = block.dataloaders(photos, bs=8, num_workers=0)
-    return fv.vision_learner(dls, fv.resnet18, pretrained=False, metrics=fv.error_rate)
+    return build_learner(dls, fv.resnet18, metrics=fv.error_rate)
 
 
-def _pets(fv: Any, photos: Path) -> Any:
+def _pets(photos: Path) -> Any:
     block = fv.DataBlock(
         blocks=(fv.ImageBlock, fv.CategoryBlock),
         get_items=fv.get_image_files,
@@ -112,48 +124,45 @@ def _pets(fv: Any, photos: Path) -> Any:
             fv.Normalize.from_stats(*fv.imagenet_stats),
         ],
     )
-    return fv.vision_learner(block.dataloaders(photos, bs=8, num_workers=0), "test_resnet", pretrained=False)
+    return build_learner(block.dataloaders(photos, bs=8, num_workers=0))
 
 
-def _presized_down_a_lot(fv: Any, photos: Path) -> Any:
+def _shrunk(photos: Path) -> Any:
     # fastai first averages areas where a batch shrinks to less than half
     tfms = fv.aug_transforms(size=(32, 40), max_warp=0)
-    dls = fv.ImageDataLoaders.from_folder(
-        photos, item_tfms=fv.Resize((110, 120), method="squish"), batch_tfms=tfms, **QUICK
-    )
-    return fv.vision_learner(dls, "test_resnet", pretrained=False)
+    return build_learner(build_dls(photos, fv.Resize((110, 120), method="squish"), batch_tfms=tfms))
 
 
-def _one_layer(fv: Any, photos: Path) -> Any:
+def _one_layer(photos: Path) -> Any:
     dls = fv.ImageDataLoaders.from_path_func(
         photos, fv.get_image_files(photos), fv.parent_label, item_tfms=fv.Resize(48), **QUICK
     )
-    return fv.vision_learner(dls, "test_resnet", pretrained=False, lin_ftrs=[], concat_pool=False)
+    return build_learner(dls, lin_ftrs=[], concat_pool=False)
 
 
-def _transformer(fv: Any, photos: Path) -> Any:
-    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(160), **QUICK)
-    return fv.vision_learner(dls, "test_vit", pretrained=False)
-
-
-def _whole_network(fv: Any, photos: Path) -> Any:
-    dls = fv.ImageDataLoaders.from_folder(photos, item_tfms=fv.Resize(48), **QUICK)
+def _whole_network(photos: Path) -> Any:
+    dls = build_dls(photos, fv.Resize(48))
     return fv.Learner(dls, fv.xresnet18(n_out=3), loss_func=fv.nn.CrossEntropyLoss())
 
 
-KINDS = {
-    "squish": (_squish, ["blue", "green", "red"], ((3, 64, 64), (64, 64), "squish"), False),
+COLOURS = ["blue", "green", "red"]
+KINDS: dict[str, tuple[Any, list[str], tuple[Any, ...], bool]] = {
+    "squish": (
+        lambda photos: build_learner(build_dls(photos, fv.Resize(64, method="squish")), fv.resnet18),
+        COLOURS, ((3, 64, 64), (64, 64), "squish"), False,
+    ),
     "crop": (_crop, ["False", "True"], ((3, 48, 48), (48, 48), "crop"), False),
     "pad": (_pad, ["3", "7", "12"], ((3, 40, 56), (40, 56), "pad"), False),
-    "bears": (_bears, ["blue", "green", "red"], ((3, 56, 56), (64, 64), "squish"), False),
+    "bears": (_bears, COLOURS, ((3, 56, 56), (64, 64), "squish"), False),
     "pets": (_pets, ["Red", "blue", "green"], ((3, 100, 100), (100, 100), "crop"), False),
-    "shrunk": (_presized_down_a_lot, ["blue", "green", "red"], ((3, 110, 120), (110, 120), "squish"), False),
-    "one layer": (_one_layer, ["blue", "green", "red"], ((3, 48, 48), (48, 48), "crop"), True),
-    "transformer": (_transformer, ["blue", "green", "red"], ((3, 160, 160), (160, 160), "crop"), False),
-    "xresnet": (_whole_network, ["blue", "green", "red"], ((3, 48, 48), (48, 48), "crop"), False),
-}
-
-
+    "shrunk": (_shrunk, COLOURS, ((3, 110, 120), (110, 120), "squish"), False),
+    "one layer": (_one_layer, COLOURS, ((3, 48, 48), (48, 48), "crop"), True),
+    "transformer": (
+        lambda photos: build_learner(build_dls(photos, fv.Resize(160)), "test_vit"),
+        COLOURS, ((3, 160, 160), (160, 160), "crop"), False,
+    ),
+    "xresnet": (_whole_network, COLOURS, ((3, 48, 48), (48, 48), "crop"), False),
+}  # fmt: skip
 # What the four have in common with the others is resizing, of which two more kinds are read below.
 FEW = ("pad", "pets", "one layer", "xresnet")
 
@@ -162,10 +171,10 @@ FEW = ("pad", "pets", "one layer", "xresnet")
     "kind", [kind if kind in FEW else pytest.param(kind, marks=pytest.mark.thorough) for kind in KINDS]
 )
 def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
-    kind: str, fv: Any, course: Path, tmp_path: Path
+    kind: str, course: Path, tmp_path: Path
 ) -> None:
     build, vocab, (input_size, resize_to, method), maps = KINDS[kind]
-    learn = train_briefly(build(fv, course))
+    learn = train_briefly(build(course))
     bundle = run_import(export(learn, tmp_path / "export.pkl"), tmp_path / "model")
     assert bundle.vocab == vocab
     preprocess = bundle.preprocess
@@ -182,13 +191,9 @@ def test_a_learner_of_the_course_becomes_a_bundle_that_answers_like_it(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FEW])
-def test_what_a_learner_of_the_course_does_to_photos_is_read(kind: str, fv: Any, course: Path) -> None:
-    from fastclf.training.importing.batch_resize import find_batch_resize
-    from fastclf.training.importing.reading import read_vocab
-    from fastclf.training.network import read_preprocess, split_network
-
+def test_what_a_learner_of_the_course_does_to_photos_is_read(kind: str, course: Path) -> None:
     build, vocab, (input_size, resize_to, method), _ = KINDS[kind]
-    learn = build(fv, course)
+    learn = build(course)
     preprocess = read_preprocess(learn)
     assert read_vocab(learn) == vocab
     assert (preprocess.input_size, preprocess.resize_to, preprocess.method) == (input_size, resize_to, method)
@@ -238,8 +243,6 @@ def test_classes_of_other_names_are_as_many_and_different(plain: Any, tmp_path: 
 
 
 def test_nothing_is_opened_without_the_flag(tmp_path: Path) -> None:
-    from fastclf.training import import_learner
-
     marker = tmp_path / "ran"
 
     class Harm:
@@ -270,7 +273,14 @@ def test_the_command_makes_a_model_that_predicts_and_evaluates(
     plain: Any, course: Path, tmp_path: Path
 ) -> None:
     done = run_fastclf(
-        "import", plain.file, "--trust-pickle", "--out=m", "--class-names=b, g,r", "--json", cwd=tmp_path
+        "import",
+        plain.file,
+        "--trust-pickle",
+        "--out=m",
+        "--class-names=b, g,r",
+        "--json",
+        cwd=tmp_path,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["vocab"] == ["b", "g", "r"]
@@ -294,8 +304,6 @@ def test_a_refit_is_refused_because_no_photo_is_known_to_be_new(
     with pytest.raises(RefitError, match="nobody knows which photos it was trained on"):
         refit_head(plain.bundle.path, tmp_path / "photos")
     assert not (tmp_path / "photos" / ".fastclf").exists()
-    from fastclf.dashboard.clean import CatalogStore
-
     store = CatalogStore(tmp_path / "photos", plain.bundle.path)
     store.open(lambda _: None)
     store.prepare(lambda _: None)
@@ -325,7 +333,7 @@ def _refer(monkeypatch: pytest.MonkeyPatch, function: Any) -> Reference:
 
 @pytest.mark.parametrize("kind", ["by value", "by name", "by name for paths"])
 def test_functions_of_the_notebook_are_not_needed(
-    kind: str, fv: Any, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def is_cat(file: Path) -> bool:
         return file.name[0].isupper()
@@ -341,7 +349,7 @@ def test_functions_of_the_notebook_are_not_needed(
             reads = {"get_x": _refer(notebook, lambda f: Path(f)), "get_y": fv.parent_label}
         block = fv.DataBlock(blocks=(fv.ImageBlock, fv.CategoryBlock), item_tfms=fv.Resize(48), **reads)
         dls = block.dataloaders(fv.get_image_files(course), bs=8, num_workers=0)
-        learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
+        learn = train_briefly(build_learner(dls))
         file = export(learn, tmp_path / "export.pkl")
         named = b"c__main__\nof_the_notebook\n" in zipfile.ZipFile(file).read("export/data.pkl")
         assert named == (kind != "by value")
@@ -353,7 +361,7 @@ def test_functions_of_the_notebook_are_not_needed(
 
 
 def test_a_learner_of_an_older_fastai_opens(
-    fv: Any, course: Path, plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    course: Path, plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # before 2.8, transforms lived in fastcore.transform and found their functions by a TypeDispatch
     dispatch = types.ModuleType("fastcore.dispatch")
@@ -370,8 +378,7 @@ def test_a_learner_of_an_older_fastai_opens(
         made.funcs, made.bases = table(kind, table(object, function)), []
         return made
 
-    dls = fv.ImageDataLoaders.from_folder(course, item_tfms=fv.Resize(48), **QUICK)
-    learn = train_briefly(fv.vision_learner(dls, "test_resnet", pretrained=False))
+    learn = train_briefly(build_learner(build_dls(course, fv.Resize(48))))
     file = export(learn, tmp_path / "new.pkl")
     with monkeypatch.context() as old:
         old.setitem(sys.modules, "fastcore.dispatch", dispatch)
@@ -413,8 +420,6 @@ def test_a_missing_package_is_named(plain: Any, tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp_path: Path) -> None:
-    import torch
-
     whole = plain.file.read_bytes()
     files = {
         "empty.pkl": (b"", "is empty"),

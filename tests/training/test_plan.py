@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from fastclf.collect import list_recipes, load_recipe
 from fastclf.errors import UsageError
+from fastclf.training import TrainOptions
+from fastclf.training import plan as module
+from fastclf.training.fitting import scale_lr
+from fastclf.training.network import measure_step
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +30,6 @@ def _photos(train: int, classes: int = 6, side: int = 400) -> Any:
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make a plan on a machine whose training step takes `step` seconds a photo at 224 px."""
-    from fastclf.training import TrainOptions
-    from fastclf.training import plan as module
 
     def make(
         photos: Any, *, step: float = 0.01, arch: str = "resnet18", gpu: bool = False, **options: Any
@@ -106,8 +109,6 @@ def test_a_network_that_takes_one_size_gets_it(plan: Any) -> None:
 
 
 def test_few_photos_make_small_batches_and_these_a_lower_rate(plan: Any) -> None:
-    from fastclf.training.fitting import scale_lr
-
     batches = {n: plan(_photos(n), pretrained=False).plan.batch_size for n in (10, 126, 600, 2000)}
     assert batches == {10: 5, 126: 8, 600: 32, 2000: 64}
     assert plan(_photos(30), pretrained=False, batch_size=64).plan.batch_size == 15
@@ -118,8 +119,6 @@ def test_few_photos_make_small_batches_and_these_a_lower_rate(plan: Any) -> None
 
 
 def test_a_network_that_cannot_be_measured_is_a_sentence() -> None:
-    from fastclf.training.network import measure_step
-
     with pytest.raises(UsageError, match="vit_tiny_patch16_224 cannot be trained at 100 x 100"):
         measure_step("vit_tiny_patch16_224", 100)
     assert measure_step("test_resnet", 64, batch_size=2) > 0
@@ -152,8 +151,6 @@ def test_a_network_that_cannot_be_measured_is_a_sentence() -> None:
     ],
 )
 def test_a_wrong_option_is_refused_as_soon_as_it_is_said(options: dict[str, Any], words: str) -> None:
-    from fastclf.training import TrainOptions
-
     with pytest.raises(UsageError, match=words):
         TrainOptions(**options)
 
@@ -162,6 +159,9 @@ def test_a_wrong_option_is_refused_as_soon_as_it_is_said(options: dict[str, Any]
     "options", [{}, {"lr": "find"}, {"mode": "head", "pretrained": False, "from_model": "m"}, {"lr": 1}]
 )
 def test_what_is_allowed_passes(options: dict[str, Any]) -> None:
-    from fastclf.training import TrainOptions
-
     assert TrainOptions(**options)
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_what_a_recipe_says_of_training_is_what_training_takes(name: str) -> None:
+    assert TrainOptions(**load_recipe(name).train)

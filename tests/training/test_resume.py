@@ -9,59 +9,35 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from fastclf import Catalog, ModelBundle
+from fastclf.training import TrainOptions, fit, plan_phases, train
+from fastclf.training.fitting import CheckpointStore, checkpoint
+from fastclf.training.run import Training
 
 from ..conftest import call_fastclf
 from ..drawing import draw_photos
-from .tiny import ARCH, SIZE, build, read_state
+from .tiny import ARCH, SIZE, Killed, as_flags, build, kill_after, read_state
 
 pytestmark = pytest.mark.slow
 
 
-class Killed(BaseException):
-    """The process would be gone here."""
+def _fit(data: Any, weights: Path | None, **options: Any) -> tuple[Any, Any]:
+    """Fit a run of three epochs: a head and two of all layers, or all layers."""
+    learn = build(data, weights=weights)
+    phases = plan_phases(2, lr=5e-3) if weights else plan_phases(3, pretrained=False, lr=5e-3)
+    return fit(learn, phases, quiet=True, **options), read_state(learn)
 
 
 @pytest.fixture(scope="module")
-def fitter(data: Any, weights: Path) -> Callable[..., tuple[Any, Any]]:
-    """Fits a run of three epochs (a head and two of all layers, or all layers) anew at each call."""
-    from fastclf.training import fit, plan_phases
-
-    def run(learned: bool, **options: Any) -> tuple[Any, Any]:
-        learn = build(data, weights=weights if learned else None)
-        phases = plan_phases(2, lr=5e-3) if learned else plan_phases(3, pretrained=False, lr=5e-3)
-        return fit(learn, phases, quiet=True, **options), read_state(learn)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def unbroken(fitter: Callable[..., tuple[Any, Any]]) -> dict[bool, tuple[Any, Any]]:
-    return {learned: fitter(learned) for learned in (True, False)}
-
-
-def _kill_after(epoch: int) -> Any:
-    from fastai.callback.core import Callback
-
-    class Kill(Callback):
-        order = 95  # behind the checkpoint
-
-        def after_epoch(self) -> None:
-            if len(self.learn.recorder.log) == 5:
-                Kill.done += 1
-                if Kill.done == epoch:
-                    raise Killed
-
-        done = 0
-
-    return Kill()
+def unbroken(data: Any, weights: Path) -> dict[bool, tuple[Any, Any]]:
+    return {learned: _fit(data, weights if learned else None) for learned in (True, False)}
 
 
 def _numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -70,18 +46,12 @@ def _numbers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("learned", "epoch"), [(True, 1), (True, 2), (True, 3), (False, 2)])
 def test_a_run_killed_after_any_epoch_ends_like_an_unbroken_one(
-    fitter: Callable[..., tuple[Any, Any]],
-    unbroken: dict[bool, Any],
-    learned: bool,
-    epoch: int,
-    tmp_path: Path,
+    data: Any, weights: Path, unbroken: dict[bool, Any], learned: bool, epoch: int, tmp_path: Path
 ) -> None:
-    from fastclf.training.fitting import CheckpointStore
-
+    file, out, said = weights if learned else None, tmp_path / "model", []
     with pytest.raises(Killed):
-        fitter(learned, store=CheckpointStore(tmp_path / "model", "run"), cbs=[_kill_after(epoch)])
-    said: list[str] = []
-    fitted, state = fitter(learned, store=CheckpointStore(tmp_path / "model", "run"), say=said.append)
+        _fit(data, file, store=CheckpointStore(out, "run"), cbs=[kill_after(epoch)])
+    fitted, state = _fit(data, file, store=CheckpointStore(out, "run"), say=said.append)
     whole, expected = unbroken[learned]
     assert fitted.resumed_after == epoch
     assert said == [f"Going on after epoch {epoch} of a run that was interrupted."]
@@ -91,9 +61,6 @@ def test_a_run_killed_after_any_epoch_ends_like_an_unbroken_one(
 
 
 def test_a_run_whose_patience_was_at_its_end_trains_no_further(data: Any, tmp_path: Path) -> None:
-    from fastclf.training import fit, plan_phases
-    from fastclf.training.fitting import CheckpointStore
-
     phases = plan_phases(9, pretrained=False, lr=1e-12)  # nothing gets better
     store = CheckpointStore(tmp_path / "model", "run")
     whole = fit(build(data), phases, patience=2, store=store, quiet=True)
@@ -105,16 +72,10 @@ def test_a_run_whose_patience_was_at_its_end_trains_no_further(data: Any, tmp_pa
 
 
 def _state() -> dict[str, Any]:
-    import torch
-
     return {"model": {"w": torch.arange(300.0)}, "rows": [{"epoch": 1, "loss": np.float64(0.5)}], "phase": 0}
 
 
 def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
-    import torch
-
-    from fastclf.training.fitting import CheckpointStore
-
     store = CheckpointStore(tmp_path / "model", {"seed": 0})
     store.settled["plan"] = {"size": 96}
     store.save(_state())
@@ -132,8 +93,6 @@ def test_a_checkpoint_is_plain_data_of_one_run(tmp_path: Path) -> None:
 
 
 def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
-    from fastclf.training.fitting import CheckpointStore
-
     class Bomb:
         def __reduce__(self) -> tuple[Any, ...]:
             return (os.mkdir, (str(tmp_path / "exploded"),))
@@ -158,8 +117,6 @@ def test_a_damaged_or_hostile_checkpoint_is_none(tmp_path: Path) -> None:
 def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from fastclf.training.fitting import checkpoint
-
     class Full(io.RawIOBase):
         def writable(self) -> bool:
             return True
@@ -177,8 +134,6 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_training(
 
 def _kill_at(command: list[str], cwd: Path, checkpoint: Path, epochs: int) -> str:
     """Start the command and end it with SIGKILL once its checkpoint holds so many epochs."""
-    import torch
-
     with (cwd / "stderr.txt").open("wb") as err:
         process = subprocess.Popen([sys.executable, "-m", "fastclf", *command], cwd=cwd, stderr=err)
         try:
@@ -195,16 +150,13 @@ def _kill_at(command: list[str], cwd: Path, checkpoint: Path, epochs: int) -> st
 
 
 def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Path, weights: Path) -> None:
-    from fastclf.training import train
-
     photos = draw_photos(tmp_path / "photos", per_class=16)
     options: dict[str, Any] = {
         "arch": ARCH, "size": SIZE, "mode": "fine-tune", "epochs": 2, "batch_size": 8, "lr": 0.005,
         "weights": str(weights),
     }  # fmt: skip
     whole = train(photos, tmp_path / "whole", quiet=True, **options)
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-    command = ["train", str(photos), "--out=model", "--track=csv", *flags]
+    command = ["train", str(photos), "--out=model", "--track=csv", *as_flags(options)]
     checkpoint = tmp_path / ".model-training" / "checkpoint.pt"
     assert "Going on after epoch" not in _kill_at(command, tmp_path, checkpoint, 1)
     assert not (tmp_path / "model").exists()
@@ -229,10 +181,6 @@ def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Pa
 
 
 def test_another_label_or_option_is_another_run(tmp_path: Path) -> None:
-    from fastclf.training import TrainOptions
-    from fastclf.training.fitting import CheckpointStore
-    from fastclf.training.run import Training
-
     photos = draw_photos(tmp_path / "photos", per_class=8)
 
     def prepare(folder: Path = photos, **changes: Any) -> CheckpointStore:

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from fastclf.errors import MissingExtraError
+from fastclf.training import TrainOptions, fit, plan_phases, train
+from fastclf.training.fitting import CheckpointStore, build_tracker
+from fastclf.training.run import Training
 
 from ..drawing import draw_photos
-from .tiny import build
+from .tiny import Killed, build, kill_after, on
 
 pytestmark = pytest.mark.slow
 
 
 def _fit(data: Any, weights: Path, track: str, out: Path, **options: Any) -> list[dict[str, Any]]:
-    from fastclf.training import fit, plan_phases
-    from fastclf.training.fitting import build_tracker
-
     learn = build(data, weights=weights)
     tracker = build_tracker(track, out, {"arch": "test_resnet"})
     try:
@@ -52,47 +52,21 @@ def test_csv_has_a_row_an_epoch_of_the_last_run(data: Any, weights: Path, tmp_pa
 
 
 def test_csv_of_a_continued_run_has_no_row_twice(data: Any, weights: Path, tmp_path: Path) -> None:
-    from fastai.callback.core import Callback
-
-    from fastclf.training.fitting import CheckpointStore
-
-    class Killed(BaseException):
-        pass
-
-    class Kill(Callback):
-        """Dies between the second epoch's row and its checkpoint."""
-
-        order = 75
-        done = 0
-
-        def after_epoch(self) -> None:
-            Kill.done += len(self.learn.recorder.log) == 5
-            if Kill.done == 2:
-                raise Killed
-
     path, out = tmp_path / "model-history.csv", tmp_path / "model"
     with pytest.raises(Killed):
-        _fit(data, weights, "csv", out, store=CheckpointStore(out, "run"), cbs=[Kill()])
+        _fit(
+            data, weights, "csv", out, store=CheckpointStore(out, "run"), cbs=[kill_after(2, order=75)]
+        )  # before its checkpoint
     assert len(_read(path)) == 2
     rows = _fit(data, weights, "csv", out, store=CheckpointStore(out, "run"))
     _check_rows(_read(path), rows)
 
 
 def test_a_kill_before_a_phases_first_epoch_loses_no_row(data: Any, weights: Path, tmp_path: Path) -> None:
-    from fastai.callback.core import Callback
-
-    class Look(Callback):
-        """What is on the disk whenever training begins."""
-
-        def __init__(self) -> None:
-            self.seen: list[str] = []
-
-        def before_train(self) -> None:
-            self.seen.append((tmp_path / "model-history.csv").read_text())
-
-    look = Look()
+    path, seen = tmp_path / "model-history.csv", []
+    look = on(before_train=lambda _: seen.append(len(path.read_text().splitlines())))
     _fit(data, weights, "csv", tmp_path / "model", cbs=[look])
-    assert [len(text.splitlines()) for text in look.seen] == [1, 2, 3]
+    assert seen == [1, 2, 3]
 
 
 def test_tensorboard_holds_every_epochs_accuracy(data: Any, weights: Path, tmp_path: Path) -> None:
@@ -118,9 +92,6 @@ def test_wandb_works_without_a_network_and_says_little_of_this_machine(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     wandb = pytest.importorskip("wandb")
-    from fastclf.training import TrainOptions
-    from fastclf.training.run import Training
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -150,8 +121,6 @@ def test_wandb_works_without_a_network_and_says_little_of_this_machine(
 def test_a_tracker_that_is_not_installed_is_named_before_anything_is_read(
     track: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastclf.training import train
-
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == track else find(name, *a)

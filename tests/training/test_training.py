@@ -12,37 +12,32 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from fastai.vision.all import PILImage, RandomResizedCrop, Resize, ToTensor
 from PIL import Image
 
-from fastclf import ModelBundle, Predictor
+from fastclf import ModelBundle, Predictor, training
 from fastclf.errors import ExportError, PhotosError, UsageError, WeightsError
 from fastclf.metrics import compute_softmax
+from fastclf.model import Preprocess
+from fastclf.photos import decode_photo
 from fastclf.system import hash_file
+from fastclf.training import TrainOptions
+from fastclf.training.export import graph
+from fastclf.training.run import Training
 
 from ..conftest import Trained, call_fastclf
 from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
-from .tiny import build, read_state
+from .tiny import build, on, read_state
 
 pytestmark = pytest.mark.slow
 
-TINY = {
-    "arch": "test_resnet",
-    "size": 32,
-    "pretrained": False,
-    "epochs": 3,
-    "batch_size": 16,
-    "lr": 1e-2,
+TINY: dict[str, Any] = {
+    "arch": "test_resnet", "size": 32, "pretrained": False, "epochs": 3, "batch_size": 16, "lr": 1e-2,
     "quiet": True,
-}
-
-
-@pytest.fixture(scope="module")
-def training() -> Any:
-    import fastclf.training
-
-    return fastclf.training
+}  # fmt: skip
 
 
 def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleNamespace) -> None:
@@ -51,8 +46,6 @@ def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleName
     with coloured.learn.no_bar():
         expected = coloured.learn.get_preds(dl=dl)[0].numpy()
     predictor = Predictor(coloured.bundle)
-    from fastclf.photos import decode_photo
-
     logits, features = predictor.run(
         predictor.preprocess.batch([decode_photo(p).image for p in frame["path"]])
     )
@@ -63,8 +56,6 @@ def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleName
 
 
 def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> None:
-    import onnx
-
     model = onnx.load(coloured.bundle.onnx_path)
     assert [i.name for i in model.graph.input] == ["image"]
     assert [o.name for o in model.graph.output] == ["features", "logits", "maps"]
@@ -77,10 +68,6 @@ def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> Non
 
 
 def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:
-    from fastai.vision.all import PILImage
-
-    from fastclf.photos import decode_photo
-
     copies = coloured.data.frame[coloured.data.frame["file"] != coloured.data.frame["path"]]
     assert len(copies) == 12
     for file, path in zip(copies["file"], copies["path"], strict=True):
@@ -111,10 +98,8 @@ def test_test_photos_never_reach_the_dataloaders(coloured: SimpleNamespace) -> N
 
 
 def test_export_fails_when_the_exported_model_answers_otherwise(
-    coloured: SimpleNamespace, training: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    coloured: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastclf.training.export import graph
-
     exact = graph.fold_batch_norm
 
     def fold_badly(*layers: Any) -> Any:
@@ -148,7 +133,7 @@ def test_export_pkl_predicts_where_fastclf_cannot_be_imported(coloured: SimpleNa
     assert len({tuple(p) for _, p in answers}) == 1
 
 
-def test_splits_and_weights_do_not_depend_on_where_the_photos_lie(training: Any, tmp_path: Path) -> None:
+def test_splits_and_weights_do_not_depend_on_where_the_photos_lie(tmp_path: Path) -> None:
     first = draw_photos(tmp_path / "a", per_class=12)
     second = tmp_path / "b"
     for number, path in enumerate(sorted(first.rglob("*.png"), key=hash_file)):
@@ -177,7 +162,7 @@ def test_splits_and_weights_do_not_depend_on_where_the_photos_lie(training: Any,
     ],
 )
 def test_every_resize_method_and_an_architecture_that_is_not_listed_export_with_parity(
-    training: Any, photo_folder: Path, tmp_path: Path, changes: dict[str, Any]
+    photo_folder: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     bundle = training.train(photo_folder, tmp_path / "model", **TINY | {"epochs": 1} | changes)
     resize = changes.get("resize", "squish")
@@ -186,9 +171,7 @@ def test_every_resize_method_and_an_architecture_that_is_not_listed_export_with_
     assert [o.name for o in Predictor(bundle).session.get_outputs()] == ["features", "logits", "maps"]
 
 
-def test_a_time_limit_is_kept_with_a_finished_schedule(
-    training: Any, photo_folder: Path, tmp_path: Path
-) -> None:
+def test_a_time_limit_is_kept_with_a_finished_schedule(photo_folder: Path, tmp_path: Path) -> None:
     started = time.monotonic() - 20
     options = {**TINY, "epochs": 100_000, "time_limit": 60}
     bundle = training.train(photo_folder, tmp_path / "model", started=started, **options)
@@ -196,32 +179,23 @@ def test_a_time_limit_is_kept_with_a_finished_schedule(
     assert 1 < len(bundle.manifest.training.epochs) < 100_000
 
 
-def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(
-    training: Any, coloured: SimpleNamespace
-) -> None:
-    from fastai.callback.core import Callback
+def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(coloured: SimpleNamespace) -> None:
+    seen: list[float] = []
 
-    class Watch(Callback):
-        order = 90
-
-        def __init__(self) -> None:
-            self.pct: list[float] = []
-
-        def after_batch(self) -> None:
-            if self.training:
-                self.pct.append(self.learn.pct_train)
-                time.sleep(0.05)
+    def watch(callback: Any) -> None:
+        if callback.training:
+            seen.append(callback.learn.pct_train)
+            time.sleep(0.05)
 
     dls = training.build_dls(coloured.data, 32, pretrained=False, batch_size=16)
     learn = training.build_learner(dls, "test_resnet", pretrained=False)
-    watch = Watch()
     deadline = time.monotonic() + 4
     phases = training.plan_phases(500, pretrained=False)
-    rows = training.fit(learn, phases, deadline=deadline, quiet=True, cbs=[watch]).epochs
+    rows = training.fit(learn, phases, deadline=deadline, quiet=True, cbs=[on(after_batch=watch)]).epochs
     assert time.monotonic() < deadline + 1
     assert 1 < len(rows) < 500
-    assert watch.pct == sorted(watch.pct)
-    assert watch.pct[-1] > 0.9
+    assert seen == sorted(seen)
+    assert seen[-1] > 0.9
 
 
 @pytest.mark.parametrize("arch", ["resnet18", "vit_tiny_patch16_224"])
@@ -244,15 +218,13 @@ def test_pretrained_weights_out_of_reach_are_a_sentence_with_the_way_on(
     ],
 )
 def test_an_architecture_that_does_not_fit_is_refused_with_what_is_allowed(
-    training: Any, photo_folder: Path, tmp_path: Path, changes: dict[str, Any], words: str
+    photo_folder: Path, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UsageError, match=words):
         training.train(photo_folder, tmp_path / "model", **{**TINY, **changes})
 
 
-def test_a_folder_with_other_things_is_not_replaced(
-    training: Any, photo_folder: Path, tmp_path: Path
-) -> None:
+def test_a_folder_with_other_things_is_not_replaced(photo_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
     with pytest.raises(UsageError, match="other things"):
@@ -270,7 +242,7 @@ def test_a_folder_with_other_things_is_not_replaced(
 
 @pytest.mark.parametrize("place", ["photos/model", "photos", "file/model", "/proc/nope/model"])
 def test_a_place_that_cannot_hold_the_model_is_refused_before_training(
-    training: Any, photo_folder: Path, tmp_path: Path, place: str
+    photo_folder: Path, tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "file").write_text("")
     started = time.monotonic()
@@ -280,7 +252,7 @@ def test_a_place_that_cannot_hold_the_model_is_refused_before_training(
 
 
 def test_a_time_limit_without_a_whole_epoch_is_an_error_and_no_model(
-    training: Any, photo_folder: Path, tmp_path: Path
+    photo_folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="over before the first epoch"):
         training.train(
@@ -289,9 +261,7 @@ def test_a_time_limit_without_a_whole_epoch_is_an_error_and_no_model(
     assert not (tmp_path / "model").exists()
 
 
-def test_too_few_photos_or_classes_are_refused_by_name(
-    training: Any, photo_folder: Path, tmp_path: Path
-) -> None:
+def test_too_few_photos_or_classes_are_refused_by_name(photo_folder: Path, tmp_path: Path) -> None:
     (photo_folder / "rare").mkdir()
     draw_photo("red", 70).save(photo_folder / "rare" / "a.png")
     with pytest.raises(PhotosError, match=r"rare \(1\)"):
@@ -302,7 +272,7 @@ def test_too_few_photos_or_classes_are_refused_by_name(
         training.load_data(alone)
 
 
-def test_the_same_picture_under_two_labels_trains_neither(training: Any, photo_folder: Path) -> None:
+def test_the_same_picture_under_two_labels_trains_neither(photo_folder: Path) -> None:
     draw_photo("red", 0).save(photo_folder / "blue" / "same.bmp")
     data = training.load_data(photo_folder)
     assert data.conflicts == 2
@@ -319,9 +289,6 @@ def test_the_same_picture_under_two_labels_trains_neither(training: Any, photo_f
 
 
 def test_the_default_size_follows_the_photos_and_is_said_with_what_is_left_out(tmp_path: Path) -> None:
-    from fastclf.training import TrainOptions
-    from fastclf.training.run import Training
-
     folder = draw_photos(tmp_path / "p", per_class=8, size=(120, 70))
     (folder / "red" / "broken.jpg").write_bytes(b"nothing")
     options = TrainOptions(arch="test_resnet", pretrained=False)
@@ -334,10 +301,6 @@ def test_the_default_size_follows_the_photos_and_is_said_with_what_is_left_out(t
 
 
 def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generator) -> None:
-    from fastai.vision.all import PILImage, Resize, ToTensor
-
-    from fastclf.model import Preprocess
-
     sizes = [(1, 1000), (1000, 1), (3, 2), (2, 3), (100, 100), (640, 480), (481, 643), (223, 225), (17, 501)]
     for width, height in sizes:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
@@ -353,10 +316,6 @@ def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generato
 def test_preprocess_makes_what_fastais_random_resized_crop_makes_for_validation(
     rng: np.random.Generator,
 ) -> None:
-    from fastai.vision.all import PILImage, RandomResizedCrop, ToTensor
-
-    from fastclf.model import Preprocess
-
     for width, height in [(1, 1000), (3, 2), (100, 100), (640, 480), (481, 643), (17, 501)]:
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         for target, extra in (((64, 64), 16), ((224, 224), 32), ((97, 161), 24), ((33, 20), 8)):

@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
+import torchvision
 
 from fastclf.errors import WeightsError
+from fastclf.training import build_dls, build_learner
+from fastclf.training.network import read_normalisation
 
 from .tiny import ARCH, build, write_weights
 
@@ -18,16 +23,11 @@ pytestmark = pytest.mark.slow
 
 
 def _state(arch: str = ARCH) -> dict[str, Any]:
-    import timm
-    import torch
-
     torch.manual_seed(1)
     return dict(timm.create_model(arch, pretrained=False).state_dict())
 
 
 def _learn(data: Any, arch: str, file: Path, size: int = 32) -> Any:
-    from fastclf.training import build_dls, build_learner
-
     return build_learner(build_dls(data, size), arch, weights=file)
 
 
@@ -40,8 +40,6 @@ def _check_same(learn: Any, state: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["safetensors", "pth", "wrapped", "data-parallel", "bin"])
 def test_a_file_of_timms_weights_becomes_the_body(data: Any, tmp_path: Path, kind: str) -> None:
-    import torch
-
     state = _state()
     if kind == "safetensors":
         file = write_weights(tmp_path / "w.safetensors")
@@ -57,11 +55,6 @@ def test_a_file_of_timms_weights_becomes_the_body(data: Any, tmp_path: Path, kin
 
 
 def test_a_file_of_torchvisions_weights_becomes_the_body(data: Any, tmp_path: Path) -> None:
-    import torch
-    import torchvision
-
-    from fastclf.training.network import read_normalisation
-
     torch.manual_seed(1)
     model = torchvision.models.resnet18(weights=None, num_classes=7)  # another number of classes is no matter
     torch.save(model.state_dict(), tmp_path / "resnet18.pth")
@@ -74,8 +67,6 @@ def test_a_file_of_torchvisions_weights_becomes_the_body(data: Any, tmp_path: Pa
 
 
 def test_the_normalisation_is_the_architectures(data: Any, tmp_path: Path) -> None:
-    from fastclf.training.network import read_normalisation
-
     file = write_weights(tmp_path / "vit.safetensors", "vit_tiny_patch16_224")
     learn = _learn(data, "vit_tiny_patch16_224", file, 224)
     assert read_normalisation(learn) == ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
@@ -83,8 +74,6 @@ def test_the_normalisation_is_the_architectures(data: Any, tmp_path: Path) -> No
 
 
 def test_a_file_that_is_no_usable_weights_is_a_sentence(data: Any, tmp_path: Path) -> None:
-    import torch
-
     state = _state()
     whole = write_weights(tmp_path / "w.safetensors").read_bytes()
     torch.save(state, tmp_path / "whole.pth")
@@ -112,9 +101,6 @@ def test_a_file_that_is_no_usable_weights_is_a_sentence(data: Any, tmp_path: Pat
 
 
 def test_weights_of_another_network_are_refused(data: Any, tmp_path: Path) -> None:
-    import torch
-    import torchvision
-
     other = write_weights(tmp_path / "other.safetensors", "test_vit")
     torch.save({f"my.{k}": v for k, v in _state().items()}, tmp_path / "renamed.pth")
     torch.save(torchvision.models.resnet34(weights=None).state_dict(), tmp_path / "resnet34.pth")
@@ -130,8 +116,6 @@ def test_weights_of_another_network_are_refused(data: Any, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["evil.pth", "evil.bin", "evil", "evil.tar"])
 def test_a_file_with_code_in_it_is_refused_and_not_run(data: Any, tmp_path: Path, name: str) -> None:
-    import torch
-
     class Payload:
         def __reduce__(self) -> tuple[Any, ...]:
             return (os.mkdir, (str(tmp_path / "it ran"),))

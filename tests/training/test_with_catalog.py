@@ -6,12 +6,15 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
+import torchvision
+from safetensors.torch import save_file
 
-from fastclf import ModelBundle
+from fastclf import ModelBundle, training
 from fastclf.card import build_card
 from fastclf.catalog import Catalog
 from fastclf.errors import PhotosError, UsageError
@@ -27,14 +30,7 @@ from .test_training import TINY
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def training() -> Any:
-    import fastclf.training
-
-    return fastclf.training
-
-
-def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
+def test_training_follows_the_edits(photo_folder: Path) -> None:
     with Catalog(photo_folder) as catalog:
         catalog.scan()
         catalog.relabel(["red/000.png"], "blue")
@@ -46,7 +42,7 @@ def test_training_follows_the_edits(training: Any, photo_folder: Path) -> None:
     assert data.removed == 1
 
 
-def test_a_table_that_names_no_photo_is_refused(training: Any, photo_folder: Path, tmp_path: Path) -> None:
+def test_a_table_that_names_no_photo_is_refused(photo_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("path,split\nphotos/red/000.png,valid\n")
     with pytest.raises(UsageError, match="names no photo"):
         training.load_data(photo_folder, split_by=tmp_path / "s.csv")
@@ -57,7 +53,7 @@ def test_a_table_that_names_no_photo_is_refused(training: Any, photo_folder: Pat
         training.load_data(photo_folder, split_by=tmp_path / "s.csv")
 
 
-def test_splits_are_the_recorded_ones_whatever_the_seed(training: Any, photo_folder: Path) -> None:
+def test_splits_are_the_recorded_ones_whatever_the_seed(photo_folder: Path) -> None:
     first = training.load_data(photo_folder, seed=1).frame.set_index("name")["split"]
     draw_scene("more").save(photo_folder / "red" / "more.png")
     second = training.load_data(photo_folder, seed=2).frame.set_index("name")["split"]
@@ -86,9 +82,7 @@ def test_training_fills_the_cache_that_a_refit_uses(coloured: SimpleNamespace) -
     assert refit_head(bundle.path, folder).computed == 0
 
 
-def test_the_model_records_its_split_and_brings_its_card(
-    training: Any, coloured: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_the_model_records_its_split_and_brings_its_card(coloured: SimpleNamespace, tmp_path: Path) -> None:
     manifest, model, data = coloured.bundle.manifest, coloured.bundle.path, coloured.data
     numbers = {split: len(data.part(split)) for split in ("train", "valid", "test")}
     assert manifest.split == {
@@ -109,9 +103,7 @@ def test_the_model_records_its_split_and_brings_its_card(
     assert training.load_data(folder, split_by="folder").split["left_out_conflicts"] == 2
 
 
-def test_an_opened_test_set_is_known_to_the_next_model(
-    training: Any, coloured: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_an_opened_test_set_is_known_to_the_next_model(coloured: SimpleNamespace, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(coloured.folder, tmp_path / "photos"))
     bundle = ModelBundle.load(shutil.copytree(coloured.bundle.path, tmp_path / "model"))
     assert bundle.manifest.sealed_test.openings == []
@@ -124,7 +116,7 @@ def test_an_opened_test_set_is_known_to_the_next_model(
     assert refitted.manifest.sealed_test.openings == [opening]
 
 
-def test_splits_by_a_table(training: Any, tmp_path: Path) -> None:
+def test_splits_by_a_table(tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "photos", per_class=12)
     names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*.png"))]
     rows = [f"{name},{'valid' if i % 3 == 0 else 'train'}" for i, name in enumerate(names)]
@@ -142,11 +134,6 @@ def test_splits_by_a_table(training: Any, tmp_path: Path) -> None:
 
 def _write_weights(kind: str, cache: Path) -> None:
     """Put weights of nothing where the published ones would lie."""
-    import timm
-    import torch
-    import torchvision
-    from safetensors.torch import save_file
-
     torch.manual_seed(0)
     if kind == "torchvision":
         url = torchvision.models.ResNet18_Weights.DEFAULT.url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,32 @@ def build(data: Any, *, weights: Path | None = None, seed: int = 0, **changes: A
 def read_state(learn: Any) -> dict[str, Any]:
     """Return a copy of a Learner's weights as arrays."""
     return {name: value.detach().cpu().numpy().copy() for name, value in learn.model.state_dict().items()}
+
+
+def as_flags(options: dict[str, Any]) -> list[str]:
+    """Return the options of a training as the command takes them."""
+    flags = {name.replace("_", "-"): value for name, value in options.items()}
+    return [f"--no-{name}" if value is False else f"--{name}={value}" for name, value in flags.items()]
+
+
+def on(order: int = 90, **events: Callable[[Any], object]) -> Any:
+    """Return a fastai callback that calls functions at its events, with itself."""
+    from fastai.callback.core import Callback
+
+    return type("On", (Callback,), {"order": order, **events})()
+
+
+class Killed(BaseException):
+    """The process would be gone here."""
+
+
+def kill_after(epoch: int, order: int = 95) -> Any:
+    """Return a callback that ends the run after so many epochs, by default behind their checkpoint."""
+    done: list[int] = []
+
+    def after_epoch(callback: Any) -> None:
+        done.extend([1] * (len(callback.learn.recorder.log) == 5))
+        if len(done) == epoch:
+            raise Killed
+
+    return on(order, after_epoch=after_epoch)
