@@ -7,11 +7,13 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.ioloop import IOLoop
 from tornado.web import GZipContentEncoding, HTTPError
 
@@ -19,6 +21,8 @@ from ..system import recover_folder
 
 DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
+
+_PROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
     - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
+    - A websocket that does not offer today's framing is refused.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -59,6 +64,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.model = Path(getattr(self.parent, "root_dir", "")) / os.environ.get("FASTCLF_MODEL", "model")
         recover_folder(self.model)
+        refuse_old_framing()
         loop = IOLoop.current()
         loop.add_callback(self._compress_answers)
         loop.add_callback(loop.run_in_executor, None, self._warm_up)
@@ -113,6 +119,26 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if self.parent is not None:
             title = find_title(self.model)
             self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
+
+
+def refuse_old_framing() -> None:
+    """Answer 400 to a websocket of a kernel that does not offer the framing of `_PROTOCOL`.
+
+    Voila reads the header of every binary message as that framing has it. In the older one the first number
+    is another, and the server would count up to it: for ever, while nobody else is answered.
+    """
+    plain = KernelWebsocketHandler.pre_get
+    if hasattr(plain, "__wrapped__"):
+        return
+
+    @wraps(plain)
+    async def pre_get(self: KernelWebsocketHandler) -> None:
+        offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        if _PROTOCOL not in map(str.strip, offered.split(",")):
+            raise HTTPError(400, "a kernel's websocket has to offer %s", _PROTOCOL)
+        await plain(self)  # type: ignore[no-untyped-call]
+
+    KernelWebsocketHandler.pre_get = pre_get  # type: ignore[method-assign]
 
 
 def read_max_visitors() -> int:

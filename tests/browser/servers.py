@@ -152,6 +152,21 @@ def read_kernel(page: Page) -> str:
     return json.loads(page.locator("#jupyter-config-data").text_content() or "")["kernelId"]
 
 
+def on_the_wire(script: str) -> str:
+    """Return a page's function with `openSocket`, and with the client's own `pack`, `unpack`, `makeMessage`."""
+    wire = (ROOT / "page" / "src" / "wire.js").read_text(encoding="utf-8").replace("export ", "")
+    return f"""async (argument) => {{
+        {wire}
+        const openSocket = async (path) => {{
+            const socket = new WebSocket(`ws://${{location.host}}${{path}}`, [PROTOCOL]);
+            socket.binaryType = "arraybuffer";
+            await new Promise((done, fail) => {{ socket.onopen = done; socket.onerror = fail; }});
+            return socket;
+        }};
+        return await ({script})(argument);
+    }}"""
+
+
 def wait_until(check: Callable[[], object], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not check() and time.monotonic() < deadline:

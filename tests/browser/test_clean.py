@@ -18,7 +18,7 @@ from ..drawing import draw_photos
 from ..scanned import hash_folder, labels_of
 from .conftest import Launch
 from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
-from .servers import MODES, Server, read_kernel, wait_until
+from .servers import MODES, Server, on_the_wire, read_kernel, wait_until
 from .test_dashboard import open_page
 
 pytestmark = pytest.mark.slow
@@ -26,24 +26,19 @@ pytestmark = pytest.mark.slow
 # Sends messages to every widget of the page's kernel, as somebody would who talks to the channel himself. The
 # kernel takes messages in their order, so that it has seen all when it answers the last question.
 _BLAST = """async ([path, contents]) => {
-    const socket = new WebSocket(`ws://${location.host}${path}`);
-    await new Promise((done, fail) => { socket.onopen = done; socket.onerror = fail; });
-    const send = (type, content) => socket.send(JSON.stringify({
-        header: {msg_id: crypto.randomUUID(), msg_type: type, username: "", session: "s", date: "", version: "5.3"},
-        parent_header: {}, metadata: {}, buffers: [], channel: "shell", content}));
+    const socket = await openSocket(path);
     const heard = [];
     const ask = () => new Promise((done) => {
-        socket.onmessage = (event) => {
-            if (typeof event.data !== "string") { return; }
-            const message = JSON.parse(event.data);
-            heard.push(event.data.length < 2000000 ? event.data : "");
+        socket.onmessage = ({data}) => {
+            const message = unpack(data);
+            heard.push(data.byteLength < 2000000 ? JSON.stringify({...message, buffers: []}) : "");
             if (message.header.msg_type === "comm_info_reply") { done(Object.keys(message.content.comms)); }
         };
-        send("comm_info_request", {target_name: "jupyter.widget"});
+        socket.send(pack(makeMessage("s", "comm_info_request", {target_name: "jupyter.widget"})));
     });
     const comms = await ask();
     for (const content of contents) {
-        for (const id of comms) { send("comm_msg", {comm_id: id, data: content}); }
+        for (const id of comms) { socket.send(pack(makeMessage("s", "comm_msg", {comm_id: id, data: content}))); }
         await ask();
     }
     socket.close();
@@ -66,7 +61,9 @@ def open_clean(page: Page, server: Server) -> None:
 
 
 def blast(page: Page) -> tuple[int, str]:
-    count, heard = page.evaluate(_BLAST, [f"/api/kernels/{read_kernel(page)}/channels", _MESSAGES])
+    count, heard = page.evaluate(
+        on_the_wire(_BLAST), [f"/api/kernels/{read_kernel(page)}/channels", _MESSAGES]
+    )
     return count, heard
 
 

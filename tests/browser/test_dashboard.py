@@ -16,7 +16,7 @@ from ..conftest import Trained
 from ..drawing import draw_photo, encode
 from .conftest import Launch, choose, sealed_digits
 from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
-from .servers import MODES, Server, fetch, read_kernel, stop, wait_until
+from .servers import MODES, Server, fetch, on_the_wire, read_kernel, stop, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -138,21 +138,39 @@ def test_code_sent_over_the_kernel_channel_is_not_run(digits: Digits, page: Page
             "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}  # fmt: skip
     # a kernel takes messages in their order: once it answers the second, it has seen the first
     page.evaluate(
-        """async ([path, code]) => {
-            const socket = new WebSocket(`ws://${location.host}${path}`);
-            await new Promise((done, fail) => { socket.onopen = done; socket.onerror = fail; });
-            const send = (type, content) => socket.send(JSON.stringify({
-                header: {msg_id: type, msg_type: type, username: "", session: "s", date: "", version: "5.3"},
-                parent_header: {}, metadata: {}, buffers: [], channel: "shell", content}));
-            send("execute_request", code);
-            send("comm_info_request", {target_name: "jupyter.widget"});
+        on_the_wire("""async ([path, code]) => {
+            const socket = await openSocket(path);
+            socket.send(pack(makeMessage("s", "execute_request", code)));
+            socket.send(pack(makeMessage("s", "comm_info_request", {target_name: "jupyter.widget"})));
             await new Promise((done) => {
-                socket.onmessage = ({data}) => typeof data === "string" && data.includes("comm_info_reply") && done();
+                socket.onmessage = ({data}) => unpack(data).header.msg_type === "comm_info_reply" && done();
             });
-        }""",
+        }"""),
         [f"/api/kernels/{read_kernel(page)}/channels", code],
     )
     assert not target.exists()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_websocket_of_the_older_framing_is_refused_and_the_next_visitor_answered(
+    mode: str, digits: Digits, page: Page
+) -> None:
+    server = digits(mode)
+    open_page(page, server)
+    opened = page.evaluate(
+        """async ([path, protocols]) => {
+            const opened = (offered) => new Promise((done) => {
+                const socket = new WebSocket(`ws://${location.host}${path}`, offered);
+                socket.onopen = () => done(true);
+                socket.onerror = () => done(false);
+            });
+            return [await opened([]), await opened(["v0.other"]), await opened(protocols)];
+        }""",
+        [f"/api/kernels/{read_kernel(page)}/channels", ["v0.other", "v1.kernel.websocket.jupyter.org"]],
+    )
+    assert opened == [False, False, True]
+    page.locator(".fastclf-example").first.click()
+    expect(page.locator(".fastclf-card")).to_have_count(1)
 
 
 @EVERY_WIDTH
