@@ -8,7 +8,8 @@ from ..errors import CatalogError
 from ..system import Database
 
 # contents: what is known of a file's bytes, however many files hold them.
-# photos:   a file in the folder; its number stays when it is renamed.
+# photos:   a file in the folder; its number stays when it is renamed. One without a class folder never was in
+#           it: a photo from outside that a step turned away.
 # edits:    appended, never changed; steps are what one call did, and what undo and redo move over.
 # fetches:  an address that was found for a class, and what became of it; never deleted.
 # searches: which pages of which search were read.

@@ -12,4 +12,6 @@ from fastclf.dashboard.texts import language
 @pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
     yield
+    # what this test has built would say all its words again, in every test after it
+    language.unobserve_all("code")
     language.code = "en"

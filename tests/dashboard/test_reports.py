@@ -235,6 +235,12 @@ def test_an_undone_report_that_is_taken_anew_needs_no_second_file(
     assert len(find_added(folder)) == 1
     assert list(in_set(folder).values()) == ["red"]
     store.undo()
+    store.apply([Decision(again.key, "remove")])
+    store.undo()
+    store.apply([Decision(again.key, "relabel", "red")])
+    # it is taken, whatever was undone of it
+    assert "shirt <b>.jpg" not in [item.name for item in reports_of(open_store(folder, inbox))]
+    store.undo()
     store.apply([Decision(again.key, "relabel", "blue")])
     assert list(in_set(folder).values()) == ["blue"]
 
