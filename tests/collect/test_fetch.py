@@ -257,14 +257,16 @@ def test_the_checked_address_is_the_one_connected_to_and_the_next_connection_is_
     assert web.count("/a.jpg") == 1
 
 
-@pytest.mark.parametrize("code", [socket.EAI_NONAME, socket.EAI_AGAIN])
+@pytest.mark.parametrize(
+    ("code", "words"), [(socket.EAI_NONAME, "is not known"), (socket.EAI_AGAIN, "could not be looked up")]
+)
 def test_a_name_that_cannot_be_looked_up_is_a_sentence(
-    code: int, plain: Fetcher, monkeypatch: pytest.MonkeyPatch
+    code: int, words: str, plain: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer_lookups(monkeypatch, "nowhere.example", socket.gaierror(code, "no"))
     error = refusal(fetch, plain, "http://nowhere.example/a.jpg")
-    assert "nowhere.example" in error.reason
-    assert not error.lasting or code == socket.EAI_NONAME
+    assert error.reason == f"names the host nowhere.example, which {words}"
+    assert not error.lasting
 
 
 # -- what is sent and what arrives
