@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import subprocess
@@ -55,11 +54,11 @@ def launch(launcher: tuple[str, ...], *command: object, cwd: Path) -> subprocess
     )  # fmt: skip
     try:
         stdout, stderr = process.communicate(timeout=550)
-    finally:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            # what the launcher started has a session of its own
-            for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-                one.kill()
+    except BaseException:
+        # what the launcher started has a session of its own
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            one.kill()
+        raise
     assert process.returncode == 0, stderr
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
