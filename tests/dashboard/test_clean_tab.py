@@ -344,7 +344,7 @@ def test_names_labels_and_notes_are_escaped_wherever_they_reach_html(store: Memo
     assert "<script" not in html
     assert "<img src=x" not in html
     assert "&lt;script&gt;" in panel.preview.value
-    assert "&lt;script&gt;" in panel.retrain.report.value
+    assert "&lt;script&gt;" in panel.retrain.comparison.value
 
 
 def test_a_page_without_photos_says_so() -> None:
@@ -387,15 +387,15 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
     assert 'role="timer"' in retrain.clock.value
     finish(panel)
     assert said[0].startswith("Retraining on the labels of today")
-    assert "85.0 %" in retrain.report.value
-    assert "92.5 %" in retrain.report.value
-    assert "34 of 40" in retrain.report.value
-    assert "37 of 40" in retrain.report.value
-    right, wrong = retrain.report.value.split("Now wrong (1)")
+    assert "85.0 %" in retrain.comparison.value
+    assert "92.5 %" in retrain.comparison.value
+    assert "34 of 40" in retrain.comparison.value
+    assert "37 of 40" in retrain.comparison.value
+    right, wrong = retrain.comparison.value.split("Now wrong (1)")
     assert "Now right (1)" in right
     assert "answered blue, now red" in right
     assert "answered red, now blue" in wrong
-    assert retrain.report.value.count("<img alt=") == 2
+    assert retrain.comparison.value.count("<img alt=") == 2
     assert retrain.button.disabled
     assert "Choose first" in retrain.reason.value
 
@@ -409,7 +409,7 @@ def test_the_new_model_or_the_old_one(panel: CleanPanel, button: str, choice: st
     getattr(panel.retrain, button).click()
     assert panel.retrain_model.retrainer.chosen == [choice]
     assert words in panel.retrain.note.value
-    assert panel.retrain.report.value == ""
+    assert panel.retrain.comparison.value == ""
     assert not panel.retrain.button.disabled
 
 

@@ -33,7 +33,7 @@ class RetrainPanel(SpokenBox):
         self.model = model
         self._count_pending = count_pending
         self._read_thumbnail = read_thumbnail
-        self.head, self.reason, self.report = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.head, self.reason, self.comparison = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.button = widgets.Button(button_style="primary")
         self.note, self.clock = (
             widgets.HTML().add_class("fastclf-note"),
@@ -42,7 +42,9 @@ class RetrainPanel(SpokenBox):
         self.use_new, self.keep_old = widgets.Button(button_style="primary"), widgets.Button()
         self._choice = build_row(self.use_new, self.keep_old)
         said = widgets.HBox([self.note, self.clock]).add_class("fastclf-retrain-said")
-        super().__init__([self.head, build_row(self.button, self.reason), said, self.report, self._choice])
+        super().__init__(
+            [self.head, build_row(self.button, self.reason), said, self.comparison, self._choice]
+        )
         self.add_class("fastclf-retrain")
         self._link()
         self.say_words()
@@ -84,9 +86,9 @@ class RetrainPanel(SpokenBox):
         self.reason.value = "" if busy else render_paragraph(translate(blocker))
         self._show_seconds()
         self.note.value = render_status(model.status, translate(model.message))
-        report = "" if model.result is None else self._render(model.result)
-        if report != self.report.value:
-            self.report.value = report
+        comparison = "" if model.result is None else self._render(model.result)
+        if comparison != self.comparison.value:
+            self.comparison.value = comparison
         self._choice.layout.display = "none" if model.result is None else ""
 
     def _render(self, result: Refit) -> str:
