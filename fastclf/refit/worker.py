@@ -51,10 +51,15 @@ def main(model: str, folder: str, out: str, report: str) -> None:
     train, valid, head = _fit(bundle, photos, vocab)
     manifest = _describe(bundle.manifest, photos, vocab, len(valid.targets), edits)
     _write_bundle(bundle, photos, manifest, head, train, valid, Path(out))
+    Path(report).write_text(json.dumps(_compare(bundle, photos, vocab, head)), encoding="utf-8")
+
+
+def _compare(bundle: ModelBundle, photos: Photos, vocab: list[str], head: LinearHead) -> dict[str, Any]:
+    """Return what the parent makes a `Refit` of: how the old and the new head answer the same photos."""
     before = [bundle.vocab[k] for k in compute_logits(photos.valid_features, bundle).argmax(1)]
     after = [vocab[k] for k in head.compute_logits(photos.valid_features).argmax(1)]
     truth = [p.label for p in photos.valid]
-    values = {
+    return {
         "before": float(np.mean([a == b for a, b in zip(before, truth, strict=True)])),
         "after": float(np.mean([a == b for a, b in zip(after, truth, strict=True)])),
         "n": len(truth),
@@ -67,7 +72,6 @@ def main(model: str, folder: str, out: str, report: str) -> None:
             if (b == p.label) != (a == p.label)
         ],
     }
-    Path(report).write_text(json.dumps(values), encoding="utf-8")
 
 
 @dataclass(frozen=True)
