@@ -21,9 +21,9 @@ from ..conftest import ROOT
 
 PACKAGE = ROOT / "fastclf"
 HEAVY = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas"}
-LAYERS, NO_TORCH, NO_SKLEARN = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
-    "contracts"
-]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+[LAYERS] = [c for c in CONTRACTS if c.get("containers") == ["fastclf"]]
+NO_TORCH, NO_SKLEARN = [c for c in CONTRACTS if c["type"] == "forbidden"]
 # what `import fastclf` offers; `train` alone needs torch
 PUBLIC = [
     "Catalog", "Explanation", "FastclfError", "ImageClassifierCleaner", "ModelBundle", "Prediction", "Predictor",
