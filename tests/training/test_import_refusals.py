@@ -39,7 +39,8 @@ def _step(function: Callable[[Any], Any], kind: type, name: str) -> Any:
     def step(x: Any) -> Any:
         return function(x)
 
-    step.__annotations__, step.__name__, step.order = {"x": kind}, name, 50  # type: ignore[attr-defined]
+    step.__annotations__, step.__name__, step.__qualname__ = {"x": kind}, name, name
+    step.order = 50  # type: ignore[attr-defined]
     return step
 
 
