@@ -65,10 +65,11 @@ def describe_decoder() -> str:
 
 
 def find_stale(store: Store) -> set[str]:
-    """Return the hashes of contents that an older fastclf measured, or that another decoder refused."""
+    """Return the hashes of contents to measure: never, by an older fastclf, or refused by another decoder."""
     rows = store.read(
         "SELECT sha256 FROM contents WHERE (reason IS NULL AND measured != ?)"
-        " OR (reason IS NOT NULL AND measured != ?)",
+        " OR (reason IS NOT NULL AND measured != ?)"
+        " UNION SELECT sha256 FROM photos WHERE present AND sha256 NOT IN (SELECT sha256 FROM contents)",
         (MEASURES, describe_decoder()),
     )
     return {row["sha256"] for row in rows}

@@ -212,3 +212,13 @@ def test_names_of_files_and_class_folders_that_are_no_text_are_sentences(photo_f
         assert any(name.startswith("red/") for name, _ in failures)
         assert len(catalog.photos().photos) == 30
         assert len(check_catalog(catalog, labels=False).findings["unreadable"]) == 11
+
+
+def test_contents_that_are_lost_are_read_again(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        before = catalog.photos().photos
+        lost = before[0].sha256
+        catalog._store.write("DELETE FROM contents WHERE sha256 = ?", (lost,))
+    with scanned(photo_folder) as catalog:
+        assert catalog.photos().photos == before
+        assert catalog.scan().decoded == 0
