@@ -33,6 +33,7 @@ def test_a_message_is_the_sentence_and_remembers_how_it_was_made() -> None:
     assert NESTED.fields["what"].template == "{step} of {steps}"
     assert Message("no {field} here") == "no {field} here"
     assert Message("{{kept}} {n:d}", n=8080) == "{kept} 8080"
+    assert Message("{x:,.2f} {ok}", x=1234.5, ok=True) == "1,234.50 True"
     assert Message(NESTED) is NESTED
 
 

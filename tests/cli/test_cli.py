@@ -153,3 +153,18 @@ def test_durations(text: str, seconds: float) -> None:
 def test_a_duration_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="1h30m"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("rank", "command", "joins"), [(1, "train", True), (0, "train", False), (1, "predict", False)]
+)
+def test_of_a_launchers_processes_those_behind_the_first_join_its_training(
+    rank: int, command: str, joins: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    joined: list[bool] = []
+    monkeypatch.setattr("fastclf.training.follow", lambda: joined.append(True))
+    monkeypatch.setenv("RANK", str(rank))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = call_fastclf(command, "--help", cwd=tmp_path)
+    assert bool(joined) == joins
+    assert ("Usage" in done.stdout) != joins

@@ -95,3 +95,9 @@ def test_a_feature_that_never_moved_among_the_training_photos_does_not_decide_ab
     moved[:, 3] = 7.0
     assert np.array_equal(_answer(head, moved), _answer(head, features))
     assert np.isfinite(head.weight).all()
+
+
+def test_features_that_never_move_give_the_classes_shares() -> None:
+    head = fit_head(np.zeros((6, 4), np.float32), np.array([0, 0, 0, 0, 1, 1]))
+    assert not head.weight.any()
+    assert _answer(head, np.ones((1, 4), np.float32))[0] == pytest.approx([2 / 3, 1 / 3], abs=1e-3)

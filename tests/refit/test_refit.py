@@ -18,8 +18,9 @@ from fastclf.catalog import Catalog
 from fastclf.errors import BundleError, MissingExtraError, RefitError
 from fastclf.evaluation import record_opening
 from fastclf.model import CARD_FILES, PhotoRow
-from fastclf.refit import discard_refit, find_previous, refit_head, use_refit
+from fastclf.refit import LinearHead, discard_refit, find_previous, refit_head, use_refit
 from fastclf.refit.run import find_candidate
+from fastclf.refit.worker import replace_head
 from fastclf.system import hash_file, run_child
 
 from ..drawing import draw_photo, draw_photos
@@ -96,6 +97,31 @@ def test_the_new_bundle_is_whole_and_says_what_it_is(pair: tuple[Path, Path]) ->
     stored = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     assert np.array_equal(stored["head.weight"], weight)
     assert np.array_equal(stored["head.bias"], bias)
+
+
+def test_the_graphs_shapes_follow_the_head_and_no_other_shape_changes(
+    toy_model: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "old.onnx", tmp_path / "new.onnx"
+    model = onnx.load(str(toy_model / "model.onnx"))
+    width = next(t.dims[1] for t in model.graph.initializer if t.name == "head.weight")
+    noted = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("head.weight", [3, width]), ("head.bias", [3]))
+    ]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(noted)
+    onnx.save(model, str(source))
+    replace_head(source, target, LinearHead(np.ones((5, width), np.float32), np.ones(5, np.float32), 1.0))
+    graph = onnx.load(str(target)).graph
+    shapes = {
+        v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim]
+        for v in [*graph.value_info, *graph.output]
+    }
+    assert shapes["head.weight"] == [5, width]
+    assert shapes["head.bias"] == [5]
+    assert shapes["features"] == ["N", width]
+    assert shapes["logits"] == ["N", 5]
 
 
 def test_features_are_computed_once_and_no_test_photo_is_looked_at(pair: tuple[Path, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from fastclf import ModelBundle
-from fastclf.errors import BundleError
+from fastclf.errors import BundleError, ServingError
 from fastclf.server import serve
+from fastclf.server.run import check_port
 
 
 class StartedError(Exception):
@@ -70,3 +72,23 @@ def test_a_model_that_does_not_open_is_not_served(toy_model: Path) -> None:
     shutil.rmtree(toy_model)
     with pytest.raises(BundleError, match="There is no model"):
         serve(toy_model)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (PermissionError(13, "Permission denied"), "Port 80 needs an administrator"),
+        (OSError(98, "Address already in use"), "cannot be used .Address already in use.. Stop what runs there"),
+        (socket.gaierror(-2, "Name or service not known"), "is no address of this machine"),
+    ],
+)  # fmt: skip
+def test_a_port_that_may_not_be_used_is_a_sentence(
+    fault: OSError, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class RefusingSocket(socket.socket):
+        def bind(self, *_: Any) -> None:
+            raise fault
+
+    monkeypatch.setattr("fastclf.server.run.socket.socket", RefusingSocket)
+    with pytest.raises(ServingError, match=words):
+        check_port("127.0.0.1", 80)
