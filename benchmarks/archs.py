@@ -11,7 +11,7 @@ from fastclf.model.archs import find_arch
 
 from .harness import Bench, Table, alternate, split_names, tell
 
-DATA = "folders with one sub-folder a class, for the part `scratch`; they are only read"
+DATA = "folders with one sub-folder per class, for the part `scratch`; they are only read"
 BASELINE = "resnet18"
 SPEED_HEADS = (
     "arch", "px", "answer, ms", "least", "to resnet18", "training, ms a photo", "to resnet18", "memory, MB",

@@ -22,7 +22,7 @@ from fastclf.check import check_catalog
 
 from .harness import Bench, Line, alternate, build_folder, for_each_folder, run_apart, time_it
 
-DATA = "folders with one sub-folder a class; they are only read"
+DATA = "folders with one sub-folder per class; they are only read"
 CLEANED = 512
 
 

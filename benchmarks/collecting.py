@@ -22,7 +22,7 @@ from PIL import Image
 
 from .harness import Bench, Line, alternate, encode, find_photos, for_each_folder, open_rgb
 
-DATA = "folders with one sub-folder a class; they are only read"
+DATA = "folders with one sub-folder per class; they are only read"
 PARALLEL, KEPT_SIDE = 16, 640
 
 

@@ -25,7 +25,7 @@ from fastclf.photos import Photo, hash_pixels
 
 from .harness import Bench, Table, draw_noise, draw_plain, encode, find_photos, judge, open_rgb, tell
 
-DATA = "folders with one sub-folder a class; they are only read"
+DATA = "folders with one sub-folder per class; they are only read"
 HEADS = (
     "planted", "seen by", "n", "found (recall)", "wrong (precision)", "AUROC, average precision", "verdict",
 )  # fmt: skip

@@ -89,7 +89,7 @@ class Bench:
         """The folders of photos that were named."""
         for named in self.options.data:
             if not Path(named).is_dir():
-                raise SystemExit(f"{named} is no folder. Name folders with one sub-folder a class.")
+                raise SystemExit(f"{named} is no folder. Name folders with one sub-folder per class.")
         return [Path(named) for named in self.options.data]
 
     @cached_property

@@ -18,7 +18,7 @@ from typing import Any
 
 from .harness import Bench, Line, alternate, find_photos, split_names, tell, time_it
 
-DATA = "folders with one sub-folder a class; they are only read"
+DATA = "folders with one sub-folder per class; they are only read"
 STAND_IN_EPOCHS, PREDICTED, WARM_UP = 4, 60, 5
 
 

@@ -1,4 +1,4 @@
-"""A scanned folder, and what tests ask of one: today's labels, and whether a byte of it changed."""
+"""A scanned folder, and what tests ask of one: current labels, and whether a byte of it changed."""
 
 from __future__ import annotations
 

@@ -261,8 +261,6 @@ def describe_refits(manifest: dict[str, Any]) -> list[Section]:
     rows = [
         [moment(r.get("time", "–")), clean(r.get("n_train", "–")), clean(r.get("edits", "–"))] for r in refits
     ]
-    words = (
-        "After its training, the last layer was fitted anew on corrected labels; all figures are of today."
-    )
+    words = "After training, the last layer was refitted on corrected labels; all figures are current."
     table = Table("Refits", ["when", "training photos", "corrections by then"], rows)
     return [Section("Refits", [Text(words), table])]

@@ -86,7 +86,7 @@ def repair_bundle(folder: Path) -> None:
     except BundleError:
         return  # whoever opens it says what is wrong
     except DAMAGE as e:
-        _logger.warning("The card of %s is not of today and cannot be written (%s).", folder, e)
+        _logger.warning("The card of %s is out of date and cannot be written (%s).", folder, e)
 
 
 def _hash_or_none(file: Path) -> str | None:

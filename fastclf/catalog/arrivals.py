@@ -39,7 +39,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Copy:
-    """A photo of the set that an arrival is a copy of: its name, and its label of today."""
+    """A photo of the set that an arrival is a copy of: its name, and its current label."""
 
     name: str
     label: str

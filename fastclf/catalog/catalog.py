@@ -56,7 +56,7 @@ class UnreadableFile:
     id
         The catalog's number of it.
     name, label
-        Path relative to the folder, and label of today.
+        Path relative to the folder, and current label.
     reason
         What is wrong, as a clause without the name.
     removed
@@ -79,7 +79,7 @@ class Catalog:
     Parameters
     ----------
     folder
-        One sub-folder a class.
+        One sub-folder per class.
     who
         Whoever decides, for the record; by default the name of the system's user.
 
@@ -111,7 +111,7 @@ class Catalog:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise PhotosError(
-                "There is no folder {folder}. Name a folder with one sub-folder a class.", folder=folder
+                "There is no folder {folder}. Name a folder with one sub-folder per class.", folder=folder
             )
         place = find_private_place(self.folder)
         self.private, self.note, self._who = place.path, place.note, who
@@ -179,7 +179,7 @@ class Catalog:
             self.note = join_messages([self.note, words])
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
-        """Return the photos with today's labels, as of the last scan; with `removed` also those taken out."""
+        """Return the photos with current labels, as of the last scan; with `removed` also those taken out."""
         rows = [row for row in self._store.read(_PHOTOS) if removed or not row["removed"]]
         photos = tuple(_make_photo(row, self.folder) for row in rows if not row["reason"])
         failures = sorted((row["path"], unpack_message(row["reason"])) for row in rows if row["reason"])
@@ -262,7 +262,7 @@ class Catalog:
         return import_edits(self._store, data, self._who)
 
     def materialize(self, dest: str | Path) -> Materialized:
-        """Write a clean copy of the folder: today's labels, without removed and unreadable photos."""
+        """Write a clean copy of the folder: current labels, without removed and unreadable photos."""
         return materialize(self.photos(), Path(dest))
 
     def find_near_pairs(self) -> NearPairs:

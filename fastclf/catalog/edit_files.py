@@ -60,7 +60,7 @@ def export_edits(store: Store, *, log: bool = False) -> bytes:
 
 
 def import_edits(store: Store, data: bytes, who: str | None = None) -> ImportReport:
-    """Replay exported edits as one step; what is in doubt is left alone and reported.
+    """Replay exported edits as one step; what is in doubt is skipped and reported.
 
     A row is about the photo of the same path and bytes; else about the one unclaimed photo with these bytes
     whose label equals the row's ``from``.

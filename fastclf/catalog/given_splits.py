@@ -132,7 +132,7 @@ def _check_splits(recorded: Mapping[str, tuple[str, str]], named: Named) -> None
         raise UsageError(
             "{n} photos have another split on record than the one named now, and a recorded split "
             "stays: a change would make test photos training photos. If no model of these photos is in use, "
-            "draw anew with --redraw-splits.",
+            "draw new splits with --redraw-splits.",
             n=len(torn),
         )
 
@@ -147,8 +147,8 @@ def _check_groups(recorded: Mapping[str, tuple[str, str]], named: Named) -> None
     torn = sorted(group.removeprefix("given:") for group, splits in stand.items() if len(splits) > 1)
     if torn:
         raise UsageError(
-            "The group {group} stands in more than one split{more}. Mend the table, or draw "
-            "the splits anew with --redraw-splits.",
+            "The group {group} stands in more than one split{more}. Correct the table, or draw "
+            "new splits with --redraw-splits.",
             group=torn[0],
             more=_more(torn),
         )

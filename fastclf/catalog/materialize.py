@@ -1,4 +1,4 @@
-"""A clean copy of a photo folder: today's labels as folders, without what was removed."""
+"""A clean copy of a photo folder: current labels as folders, without what was removed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Materialized:
 
 
 def materialize(photos: PhotoSet, dest: Path) -> Materialized:
-    """Write a copy of the folder with today's labels; files are hard links where the disk allows it.
+    """Write a copy of the folder with current labels; files are hard links where the disk allows it.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def _check_dest(source: Path, dest: Path) -> None:
             source=source,
         )
     if dest.is_file() or (dest.is_dir() and any(dest.iterdir())):
-        raise UsageError("{dest} is there already and not an empty folder. Name another place.", dest=dest)
+        raise UsageError("{dest} already exists and is not an empty folder. Name another place.", dest=dest)
 
 
 def _name_files(photos: PhotoSet) -> list[tuple[Photo, str]]:

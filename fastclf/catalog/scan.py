@@ -55,7 +55,7 @@ def scan_folder(
     store
         The catalog's database.
     folder
-        One sub-folder a class.
+        One sub-folder per class.
     progress
         Called with (done, all) after each file that had to be looked at.
     empty_ok

@@ -43,7 +43,7 @@ def check_folder(
     Parameters
     ----------
     photos
-        A folder with one sub-folder a class, which is scanned; or a catalog, as of its last scan.
+        A folder with one sub-folder per class, which is scanned; or a catalog, as of its last scan.
     bundle
         A model of these photos, or its folder.
     labels

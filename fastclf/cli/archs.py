@@ -22,10 +22,10 @@ _HEADS = ("", "arch", "ms", "MB memory", "MB file", "M params", "ImageNet", "tak
 
 def archs(
     size: Annotated[int, typer.Option(help="Height and width in pixels to measure at.")] = 224,
-    again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Measure again what is already measured.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List tried architectures: size, speed on this machine, published ImageNet accuracy, the default."""
+    """List tested architectures: size, speed on this machine, published ImageNet accuracy, the default."""
     from ..model import LatencyBook
 
     if not 16 <= size <= 1024:
@@ -71,7 +71,7 @@ def _measure(
         except OSError as e:
             notes.append(f"The time of {facts.name} cannot be kept in {book.path} ({e.strerror or e}).")
         except KeyboardInterrupt:
-            say(f"Stopped; {len(times)} times are kept, and the same command goes on.")
+            say(f"Stopped; {len(times)} times are kept; run the same command again to continue.")
             raise
     return notes
 
@@ -112,7 +112,7 @@ def _explain(book: LatencyBook, times: dict[str, Latency], size: int, notes: Seq
     measured = (
         f"ms, MB memory: one photo of {size} px (where only another size is taken: of that), decoded and "
         f"resized already, with ONNX Runtime {machine.onnxruntime} on {machine.threads} threads of this "
-        f"machine ({machine.cpu}). Measured on {oldest[:10]} or later; --again measures anew."
+        f"machine ({machine.cpu}). Measured on {oldest[:10]} or later; --again measures again."
     )
     theirs = " and ".join(facts.name for facts in list_archs() if facts.source == TORCHVISION)
     return [

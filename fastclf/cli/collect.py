@@ -45,7 +45,7 @@ def new(
             "{file} does not end with .toml; call it {name}.toml, for example.", file=file, name=file.name
         )
     if file.exists():
-        raise UsageError("{file} is there already. Name another file.", file=file)
+        raise UsageError("{file} already exists. Name another file.", file=file)
     if not file.absolute().parent.is_dir():
         raise UsageError(
             "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
@@ -57,15 +57,15 @@ def new(
 
 def collect(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a .toml file.")],
-    out: Annotated[Path | None, typer.Option(help="The folder of photos; else photos/NAME.")] = None,
-    most: Annotated[int | None, typer.Option("--max", min=1, help="Photos of each class.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the photos; by default photos/NAME.")] = None,
+    most: Annotated[int | None, typer.Option("--max", min=1, help="Most photos per class.")] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Also fetch what was refused for good, or deleted since.")
+        bool, typer.Option("--again", help="Also retry photos that were refused or have been deleted.")
     ] = False,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Check the photos afterwards.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Get a recipe's photos. Run it again to go on where it stopped; nothing is fetched twice."""
+    """Collect a recipe's photos. Run it again to continue; nothing is downloaded twice."""
     from ..collect import load_recipe
 
     summary = run_collect(load_recipe(recipe), out, most=most, again=again)
@@ -91,7 +91,7 @@ def run_collect(
     try:
         return run(recipe, out, most=most, again=again, say=say)
     except KeyboardInterrupt:
-        say("Stopped; what is stored is kept, and the same command goes on.")
+        say("Stopped. Stored photos are kept; run the same command again to continue.")
         raise
 
 
@@ -102,9 +102,9 @@ def _check(folder: Path) -> str:
     try:
         return run_check(folder).to_text()
     except MissingExtraError as e:
-        return f"The check was left out. {e}"
+        return f"The check was skipped. {e}"
     except CheckError as e:
-        return f"The check could not be made: {e}"
+        return f"The check failed: {e}"
 
 
 def _describe_source(recipe: Recipe) -> str:

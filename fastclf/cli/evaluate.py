@@ -21,17 +21,15 @@ _NAME_WIDTH = 44
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    photos: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")],
+    photos: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder per class.")],
     open_test_set: Annotated[bool, typer.Option("--open-test-set", help="Open the sealed test set.")] = False,
     foreign: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR2", help="A folder with photos of something else; records how these are told."
-        ),
+        typer.Option(metavar="DIR2", help="Photos of other things: measures how many are called unfamiliar."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a model on labelled photos. The test photos stay sealed unless they are opened by name."""
+    """Judge a model on labelled photos. The test photos stay sealed unless --open-test-set is given."""
     from ..card import repair_bundle
     from ..evaluation import evaluate as judge
     from ..model import ModelBundle
@@ -54,7 +52,7 @@ def evaluate(
 def _tell(result: Evaluation, model: Path) -> Iterator[str]:
     """Say what was found, from the whole to the single photo."""
     for file, reason in result.failures:
-        yield f"Left out: {file} {reason}."
+        yield f"Skipped: {file} {reason}."
     yield "Error rates, with 95 % intervals:"
     for part, m in result.metrics.items():
         yield f"  {_PARTS[part]:<11}{_write_errors(m)}"
@@ -76,9 +74,9 @@ def _tell(result: Evaluation, model: Path) -> Iterator[str]:
 
 
 def _write_errors(m: Metrics) -> str:
-    raw = "" if m["ece_raw"] is None else f"{m['ece_raw']:.4f} -> "
+    raw = "" if m["ece_raw"] is None else f" ({m['ece_raw']:.4f} before temperature scaling)"
     share = f"{_share(m['error_rate'], m['error_interval'])}   n = {m['n']:<6}"
-    return f"{share}calibration error {raw}{m['ece']:.4f}   log loss {m['loss']:.4f}"
+    return f"{share}calibration error {m['ece']:.4f}{raw}   log loss {m['loss']:.4f}"
 
 
 def _share(share: float, interval: Sequence[float]) -> str:
@@ -102,7 +100,7 @@ def _tell_classes(part: str, m: Metrics) -> Iterator[str]:
     known = [(name, c) for name, c in m["per_class"].items() if c["recall"] is not None]
     worst = [(name, c) for name, c in sorted(known, key=lambda item: item[1]["recall"]) if c["recall"] < 1]
     if worst:
-        yield f"Classes that are recognised worst ({_PARTS[part]}):"
+        yield f"Worst classes ({_PARTS[part]}):"
         width = max(len(_cut(name)) for name, _ in worst[:_SHOWN])
     for name, c in worst[:_SHOWN]:
         yield f"  {_cut(name):<{width}}  {_share(c['recall'], c['recall_interval'])}   n = {c['n']}"
@@ -126,16 +124,16 @@ def _tell_losses(part: str, losses: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def _tell_across(across: dict[str, Any]) -> Iterator[str]:
     if not across["n"]:
-        yield "No near-duplicates stand in different splits."
+        yield "No near-duplicates across splits."
         return
-    yield f"Near-duplicates in different splits, which make figures too good: {across['n']} pairs, such as"
+    yield f"Near-duplicates across splits, which flatter the figures: {across['n']} pairs, for example"
     for example in across["examples"][:3]:
         named = zip(example["files"], example["splits"], strict=True)
         yield f"  {' and '.join(f'{_cut(file)} ({split})' for file, split in named)}"
 
 
 def _write_foreign(entry: dict[str, Any]) -> str:
-    left = f"; {entry['known']} that the model knows were left out" if entry["known"] else ""
+    left = f"; {entry['known']} that the model was trained on were skipped" if entry["known"] else ""
     return (
         f"Foreign photos ({entry['name']}, n = {entry['n']}{left}): "
         f"{_in_words(entry['flagged'], entry['flagged_interval'])} called unfamiliar, AUROC "

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from ..collect import Recipe
     from ..model import ModelBundle
 
+# what `train` itself uses of its options
+_NOT_FOR_TRAINING = ("photos", "out", "redraw_splits", "as_json")
+
 
 def demo(
     port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8866,
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
 ) -> None:
-    """Train on the embedded digits if there is no model yet, and open the dashboard. Needs no network."""
+    """Train on the built-in digits unless the model exists, and open the dashboard. Works offline."""
     from ..server import check_port
 
     check_port("127.0.0.1", port)
@@ -45,83 +48,94 @@ def train(
     size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
     resize: Annotated[str | None, typer.Option(help="squish, crop, pad or random-crop.")] = None,
     augment: Annotated[str | None, typer.Option(help="symmetric, upright or none.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs over all photos.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
     lr: Annotated[str | None, typer.Option(help="Highest learning rate, or `find`.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Photos a training step.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Epochs to wait for a better one.")] = None,
-    seed: Annotated[int | None, typer.Option(help="For weights, order, augmentation and new splits.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Photos per training step.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after as many epochs without improvement.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of weights, order and new splits.")] = None,
     split_by: Annotated[
         str | None, typer.Option(help="`folder`, or a CSV file with the columns path and split or group.")
     ] = None,
     redraw_splits: Annotated[
-        bool, typer.Option("--redraw-splits", help="Forget the recorded splits and draw anew.")
+        bool, typer.Option("--redraw-splits", help="Delete the recorded splits and draw new ones.")
     ] = False,
-    time_limit: Annotated[str | None, typer.Option(help="From start to written model: 90s, 5m, 1h.")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="Time until the model is written: 90s, 5m, 1h30m.")
+    ] = None,
     pretrained: Annotated[
         bool | None, typer.Option("--pretrained/--no-pretrained", help="Start from ImageNet weights.")
     ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Take the pretrained weights from a file.")
-    ] = None,
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="File of pretrained weights.")] = None,
     from_model: Annotated[
-        str | None, typer.Option("--from", metavar="MODEL", help="Train an earlier model further.")
+        str | None, typer.Option("--from", metavar="MODEL", help="Continue training an earlier model.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that decode photos.")] = None,
-    track: Annotated[str | None, typer.Option(help="csv, tensorboard or wandb.")] = None,
+    track: Annotated[str | None, typer.Option(help="Also log epochs to csv, tensorboard or wandb.")] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Forget a run that was interrupted instead of continuing it.")
+        bool, typer.Option("--restart", help="Start anew instead of continuing an interrupted run.")
     ] = False,
-    title: Annotated[str | None, typer.Option(help="What the dashboard calls the model.")] = None,
-    intro: Annotated[str | None, typer.Option(help="What it says below the title.")] = None,
-    colour: Annotated[str | None, typer.Option(help="Its colour, for example #1b57b3.")] = None,
+    title: Annotated[str | None, typer.Option(help="The dashboard's title.")] = None,
+    intro: Annotated[str | None, typer.Option(help="The dashboard's line below the title.")] = None,
+    colour: Annotated[str | None, typer.Option(help="Its accent colour, for example #1b57b3.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train on a folder with one sub-folder a class, or on a recipe; write the model.
+    """Train a model on a folder with one sub-folder per class, or on a recipe.
 
     On several GPUs: accelerate launch -m fastclf train DIR.
     """
+    given = {k: v for k, v in locals().items() if v is not None and k not in _NOT_FOR_TRAINING}
     started = time.monotonic()
-    limit = None if time_limit is None else parse_duration(time_limit)
+    if time_limit is not None:
+        given["time_limit"] = parse_duration(time_limit)
+    if lr is not None:
+        given["lr"] = _parse_lr(lr)
     folder, recipe = _find_photos(photos)
-    given = {
-        "arch": arch, "mode": mode, "size": size, "resize": resize, "augment": augment, "epochs": epochs,
-        "lr": None if lr is None else _parse_lr(lr), "batch_size": batch_size, "patience": patience,
-        "seed": seed, "time_limit": limit, "pretrained": pretrained, "weights": weights, "title": title,
-        "from_model": from_model, "workers": workers, "track": track, "restart": restart or None,
-        "split_by": split_by, "intro": intro, "colour": colour,
-    }  # fmt: skip
-    options = {**(recipe.train if recipe else {}), **{k: v for k, v in given.items() if v is not None}}
-    if recipe:
-        for name in ("title", "intro", "colour"):
-            options.setdefault(name, getattr(recipe, name))
-    if weights is not None and pretrained is None:
-        options.pop("pretrained", None)
-    if from_model is not None and arch is None:
-        options.pop("arch", None)  # the earlier model's counts, whatever the recipe says
     if redraw_splits:
-        from ..catalog import Catalog
+        _delete_splits(folder)
+    bundle = _run_training(folder, out, recipe, started=started, **_add_recipe(given, recipe))
+    if as_json:
+        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
+    _tell_trained(bundle, folder, time.monotonic() - started)
 
-        with Catalog(folder) as catalog:
-            say(f"Forgot the splits of {catalog.clear_splits()} photos; they are drawn anew.")
+
+def _add_recipe(given: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
+    """Return the options of the recipe, and over them those that are given."""
+    if recipe is None:
+        return given
+    look = {name: getattr(recipe, name) for name in ("title", "intro", "colour")}
+    options = {**look, **recipe.train}
+    if "weights" in given:
+        options.pop("pretrained", None)
+    if "from_model" in given:
+        options.pop("arch", None)  # the earlier model's counts, whatever the recipe says
+    return {**options, **given}
+
+
+def _delete_splits(folder: Path) -> None:
+    from ..catalog import Catalog
+
+    with Catalog(folder) as catalog:
+        say(f"The splits of {catalog.clear_splits()} photos were deleted; new ones are drawn.")
+
+
+def _run_training(folder: Path, out: Path, recipe: Recipe | None, **options: Any) -> ModelBundle:
     say("Loading fastai ...")
     quiet_libraries()
     # whatever a library prints (a download, a hint) is for people
     with contextlib.redirect_stdout(sys.stderr):
-        from ..training import train as run_training
+        from ..training import train as run
 
-        bundle = run_training(
+        return run(
             folder,
             out,
             recipe=recipe.name if recipe else None,
             photo_licence=recipe.photo_licence if recipe else "not recorded",
-            started=started,
             say=say,
             progress=show_progress("reading photos"),
             **options,
         )
-    if as_json:
-        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
-    _tell_trained(bundle, folder, time.monotonic() - started)
 
 
 def follow_training() -> None:
@@ -143,22 +157,22 @@ def import_learner(
         bool,
         typer.Option(
             "--trust-pickle",
-            help="Open the file. A pickle runs whatever code its maker put into it: open only your own, or "
-            "of somebody you trust.",
+            help="Open the file. A pickle can run any code its author put into it: open only your own, or "
+            "those of people you trust.",
         ),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
-    title: Annotated[str, typer.Option(help="What the dashboard calls the model.")] = "",
+    title: Annotated[str, typer.Option(help="The dashboard's title.")] = "",
     class_names: Annotated[
         str | None,
-        typer.Option(help='Other names for the classes, in the order of the Learner\'s: "dog,cat".'),
+        typer.Option(help="New class names, in the Learner's order: dog,cat."),
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Photos to compare both models on; by default drawn pictures.")
+        Path | None, typer.Option(help="Photos to compare both models on; by default generated pictures.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a model of a Learner that fastai exported, and prove that both give the same answers."""
+    """Convert a Learner that fastai exported, and check that both give the same answers."""
     from ..model import check_trusted
 
     check_trusted(file, trust_pickle)
@@ -184,10 +198,10 @@ def import_learner(
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")],
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Photos.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
 ) -> None:
-    """Say what photos show. A file that cannot be read is reported and the rest go on (exit code 1)."""
+    """Classify photos. Unreadable files are reported and skipped; the exit code is then 1."""
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other; name one.")
     from ..model import Predictor
@@ -205,7 +219,7 @@ def predict(
         elif p.error:
             say(p.error)
         else:
-            unlike = "  (unlike the photos this model learned from)" if p.unfamiliar else ""
+            unlike = "  (unlike the photos this model was trained on)" if p.unfamiliar else ""
             print(f"{p.file}: {p.label}, {p.probability:.1%}{unlike}")
         sys.stdout.flush()
     if failed:
@@ -215,11 +229,13 @@ def predict(
 def serve(
     model: Annotated[Path, typer.Argument(help="Folder of the model.")] = Path("model"),
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos.")] = None,
-    owner: Annotated[bool, typer.Option("--owner", help="Whoever opens the page may change things.")] = False,
+    owner: Annotated[
+        bool, typer.Option("--owner", help="Let whoever opens the page edit and clean.")
+    ] = False,
     inbox: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where visitors' corrections go.")
+        Path | None, typer.Option(metavar="FILE", help="File that collects visitors' corrections.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
@@ -268,9 +284,9 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     named = {plan.label for plan in recipe.classes} or there
     if named != there:
         say(
-            f"Attention: {folder} holds {', '.join(sorted(there))}; the recipe names "
-            f"{', '.join(sorted(named))}. What the folder holds counts; "
-            f"`fastclf collect {shlex.quote(name)}` gets what is missing."
+            f"Warning: {folder} holds {', '.join(sorted(there))}; the recipe names "
+            f"{', '.join(sorted(named))}. The folder's classes are used; "
+            f"`fastclf collect {shlex.quote(name)}` collects what is missing."
         )
     return folder, recipe
 
@@ -284,7 +300,7 @@ def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
             f"n = {valid['n']}); {bundle.manifest.sealed_test.n} test photos stay sealed."
         )
     say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
-    say(f"Once you are done choosing: fastclf evaluate {bundle.path} {folder} --open-test-set")
+    say(f"When you have chosen a model: fastclf evaluate {bundle.path} {folder} --open-test-set")
 
 
 def _tell_inbox(inbox: Path | None) -> str:

@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..check import CheckReport
 
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder a class.")]
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder per class.")]
 
 edits = typer.Typer(
-    name="edits", help="Take what was relabelled or removed along, as CSV.", no_args_is_help=True
+    name="edits", help="Export or import relabelled and removed photos as CSV.", no_args_is_help=True
 )
 
 
 def check(
     photos: _Folder,
-    model: Annotated[Path | None, typer.Option(help="A model of these photos, to judge labels with.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A model trained on these photos, to check labels with.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report with thumbnails to this file.")] = None,
     labels: Annotated[
-        bool, typer.Option("--labels/--no-labels", help="Look for doubtful labels, too.")
+        bool, typer.Option("--labels/--no-labels", help="Also look for doubtful labels.")
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Look for unreadable, doubled, doubtful and odd photos. Changes nothing."""
+    """Find unreadable, duplicate, mislabelled and unusual photos. Changes nothing."""
     if html is not None:
         _check_output(html, photos, (".html", ".htm"))
     report = run_check(photos, model, html, labels=labels)
@@ -115,10 +117,10 @@ def _may_have_weights() -> bool:
 @edits.command("export")
 def export_edits(
     photos: _Folder,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file; - is stdout.")],
-    log: Annotated[bool, typer.Option("--log", help="Every edit ever made, undone ones too.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file; - for stdout.")],
+    log: Annotated[bool, typer.Option("--log", help="Every edit ever made, including undone ones.")] = False,
 ) -> None:
-    """Write the edits of a folder as CSV."""
+    """Write a folder's edits as CSV."""
     from ..catalog import Catalog
     from ..system import write_atomic
 
@@ -140,7 +142,7 @@ def import_edits(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file of edits.")],
     as_json: Json = False,
 ) -> None:
-    """Replay edits on a copy of the photos; what is in doubt is left alone and reported."""
+    """Apply exported edits to a copy of the photos; what is in doubt is skipped and reported."""
     from ..catalog import Catalog, count_words
 
     try:
@@ -162,10 +164,10 @@ def import_edits(
             }
         )
     for path, reason in (*report.missing, *report.conflicts):
-        say(f"Left alone: {path} {reason}.")
+        say(f"Skipped: {path} {reason}.")
     say(
-        f"{len(report.applied)} edits applied ({count_words(report.applied)}), {report.already} were so "
-        f"already, {len(report.missing)} photos missing, {len(report.conflicts)} conflicts."
+        f"{len(report.applied)} edits applied ({count_words(report.applied)}), {report.already} were "
+        f"already so, {len(report.missing)} photos missing, {len(report.conflicts)} conflicts."
     )
 
 
@@ -174,7 +176,7 @@ def materialize(
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder.")],
     as_json: Json = False,
 ) -> None:
-    """Write a clean copy of a folder: today's labels, without what was removed."""
+    """Write a clean copy of a folder: with current labels, without removed photos."""
     from ..catalog import Catalog
 
     with Catalog(photos) as catalog:
@@ -184,5 +186,5 @@ def materialize(
         renamed = [{"file": old, "name": new} for old, new in made.renamed]
         print_json({"folder": str(dest), "linked": made.linked, "copied": made.copied, "renamed": renamed})
     for old, new in made.renamed:
-        say(f"{old} is {new} there, since its name was taken.")
+        say(f"{old} was copied as {new}, because its name was taken.")
     say(f"{made.linked + made.copied} photos are in {dest} ({made.linked} hard links, {made.copied} copies).")

@@ -55,9 +55,9 @@ class ServiceState:
             return f"{name} asks for patience: {what}."
         if isinstance(error, UnreachableError):
             self.lost = error.reason
-            return f"{name} {error.reason}; it is left out of this run."
+            return f"{name} {error.reason}; this run goes without it."
         self.lost = str(error) if isinstance(error, FastclfError) else f"failed ({type(error).__name__})"
-        return f"{name} is left out of this run: {self.lost.rstrip('.')}."
+        return f"{name} is not used in this run: {self.lost.rstrip('.')}."
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class CollectSummary:
         ]
         if not rows:
             return "\n".join(["No photos were found.", *self.notes])
-        if not any(c.found for c in self.classes.values()):  # nothing was fetched: the embedded sample
+        if not any(c.found for c in self.classes.values()):  # nothing was fetched: the built-in sample
             heads, rows = heads[:1], [row[:1] for row in rows]
         lines = ["  ".join([f"{'class':<{width}}", *heads])]
         for name, row in [*zip(names, rows, strict=True), ("all", _sum(rows))]:

@@ -84,7 +84,7 @@ class Unpacker:
         return found
 
     def _list(self, names: list[str]) -> list[Fetch]:
-        """Give files rows under the labels of today's rule, and return these."""
+        """Give files rows under the current labels's rule, and return these."""
         labels = {self._address(name): self._label(name) for name in names}
         self._ledger.forget_other_labels(labels)
         for label in dict.fromkeys(labels.values()):

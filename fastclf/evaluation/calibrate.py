@@ -30,7 +30,7 @@ class Answers:
     features
         (N, D) pooled body output.
     targets
-        (N,) indices of today's labels.
+        (N,) indices of current labels.
     """
 
     logits: Array

@@ -81,7 +81,7 @@ def evaluate(
     foreign: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge a bundle on a folder of labelled photos, by their labels of today.
+    """Judge a bundle on a folder of labelled photos, by their current labels.
 
     Photos are recognised by content: validation photos are judged, photos that the bundle never saw too, its
     training photos are left out. Its test photos stay sealed unless they are opened; an opening is written
@@ -92,7 +92,7 @@ def evaluate(
     bundle
         The model.
     folder
-        One sub-folder a class.
+        One sub-folder per class.
     open_test_set
         Whether to open the sealed test set.
     foreign

@@ -192,7 +192,7 @@ class ModelBundle:
             ) from None
         k = len(self.vocab)
         if not np.isfinite(weight).all() or not np.isfinite(bias).all():
-            raise BundleError("The model {path} has a head with numbers that are none.", path=self.path)
+            raise BundleError("The model {path} has a head with NaN or infinite weights.", path=self.path)
         if weight.ndim != 2 or weight.shape[0] != k or bias.shape != (k,):
             raise BundleError(
                 "The model {path} names {classes} classes, but its head has weights {weights} "

@@ -175,7 +175,7 @@ class Predictor:
             ) from e
         if not np.isfinite(found[0]).all():
             raise BundleError(
-                "The model {path} answers with numbers that are none; do not use it.", path=self.bundle.path
+                "The model {path} answers with NaN or infinite values; do not use it.", path=self.bundle.path
             )
         return found
 

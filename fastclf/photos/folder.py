@@ -156,7 +156,7 @@ def find_photo_files(folder: Path) -> list[FoundFile]:
     """
     if not folder.is_dir():
         raise PhotosError(
-            "There is no folder {folder}. Name a folder with one sub-folder a class.", folder=folder
+            "There is no folder {folder}. Name a folder with one sub-folder per class.", folder=folder
         )
     found = [
         file
@@ -165,7 +165,7 @@ def find_photo_files(folder: Path) -> list[FoundFile]:
     ]
     if not found:
         raise PhotosError(
-            "{folder} holds no photos. Make one sub-folder a class ({folder}/cat, {folder}/dog) "
+            "{folder} holds no photos. Make one sub-folder per class ({folder}/cat, {folder}/dog) "
             "and put the photos there.",
             folder=folder,
         )

@@ -1,4 +1,4 @@
-"""Retraining the head on today's labels, in seconds."""
+"""Retraining the head on current labels, in seconds."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Retrain the head on today's labels, in seconds: the new bundle stands beside the old one.
+"""Retrain the head on current labels, in seconds: the new bundle stands beside the old one.
 
 This half is light; the child process, `worker`, needs scikit-learn and onnx (the extra `clean`).
 """
@@ -39,7 +39,7 @@ class Refit:
     Attributes
     ----------
     before, after, n
-        Accuracy of both on the same `n` validation photos, with today's labels.
+        Accuracy of both on the same `n` validation photos, with current labels.
     n_train
         How many photos the head was fitted on.
     changed
@@ -64,7 +64,7 @@ class Refit:
 
 
 def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -> Refit:
-    """Fit the head, the temperature and the unfamiliarity anew on today's labels.
+    """Fit the head, the temperature and the unfamiliarity anew on current labels.
 
     The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
     to a hidden folder beside the old one, which stays untouched until `use_refit`.

@@ -61,7 +61,7 @@ class TrainOptions:
     restart
         Whether an interrupted run is forgotten instead of continued.
     title
-        What the dashboard calls the model.
+        The dashboard's title.
     intro, colour
         What it says below the title, and its colour ("#1b57b3"); "" leaves the dashboard's own.
     """

@@ -66,7 +66,7 @@ def train(
     Parameters
     ----------
     folder
-        One sub-folder a class.
+        One sub-folder per class.
     out
         Folder of the bundle.
     options

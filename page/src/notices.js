@@ -49,7 +49,7 @@ export function showWaiting() {
   patience = setTimeout(() => {
     notice.replaceChildren(
       make("p", "", t("The connection was interrupted. Trying again ...")),
-      make("p", "", t("This page goes on by itself when the server can be reached. Reloading starts anew: what you did here is lost.")),
+      make("p", "", t("This page continues by itself when the server can be reached. Reloading starts over: what you did here is lost.")),
       makeButton(t("Reload"), reload),
     );
   }, PATIENCE_MS);

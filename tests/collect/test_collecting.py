@@ -336,11 +336,11 @@ class PanicException(BaseException):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (KeyError("image"), "duckduckgo is left out of this run: failed (KeyError)."),
-        (MissingExtraError("Install ddgs."), "duckduckgo is left out of this run: Install ddgs."),
-        (PanicException("unwrap"), "duckduckgo broke down (PanicException); it is left out of this run."),
-        (OFFLINE, "duckduckgo could not be reached; it is left out of this run."),
-        (None, "duckduckgo is left out of this run: failed (TypeError)."),  # it answers with no list
+        (KeyError("image"), "duckduckgo is not used in this run: failed (KeyError)."),
+        (MissingExtraError("Install ddgs."), "duckduckgo is not used in this run: Install ddgs."),
+        (PanicException("unwrap"), "duckduckgo broke down (PanicException); this run goes without it."),
+        (OFFLINE, "duckduckgo could not be reached; this run goes without it."),
+        (None, "duckduckgo is not used in this run: failed (TypeError)."),  # it answers with no list
     ],
 )
 def test_one_service_that_fails_does_not_end_the_run(

@@ -1,4 +1,4 @@
-"""The embedded sample."""
+"""The built-in sample."""
 
 from __future__ import annotations
 

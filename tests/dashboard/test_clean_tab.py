@@ -386,7 +386,7 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
     assert len(said) == 1
     assert 'role="timer"' in retrain.clock.value
     finish(panel)
-    assert said[0].startswith("Retraining on the labels of today")
+    assert said[0].startswith("Retraining on the current labels")
     assert "85.0 %" in retrain.comparison.value
     assert "92.5 %" in retrain.comparison.value
     assert "34 of 40" in retrain.comparison.value

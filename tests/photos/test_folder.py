@@ -52,7 +52,7 @@ def test_photos_below_a_class_folder_count_for_the_class(photo_folder: Path) -> 
 
 
 def test_a_folder_without_photos_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(PhotosError, match="one sub-folder a class"):
+    with pytest.raises(PhotosError, match="one sub-folder per class"):
         find_photo_files(tmp_path)
     with pytest.raises(PhotosError, match="no folder"):
         find_photo_files(tmp_path / "missing")

@@ -1,4 +1,4 @@
-"""Retraining the head: on today's labels, in a child process, beside the old model."""
+"""Retraining the head: on current labels, in a child process, beside the old model."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Recipe:
     intro, colour
         What the dashboard says below the title, and its colour ("#1b57b3"); "" leaves its own.
     sample
-        The embedded photos that it uses, or "".
+        The built-in photos that it uses, or "".
     classes
         The classes whose photos are searched for.
     archive, folder

@@ -102,7 +102,7 @@ class CellPhoto:
     name: str  # relative path; not escaped
     answer: str  # what the model says of it
     probability: float  # of that answer
-    today: str = ""  # its label of today where an edit changed it
+    today: str = ""  # its current label where an edit changed it
     removed: bool = False  # whether an edit took it out
 
 

@@ -42,7 +42,7 @@ class ValidationPhotos:
     Parameters
     ----------
     folder
-        The photos, one sub-folder a class.
+        The photos, one sub-folder per class.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -259,7 +259,7 @@ class ClassifyModel(traitlets.HasTraits):
         words = say("{n} of {total} photos answered.", n=len(answers) - failed, total=len(answers))
         if left > 0:
             words += " " + say(
-                "{n} more were left out: at most {most} photos of {size} MB at once. Choose those again.",
+                "{n} more were skipped: at most {most} photos of {size} MB at once. Choose those again.",
                 n=left, most=MAX_FILES, size=MAX_BYTES // 2**20,
             )  # fmt: skip
         self.message, self.status = words, Status.DONE

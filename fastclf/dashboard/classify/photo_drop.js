@@ -224,7 +224,7 @@ class Drop {
   takeFiles(files) {
     const most = this.limits.photos;
     const left = files.length - most;
-    if (left > 0) this.warn(this.t("{n} more were left out: {most} photos at once are the limit. Choose those afterwards.", { n: left, most }));
+    if (left > 0) this.warn(this.t("{n} more were skipped: {most} photos at once are the limit. Choose those afterwards.", { n: left, most }));
     this.add(files.slice(0, most).map((file) => ({ file })), left > 0);
   }
 
@@ -297,7 +297,7 @@ class Drop {
     if (fault) this.addFault(fault);
     else this.answered += 1;
     if (stop) {
-      this.addFault(this.left ? this.tn(this.left, "1 photo was left out.", "{n} photos were left out.") : "");
+      this.addFault(this.left ? this.tn(this.left, "1 photo was skipped.", "{n} photos were skipped.") : "");
       this.total = this.done + this.waiting.size;
     }
     if (this.queue.length || this.waiting.size) {
@@ -317,7 +317,7 @@ class Drop {
     this.queue.length = 0;
     this.waiting.clear();
     this.model.send({ type: "cancel", batch: this.batch });
-    this.end(words ?? this.tn(left, "Cancelled; 1 photo was left out.", "Cancelled; {n} photos were left out."));
+    this.end(words ?? this.tn(left, "Cancelled; 1 photo was skipped.", "Cancelled; {n} photos were skipped."));
     if (words === undefined) this.root.querySelector(".fastclf-primary").focus();
   }
 

@@ -51,7 +51,7 @@ class RetrainPanel(SpokenBox):
 
     def say_words(self) -> None:
         """Say everything in the page's language."""
-        hint = say("Teach the model the labels of today. The old one stays until you choose.")
+        hint = say("Teach the model the current labels. The old one stays until you choose.")
         self.head.value = f"<h2>{escape(say('Retrain the model'))}</h2>{render_paragraph(hint)}"
         self.button.description = say("Retrain")
         self.use_new.description, self.keep_old.description = say("Use the new one"), say("Keep the old one")
@@ -137,7 +137,7 @@ class RetrainPanel(SpokenBox):
 
 def _render_accuracies(result: Refit) -> str:
     words = say(
-        "Right answers on the same {n} validation photos, with the labels of today. "
+        "Right answers on the same {n} validation photos, with the current labels. "
         "Retraining took {seconds} s.",
         n=result.n,
         seconds=f"{result.seconds:.1f}",

@@ -58,7 +58,7 @@ class RetrainModel(traitlets.HasTraits):
             self.message = blocker
             return False
         self.seconds = 0
-        self.status, self.message = Status.BUSY, Message("Retraining on the labels of today ...")
+        self.status, self.message = Status.BUSY, Message("Retraining on the current labels ...")
         self._thread = threading.Thread(target=self._run, args=(self.retrainer,), daemon=True)
         self._thread.start()
         return True

@@ -103,7 +103,7 @@ class ReviewStore(ABC):
 
 
 class Retrainer(Protocol):
-    """Makes a new model of today's labels."""
+    """Makes a new model of current labels."""
 
     def retrain(self) -> Refit:
         """Train and judge the new model; blocks; may raise a FastclfError."""

@@ -39,7 +39,7 @@ class CatalogStore(ReviewStore):
     Parameters
     ----------
     folder
-        One sub-folder a class.
+        One sub-folder per class.
     model
         Folder of the bundle.
     inbox
@@ -101,7 +101,7 @@ class CatalogStore(ReviewStore):
         try:
             self.reports.recover()
         except FastclfError as e:
-            _logger.warning("The visitors' reports are left out. %s", e)
+            _logger.warning("The visitors' reports are not shown. %s", e)
             self._remark, self.has_inbox = e.message, False
             self.reports = Reports(self.catalog, Inbox(os.devnull))
 
@@ -147,7 +147,7 @@ class CatalogStore(ReviewStore):
         return ""
 
     def load_items(self) -> list[ReviewItem]:
-        """Return all photos with today's labels and the reasons to look at them."""
+        """Return all photos with current labels and the reasons to look at them."""
         catalog = self.catalog
         photos = catalog.photos(removed=True).photos
         self._hashes = {p.id: p.sha256 for p in photos}
@@ -210,7 +210,7 @@ class CatalogStore(ReviewStore):
         return self.catalog.export_edits()
 
     def retrain(self) -> Refit:
-        """Refit the model's head on today's labels."""
+        """Refit the model's head on current labels."""
         result = refit_head(self.model, self.folder)
         self._stamp = result.stamp
         return result
@@ -226,7 +226,7 @@ class CatalogStore(ReviewStore):
     def keep_old(self) -> str:
         """Forget the refitted model."""
         discard_refit(self.model, self._stamp)
-        return Message("The old model goes on.")
+        return Message("The old model stays in use.")
 
     def _read_vocab(self) -> list[str]:
         try:

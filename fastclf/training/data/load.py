@@ -1,4 +1,4 @@
-"""From a folder of photos to what is trained on: today's labels, recorded splits, and how they came about."""
+"""From a folder of photos to what is trained on: current labels, recorded splits, and how they came about."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class TrainingData:
         parts = ", ".join(f"{len(self.part(split))} {split}" for split in SPLITS)
         yield f"{len(self.frame)} photos of {len(self.vocab)} classes: {parts} (sealed)."
         failures = self.photos.failures
-        yield from (f"Left out: {file} {reason}." for file, reason in failures[:20])
+        yield from (f"Skipped: {file} {reason}." for file, reason in failures[:20])
         if len(failures) > 20:
             yield f"... and {len(failures) - 20} more files that cannot be read."
         yield from self.notes
@@ -109,7 +109,7 @@ class TrainingData:
             yield f"Left out: {self.conflicts} photos that lie in two class folders with the same pixels."
         if self.lost_classes:
             lost = ", ".join(self.lost_classes)
-            yield f"Attention: no photo is left of {lost}; the model will not know them."
+            yield f"Warning: no photo is left of {lost}; the model will not know them."
 
 
 def load_data(
@@ -121,14 +121,14 @@ def load_data(
     split_by: str | Path | None = None,
     progress: Progress | None = None,
 ) -> TrainingData:
-    """Scan a folder and return its photos with today's labels and their recorded splits.
+    """Scan a folder and return its photos with current labels and their recorded splits.
 
     The scan is incremental, edits count, and photos without a split get one that stays.
 
     Parameters
     ----------
     folder
-        One sub-folder a class.
+        One sub-folder per class.
     seed
         Another seed draws other splits, where none are recorded yet.
     valid, test
@@ -207,14 +207,14 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
     lacking = sorted(set(frame["label"]) - trained)
     if lacking:
         raise PhotosError(
-            "No photo of {classes} is in the training split of {folder}. Add photos, or draw the "
-            "splits anew with --redraw-splits.",
+            "No photo of {classes} is in the training split of {folder}. Add photos, or draw "
+            "new splits with --redraw-splits.",
             classes=", ".join(lacking),
             folder=folder,
         )
     if not (frame["split"] == VALID).any():
         raise PhotosError(
-            "{folder} has no validation photos. Name some in the table of splits, or draw the splits anew "
+            "{folder} has no validation photos. Name some in the table of splits, or draw new splits "
             "with --redraw-splits.",
             folder=folder,
         )

@@ -73,7 +73,7 @@ def export_bundle(
     arch
         The architecture's name.
     title
-        What the dashboard calls the model.
+        The dashboard's title.
     intro, colour
         What it says below the title, and its colour; "" leaves the dashboard's own.
     recipe

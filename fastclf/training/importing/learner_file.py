@@ -59,7 +59,7 @@ def import_learner(
     trust_pickle
         Whether the file may be opened.
     title
-        What the dashboard calls the model.
+        The dashboard's title.
     class_names
         Other names for the classes, in the order of the Learner's vocab.
     photos
