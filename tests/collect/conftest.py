@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import signal
+import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpcore2
 import pytest
 
-from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, plan
+from fastclf.catalog import FetchLedger, Outcome
+from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, photo_store, plan
+from fastclf.collect.archives import Member
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.web import AddressRule, fetch, hosts
 
@@ -127,9 +132,62 @@ def write_zip(file: Path, members: Mapping[str, bytes], method: int = zipfile.ZI
     return file
 
 
+def write_tar(file: Path, members: Mapping[str, bytes], mode: str = "w", **options: Any) -> Path:
+    with tarfile.open(file, mode, **options) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file
+
+
+def as_dict(found: Iterable[Member]) -> dict[str, bytes | str]:
+    """{name: bytes, or the reason for refusing it} of what was read."""
+    members = list(found)
+    assert len({m.name for m in members}) == len(members)
+    assert all((m.data is None) == bool(m.reason) for m in members)
+    return {m.name: m.reason if m.data is None else m.data for m in members}
+
+
 def folder_recipe(path: str | Path, more: str = "", base: Path | None = None) -> Recipe:
     """A recipe of a folder, a zip file or a cloud path."""
     return parse_recipe(FOLDER.format(path=path) + more, "mine.toml", base=base)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> Clock:
+    """The time of politeness, whose pauses are those outside of tests."""
+    clock = Clock()
+    for module in (plan, hosts):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(plan, "_PAUSE", 1.5)
+    monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 2.0)
+    return clock
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The photos that reached the disk; the record may name no others."""
+    synced: set[str] = set()
+    finish = FetchLedger.finish
+
+    def note_finish(self: FetchLedger, outcomes: Sequence[Outcome]) -> None:
+        assert synced >= {outcome.path for outcome in outcomes if outcome.status == "stored"}
+        finish(self, outcomes)
+
+    monkeypatch.setattr(photo_store, "sync_file", lambda path: synced.add("/".join(path.parts[-2:])))
+    monkeypatch.setattr(FetchLedger, "finish", note_finish)
+    return synced
 
 
 @pytest.fixture

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import fields
 
 import pytest
 
 from fastclf.catalog import WAITING, Fetch
 from fastclf.collect.web import FetchError, HostQueue, Job
-from fastclf.collect.web import hosts as hosts_module
 
-from .test_search_plan import Clock
+from .conftest import Clock
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 BREAK = FetchError("was cut off on its way", lasting=False, soon=True)
 TIMEOUT = FetchError("took longer than 2 s", lasting=False)
 MISSING = FetchError("answered 404 (not found)", lasting=True, status=404)
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(hosts_module, "time", SimpleNamespace(monotonic=clock.monotonic))
-    # as it is outside of tests, which have it shorter
-    monkeypatch.setattr(hosts_module, "_PAUSE_AT_LIMIT", 2.0)
-    return clock
 
 
 def limit(retry_after: float | None = None, status: int = 429) -> FetchError:
@@ -31,24 +23,9 @@ def limit(retry_after: float | None = None, status: int = 429) -> FetchError:
 
 
 def row(number: int, host: str = "a.example", label: str = "cat", url: str = "") -> Fetch:
-    texts = dict.fromkeys(
-        (
-            "reason",
-            "path",
-            "source",
-            "query",
-            "page",
-            "licence",
-            "creator",
-            "title",
-            "received",
-            "stored",
-            "time",
-        ),
-        "",
-    )
-    url = url or f"http://{host}/{number}.jpg"
-    return Fetch(id=number, label=label, url=url, status=WAITING, lasting=False, bytes=0, **texts)
+    texts = dict.fromkeys(field.name for field in fields(Fetch))
+    facts = {"id": number, "label": label, "url": url or f"http://{host}/{number}.jpg", "status": WAITING}
+    return Fetch(**{**texts, **facts})
 
 
 def queued(*rows: Fetch, per_host: int = 2) -> HostQueue:
@@ -155,7 +132,7 @@ def test_an_address_that_broke_off_is_tried_three_times_with_growing_pauses(cloc
 def test_what_will_not_go_well_soon_is_not_tried_again(error: FetchError) -> None:
     queue = queued(row(1))
     assert not queue.failed(take(queue), error)
-    assert (queue.take(set()), queue.waiting("cat")) == (None, 0)
+    assert (queue.take(set()), queue.waiting("cat"), queue.next_time(set())) == (None, 0, None)
 
 
 @pytest.mark.parametrize("status", [429, 503])

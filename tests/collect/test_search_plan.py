@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from fastclf.collect import plan as plan_module
 from fastclf.collect.plan import Question, SearchPlan, ServiceState
 from fastclf.collect.services import LimitedError, UnreachableError
 
-from .conftest import FakeService
+from .conftest import Clock, FakeService
 
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(plan_module, "time", SimpleNamespace(monotonic=clock.monotonic))
-    # as it is outside of tests, which have it shorter
-    monkeypatch.setattr(plan_module, "_PAUSE", 1.5)
-    return clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def state(name: str = "duckduckgo") -> ServiceState:

@@ -235,28 +235,16 @@ def compose(code: int, headers: Mapping[str, str], body: bytes = b"") -> bytes:
     return f"HTTP/1.1 {code} {phrase}\r\n{lines}\r\n".encode("latin-1") + body
 
 
-def make_certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext] | None:
-    """Return a certificate's file and what a server of these names needs, or None without openssl."""
+def make_certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext] | None:
+    """Return a certificate's file and what a server of this name needs, or None without openssl."""
     if not shutil.which("openssl"):
         return None
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=test",
-    ]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    command += ["-addext", f"subjectAltName={','.join(f'DNS:{name}' for name in names)}"]
-    subprocess.run(command, check=True, capture_output=True)
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    )
+    more = ["-keyout", key, "-out", certificate, "-addext", f"subjectAltName=DNS:{name}"]
+    subprocess.run([*command.split(), *more], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return certificate, context
@@ -301,11 +289,6 @@ def huge_dimensions() -> Behaviour:
 def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None) -> Behaviour:
     """Send the client elsewhere: to a whole address or a relative one."""
     return status(code, {"Location": to, **(headers or {})})
-
-
-def bad_location(location: str | None) -> Behaviour:
-    """Send the client to an address that is none, or say nothing of where to go (None)."""
-    return status(302, {} if location is None else {"Location": location})
 
 
 def set_cookie(data: bytes) -> Behaviour:
@@ -398,16 +381,11 @@ def reset(data: bytes = b"", after: int | None = None) -> Behaviour:
     return behave
 
 
-def limited(
-    times: int, retry_after: float | str | None, then: bytes | Behaviour, dated: bool = False
-) -> Behaviour:
-    """Answer 429 to the first requests; `retry_after` in seconds (`dated`: as a date), or as it shall stand."""
-
-    def refuse(exchange: Exchange) -> None:
-        wait = formatdate(time.time() + float(retry_after or 0), usegmt=True) if dated else str(retry_after)
-        exchange.answer(429, {} if retry_after is None else {"Retry-After": wait})
-
-    return _at_first(times, refuse, then)
+def limited(times: int, retry_after: float | str | None, then: bytes | Behaviour) -> Behaviour:
+    """Answer 429 to the first requests; `retry_after` in seconds, or as it shall stand."""
+    return _at_first(
+        times, status(429, {} if retry_after is None else {"Retry-After": str(retry_after)}), then
+    )
 
 
 def flaky(times: int, then: bytes | Behaviour, code: int | None = None) -> Behaviour:
