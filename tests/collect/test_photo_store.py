@@ -132,16 +132,14 @@ def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -
     assert PhotoStore(catalog, {}).put("dog", photo("x")).status == STORED
 
 
-def test_more_photos_than_were_asked_for_are_a_full_class_and_no_debt(catalog: Catalog) -> None:
-    store = PhotoStore(catalog, {"cat": 1})
-    assert (store.missing("cat"), store.full()) == (0, {"cat"})
-
-
 def test_one_number_is_the_limit_of_every_class_without_its_own(catalog: Catalog) -> None:
     store = PhotoStore(catalog, {"cat": 5}, most=1)
     assert (store.missing("cat"), store.missing("dog"), store.missing("bird")) == (3, 0, 1)
     assert [store.put("bird", photo(name)).status for name in "ab"] == [STORED, WAITING]
     assert store.full() == {"dog", "bird"}
+    # more than were asked for are a full class and no debt
+    store = PhotoStore(catalog, {"cat": 1})
+    assert (store.missing("cat"), store.full()) == (0, {"cat"})
 
 
 def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog) -> None:
@@ -177,39 +175,22 @@ def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
     assert store.count("cat") == 4
 
 
-@pytest.mark.parametrize(
-    ("name", "is_ours"),
-    [
-        (f".{HEX}.jpg.tmpa1b2c3", True),
-        (f".{HEX}.png.x", True),
-        (f".{HEX}.webp._1", True),
-        (f".{HEX}.jpg", False),
-        (f".{HEX[:-1]}.jpg.tmp", False),
-        (f".{HEX}0.jpg.tmp", False),
-        (f".{HEX.upper()}.jpg.tmp", False),
-        (f".{HEX[:-1]}g.jpg.tmp", False),
-        (".DS_Store", False),
-        (f"._{HEX}.jpg.tmp", False),
-        (".hidden.photo.jpg.bak", False),
-    ],
-)
-def test_half_written_files_go_and_a_makers_own_hidden_files_stay(
-    name: str, is_ours: bool, catalog: Catalog, folder: Path
-) -> None:
-    (folder / "cat" / name).write_bytes(b"half")
-    assert is_half_written(folder / "cat" / name) == is_ours
-    PhotoStore(catalog, {})
-    assert (folder / "cat" / name).exists() != is_ours
-    assert {"cat/one.jpg", "cat/two.jpg", "dog/three.jpg"} <= names(folder)
+OURS = [f".{HEX}.jpg.tmpa1b2c3", f".{HEX}.png.x", f".{HEX}.webp._1"]
+NOT_OURS = [
+    f".{HEX}.jpg", f".{HEX[:-1]}.jpg.tmp", f".{HEX}0.jpg.tmp", f".{HEX.upper()}.jpg.tmp", f".{HEX[:-1]}g.jpg.tmp",
+    ".DS_Store", f"._{HEX}.jpg.tmp", ".hidden.photo.jpg.bak",
+]  # fmt: skip
 
 
-def test_only_class_folders_are_swept(catalog: Catalog, folder: Path) -> None:
-    paths = [folder / "cat" / "deep" / f".{HEX}.jpg.tmp", folder / f".{HEX}.jpg.tmp"]
-    paths[0].parent.mkdir()
-    for path in paths:
-        path.write_bytes(b"")
+def test_half_written_files_go_and_a_makers_own_hidden_files_stay(catalog: Catalog, folder: Path) -> None:
+    # only class folders are swept
+    stays = {f"cat/{name}" for name in NOT_OURS} | {OURS[0], f"cat/deep/{OURS[0]}"}
+    (folder / "cat" / "deep").mkdir()
+    for name in (*stays, *(f"cat/{name}" for name in OURS)):
+        (folder / name).write_bytes(b"half")
     PhotoStore(catalog, {})
-    assert all(path.exists() for path in paths)
+    assert all((folder / name).exists() for name in (*stays, "cat/one.jpg", "cat/two.jpg", "dog/three.jpg"))
+    assert not [name for name in OURS if (folder / "cat" / name).exists()]
 
 
 def test_what_the_store_begins_to_write_is_known_as_half_written(
@@ -220,21 +201,20 @@ def test_what_the_store_begins_to_write_is_known_as_half_written(
     class KilledError(BaseException):
         pass
 
-    new, seen = photo("new"), []
-
-    def die(path: Path, write: object, *, sync: bool) -> None:
-        seen.extend(p for p in path.parent.iterdir() if p.name.startswith("."))
-        raise KilledError
+    seen: list[Path] = []
+    real = photo_store.write_atomic_with
 
     def half(path: Path, write: object, *, sync: bool) -> None:
-        real(path, lambda f: die(path, f, sync=sync), sync=sync)
+        def die(file: object) -> None:
+            seen.extend(p for p in path.parent.iterdir() if p.name.startswith("."))
+            raise KilledError
 
-    real = photo_store.write_atomic_with
+        real(path, die, sync=sync)
+
     monkeypatch.setattr(photo_store, "write_atomic_with", half)
     with pytest.raises(KilledError):
-        PhotoStore(catalog, {}).put("cat", new)
-    assert len(seen) == 1
-    assert is_half_written(seen[0])
+        PhotoStore(catalog, {}).put("cat", photo("new"))
+    assert [is_half_written(path) for path in seen] == [True]
 
 
 # -- threads
@@ -288,43 +268,25 @@ def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
 # -- the record
 
 
-def test_a_photo_that_is_gone_before_it_reaches_the_disk_is_no_accident(catalog: Catalog) -> None:
-    catalog.fetches.add("cat", [{"url": "http://a/1"}])
-    (row,) = catalog.fetches.rows()
-    PhotoStore(catalog, {}).record([Outcome(row.id, STORED, path="cat/nothing.jpg")])
-    assert [row.status for row in catalog.fetches.rows()] == [STORED]
-
-
 def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Catalog) -> None:
     catalog.fetches.add("cat", [{"url": f"http://a/{i}"} for i in range(5)])
-    rows = catalog.fetches.rows()
-    store = PhotoStore(catalog, {"cat": 3})
+    numbers = [row.id for row in catalog.fetches.rows()]
     data, more = jpeg("new", (400, 300)), jpeg("more")
-    prepared = prepare_photo(data, 200)
-    path = f"cat/{prepared.name}"
-    assert store.keep(rows[0], data, 200) == Outcome(
-        rows[0].id,
-        STORED,
-        lasting=True,
-        received=hash_bytes(data),
-        stored=prepared.stored,
-        path=path,
-        bytes=len(data),
-    )
-    assert store.keep(rows[1], data, 200) == Outcome(
-        rows[1].id,
-        DUPLICATE,
-        f"is the same picture as {path}",
-        lasting=True,
-        received=hash_bytes(data),
-        bytes=len(data),
-    )
-    assert store.keep(rows[2], more, 200) == Outcome(
-        rows[2].id, WAITING, ENOUGH, received=hash_bytes(more), bytes=len(more)
-    )
-    page = store.keep(rows[3], b"<!doctype html>", 200)
-    assert page == Outcome(rows[3].id, REFUSED, "is a web page, not a photo", lasting=True, bytes=15)
     cut = encode(draw_photo("red", 1, (400, 300)), "JPEG")[:3000]
-    refused = store.keep(rows[4], cut, 200)
-    # what to do about it is for the owner of a file, not for who found it
-    assert (refused.status, refused.reason, refused.bytes) == (REFUSED, "is cut off before its end", 3000)
+    received, stored = hash_bytes(data), prepare_photo(data, 200)
+    path = f"cat/{stored.name}"
+    store = PhotoStore(catalog, {"cat": 3})
+    rows = zip(catalog.fetches.rows(), (data, data, more, b"<!doctype html>", cut), strict=True)
+    outcomes = [store.keep(row, bytes_, 200) for row, bytes_ in rows]
+    here = {"lasting": True, "received": received, "bytes": len(data)}
+    assert outcomes == [
+        Outcome(numbers[0], STORED, stored=stored.stored, path=path, **here),
+        Outcome(numbers[1], DUPLICATE, f"is the same picture as {path}", **here),
+        Outcome(numbers[2], WAITING, ENOUGH, received=hash_bytes(more), bytes=len(more)),
+        Outcome(numbers[3], REFUSED, "is a web page, not a photo", lasting=True, bytes=15),
+        # what to do about it is for the owner of a file, not for who found it
+        Outcome(numbers[4], REFUSED, "is cut off before its end", lasting=True, bytes=3000),
+    ]
+    # one that is gone before it reaches the disk is no accident
+    store.record([Outcome(numbers[0], STORED, path="cat/nothing.jpg")])
+    assert catalog.fetches.rows()[0].status == STORED
