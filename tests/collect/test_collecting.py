@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import shutil
@@ -67,19 +68,22 @@ def faults(web: Web) -> dict[str, str]:
     data = jpeg("fault", (320, 240))
     served = {
         "drip": (behave.slow_drip(data, 0.05), "took longer than 1 s"),
-        "silent": (behave.silent(), "took longer than 1 s"),
+        "silent": (behave.SILENT, "took longer than 1 s"),
         "forbidden": (behave.status(403), "answered 403 (forbidden)"),
         "inside": (behave.redirect("http://10.0.0.1/a.jpg"), "no public address"),
         "loop": (behave.redirect("/loop"), "redirected more than 5 times"),
         "endless": (behave.endless(), "larger than the 20 MB"),
         "large": (behave.wrong_length(data, 21 * 2**20), "has 21.0 MB, more than the 20 MB"),
-        "page": (behave.html(), "is a web page"),
-        "drawing": (behave.svg(), "is an SVG drawing"),
-        "cut": (behave.truncated(data), "cut off before its end"),
-        "huge": (behave.huge_dimensions(), "pixels"),
+        "page": (behave.HTML, "is a web page"),
+        "drawing": (behave.SVG, "is an SVG drawing"),
+        "cut": (behave.called_jpeg(data[: len(data) // 2]), "cut off before its end"),
+        "huge": (behave.HUGE, "pixels"),
         "short": (behave.wrong_length(data, 2 * len(data)), "was cut off on its way"),
         "reset": (behave.reset(), "was cut off on its way"),
-        "packed": (behave.gzipped(data), "came compressed"),
+        "packed": (
+            behave.called_jpeg(gzip.compress(data), **{"Content-Encoding": "gzip"}),
+            "came compressed",
+        ),
         "garbage": (behave.garbage(), "no HTTP"),
     }
     return {web.add(f"/{name}", how): words for name, (how, words) in served.items()} | {
@@ -231,7 +235,7 @@ def test_a_host_is_not_asked_by_more_than_its_share_at_once(web: Web, run: Colle
 def test_a_dead_host_does_not_hold_up_the_run_and_the_next_run_asks_it_again(web: Web, run: Collect) -> None:
     paths = [f"/dead{i}" for i in range(12)]
     for path in paths:
-        web.add(path, behave.silent())
+        web.add(path, behave.SILENT)
     dead = [web.url(path, "c.example") for path in paths]
     found = {"cat": [*dead, *photos(web, "cat", 3)], "dog": photos(web, "dog", 3)}
     started = time.monotonic()

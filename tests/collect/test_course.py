@@ -38,7 +38,7 @@ def download(rule: AddressRule, tmp_path: Path) -> Download:
 def test_the_course_s_cell_works(web: Web, download: Download, tmp_path: Path) -> None:
     path = tmp_path / "bird_or_not"
     found = {"bird": photos(web, "bird", 12), "forest": photos(web, "forest", 12)}
-    found["bird"].insert(2, web.add("/page.jpg", behave.html()))
+    found["bird"].insert(2, web.add("/page.jpg", behave.HTML))
     for o in ("forest", "bird"):
         (path / o).mkdir(exist_ok=True, parents=True)
         urls = search_images(f"{o} photo", max_images=10, services=[FakeService(found)])
@@ -115,7 +115,7 @@ def test_calling_it_again_takes_up_what_failed_and_nothing_twice(web: Web, downl
 def test_size_time_and_number_of_requests_are_what_the_caller_says(
     web: Web, download: Download, tmp_path: Path
 ) -> None:
-    silent = web.add("/silent", behave.silent())
+    silent = web.add("/silent", behave.SILENT)
     web.delay = 0.02
     summary = download(urls=[*photos(web, "ant", 8), silent], n_workers=2, timeout=0.4, max_size=50)
     assert rows(summary)[silent]["reason"] == "took longer than 0.4 s"

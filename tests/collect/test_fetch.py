@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import socket
 import sys
 import threading
@@ -99,7 +100,7 @@ NO_PHOTO = {
     "half a chunk": (bad.garbage(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), *CUT_OFF),
     "endless chunks": (bad.endless(), "1 MB", True), "endless": (bad.endless(chunked=False), "1 MB", True),
     "announced": (bad.wrong_length(PHOTO, 10**9, hold=True), "953.7 MB", True),
-    "compressed": (bad.gzipped(PHOTO), "came compressed (gzip) unasked", True),
+    "compressed": (bad.called_jpeg(gzip.compress(PHOTO), **{"Content-Encoding": "gzip"}), "came compressed (gzip) unasked", True),
     **{f"to {to}": (redirect(to), "redirected to what is no address", True)
        for to in ("http://[broken/", "http://[1.2.3]/", "//[")},
     **{f"to {to}": (redirect(to), "no address that can be fetched", True)
@@ -250,7 +251,7 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(
 def test_the_checked_address_is_the_one_connected_to_and_the_next_connection_is_checked_again(
     web: Web, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    web.add("/a.jpg", bad.hang_up(PHOTO))
+    web.add("/a.jpg", bad.last(bad.called_jpeg(PHOTO)))
     lookups = answer_lookups(monkeypatch, "changing.example", ["127.0.0.1"], ["10.0.0.1"])
     url = web.url("/a.jpg", "changing.example")
     assert fetch(fetcher, url).body == PHOTO
@@ -289,7 +290,10 @@ def test_a_photo_arrives_whole_and_its_request_holds_only_what_it_needs(web: Web
 
 
 def test_cookies_are_neither_kept_nor_sent_on(web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.set_cookie(PHOTO))
+    url = web.add(
+        "/a.jpg",
+        bad.called_jpeg(PHOTO, **{"Set-Cookie": "session=1; Path=/\r\nSet-Cookie: track=2; Domain=example"}),
+    )
     web.add("/go", redirect("/a.jpg", headers={"Set-Cookie": "hop=1"}))
     for address in (web.url("/go"), url, url):
         assert fetch(fetcher, address).body == PHOTO
@@ -409,7 +413,7 @@ def test_bytes_after_a_body_do_not_spoil_the_next_photo(web: Web, fetcher: Fetch
 
 
 def test_a_connection_that_was_closed_in_between_is_opened_again(web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.hang_up(PHOTO))
+    url = web.add("/a.jpg", bad.last(bad.called_jpeg(PHOTO)))
     for _ in range(3):
         assert fetch(fetcher, url).body == PHOTO
         time.sleep(0.02)
@@ -528,9 +532,9 @@ def send_hints(exchange: Exchange) -> None:
 
 
 SLOW = {
-    "silence": bad.silent(),
+    "silence": bad.SILENT,
     "body": bad.slow_drip(PHOTO, 0.02),
-    "headers": bad.slow_headers(0.02),
+    "headers": bad.slow_drip(b"", 0.02, headers_too=True),
     "last byte": bad.wrong_length(PHOTO, len(PHOTO) + 1, hold=True),
     "chunks": bad.endless(chunk=b"x", head=b"y", pause=0.001),
     "hints": send_hints,
@@ -564,7 +568,7 @@ def slow_server(how: str, web: Web) -> Iterator[tuple[str, Fetcher]]:
             scheme, port = PORTS[how]
             address = stack.enter_context(port())
         client = stack.enter_context(Fetcher(AddressRule(frozenset({address}))))
-        web.add("/a.jpg", SLOW.get(how, bad.silent()))
+        web.add("/a.jpg", SLOW.get(how, bad.SILENT))
         yield f"{scheme}://127.0.0.1:{address[1]}/a.jpg", client
 
 
@@ -603,7 +607,7 @@ def test_one_fetch_does_not_shorten_the_time_of_another(web: Web, fetcher: Fetch
         exchange.sleep(0.25)
         exchange.answer(200, {}, PHOTO)
 
-    slow, late = web.add("/slow.jpg", bad.silent()), web.add("/late.jpg", behave)
+    slow, late = web.add("/slow.jpg", bad.SILENT), web.add("/late.jpg", behave)
     with ThreadPoolExecutor(2) as threads:
         patient = threads.submit(fetch, fetcher, late)
         refusal(fetch, fetcher, slow, seconds=0.1)

@@ -52,8 +52,8 @@ def test_an_address_without_a_scheme_is_taken_as_https(web: Web, rule: AddressRu
 
 
 BAD: dict[str, tuple[Behaviour, str]] = {
-    "page": (bad.html(), "is a web page, not a photo. Copy the address of the picture itself"),
-    "drawing": (bad.svg(), "no photo that can be read"),
+    "page": (bad.HTML, "is a web page, not a photo. Copy the address of the picture itself"),
+    "drawing": (bad.SVG, "no photo that can be read"),
     "empty": (status(200, {}, b""), "no photo that can be read"),
     "missing": (status(404), r"answered 404 (not found). Save the photo"),
     "busy": (status(503), "Try again in a minute"),
@@ -61,7 +61,7 @@ BAD: dict[str, tuple[Behaviour, str]] = {
     "too long": (bad.wrong_length(PHOTO, MAX_BYTES + 2**20), "21.0 MB, more than the 20 MB"),
     "inside": (redirect("http://10.0.0.1/secret.jpg"), "leads to no public address"),
     "file": (redirect("file:///etc/passwd"), "does not begin with http"),
-    "silent": (bad.silent(), "took longer than 0.4 s"),
+    "silent": (bad.SILENT, "took longer than 0.4 s"),
 }
 
 

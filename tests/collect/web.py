@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gzip
 import itertools
 import select
 import shutil
@@ -261,29 +260,12 @@ def called_jpeg(data: bytes, **headers: str) -> Behaviour:
     return status(200, {"Content-Type": "image/jpeg", **headers}, data)
 
 
-def html() -> Behaviour:
-    """Send a web page that calls itself a JPEG."""
-    return called_jpeg(b"<!DOCTYPE html><html><body>Please log in</body></html>")
-
-
-def svg() -> Behaviour:
-    """Send a drawing that calls itself a JPEG."""
-    return called_jpeg(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
-
-
-def truncated(data: bytes) -> Behaviour:
-    """Send the first half of a photo as if it were the whole."""
-    return called_jpeg(data[: len(data) // 2])
-
-
-def gzipped(data: bytes) -> Behaviour:
-    """Compress the body though nobody asked for it."""
-    return called_jpeg(gzip.compress(data), **{"Content-Encoding": "gzip"})
-
-
-def huge_dimensions() -> Behaviour:
-    """Send a small PNG that promises billions of pixels."""
-    return status(200, {"Content-Type": "image/png"}, png_with_size(60_000, 60_000))
+HTML = called_jpeg(b"<!DOCTYPE html><html><body>Please log in</body></html>")
+SVG = called_jpeg(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
+# a small PNG that promises billions of pixels
+HUGE = status(200, {"Content-Type": "image/png"}, png_with_size(60_000, 60_000))
+# takes the request and never answers
+SILENT = Exchange.wait_for_client
 
 
 def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None) -> Behaviour:
@@ -291,41 +273,23 @@ def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None)
     return status(code, {"Location": to, **(headers or {})})
 
 
-def set_cookie(data: bytes) -> Behaviour:
-    """Send a photo, and cookies that nobody wants."""
-    cookies = "session=1; Path=/\r\nSet-Cookie: track=2; Domain=example; Max-Age=99999"
-    return called_jpeg(data, **{"Set-Cookie": cookies})
-
-
-def slow_drip(data: bytes, seconds_per_byte: float) -> Behaviour:
-    """Send the body one byte at a time."""
+def slow_drip(data: bytes, seconds_per_byte: float, headers_too: bool = False) -> Behaviour:
+    """Send the body one byte at a time, or all of the answer."""
+    head = compose(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(data))})
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(compose(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(data))}))
+        if headers_too:
+            exchange.drip(head, seconds_per_byte)
+        else:
+            exchange.send(head)
         exchange.drip(data, seconds_per_byte)
 
     return behave
 
 
-def slow_headers(seconds_per_byte: float, data: bytes = b"") -> Behaviour:
-    """Send the status line and the headers one byte at a time."""
-    head = compose(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(data))})
-
-    def behave(exchange: Exchange) -> None:
-        exchange.drip(head, seconds_per_byte)
-        exchange.finish(data)
-
-    return behave
-
-
-def silent() -> Behaviour:
-    """Take the request and never answer."""
-    return lambda exchange: exchange.wait_for_client()
-
-
 def garbage(data: bytes = b"\x16\x03\x01 220 smtp.example ESMTP ready\r\n\r\n") -> Behaviour:
     """Send bytes that are no HTTP, and close."""
-    return _last(lambda exchange: exchange.send(data))
+    return last(lambda exchange: exchange.send(data))
 
 
 def endless(
@@ -341,7 +305,7 @@ def endless(
             exchange.send(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if chunked else piece)
             exchange.sleep(pause)
 
-    return _last(behave)
+    return last(behave)
 
 
 def huge_headers(lines: int | None = 20_000) -> Behaviour:
@@ -354,7 +318,7 @@ def huge_headers(lines: int | None = 20_000) -> Behaviour:
             exchange.sleep(0)
         exchange.send(b"\r\n")
 
-    return _last(behave)
+    return last(behave)
 
 
 def wrong_length(data: bytes, declared: int, hold: bool = False) -> Behaviour:
@@ -391,11 +355,6 @@ def limited(times: int, retry_after: float | str | None, then: bytes | Behaviour
 def flaky(times: int, then: bytes | Behaviour, code: int | None = None) -> Behaviour:
     """Reset the first connections, or answer them with a status."""
     return _at_first(times, reset() if code is None else status(code), then)
-
-
-def hang_up(data: bytes) -> Behaviour:
-    """Send a photo and close the connection that was said to stay open."""
-    return _last(called_jpeg(data))
 
 
 @dataclass
@@ -468,7 +427,7 @@ def _read_range(value: str) -> tuple[int | None, int | None]:
     return int(first), int(last) + 1 if last.isdigit() else None
 
 
-def _last(behaviour: Behaviour) -> Behaviour:
+def last(behaviour: Behaviour) -> Behaviour:
     """Close the connection after a behaviour."""
 
     def behave(exchange: Exchange) -> None:
