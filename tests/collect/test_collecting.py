@@ -60,9 +60,6 @@ def see_stored(folder: Path, wanted: int, work: Callable[[], object]) -> bool:
     return was_running
 
 
-# -- what becomes of addresses
-
-
 def faults(web: Web) -> dict[str, str]:
     """{url: words of its reason} of everything that can go wrong."""
     data = jpeg("fault", (320, 240))
@@ -142,9 +139,6 @@ def test_one_picture_is_stored_once_whatever_its_address_or_metadata(web: Web, r
     [again] = [row for row in dogs if row.url == urls[0]]
     assert (again.status, again.reason) == ("duplicate", "was found for cat too")
     assert len(files(summary)) == 4
-
-
-# -- how many, in which order, and how politely
 
 
 def test_no_more_photos_are_stored_than_were_asked_for_and_of_the_rest_it_is_said(
@@ -272,9 +266,6 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_cores_and_of_large_on
     assert most == [at_once]
 
 
-# -- services that fail
-
-
 @pytest.mark.parametrize(("rest", "said"), [(0.2, "waiting 1 s"), (0.0, "waiting 0 s")])
 def test_a_limited_service_is_waited_for_and_the_next_one_is_asked_meanwhile(
     rest: float, said: str, web: Web, run: Collect
@@ -346,9 +337,6 @@ def test_odd_texts_of_a_service_do_not_end_the_run(web: Web, run: Collect) -> No
     summary = run([Odd(pair(web, 3).found)])
     assert summary.photos == 6
     assert rows(summary)["http://a/"]["status"] in ("refused", "duplicate")
-
-
-# -- later runs
 
 
 def test_a_second_run_fetches_nothing_twice_and_takes_up_what_is_missing(web: Web, run: Collect) -> None:
@@ -429,9 +417,6 @@ def test_photos_that_lost_their_record_are_neither_overwritten_nor_counted_twice
         # of the first run's photos those are on record again that were fetched before the classes were full
         assert stored.items() <= {photo.name: photo.sha256 for photo in catalog.photos().photos}.items()
         assert len(stored) >= 4
-
-
-# -- runs that are broken off
 
 
 def test_photos_are_on_the_disk_before_the_record_says_so(web: Web, run: Collect, synced: set[str]) -> None:
@@ -593,9 +578,6 @@ def test_a_folder_that_is_used_a_file_and_a_makers_own_splits_are_left_alone(
     with pytest.raises(PhotosError, match="train and valid"):
         run([service])
     assert not (folder / "cat").exists()
-
-
-# -- where to
 
 
 def test_a_report_that_cannot_be_written_loses_no_collection(web: Web, run: Collect, folder: Path) -> None:

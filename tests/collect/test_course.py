@@ -54,9 +54,6 @@ def test_the_course_s_cell_works(web: Web, download: Download, tmp_path: Path) -
     assert known == {("bird", "CC0 1.0"), ("forest", "CC0 1.0")}
 
 
-# -- search_images
-
-
 @pytest.mark.parametrize(("most", "got", "pages"), [(25, 25, ([1, 2], [])), (80, 50, ([1, 2, 3, 4], [1]))])
 def test_only_needed_pages_are_asked_for_and_the_next_service_where_one_has_no_more(
     most: int, got: int, pages: tuple[list[int], list[int]]
@@ -85,9 +82,6 @@ def test_a_service_that_is_gone_is_passed_over() -> None:
         SearchError, match=r"\(duckduckgo asks for patience; openverse is gone; Install ddgs\).*url_file"
     ):
         search_images("ant photo", services=[limited, gone, missing])
-
-
-# -- download_images
 
 
 def test_addresses_come_from_a_file_as_well(web: Web, download: Download, tmp_path: Path) -> None:
@@ -142,9 +136,6 @@ def test_the_working_directory_is_not_taken_for_photos(
     with pytest.raises(UsageError, match="no class folder"):
         download_images(dest, urls=["http://a/1"])
     assert not list(tmp_path.iterdir())
-
-
-# -- verify_images
 
 
 def test_verify_images_says_why_and_deletes_nothing(tmp_path: Path) -> None:

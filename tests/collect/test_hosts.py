@@ -57,9 +57,6 @@ def fail(queue: HostQueue, times: int, error: FetchError) -> None:
         queue.failed(take(queue), error)
 
 
-# -- whose turn it is
-
-
 def test_what_was_found_first_is_fetched_first_and_a_host_gets_its_share_at_once() -> None:
     queue = queued(row(1), row(2), row(3), row(4, "b.example"), row(5, "b.example"), row(6, "b.example"))
     jobs = take_all(queue)
@@ -103,9 +100,6 @@ def test_it_is_known_how_many_of_a_class_wait(clock: Clock) -> None:
 def test_a_host_is_one_whatever_its_port_and_spelling(one: str, other: str, is_same: bool) -> None:
     queue = queued(row(1, url=one), row(2, url=other), per_host=1)
     assert numbers(take_all(queue)) == ([1] if is_same else [1, 2])
-
-
-# -- other tries, and rests
 
 
 def test_an_address_that_broke_off_is_tried_three_times_with_growing_pauses(clock: Clock) -> None:
@@ -202,9 +196,6 @@ def test_the_next_moment_is_that_of_the_first_job_whose_host_rests_no_more(clock
     queue.done(job)
     assert queue.next_time(set()) == clock.now - 1 + 5
     assert queue.next_time({"dog"}) == clock.now - 1 + 9
-
-
-# -- hosts that are given up
 
 
 def test_a_host_that_wants_more_than_a_minute_is_given_up_for_this_run(clock: Clock) -> None:

@@ -68,9 +68,6 @@ def stored_as(name: str, photo: Prepared) -> Outcome:
     return Outcome(0, STORED, lasting=True, stored=photo.stored, path=name)
 
 
-# -- one picture, one file
-
-
 def test_a_picture_is_stored_once_in_the_whole_folder_under_a_name_of_its_own(
     catalog: Catalog, folder: Path
 ) -> None:
@@ -115,9 +112,6 @@ def test_of_what_was_refused_or_waits_nothing_is_known(status: str, catalog: Cat
     assert PhotoStore(catalog, {}).put("cat", new).status == STORED
 
 
-# -- no more than were asked for
-
-
 def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -> None:
     store = PhotoStore(catalog, {"cat": 3, "dog": 1})
     assert (store.missing("cat"), store.missing("dog"), store.missing("bird")) == (1, 0, None)
@@ -150,9 +144,6 @@ def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog) -> Non
     # one that was taken out makes room, and does not come back
     assert store.put("cat", photo("two")) == same_as("cat/two.jpg")
     assert store.put("cat", photo("new")).status == STORED
-
-
-# -- what a killed run left
 
 
 def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
@@ -217,9 +208,6 @@ def test_what_the_store_begins_to_write_is_known_as_half_written(
     assert [is_half_written(path) for path in seen] == [True]
 
 
-# -- threads
-
-
 def test_one_picture_that_many_threads_offer_at_once_is_stored_once(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,9 +251,6 @@ def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
         done = list(pool.map(work, range(8)))
     assert sorted(same for same, _ in done) == [DUPLICATE] * 7 + [STORED]
     assert sorted(other for _, other in done) == [STORED] + [WAITING] * 7
-
-
-# -- the record
 
 
 def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Catalog) -> None:

@@ -59,9 +59,6 @@ def refusal(status: int | None, retry_after: float | None = None) -> FetchError:
     return FetchError(f"answered {status}", lasting=True, status=status, retry_after=retry_after)
 
 
-# All services that speak JSON
-
-
 @pytest.fixture(params=[Openverse, Wikimedia])
 def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
@@ -132,9 +129,6 @@ def test_odd_image_information_loses_no_other_photo(odd: object) -> None:
     assert Wikimedia(FakeFetcher(answer)).search("bear", 1)[0].creator == ""
 
 
-# Openverse
-
-
 def test_openverse_is_asked_for_what_anonymous_callers_may_have_and_for_nothing_mature() -> None:
     fetcher = FakeFetcher(recorded("openverse"))
     Openverse(fetcher).search("grizzly & teddy", 2)
@@ -172,9 +166,6 @@ def test_openverse_is_not_asked_beyond_the_last_page_it_named_nor_has_more_there
     assert len(fetcher.asked) == 2
     for beyond in (400, 401, 404):
         assert Openverse(FakeFetcher(error=refusal(beyond))).search("bear", 13) == []
-
-
-# Wikimedia Commons
 
 
 def test_wikimedia_is_asked_for_scaled_bitmaps_with_their_licences() -> None:
@@ -438,9 +429,6 @@ def test_without_either_package_the_extra_is_named(monkeypatch: pytest.MonkeyPat
         DuckDuckGo().search("bear", 1)
 
 
-# A list of URLs
-
-
 def test_a_text_file_holds_one_url_a_line(tmp_path: Path) -> None:
     path = tmp_path / "bears.txt"
     urls = ["https://a.example/1.jpg#top", "http://b.example/2.jpg", "no address"]
@@ -493,9 +481,6 @@ def test_a_list_that_cannot_be_used_is_named_with_the_line(
     with pytest.raises(UsageError, match=told) as caught:
         UrlList(path, "a").search("", 1)
     assert str(path) in str(caught.value)
-
-
-# By name, and with the real fetcher
 
 
 def test_every_service_is_built_by_its_name() -> None:

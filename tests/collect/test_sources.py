@@ -91,9 +91,6 @@ def on_open(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], object
 OnOpen = Callable[[Callable[[str], object]], None]
 
 
-# -- a folder
-
-
 def test_a_folder_is_read_in_the_order_of_names(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,9 +189,6 @@ def test_an_archive_of_ones_own_is_read_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_bytes(b"hello")
     with pytest.raises(ArchiveError, match=r"readme.txt is no zip"):
         read("readme.txt", tmp_path)
-
-
-# -- a cloud
 
 
 def test_a_cloud_folder_is_read_like_a_folder(memory: MemoryFileSystem) -> None:

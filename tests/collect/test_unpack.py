@@ -55,9 +55,6 @@ def archive_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home" / ".fastdownload" / "archive"
 
 
-# -- an archive from the web
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> bytes:
     """The archive of pets, with what else lies in it."""
@@ -170,9 +167,6 @@ def test_the_file_of_an_archive_has_a_plain_name_of_its_own(path: str, name: str
     assert set(found[:12]) <= set("0123456789abcdef")
 
 
-# -- a folder, a zip file or a cloud path
-
-
 @pytest.fixture
 def unpack(tmp_path: Path) -> Unpack:
     """Collect from a zip file of these members into ``photos/mine``."""
@@ -264,9 +258,6 @@ def test_a_stored_photo_stays_on_record_where_its_label_of_today_is_full(unpack:
     unpack(found, PATTERN.format(pattern="^(.)[a-z]+_"))
     summary = unpack(found, PATTERN.format(pattern="^([a-z]+)_"), most=0)
     assert (summary.classes["a"].stored, summary.classes["a"].photos) == (2, 2)
-
-
-# -- the record of what is read
 
 
 class Counts(ProgressBars):
