@@ -103,7 +103,8 @@ class Gatherer:
         # classes take turns
         for plan in sorted(self._plans, key=lambda p: p.asked):
             being_asked = any(question.label == plan.label for question in self._questions.values())
-            if being_asked or not self._needs_more(plan.label):
+            coming = self._active[plan.label] + self._queue.waiting(plan.label)
+            if being_asked or self._is_covered(plan.label, coming):
                 continue
             question = plan.next()
             if question is not None:
@@ -112,9 +113,6 @@ class Gatherer:
                 answer = ask(question)
                 self._questions[answer] = question
                 answer.add_done_callback(self._done.put)
-
-    def _needs_more(self, label: str) -> bool:
-        return not self._is_covered(label, self._active[label] + self._queue.waiting(label))
 
     def _is_covered(self, label: str, coming: int) -> bool:
         """Return whether what is coming fills a class, though some of it will fail."""

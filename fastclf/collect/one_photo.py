@@ -93,22 +93,16 @@ def _read_data(address: str) -> tuple[str, bytes]:
     found = _DATA.match(address, 0, 200)
     if not found or not found[3]:
         raise AddressError("This data: address holds no picture in base64. {advice}", advice=_INSTEAD)
+    text = "The picture in this address has more than {most} MB. {advice}"
+    too_large = AddressError(text, most=MAX_BYTES // 2**20, advice=_INSTEAD)
     if len(address) > 4 * MAX_BYTES:
-        raise AddressError(
-            "The picture in this address has more than {most} MB. {advice}",
-            most=MAX_BYTES // 2**20,
-            advice=_INSTEAD,
-        )
+        raise too_large
     try:
         data = base64.b64decode(unquote_to_bytes(address[found.end() :]), validate=True)
     except (binascii.Error, ValueError):
         raise AddressError("The picture in this address is damaged. {advice}", advice=_INSTEAD) from None
     if len(data) > MAX_BYTES:
-        raise AddressError(
-            "The picture in this address has more than {most} MB. {advice}",
-            most=MAX_BYTES // 2**20,
-            advice=_INSTEAD,
-        )
+        raise too_large
     if not count_pixels(data):
         raise AddressError("What is in this address is no photo that can be read. {advice}", advice=_INSTEAD)
     return clean_name(f"photo.{found[1].lower()}"), data

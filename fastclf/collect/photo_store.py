@@ -17,18 +17,10 @@ ENOUGH = "was not needed; the class had as many photos as were asked for"
 
 
 class PhotoStore:
-    """Stores photos; threads may share it.
+    """Stores photos in the folder of a catalog that was scanned; threads may share it.
 
-    Parameters
-    ----------
-    catalog
-        The folder's catalog, scanned.
-    wanted
-        The most photos of each class that has a limit of its own.
-    most
-        The most photos of every other class; None is no limit.
-    labels
-        The classes that are collected; what was stored once for others that are no more does not count.
+    `wanted` are the most photos of each class that has a limit of its own, `most` those of every other one.
+    `labels` are the classes that are collected: what was stored for others that are no more does not count.
     """
 
     def __init__(
@@ -91,13 +83,7 @@ class PhotoStore:
         return replace(outcome, id=row.id, received=photo.received, bytes=len(data))
 
     def put(self, label: str, photo: Prepared) -> Outcome:
-        """Store a photo in its class folder, unless the folder has it or the class is full.
-
-        Returns
-        -------
-        Outcome
-            Without the number of an address.
-        """
+        """Store a photo in its class folder, unless the folder has it or the class is full."""
         name = f"{label}/{photo.name}"
         with self._lock:
             twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)

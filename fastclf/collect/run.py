@@ -275,23 +275,20 @@ def _locked(catalog: Catalog) -> Iterator[None]:
     """Keep a second run out of the folder."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(catalog.private / "collect.lock")
     try:
-        lock.acquire(timeout=0)
+        lock = FileLock(catalog.private / "collect.lock").acquire(timeout=0)
     except Timeout:
         raise CatalogError(
             "Another process is collecting photos into {folder}. Wait for its end, or stop it.",
             folder=catalog.folder,
         ) from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _look_around(catalog: Catalog) -> int:
     """Take in what the folder holds, and return how many photos that are."""
-    _scan(catalog)
+    catalog.scan(empty_ok=True)
     photos = catalog.photos().photos
     if any(photo.given_split for photo in photos):
         raise PhotosError(
@@ -302,13 +299,9 @@ def _look_around(catalog: Catalog) -> int:
     return len(photos)
 
 
-def _scan(catalog: Catalog) -> None:
-    catalog.scan(empty_ok=True)
-
-
 def _finish(catalog: Catalog, recipe: Recipe, before: int, started: float, notes: Notes) -> CollectSummary:
     """Take in what is there now, and say what it is."""
-    _scan(catalog)
+    catalog.scan(empty_ok=True)
     counts = count_classes(catalog, [plan.label for plan in recipe.classes])
     gone = sum(count.gone for count in counts.values())
     if gone:

@@ -16,7 +16,7 @@ _HOST = re.compile(r"[a-zA-Z0-9._:-]{1,253}")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What stands in paths and queries as it is; "%" is of what is quoted already.
 _KEPT = "%/:?[]@!$&'()*+,;=~"
-
+_UNKNOWN = "names the host {host}, which is not known"
 _NOT_FOUND = "names the host {host}, which could not be looked up"
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -116,12 +116,9 @@ def _find_embedded(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
 def _look_up(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as e:
-        if e.errno == socket.EAI_NONAME:
-            raise FetchError("names the host {host}, which is not known", host=host, lasting=False) from None
-        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
-    except (OSError, UnicodeError):
-        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
+    except (OSError, UnicodeError) as e:
+        unknown = isinstance(e, socket.gaierror) and e.errno == socket.EAI_NONAME
+        raise FetchError(_UNKNOWN if unknown else _NOT_FOUND, host=host, lasting=False) from None
     # a list without doubles, in the order of preference
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
