@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +14,7 @@ from ..errors import UnreadablePhotoError
 from ..system import sync_file, write_atomic_with
 from .prepare import Prepared, prepare_photo
 
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{20}\..*\..*")
 ENOUGH = "was not needed; the class had as many photos as were asked for"
 
 
@@ -126,8 +128,7 @@ class PhotoStore:
 
 def is_half_written(path: Path) -> bool:
     """Return whether a hidden file is what `write_atomic` had begun to write for a `PhotoStore`."""
-    digits = path.name[1:].partition(".")[0]
-    return len(digits) == 20 and not set(digits) - set("0123456789abcdef") and path.name.count(".") >= 3
+    return _HALF_WRITTEN.fullmatch(path.name) is not None
 
 
 def _stored(name: str, sha256: str) -> Outcome:

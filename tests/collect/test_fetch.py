@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -116,14 +115,14 @@ def build_fetcher(*servers: Web) -> Fetcher:
 
 @pytest.fixture
 def fetcher(web: Web) -> Iterator[Fetcher]:
-    with closing(build_fetcher(web)) as client:
+    with build_fetcher(web) as client:
         yield client
 
 
 @pytest.fixture
 def plain() -> Iterator[Fetcher]:
     """A fetcher that may fetch from the public web alone, as makers have it."""
-    with closing(Fetcher()) as client:
+    with Fetcher() as client:
         yield client
 
 
@@ -182,7 +181,7 @@ def test_an_address_of_no_public_network_is_not_fetched_from(address: str, is_fe
 def test_no_spelling_of_a_private_address_reaches_it(host: str, web: Web, plain: Fetcher) -> None:
     web.photo("/a.jpg", PHOTO)
     port = web.address[1]
-    with closing(Fetcher(AddressRule(frozenset({("93.184.216.34", port)})))) as other_ports_too:
+    with Fetcher(AddressRule(frozenset({("93.184.216.34", port)}))) as other_ports_too:
         refusal(fetch, other_ports_too, f"http://{host}:{port}/a.jpg")
     refusal(fetch, plain, f"http://{host}/a.jpg")
     assert not web.hits
@@ -228,7 +227,7 @@ def test_a_line_end_in_a_url_makes_no_header(path: str, web: Web, fetcher: Fetch
 def test_allowing_one_address_and_port_allows_no_other(web: Web) -> None:
     url, port = web.photo("/a.jpg", PHOTO), web.address[1]
     for allowed, words in ((("127.0.0.2", port), "127.0.0.1"), (("127.0.0.1", port + 1), f"port {port}")):
-        with closing(Fetcher(AddressRule(frozenset({allowed})))) as client:
+        with Fetcher(AddressRule(frozenset({allowed}))) as client:
             assert words in refusal(fetch, client, url).reason
     assert not web.hits
 
@@ -301,7 +300,7 @@ def test_passwords_that_lie_around_are_not_sent(
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
     web.add("/a.jpg", status(401, {"WWW-Authenticate": 'Basic realm="x"'}))
-    with closing(build_fetcher(web)) as client:
+    with build_fetcher(web) as client:
         assert refusal(fetch, client, web.url("/a.jpg", "photos.example")).status == 401
     assert [hit.headers.get("authorization") for hit in web.hits] == [None]
 
@@ -314,7 +313,7 @@ def test_no_proxy_is_taken_from_the_environment(web: Web, monkeypatch: pytest.Mo
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
         web.photo("/a.jpg", PHOTO)
-        with closing(build_fetcher(web)) as client:
+        with build_fetcher(web) as client:
             assert fetch(client, web.url("/a.jpg", "photos.example")).body == PHOTO
             for scheme in ("http", "https"):
                 refusal(fetch, client, f"{scheme}://10.0.0.1/a.jpg")
@@ -385,7 +384,7 @@ def test_the_next_try_is_as_good_as_the_first(code: int | None, web: Web, fetche
 def test_a_server_that_is_not_there_is_a_sentence() -> None:
     with Web() as gone:
         pass
-    with closing(build_fetcher(gone)) as client:
+    with build_fetcher(gone) as client:
         error = refusal(fetch, client, gone.url("/a.jpg"))
     assert (error.reason, error.lasting) == ("could not be connected to", False)
 
@@ -467,7 +466,7 @@ def test_a_certificate_is_checked_for_the_name_and_for_who_vouches_for_it(
     secure: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask(host: str) -> bytes:
-        with closing(build_fetcher(secure)) as client:
+        with build_fetcher(secure) as client:
             return fetch(client, secure.url("/a.jpg", host)).body
 
     secure.photo("/a.jpg", PHOTO)
@@ -485,7 +484,7 @@ def test_a_certificate_is_checked_for_the_name_and_for_who_vouches_for_it(
 def test_https_is_not_left_for_plain_http(scheme: str, secure: Web, web: Web) -> None:
     web.photo("/a.jpg", PHOTO)
     secure.add("/a.jpg", redirect(web.url("/a.jpg", "photos.example").replace("http", scheme, 1)))
-    with closing(build_fetcher(secure, web)) as client:
+    with build_fetcher(secure, web) as client:
         assert refusal(fetch, client, secure.url("/a.jpg", "photos.example")).lasting
     assert not web.hits
 
@@ -494,7 +493,7 @@ def test_http_may_lead_to_https_and_https_further(secure: Web, web: Web) -> None
     secure.photo("/b.jpg", PHOTO)
     secure.add("/a.jpg", redirect("/b.jpg"))
     web.add("/a.jpg", redirect(secure.url("/a.jpg", "photos.example")))
-    with closing(build_fetcher(secure, web)) as client:
+    with build_fetcher(secure, web) as client:
         assert fetch(client, web.url("/a.jpg", "photos.example")).body == PHOTO
 
 
@@ -596,7 +595,7 @@ def test_one_fetch_does_not_shorten_the_time_of_another(web: Web, fetcher: Fetch
 
 def test_nothing_is_asked_for_after_the_stop_event(web: Web, tmp_path: Path) -> None:
     url = web.photo("/a.jpg", PHOTO)
-    with closing(build_fetcher(web)) as client:
+    with build_fetcher(web) as client:
         assert fetch(client, url).body == PHOTO
         client.stop.set()
         with pytest.raises(StoppedError):
@@ -627,7 +626,7 @@ def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
             client.stop.set()
 
     url = web.add("/file", behave)
-    with closing(build_fetcher(web)) as client, pytest.raises(StoppedError):
+    with build_fetcher(web) as client, pytest.raises(StoppedError):
         client.save(url, path, max_bytes=MB, progress=progress)
     assert not path.exists()
     web.forget()

@@ -21,13 +21,7 @@ _SECONDS = 30.0
 def ask_json(
     fetcher: Fetcher, service: str, address: str, values: Mapping[str, str | int], ends: tuple[int, ...] = ()
 ) -> dict[str, Any] | None:
-    """Return the JSON object that a service answers with; None for the statuses in `ends`: there are no more.
-
-    Raises
-    ------
-    LimitedError, UnreachableError
-        As every service.
-    """
+    """Return the JSON object that a service answers with; None for the statuses in `ends`: there are no more."""
     try:
         answer = fetcher.get(
             f"{address}?{urlencode(values)}",

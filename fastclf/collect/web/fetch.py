@@ -100,11 +100,6 @@ class Fetcher:
         self._of_thread = threading.local()
         self._pools: list[httpcore2.ConnectionPool] = []
 
-    def close(self) -> None:
-        """Close the connections."""
-        for pool in self._pools:
-            pool.close()
-
     def _pool(self) -> httpcore2.ConnectionPool:
         if not hasattr(self._of_thread, "pool"):
             self._of_thread.pool = httpcore2.ConnectionPool(
@@ -122,7 +117,8 @@ class Fetcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        for pool in self._pools:
+            pool.close()
 
     def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> Answer:
         """Fetch an address into memory.
