@@ -114,7 +114,7 @@ def test_every_address_ends_in_a_row_with_what_became_of_it(web: Web, run: Colle
     assert all(words in summary.to_text() for words in ("60", "30", "answered 403 (forbidden)"))
 
 
-def test_an_address_counts_as_refused_once_and_only_when_it_is(
+def test_an_address_is_counted_when_it_is_refused(
     web: Web, run: Collect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, tuple[int, int]] = {}
@@ -141,7 +141,7 @@ def test_one_picture_is_stored_once_whatever_its_address_or_metadata(web: Web, r
     assert len(files(summary)) == 4
 
 
-def test_no_more_photos_are_stored_than_were_asked_for_and_of_the_rest_it_is_said(
+def test_no_more_is_stored_than_was_asked_for_and_of_the_rest_it_is_said(
     web: Web, run: Collect, tmp_path: Path
 ) -> None:
     service = pair(web, 40, 15)
@@ -179,7 +179,7 @@ def test_searches_are_made_in_the_order_of_the_recipe_for_as_many_as_it_says(web
     assert asked[:2] == ["cat photo", "kitten photo"]
 
 
-def test_a_class_asks_one_question_at_once_and_a_service_has_its_pause(
+def test_a_class_asks_once_at_a_time_and_services_have_pauses(
     run: Collect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan, "_PAUSE", 0.05)
@@ -379,9 +379,7 @@ def test_more_photos_later_even_after_everything_was_asked_for_again(web: Web, r
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
-def test_a_class_that_was_misspelt_gives_its_addresses_up(
-    by_hand: bool, web: Web, run: Collect, folder: Path
-) -> None:
+def test_a_misspelt_class_gives_its_addresses_up(by_hand: bool, web: Web, run: Collect, folder: Path) -> None:
     """The wrong folder is deleted, or renamed by hand."""
     service = pair(web, 8)
     run([service], wanted=4, recipe=RECIPE.replace('cat = "cat"', 'catt = "cat"'))
@@ -391,9 +389,7 @@ def test_a_class_that_was_misspelt_gives_its_addresses_up(
     assert len({*files(summary).values()}) == 16
 
 
-def test_what_waits_of_a_class_that_the_recipe_has_not_is_left_alone(
-    web: Web, run: Collect, folder: Path
-) -> None:
+def test_what_waits_of_a_class_of_no_recipe_is_left_alone(web: Web, run: Collect, folder: Path) -> None:
     folder.mkdir(parents=True)
     (url,) = photos(web, "bird", 1)
     with Catalog(folder) as catalog:
@@ -403,7 +399,7 @@ def test_what_waits_of_a_class_that_the_recipe_has_not_is_left_alone(
     assert (rows(summary)[url]["status"], rows(summary)[url]["reason"]) == ("waiting", "")
 
 
-def test_photos_that_lost_their_record_are_neither_overwritten_nor_counted_twice(
+def test_photos_without_a_record_are_not_overwritten_nor_counted_twice(
     web: Web, run: Collect, folder: Path
 ) -> None:
     service = pair(web, 8)
@@ -475,9 +471,7 @@ def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
 
 
 @pytest.mark.parametrize("hangs", ["photos", "search"])
-def test_ctrl_c_ends_a_run_at_once_and_keeps_what_came(
-    hangs: str, web: Web, run: Collect, folder: Path
-) -> None:
+def test_ctrl_c_ends_a_run_and_keeps_what_came(hangs: str, web: Web, run: Collect, folder: Path) -> None:
     class Hanging(FakeService):
         def search(self, query: str, page: int) -> list[Found]:
             time.sleep(8 if hangs == "search" else 0)
@@ -560,7 +554,7 @@ def test_a_run_that_is_broken_off_and_repeated_stores_nothing_twice_and_loses_no
         assert all(web.count(f"/cat/{i}.jpg") == 1 for i in range(3))
 
 
-def test_a_folder_that_is_used_a_file_and_a_makers_own_splits_are_left_alone(
+def test_a_used_folder_a_file_and_a_maker_s_splits_are_left_alone(
     web: Web, run: Collect, folder: Path
 ) -> None:
     service = FakeService({"cat": photos(web, "cat", 2)})

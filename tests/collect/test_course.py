@@ -106,7 +106,7 @@ def test_calling_it_again_takes_up_what_failed_and_nothing_twice(web: Web, downl
     assert (web.count("/gone.jpg"), web.count("/ant/0.jpg")) == (1, 1)
 
 
-def test_size_time_and_number_of_requests_are_what_the_caller_says(
+def test_size_time_and_requests_are_what_the_caller_says(
     web: Web, download: Download, tmp_path: Path
 ) -> None:
     silent = web.add("/silent", behave.SILENT)
@@ -129,7 +129,7 @@ def test_the_class_folder_may_be_where_one_stands(
 
 
 @pytest.mark.parametrize("dest", ["loose", "photos/.hidden"])
-def test_the_working_directory_is_not_taken_for_photos(
+def test_the_working_directory_is_no_class_folder(
     dest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

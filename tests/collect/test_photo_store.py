@@ -68,9 +68,7 @@ def stored_as(name: str, photo: Prepared) -> Outcome:
     return Outcome(0, STORED, lasting=True, stored=photo.stored, path=name)
 
 
-def test_a_picture_is_stored_once_in_the_whole_folder_under_a_name_of_its_own(
-    catalog: Catalog, folder: Path
-) -> None:
+def test_a_picture_is_stored_once_under_a_name_of_its_own(catalog: Catalog, folder: Path) -> None:
     store, new = PhotoStore(catalog, {}), photo("new")
     assert store.put("bird", new) == stored_as(f"bird/{new.name}", new)
     assert (folder / "bird" / new.name).read_bytes() == new.data
@@ -146,7 +144,7 @@ def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog) -> Non
     assert store.put("cat", photo("new")).status == STORED
 
 
-def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
+def test_what_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
     catalog: Catalog, folder: Path
 ) -> None:
     left, known = photo("left"), photo("known")
@@ -208,9 +206,7 @@ def test_what_the_store_begins_to_write_is_known_as_half_written(
     assert [is_half_written(path) for path in seen] == [True]
 
 
-def test_one_picture_that_many_threads_offer_at_once_is_stored_once(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_picture_of_many_threads_is_stored_once(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """The look and the note are one step: a thread that looks while another one writes sees the note."""
     inside, real = threading.Event(), photo_store.write_atomic_with
 

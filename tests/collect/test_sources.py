@@ -91,9 +91,7 @@ def on_open(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], object
 OnOpen = Callable[[Callable[[str], object]], None]
 
 
-def test_a_folder_is_read_in_the_order_of_names(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_read_in_order(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read("photos", tmp_path) == SEEN
     assert list(read("photos", tmp_path)) == sorted(SEEN)
     assert read(str(photos), Path("/nowhere")) == SEEN
@@ -199,7 +197,7 @@ def test_a_cloud_folder_is_read_like_a_folder(memory: MemoryFileSystem) -> None:
     assert read("memory://bucket/old.zip") == {"cat/1.jpg": b"1"}
 
 
-def test_a_cloud_may_remember_listings_and_say_no_sizes(
+def test_a_cloud_may_remember_and_say_no_sizes(
     memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed: dict[str, list] = {}
@@ -274,9 +272,7 @@ class Endless(io.RawIOBase):
         return bytes(size)
 
 
-def test_a_cloud_file_that_is_larger_than_listed_is_bounded(
-    memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_cloud_file_is_bounded(memory: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.pipe_file("/bucket/a.zip", b"small")
     monkeypatch.setattr(MemoryFileSystem, "open", lambda *args, **options: Endless())
     found = read("memory://bucket/photos", limits=ReadLimits(member_bytes=2**20))
@@ -338,9 +334,7 @@ NOWHERE = ["nothing", "nothing/photos", "readme.txt/photos", "~nobody-such/photo
         *((place, f"There is no folder or archive {place[:20]!r}"[:-1]) for place in NOWHERE),
     ],
 )  # fmt: skip
-def test_a_place_without_photos_is_named(
-    place: str, words: str, photos: Path, memory: MemoryFileSystem
-) -> None:
+def test_a_place_of_none_is_named(place: str, words: str, photos: Path, memory: MemoryFileSystem) -> None:
     with pytest.raises(PhotosError) as e:
         read(place, photos)
     assert words in str(e.value)

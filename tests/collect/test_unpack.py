@@ -79,9 +79,7 @@ def run(tmp_path: Path, rule: AddressRule) -> Unpack:
     return run
 
 
-def test_an_archive_goes_to_class_folders_by_its_original_names(
-    web: Web, run: Unpack, data: bytes, tmp_path: Path
-) -> None:
+def test_an_archive_goes_to_folders_by_its_names(web: Web, run: Unpack, data: bytes, tmp_path: Path) -> None:
     summary = run(web.photo("/pets.tgz", data), f'sha256 = "{hash_bytes(data)}"')
     assert counts(summary) == {"cat": 2, "dog": 2, "": 0}
     table = rows(summary)
@@ -114,9 +112,7 @@ def test_an_archive_is_fetched_once_and_its_photos_are_stored_once(
     assert not list(archive_folder.glob("*pets.tgz"))
 
 
-def test_a_broken_download_is_continued_with_its_progress_told(
-    web: Web, rule: AddressRule, data: bytes
-) -> None:
+def test_a_broken_download_is_continued_and_told_of(web: Web, rule: AddressRule, data: bytes) -> None:
     told: list[tuple[int, int | None]] = []
     url = web.add("/pets.tgz", behave.ranged(data, break_after=len(data) // 2))
     source = parse_recipe(PETS.format(url=url, more=f'sha256 = "{hash_bytes(data)}"'), "x").archive
@@ -184,9 +180,7 @@ def members(form: str, count: int = 3) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("place", ["mine", "mine.zip", "memory://bucket"])
-def test_a_folder_a_zip_file_or_a_cloud_path_is_a_source_and_stays_as_it_is(
-    place: str, tmp_path: Path
-) -> None:
+def test_a_folder_a_zip_file_or_a_cloud_path_is_a_source_and_stays(place: str, tmp_path: Path) -> None:
     found = {**members("{}/{}.jpg"), "ant/notes.txt": b"no photo"}
     memory = fsspec.filesystem("memory")
     for name, data in found.items():
@@ -206,9 +200,7 @@ def test_a_folder_a_zip_file_or_a_cloud_path_is_a_source_and_stays_as_it_is(
 
 
 @pytest.mark.parametrize(("place", "out"), [(".", "photos/mine"), ("big/raw", "big"), ("big", "big")])
-def test_a_source_and_a_collection_that_lie_in_each_other_are_refused(
-    place: str, out: str, tmp_path: Path
-) -> None:
+def test_source_and_collection_may_not_lie_in_each_other(place: str, out: str, tmp_path: Path) -> None:
     (tmp_path / "big" / "raw").mkdir(parents=True)
     with pytest.raises(PhotosError, match="one of these lies in the other"):
         collect_photos(folder_recipe(place, base=tmp_path), tmp_path / out, bars=False)
@@ -222,9 +214,7 @@ def test_a_folder_that_is_not_there_or_without_photos_is_a_sentence(tmp_path: Pa
     assert "No photos were found." in collect_photos(recipe, tmp_path / "photos", bars=False).to_text()
 
 
-def test_what_is_refused_for_good_is_not_judged_again(
-    unpack: Unpack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_refused_is_not_judged_again(unpack: Unpack, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {name: jpeg("1") for name in ("ant/1.jpg", "ant/2.jpg", "top.jpg")} | {"ant/page.jpg": b"<html>"}
     first = {name: (row["status"], row["time"]) for name, row in rows(unpack(found)).items()}
     statuses = {name: status for name, (status, _) in first.items()}
@@ -239,9 +229,7 @@ def test_what_is_refused_for_good_is_not_judged_again(
 
 @pytest.mark.parametrize("first", ["^nothing-(.)", "^(.)[a-z]+_"])
 @pytest.mark.parametrize("again", [False, True])
-def test_a_labelling_rule_that_was_mended_labels_what_it_did_not(
-    again: bool, first: str, unpack: Unpack
-) -> None:
+def test_a_mended_rule_labels_what_it_did_not(again: bool, first: str, unpack: Unpack) -> None:
     """What got no class, or was not needed of a wrong one, is taken into the right one."""
     found = members("{}_{}.jpg")
     assert unpack(found, PATTERN.format(pattern=first), most=0).photos == 0
@@ -342,9 +330,7 @@ def test_what_is_finished_or_not_needed_is_not_even_read(catalog: Catalog, take:
 
 
 @pytest.mark.parametrize("between", [0, 40])
-def test_a_name_that_an_archive_holds_twice_loses_no_photo(
-    between: int, catalog: Catalog, take: Take
-) -> None:
+def test_a_name_that_stands_twice_loses_no_photo(between: int, catalog: Catalog, take: Take) -> None:
     """``tar -r`` appends a file that changed, and leaves the old one where it is."""
     first = Member("ant/1.jpg", jpeg("one"))
     others = [Member(f"bee/{i}.jpg", jpeg(f"b{i}")) for i in range(between)]
@@ -354,9 +340,7 @@ def test_a_name_that_an_archive_holds_twice_loses_no_photo(
     assert (catalog.folder / row.path).is_file()
 
 
-def test_a_file_that_an_archive_would_not_give_is_refused_for_its_reason(
-    catalog: Catalog, take: Take
-) -> None:
+def test_a_file_that_is_not_given_is_refused_for_its_reason(catalog: Catalog, take: Take) -> None:
     found = [
         Member("ant/1.jpg", None, "is encrypted"),
         Member("2.jpg", None, "is too large"),
