@@ -50,28 +50,37 @@ Collect = Callable[..., CollectSummary]
 
 
 class FakeService:
-    """Finds what it was given, twenty a page, for the first variation of a term; `fails` comes instead."""
+    """Finds what it was given, twenty a page, for the first variation of a term.
+
+    `before` is called with each question; `fails` comes instead of the first `times` answers.
+    """
 
     def __init__(
         self,
-        found: Mapping[str, Sequence[str]],
+        found: Mapping[str, Sequence[str | Found]],
         name: str = "duckduckgo",
         fails: BaseException | None = None,
         times: int = 10**9,
+        before: Callable[[str, int], object] = lambda query, page: None,
     ) -> None:
-        self.name, self.found, self.fails, self.times = name, found, fails, times
+        self.name, self.found, self.fails, self.times, self.before = name, found, fails, times, before
         self.asked: list[tuple[str, int]] = []
 
     def search(self, query: str, page: int) -> list[Found]:
         self.asked.append((query, page))
+        self.before(query, page)
         if self.fails is not None and len(self.asked) <= self.times:
             raise self.fails
         term, _, rest = query.partition(" ")
         urls = self.found.get(term, ()) if rest == "photo" else ()
-        return [
-            Found(url, f"http://page.example/{term}", "CC0 1.0", "Ann", query=query, source=self.name)
-            for url in urls[20 * (page - 1) : 20 * page]
-        ]
+        known = {
+            "page": f"http://page.example/{term}",
+            "licence": "CC0 1.0",
+            "creator": "Ann",
+            "query": query,
+        }
+        found = [url if isinstance(url, Found) else Found(url, **known, source=self.name) for url in urls]
+        return found[20 * (page - 1) : 20 * page]
 
 
 class Endless(FakeService):
@@ -82,12 +91,10 @@ class Endless(FakeService):
         self.per_page, self.same = per_page, same
 
     def search(self, query: str, page: int) -> list[Found]:
-        self.asked.append((query, page))
+        super().search(query, page)
         begin = 0 if self.same else page * self.per_page
-        return [
-            Found(f"ftp://nobody.example/{query}/{i}".replace(" ", "-"), source=self.name)
-            for i in range(begin, begin + self.per_page)
-        ]
+        urls = (f"ftp://nobody.example/{query}/{begin + i}" for i in range(self.per_page))
+        return [Found(url.replace(" ", "-"), source=self.name) for url in urls]
 
 
 def jpeg(name: str, size: tuple[int, int] = (60, 40)) -> bytes:

@@ -324,19 +324,10 @@ def test_without_a_network_a_sentence_says_what_to_do_instead(web: Web, run: Col
 
 
 def test_odd_texts_of_a_service_do_not_end_the_run(web: Web, run: Collect) -> None:
-    class Odd(FakeService):
-        def search(self, query: str, page: int) -> list[Found]:
-            found = super().search(query, page)
-            odd = [
-                Found("http://a/\ud83d", title="Cat \ud83d"),
-                Found("", title="none"),
-                Found("x\ny", licence=None),  # type: ignore[arg-type]
-            ]
-            return [*odd, *found] if found else []
-
-    summary = run([Odd(pair(web, 3).found)])
-    assert summary.photos == 6
-    assert rows(summary)["http://a/"]["status"] in ("refused", "duplicate")
+    odd = [Found("http://a/\ud83d", title="Cat \ud83d"), Found("", title="none")]
+    odd.append(Found("x\ny", licence=None))  # type: ignore[arg-type]
+    summary = run([FakeService({"cat": [*odd, *photos(web, "cat", 3)], "dog": photos(web, "dog", 3)})])
+    assert (summary.photos, rows(summary)["http://a/"]["status"]) == (6, "refused")
 
 
 def test_a_second_run_fetches_nothing_twice_and_takes_up_what_is_missing(web: Web, run: Collect) -> None:
@@ -429,14 +420,13 @@ def test_what_came_is_on_record_while_the_run_goes_on(web: Web, run: Collect, fo
 
 
 def test_what_came_is_on_record_before_a_long_wait(web: Web, run: Collect, folder: Path) -> None:
-    class Tired(FakeService):
-        def search(self, query: str, page: int) -> list[Found]:
-            if page == 2:
-                time.sleep(0.2)  # what was found is fetched meanwhile
-                raise LimitedError(self.name, 0.8 if len(self.asked) < 4 else 999)
-            return super().search(query, page)
+    def tire(query: str, page: int) -> None:
+        if page == 2:
+            time.sleep(0.2)  # what was found is fetched meanwhile
+            raise LimitedError("duckduckgo", 0.6 if len(service.asked) < 4 else 999)
 
-    assert see_stored(folder, 3, lambda: run([Tired({"cat": photos(web, "cat", 3)})]))
+    service = FakeService({"cat": photos(web, "cat", 3)}, before=tire)
+    assert see_stored(folder, 3, lambda: run([service]))
 
 
 def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
@@ -449,12 +439,10 @@ def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
         time.sleep(0.3)
         return prepare(data, side)
 
-    class Tired(FakeService):
-        def search(self, query: str, page: int) -> list[Found]:
-            if query.startswith("dog"):
-                begun.wait(5)
-                raise LimitedError(self.name, 60)
-            return super().search(query, page)
+    def tire(query: str, page: int) -> None:
+        if query.startswith("dog"):
+            begun.wait(5)
+            raise LimitedError("duckduckgo", 60)
 
     def interrupt(self: progress.ProgressBars, text: str) -> None:
         said.append(text)
@@ -464,28 +452,24 @@ def test_what_was_decoded_when_the_run_was_broken_off_is_on_record(
     monkeypatch.setattr(photo_store, "prepare_photo", slow)
     monkeypatch.setattr(progress.ProgressBars, "say", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run([Tired({"cat": photos(web, "cat", 2)})])
+        run([FakeService({"cat": photos(web, "cat", 2)}, before=tire)])
     recorded = stored_in(folder)
-    assert sorted(recorded) == sorted(p.relative_to(folder).as_posix() for p in folder.glob("cat/*"))
     assert recorded
+    assert sorted(recorded) == sorted(p.relative_to(folder).as_posix() for p in folder.glob("cat/*"))
 
 
 @pytest.mark.parametrize("hangs", ["photos", "search"])
 def test_ctrl_c_ends_a_run_and_keeps_what_came(hangs: str, web: Web, run: Collect, folder: Path) -> None:
-    class Hanging(FakeService):
-        def search(self, query: str, page: int) -> list[Found]:
-            time.sleep(8 if hangs == "search" else 0)
-            return super().search(query, page)
-
     for i in range(20):
         web.add(f"/slow{i}", behave.slow_drip(jpeg("slow"), 0.01))
     slow = [web.url(f"/slow{i}", "c.example") for i in range(20)]
     found = {"cat": [*photos(web, "cat", 5), *slow], "dog": photos(web, "dog", 5)}
+    service = FakeService(found, before=lambda *_: time.sleep(8 if hangs == "search" else 0))
     said: list[str] = []
     threading.Timer(1.0 if hangs == "photos" else 0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run([Hanging(found)], wanted=25, seconds=30.0, say=said.append)
+        run([service], wanted=25, seconds=30.0, say=said.append)
     assert time.monotonic() - started < 3
     assert said == ["Stopping ..."]
     if hangs == "photos":

@@ -133,12 +133,3 @@ def test_importing_it_loads_no_service_and_no_catalog() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["|", "True"]
-
-
-def test_the_public_names_of_collecting_are_still_there() -> None:
-    import fastclf.collect
-
-    for name in fastclf.collect.__all__:
-        assert getattr(fastclf.collect, name).__name__
-    with pytest.raises(AttributeError, match="search_everything"):
-        _ = fastclf.collect.search_everything

@@ -206,25 +206,6 @@ def test_what_the_store_begins_to_write_is_known_as_half_written(
     assert [is_half_written(path) for path in seen] == [True]
 
 
-def test_a_picture_of_many_threads_is_stored_once(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The look and the note are one step: a thread that looks while another one writes sees the note."""
-    inside, real = threading.Event(), photo_store.write_atomic_with
-
-    def slow(path: Path, write: object, *, sync: bool) -> None:
-        inside.wait(5)
-        real(path, write, sync=sync)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(photo_store, "write_atomic_with", slow)
-    store, new = PhotoStore(catalog, {}), photo("new")
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(store.put, "cat", new)
-        while store.count("cat") < 3:
-            assert not first.done()
-        second = store.put("cat", new)
-        inside.set()
-        assert (first.result().status, second.status) == (STORED, DUPLICATE)
-
-
 class Slow(Prepared):
     """Takes its time to say what it is, so that another thread may come in between."""
 
@@ -235,6 +216,7 @@ class Slow(Prepared):
 
 
 def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
+    """A thread that looks while another one writes sees the note."""
     store, barrier = PhotoStore(catalog, {"bee": 1}), threading.Barrier(8)
 
     def work(number: int) -> tuple[str, str]:
@@ -244,9 +226,9 @@ def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
         return same.status, other.status
 
     with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(work, range(8)))
-    assert sorted(same for same, _ in done) == [DUPLICATE] * 7 + [STORED]
-    assert sorted(other for _, other in done) == [STORED] + [WAITING] * 7
+        same, other = zip(*pool.map(work, range(8)), strict=True)
+    assert sorted(same) == [DUPLICATE] * 7 + [STORED]
+    assert sorted(other) == [STORED] + [WAITING] * 7
 
 
 def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Catalog) -> None:
