@@ -139,7 +139,7 @@ class Gatherer:
 
     def _take_done(self, seconds: float) -> None:
         with contextlib.suppress(queue.Empty):
-            future = self._done.get(timeout=seconds) if seconds else self._done.get_nowait()
+            future = self._done.get(timeout=seconds)
             while True:
                 if future in self._running:
                     self._take_photo(future, self._running.pop(future))

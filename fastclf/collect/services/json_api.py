@@ -21,7 +21,7 @@ _SECONDS = 30.0
 def ask_json(
     fetcher: Fetcher, service: str, address: str, values: Mapping[str, str | int], ends: tuple[int, ...] = ()
 ) -> dict[str, Any] | None:
-    """Return the JSON object that a service answers with; None for the statuses in `ends`: there are no more."""
+    """Return the JSON object of an answer; None for the statuses in `ends`, which say: there are no more."""
     try:
         answer = fetcher.get(
             f"{address}?{urlencode(values)}",
