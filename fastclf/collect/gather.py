@@ -132,10 +132,10 @@ class Gatherer:
 
     def _fetch(self, row: Fetch) -> Outcome:
         """Fetch, judge and store one photo; runs in a thread of its own."""
-        answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._options.seconds, accept=PHOTOS)
+        data = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._options.seconds, accept=PHOTOS)
         # many wait for the network at once; more at work than there are cores cost memory and time
-        with self._cores, self._large if count_pixels(answer.body) > _LARGE else contextlib.nullcontext():
-            return self._store.keep(row, answer.body, self._options.largest_side)
+        with self._cores, self._large if count_pixels(data) > _LARGE else contextlib.nullcontext():
+            return self._store.keep(row, data, self._options.largest_side)
 
     def _take_done(self, seconds: float) -> None:
         with contextlib.suppress(queue.Empty):

@@ -51,7 +51,7 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
     address = _complete(address)
     try:
         with Fetcher(rule) as fetcher:
-            answer = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
+            data = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
     except FetchError as e:
         raise AddressError(
             "{address} {reason}. {advice}",
@@ -59,14 +59,14 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
             reason=_hide_network(e.reason),
             advice=_AGAIN if e.soon else _INSTEAD,
         ) from None
-    if not count_pixels(answer.body):
+    if not count_pixels(data):
         raise AddressError(
             "{address} {reason}. {advice}",
             address=_show(address),
-            reason=_describe(answer.body),
+            reason=_describe(data),
             advice=_PICTURE,
         )
-    return clean_name(unquote(urlsplit(address).path)), answer.body
+    return clean_name(unquote(urlsplit(address).path)), data
 
 
 def _complete(address: str) -> str:

@@ -22,7 +22,6 @@ from fastclf.collect.services.duckduckgo import DuckDuckGo
 from fastclf.collect.services.openverse import Openverse
 from fastclf.collect.services.wikimedia import Wikimedia, strip_html
 from fastclf.collect.web import AddressRule, Fetcher, FetchError
-from fastclf.collect.web.fetch import Answer
 from fastclf.errors import MissingExtraError, UsageError
 
 from .web import Web, limited, status
@@ -39,11 +38,11 @@ class FakeFetcher:
         self.error = error
         self.asked: list[str] = []
 
-    def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> Answer:
+    def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> bytes:
         self.asked.append(url)
         if self.error:
             raise self.error
-        return Answer(url, 200, {"content-type": "application/json"}, self.body)
+        return self.body
 
     @property
     def values(self) -> dict[str, str]:

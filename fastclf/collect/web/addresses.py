@@ -47,7 +47,8 @@ class AddressRule:
         """
         try:
             parts = urlsplit(url.strip())
-            host, port = _to_ascii(parts.hostname or ""), parts.port
+            host, port = parts.hostname or "", parts.port
+            host = host if host.isascii() else host.encode("idna").decode()
         except ValueError:
             raise FetchError("is no address that can be fetched", lasting=True) from None
         if parts.scheme not in _PORTS:
@@ -121,7 +122,3 @@ def _look_up(host: str, port: int) -> list[str]:
         raise FetchError(_UNKNOWN if unknown else _NOT_FOUND, host=host, lasting=False) from None
     # a list without doubles, in the order of preference
     return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-
-def _to_ascii(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode()
