@@ -61,10 +61,7 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         ) from None
     if not count_pixels(data):
         raise AddressError(
-            "{address} {reason}. {advice}",
-            address=_show(address),
-            reason=_describe(data),
-            advice=_PICTURE,
+            "{address} {reason}. {advice}", address=_show(address), reason=_describe(data), advice=_PICTURE
         )
     return clean_name(unquote(urlsplit(address).path)), data
 

@@ -102,13 +102,18 @@ def test_what_the_systems_own_tar_packs_is_read(tmp_path: Path) -> None:
     assert sorted(map(str, read(tmp_path / "a.tgz").values())) == ["b'one'", LINK, LINK]
 
 
+def sign(block: bytearray, at: int = 0) -> None:
+    """Give a header of a tar file its checksum."""
+    block[at + 148 : at + 156] = b" " * 8
+    block[at + 148 : at + 156] = b"%06o\0 " % sum(block[at : at + 512])
+
+
 def test_a_tar_file_of_another_age_is_known_by_its_checksum(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tar", PHOTOS)
     block = bytearray(path.read_bytes())
     for start in [i for i in range(0, len(block), 512) if block[i + 257 : i + 262] == b"ustar"]:
         block[start + 257 : start + 265] = bytes(8)
-        block[start + 148 : start + 156] = b" " * 8
-        block[start + 148 : start + 156] = b"%06o\0 " % sum(block[start : start + 512])
+        sign(block, start)
     path.write_bytes(block)
     assert read(path) == PHOTOS
 
@@ -260,10 +265,10 @@ def test_a_file_that_is_too_large_is_refused_and_the_others_are_read(kind: str, 
 
 def test_a_zip_that_lies_about_its_sizes_gives_no_more_than_it_says(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"bomb.jpg": bytes(50 * MB), "good.jpg": b"good"})
-    data = path.read_bytes()
-    directory = data.find(b"PK\1\2")
-    lie = struct.pack("<I", 1000)
-    path.write_bytes(data[:22] + lie + data[26 : directory + 24] + lie + data[directory + 28 :])
+    data = bytearray(path.read_bytes())
+    for record, offset in ((LOCAL, 22), (CENTRAL, 24)):
+        change(data, record, offset, struct.pack("<I", 1000))
+    path.write_bytes(data)
     with no_more_memory_than(10):
         found = read(path, limits=ReadLimits(member_bytes=2 * MB))
     assert found == {"bomb.jpg": "is damaged in the archive; fetch the archive again", "good.jpg": b"good"}
@@ -376,8 +381,7 @@ def test_headers_that_make_no_sense_are_damage(what: str, tmp_path: Path) -> Non
     note.type = tarfile.XHDTYPE
     if what == "negative size":
         photo[124:136] = b"\xff" * 11 + b"\0"
-        photo[148:156] = b" " * 8
-        photo[148:156] = b"%06o\0 " % sum(photo)
+        sign(photo)
     else:
         photo[:0] = note.tobuf() * 20_000
     (tmp_path / "a.tar").write_bytes(photo + bytes(1024))
