@@ -64,12 +64,9 @@ def faults(web: Web) -> dict[str, str]:
     """{url: words of its reason} of everything that can go wrong."""
     data = jpeg("fault", (320, 240))
     served = {
-        "drip": (behave.slow_drip(data, 0.05), "took longer than 1 s"),
         "silent": (behave.SILENT, "took longer than 1 s"),
         "forbidden": (behave.status(403), "answered 403 (forbidden)"),
         "inside": (behave.redirect("http://10.0.0.1/a.jpg"), "no public address"),
-        "loop": (behave.redirect("/loop"), "redirected more than 5 times"),
-        "endless": (behave.endless(), "larger than the 20 MB"),
         "large": (behave.wrong_length(data, 21 * 2**20), "has 21.0 MB, more than the 20 MB"),
         "page": (behave.HTML, "is a web page"),
         "drawing": (behave.SVG, "is an SVG drawing"),
@@ -81,7 +78,6 @@ def faults(web: Web) -> dict[str, str]:
             behave.called_jpeg(gzip.compress(data), **{"Content-Encoding": "gzip"}),
             "came compressed",
         ),
-        "garbage": (behave.garbage(), "no HTTP"),
     }
     return {web.add(f"/{name}", how): words for name, (how, words) in served.items()} | {
         "http://user:secret@127.0.0.1/a.jpg": "user name or a password",

@@ -12,7 +12,6 @@ import ssl
 import struct
 import subprocess
 import threading
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -31,7 +30,6 @@ class Hit(NamedTuple):
     """A request as it came; `path` is without its query, names of `headers` are in lower case."""
 
     path: str
-    time: float
     host: str
     headers: dict[str, str]
     query: str
@@ -56,13 +54,10 @@ class Exchange:
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
-    def finish(self, data: bytes) -> None:
-        """Send the last bytes, after which the client may be quicker with its next request than we are."""
+    def answer(self, code: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        # after the last bytes the client may be quicker with its next request than we are
         self._leave()
-        self.send(data)
-
-    def answer(self, code: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
-        self.finish(compose(code, headers or {}, body))
+        self.send(compose(code, headers, body))
 
     def drip(self, data: bytes, seconds_per_byte: float) -> None:
         for i in range(len(data)):
@@ -221,7 +216,7 @@ def _parse(head: bytes) -> Hit:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     path, _, query = first.split(" ", 2)[1].partition("?")
-    return Hit(path, time.monotonic(), headers.get("host", ""), headers, query)
+    return Hit(path, headers.get("host", ""), headers, query)
 
 
 def compose(code: int, headers: Mapping[str, str], body: bytes = b"") -> bytes:
@@ -251,8 +246,7 @@ def make_certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext] | N
 
 def status(code: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Behaviour:
     """Answer with a status."""
-    whole = compose(code, headers or {}, body)
-    return lambda exchange: exchange.finish(whole)
+    return lambda exchange: exchange.answer(code, headers or {}, body)
 
 
 def called_jpeg(data: bytes, **headers: str) -> Behaviour:
