@@ -19,6 +19,7 @@ import pytest
 from fastclf.catalog import FetchLedger, Outcome
 from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, photo_store, plan
 from fastclf.collect.archives import Member
+from fastclf.collect.progress import ProgressBars
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.web import AddressRule, fetch, hosts
 
@@ -195,6 +196,14 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setattr(photo_store, "sync_file", lambda path: synced.add("/".join(path.parts[-2:])))
     monkeypatch.setattr(FetchLedger, "finish", note_finish)
     return synced
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
+    """{class: (stored, refused)} as the progress bars were told last."""
+    told: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(ProgressBars, "counted", lambda self, label, *numbers: told.update({label: numbers}))
+    return told
 
 
 @pytest.fixture

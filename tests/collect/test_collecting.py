@@ -111,12 +111,8 @@ def test_every_address_ends_in_a_row_with_what_became_of_it(web: Web, run: Colle
 
 
 def test_an_address_is_counted_when_it_is_refused(
-    web: Web, run: Collect, monkeypatch: pytest.MonkeyPatch
+    web: Web, run: Collect, told: dict[str, tuple[int, int]]
 ) -> None:
-    told: dict[str, tuple[int, int]] = {}
-    monkeypatch.setattr(
-        progress.ProgressBars, "counted", lambda self, label, *numbers: told.update({label: numbers})
-    )
     flaky, gone = web.add("/flaky.jpg", behave.flaky(1, jpeg("flaky"))), web.url("/gone.jpg")
     run([FakeService({"cat": [flaky, *photos(web, "cat", 2)], "dog": [gone, *photos(web, "dog", 2)]})])
     assert told == {"cat": (3, 0), "dog": (2, 1)}

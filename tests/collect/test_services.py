@@ -303,7 +303,9 @@ def test_duckduckgo_without_results_has_no_more_and_odd_rows_spoil_nothing(duckd
 
 
 @pytest.mark.parametrize(
-    "body", ["", "<html>", "[]", "7", "{}", '{"results": null}', '{"results": {"a": 1}}', "[" * 100_000]
+    "body",
+    ["", "<html>", "[]", "7", "{}", '{"results": null}', '{"results": {"a": 1}}', "[" * 100_000],
+    ids=range(8),
 )
 def test_what_duckduckgo_answers_is_checked(duckduckgo: FakeWeb, body: str) -> None:
     duckduckgo.answer = (200, body)
