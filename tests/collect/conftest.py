@@ -133,6 +133,13 @@ def counts(summary: CollectSummary) -> dict[str, int]:
     return {label: count.photos for label, count in summary.classes.items()}
 
 
+def write_files(folder: Path, members: Mapping[str, bytes]) -> Path:
+    for name, data in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
 def write_zip(file: Path, members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, data in members.items():

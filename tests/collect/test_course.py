@@ -19,7 +19,7 @@ from fastclf.photos import MAX_BYTES
 
 from ..drawing import bad_files, draw_scene, encode
 from . import web as behave
-from .conftest import Endless, FakeService, jpeg, photos, rows
+from .conftest import Endless, FakeService, jpeg, photos, rows, write_files
 from .web import Web
 
 Download = Callable[..., CollectSummary]
@@ -139,15 +139,13 @@ def test_the_working_directory_is_no_class_folder(
 
 
 def test_verify_images_says_why_and_deletes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "good.jpg").write_bytes(jpeg("good"))
-    # larger than an upload may be, and a photo all the same
-    (tmp_path / "large.bmp").write_bytes(encode(draw_scene("large"), "BMP") + bytes(MAX_BYTES))
-    for name, (data, _) in bad_files().items():
-        (tmp_path / name).write_bytes(data)
-    files = sorted(tmp_path.iterdir())
+    bad = {name: data for name, (data, _) in bad_files().items()}
+    # one is larger than an upload may be, and a photo all the same
+    good = {"good.jpg": jpeg("good"), "large.bmp": encode(draw_scene("large"), "BMP") + bytes(MAX_BYTES)}
+    files = sorted(write_files(tmp_path, {**bad, **good}).iterdir())
     failed = verify_images(files)
-    assert [f.name for f in failed] == [f.name for f in files if f.name not in ("good.jpg", "large.bmp")]
+    assert [f.name for f in failed] == [f.name for f in files if f.name not in good]
     assert "web page" in failed.reasons[tmp_path / "page.jpg"]
     assert sorted(tmp_path.iterdir()) == files
     failed.map(Path.unlink)  # as the course does it
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["good.jpg", "large.bmp"]
+    assert {f.name for f in tmp_path.iterdir()} == set(good)

@@ -18,7 +18,7 @@ from fastclf.collect.prepare import Prepared, prepare_photo
 from fastclf.system import hash_bytes
 
 from ..drawing import draw_photo, encode
-from .conftest import jpeg
+from .conftest import jpeg, write_files
 
 HEX = "0123456789abcdef0123"
 
@@ -35,11 +35,8 @@ def made(number: int | str, received: str = "", stored: str = "") -> Prepared:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two photos of cats and one of a dog, as a person may have them."""
-    for name in ("cat/one.jpg", "cat/two.jpg", "dog/three.jpg"):
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(path.stem))
-    return tmp_path / "photos"
+    files = {f"{name}.jpg": jpeg(name.partition("/")[2]) for name in ("cat/one", "cat/two", "dog/three")}
+    return write_files(tmp_path / "photos", files)
 
 
 @pytest.fixture
@@ -53,9 +50,9 @@ def names(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.glob("*/*") if ".fastclf" not in p.parts}
 
 
-def record(catalog: Catalog, url: str, path: str = "", label: str = "cat", **facts: object) -> None:
+def record(catalog: Catalog, url: str, path: str = "", **facts: object) -> None:
     """Put an address and its outcome on record."""
-    catalog.fetches.add(label, [{"url": url}])
+    catalog.fetches.add("cat", [{"url": url}])
     number = catalog.fetches.find([url])[-1].id
     catalog.fetches.finish([Outcome(number, **{"status": STORED, "path": path, **facts})])  # type: ignore[arg-type]
 
@@ -85,9 +82,7 @@ def test_either_hash_makes_a_picture_known(same: str, catalog: Catalog) -> None:
     store.put("cat", made("a"))
     assert store.put("cat", made("b", **{same: f"{same[0]}a"})).status == DUPLICATE
     assert store.put("cat", made("c")).status == STORED
-
-
-def test_what_an_earlier_run_received_is_known_by_what_arrived_too(catalog: Catalog) -> None:
+    # what an earlier run received is known by what arrived too
     record(catalog, "http://a/1", "cat/one.jpg", received="r1", stored=hash_bytes(jpeg("one")))
     assert PhotoStore(catalog, {}).put("dog", made(1)) == same_as("cat/one.jpg")
 

@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fastclf.collect.archives import Member, ReadLimits, clouds, is_photo_name, read_source
 from fastclf.errors import ArchiveError, MissingExtraError, PhotosError, UsageError
 
-from .conftest import as_dict, write_tar, write_zip
+from .conftest import as_dict, write_files, write_tar, write_zip
 
 # thorough rather than quick
 pytestmark = pytest.mark.slow
@@ -37,11 +37,7 @@ SEEN = {name: data for name, data in FILES.items() if is_photo_name(name) and da
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    for name, data in FILES.items():
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return tmp_path / "photos"
+    return write_files(tmp_path / "photos", FILES)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from fastclf.errors import ArchiveError, PhotosError
 from fastclf.system import hash_bytes
 
 from . import web as behave
-from .conftest import counts, files, folder_recipe, jpeg, rows, write_tar, write_zip
+from .conftest import counts, files, folder_recipe, jpeg, rows, write_files, write_tar, write_zip
 from .web import Web
 
 PETS = """
@@ -183,10 +183,8 @@ def members(form: str, count: int = 3) -> dict[str, bytes]:
 def test_a_folder_a_zip_file_or_a_cloud_path_is_a_source_and_stays(place: str, tmp_path: Path) -> None:
     found = {**members("{}/{}.jpg"), "ant/notes.txt": b"no photo"}
     memory = fsspec.filesystem("memory")
-    for name, data in found.items():
-        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "mine" / name).write_bytes(data)
-        memory.pipe(f"/bucket/{name}", data)
+    memory.pipe({f"/bucket/{name}": data for name, data in found.items()})
+    write_files(tmp_path / "mine", found)
     write_zip(tmp_path / "mine.zip", {f"mine/{name}": data for name, data in found.items()})
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     try:
