@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageError
 from ..photos import MAX_FOLDER_BYTES, decode_photo
 from .labelling import is_class_name
+from .run import collect_urls
 from .services import SERVICES, Found, LimitedError, SearchService, UnreachableError, UrlList, build_service
 from .summary import CollectSummary
-
-if TYPE_CHECKING:
-    from .web import AddressRule
+from .web import AddressRule, Fetcher
 
 # The most pages of one search, as in a recipe's run.
 _PAGES = 20
@@ -77,8 +76,6 @@ def search_images(
     SearchError
         If no service could be used.
     """
-    from .web import Fetcher
-
     with Fetcher(rule) as fetcher:
         if services is None:
             services = [build_service(name, fetcher) for name in SERVICES]
@@ -161,8 +158,6 @@ def download_images(
     UsageError
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
-    from .run import collect_urls
-
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
         raise UsageError(
