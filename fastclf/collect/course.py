@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..errors import MissingExtraError, SearchError, UnreadablePhotoError, UsageError
 from ..photos import MAX_FOLDER_BYTES, decode_photo
 from .labelling import is_class_name
+from .run import collect_urls
 from .services import SERVICES, Found, LimitedError, SearchService, UnreachableError, UrlList, build_service
 from .summary import CollectSummary
-
-if TYPE_CHECKING:
-    from .web import AddressRule
+from .web import AddressRule, Fetcher
 
 # The most pages of one search, as in a recipe's run.
 _PAGES = 20
@@ -77,32 +76,34 @@ def search_images(
     SearchError
         If no service could be used.
     """
-    from .web import Fetcher
-
-    found: dict[str, Found] = {}
-    lost = []
     with Fetcher(rule) as fetcher:
         if services is None:
             services = [build_service(name, fetcher) for name in SERVICES]
-        for service in services:
-            try:
-                _search_all(service, term, max_images, found)
-            except LimitedError as e:
-                lost.append(f"{e.service} asks for patience")
-            except (UnreachableError, MissingExtraError) as e:
-                lost.append(str(e).rstrip("."))
-            if len(found) >= max_images:
-                break
+        found, lost = _search_in_turn(services, term, max_images)
     if not found and lost:
         raise SearchError(
             "No search service could be used ({lost}). Wait a little, check the network, or take "
             "addresses from a file: download_images(dest, url_file=...).",
             lost="; ".join(lost),
         )
-    return [FoundUrl(one) for one in list(found.values())[:max_images]]
+    return [FoundUrl(one) for one in found[:max_images]]
 
 
-def _search_all(service: SearchService, term: str, most: int, found: dict[str, Found]) -> None:
+def _search_in_turn(services: Sequence[SearchService], term: str, most: int) -> tuple[list[Found], list[str]]:
+    """Return what services find, each of them what those before lack, and why some could not be used."""
+    found: dict[str, Found] = {}
+    lost = []
+    for service in services:
+        try:
+            _read_pages(service, term, most, found)
+        except (LimitedError, UnreachableError, MissingExtraError) as e:
+            lost.append(str(e).rstrip("."))
+        if len(found) >= most:
+            break
+    return list(found.values()), lost
+
+
+def _read_pages(service: SearchService, term: str, most: int, found: dict[str, Found]) -> None:
     for page in range(1, _PAGES + 1):
         results = service.search(term, page)
         new = [one for one in results if one.url not in found]
@@ -157,24 +158,23 @@ def download_images(
     UsageError
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
     """
-    from .run import collect_urls
-
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
         raise UsageError(
             "{dest} is no class folder in a folder of photos. Name one like photos/bears/grizzly.", dest=dest
         )
-    if urls is None and url_file is None:
-        raise UsageError("download_images needs urls=... or url_file=...; search_images returns addresses.")
+    found = _read_addresses(url_file, urls, folder.name)[:max_pics]
+    changes = {"parallel": max(1, n_workers), "seconds": timeout, "largest_side": max_size}
+    return collect_urls(folder, [asdict(one) for one in found], rule=rule, bars=bars, **changes)
+
+
+def _read_addresses(url_file: str | Path | None, urls: Iterable[str] | None, label: str) -> list[Found]:
     if urls is not None:
         urls = [urls] if isinstance(urls, str) else urls
-        found = [u.found if isinstance(u, FoundUrl) else Found(str(u), source="list") for u in urls]
-    else:
-        found = UrlList(Path(url_file or ""), folder.name).search("", 1)
-    rows = [asdict(one) for one in found[:max_pics]]
-    return collect_urls(
-        folder, rows, parallel=max(1, n_workers), seconds=timeout, largest_side=max_size, rule=rule, bars=bars
-    )
+        return [u.found if isinstance(u, FoundUrl) else Found(str(u), source="list") for u in urls]
+    if url_file is not None:
+        return UrlList(url_file, label).search("", 1)
+    raise UsageError("download_images needs urls=... or url_file=...; search_images returns addresses.")
 
 
 def verify_images(fns: Iterable[str | Path]) -> Failures:

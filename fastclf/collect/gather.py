@@ -103,7 +103,8 @@ class Gatherer:
         # classes take turns
         for plan in sorted(self._plans, key=lambda p: p.asked):
             being_asked = any(question.label == plan.label for question in self._questions.values())
-            if being_asked or not self._needs_more(plan.label):
+            coming = self._active[plan.label] + self._queue.waiting(plan.label)
+            if being_asked or self._is_covered(plan.label, coming):
                 continue
             question = plan.next()
             if question is not None:
@@ -112,9 +113,6 @@ class Gatherer:
                 answer = ask(question)
                 self._questions[answer] = question
                 answer.add_done_callback(self._done.put)
-
-    def _needs_more(self, label: str) -> bool:
-        return not self._is_covered(label, self._active[label] + self._queue.waiting(label))
 
     def _is_covered(self, label: str, coming: int) -> bool:
         """Return whether what is coming fills a class, though some of it will fail."""
@@ -134,14 +132,14 @@ class Gatherer:
 
     def _fetch(self, row: Fetch) -> Outcome:
         """Fetch, judge and store one photo; runs in a thread of its own."""
-        answer = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._options.seconds, accept=PHOTOS)
+        data = self._fetcher.get(row.url, max_bytes=MAX_BYTES, seconds=self._options.seconds, accept=PHOTOS)
         # many wait for the network at once; more at work than there are cores cost memory and time
-        with self._cores, self._large if count_pixels(answer.body) > _LARGE else contextlib.nullcontext():
-            return self._store.keep(row, answer.body, self._options.largest_side)
+        with self._cores, self._large if count_pixels(data) > _LARGE else contextlib.nullcontext():
+            return self._store.keep(row, data, self._options.largest_side)
 
     def _take_done(self, seconds: float) -> None:
         with contextlib.suppress(queue.Empty):
-            future = self._done.get(timeout=seconds) if seconds else self._done.get_nowait()
+            future = self._done.get(timeout=seconds)
             while True:
                 if future in self._running:
                     self._take_photo(future, self._running.pop(future))

@@ -51,7 +51,7 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
     address = _complete(address)
     try:
         with Fetcher(rule) as fetcher:
-            answer = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
+            data = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
     except FetchError as e:
         raise AddressError(
             "{address} {reason}. {advice}",
@@ -59,14 +59,11 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
             reason=_hide_network(e.reason),
             advice=_AGAIN if e.soon else _INSTEAD,
         ) from None
-    if not count_pixels(answer.body):
+    if not count_pixels(data):
         raise AddressError(
-            "{address} {reason}. {advice}",
-            address=_show(address),
-            reason=_describe(answer.body),
-            advice=_PICTURE,
+            "{address} {reason}. {advice}", address=_show(address), reason=_describe(data), advice=_PICTURE
         )
-    return clean_name(unquote(urlsplit(address).path)), answer.body
+    return clean_name(unquote(urlsplit(address).path)), data
 
 
 def _complete(address: str) -> str:
@@ -93,22 +90,16 @@ def _read_data(address: str) -> tuple[str, bytes]:
     found = _DATA.match(address, 0, 200)
     if not found or not found[3]:
         raise AddressError("This data: address holds no picture in base64. {advice}", advice=_INSTEAD)
+    text = "The picture in this address has more than {most} MB. {advice}"
+    too_large = AddressError(text, most=MAX_BYTES // 2**20, advice=_INSTEAD)
     if len(address) > 4 * MAX_BYTES:
-        raise AddressError(
-            "The picture in this address has more than {most} MB. {advice}",
-            most=MAX_BYTES // 2**20,
-            advice=_INSTEAD,
-        )
+        raise too_large
     try:
         data = base64.b64decode(unquote_to_bytes(address[found.end() :]), validate=True)
     except (binascii.Error, ValueError):
         raise AddressError("The picture in this address is damaged. {advice}", advice=_INSTEAD) from None
     if len(data) > MAX_BYTES:
-        raise AddressError(
-            "The picture in this address has more than {most} MB. {advice}",
-            most=MAX_BYTES // 2**20,
-            advice=_INSTEAD,
-        )
+        raise too_large
     if not count_pixels(data):
         raise AddressError("What is in this address is no photo that can be read. {advice}", advice=_INSTEAD)
     return clean_name(f"photo.{found[1].lower()}"), data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -13,22 +14,15 @@ from ..errors import UnreadablePhotoError
 from ..system import sync_file, write_atomic_with
 from .prepare import Prepared, prepare_photo
 
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{20}\..*\..*")
 ENOUGH = "was not needed; the class had as many photos as were asked for"
 
 
 class PhotoStore:
-    """Stores photos; threads may share it.
+    """Stores photos in the folder of a catalog that was scanned; threads may share it.
 
-    Parameters
-    ----------
-    catalog
-        The folder's catalog, scanned.
-    wanted
-        The most photos of each class that has a limit of its own.
-    most
-        The most photos of every other class; None is no limit.
-    labels
-        The classes that are collected; what was stored once for others that are no more does not count.
+    `wanted` are the most photos of each class that has a limit of its own, `most` those of every other one.
+    `labels` are the classes that are collected: what was stored for others that are no more does not count.
     """
 
     def __init__(
@@ -91,13 +85,7 @@ class PhotoStore:
         return replace(outcome, id=row.id, received=photo.received, bytes=len(data))
 
     def put(self, label: str, photo: Prepared) -> Outcome:
-        """Store a photo in its class folder, unless the folder has it or the class is full.
-
-        Returns
-        -------
-        Outcome
-            Without the number of an address.
-        """
+        """Store a photo in its class folder, unless the folder has it or the class is full."""
         name = f"{label}/{photo.name}"
         with self._lock:
             twin = next((self._names[h] for h in _hashes(photo) if h in self._names), None)
@@ -140,8 +128,7 @@ class PhotoStore:
 
 def is_half_written(path: Path) -> bool:
     """Return whether a hidden file is what `write_atomic` had begun to write for a `PhotoStore`."""
-    digits = path.name[1:].partition(".")[0]
-    return len(digits) == 20 and not set(digits) - set("0123456789abcdef") and path.name.count(".") >= 3
+    return _HALF_WRITTEN.fullmatch(path.name) is not None
 
 
 def _stored(name: str, sha256: str) -> Outcome:

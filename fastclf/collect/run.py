@@ -7,20 +7,23 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
 from ..photos import find_photo_files
+from .archives import download_archive, read_archive, read_source
+from .gather import Gatherer
+from .photo_store import PhotoStore
+from .plan import SearchPlan, ServiceState
+from .progress import ProgressBars
 from .recipes import ClassPlan, CollectOptions, FileSource, Recipe
 from .samples import SAMPLES
 from .services import SearchService, UrlList, build_service
 from .summary import CollectSummary, count_classes, write_sheets, write_table
-
-if TYPE_CHECKING:
-    from .plan import SearchPlan
-    from .web import AddressRule, Fetcher
+from .unpack import Unpacker
+from .web import AddressRule, Fetcher
 
 _logger = logging.getLogger(__name__)
 _OFFLINE = (
@@ -146,9 +149,6 @@ class _Run:
 
     def search(self, services: Sequence[SearchService] | None) -> Notes:
         """Search and download until every class is full or nothing is left."""
-        from .plan import SearchPlan, ServiceState
-        from .web import Fetcher
-
         options, fetches = self.recipe.options, self.catalog.fetches
         wanted = {plan.label: self._wanted(plan) for plan in self.recipe.classes}
         for plan in self.recipe.classes:
@@ -171,8 +171,6 @@ class _Run:
 
     def fetch(self, label: str, found: Sequence[Mapping[str, str]]) -> Notes:
         """Download all of a list."""
-        from .web import Fetcher
-
         self.catalog.fetches.add(label, found, self.classes())
         with Fetcher(self.rule) as fetcher:
             self._gather(fetcher, {label: None})
@@ -180,12 +178,6 @@ class _Run:
 
     def unpack(self) -> Notes:
         """Take the photos out of the recipe's archive or folder."""
-        from .archives import download_archive, read_archive, read_source
-        from .photo_store import PhotoStore
-        from .progress import ProgressBars
-        from .unpack import Unpacker
-        from .web import Fetcher
-
         recipe = self.recipe
         source = recipe.archive or recipe.folder
         if source is None:
@@ -210,10 +202,6 @@ class _Run:
         self, fetcher: Fetcher, wanted: Mapping[str, int | None], plans: Sequence[SearchPlan] = ()
     ) -> dict[str, int | None]:
         """Fill classes, None of which is without end; returns how many photos each lacks."""
-        from .gather import Gatherer
-        from .photo_store import PhotoStore
-        from .progress import ProgressBars
-
         limits = {label: n for label, n in wanted.items() if n is not None}
         store = PhotoStore(self.catalog, limits, labels=list(wanted))
         with ProgressBars(self.tell, self.bars) as progress:
@@ -259,9 +247,7 @@ def _describe_missing(missing: Mapping[str, int | None], lost: list[str]) -> Not
 
 
 def _check_packages() -> None:
-    from importlib.util import find_spec
-
-    for name in ("httpcore2", "filelock", "tqdm"):
+    for name in ("filelock", "tqdm"):
         if find_spec(name) is None:
             raise MissingExtraError(
                 "Collecting needs the package {name}, which is not installed. Run "
@@ -275,23 +261,20 @@ def _locked(catalog: Catalog) -> Iterator[None]:
     """Keep a second run out of the folder."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(catalog.private / "collect.lock")
     try:
-        lock.acquire(timeout=0)
+        lock = FileLock(catalog.private / "collect.lock").acquire(timeout=0)
     except Timeout:
         raise CatalogError(
             "Another process is collecting photos into {folder}. Wait for its end, or stop it.",
             folder=catalog.folder,
         ) from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
 def _look_around(catalog: Catalog) -> int:
     """Take in what the folder holds, and return how many photos that are."""
-    _scan(catalog)
+    catalog.scan(empty_ok=True)
     photos = catalog.photos().photos
     if any(photo.given_split for photo in photos):
         raise PhotosError(
@@ -302,13 +285,9 @@ def _look_around(catalog: Catalog) -> int:
     return len(photos)
 
 
-def _scan(catalog: Catalog) -> None:
-    catalog.scan(empty_ok=True)
-
-
 def _finish(catalog: Catalog, recipe: Recipe, before: int, started: float, notes: Notes) -> CollectSummary:
     """Take in what is there now, and say what it is."""
-    _scan(catalog)
+    catalog.scan(empty_ok=True)
     counts = count_classes(catalog, [plan.label for plan in recipe.classes])
     gone = sum(count.gone for count in counts.values())
     if gone:

@@ -84,7 +84,8 @@ class CollectSummary:
         if not any(c.found for c in self.classes.values()):  # nothing was fetched: the built-in sample
             heads, rows = heads[:1], [row[:1] for row in rows]
         lines = ["  ".join([f"{'class':<{width}}", *heads])]
-        for name, row in [*zip(names, rows, strict=True), ("all", _sum(rows))]:
+        sums = [sum(column) for column in zip(*rows, strict=True)]
+        for name, row in [*zip(names, rows, strict=True), ("all", sums)]:
             cells = [f"{value:>{len(head)},}" for value, head in zip(row, heads, strict=True)]
             lines.append("  ".join([f"{name:<{width}}", *cells]))
         lines += [*self._reason_lines(), *self.notes]
@@ -213,7 +214,3 @@ def _draw_sheet(catalog: Catalog, label: str, photos: Sequence[Photo]) -> Image.
         x, y = place % columns * _TILE + 7, place // columns * _TILE + head + 3
         sheet.paste(tile, (x + (_TILE - 6 - tile.width) // 2, y + (_TILE - 6 - tile.height) // 2))
     return sheet
-
-
-def _sum(rows: Sequence[Sequence[int]]) -> list[int]:
-    return [sum(column) for column in zip(*rows, strict=True)]

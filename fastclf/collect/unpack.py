@@ -43,12 +43,13 @@ class Unpacker:
         """Store what is wanted of the source, of which `read` yields the files whose names are wanted."""
         members = iter(read(self._is_wanted))
         lots: Iterator[list[Member]] = iter(lambda: list(islice(members, _LOT)), [])
-        running: list[Future[Outcome]] = []
+        running: list[tuple[str, Future[Outcome]]] = []
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="unpack") as pool:
             try:
                 # one lot is decoded while the next one is read
                 for lot in lots:
-                    started = [pool.submit(self._keep, row, member) for row, member in self._record(lot)]
+                    rows = self._record(lot)
+                    started = [(row.label, pool.submit(self._keep, row, member)) for row, member in rows]
                     self._finish(running)
                     running = started
             finally:
@@ -115,15 +116,13 @@ class Unpacker:
             )
         return self._store.keep(row, member.data, self._side)
 
-    def _finish(self, futures: list[Future[Outcome]]) -> None:
-        outcomes = [future.result() for future in futures]
-        if not outcomes:
-            return
+    def _finish(self, futures: list[tuple[str, Future[Outcome]]]) -> None:
+        outcomes = [future.result() for _, future in futures]
         self._store.record(outcomes)
-        labels = {row.id: row.label for row in self._ledger.rows(after=min(o.id for o in outcomes) - 1)}
-        for outcome in outcomes:
-            self._refused[labels[outcome.id]] += outcome.status == REFUSED
-        for label in {labels[outcome.id] for outcome in outcomes} - {""}:
+        labels = [label for label, _ in futures]
+        for label, outcome in zip(labels, outcomes, strict=True):
+            self._refused[label] += outcome.status == REFUSED
+        for label in {*labels} - {""}:
             self._progress.counted(label, self._store.count(label), self._refused[label])
 
     def _record_not_needed(self) -> None:

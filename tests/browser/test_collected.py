@@ -61,7 +61,7 @@ def serve_bears(web: Web) -> dict[str, list[str]]:
             for i in range(24)
         ]
         urls[3:3] = [
-            web.add(f"/{colour}/page", behave.html()),
+            web.add(f"/{colour}/page", behave.HTML),
             web.add(f"/{colour}/gone", behave.status(404)),
         ]
         found[term] = urls

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import signal
+import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpcore2
 import pytest
 
-from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, plan
+from fastclf.catalog import FetchLedger, Outcome
+from fastclf.collect import CollectSummary, Found, Recipe, SearchService, collect_photos, photo_store, plan
+from fastclf.collect.archives import Member
+from fastclf.collect.progress import ProgressBars
 from fastclf.collect.recipes import parse_recipe
 from fastclf.collect.web import AddressRule, fetch, hosts
 
@@ -45,28 +51,37 @@ Collect = Callable[..., CollectSummary]
 
 
 class FakeService:
-    """Finds what it was given, twenty a page, for the first variation of a term; `fails` comes instead."""
+    """Finds what it was given, twenty a page, for the first variation of a term.
+
+    `before` is called with each question; `fails` comes instead of the first `times` answers.
+    """
 
     def __init__(
         self,
-        found: Mapping[str, Sequence[str]],
+        found: Mapping[str, Sequence[str | Found]],
         name: str = "duckduckgo",
         fails: BaseException | None = None,
         times: int = 10**9,
+        before: Callable[[str, int], object] = lambda query, page: None,
     ) -> None:
-        self.name, self.found, self.fails, self.times = name, found, fails, times
+        self.name, self.found, self.fails, self.times, self.before = name, found, fails, times, before
         self.asked: list[tuple[str, int]] = []
 
     def search(self, query: str, page: int) -> list[Found]:
         self.asked.append((query, page))
+        self.before(query, page)
         if self.fails is not None and len(self.asked) <= self.times:
             raise self.fails
         term, _, rest = query.partition(" ")
         urls = self.found.get(term, ()) if rest == "photo" else ()
-        return [
-            Found(url, f"http://page.example/{term}", "CC0 1.0", "Ann", query=query, source=self.name)
-            for url in urls[20 * (page - 1) : 20 * page]
-        ]
+        known = {
+            "page": f"http://page.example/{term}",
+            "licence": "CC0 1.0",
+            "creator": "Ann",
+            "query": query,
+        }
+        found = [url if isinstance(url, Found) else Found(url, **known, source=self.name) for url in urls]
+        return found[20 * (page - 1) : 20 * page]
 
 
 class Endless(FakeService):
@@ -77,12 +92,10 @@ class Endless(FakeService):
         self.per_page, self.same = per_page, same
 
     def search(self, query: str, page: int) -> list[Found]:
-        self.asked.append((query, page))
+        super().search(query, page)
         begin = 0 if self.same else page * self.per_page
-        return [
-            Found(f"ftp://nobody.example/{query}/{i}".replace(" ", "-"), source=self.name)
-            for i in range(begin, begin + self.per_page)
-        ]
+        urls = (f"ftp://nobody.example/{query}/{begin + i}" for i in range(self.per_page))
+        return [Found(url.replace(" ", "-"), source=self.name) for url in urls]
 
 
 def jpeg(name: str, size: tuple[int, int] = (60, 40)) -> bytes:
@@ -120,6 +133,13 @@ def counts(summary: CollectSummary) -> dict[str, int]:
     return {label: count.photos for label, count in summary.classes.items()}
 
 
+def write_files(folder: Path, members: Mapping[str, bytes]) -> Path:
+    for name, data in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
 def write_zip(file: Path, members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, data in members.items():
@@ -127,9 +147,70 @@ def write_zip(file: Path, members: Mapping[str, bytes], method: int = zipfile.ZI
     return file
 
 
+def write_tar(file: Path, members: Mapping[str, bytes], mode: str = "w", **options: Any) -> Path:
+    with tarfile.open(file, mode, **options) as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file
+
+
+def as_dict(found: Iterable[Member]) -> dict[str, bytes | str]:
+    """{name: bytes, or the reason for refusing it} of what was read."""
+    members = list(found)
+    assert len({m.name for m in members}) == len(members)
+    assert all((m.data is None) == bool(m.reason) for m in members)
+    return {m.name: m.reason if m.data is None else m.data for m in members}
+
+
 def folder_recipe(path: str | Path, more: str = "", base: Path | None = None) -> Recipe:
     """A recipe of a folder, a zip file or a cloud path."""
     return parse_recipe(FOLDER.format(path=path) + more, "mine.toml", base=base)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> Clock:
+    """The time of politeness, whose pauses are those outside of tests."""
+    clock = Clock()
+    for module in (plan, hosts):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(plan, "_PAUSE", 1.5)
+    monkeypatch.setattr(hosts, "_PAUSE_AT_LIMIT", 2.0)
+    return clock
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The photos that reached the disk; the record may name no others."""
+    synced: set[str] = set()
+    finish = FetchLedger.finish
+
+    def note_finish(self: FetchLedger, outcomes: Sequence[Outcome]) -> None:
+        assert synced >= {outcome.path for outcome in outcomes if outcome.status == "stored"}
+        finish(self, outcomes)
+
+    monkeypatch.setattr(photo_store, "sync_file", lambda path: synced.add("/".join(path.parts[-2:])))
+    monkeypatch.setattr(FetchLedger, "finish", note_finish)
+    return synced
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
+    """{class: (stored, refused)} as the progress bars were told last."""
+    told: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(ProgressBars, "counted", lambda self, label, *numbers: told.update({label: numbers}))
+    return told
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from fastclf.collect.web import AddressRule, Fetcher, FetchError
 from fastclf.collect.web.addresses import is_public
-from fastclf.collect.web.fetch import MAX_REDIRECTS, Answer
+from fastclf.collect.web.fetch import MAX_REDIRECTS
 from fastclf.errors import StoppedError
 
 from ..drawing import draw_scene, encode
@@ -98,12 +99,12 @@ NO_PHOTO = {
     "half a chunk": (bad.garbage(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), *CUT_OFF),
     "endless chunks": (bad.endless(), "1 MB", True), "endless": (bad.endless(chunked=False), "1 MB", True),
     "announced": (bad.wrong_length(PHOTO, 10**9, hold=True), "953.7 MB", True),
-    "compressed": (bad.gzipped(PHOTO), "came compressed (gzip) unasked", True),
-    **{f"to {to}": (bad.bad_location(to), "redirected to what is no address", True)
+    "compressed": (bad.called_jpeg(gzip.compress(PHOTO), **{"Content-Encoding": "gzip"}), "came compressed (gzip) unasked", True),
+    **{f"to {to}": (redirect(to), "redirected to what is no address", True)
        for to in ("http://[broken/", "http://[1.2.3]/", "//[")},
-    **{f"to {to}": (bad.bad_location(to), "no address that can be fetched", True)
+    **{f"to {to}": (redirect(to), "no address that can be fetched", True)
        for to in ("http://a:b:c/", "http://a:99999/")},
-    **{f"to {to}": (bad.bad_location(to), "answered 302", True) for to in (None, "")},
+    **{f"to {to}": (status(302, to), "answered 302", True) for to in ({}, {"Location": ""})},
 }
 # fmt: on
 
@@ -114,18 +115,18 @@ def build_fetcher(*servers: Web) -> Fetcher:
 
 @pytest.fixture
 def fetcher(web: Web) -> Iterator[Fetcher]:
-    with closing(build_fetcher(web)) as client:
+    with build_fetcher(web) as client:
         yield client
 
 
 @pytest.fixture
 def plain() -> Iterator[Fetcher]:
     """A fetcher that may fetch from the public web alone, as makers have it."""
-    with closing(Fetcher()) as client:
+    with Fetcher() as client:
         yield client
 
 
-def fetch(fetcher: Fetcher, url: str, max_bytes: int = MB, seconds: float = 5) -> Answer:
+def fetch(fetcher: Fetcher, url: str, max_bytes: int = MB, seconds: float = 5) -> bytes:
     return fetcher.get(url, max_bytes=max_bytes, seconds=seconds)
 
 
@@ -169,9 +170,6 @@ def answer_lookups(monkeypatch: pytest.MonkeyPatch, name: str, *answers: list[st
     return lookups
 
 
-# -- which addresses may be fetched
-
-
 @pytest.mark.parametrize(
     ("address", "is_fetched"), [*((a, False) for a in PRIVATE), *((a, True) for a in PUBLIC)]
 )
@@ -183,7 +181,7 @@ def test_an_address_of_no_public_network_is_not_fetched_from(address: str, is_fe
 def test_no_spelling_of_a_private_address_reaches_it(host: str, web: Web, plain: Fetcher) -> None:
     web.photo("/a.jpg", PHOTO)
     port = web.address[1]
-    with closing(Fetcher(AddressRule(frozenset({("93.184.216.34", port)})))) as other_ports_too:
+    with Fetcher(AddressRule(frozenset({("93.184.216.34", port)}))) as other_ports_too:
         refusal(fetch, other_ports_too, f"http://{host}:{port}/a.jpg")
     refusal(fetch, plain, f"http://{host}/a.jpg")
     assert not web.hits
@@ -197,9 +195,7 @@ def test_what_is_no_plain_web_address_is_refused(url: str, plain: Fetcher) -> No
 
 
 @pytest.mark.parametrize("host", NO_HOSTS)
-def test_a_host_that_is_none_is_a_sentence(
-    host: str, plain: Fetcher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_no_host_is_a_sentence(host: str, plain: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up(name: Any, *_: Any, **__: Any) -> list[Any]:
         if isinstance(name, str):
             name.encode("idna")  # as the real one does
@@ -209,11 +205,13 @@ def test_a_host_that_is_none_is_a_sentence(
     refusal(fetch, plain, f"http://{host}/a.jpg")
 
 
-def test_a_url_is_sent_in_ascii_and_without_its_fragment(web: Web, fetcher: Fetcher) -> None:
+def test_urls_and_redirects_are_sent_in_ascii_and_without_a_fragment(web: Web, fetcher: Fetcher) -> None:
     web.photo("/b%C3%A4r%20a.jpg", PHOTO)
     url = web.url("/b\u00e4r a.jpg?q=\u00e4&r=%20#part", "PHOTOS.example")
-    assert fetch(fetcher, url).body == PHOTO
+    assert fetch(fetcher, url) == PHOTO
     assert web.hits[0].query == "q=%C3%A4&r=%20"
+    raw = web.add("/a.jpg", redirect("/b\u00e4r a.jpg".encode().decode("latin-1")))
+    assert fetch(fetcher, raw) == PHOTO
 
 
 @pytest.mark.parametrize(
@@ -227,7 +225,7 @@ def test_a_line_end_in_a_url_makes_no_header(path: str, web: Web, fetcher: Fetch
 def test_allowing_one_address_and_port_allows_no_other(web: Web) -> None:
     url, port = web.photo("/a.jpg", PHOTO), web.address[1]
     for allowed, words in ((("127.0.0.2", port), "127.0.0.1"), (("127.0.0.1", port + 1), f"port {port}")):
-        with closing(Fetcher(AddressRule(frozenset({allowed})))) as client:
+        with Fetcher(AddressRule(frozenset({allowed}))) as client:
             assert words in refusal(fetch, client, url).reason
     assert not web.hits
 
@@ -247,10 +245,10 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(
 def test_the_checked_address_is_the_one_connected_to_and_the_next_connection_is_checked_again(
     web: Web, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    web.add("/a.jpg", bad.hang_up(PHOTO))
+    web.add("/a.jpg", bad.last(bad.called_jpeg(PHOTO)))
     lookups = answer_lookups(monkeypatch, "changing.example", ["127.0.0.1"], ["10.0.0.1"])
     url = web.url("/a.jpg", "changing.example")
-    assert fetch(fetcher, url).body == PHOTO
+    assert fetch(fetcher, url) == PHOTO
     assert len(lookups) == 1
     time.sleep(0.02)
     assert "10.0.0.1" in refusal(fetch, fetcher, url).reason
@@ -265,61 +263,44 @@ def test_a_name_that_cannot_be_looked_up_is_a_sentence(
 ) -> None:
     answer_lookups(monkeypatch, "nowhere.example", socket.gaierror(code, "no"))
     error = refusal(fetch, plain, "http://nowhere.example/a.jpg")
-    assert error.reason == f"names the host nowhere.example, which {words}"
-    assert not error.lasting
+    assert (error.reason, error.lasting) == (f"names the host nowhere.example, which {words}", False)
 
 
-# -- what is sent and what arrives
-
-
-def test_a_photo_arrives_whole_and_its_request_holds_nothing_but_what_it_needs(
-    web: Web, fetcher: Fetcher
-) -> None:
+def test_a_photo_arrives_whole_and_its_request_holds_only_what_it_needs(web: Web, fetcher: Fetcher) -> None:
     web.photo("/a.jpg", PHOTO)
     url = web.url("/a.jpg", "photos.example")
-    answer = fetcher.get(url, max_bytes=len(PHOTO), seconds=5, accept="image/*")
-    assert (answer.url, answer.status, answer.body) == (url, 200, PHOTO)
-    assert answer.headers["content-type"] == "image/jpeg"
+    assert fetcher.get(url, max_bytes=len(PHOTO), seconds=5, accept="image/*") == PHOTO
     headers = web.hits[0].headers
     assert headers["host"] == f"photos.example:{web.address[1]}"
     assert (headers["accept"], headers["accept-encoding"]) == ("image/*", "identity")
     assert set(headers) <= {"host", "accept", "accept-encoding", "user-agent", "connection"}
+    assert refusal(fetch, fetcher, url, max_bytes=len(PHOTO) - 1).lasting
 
 
-def test_cookies_are_neither_kept_nor_sent_on(web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.set_cookie(PHOTO))
-    web.add("/go", redirect("/a.jpg", headers={"Set-Cookie": "hop=1"}))
-    for address in (web.url("/go"), url, url):
-        assert fetch(fetcher, address).body == PHOTO
-    assert len(web.hits) == 4
-    assert not any({"cookie", "referer"} & hit.headers.keys() for hit in web.hits)
-
-
-def test_passwords_that_lie_around_are_not_sent(
+def test_no_proxy_password_or_cookie_that_lies_around_is_used(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".netrc").write_text("default login user password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    web.add("/a.jpg", status(401, {"WWW-Authenticate": 'Basic realm="x"'}))
-    with closing(build_fetcher(web)) as client:
-        assert refusal(fetch, client, web.url("/a.jpg", "photos.example")).status == 401
-    assert [hit.headers.get("authorization") for hit in web.hits] == [None]
-
-
-def test_no_proxy_is_taken_from_the_environment(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    cookies = {"Set-Cookie": "session=1; Path=/\r\nSet-Cookie: track=2; Domain=example"}
+    web.add("/a.jpg", bad.called_jpeg(PHOTO, **cookies))
+    web.add("/go", redirect("/a.jpg", headers={"Set-Cookie": "hop=1"}))
+    web.add("/closed", status(401, {"WWW-Authenticate": 'Basic realm="x"'}))
     with Web() as proxy:
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name.upper(), proxy.url(""))
             monkeypatch.setenv(name, proxy.url(""))
-            monkeypatch.setenv(name.lower(), proxy.url(""))
-            monkeypatch.delenv("NO_PROXY", raising=False)
-            monkeypatch.delenv("no_proxy", raising=False)
-        web.photo("/a.jpg", PHOTO)
-        with closing(build_fetcher(web)) as client:
-            assert fetch(client, web.url("/a.jpg", "photos.example")).body == PHOTO
-            refusal(fetch, client, "http://10.0.0.1/a.jpg")
-            refusal(fetch, client, "https://10.0.0.1/a.jpg")
-        assert not proxy.hits
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with build_fetcher(web) as client:
+            for path in ("/go", "/a.jpg", "/a.jpg"):
+                assert fetch(client, web.url(path, "photos.example")) == PHOTO
+            assert refusal(fetch, client, web.url("/closed", "photos.example")).status == 401
+            for scheme in ("http", "https"):
+                refusal(fetch, client, f"{scheme}://10.0.0.1/a.jpg")
+        assert (len(web.hits), proxy.hits) == (5, [])
+    assert not any({"cookie", "referer", "authorization"} & hit.headers.keys() for hit in web.hits)
 
 
 def test_threads_that_share_a_fetcher_get_their_own_photos(web: Web, fetcher: Fetcher) -> None:
@@ -329,11 +310,7 @@ def test_threads_that_share_a_fetcher_get_their_own_photos(web: Web, fetcher: Fe
     urls = [web.url(path, host) for path in photos for host in NAMES]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda url: fetch(fetcher, url), urls))
-    assert [answer.body for answer in answers] == [data for data in photos.values() for _ in NAMES]
-    assert [answer.url for answer in answers] == urls
-
-
-# -- servers that refuse, and that break off
+    assert answers == [data for data in photos.values() for _ in NAMES]
 
 
 @pytest.mark.parametrize(
@@ -351,32 +328,21 @@ def test_what_a_server_will_not_give_is_not_asked_for_again_and_what_it_cannot_g
     assert f"answered {code}" in error.reason
 
 
-@pytest.mark.parametrize(("value", "wait"), [(3, 3), (0, 0), ("120", 120), ("soon", None)])
-def test_retry_after_is_read_in_seconds(value: Any, wait: float | None, web: Web, fetcher: Fetcher) -> None:
+SENSELESS = ["", "soon", "-5", "\u00b2", "1e9", "nan", "Fri, 31 Dec 9999 23:59:59 +99999999999999999"]
+SENSELESS += [f"Mon, {day} 23:59:59 GMT" for day in ("99 Foo 2024", "01 Jan 99999")]
+WAITS: dict[str, Any] = {
+    **dict.fromkeys(SENSELESS), "3": 3, "0": 0, "120": 120, "9" * 5000: 86400,
+    "Wed, 21 Oct 2015 07:28:00 GMT": 0, "Fri, 31 Dec 9999 23:59:59 GMT": 86400,
+    # the tests may begin long after this is read
+    formatdate(time.time() + 50_000, usegmt=True): pytest.approx(45_000, abs=5_001),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", WAITS, ids=lambda value: value[:40])
+def test_retry_after_is_read_as_seconds_or_date_or_not_at_all(value: str, web: Web, fetcher: Fetcher) -> None:
     url = web.add("/a.jpg", bad.limited(1, value, PHOTO))
-    assert refusal(fetch, fetcher, url).retry_after == wait
-    assert fetch(fetcher, url).body == PHOTO
-
-
-def test_retry_after_is_read_as_a_date(web: Web, fetcher: Fetcher) -> None:
-    wait = refusal(fetch, fetcher, web.add("/a", bad.limited(1, 90, PHOTO, dated=True))).retry_after
-    assert 85 < (wait or 0) <= 91
-    past = "Wed, 21 Oct 2015 07:28:00 GMT"
-    assert not refusal(fetch, fetcher, web.add("/b", bad.limited(1, past, PHOTO))).retry_after
-
-
-SENSELESS = ["", "-5", "\u00b2", "1e9", "nan", "9" * 5000]
-SENSELESS += [
-    f"{day} 23:59:59 {zone}"
-    for day in ("Mon, 01 Jan 2024", "Mon, 99 Foo 2024", "Mon, 01 Jan 99999", "Fri, 31 Dec 9999")
-    for zone in ("GMT", "+99999999999999999")
-]
-
-
-@pytest.mark.parametrize("value", SENSELESS, ids=lambda value: value[:40])
-def test_a_senseless_wait_is_no_accident(value: str, web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.limited(1, value, PHOTO))
-    assert 0 <= (refusal(fetch, fetcher, url).retry_after or 0) <= 7 * 86400
+    assert refusal(fetch, fetcher, url).retry_after == WAITS[value]
+    assert fetch(fetcher, url) == PHOTO
 
 
 @pytest.mark.parametrize("what", NO_PHOTO)
@@ -384,25 +350,25 @@ def test_what_comes_instead_of_a_photo_is_a_sentence(what: str, web: Web, fetche
     behaviour, words, lasting = NO_PHOTO[what]
     with no_longer_than(2):
         error = refusal(fetch, fetcher, web.add("/a.jpg", behaviour))
-    assert words in error.reason
-    assert error.lasting == lasting
+    assert (words in error.reason, error.lasting) == (True, lasting), error.reason
 
 
 @pytest.mark.parametrize("code", [None, 503])
 def test_the_next_try_is_as_good_as_the_first(code: int | None, web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.flaky(2, PHOTO, code))
+    url = web.add("/a.jpg", bad.flaky(2, bad.last(bad.called_jpeg(PHOTO)), code))
     for _ in range(2):
         assert not refusal(fetch, fetcher, url).lasting
-    assert fetch(fetcher, url).body == PHOTO
+    for _ in range(3):  # the connection is closed in between
+        assert fetch(fetcher, url) == PHOTO
+        time.sleep(0.02)
 
 
 def test_a_server_that_is_not_there_is_a_sentence() -> None:
     with Web() as gone:
         pass
-    with closing(build_fetcher(gone)) as client:
+    with build_fetcher(gone) as client:
         error = refusal(fetch, client, gone.url("/a.jpg"))
-    assert "connected" in error.reason
-    assert not error.lasting
+    assert (error.reason, error.lasting) == ("could not be connected to", False)
 
 
 def test_bytes_after_a_body_do_not_spoil_the_next_photo(web: Web, fetcher: Fetcher) -> None:
@@ -411,18 +377,8 @@ def test_bytes_after_a_body_do_not_spoil_the_next_photo(web: Web, fetcher: Fetch
     for path, rest in {"/long.jpg": PHOTO, "/forged.jpg": forged}.items():
         url = web.add(path, bad.wrong_length(PHOTO + rest, len(PHOTO)))
         for _ in range(3):
-            assert fetch(fetcher, url).body == PHOTO
-            assert fetch(fetcher, good).body == PHOTO
-
-
-def test_a_connection_that_was_closed_in_between_is_opened_again(web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.hang_up(PHOTO))
-    for _ in range(3):
-        assert fetch(fetcher, url).body == PHOTO
-        time.sleep(0.02)
-
-
-# -- redirects
+            assert fetch(fetcher, url) == PHOTO
+            assert fetch(fetcher, good) == PHOTO
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
@@ -430,9 +386,9 @@ def test_a_redirect_is_followed_to_its_end(code: int, web: Web, fetcher: Fetcher
     web.photo("/deep/b.jpg", PHOTO)
     web.add("/deep/a.jpg", redirect("b.jpg?x=1", code))
     web.add("/start", redirect(web.url("/deep/a.jpg", "other.example"), code))
-    answer = fetch(fetcher, web.url("/start", "photos.example"))
-    assert answer.body == PHOTO
-    assert answer.url == web.url("/deep/b.jpg?x=1", "other.example")
+    assert fetch(fetcher, web.url("/start", "photos.example")) == PHOTO
+    last = web.hits[-1]
+    assert (last.path, last.query, last.host.partition(":")[0]) == ("/deep/b.jpg", "x=1", "other.example")
 
 
 def test_a_chain_of_redirects_is_followed_only_so_far_and_a_loop_ends(web: Web, fetcher: Fetcher) -> None:
@@ -440,7 +396,7 @@ def test_a_chain_of_redirects_is_followed_only_so_far_and_a_loop_ends(web: Web, 
     for i in range(1, MAX_REDIRECTS + 2):
         web.add(f"/{i}", redirect(f"/{i - 1}"))
     assert 3 <= MAX_REDIRECTS <= 10
-    assert fetch(fetcher, web.url(f"/{MAX_REDIRECTS}")).body == PHOTO
+    assert fetch(fetcher, web.url(f"/{MAX_REDIRECTS}")) == PHOTO
     web.forget()
     error = refusal(fetch, fetcher, web.url(f"/{MAX_REDIRECTS + 1}"))
     assert ("redirected" in error.reason, error.lasting, web.count("/0")) == (True, True, 0)
@@ -457,19 +413,6 @@ def test_every_hop_is_checked_as_the_first_address_is(to: str, web: Web, fetcher
     assert [hit.path for hit in web.hits] == ["/start", "/hop"]
 
 
-def test_a_redirect_to_another_server_of_this_machine_does_not_reach_it(web: Web, fetcher: Fetcher) -> None:
-    with Web() as private:
-        private.photo("/admin", PHOTO)
-        assert refusal(fetch, fetcher, web.add("/a.jpg", redirect(private.url("/admin")))).lasting
-        assert not private.hits
-
-
-def test_a_redirect_in_raw_utf_8_is_followed(web: Web, fetcher: Fetcher) -> None:
-    web.photo("/b%C3%A4r.jpg", PHOTO)
-    url = web.add("/a.jpg", redirect("/b\u00e4r.jpg".encode().decode("latin-1")))
-    assert fetch(fetcher, url).body == PHOTO
-
-
 def test_the_body_of_a_redirect_is_not_waited_for(web: Web, fetcher: Fetcher) -> None:
     web.photo("/b.jpg", PHOTO)
 
@@ -478,10 +421,7 @@ def test_the_body_of_a_redirect_is_not_waited_for(web: Web, fetcher: Fetcher) ->
         exchange.wait_for_client()
 
     with no_longer_than(1):
-        assert fetch(fetcher, web.add("/a.jpg", behave)).body == PHOTO
-
-
-# -- https
+        assert fetch(fetcher, web.add("/a.jpg", behave)) == PHOTO
 
 
 @pytest.fixture
@@ -497,12 +437,10 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         yield server
 
 
-def test_a_certificate_is_checked_for_the_name_and_for_who_vouches_for_it(
-    secure: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_is_checked_for_name_and_issuer(secure: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(host: str) -> bytes:
-        with closing(build_fetcher(secure)) as client:
-            return fetch(client, secure.url("/a.jpg", host)).body
+        with build_fetcher(secure) as client:
+            return fetch(client, secure.url("/a.jpg", host))
 
     secure.photo("/a.jpg", PHOTO)
     assert ask("photos.example") == PHOTO
@@ -519,7 +457,7 @@ def test_a_certificate_is_checked_for_the_name_and_for_who_vouches_for_it(
 def test_https_is_not_left_for_plain_http(scheme: str, secure: Web, web: Web) -> None:
     web.photo("/a.jpg", PHOTO)
     secure.add("/a.jpg", redirect(web.url("/a.jpg", "photos.example").replace("http", scheme, 1)))
-    with closing(build_fetcher(secure, web)) as client:
+    with build_fetcher(secure, web) as client:
         assert refusal(fetch, client, secure.url("/a.jpg", "photos.example")).lasting
     assert not web.hits
 
@@ -527,24 +465,14 @@ def test_https_is_not_left_for_plain_http(scheme: str, secure: Web, web: Web) ->
 def test_http_may_lead_to_https_and_https_further(secure: Web, web: Web) -> None:
     secure.photo("/b.jpg", PHOTO)
     secure.add("/a.jpg", redirect("/b.jpg"))
-    web.add("/a.jpg", redirect(secure.url("/a.jpg", "photos.example")))
-    with closing(build_fetcher(secure, web)) as client:
-        assert fetch(client, web.url("/a.jpg", "photos.example")).body == PHOTO
+    url = web.add("/a.jpg", redirect(secure.url("/a.jpg", "photos.example")))
+    with build_fetcher(secure, web) as client:
+        assert fetch(client, url) == PHOTO
 
 
 def test_a_server_that_speaks_no_tls_is_a_sentence(web: Web, fetcher: Fetcher) -> None:
-    url = web.add("/a.jpg", bad.garbage()).replace("http:", "https:")
     with no_longer_than(1):
-        refusal(fetch, fetcher, url, seconds=0.4)
-
-
-# -- limits of size and time, and the end of it all
-
-
-def test_the_limit_is_the_last_size_that_is_fetched(web: Web, fetcher: Fetcher) -> None:
-    url = web.photo("/a.jpg", bytes(1000))
-    assert len(fetch(fetcher, url, max_bytes=1000).body) == 1000
-    assert refusal(fetch, fetcher, url, max_bytes=999).lasting
+        refusal(fetch, fetcher, web.add("/a.jpg", bad.garbage()).replace("http:", "https:"), seconds=0.2)
 
 
 def send_hints(exchange: Exchange) -> None:
@@ -554,13 +482,20 @@ def send_hints(exchange: Exchange) -> None:
         exchange.sleep(0.01)
 
 
+def send_on(exchange: Exchange) -> None:
+    """Take a while to send the client in a circle."""
+    exchange.sleep(0.06)
+    exchange.answer(302, {"Location": "/a.jpg"})
+
+
 SLOW = {
-    "silence": bad.silent(),
+    "silence": bad.SILENT,
     "body": bad.slow_drip(PHOTO, 0.02),
-    "headers": bad.slow_headers(0.02),
+    "headers": bad.slow_drip(b"", 0.02, headers_too=True),
     "last byte": bad.wrong_length(PHOTO, len(PHOTO) + 1, hold=True),
     "chunks": bad.endless(chunk=b"x", head=b"y", pause=0.001),
     "hints": send_hints,
+    "redirects": send_on,
 }
 
 
@@ -591,7 +526,7 @@ def slow_server(how: str, web: Web) -> Iterator[tuple[str, Fetcher]]:
             scheme, port = PORTS[how]
             address = stack.enter_context(port())
         client = stack.enter_context(Fetcher(AddressRule(frozenset({address}))))
-        web.add("/a.jpg", SLOW.get(how, bad.silent()))
+        web.add("/a.jpg", SLOW.get(how, bad.SILENT))
         yield f"{scheme}://127.0.0.1:{address[1]}/a.jpg", client
 
 
@@ -601,67 +536,39 @@ WAYS = [*SLOW, "tls", pytest.param("connection", marks=LINUX)]
 
 
 @pytest.mark.parametrize("how", WAYS)
-def test_no_server_stretches_the_time_limit(how: str, web: Web) -> None:
-    with slow_server(how, web) as (url, client), no_longer_than(0.8):
-        error = refusal(fetch, client, url, seconds=0.3)
-    assert "0.3 s" in error.reason
-    assert not error.lasting
-
-
-@pytest.mark.parametrize("how", WAYS)
-def test_the_stop_event_ends_a_running_fetch(how: str, web: Web) -> None:
+def test_no_server_stretches_the_time_limit_nor_holds_up_a_stop(how: str, web: Web) -> None:
     with slow_server(how, web) as (url, client):
+        with no_longer_than(0.7):
+            error = refusal(fetch, client, url, seconds=0.2)
+        assert ("0.2 s" in error.reason, error.lasting) == (True, False)
         threading.Timer(0.1, client.stop.set).start()
         with no_longer_than(1.2), pytest.raises(StoppedError):
             fetch(client, url, seconds=3)
 
 
-def test_the_time_limit_is_for_all_redirects_together(web: Web, fetcher: Fetcher) -> None:
-    web.delay = 0.15
-    web.photo("/0", PHOTO)
-    for i in range(1, 5):
-        web.add(f"/{i}", redirect(f"/{i - 1}"))
-    with no_longer_than(0.8):
-        assert "0.4 s" in refusal(fetch, fetcher, web.url("/4"), seconds=0.4).reason
-
-
 def test_the_time_limit_holds_for_a_slow_look_up(plain: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    def look_up(*_: Any, **__: Any) -> list[Any]:
-        time.sleep(1.5)
-        raise socket.gaierror(socket.EAI_AGAIN, "no")
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    with no_longer_than(1):
-        assert not refusal(fetch, plain, "http://slow.example/a.jpg", seconds=0.4).lasting
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1.5))
+    with no_longer_than(0.8):
+        assert not refusal(fetch, plain, "http://slow.example/a.jpg", seconds=0.2).lasting
 
 
 def test_one_fetch_does_not_shorten_the_time_of_another(web: Web, fetcher: Fetcher) -> None:
     def behave(exchange: Exchange) -> None:
-        exchange.sleep(0.4)
+        exchange.sleep(0.25)
         exchange.answer(200, {}, PHOTO)
 
-    slow, late = web.add("/slow.jpg", bad.silent()), web.add("/late.jpg", behave)
+    slow, late = web.add("/slow.jpg", bad.SILENT), web.add("/late.jpg", behave)
     with ThreadPoolExecutor(2) as threads:
         patient = threads.submit(fetch, fetcher, late)
-        refusal(fetch, fetcher, slow, seconds=0.2)
-        assert patient.result().body == PHOTO
-    assert fetch(fetcher, late).body == PHOTO
-
-
-def test_the_stop_event_ends_all_threads(web: Web) -> None:
-    url = web.add("/a.jpg", bad.silent())
-    with closing(build_fetcher(web)) as client, ThreadPoolExecutor(8) as threads:
-        running = [threads.submit(fetch, client, url, seconds=3) for _ in range(8)]
-        time.sleep(0.2)
-        client.stop.set()
-        with no_longer_than(1):
-            assert all(isinstance(one.exception(), StoppedError) for one in running)
+        refusal(fetch, fetcher, slow, seconds=0.1)
+        assert patient.result() == PHOTO
+    assert fetch(fetcher, late) == PHOTO
 
 
 def test_nothing_is_asked_for_after_the_stop_event(web: Web, tmp_path: Path) -> None:
     url = web.photo("/a.jpg", PHOTO)
-    with closing(build_fetcher(web)) as client:
-        assert fetch(client, url).body == PHOTO
+    with build_fetcher(web) as client:
+        assert fetch(client, url) == PHOTO
         client.stop.set()
         with pytest.raises(StoppedError):
             fetch(client, url)
@@ -671,16 +578,11 @@ def test_nothing_is_asked_for_after_the_stop_event(web: Web, tmp_path: Path) -> 
     assert not (tmp_path / "a").exists()
 
 
-# -- files
-
-
-def save(fetcher: Fetcher, url: str, path: Path, max_bytes: int = MB) -> bytes:
-    fetcher.save(url, path, max_bytes=max_bytes)
+def save(fetcher: Fetcher, url: str, path: Path, max_bytes: int = MB, **options: Any) -> bytes:
+    """Return the bytes of a file that was saved; nothing lies beside it."""
+    fetcher.save(url, path, max_bytes=max_bytes, **options)
+    assert [beside.name for beside in path.parent.iterdir()] == [path.name]
     return path.read_bytes()
-
-
-def names_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
 
 
 def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
@@ -696,7 +598,7 @@ def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
             client.stop.set()
 
     url = web.add("/file", behave)
-    with closing(build_fetcher(web)) as client, pytest.raises(StoppedError):
+    with build_fetcher(web) as client, pytest.raises(StoppedError):
         client.save(url, path, max_bytes=MB, progress=progress)
     assert not path.exists()
     web.forget()
@@ -704,20 +606,18 @@ def begin_download(web: Web, path: Path, at_least: int = 50_000) -> str:
 
 
 # {what the server does: (how, what comes of it)} once a part of OLD has been fetched
-ANEW = {
+PARTS = {
     "changed": (ranged(NEW), NEW),
     "shorter": (ranged(NEW[:10]), NEW[:10]),
     "no ranges": (ranged(OLD, honour=False), OLD),
     "changed, no ranges": (ranged(NEW, honour=False), NEW),
     "no validator": (ranged(NEW, validator=None), NEW),
-}
-WRONG = {
-    "changed": ranged(NEW, heed_if_range=False),
-    "grown": ranged(NEW + NEW, heed_if_range=False),
-    "shorter": ranged(NEW[:10], heed_if_range=False),
-    "later part": ranged(OLD, shift=7),
-    "earlier part": ranged(OLD, shift=-7),
-    "small parts": ranged(OLD, most=50_000),
+    "changed unheeded": (ranged(NEW, heed_if_range=False), None),
+    "grown unheeded": (ranged(NEW + NEW, heed_if_range=False), None),
+    "shorter unheeded": (ranged(NEW[:10], heed_if_range=False), None),
+    "later part": (ranged(OLD, shift=7), None),
+    "earlier part": (ranged(OLD, shift=-7), None),
+    "small parts": (ranged(OLD, most=50_000), None),
 }
 FAILING = {
     "404": status(404),
@@ -726,38 +626,27 @@ FAILING = {
     "short": bad.wrong_length(OLD, len(OLD) + 1),
     "endless": bad.endless(),
     "private": redirect("http://10.0.0.1/"),
+    "unasked": status(206, {"Content-Range": f"bytes 0-999/{len(OLD)}", "ETag": '"1"'}, OLD[:1000]),
 }
 
 
 def test_a_broken_download_goes_on_where_it_broke(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
-    server = ranged(OLD, break_after=100_000, breaks=2)
-    assert save(fetcher, web.add("/file", server), tmp_path / "file") == OLD
-    asked = [(hit.headers.get("range"), hit.headers.get("if-range")) for hit in web.hits]
-    assert asked == [(None, None), ("bytes=100000-", server.etag), ("bytes=200000-", server.etag)]
-    assert names_in(tmp_path) == ["file"]
-
-
-def test_a_file_is_saved_whole_with_its_progress_and_nothing_beside_it(
-    web: Web, fetcher: Fetcher, tmp_path: Path
-) -> None:
     told: list[tuple[int, int | None]] = []
-    web.add("/file", ranged(OLD))
+    server = ranged(OLD, break_after=100_000, breaks=2)
+    web.add("/file", server)
     url = web.add("/go", redirect("/file"))
-    fetcher.save(url, tmp_path / "file", max_bytes=MB, progress=lambda *at: told.append(at))
-    assert ((tmp_path / "file").read_bytes(), names_in(tmp_path)) == (OLD, ["file"])
+    assert save(fetcher, url, tmp_path / "file", progress=lambda *at: told.append(at)) == OLD
+    asked = [(h.headers.get("range"), h.headers.get("if-range")) for h in web.hits if h.path == "/file"]
+    assert asked == [(None, None), ("bytes=100000-", server.etag), ("bytes=200000-", server.etag)]
     assert (told[-1], told) == ((len(OLD), len(OLD)), sorted(told))
 
 
 @pytest.mark.parametrize("at_least", [50_000, len(OLD)])
-def test_a_stopped_download_goes_on_at_the_next_call(
-    at_least: int, web: Web, fetcher: Fetcher, tmp_path: Path
-) -> None:
+def test_a_stopped_download_goes_on_later(at_least: int, web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
     url = begin_download(web, tmp_path / "file", at_least)
     web.add("/file", ranged(OLD))
     told: list[tuple[int, int | None]] = []
-    fetcher.save(url, tmp_path / "file", max_bytes=MB, progress=lambda *at: told.append(at))
-    assert (tmp_path / "file").read_bytes() == OLD
-    assert names_in(tmp_path) == ["file"]
+    assert save(fetcher, url, tmp_path / "file", progress=lambda *at: told.append(at)) == OLD
     begin = int(web.hits[0].headers["range"].removeprefix("bytes=").removesuffix("-"))
     assert begin >= at_least
     if at_least < len(OLD):  # of what is complete already, the server says that there is no more
@@ -766,25 +655,15 @@ def test_a_stopped_download_goes_on_at_the_next_call(
         assert {total for _, total in told} == {len(OLD)}
 
 
-@pytest.mark.parametrize("how", ANEW)
-def test_a_download_begins_anew_where_it_cannot_go_on(
+@pytest.mark.parametrize("how", PARTS)
+def test_a_download_begins_anew_where_it_cannot_go_on_and_what_does_not_fit_never_makes_a_file(
     how: str, web: Web, fetcher: Fetcher, tmp_path: Path
 ) -> None:
-    server, whole = ANEW[how]
+    server, whole = PARTS[how]
     url = begin_download(web, tmp_path / "file")
     web.add("/file", server)
-    assert save(fetcher, url, tmp_path / "file") == whole
-    assert names_in(tmp_path) == ["file"]
-
-
-@pytest.mark.parametrize("how", WRONG)
-def test_parts_that_do_not_fit_together_never_make_a_file(
-    how: str, web: Web, fetcher: Fetcher, tmp_path: Path
-) -> None:
-    url = begin_download(web, tmp_path / "file")
-    web.add("/file", WRONG[how])
-    with contextlib.suppress(FetchError):
-        assert save(fetcher, url, tmp_path / "file") == WRONG[how].data
+    with contextlib.nullcontext() if whole else contextlib.suppress(FetchError):
+        assert save(fetcher, url, tmp_path / "file") == (whole or server.data)
     web.add("/file", ranged(OLD))
     assert save(fetcher, url, tmp_path / "file") == OLD
 
@@ -801,24 +680,8 @@ def test_a_file_that_changes_while_it_comes_is_never_mixed(
     assert not any(hit.headers.get("if-range", "").startswith("W/") for hit in web.hits)
 
 
-def test_a_part_that_was_not_asked_for_is_not_the_file(web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
-    headers = {"Content-Range": f"bytes 0-999/{len(OLD)}", "ETag": '"1"'}
-    url = web.add("/file", status(206, headers, OLD[:1000]))
-    refusal(save, fetcher, url, tmp_path / "file")
-    assert not (tmp_path / "file").exists()
-
-
-def test_a_part_of_one_address_is_not_continued_from_another(
-    web: Web, fetcher: Fetcher, tmp_path: Path
-) -> None:
-    begin_download(web, tmp_path / "file")
-    assert save(fetcher, web.add("/other", ranged(NEW)), tmp_path / "file") == NEW
-
-
 @pytest.mark.parametrize("how", FAILING)
-def test_a_download_that_fails_leaves_the_old_file_alone(
-    how: str, web: Web, fetcher: Fetcher, tmp_path: Path
-) -> None:
+def test_a_failing_download_leaves_the_old_file(how: str, web: Web, fetcher: Fetcher, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"old")
     with no_longer_than(3):
         refusal(save, fetcher, web.add("/file", FAILING[how]), tmp_path / "file")

@@ -18,7 +18,7 @@ from fastclf.collect.prepare import Prepared, prepare_photo
 from fastclf.system import hash_bytes
 
 from ..drawing import draw_photo, encode
-from .conftest import jpeg
+from .conftest import jpeg, write_files
 
 HEX = "0123456789abcdef0123"
 
@@ -35,11 +35,8 @@ def made(number: int | str, received: str = "", stored: str = "") -> Prepared:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two photos of cats and one of a dog, as a person may have them."""
-    for name in ("cat/one.jpg", "cat/two.jpg", "dog/three.jpg"):
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(path.stem))
-    return tmp_path / "photos"
+    files = {f"{name}.jpg": jpeg(name.partition("/")[2]) for name in ("cat/one", "cat/two", "dog/three")}
+    return write_files(tmp_path / "photos", files)
 
 
 @pytest.fixture
@@ -53,9 +50,9 @@ def names(folder: Path) -> set[str]:
     return {p.relative_to(folder).as_posix() for p in folder.glob("*/*") if ".fastclf" not in p.parts}
 
 
-def record(catalog: Catalog, url: str, path: str = "", label: str = "cat", **facts: object) -> None:
+def record(catalog: Catalog, url: str, path: str = "", **facts: object) -> None:
     """Put an address and its outcome on record."""
-    catalog.fetches.add(label, [{"url": url}])
+    catalog.fetches.add("cat", [{"url": url}])
     number = catalog.fetches.find([url])[-1].id
     catalog.fetches.finish([Outcome(number, **{"status": STORED, "path": path, **facts})])  # type: ignore[arg-type]
 
@@ -68,12 +65,7 @@ def stored_as(name: str, photo: Prepared) -> Outcome:
     return Outcome(0, STORED, lasting=True, stored=photo.stored, path=name)
 
 
-# -- one picture, one file
-
-
-def test_a_picture_is_stored_once_in_the_whole_folder_under_a_name_of_its_own(
-    catalog: Catalog, folder: Path
-) -> None:
+def test_a_picture_is_stored_once_under_a_name_of_its_own(catalog: Catalog, folder: Path) -> None:
     store, new = PhotoStore(catalog, {}), photo("new")
     assert store.put("bird", new) == stored_as(f"bird/{new.name}", new)
     assert (folder / "bird" / new.name).read_bytes() == new.data
@@ -90,9 +82,7 @@ def test_either_hash_makes_a_picture_known(same: str, catalog: Catalog) -> None:
     store.put("cat", made("a"))
     assert store.put("cat", made("b", **{same: f"{same[0]}a"})).status == DUPLICATE
     assert store.put("cat", made("c")).status == STORED
-
-
-def test_what_an_earlier_run_received_is_known_by_what_arrived_too(catalog: Catalog) -> None:
+    # what an earlier run received is known by what arrived too
     record(catalog, "http://a/1", "cat/one.jpg", received="r1", stored=hash_bytes(jpeg("one")))
     assert PhotoStore(catalog, {}).put("dog", made(1)) == same_as("cat/one.jpg")
 
@@ -115,9 +105,6 @@ def test_of_what_was_refused_or_waits_nothing_is_known(status: str, catalog: Cat
     assert PhotoStore(catalog, {}).put("cat", new).status == STORED
 
 
-# -- no more than were asked for
-
-
 def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -> None:
     store = PhotoStore(catalog, {"cat": 3, "dog": 1})
     assert (store.missing("cat"), store.missing("dog"), store.missing("bird")) == (1, 0, None)
@@ -132,16 +119,14 @@ def test_no_class_gets_more_than_was_asked_for(catalog: Catalog, folder: Path) -
     assert PhotoStore(catalog, {}).put("dog", photo("x")).status == STORED
 
 
-def test_more_photos_than_were_asked_for_are_a_full_class_and_no_debt(catalog: Catalog) -> None:
-    store = PhotoStore(catalog, {"cat": 1})
-    assert (store.missing("cat"), store.full()) == (0, {"cat"})
-
-
 def test_one_number_is_the_limit_of_every_class_without_its_own(catalog: Catalog) -> None:
     store = PhotoStore(catalog, {"cat": 5}, most=1)
     assert (store.missing("cat"), store.missing("dog"), store.missing("bird")) == (3, 0, 1)
     assert [store.put("bird", photo(name)).status for name in "ab"] == [STORED, WAITING]
     assert store.full() == {"dog", "bird"}
+    # more than were asked for are a full class and no debt
+    store = PhotoStore(catalog, {"cat": 1})
+    assert (store.missing("cat"), store.full()) == (0, {"cat"})
 
 
 def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog) -> None:
@@ -154,10 +139,7 @@ def test_a_photo_counts_for_the_class_that_it_was_given(catalog: Catalog) -> Non
     assert store.put("cat", photo("new")).status == STORED
 
 
-# -- what a killed run left
-
-
-def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
+def test_what_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
     catalog: Catalog, folder: Path
 ) -> None:
     left, known = photo("left"), photo("known")
@@ -177,39 +159,22 @@ def test_a_file_that_a_killed_run_wrote_and_did_not_record_is_taken_over_once(
     assert store.count("cat") == 4
 
 
-@pytest.mark.parametrize(
-    ("name", "is_ours"),
-    [
-        (f".{HEX}.jpg.tmpa1b2c3", True),
-        (f".{HEX}.png.x", True),
-        (f".{HEX}.webp._1", True),
-        (f".{HEX}.jpg", False),
-        (f".{HEX[:-1]}.jpg.tmp", False),
-        (f".{HEX}0.jpg.tmp", False),
-        (f".{HEX.upper()}.jpg.tmp", False),
-        (f".{HEX[:-1]}g.jpg.tmp", False),
-        (".DS_Store", False),
-        (f"._{HEX}.jpg.tmp", False),
-        (".hidden.photo.jpg.bak", False),
-    ],
-)
-def test_half_written_files_go_and_a_makers_own_hidden_files_stay(
-    name: str, is_ours: bool, catalog: Catalog, folder: Path
-) -> None:
-    (folder / "cat" / name).write_bytes(b"half")
-    assert is_half_written(folder / "cat" / name) == is_ours
-    PhotoStore(catalog, {})
-    assert (folder / "cat" / name).exists() != is_ours
-    assert {"cat/one.jpg", "cat/two.jpg", "dog/three.jpg"} <= names(folder)
+OURS = [f".{HEX}.jpg.tmpa1b2c3", f".{HEX}.png.x", f".{HEX}.webp._1"]
+NOT_OURS = [
+    f".{HEX}.jpg", f".{HEX[:-1]}.jpg.tmp", f".{HEX}0.jpg.tmp", f".{HEX.upper()}.jpg.tmp", f".{HEX[:-1]}g.jpg.tmp",
+    ".DS_Store", f"._{HEX}.jpg.tmp", ".hidden.photo.jpg.bak",
+]  # fmt: skip
 
 
-def test_only_class_folders_are_swept(catalog: Catalog, folder: Path) -> None:
-    paths = [folder / "cat" / "deep" / f".{HEX}.jpg.tmp", folder / f".{HEX}.jpg.tmp"]
-    paths[0].parent.mkdir()
-    for path in paths:
-        path.write_bytes(b"")
+def test_half_written_files_go_and_a_makers_own_hidden_files_stay(catalog: Catalog, folder: Path) -> None:
+    # only class folders are swept
+    stays = {f"cat/{name}" for name in NOT_OURS} | {OURS[0], f"cat/deep/{OURS[0]}"}
+    (folder / "cat" / "deep").mkdir()
+    for name in (*stays, *(f"cat/{name}" for name in OURS)):
+        (folder / name).write_bytes(b"half")
     PhotoStore(catalog, {})
-    assert all(path.exists() for path in paths)
+    assert all((folder / name).exists() for name in (*stays, "cat/one.jpg", "cat/two.jpg", "dog/three.jpg"))
+    assert not [name for name in OURS if (folder / "cat" / name).exists()]
 
 
 def test_what_the_store_begins_to_write_is_known_as_half_written(
@@ -220,45 +185,20 @@ def test_what_the_store_begins_to_write_is_known_as_half_written(
     class KilledError(BaseException):
         pass
 
-    new, seen = photo("new"), []
-
-    def die(path: Path, write: object, *, sync: bool) -> None:
-        seen.extend(p for p in path.parent.iterdir() if p.name.startswith("."))
-        raise KilledError
+    seen: list[Path] = []
+    real = photo_store.write_atomic_with
 
     def half(path: Path, write: object, *, sync: bool) -> None:
-        real(path, lambda f: die(path, f, sync=sync), sync=sync)
+        def die(file: object) -> None:
+            seen.extend(p for p in path.parent.iterdir() if p.name.startswith("."))
+            raise KilledError
 
-    real = photo_store.write_atomic_with
+        real(path, die, sync=sync)
+
     monkeypatch.setattr(photo_store, "write_atomic_with", half)
     with pytest.raises(KilledError):
-        PhotoStore(catalog, {}).put("cat", new)
-    assert len(seen) == 1
-    assert is_half_written(seen[0])
-
-
-# -- threads
-
-
-def test_one_picture_that_many_threads_offer_at_once_is_stored_once(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The look and the note are one step: a thread that looks while another one writes sees the note."""
-    inside, real = threading.Event(), photo_store.write_atomic_with
-
-    def slow(path: Path, write: object, *, sync: bool) -> None:
-        inside.wait(5)
-        real(path, write, sync=sync)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(photo_store, "write_atomic_with", slow)
-    store, new = PhotoStore(catalog, {}), photo("new")
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(store.put, "cat", new)
-        while store.count("cat") < 3:
-            assert not first.done()
-        second = store.put("cat", new)
-        inside.set()
-        assert (first.result().status, second.status) == (STORED, DUPLICATE)
+        PhotoStore(catalog, {}).put("cat", photo("new"))
+    assert [is_half_written(path) for path in seen] == [True]
 
 
 class Slow(Prepared):
@@ -271,6 +211,7 @@ class Slow(Prepared):
 
 
 def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
+    """A thread that looks while another one writes sees the note."""
     store, barrier = PhotoStore(catalog, {"bee": 1}), threading.Barrier(8)
 
     def work(number: int) -> tuple[str, str]:
@@ -280,51 +221,30 @@ def test_the_look_and_the_note_are_one_step(catalog: Catalog) -> None:
         return same.status, other.status
 
     with ThreadPoolExecutor(8) as pool:
-        done = list(pool.map(work, range(8)))
-    assert sorted(same for same, _ in done) == [DUPLICATE] * 7 + [STORED]
-    assert sorted(other for _, other in done) == [STORED] + [WAITING] * 7
-
-
-# -- the record
-
-
-def test_a_photo_that_is_gone_before_it_reaches_the_disk_is_no_accident(catalog: Catalog) -> None:
-    catalog.fetches.add("cat", [{"url": "http://a/1"}])
-    (row,) = catalog.fetches.rows()
-    PhotoStore(catalog, {}).record([Outcome(row.id, STORED, path="cat/nothing.jpg")])
-    assert [row.status for row in catalog.fetches.rows()] == [STORED]
+        same, other = zip(*pool.map(work, range(8)), strict=True)
+    assert sorted(same) == [DUPLICATE] * 7 + [STORED]
+    assert sorted(other) == [STORED] + [WAITING] * 7
 
 
 def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Catalog) -> None:
     catalog.fetches.add("cat", [{"url": f"http://a/{i}"} for i in range(5)])
-    rows = catalog.fetches.rows()
-    store = PhotoStore(catalog, {"cat": 3})
+    numbers = [row.id for row in catalog.fetches.rows()]
     data, more = jpeg("new", (400, 300)), jpeg("more")
-    prepared = prepare_photo(data, 200)
-    path = f"cat/{prepared.name}"
-    assert store.keep(rows[0], data, 200) == Outcome(
-        rows[0].id,
-        STORED,
-        lasting=True,
-        received=hash_bytes(data),
-        stored=prepared.stored,
-        path=path,
-        bytes=len(data),
-    )
-    assert store.keep(rows[1], data, 200) == Outcome(
-        rows[1].id,
-        DUPLICATE,
-        f"is the same picture as {path}",
-        lasting=True,
-        received=hash_bytes(data),
-        bytes=len(data),
-    )
-    assert store.keep(rows[2], more, 200) == Outcome(
-        rows[2].id, WAITING, ENOUGH, received=hash_bytes(more), bytes=len(more)
-    )
-    page = store.keep(rows[3], b"<!doctype html>", 200)
-    assert page == Outcome(rows[3].id, REFUSED, "is a web page, not a photo", lasting=True, bytes=15)
     cut = encode(draw_photo("red", 1, (400, 300)), "JPEG")[:3000]
-    refused = store.keep(rows[4], cut, 200)
-    # what to do about it is for the owner of a file, not for who found it
-    assert (refused.status, refused.reason, refused.bytes) == (REFUSED, "is cut off before its end", 3000)
+    received, stored = hash_bytes(data), prepare_photo(data, 200)
+    path = f"cat/{stored.name}"
+    store = PhotoStore(catalog, {"cat": 3})
+    rows = zip(catalog.fetches.rows(), (data, data, more, b"<!doctype html>", cut), strict=True)
+    outcomes = [store.keep(row, bytes_, 200) for row, bytes_ in rows]
+    here = {"lasting": True, "received": received, "bytes": len(data)}
+    assert outcomes == [
+        Outcome(numbers[0], STORED, stored=stored.stored, path=path, **here),
+        Outcome(numbers[1], DUPLICATE, f"is the same picture as {path}", **here),
+        Outcome(numbers[2], WAITING, ENOUGH, received=hash_bytes(more), bytes=len(more)),
+        Outcome(numbers[3], REFUSED, "is a web page, not a photo", lasting=True, bytes=15),
+        # what to do about it is for the owner of a file, not for who found it
+        Outcome(numbers[4], REFUSED, "is cut off before its end", lasting=True, bytes=3000),
+    ]
+    # one that is gone before it reaches the disk is no accident
+    store.record([Outcome(numbers[0], STORED, path="cat/nothing.jpg")])
+    assert catalog.fetches.rows()[0].status == STORED

@@ -16,6 +16,7 @@ from fastclf.system import hash_bytes
 from ..drawing import bad_files, draw_scene, encode
 
 SCENE = draw_scene("scene", (200, 120))
+FORMATS = {".jpg": "JPEG", ".png": "PNG"}
 
 
 def exif(orientation: int | None = None) -> Image.Exif:
@@ -52,39 +53,28 @@ def test_a_small_photo_is_kept_to_the_byte(kind: str, suffix: str, side: int) ->
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_photos_that_differ_in_metadata_alone_become_the_same_file_under_names_of_their_own(
-    kind: str,
-) -> None:
+def test_photos_that_differ_in_metadata_alone_become_one_file_under_their_own_names(kind: str) -> None:
     plain, marked = encode(SCENE, kind), encode(SCENE, kind, exif=exif())
     assert b"SecretCamera" in marked
     one, two = prepare_photo(plain, 640), prepare_photo(marked, 640)
-    assert (np.asarray(opened(one.data)) == np.asarray(opened(two.data))).all()
+    assert difference(opened(one.data), opened(two.data)) == 0
     assert b"SecretCamera" not in two.data
     assert one.received != two.received
-    assert two.received == hash_bytes(marked)
-    assert two.stored == hash_bytes(two.data)
+    assert (two.received, two.stored) == (hash_bytes(marked), hash_bytes(two.data))
     assert two.name.startswith(two.received[:20])
     if kind != "WEBP":  # a WebP with a head for extensions keeps it
         assert one.stored == two.stored
 
 
-@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_photo_is_stored_upright_without_saying_so(orientation: int) -> None:
-    upright = ImageOps.exif_transpose(opened(encode(SCENE, "PNG", exif=exif(orientation))))
-    without_loss = prepare_photo(encode(SCENE, "PNG", exif=exif(orientation)), 640)
-    assert without_loss.name.endswith(".png")
-    assert (np.asarray(opened(without_loss.data)) == np.asarray(upright)).all()
-    with_loss = prepare_photo(encode(SCENE, "JPEG", quality=95, exif=exif(orientation)), 640)
-    assert with_loss.name.endswith(".jpg")
-    assert difference(opened(with_loss.data), upright) < 4
-    for photo in (without_loss, with_loss):
+    for kind, options, most in (("PNG", {}, 0), ("JPEG", {"quality": 95}, 4 if orientation > 1 else 0)):
+        data = encode(SCENE, kind, exif=exif(orientation), **options)
+        photo = prepare_photo(data, 640)
+        assert opened(photo.data).format == kind
+        assert difference(opened(photo.data), ImageOps.exif_transpose(opened(data))) <= most
         assert not opened(photo.data).getexif()
         assert b"SecretCamera" not in photo.data
-
-
-def test_a_photo_that_says_it_is_upright_is_kept_to_the_pixel() -> None:
-    data = encode(SCENE, "JPEG", exif=exif(1))
-    assert (np.asarray(opened(prepare_photo(data, 640).data)) == np.asarray(opened(data))).all()
 
 
 def test_a_photo_that_only_its_xmp_calls_turned_is_turned() -> None:
@@ -99,31 +89,19 @@ def test_a_photo_that_only_its_xmp_calls_turned_is_turned() -> None:
 @pytest.mark.parametrize(
     ("size", "side", "expected"),
     [
-        ((1600, 1200), 640, (640, 480)),
-        ((1200, 1600), 640, (480, 640)),
-        ((641, 480), 640, (640, 479)),
+        ((1600, 1200), 640, (640, 480)), ((1200, 1600), 640, (480, 640)), ((641, 480), 640, (640, 479)),
         ((1280, 960), 640, (640, 480)),  # a JPEG is decoded to just that
-        ((2560, 300), 640, (640, 75)),
-        ((640, 640), 640, (640, 640)),
-        ((1999, 2), 100, (100, 1)),
-        ((300, 200), 1, (1, 1)),
-        ((300, 200), 299, (299, 199)),
+        ((2560, 300), 640, (640, 75)), ((640, 640), 640, (640, 640)), ((1999, 2), 100, (100, 1)),
+        ((300, 200), 1, (1, 1)), ((300, 200), 299, (299, 199)),
+        *(((200, 120), side, (200, 120)) for side in (200, 203, 5000)),  # it is not enlarged
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_the_longer_side_is_what_was_asked_for(
     kind: str, size: tuple[int, int], side: int, expected: tuple[int, int]
 ) -> None:
-    photo = prepare_photo(
-        encode(draw_scene("large", (size[0], max(size[1], 40))).crop((0, 0, *size)), kind), side
-    )
-    assert opened(photo.data).size == expected
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_a_small_photo_is_not_enlarged(kind: str) -> None:
-    for side in (200, 203, 5000):
-        assert opened(prepare_photo(encode(SCENE, kind), side).data).size == SCENE.size
+    image = draw_scene("large", (size[0], max(size[1], 40))).crop((0, 0, *size))
+    assert opened(prepare_photo(encode(image, kind), side).data).size == expected
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -135,29 +113,26 @@ def test_a_scaled_photo_looks_like_the_whole_one(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "becomes"),
+    ("kind", "options", "suffix"),
     [
-        ("GIF", {}, "PNG"),
-        ("BMP", {}, "PNG"),
-        ("TIFF", {}, "PNG"),
-        ("TIFF", {"compression": "jpeg"}, "PNG"),
-        ("AVIF", {}, "JPEG"),
-        ("MPO", {"save_all": True, "append_images": [SCENE.rotate(90)]}, "JPEG"),
-        ("WEBP", {"save_all": True, "append_images": [SCENE.rotate(90)]}, "JPEG"),
+        ("GIF", {}, ".png"),
+        ("BMP", {}, ".png"),
+        ("TIFF", {}, ".png"),
+        ("TIFF", {"compression": "jpeg"}, ".png"),
+        ("AVIF", {}, ".jpg"),
+        ("MPO", {"save_all": True, "append_images": [SCENE.rotate(90)]}, ".jpg"),
+        ("WEBP", {"save_all": True, "append_images": [SCENE.rotate(90)]}, ".jpg"),
     ],
 )
 def test_what_is_no_format_of_the_web_becomes_one_without_needless_loss(
-    kind: str, options: dict[str, object], becomes: str
+    kind: str, options: dict[str, object], suffix: str
 ) -> None:
     data = encode(SCENE, kind, **options)
     photo = prepare_photo(data, 640)
     image = opened(photo.data)
-    assert image.format == becomes
-    assert photo.name == hash_bytes(data)[:20] + {"PNG": ".png", "JPEG": ".jpg"}[becomes]
-    if becomes == "PNG":
-        assert difference(image, decode_photo(data).image) == 0
-    else:
-        assert difference(image, decode_photo(data).image) < 5
+    assert image.format == FORMATS[suffix]
+    assert photo.name == hash_bytes(data)[:20] + suffix
+    assert difference(image, decode_photo(data).image) <= (0 if suffix == ".png" else 5)
     assert getattr(image, "n_frames", 1) == 1
 
 
@@ -168,7 +143,7 @@ def test_a_large_photo_stays_without_loss_where_it_was(kind: str, suffix: str) -
     # a photo of an archive may be larger than one that is uploaded
     photo = prepare_photo(encode(SCENE, kind) + bytes(MAX_BYTES if kind == "BMP" else 0), 100)
     assert photo.name.endswith(suffix)
-    assert opened(photo.data).format == {".jpg": "JPEG", ".png": "PNG"}[suffix]
+    assert opened(photo.data).format == FORMATS[suffix]
 
 
 def test_a_sound_photo_of_an_unusual_build_is_kept_as_a_picture() -> None:

@@ -100,11 +100,6 @@ def test_an_unknown_recipe_lists_the_known_ones_and_the_way_to_ones_own(tmp_path
 
 def test_lines_are_found_wherever_toml_lets_a_key_stand() -> None:
     text = 'a = 1\n[t]\n"b c" = 2\n[t.u]\nd.e = 3\n[[x]]\nf = 4\n'
-    assert [find_line(text, keys) for keys in [("a",), ("t", "b c"), ("t", "u", "d", "e"), ("x", "f")]] == [
-        1,
-        3,
-        5,
-        7,
-    ]
-    assert find_line(text, ("t", "missing")) == 2
+    keys = {("a",): 1, ("t", "b c"): 3, ("t", "u", "d", "e"): 5, ("x", "f"): 7, ("t", "missing"): 2}
+    assert {key: find_line(text, key) for key in keys} == keys
     assert find_line(text, ("nowhere",)) is None

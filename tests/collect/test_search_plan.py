@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from fastclf.collect import plan as plan_module
 from fastclf.collect.plan import Question, SearchPlan, ServiceState
 from fastclf.collect.services import LimitedError, UnreachableError
 
-from .conftest import FakeService
+from .conftest import Clock, FakeService
 
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(plan_module, "time", SimpleNamespace(monotonic=clock.monotonic))
-    # as it is outside of tests, which have it shorter
-    monkeypatch.setattr(plan_module, "_PAUSE", 1.5)
-    return clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def state(name: str = "duckduckgo") -> ServiceState:
@@ -72,40 +52,25 @@ def test_a_search_without_end_ends() -> None:
     assert plan.wait_until() is None
 
 
-def test_the_preferred_service_is_asked_until_it_has_no_more() -> None:
-    plan = SearchPlan("cat", [state("openverse"), state("wikimedia")], ["cat"])
-    first = plan.next()
-    assert first is not None
-    assert (first.label, asked(first)) == ("cat", ("openverse", "cat", 1))
-    plan.note(first, 0)
-    assert asked(plan.next()) == ("wikimedia", "cat", 1)
-
-
-def test_while_one_service_rests_or_is_busy_the_next_one_is_asked(clock: Clock) -> None:
+def test_while_one_service_rests_is_busy_or_has_no_more_the_next_one_is_asked(clock: Clock) -> None:
     first, second = state("openverse"), state("wikimedia")
     plan = SearchPlan("cat", [first, second], ["cat"])
+    question = plan.next()
+    assert question is not None
+    assert (question.label, asked(question)) == ("cat", ("openverse", "cat", 1))
     first.busy = True
     assert asked(plan.next()) == ("wikimedia", "cat", 1)
     first.busy, first.ready_at = False, clock.now + 5
     assert asked(plan.next()) == ("wikimedia", "cat", 1)
     second.ready_at = clock.now + 9
-    assert plan.next() is None
-    assert plan.wait_until() == clock.now + 5
+    assert (plan.next(), plan.wait_until()) == (None, clock.now + 5)
     clock.now += 5
     assert asked(plan.next()) == ("openverse", "cat", 1)
-    first.failed(UnreachableError("openverse", "is gone"))
-    assert first.lost == "is gone"
-    assert plan.next() is None
-    assert plan.wait_until() == second.ready_at
-    second.failed(UnreachableError("wikimedia", "is gone too"))
-    assert plan.wait_until() is None
-
-
-def test_questions_to_one_service_are_a_pause_apart(clock: Clock) -> None:
-    service = state()
-    service.busy = True
-    service.answered()
-    assert (service.busy, service.ready_at) == (False, clock.now + 1.5)
+    second.ready_at = clock.now
+    plan.note(question, 0)
+    assert asked(plan.next()) == ("wikimedia", "cat", 1)
+    second.failed(UnreachableError("wikimedia", "is gone"))
+    assert (second.lost, plan.next(), plan.wait_until()) == ("is gone", None, None)
 
 
 def test_the_rests_of_a_service_double_and_then_it_is_left_out(clock: Clock) -> None:
@@ -119,14 +84,14 @@ def test_the_rests_of_a_service_double_and_then_it_is_left_out(clock: Clock) -> 
     said = service.failed(LimitedError("duckduckgo"))
     assert said == "duckduckgo asks for patience: left out of this run."
     assert service.lost == "refuses again and again"
-
-
-def test_an_answer_in_between_makes_a_rest_the_first_one_again() -> None:
+    # an answer in between makes a rest the first one again
     service = state()
     for _ in range(5):
         assert service.limited(None) == 15
+        service.busy = True
         service.answered()
-    assert not service.lost
+        # questions to one service are a pause apart
+        assert (service.busy, service.ready_at, service.lost) == (False, clock.now + 1.5, "")
 
 
 def test_a_service_rests_as_long_as_it_says_but_no_longer_than_a_person_waits(clock: Clock) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gzip
 import itertools
 import select
 import shutil
@@ -13,7 +12,6 @@ import ssl
 import struct
 import subprocess
 import threading
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -32,7 +30,6 @@ class Hit(NamedTuple):
     """A request as it came; `path` is without its query, names of `headers` are in lower case."""
 
     path: str
-    time: float
     host: str
     headers: dict[str, str]
     query: str
@@ -57,13 +54,10 @@ class Exchange:
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
-    def finish(self, data: bytes) -> None:
-        """Send the last bytes, after which the client may be quicker with its next request than we are."""
+    def answer(self, code: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        # after the last bytes the client may be quicker with its next request than we are
         self._leave()
-        self.send(data)
-
-    def answer(self, code: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
-        self.finish(compose(code, headers or {}, body))
+        self.send(compose(code, headers, body))
 
     def drip(self, data: bytes, seconds_per_byte: float) -> None:
         for i in range(len(data)):
@@ -222,7 +216,7 @@ def _parse(head: bytes) -> Hit:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     path, _, query = first.split(" ", 2)[1].partition("?")
-    return Hit(path, time.monotonic(), headers.get("host", ""), headers, query)
+    return Hit(path, headers.get("host", ""), headers, query)
 
 
 def compose(code: int, headers: Mapping[str, str], body: bytes = b"") -> bytes:
@@ -235,28 +229,16 @@ def compose(code: int, headers: Mapping[str, str], body: bytes = b"") -> bytes:
     return f"HTTP/1.1 {code} {phrase}\r\n{lines}\r\n".encode("latin-1") + body
 
 
-def make_certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext] | None:
-    """Return a certificate's file and what a server of these names needs, or None without openssl."""
+def make_certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext] | None:
+    """Return a certificate's file and what a server of this name needs, or None without openssl."""
     if not shutil.which("openssl"):
         return None
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=test",
-    ]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    command += ["-addext", f"subjectAltName={','.join(f'DNS:{name}' for name in names)}"]
-    subprocess.run(command, check=True, capture_output=True)
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    )
+    more = ["-keyout", key, "-out", certificate, "-addext", f"subjectAltName=DNS:{name}"]
+    subprocess.run([*command.split(), *more], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return certificate, context
@@ -264,8 +246,7 @@ def make_certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext] |
 
 def status(code: int, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Behaviour:
     """Answer with a status."""
-    whole = compose(code, headers or {}, body)
-    return lambda exchange: exchange.finish(whole)
+    return lambda exchange: exchange.answer(code, headers or {}, body)
 
 
 def called_jpeg(data: bytes, **headers: str) -> Behaviour:
@@ -273,29 +254,12 @@ def called_jpeg(data: bytes, **headers: str) -> Behaviour:
     return status(200, {"Content-Type": "image/jpeg", **headers}, data)
 
 
-def html() -> Behaviour:
-    """Send a web page that calls itself a JPEG."""
-    return called_jpeg(b"<!DOCTYPE html><html><body>Please log in</body></html>")
-
-
-def svg() -> Behaviour:
-    """Send a drawing that calls itself a JPEG."""
-    return called_jpeg(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
-
-
-def truncated(data: bytes) -> Behaviour:
-    """Send the first half of a photo as if it were the whole."""
-    return called_jpeg(data[: len(data) // 2])
-
-
-def gzipped(data: bytes) -> Behaviour:
-    """Compress the body though nobody asked for it."""
-    return called_jpeg(gzip.compress(data), **{"Content-Encoding": "gzip"})
-
-
-def huge_dimensions() -> Behaviour:
-    """Send a small PNG that promises billions of pixels."""
-    return status(200, {"Content-Type": "image/png"}, png_with_size(60_000, 60_000))
+HTML = called_jpeg(b"<!DOCTYPE html><html><body>Please log in</body></html>")
+SVG = called_jpeg(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
+# a small PNG that promises billions of pixels
+HUGE = status(200, {"Content-Type": "image/png"}, png_with_size(60_000, 60_000))
+# takes the request and never answers
+SILENT = Exchange.wait_for_client
 
 
 def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None) -> Behaviour:
@@ -303,46 +267,23 @@ def redirect(to: str, code: int = 302, headers: Mapping[str, str] | None = None)
     return status(code, {"Location": to, **(headers or {})})
 
 
-def bad_location(location: str | None) -> Behaviour:
-    """Send the client to an address that is none, or say nothing of where to go (None)."""
-    return status(302, {} if location is None else {"Location": location})
-
-
-def set_cookie(data: bytes) -> Behaviour:
-    """Send a photo, and cookies that nobody wants."""
-    cookies = "session=1; Path=/\r\nSet-Cookie: track=2; Domain=example; Max-Age=99999"
-    return called_jpeg(data, **{"Set-Cookie": cookies})
-
-
-def slow_drip(data: bytes, seconds_per_byte: float) -> Behaviour:
-    """Send the body one byte at a time."""
+def slow_drip(data: bytes, seconds_per_byte: float, headers_too: bool = False) -> Behaviour:
+    """Send the body one byte at a time, or all of the answer."""
+    head = compose(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(data))})
 
     def behave(exchange: Exchange) -> None:
-        exchange.send(compose(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(data))}))
+        if headers_too:
+            exchange.drip(head, seconds_per_byte)
+        else:
+            exchange.send(head)
         exchange.drip(data, seconds_per_byte)
 
     return behave
 
 
-def slow_headers(seconds_per_byte: float, data: bytes = b"") -> Behaviour:
-    """Send the status line and the headers one byte at a time."""
-    head = compose(200, {"Content-Type": "image/jpeg", "Content-Length": str(len(data))})
-
-    def behave(exchange: Exchange) -> None:
-        exchange.drip(head, seconds_per_byte)
-        exchange.finish(data)
-
-    return behave
-
-
-def silent() -> Behaviour:
-    """Take the request and never answer."""
-    return lambda exchange: exchange.wait_for_client()
-
-
 def garbage(data: bytes = b"\x16\x03\x01 220 smtp.example ESMTP ready\r\n\r\n") -> Behaviour:
     """Send bytes that are no HTTP, and close."""
-    return _last(lambda exchange: exchange.send(data))
+    return last(lambda exchange: exchange.send(data))
 
 
 def endless(
@@ -358,7 +299,7 @@ def endless(
             exchange.send(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if chunked else piece)
             exchange.sleep(pause)
 
-    return _last(behave)
+    return last(behave)
 
 
 def huge_headers(lines: int | None = 20_000) -> Behaviour:
@@ -371,7 +312,7 @@ def huge_headers(lines: int | None = 20_000) -> Behaviour:
             exchange.sleep(0)
         exchange.send(b"\r\n")
 
-    return _last(behave)
+    return last(behave)
 
 
 def wrong_length(data: bytes, declared: int, hold: bool = False) -> Behaviour:
@@ -398,26 +339,16 @@ def reset(data: bytes = b"", after: int | None = None) -> Behaviour:
     return behave
 
 
-def limited(
-    times: int, retry_after: float | str | None, then: bytes | Behaviour, dated: bool = False
-) -> Behaviour:
-    """Answer 429 to the first requests; `retry_after` in seconds (`dated`: as a date), or as it shall stand."""
-
-    def refuse(exchange: Exchange) -> None:
-        wait = formatdate(time.time() + float(retry_after or 0), usegmt=True) if dated else str(retry_after)
-        exchange.answer(429, {} if retry_after is None else {"Retry-After": wait})
-
-    return _at_first(times, refuse, then)
+def limited(times: int, retry_after: float | str | None, then: bytes | Behaviour) -> Behaviour:
+    """Answer 429 to the first requests; `retry_after` in seconds, or as it shall stand."""
+    return _at_first(
+        times, status(429, {} if retry_after is None else {"Retry-After": str(retry_after)}), then
+    )
 
 
 def flaky(times: int, then: bytes | Behaviour, code: int | None = None) -> Behaviour:
     """Reset the first connections, or answer them with a status."""
     return _at_first(times, reset() if code is None else status(code), then)
-
-
-def hang_up(data: bytes) -> Behaviour:
-    """Send a photo and close the connection that was said to stay open."""
-    return _last(called_jpeg(data))
 
 
 @dataclass
@@ -490,7 +421,7 @@ def _read_range(value: str) -> tuple[int | None, int | None]:
     return int(first), int(last) + 1 if last.isdigit() else None
 
 
-def _last(behaviour: Behaviour) -> Behaviour:
+def last(behaviour: Behaviour) -> Behaviour:
     """Close the connection after a behaviour."""
 
     def behave(exchange: Exchange) -> None:

@@ -40,6 +40,13 @@ def check_address(place: str) -> None:
         )
     if "::" in place:
         raise UsageError("{place!r} chains addresses with '::'; name one address.", place=place)
+    _check_protocol(protocol, place)
+    if not path.strip("/"):
+        text = "{place!r} names all that you have there. Name a bucket or a folder in it."
+        raise UsageError(text, place=place)
+
+
+def _check_protocol(protocol: str, place: str) -> None:
     if protocol.lower() in ("http", "https"):
         raise UsageError(
             "{place!r} is a web address, and a folder is read from disk or a cloud. "
@@ -54,9 +61,6 @@ def check_address(place: str) -> None:
             protocol=protocol,
             clouds=", ".join(CLOUDS),
         )
-    if not path.strip("/"):
-        text = "{place!r} names all that you have there. Name a bucket or a folder in it."
-        raise UsageError(text, place=place)
 
 
 def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:

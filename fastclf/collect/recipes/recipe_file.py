@@ -35,6 +35,7 @@ _TRAIN: dict[str, Any] = {
     "arch": str, "size": int, "resize": str, "augment": str, "epochs": int, "batch_size": int, "lr": float,
     "seed": int, "split_by": str, "pretrained": bool, "mode": str, "patience": int,
 }  # fmt: skip
+_PLAIN = [key for key, kind in _TOP.items() if kind is str]
 _SOURCES = ("sample", "classes", "archive", "folder")
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
@@ -65,16 +66,11 @@ class _Reader:
     def read(self, values: dict[str, Any]) -> Recipe:
         self.check_top(values)
         return Recipe(
-            name=values["name"],
-            title=values["title"],
-            intro=values.get("intro", ""),
-            colour=values.get("colour", ""),
-            sample=values.get("sample", ""),
+            **{key: values[key] for key in _PLAIN if key in values},
             classes=self.read_classes(values.get("classes", {})),
             archive=self.read_files(values, "archive", "url", _ARCHIVE),
             folder=self.read_files(values, "folder", "path", _FOLDER),
             options=self.read_options(values.get("collect", {})),
-            photo_licence=values.get("photo_licence", "not recorded"),
             train=self.read_train(values.get("train", {})),
             base=self.base,
         )

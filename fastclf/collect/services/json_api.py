@@ -21,15 +21,9 @@ _SECONDS = 30.0
 def ask_json(
     fetcher: Fetcher, service: str, address: str, values: Mapping[str, str | int], ends: tuple[int, ...] = ()
 ) -> dict[str, Any] | None:
-    """Return the JSON object that a service answers with; None for the statuses in `ends`: there are no more.
-
-    Raises
-    ------
-    LimitedError, UnreachableError
-        As every service.
-    """
+    """Return the JSON object of an answer; None for the statuses in `ends`, which say: there are no more."""
     try:
-        answer = fetcher.get(
+        body = fetcher.get(
             f"{address}?{urlencode(values)}",
             max_bytes=_MAX_BYTES,
             seconds=_SECONDS,
@@ -42,7 +36,7 @@ def ask_json(
             raise LimitedError(service, e.retry_after) from None
         raise UnreachableError(service, e.reason) from None
     try:
-        found = json.loads(answer.body)
+        found = json.loads(body)
     except (ValueError, RecursionError):
         raise UnreachableError(service, NO_LIST) from None
     if not isinstance(found, dict):

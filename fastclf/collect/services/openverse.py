@@ -20,7 +20,6 @@ class Openverse:
     """Openly licensed photos, without those marked as mature.
 
     Who did not register may ask 20 times a minute and 200 times a day, and sees some 240 photos of a query.
-
     """
 
     name = "openverse"

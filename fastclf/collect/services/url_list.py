@@ -53,14 +53,7 @@ class UrlList:
         delimiter = max(",;\t", key=header.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
-            names = [name.strip().lower() for name in next(reader, [])]
-            if "url" not in names:
-                raise UsageError(
-                    "{path}, line 1: there is no column url, "
-                    "but {names}; name the column that holds the addresses url.",
-                    path=self._path,
-                    names=", ".join(names) or "nothing",
-                )
+            names = self._read_names(next(reader, []))
             for cells in reader:
                 row = dict(zip(names, cells, strict=False))
                 if row.get("url", "").strip() and self._is_wanted(row, label, reader.line_num):
@@ -72,6 +65,17 @@ class UrlList:
                 line=reader.line_num,
                 reason=e,
             ) from None
+
+    def _read_names(self, header: list[str]) -> list[str]:
+        names = [name.strip().lower() for name in header]
+        if "url" not in names:
+            raise UsageError(
+                "{path}, line 1: there is no column url, "
+                "but {names}; name the column that holds the addresses url.",
+                path=self._path,
+                names=", ".join(names) or "nothing",
+            )
+        return names
 
     def _is_wanted(self, row: dict[str, str], label: str, line: int) -> bool:
         given = row.get("label", label).strip()

@@ -24,7 +24,6 @@ class Wikimedia:
     """Photos of Wikimedia Commons, scaled down on its side where they are wider than 1,280 pixels.
 
     It has no safe search: what Commons keeps for encyclopedias is found here, medical photos and nudes too.
-
     """
 
     name = "wikimedia"

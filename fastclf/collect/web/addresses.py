@@ -16,7 +16,7 @@ _HOST = re.compile(r"[a-zA-Z0-9._:-]{1,253}")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What stands in paths and queries as it is; "%" is of what is quoted already.
 _KEPT = "%/:?[]@!$&'()*+,;=~"
-
+_UNKNOWN = "names the host {host}, which is not known"
 _NOT_FOUND = "names the host {host}, which could not be looked up"
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -47,7 +47,8 @@ class AddressRule:
         """
         try:
             parts = urlsplit(url.strip())
-            host, port = _to_ascii(parts.hostname or ""), parts.port
+            host, port = parts.hostname or "", parts.port
+            host = host if host.isascii() else host.encode("idna").decode()
         except ValueError:
             raise FetchError("is no address that can be fetched", lasting=True) from None
         if parts.scheme not in _PORTS:
@@ -116,15 +117,8 @@ def _find_embedded(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
 def _look_up(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as e:
-        if e.errno == socket.EAI_NONAME:
-            raise FetchError("names the host {host}, which is not known", host=host, lasting=False) from None
-        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
-    except (OSError, UnicodeError):
-        raise FetchError(_NOT_FOUND, host=host, lasting=False) from None
+    except (OSError, UnicodeError) as e:
+        unknown = isinstance(e, socket.gaierror) and e.errno == socket.EAI_NONAME
+        raise FetchError(_UNKNOWN if unknown else _NOT_FOUND, host=host, lasting=False) from None
     # a list without doubles, in the order of preference
     return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-
-def _to_ascii(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode()

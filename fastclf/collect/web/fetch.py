@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -20,19 +19,11 @@ from .timed import Clock, TimedBackend
 MAX_REDIRECTS = 5
 USER_AGENT = "fastclf (+https://github.com/fastclf/fastclf)"
 PHOTOS = "image/jpeg,image/png,image/webp;q=0.9,image/*;q=0.8,*/*;q=0.5"
+# The longest time for one try of a file.
+_FILE_SECONDS = 12 * 3600.0
 # Seconds between the tries of a file that breaks off, and the most that a server may ask for: a person waits.
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
 _MOST_PAUSE = 60.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server sent, and the address that it came from after redirects; headers are in lower case."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class _PartFile:
@@ -100,11 +91,6 @@ class Fetcher:
         self._of_thread = threading.local()
         self._pools: list[httpcore2.ConnectionPool] = []
 
-    def close(self) -> None:
-        """Close the connections."""
-        for pool in self._pools:
-            pool.close()
-
     def _pool(self) -> httpcore2.ConnectionPool:
         if not hasattr(self._of_thread, "pool"):
             self._of_thread.pool = httpcore2.ConnectionPool(
@@ -122,9 +108,10 @@ class Fetcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        for pool in self._pools:
+            pool.close()
 
-    def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> Answer:
+    def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> bytes:
         """Fetch an address into memory.
 
         The time limit is for all from the look-up of the host to the last byte, redirects included.
@@ -136,11 +123,8 @@ class Fetcher:
         StoppedError
             If the stop event is set.
         """
-        with self._limited(seconds), self._open(url, {"Accept": accept}) as (final, response):
-            body = bytearray()
-            for chunk in _read(response, max_bytes):
-                body += chunk
-            return Answer(final, response.status, _fold(response), bytes(body))
+        with self._limited(seconds), self._open(url, {"Accept": accept}) as response:
+            return b"".join(_read(response, max_bytes))
 
     def save(
         self,
@@ -148,7 +132,6 @@ class Fetcher:
         path: Path,
         *,
         max_bytes: int,
-        seconds: float = 12 * 3600,
         progress: Callable[[int, int | None], None] | None = None,
     ) -> None:
         """Fetch an address into a file, which appears when it is complete.
@@ -166,7 +149,7 @@ class Fetcher:
         part = _PartFile(path)
         for pause in (*_PAUSES, None):
             try:
-                with self._limited(seconds):
+                with self._limited(_FILE_SECONDS):
                     self._continue(url, part, max_bytes, progress)
                 return part.finish()
             except FetchError as e:
@@ -179,7 +162,7 @@ class Fetcher:
     ) -> None:
         with contextlib.ExitStack() as stack:
             try:
-                _, response = stack.enter_context(self._open(url, part.ask()))
+                response = stack.enter_context(self._open(url, part.ask()))
             except FetchError as e:
                 if e.status == 416:  # the file is shorter now
                     part.forget()
@@ -202,7 +185,7 @@ class Fetcher:
             yield
 
     @contextlib.contextmanager
-    def _open(self, url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, httpcore2.Response]]:
+    def _open(self, url: str, headers: Mapping[str, str]) -> Iterator[httpcore2.Response]:
         """Yield the answer of an address after its redirects, with a status of 200 to 299."""
         for _ in range(MAX_REDIRECTS + 1):
             parts = self._rule.split(url)
@@ -216,7 +199,7 @@ class Fetcher:
                     continue
                 if not 200 <= response.status < 300:
                     raise describe_status(response.status, found)
-                yield address, response
+                yield response
                 return
         raise FetchError("is redirected more than {n} times", n=MAX_REDIRECTS, lasting=True)
 
