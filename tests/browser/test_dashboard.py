@@ -219,6 +219,6 @@ def test_a_stopped_server_leaves_no_process_behind_and_its_page_says_so(
     keep(page, "state-interrupted")
     page.clock.run_for(31_000)
     expect(page.get_by_role("button", name="Reload")).to_be_visible()
-    expect(page.get_by_role("status").filter(has_text="Reloading starts anew")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Reloading starts over")).to_be_visible()
     expect(page.locator(".fastclf-card")).to_be_visible()
     keep(page, "state-unreachable")

@@ -103,7 +103,7 @@ def test_the_check_follows_by_itself_and_json_stays_json(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (MissingExtraError("Install it."), "The check was left out. Install it."),
+        (MissingExtraError("Install it."), "The check was skipped. Install it."),
         (CheckError("It broke."), "The check could not be made: It broke."),
     ],
 )
@@ -126,7 +126,7 @@ def test_ctrl_c_says_that_nothing_is_lost(command: Command, monkeypatch: pytest.
     monkeypatch.setattr(Unpacker, "run", stop)
     status, _, err = command("collect", "mine.toml")
     assert status == 130
-    assert "the same command goes on" in err
+    assert "run the same command again to continue" in err
 
 
 def test_the_recipes_are_listed_with_where_their_photos_come_from(command: Command) -> None:
@@ -146,7 +146,7 @@ def test_a_new_recipe_is_written_only_where_none_is_and_where_it_can_be(command:
     recipe = load_recipe("my mugs.toml")
     assert (recipe.name, [c.label for c in recipe.classes]) == ("my-mugs", ["mug", "glass"])
     for name, words in {
-        "my mugs.toml": "is there already",
+        "my mugs.toml": "already exists",
         "mugs.txt": "does not end with .toml",
         "nowhere/mugs.toml": "There is no folder nowhere",
     }.items():

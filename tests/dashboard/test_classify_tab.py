@@ -300,7 +300,7 @@ def test_the_plain_upload_works_where_scripts_do_not(panel: ClassifyPanel) -> No
     assert "<b>" not in panel.plain.list.value
     assert panel.plain.upload.value == ()
     upload(panel, *[(f"{i}.png", RED) for i in range(MAX_FILES + 3)])
-    assert "3 more were left out" in panel.plain.note.value
+    assert "3 more were skipped" in panel.plain.note.value
     panel.plain.clear.click()
     assert panel.plain.list.value == ""
     assert panel.plain.clear.disabled

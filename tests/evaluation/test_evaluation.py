@@ -284,7 +284,7 @@ def test_the_command_tells_people_and_json_alike(photo_folder: Path, model: Path
     assert re.search(r"blue/is red\.png +called red at \d+\.\d %, loss \d+\.\d\d", said)
     assert "No near-duplicates across splits." in said
     assert f"AUROC {result['foreign']['auroc']:.3f} against 6 test photos" in said
-    assert "Left out: broken.jpg" in said
+    assert "Skipped: broken.jpg" in said
     assert str(model / "card.html") in said
 
 
