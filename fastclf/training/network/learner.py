@@ -11,13 +11,7 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from fastai.vision.all import (
-    DataLoaders,
-    Learner,
-    accuracy,
-    set_seed,
-    vision_learner,
-)
+from fastai.vision.all import DataLoaders, Learner, accuracy, set_seed, vision_learner
 from fastai.vision.learner import model_meta
 
 from ...errors import FastclfError, UsageError, WeightsError, describe_error
@@ -131,23 +125,18 @@ def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> F
     )
 
 
-def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -> float:
-    """Return the seconds that one photo costs in a training step of new weights, at `size` pixels.
-
-    The first of ``repeats + 1`` steps warms up and does not count.
-    """
+def measure_step(arch: str, size: int, batch_size: int = 16) -> float:
+    """Return the seconds that one photo costs in a training step of new weights, at `size` pixels."""
     resolved = resolve_arch(arch)
-    times = []
     try:
         model = resolved() if callable(resolved) else timm.create_model(resolved)  # with new weights
         model.train()
         batch = torch.rand(batch_size, 3, size, size)
-        for _ in range(repeats + 1):
+        for _ in range(2):  # the first step warms up
             started = time.perf_counter()
             out = model(batch)
             # some networks of torchvision answer with several outputs while they learn
             (out if isinstance(out, torch.Tensor) else out[0]).mean().backward()
-            times.append(time.perf_counter() - started)
     except Exception as e:
         raise UsageError(
             "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
@@ -156,7 +145,7 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             size=size,
             reason=describe_error(e),
         ) from e
-    return min(times[1:]) / batch_size
+    return (time.perf_counter() - started) / batch_size
 
 
 def find_fixed_size(arch: str) -> int | None:
