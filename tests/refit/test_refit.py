@@ -17,9 +17,8 @@ from fastclf.catalog import Catalog
 from fastclf.errors import BundleError, MissingExtraError, RefitError
 from fastclf.evaluation import record_opening
 from fastclf.model import CARD_FILES, PhotoRow
-from fastclf.refit import LinearHead, discard_refit, find_previous, refit_head, use_refit
+from fastclf.refit import discard_refit, find_previous, refit_head, use_refit
 from fastclf.refit.run import find_candidate
-from fastclf.refit.worker import replace_head
 from fastclf.system import hash_file, run_child
 
 from ..drawing import draw_photo, draw_photos
@@ -109,6 +108,8 @@ def test_the_new_bundle_is_whole_and_says_what_it_is_and_the_refit_is_light(pair
 def test_the_graphs_shapes_follow_the_head_and_no_other_shape_changes(
     toy_model: Path, tmp_path: Path
 ) -> None:
+    from fastclf.refit.worker import LinearHead, replace_head
+
     source, target = tmp_path / "old.onnx", tmp_path / "new.onnx"
     model = onnx.load(str(toy_model / "model.onnx"))
     width = next(t.dims[1] for t in model.graph.initializer if t.name == "head.weight")

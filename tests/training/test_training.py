@@ -63,9 +63,6 @@ def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> Non
     weights = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     assert np.array_equal(weights["head.weight"], coloured.bundle.head[0])
     assert np.array_equal(weights["head.bias"], coloured.bundle.head[1])
-    batch = np.random.default_rng(0).random((3, 3, 32, 32), dtype=np.float32)
-    features, maps = Predictor(coloured.bundle).session.run(["features", "maps"], {"image": batch})
-    assert np.allclose(features, maps.mean((2, 3)), atol=1e-5)
 
 
 def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:

@@ -79,6 +79,20 @@ def build_learner(
     file = None if weights is None else Path(weights)
     state = None if file is None else read_weights(file)
     set_seed(seed, reproducible=True)
+    learn = _build(dls, arch, pretrained, file, dropout)
+    if file is not None and state is not None:
+        if callable(resolved):
+            load_into_torchvision(learn.model[0], resolved, file, state)
+        check_loaded(learn.model[0], arch, file, state)
+    if pretrained:
+        add_normalisation(learn)
+        learn.freeze()
+    _check_size(learn, arch)
+    return learn
+
+
+def _build(dls: DataLoaders, arch: str, pretrained: bool, file: Path | None, dropout: float) -> Learner:
+    resolved = resolve_arch(arch)
     options: dict[str, Any] = {"lin_ftrs": [], "concat_pool": False, "ps": dropout, "metrics": accuracy}
     if file is not None and isinstance(resolved, str):
         # some networks' published files are of another format, which this one is not
@@ -86,19 +100,9 @@ def build_learner(
     # torchvision has no loader for files: such weights go into a body of new ones
     fetched = pretrained and not (file is not None and callable(resolved))
     try:
-        learn = vision_learner(dls, resolved, pretrained=fetched, **options)
+        return vision_learner(dls, resolved, pretrained=fetched, **options)
     except Exception as e:
         raise _explain(arch, e, fetched, file) from e
-    body = learn.model[0]
-    if file is not None and state is not None:
-        if callable(resolved):
-            load_into_torchvision(body, resolved, file, state)
-        check_loaded(body, arch, file, state)
-    if pretrained:
-        add_normalisation(learn)
-        learn.freeze()
-    _check_size(learn, arch)
-    return learn
 
 
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
