@@ -79,7 +79,11 @@ def test_a_file_that_is_no_usable_weights_is_a_sentence(data: Any, tmp_path: Pat
     cases = {"missing.pth": "There is no file of weights"}
     for kind in ("safetensors", "pth"):
         whole = (tmp_path / f"whole.{kind}").read_bytes()
-        for fault, content in {"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no weights"}.items():
+        for fault, content in {
+            "cut": whole[: len(whole) // 2],
+            "empty": b"",
+            "text": b"hello, no weights",
+        }.items():
             (tmp_path / f"{fault}.{kind}").write_bytes(content)
             cases[f"{fault}.{kind}"] = "cannot be read"
     for name, value in {"list.pth": [1, 2], "numbers.pth": {"epoch": 3}}.items():
