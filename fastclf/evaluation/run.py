@@ -120,14 +120,12 @@ def evaluate(
             if TEST in judged:
                 bundle = _record_opening(bundle, judged[TEST], catalog)
             found, unread = _measure_ood(bundle, predictor, others, judged, progress)
-    unknown = [(p.name, f"is labelled {p.label}, which the model does not know") for p in parts[_UNKNOWN]]
-    failures = [(parts[part][row].name, why) for part, a in answers.items() for row, why in a.failures]
     return Evaluation(
         metrics={part: j.metrics for part, j in judged.items()},
         confusion={part: j.confusion for part, j in judged.items()},
         vocab=bundle.vocab,
         sealed=0 if open_test_set else len(parts[TEST]),
-        failures=[*scanned.failures, *unknown, *failures, *unread],
+        failures=[*scanned.failures, *_list_failures(parts, answers), *unread],
         top_losses={part: j.top_losses for part, j in judged.items()},
         near_duplicates_across=_count_across(bundle, scanned, near),
         history=list(bundle.manifest.training.epochs or []),
@@ -161,6 +159,12 @@ def judge(bundle: ModelBundle, part: str, photos: Sequence[Photo], answers: File
         confusion=compute_confusion(answers.probs.argmax(1), targets, len(vocab)).tolist(),
         top_losses=_find_top_losses(there, answers.probs, targets, vocab),
     )
+
+
+def _list_failures(parts: dict[str, list[Photo]], answers: dict[str, FileAnswers]) -> list[tuple[str, str]]:
+    """Return (file, reason) of the photos that nothing can be said of."""
+    unknown = [(p.name, f"is labelled {p.label}, which the model does not know") for p in parts[_UNKNOWN]]
+    return unknown + [(parts[part][row].name, why) for part, a in answers.items() for row, why in a.failures]
 
 
 def _find_top_losses(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-BINS = 15
+_BINS = 15
 _MOST_POINTS = 21
 _LEAST_SURE_PHOTOS = 20
 _LEAST_ACCURACY = 0.95
@@ -54,23 +54,21 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def compute_ece(pred_probs: Array, targets: Array, bins: int = BINS) -> float:
-    """Return the expected calibration error in [0, 1] over equally wide bins of confidence.
+def compute_ece(pred_probs: Array, targets: Array) -> float:
+    """Return the expected calibration error in [0, 1] over fifteen equally wide bins of confidence.
 
     References
     ----------
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
-    curve = compute_reliability(pred_probs, targets, bins)
+    curve = compute_reliability(pred_probs, targets)
     return float(sum(abs(confidence - right) * n for confidence, right, n in curve) / len(targets))
 
 
-def compute_reliability(
-    pred_probs: Array, targets: Array, bins: int = BINS
-) -> list[tuple[float, float, int]]:
+def compute_reliability(pred_probs: Array, targets: Array) -> list[tuple[float, float, int]]:
     """Return (mean confidence, share that is right, number of photos) of each bin that holds photos."""
     confidence, right = _judge_answers(pred_probs, targets)
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    index = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     return [
         (float(confidence[index == b].mean()), float(right[index == b].mean()), int((index == b).sum()))
         for b in np.unique(index)

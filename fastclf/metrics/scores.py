@@ -85,14 +85,7 @@ def find_confused_pairs(matrix: Array, vocab: Sequence[str], most: int = 10) -> 
 
 
 def compute_auroc(inside: Array, outside: Array) -> float:
-    """Return how often an outside score is higher than an inside one; equal scores count half.
-
-    Parameters
-    ----------
-    inside
-        (N,) scores of what should score low, N at least 1.
-    outside
-        (M,) scores of what should score high, M at least 1.
+    """Return how often one of (M,) outside scores is higher than one of (N,) inside; equal ones count half.
 
     Examples
     --------
@@ -112,20 +105,10 @@ def compute_metrics(
     *,
     sure_threshold: float | None = None,
 ) -> Metrics:
-    """Judge probabilities against the truth.
+    """Judge (N, K) probabilities, N at least 1, against the (N,) indices of the true classes.
 
-    Parameters
-    ----------
-    pred_probs
-        (N, K) probabilities, N at least 1.
-    targets
-        (N,) indices of the true classes.
-    vocab
-        (K,) names of the classes.
-    raw_probs
-        (N, K) probabilities before temperature scaling, if they are at hand.
-    sure_threshold
-        From which confidence on an answer counts as sure; by default it is found on these photos.
+    The `raw_probs` are those before temperature scaling, if they are at hand. From the confidence
+    `sure_threshold` on an answer counts as sure; by default that is found on these photos.
     """
     n = len(targets)
     predicted = pred_probs.argmax(1)

@@ -16,14 +16,8 @@ def fit_temperature(logits: npt.NDArray[Any], targets: npt.NDArray[Any]) -> floa
     """Find the temperature T for which softmax(logits / T) has the least log loss.
 
     A weak pull towards 1 (worth one photo) keeps a model that makes no mistake on its few validation
-    photos from being called certain of everything.
-
-    Parameters
-    ----------
-    logits
-        (N, K) of photos that the model was not trained on.
-    targets
-        (N,) indices of the true classes.
+    photos from being called certain of everything. The (N, K) logits are of photos that the model was not
+    trained on, with (N,) indices of their true classes.
 
     References
     ----------

@@ -88,15 +88,9 @@ def find_arch(name: str) -> ArchFacts | None:
     return next((facts for facts in _ARCHS if facts.name == name), None)
 
 
-def choose_arch(pretrained: bool, device: str = "cpu") -> tuple[str, str]:
-    """Return the default architecture, and one sentence that says why.
+def choose_arch(pretrained: bool) -> tuple[str, str]:
+    """Return the default architecture with ImageNet weights or without, and one sentence that says why.
 
-    Parameters
-    ----------
-    pretrained
-        Whether training starts from ImageNet weights.
-    device
-        Where the training runs ("cpu", "cuda", "mps"). It does not change the choice: wherever a model was
-        trained, processors give its answers.
+    It is the same on every device: wherever a model was trained, processors give its answers.
     """
     return (DEFAULT_PRETRAINED if pretrained else DEFAULT_FROM_SCRATCH), _WHY[pretrained]

@@ -59,14 +59,7 @@ class ModelBundle:
 
     @classmethod
     def load(cls, path: str | Path, *, verify: bool = True) -> ModelBundle:
-        """Open a bundle and check it.
-
-        Parameters
-        ----------
-        path
-            The folder that holds `bundle.json`.
-        verify
-            Whether the files' hashes are compared as well.
+        """Open the bundle in a folder and check it; to `verify` is to compare the files' hashes as well.
 
         Raises
         ------

@@ -55,16 +55,10 @@ class Machine:
 
 
 class LatencyBook:
-    """The times that were measured on this machine, one JSON file in the user's cache directory.
+    """The times that were measured on a machine, by default this one, in a JSON file.
 
-    A file that cannot be read counts as empty: what it held is measured again.
-
-    Parameters
-    ----------
-    path
-        The file; by default in the user's cache directory.
-    machine
-        Whose times; by default this one's.
+    By default it lies in the user's cache directory. A file that cannot be read counts as empty: what it held
+    is measured again.
     """
 
     def __init__(self, path: Path | None = None, machine: Machine | None = None) -> None:
@@ -78,13 +72,7 @@ class LatencyBook:
         return next((latency for latency in found if latency), None)
 
     def store(self, latency: Latency) -> None:
-        """Keep a time in place of an earlier one of the same kind.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        """
+        """Keep a time in place of an earlier one of the same kind; OSError if it cannot be written."""
         rows = [row for row in self._read() if not self._is_of(row, latency.arch, latency.size)]
         rows.append({**asdict(latency), **asdict(self.machine)})
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,21 +108,10 @@ def describe_machine() -> Machine:
 
 
 def time_graph(graph: Path, arch: str, size: int) -> Latency:
-    """Measure a graph in a fresh process, opened as `Predictor` opens it; decoding and resizing are left out.
+    """Measure a bundle's graph in a fresh process, opened as `Predictor` opens it.
 
-    Parameters
-    ----------
-    graph
-        An ONNX file with the input and outputs of a bundle; a file beside it takes the result.
-    arch
-        What to call it.
-    size
-        Height and width of its input in pixels.
-
-    Raises
-    ------
-    ExportError
-        If ONNX Runtime does not run it.
+    Decoding and resizing are left out; `size` is the height and width of its input in pixels. A file beside
+    it takes the result. ExportError is raised if ONNX Runtime does not run it.
     """
     out = graph.with_suffix(".json")
     run_child(

@@ -76,15 +76,8 @@ class Explanation:
     def render(self, size: tuple[int, int]) -> bytes:
         """Return what to lay over the photo, as a PNG that is read on light and dark and without seeing red.
 
-        Parameters
-        ----------
-        size
-            Width and height of the photo as it is shown.
-
-        Returns
-        -------
-        bytes
-            RGBA of that size, transparent where nothing speaks for the label.
+        It is RGBA of `size`, the width and height of the photo as it is shown, and transparent where nothing
+        speaks for the label.
         """
         share = _spread(self.heat, self.box, size)
         strength = np.clip((share - _LEAST) / (1 - _LEAST), 0, 1)

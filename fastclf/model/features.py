@@ -121,25 +121,10 @@ def extract_features(
     predictor: Predictor | None = None,
     progress: Progress | None = None,
 ) -> Array:
-    """Return the pooled body features of photos; those that are cached are not computed again.
+    """Return the (N, D) float32 body features of photos, NaN for one that cannot be read any more.
 
-    Parameters
-    ----------
-    cache
-        Of the bundle's features; what is computed is added to it.
-    photos
-        (N,) photos.
-    bundle
-        The model.
-    predictor
-        An open one of this bundle; by default one is opened if something has to be computed.
-    progress
-        Called with (done, all) of what has to be computed.
-
-    Returns
-    -------
-    numpy.ndarray
-        (N, D) float32; NaN rows for photos that could not be read any more.
+    What the cache lacks is computed and added to it, by the `predictor` of this bundle, or by one that is
+    opened then. `progress` is called with (done, all) of that.
     """
 
     def run(batch: Array) -> Array:
@@ -164,18 +149,8 @@ def fill_cache(
 ) -> int:
     """Compute the features of the photos that the cache lacks; returns how many these are.
 
-    Parameters
-    ----------
-    cache
-        Where the features are kept.
-    photos
-        The photos; one that can no longer be read is passed over.
-    preprocess
-        What makes a network's input of a decoded photo.
-    run
-        Returns (N, D) features of (N, 3, H, W) such inputs.
-    progress
-        Called with (done, all) of what has to be computed.
+    `run` gives (N, D) features of (N, 3, H, W) inputs, which `preprocess` makes. A photo that can no longer
+    be read is passed over. `progress` is called with (done, all) of what has to be computed.
     """
     known = cache.load()
     paths = {p.sha256: p.path for p in photos if p.sha256 not in known}

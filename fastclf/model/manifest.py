@@ -319,7 +319,7 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def _check(path: Path, values: dict[str, Any]) -> None:
-    """Refuse a manifest in which a key is missing or its value is not usable."""
+    """Refuse a manifest in which a key or a file is missing, or a value is not usable."""
     missing = [key for key in _REQUIRED_KEYS if key not in values]
     if missing:
         raise BundleError(
@@ -328,6 +328,15 @@ def _check(path: Path, values: dict[str, Any]) -> None:
             file=MANIFEST,
             missing=", ".join(missing),
         )
+    _check_values(path, values)
+    for name in _REQUIRED_FILES:
+        if name not in values["files"]:
+            raise BundleError(
+                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
+            )
+
+
+def _check_values(path: Path, values: dict[str, Any]) -> None:
     vocab, files, temperature = values["vocab"], values["files"], values["temperature"]
     if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
         raise BundleError(
@@ -336,11 +345,6 @@ def _check(path: Path, values: dict[str, Any]) -> None:
     "".join(vocab).encode()  # a lone surrogate is no text
     if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
         raise BundleError("The model {path} lists files outside of its folder; do not use it.", path=path)
-    for name in _REQUIRED_FILES:
-        if name not in files:
-            raise BundleError(
-                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
-            )
     if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:
         raise BundleError(
             "The model {path} has the temperature {temperature!r}; it must be 0.001 to 1000.",

@@ -93,12 +93,7 @@ class MahalanobisDetector(Detector):
 
     @classmethod
     def fit(
-        cls,
-        train: Array,
-        valid: Array,
-        targets: Array | None = None,
-        *,
-        false_alarm_rate: float = 0.05,
+        cls, train: Array, valid: Array, targets: Array | None = None, *, false_alarm_rate: float = 0.05
     ) -> Self:
         """Fit classes and covariance on training photos, and set the threshold on validation photos.
 
@@ -134,15 +129,13 @@ class MahalanobisDetector(Detector):
         means = np.stack([x[index == k].mean(0) for k in range(index.max() + 1)])
         axes, variances, rest = _fit_covariance(x - means[index], len(x) - len(means), float((x**2).mean()))
         made = cls(means.astype(np.float32), axes.astype(np.float16), variances.astype(np.float32), rest)
-        scores = made.ood_score(valid)
-        threshold = find_threshold(scores, false_alarm_rate)
+        return made._set_threshold(made.ood_score(valid), false_alarm_rate)
+
+    def _set_threshold(self, scores: Array, rate: float) -> Self:
+        threshold = find_threshold(scores, rate)
         counted = float((scores > threshold).mean())
         return replace(
-            made,
-            threshold_=threshold,
-            stated_rate=false_alarm_rate,
-            false_alarm_rate=counted,
-            n_valid=len(scores),
+            self, threshold_=threshold, stated_rate=rate, false_alarm_rate=counted, n_valid=len(scores)
         )
 
     @classmethod

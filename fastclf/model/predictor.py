@@ -88,14 +88,7 @@ class Predictor:
         trim_heap()
 
     def predict(self, source: Source, name: str | None = None) -> Prediction:
-        """Answer about one photo.
-
-        Parameters
-        ----------
-        source
-            A path, or the file's bytes.
-        name
-            What to call the photo.
+        """Answer about one photo, a path or the file's bytes, and call it by its file's name or `name`.
 
         Raises
         ------
@@ -134,17 +127,9 @@ class Predictor:
             yield photos, *found
 
     def run(self, batch: Array) -> tuple[Array, Array]:
-        """Run the graph.
+        """Run the graph on (N, 3, H, W) float32 in [0, 1], as `preprocess` makes it.
 
-        Parameters
-        ----------
-        batch
-            (N, 3, H, W) float32 in [0, 1], as `preprocess` makes it.
-
-        Returns
-        -------
-        logits, features
-            (N, K) before temperature, and (N, D).
+        Returns logits (N, K) before temperature, and features (N, D).
         """
         logits, features = self._run(["logits", "features"], batch)
         return logits, features

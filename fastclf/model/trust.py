@@ -8,13 +8,7 @@ from ..errors import UsageError
 
 
 def check_trusted(path: Path, trust_pickle: bool) -> None:
-    """Refuse a file that is missing or not trusted, without opening it.
-
-    Raises
-    ------
-    UsageError
-        With the reason and the way on.
-    """
+    """Refuse a file that is missing or not trusted, by a UsageError and without opening it."""
     if not path.is_file():
         raise UsageError("There is no file {path}. Name what `learn.export('export.pkl')` wrote.", path=path)
     if not trust_pickle:

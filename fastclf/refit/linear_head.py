@@ -53,16 +53,9 @@ class LinearHead:
 
 
 def fit_head(features: Array, targets: Array, C: float = STRENGTH_ON_OWN_FEATURES) -> LinearHead:  # noqa: N803
-    """Fit multinomial logistic regression with a given regularisation.
+    """Fit multinomial logistic regression to (N, D) features and (N,) indices, each class at least once.
 
-    Parameters
-    ----------
-    features
-        (N, D) pooled body output.
-    targets
-        (N,) indices 0 to K - 1, each at least once.
-    C
-        On features scaled to unit variance.
+    The regularisation `C` is that of features scaled to unit variance.
     """
     exact = features.astype(np.float64)
     mean, deviation = exact.mean(0), exact.std(0)
@@ -85,44 +78,19 @@ def fit_head(features: Array, targets: Array, C: float = STRENGTH_ON_OWN_FEATURE
 
 
 def fit_head_by_cross_validation(
-    features: Array,
-    targets: Array,
-    groups: Sequence[str],
-    *,
-    strengths: Sequence[float] = STRENGTHS,
-    seed: int = 0,
+    features: Array, targets: Array, groups: Sequence[str], *, seed: int = 0
 ) -> LinearHead:
     """Fit the head with the regularisation that has the least log loss out of fold.
 
-    Photos of one group never stand on both sides of a fold. Where a class has fewer than two groups, there
-    is nothing to cross-validate with and `STRENGTH_ON_OWN_FEATURES` is taken.
-
-    Parameters
-    ----------
-    features
-        (N, D) pooled output of a body that did not learn from these labels.
-    targets
-        (N,) indices 0 to K - 1, each at least once.
-    groups
-        (N,) names; photos that nearly agree share one.
-    strengths
-        Values of C to try.
-    seed
-        Of the folds.
+    The (N, D) features are of a body that did not learn from these labels. Photos that nearly agree share one
+    of the (N,) groups, and never stand on both sides of a fold. Where a class has fewer than two groups,
+    there is nothing to cross-validate with and `STRENGTH_ON_OWN_FEATURES` is taken.
     """
-    folds = _count_folds(targets, groups)
-    if folds < 2:
-        return fit_head(features, targets)
-    splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    pairs = [
-        (train, held)
-        for train, held in splits.split(features, targets, groups)
-        if len(np.unique(targets[train])) == targets.max() + 1
-    ]
+    pairs = _draw_folds(features, targets, groups, seed)
     if not pairs:
         return fit_head(features, targets)
     table: list[dict[str, float]] = []
-    for C in sorted(strengths):  # noqa: N806
+    for C in STRENGTHS:  # noqa: N806
         table.append(_judge_strength(features, targets, pairs, C))
         if len(table) > 2 and table[-3]["loss"] < table[-2]["loss"] < table[-1]["loss"]:
             break  # from here on it only overfits more
@@ -131,9 +99,16 @@ def fit_head_by_cross_validation(
     return LinearHead(head.weight, head.bias, head.C, tuple(table), len(pairs))
 
 
-def _count_folds(targets: Array, groups: Sequence[str]) -> int:
+def _draw_folds(
+    features: Array, targets: Array, groups: Sequence[str], seed: int
+) -> list[tuple[Array, Array]]:
+    """Return the indices of training and held-out photos, only where every class is trained."""
     names = np.asarray(groups)
-    return min(_FOLDS, *(len(np.unique(names[targets == k])) for k in np.unique(targets)))
+    folds = min(_FOLDS, *(len(np.unique(names[targets == k])) for k in np.unique(targets)))
+    if folds < 2:
+        return []
+    splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(features, targets, groups)
+    return [pair for pair in splits if len(np.unique(targets[pair[0]])) == targets.max() + 1]
 
 
 def _judge_strength(

@@ -63,20 +63,11 @@ class Refit:
     stamp: str
 
 
-def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEOUT) -> Refit:
-    """Fit the head, the temperature and the unfamiliarity anew on current labels.
+def refit_head(model: str | Path, folder: str | Path) -> Refit:
+    """Fit a bundle's head, temperature and unfamiliarity anew on the current labels of a folder of photos.
 
     The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
     to a hidden folder beside the old one, which stays untouched until `use_refit`.
-
-    Parameters
-    ----------
-    model
-        Folder of the bundle.
-    folder
-        The photos, with their catalog.
-    timeout
-        Seconds until the child process is ended.
 
     Raises
     ------
@@ -98,14 +89,13 @@ def refit_head(model: str | Path, folder: str | Path, *, timeout: float = _TIMEO
             [old.path.absolute(), Path(folder).absolute(), candidate.absolute(), report],
             what="Retraining",
             error=RefitError,
-            timeout=timeout,
+            timeout=_TIMEOUT,
         )
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    changed = tuple(ChangedPhoto(**c) for c in values.pop("changed"))
+    values["changed"] = tuple(ChangedPhoto(**changed) for changed in values["changed"])
+    values["notes"] = tuple(values["notes"])
     seconds = round(time.monotonic() - started, 2)
-    notes = tuple(values.pop("notes"))
-    stamp = hash_file(candidate / MANIFEST)
-    return Refit(old.path, candidate, changed=changed, notes=notes, seconds=seconds, stamp=stamp, **values)
+    return Refit(old.path, candidate, seconds=seconds, stamp=hash_file(candidate / MANIFEST), **values)
 
 
 def find_obstacle(bundle: ModelBundle) -> str:
@@ -134,12 +124,7 @@ def find_previous(model: Path) -> Path:
 def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
     """Put the refitted bundle in the old one's place; the old one is kept beside it (`find_previous`).
 
-    Parameters
-    ----------
-    model
-        Folder of the old bundle.
-    stamp
-        Of the `Refit` that is meant; by default whichever is there.
+    The `stamp` is of the `Refit` that is meant; by default it is whichever is there.
 
     Raises
     ------

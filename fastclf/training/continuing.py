@@ -59,10 +59,7 @@ class EarlierModel:
     @property
     def facts(self) -> dict[str, Any]:
         """What the record of the training says of it."""
-        return {
-            "created": self.bundle.manifest.created,
-            "features_id": self.bundle.manifest.features_id,
-        }
+        return {"created": self.bundle.manifest.created, "features_id": self.bundle.manifest.features_id}
 
 
 def open_earlier(path: str | Path, arch: str | None) -> EarlierModel:
@@ -135,8 +132,26 @@ def build_continued(
     begins at zero. Also returned is whether every class of today was known, so that the head needs no
     training of its own. The `dls` are of ``pretrained=True``, so that they do not normalise.
     """
-    bundle = earlier.bundle
     learn = build_learner(dls, earlier.arch, pretrained=False, seed=seed)
+    _load_body(learn, earlier.bundle)
+    old, new = earlier.bundle.vocab, list(dls.vocab)
+    came, went = [c for c in new if c not in old], [c for c in old if c not in new]
+    if came:
+        say(f"New classes: {', '.join(came)}.")
+    if went:
+        say(f"Classes that are gone: {', '.join(went)}.")
+    kept = [new.index(name) for name in new if name in old]
+    known = [old.index(name) for name in new if name in old]
+    weight, bias = (np.zeros((len(new), *rows.shape[1:]), np.float32) for rows in earlier.bundle.head)
+    weight[kept], bias[kept] = (rows[known] for rows in earlier.bundle.head)
+    features = compute_features(learn, data, (TRAIN,))[TRAIN]
+    set_head(learn, weight, bias, features[np.isfinite(features).all(1)])
+    learn.freeze()
+    return learn, not came
+
+
+def _load_body(learn: Learner, bundle: ModelBundle) -> None:
+    """Give the Learner a bundle's weights, and its normalisation."""
     if bundle.preprocess.mean is not None and bundle.preprocess.std is not None:
         add_normalisation(learn, bundle.preprocess.mean, bundle.preprocess.std)
     try:
@@ -145,21 +160,6 @@ def build_continued(
         raise UsageError(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",
             file=bundle.path / BODY,
-            arch=earlier.arch,
+            arch=bundle.manifest.arch,
             reason=describe_error(e),
         ) from None
-    old, new = bundle.vocab, list(dls.vocab)
-    came, went = [c for c in new if c not in old], [c for c in old if c not in new]
-    if came:
-        say(f"New classes: {', '.join(came)}.")
-    if went:
-        say(f"Classes that are gone: {', '.join(went)}.")
-    weight, bias = bundle.head
-    rows = np.zeros((len(new), weight.shape[1]), np.float32), np.zeros(len(new), np.float32)
-    for k, name in enumerate(new):
-        if name in old:
-            rows[0][k], rows[1][k] = weight[old.index(name)], bias[old.index(name)]
-    features = compute_features(learn, data, (TRAIN,))[TRAIN]
-    set_head(learn, *rows, features[np.isfinite(features).all(1)])
-    learn.freeze()
-    return learn, not came

@@ -147,15 +147,7 @@ class Training:
     def prepare(self) -> None:
         """Read the photos, decide what is open, and build the Learner."""
         options = self.options
-        if (
-            self.team.size == 1
-            and os.environ.get("ACCELERATE_USE_CPU") == "True"
-            and "MASTER_ADDR" in os.environ
-        ):
-            self.say(
-                "accelerate started one process only: its --cpu needs MPI for more. "
-                "`torchrun --nproc_per_node 2 -m fastclf train DIR` starts two on a CPU."
-            )
+        self._warn_of_one_process()
         _check_places(self.folder, self.out)
         check_tracker(options.track)
         arch = self._choose_arch()
@@ -271,6 +263,14 @@ class Training:
         """Whether the body has learned from these very photos already."""
         return self.earlier is not None and not self.earlier.is_general
 
+    def _warn_of_one_process(self) -> None:
+        on_cpu = os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ
+        if on_cpu and self.team.size == 1:
+            self.say(
+                "accelerate started one process only: its --cpu needs MPI for more. "
+                "`torchrun --nproc_per_node 2 -m fastclf train DIR` starts two on a CPU."
+            )
+
     def _choose_arch(self) -> str:
         options = self.options
         if options.from_model is not None:
@@ -278,8 +278,7 @@ class Training:
             return self.earlier.arch
         if options.arch is not None:
             return options.arch
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        arch, reason = choose_arch(options.pretrained, device)
+        arch, reason = choose_arch(options.pretrained)
         self.say(f"Architecture {arch}: {reason} --arch names another, `fastclf archs` lists some.")
         return arch
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import onnxruntime as ort
@@ -40,6 +41,10 @@ def answer(session: ort.InferenceSession) -> np.ndarray:
     return np.concatenate(session.run(["logits", "features"], {"image": batch}), axis=1)
 
 
+def check_same(session: ort.InferenceSession, graph: Path) -> None:
+    assert np.abs(answer(session) - answer(open_session(graph, 1))).max() <= 1e-5
+
+
 def list_kept(root: Path) -> list[Path]:
     return sorted(root.iterdir()) if root.is_dir() else []
 
@@ -47,9 +52,8 @@ def list_kept(root: Path) -> list[Path]:
 def test_the_answers_are_the_plain_graphs_at_the_first_and_every_later_opening(
     graph: Path, root: Path
 ) -> None:
-    expected = answer(open_session(graph, 1))
     for _ in range(3):
-        assert np.abs(answer(open_mapped(graph, 1, root=root)) - expected).max() <= 1e-5
+        check_same(open_mapped(graph, 1, root=root), graph)
     [kept] = list_kept(root)
     assert sorted(p.name for p in kept.iterdir()) == ["graph.onnx", "record.json", "weights.bin"]
     assert kept.stat().st_mode & 0o077 == root.stat().st_mode & 0o077 == 0
@@ -96,12 +100,11 @@ DAMAGE: dict[str, Any] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_was_changed_is_not_used_and_is_written_anew(graph: Path, root: Path, damage: str) -> None:
-    expected = answer(open_session(graph, 1))
     open_mapped(graph, 1, root=root)
     [kept] = list_kept(root)
     good = hash_file(kept / "weights.bin")
     DAMAGE[damage](kept)
-    assert np.abs(answer(open_mapped(graph, 1, root=root)) - expected).max() <= 1e-5
+    check_same(open_mapped(graph, 1, root=root), graph)
     [kept] = list_kept(root)
     assert hash_file(kept / "weights.bin") == good
 
@@ -109,33 +112,28 @@ def test_what_was_changed_is_not_used_and_is_written_anew(graph: Path, root: Pat
 def test_another_graph_gets_its_own(graph: Path, root: Path, tmp_path: Path) -> None:
     other = write_large_graph(tmp_path / "other.onnx", seed=1)
     for path in (graph, other, graph):
-        assert np.abs(answer(open_mapped(path, 1, root=root)) - answer(open_session(path, 1))).max() <= 1e-5
+        check_same(open_mapped(path, 1, root=root), path)
     assert len(list_kept(root)) == 2
     # the same name with other bytes is another graph
     graph.write_bytes(other.read_bytes())
-    assert np.abs(answer(open_mapped(graph, 1, root=root)) - answer(open_session(other, 1))).max() <= 1e-5
+    check_same(open_mapped(graph, 1, root=root), other)
 
 
 @pytest.mark.parametrize("fault", ["unwritable", "open to others", "another processor", "full disk"])
 def test_where_nothing_can_be_kept_the_plain_graph_answers(
     graph: Path, root: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = answer(open_session(graph, 1))
     if fault == "unwritable":
         root.parent.write_text("a file is no folder")
     elif fault == "open to others":
         root.mkdir(parents=True)
         root.chmod(0o777)
     elif fault == "full disk":
-
-        def refuse(*_: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(mapped, "sync_file", refuse)
+        monkeypatch.setattr(mapped, "sync_file", Mock(side_effect=OSError(28, "No space left on device")))
     else:
         open_mapped(graph, 1, root=root)
         monkeypatch.setattr(mapped, "_describe_processor", lambda: ["another one"])
-    assert np.abs(answer(open_mapped(graph, 1, root=root)) - expected).max() <= 1e-5
+    check_same(open_mapped(graph, 1, root=root), graph)
     assert len(list_kept(root)) == (2 if fault == "another processor" else 0)
 
 

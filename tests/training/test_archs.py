@@ -26,7 +26,7 @@ from fastclf.training import build_dls, build_learner, export_bundle, load_data,
 from fastclf.training.export import build_blank_learner
 from fastclf.training.network import resolve_arch
 
-from ..drawing import draw_scene
+from .exported import draw_course_photos
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +42,7 @@ def _mark(facts: ArchFacts) -> Any:
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Photos with structure: on plain ones an untrained network enlarges each rounding a thousandfold."""
-    folder = tmp_path_factory.mktemp("scenes")
-    for label in ("a", "b", "c"):
-        (folder / label).mkdir()
-        for k in range(10):
-            draw_scene(f"{label}{k}", (120, 90)).save(folder / label / f"{k}.png")
-    return load_data(folder)
+    return load_data(draw_course_photos(tmp_path_factory.mktemp("scenes") / "photos"))
 
 
 @pytest.mark.parametrize("facts", [_mark(facts) for facts in list_archs()])

@@ -117,15 +117,6 @@ def test_a_class_that_is_gone_is_forgotten(earlier: SimpleNamespace, photos: Pat
     assert _validate(run)[1] == 1.0
 
 
-def test_todays_labels_count(earlier: SimpleNamespace, photos: Path) -> None:
-    with Catalog(photos) as catalog:
-        catalog.scan()
-        catalog.relabel(["red/000.png"], "blue")
-    run = _prepare(photos, earlier.bundle.path)
-    labels = dict(zip(run.data.frame["name"], run.data.frame["label"], strict=True))
-    assert labels["red/000.png"] == "blue"
-
-
 def test_the_splits_of_the_model_go_with_it(earlier: SimpleNamespace, tmp_path: Path) -> None:
     fresh = draw_photos(tmp_path / "photos", per_class=12)
     draw_photo("red", 777).save(fresh / "red" / "new.png")
@@ -162,10 +153,15 @@ def test_what_cannot_be_continued_is_refused(earlier: SimpleNamespace, photos: P
         _prepare(photos, toy)
 
 
-def test_another_size_is_possible(earlier: SimpleNamespace, photos: Path) -> None:
+def test_another_size_is_possible_and_todays_labels_count(earlier: SimpleNamespace, photos: Path) -> None:
+    with Catalog(photos) as catalog:
+        catalog.scan()
+        catalog.relabel(["red/000.png"], "blue")
     run = _prepare(photos, earlier.bundle.path, size=48)
     assert run.plan.size == 48
     assert run.learn.dls.one_batch()[0].shape[-1] == 48
+    labels = dict(zip(run.data.frame["name"], run.data.frame["label"], strict=True))
+    assert labels["red/000.png"] == "blue"
 
 
 def test_after_a_refit_it_goes_on_from_the_refitted_head(

@@ -99,32 +99,23 @@ def _pad(photos: Path) -> Any:
     return build_learner(dls, loss_func=loss)
 
 
-def _bears(photos: Path) -> Any:
+def _load(photos: Path, item_tfms: Any, batch_tfms: Any, get_y: Any = fv.parent_label) -> Any:
     block = fv.DataBlock(
-        blocks=(fv.ImageBlock, fv.CategoryBlock),
-        get_items=fv.get_image_files,
-        splitter=fv.RandomSplitter(valid_pct=0.3, seed=42),
-        get_y=fv.parent_label,
-        item_tfms=fv.RandomResizedCrop(56, min_scale=0.5),
-        batch_tfms=fv.aug_transforms(),
-    )
-    dls = block.dataloaders(photos, bs=8, num_workers=0)
+        blocks=(fv.ImageBlock, fv.CategoryBlock), get_items=fv.get_image_files, get_y=get_y,
+        splitter=fv.RandomSplitter(seed=42), item_tfms=item_tfms, batch_tfms=batch_tfms,
+    )  # fmt: skip
+    return block.dataloaders(photos, bs=8, num_workers=0)
+
+
+def _bears(photos: Path) -> Any:
+    dls = _load(photos, fv.RandomResizedCrop(56, min_scale=0.5), fv.aug_transforms())
     return build_learner(dls, fv.resnet18, metrics=fv.error_rate)
 
 
 def _pets(photos: Path) -> Any:
-    block = fv.DataBlock(
-        blocks=(fv.ImageBlock, fv.CategoryBlock),
-        get_items=fv.get_image_files,
-        splitter=fv.RandomSplitter(seed=42),
-        get_y=fv.using_attr(fv.RegexLabeller(r"(.+)_\d+.(?:jpg|png)$"), "name"),
-        item_tfms=fv.Resize(100),
-        batch_tfms=[
-            *fv.aug_transforms(size=48, min_scale=0.75),
-            fv.Normalize.from_stats(*fv.imagenet_stats),
-        ],
-    )
-    return build_learner(block.dataloaders(photos, bs=8, num_workers=0))
+    tfms = [*fv.aug_transforms(size=48, min_scale=0.75), fv.Normalize.from_stats(*fv.imagenet_stats)]
+    get_y = fv.using_attr(fv.RegexLabeller(r"(.+)_\d+.(?:jpg|png)$"), "name")
+    return build_learner(_load(photos, fv.Resize(100), tfms, get_y))
 
 
 def _shrunk(photos: Path) -> Any:
@@ -249,14 +240,12 @@ def test_nothing_is_opened_without_the_flag(tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             return (Path.touch, (marker,))
 
-    for name, data in (("export.pkl", pickle.dumps(Harm())), ("zipped.pkl", None)):
-        file = tmp_path / name
-        if data is None:
-            with zipfile.ZipFile(file, "w") as archive:
-                archive.writestr("archive/data.pkl", pickle.dumps(Harm()))
-                archive.writestr("archive/version", "3\n")
-        else:
-            file.write_bytes(data)
+    plain, zipped = tmp_path / "export.pkl", tmp_path / "zipped.pkl"
+    plain.write_bytes(pickle.dumps(Harm()))
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(Harm()))
+        archive.writestr("archive/version", "3\n")
+    for file in (plain, zipped):
         with pytest.raises(UsageError, match="runs whatever code its maker"):
             import_learner(file, tmp_path / "model")
         done = call_fastclf("import", file, "--out", tmp_path / "model", cwd=tmp_path)
@@ -265,23 +254,15 @@ def test_nothing_is_opened_without_the_flag(tmp_path: Path) -> None:
     assert not marker.exists()
     assert not (tmp_path / "model").exists()
     # and the trap is a real one
-    pickle.loads((tmp_path / "export.pkl").read_bytes())
+    pickle.loads(plain.read_bytes())
     assert marker.exists()
 
 
 def test_the_command_makes_a_model_that_predicts_and_evaluates(
     plain: Any, course: Path, tmp_path: Path
 ) -> None:
-    done = run_fastclf(
-        "import",
-        plain.file,
-        "--trust-pickle",
-        "--out=m",
-        "--class-names=b, g,r",
-        "--json",
-        cwd=tmp_path,
-        timeout=400,
-    )
+    options = ["--trust-pickle", "--out=m", "--class-names=b, g,r", "--json"]
+    done = run_fastclf("import", plain.file, *options, cwd=tmp_path, timeout=400)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["vocab"] == ["b", "g", "r"]
     assert "answers like the Learner" in done.stderr
@@ -421,26 +402,19 @@ def test_a_missing_package_is_named(plain: Any, tmp_path: Path) -> None:
 
 def test_a_file_that_holds_no_learner_is_refused_with_what_it_is(plain: Any, tmp_path: Path) -> None:
     whole = plain.file.read_bytes()
-    files = {
-        "empty.pkl": (b"", "is empty"),
-        "text.pkl": (b"hello", "is no pickle"),
-        "cut.pkl": (whole[: len(whole) // 2], "cut off"),
-        "plain.pkl": (
-            pickle.dumps([1, 2]),
-            r"does not open \(.*another Python than 3\.\d+ or another fastai",
-        ),
-    }
-    for name, (data, words) in files.items():
+    for name, data in {"empty": b"", "text": b"hello", "cut": whole[: len(whole) // 2]}.items():
         (tmp_path / name).write_bytes(data)
+    (tmp_path / "plain").write_bytes(pickle.dumps([1, 2]))
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.writestr("a.txt", "hello")
+    torch.save(plain.learn.model.state_dict(), tmp_path / "weights")
+    for name, words in {
+        "empty": "is empty", "text": "is no pickle", "cut": "cut off",
+        "plain": r"does not open \(.*another Python than 3\.\d+ or another fastai",
+        "zip": r"not one that `learn\.export` writes", "weights": "holds a OrderedDict and no Learner",
+    }.items():  # fmt: skip
         with pytest.raises(LearnerError, match=words):
             run_import(tmp_path / name, tmp_path / "model")
-    with zipfile.ZipFile(tmp_path / "zip.pkl", "w") as archive:
-        archive.writestr("a.txt", "hello")
-    with pytest.raises(LearnerError, match=r"not one that `learn\.export` writes"):
-        run_import(tmp_path / "zip.pkl", tmp_path / "model")
-    torch.save(plain.learn.model.state_dict(), tmp_path / "weights.pth")
-    with pytest.raises(LearnerError, match="holds a OrderedDict and no Learner"):
-        run_import(tmp_path / "weights.pth", tmp_path / "model")
     with pytest.raises(UsageError, match="There is no file"):
         run_import(tmp_path / "nowhere.pkl", tmp_path / "model")
     assert not (tmp_path / "model").exists()

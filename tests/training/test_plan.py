@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -45,32 +46,29 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
+@pytest.mark.parametrize(
+    ("photos", "options", "mode", "words"),
+    [
+        (60, {}, "head", "10 training photos a class are few .* --mode fine-tune"),
+        (600, {"gpu": True, "step": 9.0}, "fine-tune", "GPU"),
+        (600, {"step": 0.01}, "fine-tune", "about 26 s on this CPU"),
+        (600, {"step": 1.0}, "head", "about 43 min"),
+    ],
+)
+def test_the_mode_follows_the_photos_the_device_and_what_a_person_would_wait(
+    plan: Any, photos: int, options: dict[str, Any], mode: str, words: str
+) -> None:
+    made = plan(_photos(photos), **options)
+    assert made.plan.mode == mode
+    assert re.search(words, made.said)
+    # few photos and a GPU decide without measuring
+    assert bool(made.measured) == ("CPU" in made.said)
+
+
 def test_new_weights_need_all_layers_trained(plan: Any) -> None:
     made = plan(_photos(600), pretrained=False, step=9.0)
     assert (made.plan.mode, made.plan.epochs) == ("fine-tune", 15)
     assert "Mode" not in made.said
-
-
-def test_few_photos_a_class_get_a_head(plan: Any) -> None:
-    made = plan(_photos(60))
-    assert made.plan.mode == "head"
-    assert "10 training photos a class are few" in made.said
-    assert "--mode fine-tune" in made.said
-    assert made.measured == []
-
-
-def test_a_gpu_trains_all_layers_without_measuring(plan: Any) -> None:
-    made = plan(_photos(600), gpu=True, step=9.0)
-    assert made.plan.mode == "fine-tune"
-    assert "GPU" in made.said
-    assert made.measured == []
-
-
-def test_a_cpu_trains_all_layers_where_a_person_would_wait(plan: Any) -> None:
-    quick, slow = plan(_photos(600), step=0.01), plan(_photos(600), step=1.0)
-    assert (quick.plan.mode, slow.plan.mode) == ("fine-tune", "head")
-    assert "about 26 s on this CPU" in quick.said
-    assert "about 43 min" in slow.said
 
 
 def test_a_time_limit_decides_mode_and_size(plan: Any) -> None:
@@ -87,12 +85,7 @@ def test_a_time_limit_decides_mode_and_size(plan: Any) -> None:
 
 def test_what_is_given_is_taken_without_a_word(plan: Any) -> None:
     made = plan(_photos(600), step=9.0, mode="fine-tune", size=96, epochs=7, batch_size=10)
-    assert (made.plan.mode, made.plan.size, made.plan.epochs, made.plan.batch_size) == (
-        "fine-tune",
-        96,
-        7,
-        10,
-    )
+    assert made.plan == module.Plan("resnet18", "fine-tune", 96, 7, 10)
     assert made.said == ""
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,9 +63,6 @@ def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> Non
     weights = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     assert np.array_equal(weights["head.weight"], coloured.bundle.head[0])
     assert np.array_equal(weights["head.bias"], coloured.bundle.head[1])
-    batch = np.random.default_rng(0).random((3, 3, 32, 32), dtype=np.float32)
-    features, maps = Predictor(coloured.bundle).session.run(["features", "maps"], {"image": batch})
-    assert np.allclose(features, maps.mean((2, 3)), atol=1e-5)
 
 
 def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:
@@ -172,7 +170,7 @@ def test_every_resize_method_and_an_architecture_that_is_not_listed_export_with_
 
 
 def test_a_time_limit_is_kept_with_a_finished_schedule(photo_folder: Path, tmp_path: Path) -> None:
-    started = time.monotonic() - 20
+    started = time.monotonic() - 26
     options = {**TINY, "epochs": 100_000, "time_limit": 60}
     bundle = training.train(photo_folder, tmp_path / "model", started=started, **options)
     assert time.monotonic() - started < 60
@@ -302,27 +300,32 @@ def test_the_default_size_follows_the_photos_and_is_said_with_what_is_left_out(t
 
 def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generator) -> None:
     sizes = [(1, 1000), (1000, 1), (3, 2), (2, 3), (100, 100), (640, 480), (481, 643), (223, 225), (17, 501)]
-    for width, height in sizes:
+    ways = [
+        ("squish", "zeros"),
+        ("crop", "zeros"),
+        *(("pad", mode) for mode in ("reflection", "border", "zeros")),
+    ]
+    for (width, height), target, (method, pad_mode) in product(
+        sizes, [(64, 64), (224, 224), (96, 160)], ways
+    ):
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        for target in ((64, 64), (224, 224), (96, 160)):
-            for method in ("squish", "crop", "pad"):
-                for pad_mode in ("reflection", "border", "zeros"):
-                    resize = Resize(target, method=method, pad_mode=pad_mode)
-                    expected = ToTensor()(resize(PILImage(image), split_idx=1)).numpy() / np.float32(255)
-                    ours = Preprocess((3, *target), target, method, pad_mode)(image)
-                    assert np.abs(ours - expected).max() <= 1 / 255 + 1e-6, (width, height, target, method)
+        resize = Resize(target, method=method, pad_mode=pad_mode)
+        expected = ToTensor()(resize(PILImage(image), split_idx=1)).numpy() / np.float32(255)
+        ours = Preprocess((3, *target), target, method, pad_mode)(image)
+        assert np.abs(ours - expected).max() <= 1 / 255 + 1e-6, (width, height, target, method)
 
 
 def test_preprocess_makes_what_fastais_random_resized_crop_makes_for_validation(
     rng: np.random.Generator,
 ) -> None:
-    for width, height in [(1, 1000), (3, 2), (100, 100), (640, 480), (481, 643), (17, 501)]:
+    sizes = [(1, 1000), (3, 2), (100, 100), (640, 480), (481, 643), (17, 501)]
+    targets = [((64, 64), 16), ((224, 224), 32), ((97, 161), 24), ((33, 20), 8)]
+    for (width, height), (target, extra) in product(sizes, targets):
         image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        for target, extra in (((64, 64), 16), ((224, 224), 32), ((97, 161), 24), ((33, 20), 8)):
-            crop = RandomResizedCrop(target, min_scale=0.5)
-            expected = ToTensor()(crop(PILImage(image), split_idx=1)).numpy() / np.float32(255)
-            resize_to = (target[0] + extra, target[1] + extra)
-            assert np.array_equal(Preprocess((3, *target), resize_to, "squish")(image), expected)
+        crop = RandomResizedCrop(target, min_scale=0.5)
+        expected = ToTensor()(crop(PILImage(image), split_idx=1)).numpy() / np.float32(255)
+        resize_to = (target[0] + extra, target[1] + extra)
+        assert np.array_equal(Preprocess((3, *target), resize_to, "squish")(image), expected)
 
 
 def test_digits_reach_what_is_promised(trained: Trained) -> None:

@@ -74,30 +74,26 @@ def test_the_normalisation_is_the_architectures(data: Any, tmp_path: Path) -> No
 
 
 def test_a_file_that_is_no_usable_weights_is_a_sentence(data: Any, tmp_path: Path) -> None:
-    state = _state()
-    whole = write_weights(tmp_path / "w.safetensors").read_bytes()
-    torch.save(state, tmp_path / "whole.pth")
-    pth = (tmp_path / "whole.pth").read_bytes()
-    cases = {
-        "missing.pth": (None, "There is no file of weights"),
-        "cut.safetensors": (whole[: len(whole) // 2], "cannot be read"),
-        "empty.safetensors": (b"", "cannot be read"),
-        "text.safetensors": (b"hello, these are no weights", "cannot be read"),
-        "cut.pth": (pth[: len(pth) // 2], "cannot be read"),
-        "empty.pth": (b"", "cannot be read"),
-        "text.pth": (b"hello, these are no weights", "cannot be read"),
-    }
-    for name, (content, words) in cases.items():
-        if content is not None:
-            (tmp_path / name).write_bytes(content)
+    write_weights(tmp_path / "whole.safetensors")
+    torch.save(_state(), tmp_path / "whole.pth")
+    cases = {"missing.pth": "There is no file of weights"}
+    for kind in ("safetensors", "pth"):
+        whole = (tmp_path / f"whole.{kind}").read_bytes()
+        for fault, content in {
+            "cut": whole[: len(whole) // 2],
+            "empty": b"",
+            "text": b"hello, no weights",
+        }.items():
+            (tmp_path / f"{fault}.{kind}").write_bytes(content)
+            cases[f"{fault}.{kind}"] = "cannot be read"
+    for name, value in {"list.pth": [1, 2], "numbers.pth": {"epoch": 3}}.items():
+        torch.save(value, tmp_path / name)
+        cases[name] = name
+    for name, words in cases.items():
         with pytest.raises(WeightsError, match=words) as caught:
             build(data, weights=tmp_path / name)
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
-    for name, value in {"list.pth": [1, 2], "numbers.pth": {"epoch": 3}}.items():
-        torch.save(value, tmp_path / name)
-        with pytest.raises(WeightsError):
-            build(data, weights=tmp_path / name)
 
 
 def test_weights_of_another_network_are_refused(data: Any, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ...catalog import Assignment, Catalog, GivenSplits, NearPairs, find_pairs_across, read_given_splits
@@ -92,6 +94,15 @@ class TrainingData:
         """Return the rows of "train", "valid" or "test"."""
         return self.frame[self.frame["split"] == split]
 
+    def find_photos(self, split: str) -> list[Photo]:
+        """Return the photos of a split, in the order of `part`."""
+        known = {photo.name: photo for photo in self.photos.photos}
+        return [known[name] for name in self.part(split)["name"]]
+
+    def targets(self, split: str) -> npt.NDArray[Any]:
+        """Return (N,) indices into the vocab, of the labels of a split's photos."""
+        return np.array([self.vocab.index(label) for label in self.part(split)["label"]])
+
     def describe(self) -> Iterator[str]:
         """Say what is trained on, and what is left out and why."""
         parts = ", ".join(f"{len(self.part(split))} {split}" for split in SPLITS)
@@ -113,13 +124,7 @@ class TrainingData:
 
 
 def load_data(
-    folder: str | Path,
-    *,
-    seed: int = 0,
-    valid: float = 0.2,
-    test: float = 0.1,
-    split_by: str | Path | None = None,
-    progress: Progress | None = None,
+    folder: str | Path, *, seed: int = 0, split_by: str | Path | None = None, progress: Progress | None = None
 ) -> TrainingData:
     """Scan a folder and return its photos with current labels and their recorded splits.
 
@@ -131,8 +136,6 @@ def load_data(
         One sub-folder per class.
     seed
         Another seed draws other splits, where none are recorded yet.
-    valid, test
-        Wanted shares of the photos, in [0, 1).
     split_by
         None draws; "folder" keeps photos of one sub-folder of the class folders together; else a CSV file
         with the columns ``path`` and ``split`` or ``group``.
@@ -152,33 +155,41 @@ def load_data(
         catalog.scan(progress)
         scanned = catalog.photos()
         photos = scanned.without_conflicts()
-        conflicts = len(scanned.photos) - len(photos.photos)
         _check_classes(photos)
         given = _read_given(photos, split_by)
-        assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
-        leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
+        assignment = catalog.assign_splits(photos.photos, seed=seed, given=given)
         frame = _build_frame(photos, assignment, catalog.private)
         _check_splits(photos.folder, frame)
-        return TrainingData(
-            photos.without(leaks),
-            frame,
-            catalog.private,
-            conflicts=conflicts,
-            leaks=len(leaks),
-            removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
-            openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
-            notes=(catalog.note,) if catalog.note else (),
-            licences=_count_licences(frame, catalog.fetches.licences()),
-            split={
-                **_describe_origin(photos, split_by, seed if assignment.drawn else None),
-                **_describe_split(photos, assignment, catalog.find_near_pairs()),
-                "left_out_conflicts": conflicts,
-            },
-        )
+        origin = _describe_origin(photos, split_by, seed if assignment.drawn else None)
+        return _gather(catalog, len(scanned.photos), photos, assignment, frame, origin)
 
 
-def _count_licences(frame: pd.DataFrame, licences: Mapping[str, str]) -> Mapping[str, int]:
-    return Counter(licences.get(sha256, "") for sha256 in frame["sha256"])
+def _gather(
+    catalog: Catalog,
+    n_scanned: int,
+    photos: PhotoSet,
+    assignment: Assignment,
+    frame: pd.DataFrame,
+    origin: dict[str, Any],
+) -> TrainingData:
+    licences = catalog.fetches.licences()
+    conflicts = n_scanned - len(photos.photos)
+    return TrainingData(
+        photos.without(p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split),
+        frame,
+        catalog.private,
+        conflicts=conflicts,
+        leaks=len(photos.photos) - len(frame),
+        removed=len(catalog.photos(removed=True).photos) - n_scanned,
+        openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
+        notes=(catalog.note,) if catalog.note else (),
+        licences=Counter(licences.get(sha256, "") for sha256 in frame["sha256"]),
+        split={
+            **origin,
+            **_describe_split(photos, assignment, catalog.find_near_pairs()),
+            "left_out_conflicts": conflicts,
+        },
+    )
 
 
 def _check_classes(photos: PhotoSet) -> None:
@@ -189,10 +200,8 @@ def _check_classes(photos: PhotoSet) -> None:
             folder=photos.folder,
             n=len(photos.vocab),
         )
-    different: dict[str, set[str]] = {label: set() for label in photos.vocab}
-    for photo in photos.photos:
-        different[photo.label].add(photo.pixel_hash)
-    small = [f"{label} ({len(hashes)})" for label, hashes in different.items() if len(hashes) < 3]
+    different = Counter(label for label, _ in {(p.label, p.pixel_hash) for p in photos.photos})
+    small = [f"{label} ({different[label]})" for label in photos.vocab if different[label] < 3]
     if small:
         raise PhotosError(
             "Too few different photos of: {classes}. Three a class are the least to train and "
@@ -222,24 +231,20 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
 
 def _build_frame(photos: PhotoSet, assignment: Assignment, private: Path) -> pd.DataFrame:
     rows = [
-        _row(photo, private, group, split)
+        {
+            "file": str(build_training_file(photo, private)),
+            "path": str(photo.path),
+            "name": photo.name,
+            "label": photo.label,
+            "sha256": photo.sha256,
+            "group": group,
+            "split": split,
+            "is_valid": split == VALID,
+        }
         for photo, group, split in zip(photos.photos, assignment.groups, assignment.splits, strict=True)
         if split
     ]
     return pd.DataFrame(rows).sort_values(["sha256", "path"]).reset_index(drop=True)
-
-
-def _row(photo: Photo, private: Path, group: str, split: str) -> dict[str, Any]:
-    return {
-        "file": str(build_training_file(photo, private)),
-        "path": str(photo.path),
-        "name": photo.name,
-        "label": photo.label,
-        "sha256": photo.sha256,
-        "group": group,
-        "split": split,
-        "is_valid": split == VALID,
-    }
 
 
 def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:

@@ -84,13 +84,10 @@ def _build_item_tfms(size: int, resize: str) -> list[Any]:
     if resize == RANDOM_CROP:
         # RandomResizedCrop validates on a centre crop of its own; the second transform never sees
         # a training photo of another size, and makes validation what Preprocess does
-        return [_train_only(RandomResizedCrop(size, min_scale=0.5)), Resize(size, method="squish")]
+        crop = RandomResizedCrop(size, min_scale=0.5)
+        crop.split_idx = 0
+        return [crop, Resize(size, method="squish")]
     return [Resize(size, method=resize)]
-
-
-def _train_only(transform: Any) -> Any:
-    transform.split_idx = 0
-    return transform
 
 
 def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:

@@ -8,3 +8,4 @@ from .bundle import export_bundle as export_bundle
 from .graph import ExportNet as ExportNet
 from .graph import compute_features_id as compute_features_id
 from .graph import write_graph as write_graph
+from .graph import write_network as write_network

@@ -22,33 +22,26 @@ from ..network import build_learner, read_preprocess
 from .graph import ExportNet, write_graph
 
 
-def build_blank_learner(arch: str, size: int = 224, *, n_classes: int = 3, seed: int = 0) -> Learner:
-    """Build a Learner with random weights on a handful of pictures of noise."""
-    rng = np.random.default_rng(seed)
-    pictures = rng.integers(0, 256, (2 * n_classes, size, size, 3), np.uint8)
+def build_blank_learner(arch: str, size: int = 224) -> Learner:
+    """Build a Learner with random weights on six pictures of noise, of three classes."""
+    pictures = np.random.default_rng(0).integers(0, 256, (6, size, size, 3), np.uint8)
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=[f"class {k}" for k in range(n_classes)])),
+        blocks=(ImageBlock, CategoryBlock(vocab=["class 0", "class 1", "class 2"])),
         get_x=lambda number: pictures[number],
-        get_y=lambda number: f"class {number % n_classes}",
-        splitter=IndexSplitter(range(n_classes, 2 * n_classes)),
+        get_y=lambda number: f"class {number % 3}",
+        splitter=IndexSplitter(range(3, 6)),
         item_tfms=Resize(size, method="squish"),
         batch_tfms=Normalize.from_stats(*imagenet_stats),
     )
     dls = block.dataloaders(range(len(pictures)), bs=2, num_workers=0)
-    return build_learner(dls, arch, pretrained=False, seed=seed)
+    return build_learner(dls, arch, pretrained=False)
 
 
 def measure_latency(arch: str, size: int = 224) -> Latency:
     """Export the architecture with random weights and time it on one photo, as a model is opened and run.
 
-    The time does not depend on the weights. Decoding and resizing the photo are not in it.
-
-    Parameters
-    ----------
-    arch
-        A torchvision or timm name.
-    size
-        Height and width of the network's input, in pixels.
+    The time does not depend on the weights. Decoding and resizing the photo, to `size` pixels in height and
+    width, are not in it.
 
     Raises
     ------

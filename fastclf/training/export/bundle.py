@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from fastai.vision.all import Learner
+from PIL.Image import Image
 
 from ...card import write_bundle
 from ...errors import ExportError, UsageError
@@ -27,6 +28,7 @@ from ...model import (
     ModelBundle,
     Parity,
     Predictor,
+    Preprocess,
     SealedTest,
     TrainingRecord,
     compute_logits,
@@ -38,7 +40,7 @@ from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
 from ...system import find_write_error, replaced_folder
 from ..data import TrainingData
 from ..network import read_preprocess, save_body
-from .graph import ExportNet, compute_features_id, write_graph
+from .graph import ExportNet, compute_features_id, write_network
 
 PARITY = 1e-3
 _PARITY_PHOTOS = 16
@@ -50,13 +52,10 @@ def export_bundle(
     out: str | Path,
     *,
     arch: str,
-    title: str = "",
-    intro: str = "",
-    colour: str = "",
-    recipe: str | None = None,
     training: dict[str, Any] | None = None,
     photo_licence: str = NOT_RECORDED,
     weight_licence: str = NOT_RECORDED,
+    **about: Any,
 ) -> ModelBundle:
     """Write the bundle of a trained Learner and prove that it answers like the Learner.
 
@@ -72,18 +71,14 @@ def export_bundle(
         Folder of the bundle; an earlier bundle there is replaced in one step.
     arch
         The architecture's name.
-    title
-        The dashboard's title.
-    intro, colour
-        What it says below the title, and its colour; "" leaves the dashboard's own.
-    recipe
-        The recipe's name, if there was one.
     training
         The record of the training, for the manifest.
     photo_licence
         The licence of the photos that have none on record.
     weight_licence
         The licence of the weights that the training began with.
+    about
+        ``title``, ``intro``, ``colour`` and ``recipe`` of the `Manifest`.
 
     Raises
     ------
@@ -96,13 +91,8 @@ def export_bundle(
     check_target(target)
     preprocess = read_preprocess(learn)
     learn.model.eval()
-    device = next(learn.model.parameters()).device
     net = ExportNet(learn)
     manifest = Manifest(
-        title=title,
-        intro=intro,
-        colour=colour,
-        recipe=recipe,
         arch=arch,
         vocab=list(learn.dls.vocab),
         features_id=compute_features_id(net, preprocess),
@@ -112,18 +102,25 @@ def export_bundle(
         training=TrainingRecord.from_dict(training or {}),
         licences=Licences(weights=weight_licence, photos=_describe_licences(data, photo_licence)),
         export_pkl=f"fastai Learner; opens on Python {python_version()} only",
+        **about,
     )
     with replaced_folder(target) as staging:
-        write_graph(net, preprocess, staging / "model.onnx")
-        np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
-        learn.model.to(device)
-        save_body(learn, staging / BODY)
-        write_photos(staging, data.rows())
-        valid = data.part(VALID)
-        write_examples(list(zip(valid["label"], map(Path, valid["path"]), strict=True)), staging / "examples")
-        learn.export(staging / "export.pkl")
+        _write_files(learn, net, preprocess, data, staging)
         write_bundle(staging, _judge(learn, data, ModelBundle(staging, manifest)))
     return ModelBundle.load(target)
+
+
+def _write_files(
+    learn: Learner, net: ExportNet, preprocess: Preprocess, data: TrainingData, folder: Path
+) -> None:
+    device = next(learn.model.parameters()).device
+    write_network(net, preprocess, folder)
+    learn.model.to(device)
+    save_body(learn, folder / BODY)
+    write_photos(folder, data.rows())
+    valid = data.part(VALID)
+    write_examples(list(zip(valid["label"], map(Path, valid["path"]), strict=True)), folder / "examples")
+    learn.export(folder / "export.pkl")
 
 
 def _describe_licences(data: TrainingData, default: str) -> str:
@@ -183,16 +180,9 @@ def check_parity(
     fastclf, and ``file`` or one of `items` for fastai. `act` makes probabilities of the network's answers; by
     default the Learner's own does.
     """
-    worst = 0.0
     images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in photos["path"]]
-    for size in (1, 8):
-        dl = learn.dls.test_dl(list(photos["file"] if items is None else items), bs=size, num_workers=0)
-        with learn.no_bar(), learn.no_logging():
-            expected = learn.get_preds(dl=dl, act=act)[0].numpy()
-        for start in range(0, len(images), size):
-            logits, _ = predictor.run(predictor.preprocess.batch(images[start : start + size]))
-            difference = np.abs(compute_softmax(logits) - expected[start : start + size])
-            worst = max(worst, float(difference.max()))
+    items = list(photos["file"]) if items is None else items
+    worst = max(_measure_difference(learn, predictor, images, items, size, act) for size in (1, 8))
     if not worst <= PARITY:
         raise ExportError(
             "The exported model's probabilities differ from the trained one's by up to {worst:.2g} "
@@ -202,6 +192,18 @@ def check_parity(
             advice=advice,
         )
     return worst
+
+
+def _measure_difference(
+    learn: Learner, predictor: Predictor, images: Sequence[Image], items: Sequence[Any], size: int, act: Any
+) -> float:
+    """Return the largest difference of probabilities with `size` photos a batch."""
+    dl = learn.dls.test_dl(list(items), bs=size, num_workers=0)
+    with learn.no_bar(), learn.no_logging():
+        expected = learn.get_preds(dl=dl, act=act)[0].numpy()
+    starts = range(0, len(images), size)
+    parts = [predictor.run(predictor.preprocess.batch(images[i : i + size]))[0] for i in starts]
+    return float(np.abs(compute_softmax(np.concatenate(parts)) - expected).max())
 
 
 def _judge(learn: Learner, data: TrainingData, bundle: ModelBundle) -> Manifest:
@@ -217,12 +219,9 @@ def _judge(learn: Learner, data: TrainingData, bundle: ModelBundle) -> Manifest:
 
 def _answer(predictor: Predictor, data: TrainingData, split: str) -> Answers:
     """Return the answers about a split's photos, whose features stay in the cache of the folder."""
-    part, bundle = data.part(split), predictor.bundle
-    known = {photo.name: photo for photo in data.photos.photos}
-    photos = [known[name] for name in part["name"]]
+    bundle = predictor.bundle
     cache = FeatureCache(data.private, bundle.manifest.features_id)
-    features = extract_features(cache, photos, bundle, predictor=predictor)
+    features = extract_features(cache, data.find_photos(split), bundle, predictor=predictor)
     there = np.isfinite(features).all(1)
-    targets = np.array([bundle.vocab.index(label) for label in part["label"]])
     features = features[there]
-    return Answers(compute_logits(features, bundle), features, targets[there])
+    return Answers(compute_logits(features, bundle), features, data.targets(split)[there])

@@ -112,6 +112,12 @@ def write_graph(net: ExportNet, preprocess: Preprocess, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+def write_network(net: ExportNet, preprocess: Preprocess, folder: Path) -> None:
+    """Write a bundle's graph, and its head once more for those who compute with features."""
+    write_graph(net, preprocess, folder / "model.onnx")
+    np.savez(folder / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
+
+
 def _name_batch(model: Any) -> None:
     """Call the first dimension of input and outputs "N", whatever the exporter named it."""
     for value in [*model.graph.input, *model.graph.output]:

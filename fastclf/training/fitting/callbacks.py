@@ -73,9 +73,8 @@ class EpochProgress(Callback):
         if not was_trained(self):
             return
         self.bar.total = self.n_epoch * len(self.dls.train)
-        names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
-        told = "  ".join(f"{n} {v:.4f}" for n, v in zip(names, values, strict=False) if isinstance(v, float))
         if not self.quiet:
+            told = "  ".join(f"{name} {value:.4f}" for name, value in _read_figures(self).items())
             tqdm.write(f"epoch {self.epoch + 1}/{self.n_epoch}  {told}", file=sys.stderr)
 
     def after_fit(self) -> None:
@@ -149,9 +148,7 @@ class EpochRecord(Callback):
         """Add a row, and keep the weights if they are the best so far."""
         if not was_trained(self):
             return
-        names, values = self.recorder.metric_names[1:-1], self.recorder.log[1:]
-        numbers = {n: float(v) for n, v in zip(names, values, strict=False) if isinstance(v, float)}
-        row = {n: v if math.isfinite(v) else None for n, v in numbers.items()}
+        row = {name: v if math.isfinite(v) else None for name, v in _read_figures(self).items()}
         seconds = round(time.monotonic() - self.started, 2)
         self.epochs.append({"epoch": len(self.epochs) + 1, "phase": self.phase, **row, "seconds": seconds})
         self._offer(self.learn, len(self.epochs), row["valid_loss"], row["accuracy"])
@@ -184,3 +181,9 @@ class Patience(Callback):
 def was_trained(callback: Callback) -> bool:
     """Return whether the epoch that ends was trained, not skipped because an earlier run had it."""
     return len(callback.recorder.log) == len(callback.recorder.metric_names)
+
+
+def _read_figures(callback: Callback) -> dict[str, float]:
+    """Return the losses and metrics of the epoch that ends, by name."""
+    names, values = callback.recorder.metric_names[1:-1], callback.recorder.log[1:]
+    return {name: float(v) for name, v in zip(names, values, strict=False) if isinstance(v, float)}

@@ -15,8 +15,9 @@ from fastai.vision.all import Learner
 from torch import nn
 
 from ...errors import PhotosError
+from ...metrics import compute_log_loss, compute_softmax
 from ...model import FeatureCache, Preprocess, fill_cache, open_session
-from ...photos import TRAIN, VALID, Photo, Progress
+from ...photos import TRAIN, VALID, Progress
 from ...refit import LinearHead, fit_head, fit_head_by_cross_validation
 from ..data import TrainingData
 from ..export import ExportNet, compute_features_id, write_graph
@@ -54,32 +55,32 @@ def train_head(
 
     Returns
     -------
-    LinearHead
-        The fitted head.
-    list of dict
-        One row like an epoch's: losses and accuracy.
+    tuple
+        The fitted head, and one row like an epoch's: losses and accuracy.
     """
     features = compute_features(learn, data, (TRAIN, VALID), progress)
-    vocab = list(learn.dls.vocab)
-    targets = {s: np.array([vocab.index(v) for v in data.part(s)["label"]]) for s in (TRAIN, VALID)}
     there = np.isfinite(features[TRAIN]).all(1) & bool(features[TRAIN].size)
     groups = data.part(TRAIN)["group"].to_numpy()[there]
-    x, y = features[TRAIN][there], targets[TRAIN][there]
-    lost = [name for k, name in enumerate(vocab) if k not in y]
+    x, y = features[TRAIN][there], data.targets(TRAIN)[there]
+    lost = [name for k, name in enumerate(data.vocab) if k not in y]
     if lost:
         raise PhotosError(
             "No training photo of {classes} can be read any more. Train again.", classes=", ".join(lost)
         )
     head = fit_head(x, y) if own_features else fit_head_by_cross_validation(x, y, groups, seed=seed)
     set_head(learn, head.weight, head.bias, x)
-    row: dict[str, Any] = {"epoch": 1, "phase": "head"}
-    for name, split in (("train_loss", TRAIN), ("valid_loss", VALID)):
-        seen = np.isfinite(features[split]).all(1)
-        logits = torch.from_numpy(features[split][seen] @ head.weight.T + head.bias)
-        truth = torch.from_numpy(targets[split][seen])
-        row[name] = float(nn.functional.cross_entropy(logits, truth))
-        row["accuracy"] = float((logits.argmax(1) == truth).float().mean())
-    return head, [row]
+    train_loss, _ = _judge(head, features[TRAIN], data.targets(TRAIN))
+    valid_loss, accuracy = _judge(head, features[VALID], data.targets(VALID))
+    losses = {"train_loss": train_loss, "valid_loss": valid_loss}
+    return head, [{"epoch": 1, "phase": "head", **losses, "accuracy": accuracy}]
+
+
+def _judge(head: LinearHead, features: Array, targets: Array) -> tuple[float, float]:
+    """Return loss and accuracy on the photos that have features."""
+    seen = np.isfinite(features).all(1)
+    logits = head.compute_logits(features[seen])
+    loss = compute_log_loss(compute_softmax(logits), targets[seen])
+    return loss, float((logits.argmax(1) == targets[seen]).mean())
 
 
 def compute_features(
@@ -92,11 +93,9 @@ def compute_features(
     preprocess = read_preprocess(learn)
     net = ExportNet(learn)
     cache = FeatureCache(data.private, compute_features_id(net, preprocess))
-    known = {photo.name: photo for photo in data.photos.photos}
-    photos: dict[str, list[Photo]] = {s: [known[n] for n in data.part(s)["name"]] for s in splits}
+    photos = {split: data.find_photos(split) for split in splits}
     every = [photo for part in photos.values() for photo in part]
-    missing = {p.sha256 for p in every} - cache.load().keys()
-    if missing:
+    if {p.sha256 for p in every} - cache.load().keys():
         with _open_network(learn, net, preprocess) as run:
             fill_cache(cache, every, preprocess, run, progress)
     return {split: cache.stack([p.sha256 for p in part])[0] for split, part in photos.items()}

@@ -94,10 +94,7 @@ def _build_tensorboard(target: Path, phase: str, done: int) -> list[Callback]:
     return [TensorBoardCallback(folder / phase, trace_model=False, log_preds=False)]
 
 
-def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
-    # the record of the epochs is what was asked for; reports on this machine and its errors are not
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
+def _build_wandb() -> Callback:
     from fastai.callback.wandb import WandbCallback
 
     class Wandb(WandbCallback):
@@ -110,6 +107,14 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
                 super().before_fit()
             finally:
                 del self.learn.gather_args
+
+    return Wandb(log_preds=False, log_model=False)
+
+
+def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
+    # the record of the epochs is what was asked for; reports on this machine and its errors are not
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
 
     settings = wandb.Settings(
         console="off", disable_code=True, disable_git=True, save_code=False, x_disable_meta=True,
@@ -124,4 +129,4 @@ def _start_wandb(target: Path, record: dict[str, Any]) -> Tracker:
             "Weights & Biases did not start ({reason}). Run `wandb login`, or set WANDB_MODE=offline.",
             reason=describe_error(e),
         ) from None
-    return Tracker(lambda phase, done: [Wandb(log_preds=False, log_model=False)], run.finish)
+    return Tracker(lambda phase, done: [_build_wandb()], run.finish)

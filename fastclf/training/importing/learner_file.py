@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fastai
-import numpy as np
 import timm
 import torch
 from fastai.vision.all import Learner
@@ -28,7 +28,7 @@ from ...model import (
     write_photos,
 )
 from ...system import replaced_folder
-from ..export import ExportNet, check_target, compute_features_id, write_graph
+from ..export import ExportNet, check_target, compute_features_id, write_network
 from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
@@ -79,26 +79,15 @@ def import_learner(
     source, target = Path(path), Path(out).resolve()
     _check_call(source, target, trust_pickle)
     learn = open_learner(source)
-    vocab = read_vocab(learn)
-    act = read_activation(learn)
+    vocab, act = read_vocab(learn), read_activation(learn)
     names = name_classes(vocab, class_names)
     preprocess = read_preprocess(learn)
     net = _build_net(learn, preprocess, len(vocab))
-    training = _describe_training(source)
+    manifest = _describe(learn, net, preprocess, source, title=title, vocab=names)
     with replaced_folder(target) as staging, tempfile.TemporaryDirectory(prefix="fastclf-import-") as scratch:
-        write_graph(net, preprocess, staging / "model.onnx")
-        np.savez(staging / "head.npz", weight=net.head.weight.detach(), bias=net.head.bias.detach())
+        write_network(net, preprocess, staging)
         write_photos(staging, [])
         shutil.copyfile(source, staging / "export.pkl")
-        manifest = Manifest(
-            title=title,
-            arch=read_arch(learn),
-            vocab=names,
-            features_id=compute_features_id(net, preprocess),
-            preprocess=preprocess,
-            training=training,
-            export_pkl=f"the fastai Learner as it was imported; {_describe_python(training)}",
-        )
         tested = find_tested(photos, Path(scratch))
         parity = compare(learn, net, ModelBundle(staging, manifest), tested, act)
         write_bundle(staging, replace(manifest, parity=parity))
@@ -145,15 +134,20 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
     return net
 
 
-def _describe_training(source: Path) -> TrainingRecord:
+def _describe(learn: Learner, net: ExportNet, preprocess: Preprocess, source: Path, **said: Any) -> Manifest:
+    origin = read_origin(source)
     opened = {"fastai": fastai.__version__, "torch": torch.__version__, "timm": timm.__version__}
-    facts = {"from": source.name, **read_origin(source), "opened_with": opened, "note": UNKNOWN}
-    return TrainingRecord(mode=IMPORTED, more=facts)
-
-
-def _describe_python(training: TrainingRecord) -> str:
-    python = training.more["python"]
-    return f"written on Python {python}" if python else f"opened on {python_version()}"
+    facts = {"from": source.name, **origin, "opened_with": opened, "note": UNKNOWN}
+    python = origin["python"]
+    written = f"written on Python {python}" if python else f"opened on {python_version()}"
+    return Manifest(
+        arch=read_arch(learn),
+        features_id=compute_features_id(net, preprocess),
+        preprocess=preprocess,
+        training=TrainingRecord(mode=IMPORTED, more=facts),
+        export_pkl=f"the fastai Learner as it was imported; {written}",
+        **said,
+    )
 
 
 def _tell(

@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from fastai.vision.all import (
-    Categorize,
-    Learner,
-    MultiCategorize,
-    PILBase,
-    PILImageBW,
-    RegressionSetup,
-)
+from fastai.vision.all import Categorize, Learner, MultiCategorize, PILBase, PILImageBW, RegressionSetup
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
@@ -25,26 +18,12 @@ _ALLOWED = "fastclf tells apart photos of which each is of one class (ImageBlock
 
 def read_vocab(learn: Learner) -> list[str]:
     """Return the class names, in the order of the answers, of a Learner that tells photos apart."""
-    lists = getattr(learn.dls, "tls", None)
-    if lists is None:
-        raise LearnerError(
-            "This is a {learner}, which looks at no photos; {allowed}.",
-            learner=type(learn).__name__,
-            allowed=_ALLOWED,
-        )
-    if len(lists) != 2 or learn.dls.n_inp != 1:
-        inputs = learn.dls.n_inp
-        raise LearnerError(
-            "This Learner has {inputs} inputs and {targets} targets for each item; {allowed}.",
-            inputs=inputs,
-            targets=len(lists) - inputs,
-            allowed=_ALLOWED,
-        )
-    _check_input(learn, lists[0])
-    found = _find_target(lists[1])
+    photos, targets = _read_lists(learn)
+    _check_input(learn, photos)
+    found = _find_target(targets)
     if found:
         raise LearnerError("This Learner predicts {found}; {allowed}.", found=found, allowed=_ALLOWED)
-    (categorize,) = [step for step in lists[1].tfms.fs if isinstance(step, Categorize)]
+    (categorize,) = [step for step in targets.tfms.fs if isinstance(step, Categorize)]
     vocab = [str(name) for name in categorize.vocab]
     if len(vocab) < 2 or len(set(vocab)) < len(vocab):
         raise LearnerError(
@@ -95,6 +74,26 @@ def name_classes(vocab: Sequence[str], class_names: Sequence[str] | None) -> lis
             vocab=", ".join(vocab),
         )
     return names
+
+
+def _read_lists(learn: Learner) -> tuple[Any, Any]:
+    """Return fastai's lists of the photos and of what is predicted, of which there may be one each."""
+    lists = getattr(learn.dls, "tls", None)
+    if lists is None:
+        raise LearnerError(
+            "This is a {learner}, which looks at no photos; {allowed}.",
+            learner=type(learn).__name__,
+            allowed=_ALLOWED,
+        )
+    inputs = learn.dls.n_inp
+    if len(lists) != 2 or inputs != 1:
+        raise LearnerError(
+            "This Learner has {inputs} inputs and {targets} targets for each item; {allowed}.",
+            inputs=inputs,
+            targets=len(lists) - inputs,
+            allowed=_ALLOWED,
+        )
+    return lists[0], lists[1]
 
 
 def _check_input(learn: Learner, photos: Any) -> None:

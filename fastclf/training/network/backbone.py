@@ -11,6 +11,7 @@ import numpy as np
 import timm
 import torch
 import torchvision
+from fastai.vision.all import imagenet_stats
 from huggingface_hub import try_to_load_from_cache
 from torch import nn
 
@@ -67,19 +68,7 @@ def find_weights(arch: str) -> Path | None:
 def extract_general(
     backbone: Backbone, cache: FeatureCache, photos: Sequence[Photo], progress: Progress | None = None
 ) -> int:
-    """Compute and cache the pooled features of the photos that lack them; returns how many.
-
-    Parameters
-    ----------
-    backbone
-        From `find_backbone`.
-    cache
-        Of its features.
-    photos
-        The photos.
-    progress
-        Called with (done, all).
-    """
+    """Compute and cache the pooled features of the photos that lack them; returns how many."""
     if all(p.sha256 in cache.load() for p in photos):
         return 0
     preprocess, run = _open(backbone)
@@ -90,26 +79,21 @@ def _open(backbone: Backbone) -> tuple[Preprocess, Callable[[Any], Any]]:
     """Return the transform, and what computes (N, D) features: the network without its classifier."""
     if backbone.weights.suffix == ".pth":
         model = torchvision.models.get_model(backbone.arch, weights=None)
-        state = torch.load(backbone.weights, map_location="cpu", weights_only=True)
-        model.load_state_dict(state)
+        model.load_state_dict(torch.load(backbone.weights, map_location="cpu", weights_only=True))
         model.fc = nn.Identity()
-        size, mean, std = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        size, (mean, std) = 224, imagenet_stats
     else:
+        overlay = {"file": str(backbone.weights)}
         model = timm.create_model(
-            backbone.arch,
-            pretrained=True,
-            num_classes=0,
-            pretrained_cfg_overlay={"file": str(backbone.weights)},
+            backbone.arch, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
         )
         config = timm.data.resolve_model_data_config(model)
         size, mean, std = config["input_size"][-1], config["mean"], config["std"]
-    transform = Preprocess((3, size, size), (size, size), "squish")
-    shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (mean, std))
-
     model.eval()
+    shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in (mean, std))
 
     def run(batch: Any) -> Any:
         with torch.no_grad():
             return model((torch.from_numpy(batch) - shift) / scale).flatten(1).numpy().astype(np.float32)
 
-    return transform, run
+    return Preprocess((3, size, size), (size, size), "squish"), run

@@ -11,13 +11,7 @@ from typing import Any
 import timm
 import torch
 import torchvision
-from fastai.vision.all import (
-    DataLoaders,
-    Learner,
-    accuracy,
-    set_seed,
-    vision_learner,
-)
+from fastai.vision.all import DataLoaders, Learner, accuracy, set_seed, vision_learner
 from fastai.vision.learner import model_meta
 
 from ...errors import FastclfError, UsageError, WeightsError, describe_error
@@ -85,6 +79,20 @@ def build_learner(
     file = None if weights is None else Path(weights)
     state = None if file is None else read_weights(file)
     set_seed(seed, reproducible=True)
+    learn = _build(dls, arch, pretrained, file, dropout)
+    if file is not None and state is not None:
+        if callable(resolved):
+            load_into_torchvision(learn.model[0], resolved, file, state)
+        check_loaded(learn.model[0], arch, file, state)
+    if pretrained:
+        add_normalisation(learn)
+        learn.freeze()
+    _check_size(learn, arch)
+    return learn
+
+
+def _build(dls: DataLoaders, arch: str, pretrained: bool, file: Path | None, dropout: float) -> Learner:
+    resolved = resolve_arch(arch)
     options: dict[str, Any] = {"lin_ftrs": [], "concat_pool": False, "ps": dropout, "metrics": accuracy}
     if file is not None and isinstance(resolved, str):
         # some networks' published files are of another format, which this one is not
@@ -92,19 +100,9 @@ def build_learner(
     # torchvision has no loader for files: such weights go into a body of new ones
     fetched = pretrained and not (file is not None and callable(resolved))
     try:
-        learn = vision_learner(dls, resolved, pretrained=fetched, **options)
+        return vision_learner(dls, resolved, pretrained=fetched, **options)
     except Exception as e:
         raise _explain(arch, e, fetched, file) from e
-    body = learn.model[0]
-    if file is not None and state is not None:
-        if callable(resolved):
-            load_into_torchvision(body, resolved, file, state)
-        check_loaded(body, arch, file, state)
-    if pretrained:
-        add_normalisation(learn)
-        learn.freeze()
-    _check_size(learn, arch)
-    return learn
 
 
 def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> FastclfError:
@@ -131,23 +129,18 @@ def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> F
     )
 
 
-def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -> float:
-    """Return the seconds that one photo costs in a training step of new weights, at `size` pixels.
-
-    The first of ``repeats + 1`` steps warms up and does not count.
-    """
+def measure_step(arch: str, size: int, batch_size: int = 16) -> float:
+    """Return the seconds that one photo costs in a training step of new weights, at `size` pixels."""
     resolved = resolve_arch(arch)
-    times = []
     try:
         model = resolved() if callable(resolved) else timm.create_model(resolved)  # with new weights
         model.train()
         batch = torch.rand(batch_size, 3, size, size)
-        for _ in range(repeats + 1):
+        for _ in range(2):  # the first step warms up
             started = time.perf_counter()
             out = model(batch)
             # some networks of torchvision answer with several outputs while they learn
             (out if isinstance(out, torch.Tensor) else out[0]).mean().backward()
-            times.append(time.perf_counter() - started)
     except Exception as e:
         raise UsageError(
             "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
@@ -156,7 +149,7 @@ def measure_step(arch: str, size: int, batch_size: int = 16, repeats: int = 1) -
             size=size,
             reason=describe_error(e),
         ) from e
-    return min(times[1:]) / batch_size
+    return (time.perf_counter() - started) / batch_size
 
 
 def find_fixed_size(arch: str) -> int | None:

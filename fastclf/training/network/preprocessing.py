@@ -16,16 +16,7 @@ _INTERPOLATION = {2: "bilinear", 3: "bicubic"}
 
 def read_preprocess(learn: Learner) -> Preprocess:
     """Read from the Learner how a validation photo reaches its network, which takes one resize."""
-    steps = [t for t in learn.dls.valid.after_item.fs if t.split_idx != 0 and not _is_plain(t)]
-    steps += [t for t in learn.dls.valid.before_batch.fs if t.split_idx != 0 and not _is_plain(t)]
-    if len(steps) != 1 or not isinstance(steps[0], Resize | RandomResizedCrop):
-        found = ", ".join(name_step(t) for t in steps) or "nothing"
-        raise ExportError(
-            "{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
-            "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter.",
-            found=found,
-        )
-    resize = steps[0]
+    resize = _find_resize(learn)
     width, height = resize.size
     extra = 0
     if isinstance(resize, RandomResizedCrop):
@@ -47,6 +38,18 @@ def read_preprocess(learn: Learner) -> Preprocess:
         interpolation=mode,
         mean=None if mean is None else tuple(mean),
         std=None if std is None else tuple(std),
+    )
+
+
+def _find_resize(learn: Learner) -> Resize | RandomResizedCrop:
+    dl = learn.dls.valid
+    steps = [t for t in (*dl.after_item.fs, *dl.before_batch.fs) if t.split_idx != 0 and not _is_plain(t)]
+    if len(steps) == 1 and isinstance(steps[0], Resize | RandomResizedCrop):
+        return steps[0]
+    raise ExportError(
+        "{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
+        "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter.",
+        found=", ".join(name_step(t) for t in steps) or "nothing",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,22 +94,25 @@ def _cut_last_layer(model: nn.Module, example: Tensor) -> Parts:
     return Parts(Trunk(trunk), False, None, linear)
 
 
-def _find_last_layer(model: nn.Module, example: Tensor) -> str:
-    """Return the name of the linear layer whose answer is the network's."""
-    given: dict[str, list[Tensor]] = {}
-    hooks = []
-    for name, layer in model.named_modules():
-        if isinstance(layer, nn.Linear) and name:
-            given[name] = []
-            hooks.append(
-                layer.register_forward_hook(lambda _m, _i, out, n=name: given[n].append(out.clone()))
-            )
+def _watch_linear_layers(model: nn.Module, example: Tensor) -> tuple[Any, dict[str, list[Tensor]]]:
+    """Return the network's answer, and by name all that its linear layers gave."""
+    linear = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and name}
+    given: dict[str, list[Tensor]] = {name: [] for name in linear}
+    hooks = [
+        layer.register_forward_hook(lambda _m, _i, out, n=name: given[n].append(out.clone()))
+        for name, layer in linear.items()
+    ]
     try:
         with torch.no_grad():
-            answer = model(example)
+            return model(example), given
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _find_last_layer(model: nn.Module, example: Tensor) -> str:
+    """Return the name of the linear layer whose answer is the network's."""
+    answer, given = _watch_linear_layers(model, example)
     if not isinstance(answer, Tensor):
         raise ExportError(
             "This Learner's network answers with a {kind}; a row of numbers a photo is what can be exported.",

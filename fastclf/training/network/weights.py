@@ -30,11 +30,22 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise WeightsError(
             "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
         )
+    state = _load(path)
+    items = state.items() if isinstance(state, dict) else ()
+    tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise WeightsError(
+            "{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.", path=path
+        )
+    return tensors
+
+
+def _load(path: Path) -> Any:
     try:
         if path.suffix != ".safetensors":
             # what holds more than plain weights is refused here, whatever the loader's own default is
             torch.load(path, map_location="cpu", weights_only=True)
-        state = timm.models.load_state_dict(str(path))
+        return timm.models.load_state_dict(str(path))
     except pickle.UnpicklingError:
         raise WeightsError(
             "{path} is no file of plain weights: it is something else, or opening it would run code. Use a "
@@ -48,13 +59,6 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise WeightsError(
             "The weights {path} cannot be read ({reason}). Fetch them again.", path=path, reason=reason
         ) from None
-    items = state.items() if isinstance(state, dict) else ()
-    tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
-    if not tensors:
-        raise WeightsError(
-            "{path} holds no weights. Name a .safetensors, .pth or .bin file of a network.", path=path
-        )
-    return tensors
 
 
 def load_into_torchvision(
