@@ -68,9 +68,8 @@ while True:
 def kill_after(code: str, seconds: float, *args: Path) -> list[str]:
     """Run a script, kill it a while after its first line, return what it said."""
     child = subprocess.Popen([sys.executable, "-c", code, *map(str, args)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    first = child.stdout.readline()
-    assert first == "start\n"
+    assert child.stdout
+    assert child.stdout.readline() == "start\n"
     time.sleep(seconds)
     child.kill()
     rest, _ = child.communicate()
