@@ -94,19 +94,7 @@ def test_a_folder_that_cannot_be_written_gets_a_second_place(
     assert find_private_place(other).path != find_private_place(photo_folder).path
 
 
-def test_edits_come_along_from_a_folder_that_became_read_only(
-    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue")
-    monkeypatch.setenv("FASTCLF_CATALOG", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr("fastclf.system.folders.find_filesystem", lambda folder: "nfs4")
-    with Catalog(photo_folder) as catalog:
-        assert "network" in catalog.note
-        assert labels_of(catalog)["red/000.png"] == "blue"
-
-
-def test_edits_made_while_the_folder_was_read_only_come_home(
+def test_edits_go_along_when_the_folder_becomes_read_only_and_come_home_afterwards(
     photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FASTCLF_CATALOG", str(tmp_path / "elsewhere"))
@@ -115,12 +103,13 @@ def test_edits_made_while_the_folder_was_read_only_come_home(
     with monkeypatch.context() as spell:
         spell.setattr("fastclf.system.folders.find_filesystem", lambda folder: "nfs4")
         with scanned(photo_folder) as catalog:
+            assert "network" in catalog.note
+            assert labels_of(catalog)["red/000.png"] == "blue"
             catalog.remove(["red/001.png"])
     with scanned(photo_folder) as catalog:
         assert "1 edits were brought in" in catalog.note
         labels = labels_of(catalog)
-        assert labels["red/000.png"] == "blue"
-        assert "red/001.png" not in labels
+        assert (labels["red/000.png"], "red/001.png" in labels) == ("blue", False)
     with scanned(photo_folder) as catalog:
         assert catalog.note == ""
 

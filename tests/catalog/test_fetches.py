@@ -10,17 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastclf.catalog import (
-    DUPLICATE,
-    REFUSED,
-    STORED,
-    WAITING,
-    Catalog,
-    Fetch,
-    FetchLedger,
-    Outcome,
-    Store,
-)
+from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, FetchLedger, Outcome, Store
 from fastclf.errors import CatalogError
 from fastclf.system import hash_file
 
@@ -47,14 +37,9 @@ def note_search(ledger: FetchLedger, label: str, source: str, query: str, page: 
 
 def test_what_was_found_is_on_record_with_all_that_is_known_of_it(ledger: FetchLedger) -> None:
     known = {
-        "url": "http://a/1",
-        "source": "openverse",
-        "query": "cat photo",
-        "page": "http://a/page",
-        "licence": "CC0 1.0",
-        "creator": "Ann",
-        "title": "Bär 2",
-    }
+        "url": "http://a/1", "source": "openverse", "query": "cat photo", "page": "http://a/page",
+        "licence": "CC0 1.0", "creator": "Ann", "title": "Bär 2",
+    }  # fmt: skip
     assert ledger.add("cat", [known, {"url": "http://a/2", "title": None}]) == 2  # type: ignore[dict-item]
     first, second = ledger.rows()
     assert {name: getattr(first, name) for name in known} == known
@@ -131,19 +116,16 @@ def statuses(ledger: FetchLedger) -> list[tuple[str, str]]:
     return [(row.status, row.reason) for row in ledger.rows()]
 
 
-def test_what_failed_for_now_is_tried_again_and_nothing_else(ledger: FetchLedger) -> None:
+def test_what_failed_for_now_is_tried_again_and_when_asked_all_that_is_not_in_the_folder(
+    ledger: FetchLedger,
+) -> None:
     all_kinds(ledger)
-    note_search(ledger, "cat", "openverse", "cat", 1, 6)
+    note_search(ledger, "cat", "openverse", "cat", 1, 0)
     before = statuses(ledger)
     ledger.reopen()
     before[3] = (WAITING, "")
     assert statuses(ledger) == before
-    assert ledger.searched("cat")
-
-
-def test_when_asked_all_is_tried_again_that_is_not_in_the_folder(ledger: FetchLedger) -> None:
-    all_kinds(ledger)
-    note_search(ledger, "cat", "openverse", "cat", 1, 0)
+    assert ledger.searched("cat") == {("openverse", "cat"): (1, 0)}
     ledger.reopen_all()
     # no photo of the catalog has the hash of the stored one
     assert statuses(ledger) == [(WAITING, "")] * 5 + [(WAITING, "was not needed")]

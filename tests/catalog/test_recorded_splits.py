@@ -13,7 +13,7 @@ from fastclf.check import check_catalog
 from fastclf.errors import UsageError
 from fastclf.photos import Photo, find_photo_files
 
-from ..drawing import draw_photo, draw_scene
+from ..drawing import draw_photo, draw_scene, draw_scenes
 from ..scanned import scanned
 
 
@@ -41,11 +41,7 @@ def test_splits_stay_when_photos_come_go_and_are_relabelled(catalog: Catalog, ph
 
 
 def test_copies_share_a_split_and_a_bridge_is_left_out(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    for label in ("a", "b"):
-        (folder / label).mkdir(parents=True)
-        for i in range(20):
-            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
+    folder = draw_scenes(tmp_path / "photos", "a", "b", n=20)
     for i in range(10):
         draw_scene(f"a{i}").resize((150, 120)).save(folder / "a" / f"copy{i}.jpg", quality=60)
     with scanned(folder) as catalog:
@@ -53,8 +49,8 @@ def test_copies_share_a_split_and_a_bridge_is_left_out(tmp_path: Path) -> None:
         assignment = catalog.assign_splits(photos)
         splits, groups = by_name(photos, assignment.splits), by_name(photos, assignment.groups)
         for i in range(10):
-            assert splits[f"a/copy{i}.jpg"] == splits[f"a/{i}.png"]
-            assert groups[f"a/copy{i}.jpg"] == groups[f"a/{i}.png"]
+            assert splits[f"a/copy{i}.jpg"] == splits[f"a/{i:02d}.png"]
+            assert groups[f"a/copy{i}.jpg"] == groups[f"a/{i:02d}.png"]
         assert len(set(groups.values())) == 40
         # a copy of a training photo that comes later joins it, whatever the lot says
         trained = next(n for n, s in splits.items() if s == "train" and "copy" not in n)
@@ -65,13 +61,8 @@ def test_copies_share_a_split_and_a_bridge_is_left_out(tmp_path: Path) -> None:
 
 
 def test_given_splits_count_and_their_leaks_are_left_out(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    for split in ("train", "valid"):
-        for label in ("a", "b"):
-            (folder / split / label).mkdir(parents=True)
-            for i in range(5):
-                draw_scene(f"{split}{label}{i}").save(folder / split / label / f"{i}.png")
-    draw_scene("validb3").resize((150, 120)).save(folder / "train" / "b" / "leak.png")
+    folder = draw_scenes(tmp_path / "photos", "train/a", "train/b", "valid/a", "valid/b", n=5)
+    draw_scene("valid/b3").resize((150, 120)).save(folder / "train" / "b" / "leak.png")
     assert {f.label for f in find_photo_files(folder)} == {"a", "b"}
     with scanned(folder) as catalog:
         photos = catalog.photos().photos
@@ -79,7 +70,7 @@ def test_given_splits_count_and_their_leaks_are_left_out(tmp_path: Path) -> None
         assert splits.pop("train/b/leak.png") == ""
         assert all(split == name.split("/")[0] for name, split in splits.items())
         [leak] = check_catalog(catalog, labels=False).findings["leak"]
-        assert set(leak.files) == {"train/b/leak.png", "valid/b/3.png"}
+        assert set(leak.files) == {"train/b/leak.png", "valid/b/03.png"}
 
 
 def test_training_and_test_folders_alone_get_a_validation_split(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from fastclf.check.page import render_page
 from fastclf.model import FeatureCache, PhotoRow
 
 from ..conftest import call_fastclf, run_fastclf
-from ..drawing import bad_files, draw_photo, draw_scene
-from ..scanned import hash_folder, scanned
+from ..drawing import bad_files, draw_photo, draw_scene, draw_scenes
+from ..scanned import hash_folder, rows_of, scanned
 from ..toy import write_toy_bundle
 
 JSON_KEYS = {
@@ -38,11 +38,7 @@ JSON_KEYS = {
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes of scenes with a fault of every kind."""
-    folder = tmp_path_factory.mktemp("faulty") / "photos"
-    for label in ("a", "b"):
-        (folder / label).mkdir(parents=True)
-        for i in range(25):
-            draw_scene(f"{label}{i}").save(folder / label / f"{i:02d}.png")
+    folder = draw_scenes(tmp_path_factory.mktemp("faulty") / "photos", "a", "b", n=25)
     (folder / "empty").mkdir()
     (folder / "rare").mkdir()
     draw_scene("rare").save(folder / "rare" / "0.png")
@@ -251,10 +247,7 @@ def _at_chance(model: Path) -> Path:
 @pytest.fixture
 def rows_of_half(catalog: Catalog) -> list[PhotoRow]:
     """Every second photo was for validation, the others for training."""
-    photos = catalog.photos().photos
-    return [
-        PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
-    ]
+    return rows_of(catalog.photos().photos, ["valid", "train"] * 15)
 
 
 @pytest.mark.slow
@@ -316,17 +309,9 @@ def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
     assert beats_chance(bundle) is True
 
 
-def scenes(folder: Path) -> Path:
-    for label in ("red", "blue", "green"):
-        (folder / label).mkdir(parents=True)
-        for i in range(12):
-            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
-    return folder
-
-
 @pytest.mark.slow
 def test_a_copy_of_a_sealed_photo_is_sealed(tmp_path: Path) -> None:
-    folder = scenes(tmp_path / "photos")
+    folder = draw_scenes(tmp_path / "photos", "red", "blue", "green", n=12)
     with scanned(folder) as catalog:
         catalog.assign_splits(catalog.photos().photos)
         sealed = next(p for p in catalog.photos().photos if p.split == "test")
@@ -343,9 +328,7 @@ def test_the_bundles_own_test_photos_stay_sealed_and_a_check_records_no_split(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     photos = catalog.photos().photos
-    rows = [
-        PhotoRow(p.sha256, p.label, p.sha256, "test" if i % 5 == 0 else "train") for i, p in enumerate(photos)
-    ]
+    rows = rows_of(photos, ["test", *["train"] * 4] * 6)
     bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
     report = check_folder(catalog, bundle)
     assert report.sealed == 6

@@ -94,6 +94,7 @@ def test_the_public_names_of_fastclf_are_these() -> None:
         _ = fastclf.Learner
 
 
+@cache
 def read_stub(room: str) -> dict[str, str]:
     """{exported name: the module that it comes from}."""
     nodes = [
