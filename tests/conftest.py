@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,10 @@ from filelock import FileLock
 from PIL import Image
 from pytest_socket import socket_allow_hosts
 
+from fastclf.catalog import Catalog
+
 from .drawing import draw_photos
+from .scanned import scanned
 from .toy import write_toy_bundle
 
 ROOT = Path(__file__).parent.parent
@@ -97,6 +100,13 @@ def rng() -> np.random.Generator:
 def photo_folder(tmp_path: Path) -> Path:
     """Thirty drawn photos of three classes: red, green and blue."""
     return draw_photos(tmp_path / "photos", per_class=10)
+
+
+@pytest.fixture
+def catalog(photo_folder: Path) -> Iterator[Catalog]:
+    """Those photos, scanned by Ann."""
+    with scanned(photo_folder) as catalog:
+        yield catalog
 
 
 @pytest.fixture

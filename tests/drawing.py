@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def png_with_size(width: int, height: int) -> bytes:
     )
 
 
+@cache
 def bad_files() -> dict[str, tuple[bytes, str]]:
     """{name: (bytes, words that the reason must hold)} of files that are no usable photo."""
     jpeg = encode(draw_photo("red", 0, (400, 300)), "JPEG")
@@ -71,6 +73,14 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "document.jpg": (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n" + bytes(range(200)), "not a photo"),
         "icon.ico": (encode(Image.new("RGB", (32, 32)), "ICO"), "not a photo"),
     }
+
+
+def draw_scenes(folder: Path, *labels: str, n: int) -> Path:
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for i in range(n):
+            draw_scene(f"{label}{i}").save(folder / label / f"{i:02d}.png")
+    return folder
 
 
 def draw_scene(name: str, size: tuple[int, int] = (200, 160)) -> Image.Image:

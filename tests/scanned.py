@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastclf.catalog import Catalog
+from fastclf.model import PhotoRow
+from fastclf.photos import Photo
 from fastclf.system import hash_file
 
 
@@ -16,6 +19,11 @@ def scanned(folder: Path) -> Catalog:
 
 def labels_of(catalog: Catalog) -> dict[str, str]:
     return {p.name: p.label for p in catalog.photos().photos}
+
+
+def rows_of(photos: Sequence[Photo], splits: Sequence[str]) -> list[PhotoRow]:
+    """What a model of these photos says it was trained with."""
+    return [PhotoRow(p.sha256, p.label, p.sha256, s) for p, s in zip(photos, splits, strict=True)]
 
 
 def hash_folder(folder: Path) -> dict[str, str]:

@@ -98,31 +98,28 @@ def draw_lines(
 def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]], say: Say) -> str:
     """Return a row a share: (name, share, lower and upper end of its interval, n)."""
     height = _TOP + _ROW * len(rows) + 22
-    names = [_shorten(row[0]) for row in rows]
-    names_end = 8 + _CHARACTER * max(map(len, names), default=0)
+    names_end = 8 + _CHARACTER * max((len(_shorten(row[0])) for row in rows), default=0)
     left, right = names_end + 10, _WIDTH - 66
     parts = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
         x = left + tick * (right - left)
         parts.append(_line(x, _TOP, x, height - 22, _LINE))
         parts.append(_text(x, height - 6, f"{tick:.0%}", "middle"))
-    for i, (name, share, low, high, n) in enumerate(rows):
-        y = _TOP + _ROW * (i + 0.5)
-        words = Message(
-            "{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n:d}",
-            name=name,
-            share=share,
-            low=low,
-            high=high,
-            n=n,
-        )
-        ends = [left + value * (right - left) for value in (low, high, share)]
+    for i, row in enumerate(rows):
+        (name, *_, n), y = row, _TOP + _ROW * (i + 0.5)
+        share, low, high = (left + value * (right - left) for value in row[1:4])
+        words = say(_describe_share(*row))
         parts.append(
-            f"<g><title>{escape(say(words))}</title>{_text(names_end, y + 4, names[i], 'end', _INK)}"
-            f"{_line(ends[0], y, ends[1], y, COLOURS[0], 2)}{_dot(ends[2], y, 4, COLOURS[0])}"
+            f"<g><title>{escape(words)}</title>{_text(names_end, y + 4, _shorten(name), 'end', _INK)}"
+            f"{_line(low, y, high, y, COLOURS[0], 2)}{_dot(share, y, 4, COLOURS[0])}"
             f"{_text(_WIDTH, y + 4, say(Message('n = {n:d}', n=n)), 'end')}</g>"
         )
     return _svg(say(title), height, "".join(parts))
+
+
+def _describe_share(name: str, share: float, low: float, high: float, n: int) -> Message:
+    words = Message("{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n:d}")
+    return Message(words, name=name, share=share, low=low, high=high, n=n)
 
 
 class _Plane:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..issues import N_HASHES, Fingerprint, describe_photo, find_pixel_pairs
+from ..issues import Fingerprint, describe_photo, find_pixel_pairs
 from ..photos import decode_photo
 from ..system import hash_bytes, utc_now
 from .edits import REMOVE, RESTORE, Edit, find_stacks, write_step
-from .near_pairs import StoredSignatures
+from .near_pairs import StoredSignatures, stack_hashes
 from .store import Store
 
 # whoever decides nothing but only looks at the folder
@@ -65,13 +65,7 @@ class Held:
 
 
 class Arrivals:
-    """What joins a folder's photos.
-
-    Parameters
-    ----------
-    store
-        The catalog's database.
-    """
+    """What joins a folder's photos; obtained from `Catalog.arrivals`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -96,18 +90,7 @@ class Arrivals:
         """Take files that were just scanned out of the set, so that a step can let them in.
 
         That is a row of the scan: undo passes over it, so undoing the step takes the photos out again.
-
-        Parameters
-        ----------
-        names
-            Paths relative to the folder, with ``/``.
-        why
-            For people.
-
-        Returns
-        -------
-        dict
-            {name: the catalog's number}; without those that are not there.
+        Returns {path relative to the folder: the catalog's number} of those that are there.
         """
         with self._store.transaction():
             rows = self._store.read("SELECT id, path, removed FROM photos WHERE present")
@@ -121,17 +104,8 @@ class Arrivals:
     def register(self, photos: Mapping[str, str]) -> dict[str, int]:
         """Give photos without a file in the folder a number, so that a step can turn them away by a remove.
 
-        No scan takes a file for one of them, for they are in no class folder.
-
-        Parameters
-        ----------
-        photos
-            {name: sha256}; the names have no folder.
-
-        Returns
-        -------
-        dict
-            {name: the catalog's number}; the same one again for a name that is known.
+        Takes {name: sha256}, names without a folder, and returns {name: the catalog's number}, the same one
+        again for a name that is known. No scan takes a file for one of them: they are in no class folder.
         """
         with self._store.transaction():
             known = {row["path"]: row["id"] for row in self._store.read(f"SELECT id, path {_WITHOUT_FILE}")}
@@ -158,9 +132,7 @@ class Arrivals:
         )
         return [
             Held(
-                name=row["path"],
-                action=_find_action(actions[row["id"]], has_file=bool(row["folder_label"])),
-                in_set=bool(row["inside"]),
+                row["path"], _find_action(actions[row["id"]], bool(row["folder_label"])), bool(row["inside"])
             )
             for row in rows
         ]
@@ -170,11 +142,10 @@ class Arrivals:
         rows = self._store.read("SELECT sha256, hashes FROM contents WHERE comparable ORDER BY sha256")
         rows = [row for row in rows if row["sha256"] in wanted]
         names = [row["sha256"] for row in rows]
-        stored = np.frombuffer(b"".join(row["hashes"] for row in rows), "<u8").reshape(-1, N_HASHES)
         own = np.stack([a.prints.hashes for a in arrivals]).astype(np.uint64)
         is_new = np.arange(len(names) + len(own)) >= len(names)
         found = find_pixel_pairs(
-            np.concatenate([stored.astype(np.uint64), own]),
+            np.concatenate([stack_hashes(rows), own]),
             StoredSignatures(self._store, names, [arrival.prints.signature for arrival in arrivals]),
             np.ones(len(is_new), bool),
             new=is_new,
@@ -187,7 +158,7 @@ class Arrivals:
         return {place: sha256 for place, (_, sha256) in best.items()}
 
 
-def _find_action(actions: set[str], *, has_file: bool) -> str:
+def _find_action(actions: set[str], has_file: bool) -> str:
     # what was let in may be taken out again, and was let in nevertheless
     wanted = RESTORE if has_file else REMOVE
     return wanted if wanted in actions else ""

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,8 +41,9 @@ from .splits import Assignment, adopt_splits, assign_splits, clear_splits
 from .store import Store
 
 _PHOTOS = (
-    "SELECT p.id, p.path, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.size,"
-    " COALESCE(p.trouble, c.reason) AS reason, c.pixel_hash, c.width, c.height, c.plain, s.split"
+    "SELECT p.id, p.path AS name, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.size,"
+    " COALESCE(p.trouble, c.reason) AS reason, c.pixel_hash, c.width, c.height, c.plain,"
+    " COALESCE(s.split, '') AS split"
     " FROM photos p LEFT JOIN contents c ON c.sha256 = p.sha256 LEFT JOIN splits s ON s.sha256 = p.sha256"
     " WHERE p.present ORDER BY p.label, p.path"
 )
@@ -49,24 +51,12 @@ _PHOTOS = (
 
 @dataclass(frozen=True)
 class UnreadableFile:
-    """A file that is named like a photo and cannot be used.
-
-    Attributes
-    ----------
-    id
-        The catalog's number of it.
-    name, label
-        Path relative to the folder, and current label.
-    reason
-        What is wrong, as a clause without the name.
-    removed
-        Whether an edit took it out.
-    """
+    """A file that is named like a photo and cannot be used, with the catalog's number of it."""
 
     id: int
     name: str
     label: str
-    reason: str
+    reason: str  # as a clause without the name
     removed: bool
 
 
@@ -167,38 +157,27 @@ class Catalog:
         report = import_edits(self._store, data, self._who)
         stray.replace(stray.with_suffix(".merged"))
         n, doubt = len(report.applied), len(report.missing) + len(report.conflicts)
-        words = Message("{n} edits were brought in from {place}.", n=n, place=stray.parent)
+        words = Message("{n} edits were brought in from {place}.")
         if doubt:
-            words = Message(
-                "{n} edits were brought in from {place}, {m} in doubt were left there.",
-                n=n,
-                m=doubt,
-                place=stray.parent,
-            )
+            words = Message("{n} edits were brought in from {place}, {m} in doubt were left there.")
         if n or doubt:
-            self.note = join_messages([self.note, words])
+            message = Message(words, n=n, m=doubt, place=stray.parent)
+            self.note = join_messages([self.note, message])
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with current labels, as of the last scan; with `removed` also those taken out."""
         rows = [row for row in self._store.read(_PHOTOS) if removed or not row["removed"]]
         photos = tuple(_make_photo(row, self.folder) for row in rows if not row["reason"])
-        failures = sorted((row["path"], unpack_message(row["reason"])) for row in rows if row["reason"])
+        failures = sorted((row["name"], unpack_message(row["reason"])) for row in rows if row["reason"])
         return PhotoSet(self.folder, photos, tuple(failures))
 
     def unreadable(self) -> list[UnreadableFile]:
         """Return the files that cannot be used, the removed ones too, by name."""
-        found = [
-            UnreadableFile(
-                id=row["id"],
-                name=row["path"],
-                label=row["label"],
-                reason=unpack_message(row["reason"]),
-                removed=bool(row["removed"]),
-            )
-            for row in self._store.read(_PHOTOS)
-            if row["reason"]
+        rows = sorted((row for row in self._store.read(_PHOTOS) if row["reason"]), key=itemgetter("name"))
+        return [
+            UnreadableFile(r["id"], r["name"], r["label"], unpack_message(r["reason"]), bool(r["removed"]))
+            for r in rows
         ]
-        return sorted(found, key=lambda file: file.name)
 
     def thumbnail(self, sha256: str) -> bytes | None:
         """Return a photo's thumbnail as JPEG, at most 256 pixels long; None where there is none."""
@@ -287,13 +266,7 @@ class Catalog:
         return assign_splits(self._store, photos, near, seed=seed, valid=valid, test=test, given=given)
 
     def adopt_splits(self, known: Mapping[str, tuple[str, str]]) -> None:
-        """Record the splits that a model was trained with, for contents that have none on record.
-
-        Parameters
-        ----------
-        known
-            {sha256: (group, split)}.
-        """
+        """Record {sha256: (group, split)} of a model's training, for contents that have none on record."""
         adopt_splits(self._store, known)
 
     def clear_splits(self) -> int:
@@ -321,10 +294,8 @@ class Catalog:
                 "INSERT INTO openings (time, model, facts) VALUES (?, ?, ?)",
                 (utc_now(), model, json.dumps(dict(facts))),
             )
-            self._store.write_many(
-                "INSERT OR IGNORE INTO opened (opening, sha256) VALUES (?, ?)",
-                [(number, sha) for sha in hashes],
-            )
+            rows = [(number, sha) for sha in hashes]
+            self._store.write_many("INSERT OR IGNORE INTO opened (opening, sha256) VALUES (?, ?)", rows)
 
     def openings(self) -> list[dict[str, Any]]:
         """Return every opening of the test set: time, model, n and what was found."""
@@ -404,19 +375,6 @@ class Catalog:
 
 
 def _make_photo(row: sqlite3.Row, folder: Path) -> Photo:
-    return Photo(
-        path=folder / row["path"],
-        name=row["path"],
-        label=row["label"],
-        sha256=row["sha256"],
-        pixel_hash=row["pixel_hash"],
-        width=row["width"],
-        height=row["height"],
-        plain=bool(row["plain"]),
-        id=row["id"],
-        folder_label=row["folder_label"],
-        given_split=row["given_split"],
-        split=row["split"] or "",
-        removed=bool(row["removed"]),
-        size=row["size"],
-    )
+    facts = {**dict(row), "plain": bool(row["plain"]), "removed": bool(row["removed"])}
+    del facts["reason"]  # it is readable
+    return Photo(path=folder / row["name"], **facts)

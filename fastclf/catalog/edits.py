@@ -75,22 +75,7 @@ class EditRow:
 
 
 def apply_edits(store: Store, edits: Sequence[Edit], who: str | None = None) -> list[EditRow]:
-    """Apply edits as one step; what would change nothing is left out.
-
-    Parameters
-    ----------
-    store
-        The catalog's database.
-    edits
-        In order.
-    who
-        Whoever decides; by default the name of the system's user.
-
-    Raises
-    ------
-    UsageError
-        If a photo, an action or a label is none. Nothing is changed then.
-    """
+    """Apply edits in order as one step, all of them or none; what would change nothing is left out."""
     for edit in edits:
         check_edit(edit)
     with store.transaction():
@@ -98,13 +83,7 @@ def apply_edits(store: Store, edits: Sequence[Edit], who: str | None = None) -> 
 
 
 def check_edit(edit: Edit) -> None:
-    """Refuse an edit that makes no sense, whatever the photo.
-
-    Raises
-    ------
-    UsageError
-        With the reason.
-    """
+    """Refuse an edit that makes no sense, whatever the photo."""
     if edit.action not in ACTIONS:
         raise UsageError(
             "The action is {action!r}; it can be {actions}.", action=edit.action, actions=", ".join(ACTIONS)
@@ -140,11 +119,8 @@ def write_step(
     """Write edits as one step inside a transaction."""
     now, who = utc_now(), who or find_user()
     step = store.write("INSERT INTO steps (time, kind, target) VALUES (?, ?, ?)", (now, kind, target))
-    written = []
-    for edit in edits:
-        row = _write_edit(store, edit, step, now, who)
-        if row is not None:
-            written.append(row)
+    rows = [_write_edit(store, edit, step, now, who) for edit in edits]
+    written = [row for row in rows if row is not None]
     if not written and kind == "do":
         # an empty step would make an undo that does nothing
         store.write("DELETE FROM steps WHERE id = ?", (step,))

@@ -86,12 +86,8 @@ def collect_named(
 ) -> Named:
     """Return what the maker names now, or named earlier for photos that come later.
 
-    Where training and test are named and validation is not, it is drawn from the training photos.
-
-    Raises
-    ------
-    UsageError
-        If a named split or group contradicts {sha256: (group, split)} on record, or itself.
+    Where training and test are named and validation is not, it is drawn from the training photos. What
+    contradicts {sha256: (group, split)} on record, or itself, is refused.
     """
     given = _remember_groups(store, given or GivenSplits())
     splits = {p.sha256: p.given_split for p in photos if p.given_split}
@@ -150,12 +146,8 @@ def _check_groups(recorded: Mapping[str, tuple[str, str]], named: Named) -> None
             "The group {group} stands in more than one split{more}. Correct the table, or draw "
             "new splits with --redraw-splits.",
             group=torn[0],
-            more=_more(torn),
+            more=f" (and {len(torn) - 1} more)" if len(torn) > 1 else "",
         )
-
-
-def _more(names: Sequence[str]) -> str:
-    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
 
 
 def _read_split(value: str, path: Path) -> str:

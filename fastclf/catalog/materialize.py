@@ -36,17 +36,7 @@ class Materialized:
 def materialize(photos: PhotoSet, dest: Path) -> Materialized:
     """Write a copy of the folder with current labels; files are hard links where the disk allows it.
 
-    Parameters
-    ----------
-    photos
-        The photos to copy.
-    dest
-        A folder that does not exist yet, or is empty; it appears when it is complete.
-
-    Raises
-    ------
-    UsageError
-        If `dest` is the source, lies in it or around it, or holds something.
+    The destination may be an empty folder; it appears when it is complete.
     """
     _check_dest(photos.folder.resolve(), dest.resolve())
     names = _name_files(photos)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,12 @@ class StoredSignatures:
         return np.stack([found[self._hashes[i]] if i < n else self._more[i - n] for i in photos])
 
 
+def stack_hashes(rows: Sequence[sqlite3.Row]) -> npt.NDArray[np.uint64]:
+    """Return the (N, 12) hashes of rows of contents."""
+    packed = b"".join(row["hashes"] for row in rows)
+    return np.frombuffer(packed, "<u8").reshape(-1, N_HASHES).astype(np.uint64)
+
+
 def find_near_pairs(store: Store) -> NearPairs:
     """Return all near-identical pairs of contents; what was not compared yet is compared with all."""
     while not _compare_new(store):
@@ -91,30 +98,13 @@ def find_pairs_across(pairs: Sequence[NearPair], splits: Mapping[str, str]) -> l
 
 
 def confirm_candidates(store: Store, candidates: Sequence[tuple[str, str]]) -> list[float]:
-    """Return how surely each two contents, alike by their features, are one picture; scores are kept.
-
-    Parameters
-    ----------
-    store
-        The catalog's database.
-    candidates
-        (P,) pairs of sha256.
-    """
+    """Return how surely each two contents, alike by their features, are one picture; scores are kept."""
     method = f"{METHOD}+{LOOK}"
-    known = {
-        (r["a"], r["b"]): float(r["score"])
-        for r in store.read("SELECT a, b, score FROM looked_at WHERE method = ?", (method,))
-    }
+    rows = store.read("SELECT a, b, score FROM looked_at WHERE method = ?", (method,))
+    known = {(r["a"], r["b"]): float(r["score"]) for r in rows}
     new = sorted({_sort(*pair) for pair in candidates} - known.keys())
     if new:
-        rows = store.read("SELECT sha256 FROM contents WHERE comparable")
-        comparable = {r["sha256"] for r in rows}
-        tried = [(a, b) for a, b in new if a in comparable and b in comparable]
-        names = sorted({sha for pair in tried for sha in pair})
-        index = {sha: i for i, sha in enumerate(names)}
-        ends = np.array([(index[a], index[b]) for a, b in tried], np.intp).reshape(-1, 2)
-        scores = dict.fromkeys(new, 0.0)
-        scores |= dict(zip(tried, confirm_pairs(ends, StoredSignatures(store, names)).tolist(), strict=True))
+        scores = _look_at(store, new)
         with store.transaction():
             store.write_many(
                 "INSERT OR REPLACE INTO looked_at (a, b, method, score) VALUES (?, ?, ?, ?)",
@@ -122,6 +112,17 @@ def confirm_candidates(store: Store, candidates: Sequence[tuple[str, str]]) -> l
             )
         known |= scores
     return [known[_sort(*pair)] for pair in candidates]
+
+
+def _look_at(store: Store, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    """Return the score of each pair; 0 where one of the two cannot be compared."""
+    comparable = {r["sha256"] for r in store.read("SELECT sha256 FROM contents WHERE comparable")}
+    tried = [(a, b) for a, b in pairs if a in comparable and b in comparable]
+    names = sorted({sha for pair in tried for sha in pair})
+    index = {sha: i for i, sha in enumerate(names)}
+    ends = np.array([(index[a], index[b]) for a, b in tried], np.intp).reshape(-1, 2)
+    scores = confirm_pairs(ends, StoredSignatures(store, names)).tolist()
+    return {**dict.fromkeys(pairs, 0.0), **dict(zip(tried, scores, strict=True))}
 
 
 def _sort(a: str, b: str) -> tuple[str, str]:
@@ -134,40 +135,38 @@ def _compare_new(store: Store) -> bool:
     rows = store.read(
         "SELECT sha256, hashes, comparable FROM contents WHERE signature IS NOT NULL ORDER BY sha256"
     )
-    new = np.array([r["sha256"] not in compared for r in rows], bool)
-    if not new.any():
+    fresh = [(r["sha256"], METHOD) for r in rows if r["sha256"] not in compared]
+    if not fresh:
         return True
-    names = [r["sha256"] for r in rows]
-    hashes = np.frombuffer(b"".join(r["hashes"] for r in rows), "<u8").reshape(-1, N_HASHES).astype(np.uint64)
-    comparable = np.array([r["comparable"] for r in rows], bool)
-    found = find_pixel_pairs(
-        hashes, StoredSignatures(store, names), comparable, new=None if new.all() else new
-    )
-    pairs = [
-        (names[a], names[b], float(score), int(mirrored))
-        for (a, b), score, mirrored in zip(found.pairs, found.scores, found.mirrored, strict=True)
-    ]
-    fresh = [sha for sha, is_new in zip(names, new, strict=True) if is_new]
+    pairs, capped = _find_new_pairs(store, rows, compared)
     with store.transaction():
         if _read_compared(store) != compared:
             return False
         if not compared:
             store.write("DELETE FROM pairs")
             store.write("DELETE FROM compared")
-        _write_compared(store, pairs, fresh, len(found.capped))
+        store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
+        store.write_many("INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)", fresh)
+        query = "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)"
+        store.write(query, (_CAPPED, METHOD, str(capped)))
     return True
 
 
-def _write_compared(
-    store: Store, pairs: Sequence[tuple[str, str, float, int]], compared: Sequence[str], capped: int
-) -> None:
-    store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
-    store.write_many(
-        "INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)", [(sha, METHOD) for sha in compared]
+def _find_new_pairs(
+    store: Store, rows: Sequence[sqlite3.Row], compared: set[str]
+) -> tuple[list[tuple[str, str, float, int]], int]:
+    """Return the rows of pairs with a new content, and how many contents had too many partners."""
+    names = [r["sha256"] for r in rows]
+    new = np.array([sha not in compared for sha in names], bool)
+    found = find_pixel_pairs(
+        stack_hashes(rows),
+        StoredSignatures(store, names),
+        np.array([r["comparable"] for r in rows], bool),
+        new=None if new.all() else new,
     )
-    store.write(
-        "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)", (_CAPPED, METHOD, str(capped))
-    )
+    ends = ((names[a], names[b]) for a, b in found.pairs)
+    scores = zip(found.scores.tolist(), found.mirrored.astype(int).tolist(), strict=True)
+    return [(*pair, *score) for pair, score in zip(ends, scores, strict=True)], len(found.capped)
 
 
 def _read_compared(store: Store) -> set[str]:

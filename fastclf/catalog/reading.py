@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import PIL
-from PIL import Image
 
 from ..errors import Message, UnreadablePhotoError, pack_message
 from ..issues import describe_photo, measure_quality
@@ -36,7 +35,7 @@ _BAD_NAME = "has a name that is no valid text; rename it"
 _COLUMNS = (
     "sha256", "reason", "measured", "bytes", "width", "height", "format", "plain", "pixel_hash",
     "hashes", "signature", "comparable", "quality",
-)  # fmt: skip  # fmt: skip
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def read_files(
     """Hash files and decode the unknown ones; what was decoded is kept even if the scan is killed later."""
     known = {row["sha256"] for row in store.read("SELECT sha256 FROM contents")} - stale
     seen: list[SeenFile] = []
-    decoded = done = 0
+    decoded = 0
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         results = _map_bounded(pool, files, known)
         while batch := list(islice(results, _BATCH)):
@@ -93,9 +92,8 @@ def read_files(
             decoded += len(contents)
             for one, _ in batch:
                 seen.append(one)
-                done += 1
                 if progress:
-                    progress(done, len(files))
+                    progress(len(seen), len(files))
     return seen, decoded
 
 
@@ -144,14 +142,15 @@ def _describe_trouble(file: FoundFile, error: OSError) -> str:
 
 def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]:
     row: dict[str, Any] = {"sha256": sha256, "reason": None, "measured": MEASURES, "bytes": max(file.size, 0)}
+    source = file.path if data is None else data
     try:
-        decoded = decode_photo(
-            file.path if data is None else data, file.path.name, max_bytes=MAX_FOLDER_BYTES
-        )
+        decoded = decode_photo(source, file.path.name, max_bytes=MAX_FOLDER_BYTES)
     except UnreadablePhotoError as e:
         return {**row, "reason": pack_message(e.reason), "measured": describe_decoder()}
     image = decoded.image
     thumbnail = make_thumbnail(image, THUMBNAIL_SIDE)
+    # a tiny photo's thumbnail is enlarged
+    small = thumbnail if max(image.size) > THUMBNAIL_SIDE else image
     prints = describe_photo(image)
     return {
         **row,
@@ -163,18 +162,12 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
         "hashes": prints.hashes.astype("<u8").tobytes(),
         "signature": prints.signature.tobytes(),
         "comparable": int(prints.comparable),
-        "quality": json.dumps(measure_quality(_small(image, thumbnail)).to_dict()),
+        "quality": json.dumps(measure_quality(small).to_dict()),
         "thumbnail": encode_jpeg(thumbnail),
     }
 
 
-def _small(image: Image.Image, thumbnail: Image.Image) -> Image.Image:
-    """Return the thumbnail to measure on; a tiny photo's thumbnail is enlarged, so the photo itself."""
-    return thumbnail if max(image.size) > THUMBNAIL_SIDE else image
-
-
-def _write_contents(store: Store, contents: Iterable[dict[str, Any]]) -> None:
-    contents = list(contents)
+def _write_contents(store: Store, contents: Collection[dict[str, Any]]) -> None:
     marks = ", ".join("?" * len(_COLUMNS))
     store.write_many(
         f"INSERT OR REPLACE INTO contents ({', '.join(_COLUMNS)}) VALUES ({marks})",

@@ -15,6 +15,9 @@ from .edits import RELABEL, EditRow, insert_row
 from .reading import SeenFile, find_stale, read_files
 from .store import Store
 
+# what a scan may change of a photo
+_FACTS = ("path", "size", "mtime_ns", "folder_label", "given_split", "label", "trouble")
+
 
 @dataclass(frozen=True)
 class ScanResult:
@@ -49,24 +52,8 @@ def scan_folder(
     A file of the same name, size and time is taken as unchanged. Another is hashed, and decoded only if no
     file with the same bytes was decoded before. A file that vanished from one name and stands under another
     is a renamed photo: it keeps its number and its edits, and in another class folder takes that one's label.
-
-    Parameters
-    ----------
-    store
-        The catalog's database.
-    folder
-        One sub-folder per class.
-    progress
-        Called with (done, all) after each file that had to be looked at.
-    empty_ok
-        Whether a folder without photos is no error.
     """
-    try:
-        found = find_photo_files(folder)
-    except PhotosError:
-        if not (empty_ok and folder.is_dir()):
-            raise
-        found = []
+    found = _list_files(folder, empty_ok)
     known = {row["path"]: row for row in store.read("SELECT * FROM photos WHERE present")}
     stale = find_stale(store)
     seen, todo = [], []
@@ -86,6 +73,15 @@ def scan_folder(
         return _match_files(store, seen, decoded)
 
 
+def _list_files(folder: Path, empty_ok: bool) -> list[FoundFile]:
+    try:
+        return find_photo_files(folder)
+    except PhotosError:
+        if empty_ok and folder.is_dir():
+            return []
+        raise
+
+
 def _is_unchanged(file: FoundFile, row: sqlite3.Row) -> bool:
     return (row["size"], row["mtime_ns"], row["trouble"]) == (file.size, file.mtime_ns, None)
 
@@ -98,12 +94,7 @@ def _match_files(store: Store, seen: list[SeenFile], decoded: int) -> ScanResult
     """Match files with the catalog's photos: by name and bytes, then by bytes, the rest is new."""
     rows = _follow_renamed(store, seen)
     at_path = {row["path"]: row for row in rows if row["present"]}
-    placed: dict[str, int] = {}
-    for one in seen:
-        row = at_path.get(one.name)
-        if row is not None and one.sha256 in ("", row["sha256"]):
-            placed[one.name] = row["id"]
-            _update(store, row, one)
+    placed = _keep_in_place(store, seen, at_path)
     taken = set(placed.values())
     loose = _Loose([row for row in rows if row["id"] not in taken])
     vanished = [(row["id"],) for row in loose.rows if row["present"]]
@@ -124,6 +115,17 @@ def _match_files(store: Store, seen: list[SeenFile], decoded: int) -> ScanResult
     edited = _find_edited(store)
     lapsed = [name for name in changed if at_path[name]["id"] in edited]
     return ScanResult(len(seen), decoded, *(tuple(sorted(x)) for x in (new, changed, moved, gone, lapsed)))
+
+
+def _keep_in_place(store: Store, seen: list[SeenFile], at_path: dict[str, sqlite3.Row]) -> dict[str, int]:
+    """Return {name: number} of the photos that still stand under their name with their bytes."""
+    placed: dict[str, int] = {}
+    for one in seen:
+        row = at_path.get(one.name)
+        if row is not None and one.sha256 in ("", row["sha256"]):
+            placed[one.name] = row["id"]
+            _update(store, row, one)
+    return placed
 
 
 def _follow_renamed(store: Store, seen: Sequence[SeenFile]) -> list[sqlite3.Row]:
@@ -214,15 +216,16 @@ def _update(store: Store, row: sqlite3.Row, one: SeenFile) -> None:
         if label != row["label"] and store.read("SELECT 1 FROM edits WHERE photo = ? LIMIT 1", (row["id"],)):
             # a photo with edits took its new class folder's label
             _note(store, row, one.name, label, f"moved from {row['path']}")
-    facts = (one.name, one.file.size, one.file.mtime_ns, one.label, one.file.split, label, one.trouble)
-    kept = ("path", "size", "mtime_ns", "folder_label", "given_split", "label", "trouble")
-    if row["present"] and facts == tuple(row[k] for k in kept):
-        return
-    store.write(
-        "UPDATE photos SET path = ?, size = ?, mtime_ns = ?, folder_label = ?, given_split = ?, label = ?,"
-        " trouble = ?, present = 1 WHERE id = ?",
-        (*facts, row["id"]),
-    )
+    facts = _list_facts(one, label)
+    if not row["present"] or facts != tuple(row[name] for name in _FACTS):
+        changes = ", ".join(f"{name} = ?" for name in _FACTS)
+        store.write(f"UPDATE photos SET {changes}, present = 1 WHERE id = ?", (*facts, row["id"]))
+
+
+def _list_facts(one: SeenFile, label: str) -> tuple[object, ...]:
+    """Return the values of `_FACTS`."""
+    file = one.file
+    return one.name, file.size, file.mtime_ns, one.label, file.split, label, one.trouble
 
 
 def _note(store: Store, row: sqlite3.Row, path: str, label: str, why: str) -> None:
@@ -230,26 +233,14 @@ def _note(store: Store, row: sqlite3.Row, path: str, label: str, why: str) -> No
     now = utc_now()
     step = store.write("INSERT INTO steps (time, kind) VALUES (?, 'scan')", (now,))
     note = EditRow(
-        sha256=row["sha256"],
-        path=path,
-        action=RELABEL,
-        old=row["label"],
-        new=label,
-        why=why,
-        who="scan",
-        time=now,
-        photo=row["id"],
-    )
+        sha256=row["sha256"], path=path, action=RELABEL, old=row["label"], new=label, why=why, who="scan",
+        time=now, photo=row["id"],
+    )  # fmt: skip
     insert_row(store, step, note)
 
 
 def _insert(store: Store, one: SeenFile) -> None:
-    file = one.file
+    facts = (*_list_facts(one, one.label), one.sha256, utc_now())
     store.write(
-        "INSERT INTO photos (path, sha256, size, mtime_ns, folder_label, given_split, label, trouble, added)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            one.name, one.sha256, file.size, file.mtime_ns, one.label, file.split, one.label, one.trouble,
-            utc_now(),
-        ),
-    )  # fmt: skip
+        f"INSERT INTO photos ({', '.join(_FACTS)}, sha256, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", facts
+    )

@@ -75,18 +75,16 @@ def assign_splits(
         recorded = {r["sha256"]: (r["grp"], r["split"]) for r in store.read("SELECT * FROM splits")}
         named = collect_named(store, photos, given, recorded)
         groups, links = _build_groups(photos, pairs, recorded, named.groups)
-        test = 0.0 if TEST in named.splits.values() else test
-        drawn = _draw(photos, groups, links, recorded, named, seed=seed, valid=valid, test=test)
-        fixed = {**named.splits, **{sha: split for sha, (_, split) in recorded.items()}}
-        splits = [fixed.get(p.sha256, split) for p, split in zip(photos, drawn, strict=True)]
+        splits = _draw(photos, groups, links, recorded, named, seed=seed, valid=valid, test=test)
         splits = _leave_out_leaks(photos, splits, pairs, recorded)
-        origin, now = dict.fromkeys(named.splits, "given"), utc_now()
-        new = {
-            p.sha256: (p.sha256, groups[p.sha256], split, origin.get(p.sha256, "drawn"), seed, now)
-            for p, split in zip(photos, splits, strict=True)
-            if split and p.sha256 not in recorded
-        }
-        store.write_many(_INSERT, list(new.values()))
+        of = {p.sha256: split for p, split in zip(photos, splits, strict=True) if split}
+        now = utc_now()
+        new = [
+            (sha, groups[sha], split, "given" if sha in named.splits else "drawn", seed, now)
+            for sha, split in of.items()
+            if sha not in recorded
+        ]
+        store.write_many(_INSERT, new)
     return Assignment(tuple(splits), tuple(groups[p.sha256] for p in photos), len(new))
 
 
@@ -96,13 +94,18 @@ def _draw(
     links: Sequence[tuple[str, str]],
     recorded: Mapping[str, tuple[str, str]],
     named: Named,
+    *,
+    test: float,
     **options: Any,
 ) -> list[str]:
-    """Return splits in which every group has that of its photos on record or by name."""
+    """Return the split on record or by name, else one that every group's other photos have."""
     of_group = dict(recorded.values())
     of_group |= {groups[sha]: split for sha, split in named.splits.items() if sha not in recorded}
     names, labels = [groups[p.sha256] for p in photos], [p.label for p in photos]
-    return draw_splits(names, labels, recorded=of_group, links=links, **options)
+    test = 0.0 if TEST in named.splits.values() else test
+    drawn = draw_splits(names, labels, recorded=of_group, links=links, test=test, **options)
+    fixed = {**named.splits, **{sha: split for sha, (_, split) in recorded.items()}}
+    return [fixed.get(p.sha256, split) for p, split in zip(photos, drawn, strict=True)]
 
 
 def adopt_splits(store: Store, known: Mapping[str, tuple[str, str]]) -> None:

@@ -78,26 +78,24 @@ def choose_inputs(
 ) -> CheckInputs:
     """Return the best features at hand, and a model's own answers where they count.
 
-    Parameters
-    ----------
-    catalog
-        The photos' catalog, scanned.
-    bundle
-        A model; one of other photos is passed over.
-    progress
-        Called with (done, all) while features are computed.
+    A model of other photos is passed over.
     """
     photos = catalog.photos().photos
     if bundle is not None and not knows_photos(bundle, photos):
         bundle = None
-    # what is sealed for the model is sealed for the check
-    sealed = find_sealed(bundle)
     general = _find_general(catalog, photos)
     if general is not None:
         features, source = general
-        return CheckInputs(features, provenance=source, sealed=sealed)
-    if bundle is None:
-        return CheckInputs()
+        # what is sealed for the model is sealed for the check
+        return CheckInputs(features, provenance=source, sealed=find_sealed(bundle))
+    return CheckInputs() if bundle is None else _ask_model(catalog, bundle, photos, progress)
+
+
+def _ask_model(
+    catalog: Catalog, bundle: ModelBundle, photos: Sequence[Photo], progress: Progress | None
+) -> CheckInputs:
+    """Return a model's features, and its own answers where it is surely better than chance."""
+    sealed = find_sealed(bundle)
     better, valid = beats_chance(bundle), bundle.manifest.metrics.valid
     if valid is not None and better is False:
         return CheckInputs(sealed=sealed, notes=(_write_chance(bundle, valid),))

@@ -22,18 +22,10 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Where the features came from.
-
-    Attributes
-    ----------
-    source
-        In words.
-    out_of_sample
-        Whether whatever made them had never seen these labels; None where no features were used.
-    """
+    """Where the features came from, in words, and whether whatever made them had never seen these labels."""
 
     source: str
-    out_of_sample: bool | None
+    out_of_sample: bool | None  # None where no features were used
 
     def __str__(self) -> str:
         """Return it as a sentence."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,7 @@ def check_catalog(catalog: Catalog, inputs: CheckInputs | None = None, *, labels
         if issues is not None:
             usable = [checked.photos[i] for i in checked.usable]
             answers = name_answers(usable, issues.pred_probs, issues.vocab)
-    found_by_kind = ((kind.key, kind.find(checked)) for kind in list_kinds())
-    findings = {key: tuple(rows) for key, rows in found_by_kind if rows is not None}
+    findings = _find_issues(checked)
     return CheckReport(
         folder=found.folder.resolve().name,
         photos=len(found.photos),
@@ -116,6 +115,12 @@ def check_catalog(catalog: Catalog, inputs: CheckInputs | None = None, *, labels
         notes=tuple(notes),
         answers=answers,
     )
+
+
+def _find_issues(checked: CheckedPhotos) -> dict[str, tuple[Finding, ...]]:
+    """Return {key of a kind: its findings} of the kinds that were looked for."""
+    found = ((kind.key, kind.find(checked)) for kind in list_kinds())
+    return {key: tuple(rows) for key, rows in found if rows is not None}
 
 
 def _prepare_features(
@@ -170,46 +175,29 @@ def _describe_classes(
     return {label: ClassCount(n, warnings.get(label)) for label, n in classes.items()}
 
 
-def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> list[Message]:
-    notes = []
+def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> Iterator[Message]:
     if inputs.features is None:
-        notes.append(
-            Message(
-                "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among "
-                "the doubtful labels, and wrong ones that it misses. After `fastclf train` the network helps."
-            )
+        yield Message(
+            "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among "
+            "the doubtful labels, and wrong ones that it misses. After `fastclf train` the network helps."
         )
     if capped:
-        notes.append(
-            Message("{n} photos have so many near copies that only their nearest were compared.", n=capped)
-        )
-    notes += _describe_large_groups(checked)
-    sealed = int((~checked.is_open).sum())
-    if sealed:
-        notes.append(
-            count_message(
-                sealed,
-                "1 photo sealed for the test: labels and odd photos are not looked for there.",
-                "{n} photos sealed for the test: labels and odd photos are not looked for there.",
-            )
+        yield Message("{n} photos have so many near copies that only their nearest were compared.", n=capped)
+    yield from _describe_large_groups(checked)
+    if sealed := int((~checked.is_open).sum()):
+        yield count_message(
+            sealed,
+            "1 photo sealed for the test: labels and odd photos are not looked for there.",
+            "{n} photos sealed for the test: labels and odd photos are not looked for there.",
         )
     if any(leak.tier != "features" for leak in checked.copies.leaks):
-        notes.append(
-            Message("Of copies that stand in two splits, or would join them, training leaves some out.")
-        )
-    return notes
+        yield Message("Of copies that stand in two splits, or would join them, training leaves some out.")
 
 
-def _describe_large_groups(checked: CheckedPhotos) -> list[Message]:
+def _describe_large_groups(checked: CheckedPhotos) -> Iterator[Message]:
     names, photos = checked.copies.names, checked.photos
     first = {name: photo.name for name, photo in reversed(list(zip(names, photos, strict=True)))}
-    return [
-        Message(
-            "{n} of {m} photos are nearly the same as {name}; they stay in one split.",
-            n=size,
-            m=len(photos),
-            name=first[name],
-        )
-        for name, size in Counter(names).most_common(3)
-        if size > max(3, _LARGE_GROUP * len(photos))
-    ]
+    words = Message("{n} of {m} photos are nearly the same as {name}; they stay in one split.")
+    for name, size in Counter(names).most_common(3):
+        if size > max(3, _LARGE_GROUP * len(photos)):
+            yield Message(words, n=size, m=len(photos), name=first[name])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,7 @@ import typer
 
 from ..errors import FastclfError, MissingExtraError, UsageError
 from ..model import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
-from .console import Json, print_json, quiet_libraries, say
+from .console import Json, print_json, say, using_fastai
 
 if TYPE_CHECKING:
     from ..model import Latency, LatencyBook
@@ -48,10 +46,8 @@ def _measure(
     book: LatencyBook, wanted: Sequence[ArchFacts], size: int, times: dict[str, Latency]
 ) -> list[str]:
     """Measure what is wanted into `times` and the book; return sentences about what could not be done."""
-    quiet_libraries()
     try:
-        say("Loading fastai to build the networks ...")
-        with contextlib.redirect_stdout(sys.stderr):
+        with using_fastai("Loading fastai to build the networks ..."):
             from ..training import measure_latency
     except MissingExtraError as e:
         return [f"No speed is shown, because a network has to be built to be measured. {e}"]
@@ -60,20 +56,31 @@ def _measure(
         "Ctrl-C keeps those that are done."
     )
     notes = []
-    for facts in wanted:
-        say(f"measuring {facts.name} ...")
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                times[facts.name] = measure_latency(facts.name, facts.fixed_size or size)
-            book.store(times[facts.name])
-        except FastclfError as e:
-            notes.append(f"{facts.name} could not be measured: {e}")
-        except OSError as e:
-            notes.append(f"The time of {facts.name} cannot be kept in {book.path} ({e.strerror or e}).")
-        except KeyboardInterrupt:
-            say(f"Stopped; {len(times)} times are kept; run the same command again to continue.")
-            raise
+    try:
+        for facts in wanted:
+            with using_fastai(f"measuring {facts.name} ..."):
+                notes += _try_measuring(measure_latency, book, facts, size, times)
+    except KeyboardInterrupt:
+        say(f"Stopped; {len(times)} times are kept; run the same command again to continue.")
+        raise
     return notes
+
+
+def _try_measuring(
+    measure: Callable[[str, int], Latency],
+    book: LatencyBook,
+    facts: ArchFacts,
+    size: int,
+    times: dict[str, Latency],
+) -> list[str]:
+    try:
+        times[facts.name] = measure(facts.name, facts.fixed_size or size)
+        book.store(times[facts.name])
+    except FastclfError as e:
+        return [f"{facts.name} could not be measured: {e}"]
+    except OSError as e:
+        return [f"The time of {facts.name} cannot be kept in {book.path} ({e.strerror or e})."]
+    return []
 
 
 def _to_table(times: dict[str, Latency]) -> str:

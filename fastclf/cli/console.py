@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import UsageError
 
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder per class.")]
+Model = Annotated[Path, typer.Argument(help="Folder of the model.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; all else goes to stderr.")]
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in "90", "90s", "5m" or "1h30m".
-
-    Raises
-    ------
-    UsageError
-        If the text is none of these.
-
-    Examples
-    --------
-    >>> parse_duration("1h30m")
-    5400.0
-    """
+    """Return the seconds in "90", "90s", "5m" or "1h30m"."""
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip().lower())
     if not match or not any(match.groups()):
         raise UsageError("--time-limit is {text!r}; write it as 90s, 5m or 1h30m.", text=text)
@@ -50,10 +44,17 @@ def show_progress(what: str) -> Callable[[int, int], None] | None:
 
 def quiet_libraries() -> None:
     """Keep the warnings of libraries about each other from the user's terminal."""
-    import warnings
-
     for category in (FutureWarning, DeprecationWarning, UserWarning):
         warnings.simplefilter("ignore", category)
+
+
+@contextlib.contextmanager
+def using_fastai(words: str = "Loading fastai ...") -> Iterator[None]:
+    """Say what is loaded; whatever a library prints meanwhile (a download, a hint) is for people."""
+    say(words)
+    quiet_libraries()
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import Json, print_json, say, show_progress
+from .console import Folder, Json, Model, print_json, say, show_progress
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
@@ -20,8 +20,8 @@ _NAME_WIDTH = 44
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
-    photos: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder per class.")],
+    model: Model,
+    photos: Folder,
     open_test_set: Annotated[bool, typer.Option("--open-test-set", help="Open the sealed test set.")] = False,
     foreign: Annotated[
         Path | None,
@@ -36,13 +36,8 @@ def evaluate(
 
     if open_test_set or foreign is not None:  # what is found is written into the model
         repair_bundle(model)
-    result = judge(
-        ModelBundle.load(model),
-        photos,
-        open_test_set=open_test_set,
-        foreign=foreign,
-        progress=show_progress("reading photos"),
-    )
+    bundle, progress = ModelBundle.load(model), show_progress("reading photos")
+    result = judge(bundle, photos, open_test_set=open_test_set, foreign=foreign, progress=progress)
     if as_json:
         print_json(result.to_dict())
     for line in _tell(result, model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import shlex
 import signal
@@ -14,19 +13,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import FastclfError, PhotosError, UsageError
-from .console import Json, parse_duration, print_json, quiet_libraries, say, show_progress
+from .console import (
+    Json,
+    Model,
+    parse_duration,
+    print_json,
+    quiet_libraries,
+    say,
+    show_progress,
+    using_fastai,
+)
 
 if TYPE_CHECKING:
     from ..collect import Recipe
-    from ..model import ModelBundle
+    from ..model import ModelBundle, Prediction
+
+_Out = Annotated[Path, typer.Option(help="Folder of the model.")]
 
 # what `train` itself uses of its options
 _NOT_FOR_TRAINING = ("photos", "out", "redraw_splits", "as_json")
+# of `predict --csv`
+_COLUMNS = ("file", "label", "probability", "unfamiliar", "ood_score", "error")
 
 
 def demo(
     port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8866,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
+    out: _Out = Path("model"),
 ) -> None:
     """Train on the built-in digits unless the model exists, and open the dashboard. Works offline."""
     from ..server import check_port
@@ -42,7 +54,7 @@ def train(
     photos: Annotated[
         str, typer.Argument(metavar="DIR|RECIPE", help="A folder of photos, or a recipe's name.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
+    out: _Out = Path("model"),
     arch: Annotated[str | None, typer.Option(help="A torchvision or timm architecture.")] = None,
     mode: Annotated[str | None, typer.Option(help="fine-tune (all layers) or head (seconds).")] = None,
     size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
@@ -96,7 +108,7 @@ def train(
         _delete_splits(folder)
     bundle = _run_training(folder, out, recipe, started=started, **_add_recipe(given, recipe))
     if as_json:
-        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
+        _print_manifest(bundle)
     _tell_trained(bundle, folder, time.monotonic() - started)
 
 
@@ -121,10 +133,7 @@ def _delete_splits(folder: Path) -> None:
 
 
 def _run_training(folder: Path, out: Path, recipe: Recipe | None, **options: Any) -> ModelBundle:
-    say("Loading fastai ...")
-    quiet_libraries()
-    # whatever a library prints (a download, a hint) is for people
-    with contextlib.redirect_stdout(sys.stderr):
+    with using_fastai():
         from ..training import train as run
 
         return run(
@@ -161,11 +170,10 @@ def import_learner(
             "those of people you trust.",
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("model"),
+    out: _Out = Path("model"),
     title: Annotated[str, typer.Option(help="The dashboard's title.")] = "",
     class_names: Annotated[
-        str | None,
-        typer.Option(help="New class names, in the Learner's order: dog,cat."),
+        str | None, typer.Option(help="New class names, in the Learner's order: dog,cat.")
     ] = None,
     photos: Annotated[
         Path | None, typer.Option(help="Photos to compare both models on; by default generated pictures.")
@@ -176,27 +184,20 @@ def import_learner(
     from ..model import check_trusted
 
     check_trusted(file, trust_pickle)
-    say("Loading fastai ...")
-    quiet_libraries()
-    with contextlib.redirect_stdout(sys.stderr):
+    names = None if class_names is None else class_names.split(",")
+    with using_fastai():
         from ..training import import_learner as run_import
 
         bundle = run_import(
-            file,
-            out,
-            trust_pickle=trust_pickle,
-            title=title,
-            class_names=None if class_names is None else class_names.split(","),
-            photos=photos,
-            say=say,
+            file, out, trust_pickle=trust_pickle, title=title, class_names=names, photos=photos, say=say
         )
     if as_json:
-        print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
+        _print_manifest(bundle)
     say(f"The model is in {bundle.path}. Next: fastclf serve {bundle.path}")
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")],
+    model: Model,
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Photos.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
@@ -209,25 +210,30 @@ def predict(
     failed = False
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if as_csv:
-        writer.writerow(["file", "label", "probability", "unfamiliar", "ood_score", "error"])
-    for p in Predictor(model).predict_many(files):
-        failed = failed or p.error is not None
+        writer.writerow(_COLUMNS)
+    for prediction in Predictor(model).predict_many(files):
+        failed = failed or prediction.error is not None
         if as_json:
-            print_json(p.to_dict())
+            print_json(prediction.to_dict())
         elif as_csv:
-            writer.writerow([p.file, p.label, p.probability, p.unfamiliar, p.ood_score, p.error])
-        elif p.error:
-            say(p.error)
+            writer.writerow([getattr(prediction, name) for name in _COLUMNS])
         else:
-            unlike = "  (unlike the photos this model was trained on)" if p.unfamiliar else ""
-            print(f"{p.file}: {p.label}, {p.probability:.1%}{unlike}")
+            _tell_prediction(prediction)
         sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
 
 
+def _tell_prediction(p: Prediction) -> None:
+    if p.error:
+        say(p.error)
+    else:
+        unlike = "  (unlike the photos this model was trained on)" if p.unfamiliar else ""
+        print(f"{p.file}: {p.label}, {p.probability:.1%}{unlike}")
+
+
 def serve(
-    model: Annotated[Path, typer.Argument(help="Folder of the model.")] = Path("model"),
+    model: Model = Path("model"),
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos.")] = None,
     owner: Annotated[
         bool, typer.Option("--owner", help="Let whoever opens the page edit and clean.")
@@ -278,17 +284,24 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
     try:
         there = {file.label for file in find_photo_files(folder)}
     except PhotosError:
-        report = run_collect(recipe)
-        say(report.to_text())
-        return folder, recipe
-    named = {plan.label for plan in recipe.classes} or there
-    if named != there:
+        say(run_collect(recipe).to_text())
+    else:
+        _warn_of_classes(there, {plan.label for plan in recipe.classes}, folder, name)
+    return folder, recipe
+
+
+def _warn_of_classes(there: set[str], named: set[str], folder: Path, recipe: str) -> None:
+    """Say where the folder's classes are not those that the recipe names."""
+    if named and named != there:
         say(
             f"Warning: {folder} holds {', '.join(sorted(there))}; the recipe names "
             f"{', '.join(sorted(named))}. The folder's classes are used; "
-            f"`fastclf collect {shlex.quote(name)}` collects what is missing."
+            f"`fastclf collect {shlex.quote(recipe)}` collects what is missing."
         )
-    return folder, recipe
+
+
+def _print_manifest(bundle: ModelBundle) -> None:
+    print_json({**bundle.manifest.to_dict(), "path": str(bundle.path)})
 
 
 def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:

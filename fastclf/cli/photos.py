@@ -6,18 +6,16 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from .console import Json, print_json, quiet_libraries, say, show_progress
+from .console import Folder, Json, print_json, quiet_libraries, say, show_progress
 
 if TYPE_CHECKING:
-    from ..catalog import Catalog
+    from ..catalog import Catalog, ImportReport
     from ..check import CheckReport
-
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one sub-folder per class.")]
 
 edits = typer.Typer(
     name="edits", help="Export or import relabelled and removed photos as CSV.", no_args_is_help=True
@@ -25,7 +23,7 @@ edits = typer.Typer(
 
 
 def check(
-    photos: _Folder,
+    photos: Folder,
     model: Annotated[
         Path | None, typer.Option(help="A model trained on these photos, to check labels with.")
     ] = None,
@@ -116,7 +114,7 @@ def _may_have_weights() -> bool:
 
 @edits.command("export")
 def export_edits(
-    photos: _Folder,
+    photos: Folder,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file; - for stdout.")],
     log: Annotated[bool, typer.Option("--log", help="Every edit ever made, including undone ones.")] = False,
 ) -> None:
@@ -138,7 +136,7 @@ def export_edits(
 
 @edits.command("import")
 def import_edits(
-    photos: _Folder,
+    photos: Folder,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file of edits.")],
     as_json: Json = False,
 ) -> None:
@@ -155,14 +153,7 @@ def import_edits(
         catalog.scan(show_progress("reading photos"))
         report = catalog.import_edits(data)
     if as_json:
-        print_json(
-            {
-                "applied": [{"file": r.path, "action": r.action, "to": r.new} for r in report.applied],
-                "already": report.already,
-                "missing": [{"file": path, "reason": reason} for path, reason in report.missing],
-                "conflicts": [{"file": path, "reason": reason} for path, reason in report.conflicts],
-            }
-        )
+        print_json(_describe_import(report))
     for path, reason in (*report.missing, *report.conflicts):
         say(f"Skipped: {path} {reason}.")
     say(
@@ -171,8 +162,17 @@ def import_edits(
     )
 
 
+def _describe_import(report: ImportReport) -> dict[str, Any]:
+    return {
+        "applied": [{"file": r.path, "action": r.action, "to": r.new} for r in report.applied],
+        "already": report.already,
+        "missing": [{"file": path, "reason": reason} for path, reason in report.missing],
+        "conflicts": [{"file": path, "reason": reason} for path, reason in report.conflicts],
+    }
+
+
 def materialize(
-    photos: _Folder,
+    photos: Folder,
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="A new folder.")],
     as_json: Json = False,
 ) -> None:

@@ -30,27 +30,12 @@ _MAX_CALIBRATION = 4000
 
 
 def predict_out_of_sample(features: Array, targets: Array, folds: Array, classes: int) -> Array:
-    """Predict every photo by a classifier that has seen neither it nor its fold.
+    """Return (N, K) probabilities of every photo by a classifier that has seen neither it nor its fold.
 
     Kernel ridge regression on the classes' indicators with a Gaussian kernel, by Nyström's method where
     there are many photos; its penalty is the one with the least log loss out of sample. The outputs of
-    all drawings of the folds are averaged and calibrated by a temperature.
-
-    Parameters
-    ----------
-    features
-        (N, D), in an order that does not depend on the labels: the first rows serve as landmarks.
-    targets
-        (N,) indices of the given labels.
-    folds
-        (R, N) number of the fold of each photo, for each of R drawings.
-    classes
-        Number of classes, K.
-
-    Returns
-    -------
-    numpy.ndarray
-        (N, K) probabilities.
+    all drawings of the folds are averaged and calibrated by a temperature. The first of the (N, D) features
+    serve as landmarks, so their order must not depend on the labels; `folds` is (R, N), a row a drawing.
     """
     expanded = _expand(features)
     indicators = np.eye(classes)[targets]

@@ -118,14 +118,9 @@ def find_label_issues(
     order = _canonical_order(x, labels, groups, seed)
     repeats = _REPEATS if len(x) <= _REPEATED_UP_TO else 1
     drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r) for r in range(repeats)]
-    answer = _run_worker(
-        timeout,
-        features=x[order],
-        targets=given[order],
-        folds=np.stack(drawn),
-        own=own[order],
-        judged=judged[order],
-    )
+    arrays = {"features": x, "targets": given, "own": own, "judged": judged}
+    ordered = {name: rows[order] for name, rows in arrays.items()}
+    answer = _run_worker(timeout, folds=np.stack(drawn), **ordered)
     back = np.argsort(order)
     return _decide(given, names, {name: rows[back] for name, rows in answer.items()}, notes)
 
@@ -163,22 +158,27 @@ def _lay_out(
     if pred_probs is None:
         return given, own, names
     probs = np.asarray(pred_probs, np.float64)
-    if len(index) != len(names) or probs.shape != (len(given), len(known)):
+    usable = _check_probs(probs, known, len(given)) & (given < len(known))
+    own[usable] = 0
+    own[usable, : len(known)] = probs[usable]
+    return given, own, names
+
+
+def _check_probs(probs: Array, vocab: Sequence[str], n: int) -> Array:
+    """Return (N,) which rows hold probabilities; refuse what does not fit."""
+    if len(set(vocab)) != len(vocab) or probs.shape != (n, len(vocab)):
         raise UsageError(
             "pred_probs has the shape {shape} and vocab {names} names; "
             "give ({rows}, K) probabilities and the K different names of their columns.",
             shape=probs.shape,
-            names=len(known),
-            rows=len(given),
+            names=len(vocab),
+            rows=n,
         )
-    usable = ~np.isnan(probs).any(axis=1)
+    usable = np.asarray(~np.isnan(probs).any(axis=1))
     sums = probs[usable].sum(axis=1)
     if (probs[usable] < 0).any() or (np.abs(sums - 1) > 0.01).any():
         raise UsageError("pred_probs has rows that are no probabilities; each must add up to 1 or be NaN.")
-    usable &= given < len(known)
-    own[usable] = 0
-    own[usable, : len(known)] = probs[usable]
-    return given, own, names
+    return usable
 
 
 def _choose_judged(

@@ -31,21 +31,11 @@ _MIN_SPREAD = 0.02  # of the median: where all photos are alike, a hair's breadt
 
 @dataclass(frozen=True)
 class Outliers:
-    """How far each photo is from the others.
+    """How far each of N photos is from the others."""
 
-    Attributes
-    ----------
-    scores
-        (N,) distance in [0, 2] to the k-th nearest photo outside of the photo's own group.
-    threshold
-        Scores above this are called odd; infinite where there are too few photos to say.
-    is_odd
-        (N,) whether the photo is odd.
-    """
-
-    scores: Array
-    threshold: float
-    is_odd: Array
+    scores: Array  # (N,) distance in [0, 2] to the k-th nearest photo outside of the photo's own group
+    threshold: float  # scores above it are odd; infinite where there are too few photos to say
+    is_odd: Array  # (N,)
 
 
 def find_outliers(

@@ -29,7 +29,7 @@ from PIL import (  # the plugins register their formats when they are imported
 )
 
 from ..errors import Message, UnreadablePhotoError
-from .unknown import describe_excess, describe_os_error, describe_unknown
+from .unknown import describe_error, describe_excess, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
@@ -98,43 +98,36 @@ def decode_photo(
     UnreadablePhotoError
         If the file is missing, empty, too large, cut off, damaged or no photo. The message names the file.
     """
-    name = name or _name_of(source)
+    name, data = name or _name_of(source), b""
     try:
         data = _read_bytes(source, max_bytes)
-        with _open(data) as image:
-            _check_dimensions(*image.size)
-            size = image.size
-            if least_side is not None and image.format in ("JPEG", "MPO"):
-                # both sides are kept above what is asked for
-                image.draft(None, (_part(size[0], least_side, size), _part(size[1], least_side, size)))
-            image.load()
-            return _to_rgb(image, size)
-    except UnreadablePhotoError:
-        raise
-    except _RefusedError as e:
-        raise UnreadablePhotoError(name, e.reason) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        reason = Message("has more than {n} pixels; scale it down", n=MAX_PIXELS)
-        raise UnreadablePhotoError(name, reason) from None
-    except MemoryError:
-        raise UnreadablePhotoError(name, "does not fit into memory; scale it down") from None
-    except UnidentifiedImageError:
-        raise UnreadablePhotoError(name, describe_unknown(data, FORMATS)) from None
-    except OSError as e:
-        raise UnreadablePhotoError(name, describe_os_error(e)) from None
-    except (
-        ValueError,
-        SyntaxError,
-        struct.error,
-        IndexError,
-        TypeError,
-        EOFError,
-        ArithmeticError,
-        KeyError,
-        RuntimeError,
-    ):
-        # what Pillow's parsers raise on damaged headers
-        raise UnreadablePhotoError(name, "is damaged and cannot be decoded; save or fetch it again") from None
+        return _decode(data, least_side)
+    except _FAULTS as e:
+        raise UnreadablePhotoError(name, _explain(e, data)) from None
+
+
+def _decode(data: bytes, least_side: int | None) -> DecodedPhoto:
+    with _open(data) as image:
+        _check_dimensions(*image.size)
+        size = image.size
+        if least_side is not None and image.format in ("JPEG", "MPO"):
+            # both sides are kept above what is asked for
+            image.draft(None, (_part(size[0], least_side, size), _part(size[1], least_side, size)))
+        image.load()
+        return _to_rgb(image, size)
+
+
+def _explain(error: BaseException, data: bytes) -> str:
+    """Return why a photo could not be decoded, as a clause without its name."""
+    if isinstance(error, _RefusedError):
+        return error.reason
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return Message("has more than {n} pixels; scale it down", n=MAX_PIXELS)
+    if isinstance(error, MemoryError):
+        return "does not fit into memory; scale it down"
+    if isinstance(error, UnidentifiedImageError):
+        return describe_unknown(data, FORMATS)
+    return describe_error(error)
 
 
 def count_pixels(data: bytes) -> int:
@@ -173,15 +166,17 @@ def make_thumbnail(image: Image.Image, side: int = 256) -> Image.Image:
 
 def encode_jpeg(image: Image.Image, quality: int = 85) -> bytes:
     """Return an RGB image as JPEG bytes that hold nothing but the picture (no EXIF, no GPS)."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+    return _encode(image, "JPEG", quality=quality)
 
 
 def encode_png(image: Image.Image) -> bytes:
     """Return an RGB image as PNG bytes that hold nothing but the picture."""
+    return _encode(image, "PNG", compress_level=1)
+
+
+def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -193,6 +188,14 @@ class _RefusedError(Exception):
         super().__init__(self.reason)
 
 
+# what the reading of a file, and Pillow's parsers on damaged headers, raise
+_FAULTS = (
+    _RefusedError, Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, OSError,
+    ValueError, SyntaxError, struct.error, IndexError, TypeError, EOFError, ArithmeticError, KeyError,
+    RuntimeError,
+)  # fmt: skip
+
+
 def _name_of(source: Source) -> str:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "the photo"
@@ -201,12 +204,11 @@ def _name_of(source: Source) -> str:
 
 def _read_bytes(source: Source, max_bytes: int) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        content = bytes(source)
+        content, size = bytes(source), len(source)
     else:
-        _check_regular(Path(source))
+        size = _measure_regular(Path(source))
         with Path(source).open("rb") as f:
             content = f.read(max_bytes + 1)
-    size = len(content) if isinstance(source, (bytes, bytearray, memoryview)) else Path(source).stat().st_size
     if len(content) > max_bytes:
         raise _RefusedError(describe_excess(size, max_bytes))
     if not content:
@@ -214,11 +216,12 @@ def _read_bytes(source: Source, max_bytes: int) -> bytes:
     return content
 
 
-def _check_regular(path: Path) -> None:
-    """Refuse what is no file: a pipe would wait for ever, a device never ends."""
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+def _measure_regular(path: Path) -> int:
+    """Return a file's bytes; refuse what is none: a pipe would wait for ever, a device never ends."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise _RefusedError("is a pipe or a device, not a photo")
+    return status.st_size
 
 
 def _open(data: bytes) -> Image.Image:

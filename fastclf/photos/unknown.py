@@ -9,15 +9,7 @@ from ..errors import Message
 
 
 def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
-    """Return what the bytes are instead of a photo, as a clause without a name.
-
-    Parameters
-    ----------
-    data
-        The file's first bytes.
-    formats
-        What could be read, the usual first.
-    """
+    """Return what a file's first bytes are instead of a photo, as a clause; `formats` are the usual first."""
     head = data[:1024].lstrip().lower()
     usual = ", ".join(formats[:6])
     if head.startswith((b"<!doctype html", b"<html", b"<head")):
@@ -51,18 +43,18 @@ def describe_pixels(pixels: int, most: int) -> str:
     )
 
 
-def describe_os_error(error: OSError) -> str:
-    """Return why a file could not be read, as a clause without a name."""
+def describe_error(error: BaseException) -> str:
+    """Return why a file could not be read or decoded, as a clause without a name."""
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, NotADirectoryError):
         return "does not exist; a part of its path is a file"
-    if error.errno == errno.ELOOP:
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return "is a link that leads back to itself"
     if isinstance(error, IsADirectoryError):
         return "is a folder, not a photo"
     if isinstance(error, PermissionError):
         return "may not be read by this user"
-    if "truncated" in str(error) or "Truncated" in str(error):
+    if isinstance(error, OSError) and "truncated" in str(error).lower():
         return "is cut off before its end; save or fetch it again"
     return "is damaged and cannot be decoded; save or fetch it again"

@@ -22,10 +22,7 @@ _SENTENCES = (
             "try again; nothing was changed."
         ),
     ),
-    (
-        ("full",),
-        Message("The disk that holds {file} is full. Make room and try again; nothing was changed."),
-    ),
+    (("full",), Message("The disk that holds {file} is full. Make room and try again; nothing was changed.")),
     (
         ("readonly", "unable to open"),
         Message(
@@ -39,6 +36,11 @@ _SENTENCES = (
     ),
     (("disk I/O",), Message("{file} cannot be read or written ({text}). Check the disk, then try again.")),
     (("",), Message("{file} refused to work ({text}).")),
+)
+_NEWER = Message("{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.")
+_OLDER = Message(
+    "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). Move it away: "
+    "{then}"
 )
 
 
@@ -57,7 +59,7 @@ class Database:
     Attributes
     ----------
     tables
-        The statements that fill an empty file.
+        The statements that fill an empty file; each ends a line, and no semicolon within one does.
     version
         Of these tables; a file of another version is refused.
     error
@@ -137,27 +139,15 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             # another process may have been faster
             if self._read_version() == 0:
-                for statement in _split_statements(self.tables):
+                for statement in self.tables.split(";\n"):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {self.version}")
             self._connection.execute("COMMIT")
         version = self._read_version()
-        if version > self.version:
-            raise self.error(
-                "{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.",
-                file=self.file,
-                a=version,
-                b=self.version,
-            )
-        if version < self.version:
-            raise self.error(
-                "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). "
-                "Move it away: {then}",
-                file=self.file,
-                a=version,
-                b=self.version,
-                then=Message(self.after_damage),
-            )
+        if version != self.version:
+            words = _NEWER if version > self.version else _OLDER
+            then = Message(self.after_damage)
+            raise self.error(words, file=self.file, a=version, b=self.version, then=then)
 
     def _read_version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -195,14 +185,3 @@ class Database:
             variable=self.variable,
             then=Message(self.after_damage),
         )
-
-
-def _split_statements(script: str) -> list[str]:
-    """Return the statements of a script; a trigger's body holds a semicolon of its own."""
-    statements, current = [], ""
-    for part in script.split(";"):
-        current += part + ";"
-        if sqlite3.complete_statement(current):
-            statements.append(current.strip())
-            current = ""
-    return [s for s in statements if s.strip("; \n")]

@@ -26,24 +26,12 @@ _NETWORK = {
 
 @dataclass(frozen=True)
 class PrivatePlace:
-    """Where the catalog, the features and the decoded copies of a photo folder are.
+    """Where the catalog, the features and the decoded copies of a photo folder are."""
 
-    Attributes
-    ----------
-    path
-        The folder, which exists and can be written.
-    inside
-        Whether it is ``.fastclf`` in the folder of photos.
-    note
-        A sentence for the user where it is not; else "".
-    stray
-        A catalog that was kept elsewhere while the folder could not be written, or None.
-    """
-
-    path: Path
-    inside: bool
-    note: str = ""
-    stray: Path | None = None
+    path: Path  # exists and can be written
+    inside: bool  # whether it is ``.fastclf`` in the folder of photos
+    note: str = ""  # a sentence for the user where it is not
+    stray: Path | None = None  # a catalog that was kept elsewhere while the folder could not be written
 
 
 def find_private_place(folder: Path) -> PrivatePlace:
@@ -75,12 +63,7 @@ def lies_on_network(path: Path) -> bool:
 def find_filesystem(path: Path, mounts: str | None = None) -> str:
     """Return the type of the file system that `path` lies on, or "" where the system does not say.
 
-    Parameters
-    ----------
-    path
-        Any path.
-    mounts
-        The text of Linux' ``/proc/self/mountinfo``; read if it is not given.
+    `mounts` is the text of Linux' ``/proc/self/mountinfo``; it is read if it is not given.
     """
     if str(path).startswith("\\\\"):
         return "smb3"
@@ -111,8 +94,7 @@ def _find_obstacle(folder: Path, inside: Path) -> str:
         )
     try:
         inside.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=inside):
-            pass
+        tempfile.TemporaryFile(dir=inside).close()
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT) and inside.is_dir():
             return ""  # a full disk is told when something has to be written
@@ -139,8 +121,7 @@ def _make_outside(folder: Path) -> Path:
     for root in roots:
         with contextlib.suppress(OSError):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryFile(dir=root / name):
-                pass
+            tempfile.TemporaryFile(dir=root / name).close()
             return root / name
     raise CatalogError(
         "Neither {folder} nor {root} can be written, so there is no place for the catalog. Name a "

@@ -57,32 +57,27 @@ def run_child(
         An `error`, if it failed, died or took too long.
     """
     # -P and the path: the child finds what this process finds, and nothing in the working directory
-    command = [sys.executable, "-P", "-m", __name__, module, *map(str, args)]
+    command, words = [sys.executable, "-P", "-m", __name__, module, *map(str, args)], Message(what)
+    # into a file, which nobody waits for that the child leaves behind
     with tempfile.TemporaryFile() as log:
         try:
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env()
-            )
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env(),
+                timeout=timeout, check=False,
+            )  # fmt: skip
         except OSError as e:
-            raise error(
-                "{what} could not be started ({reason}).", what=Message(what), reason=e.strerror or e
-            ) from None
-        try:
-            status = child.wait(timeout)
+            reason = e.strerror or e
+            raise error("{what} could not be started ({reason}).", what=words, reason=reason) from None
         except subprocess.TimeoutExpired:
             raise error(
                 "{what} took longer than {n:.0f} s and was ended; allow more time or fewer photos.",
-                what=Message(what),
+                what=words,
                 n=timeout,
             ) from None
-        finally:
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-        if status:
+        if done.returncode:
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-            raise _explain(Message(what), status, lines[-1] if lines else "it said nothing", error)
+            raise _explain(words, done.returncode, lines[-1] if lines else "it said nothing", error)
 
 
 def _build_env() -> dict[str, str]:

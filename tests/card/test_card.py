@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from html.parser import HTMLParser
@@ -110,18 +109,13 @@ def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, A
     for part in ("valid", "test"):
         m = manifest["metrics"][part]
         low, high = m["error_interval"]
-        expected += [
-            per_cent(m["error_rate"]),
-            f"{per_cent(low)} to {per_cent(high)}",
-            f"{m['loss']:.4f}",
-            f"{m['ece']:.4f}",
-        ]
-        expected += [f"{per_cent(m['ece'])} on average ({per_cent(m['ece_raw'])} before"]
         sure = m["sure"]
         expected += [
+            per_cent(m["error_rate"]), f"{per_cent(low)} to {per_cent(high)}", f"{m['loss']:.4f}", f"{m['ece']:.4f}",
+            f"{per_cent(m['ece'])} on average ({per_cent(m['ece_raw'])} before",
             f"Sure ({100 * sure['threshold']:.0f} % and more) on {per_cent(sure['coverage'])}",
             f"right on {per_cent(sure['accuracy'])} ({per_cent(sure['interval'][0])} to {per_cent(sure['interval'][1])}, n = {sure['n']})",
-        ]
+        ]  # fmt: skip
         for c in m["per_class"].values():
             low, high = c["recall_interval"]
             expected += [
@@ -141,15 +135,6 @@ def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, A
     assert not [words for words in expected if words not in text]
 
 
-def test_other_figures_give_another_card(manifest: dict[str, Any]) -> None:
-    before = render(manifest)
-    changed = copy.deepcopy(manifest)
-    changed["metrics"]["valid"]["confusion"][0][1] += 1000
-    after = render(changed)
-    assert all(old != new for old, new in zip(before, after, strict=True))
-    assert render(manifest) == before
-
-
 def test_the_sections_come_in_their_order(manifest: dict[str, Any]) -> None:
     headings = re.findall(r"^## (.*)", build_card_markdown(manifest), re.M)
     assert headings == [
@@ -165,8 +150,7 @@ def test_the_page_asks_nobody_for_anything_and_runs_nothing(manifest: dict[str, 
     assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("src", "href")]
     assert not re.search(r"https?:|url\(|@import", build_card_html(manifest))
     assert page.tags.count("svg") == 8
-    for label in (value for name, value in page.attributes if name == "aria-label"):
-        assert label
+    assert all(value for name, value in page.attributes if name == "aria-label")
     html = build_card_html(manifest)
     assert html.count('<svg role="img" aria-label="') == 8
     assert "prefers-color-scheme: dark" in html
@@ -201,20 +185,19 @@ def fill(manifest: dict[str, Any], evil: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_nothing_from_outside_is_markup(manifest: dict[str, Any], evil: str) -> None:
-    calm, filled = (
-        _Page(build_card_html(fill(manifest, "calm"))),
-        _Page(build_card_html(fill(manifest, evil))),
-    )
+    calm, filled = (_Page(build_card_html(fill(manifest, text))) for text in ("calm", evil))
     assert filled.tags == calm.tags
     assert [name for name, _ in filled.attributes] == [name for name, _ in calm.attributes]
     assert " ".join(re.sub("[\u202e\x00\x1b]", " ", evil).split()) in filled.text
     calm_md, evil_md = build_card_markdown(fill(manifest, "calm")), build_card_markdown(fill(manifest, evil))
-    shape = [re.match(r"#*|\||-|\*\*", line).group() for line in calm_md.splitlines()]  # type: ignore[union-attr]
-    assert shape == [re.match(r"#*|\||-|\*\*", line).group() for line in evil_md.splitlines()]  # type: ignore[union-attr]
+    # how each line begins, and how many columns it has
+    for shape in (r"^(?:#*|\||-|\*\*)", r"(?<!\\)\|"):
+        calm_lines, evil_lines = (
+            [re.findall(shape, line) for line in md.splitlines()] for md in (calm_md, evil_md)
+        )
+        assert calm_lines == evil_lines
     for active in ("<", "](", "![", "*bold", "_under", "`code", "~~", "http://", "\u202e", "\x00"):
         assert not re.search(rf"(?<!\\){re.escape(active)}", evil_md), active
-    columns = [len(re.findall(r"(?<!\\)\|", line)) for line in calm_md.splitlines()]
-    assert columns == [len(re.findall(r"(?<!\\)\|", line)) for line in evil_md.splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -8,23 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from fastclf.catalog import Catalog
 from fastclf.errors import CatalogError, PhotosError
-from fastclf.photos import build_training_file
+from fastclf.photos import build_training_file, decode_photo
 from fastclf.system import find_private_place
 
 from ..drawing import draw_photo
 from ..scanned import labels_of, scanned
 
 
-def test_openings_are_recorded(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.record_opening("a model", ["0" * 64, "1" * 64], {"accuracy": 0.5})
-        [opening] = catalog.openings()
-        assert (opening["model"], opening["n"], opening["accuracy"]) == ("a model", 2, 0.5)
-        assert catalog.opened_hashes() == {"0" * 64, "1" * 64}
+def test_openings_are_recorded(catalog: Catalog) -> None:
+    catalog.record_opening("a model", ["0" * 64, "1" * 64], {"accuracy": 0.5})
+    [opening] = catalog.openings()
+    assert (opening["model"], opening["n"], opening["accuracy"]) == ("a model", 2, 0.5)
+    assert catalog.opened_hashes() == {"0" * 64, "1" * 64}
 
 
 _WRITER = """
@@ -95,19 +94,7 @@ def test_a_folder_that_cannot_be_written_gets_a_second_place(
     assert find_private_place(other).path != find_private_place(photo_folder).path
 
 
-def test_edits_come_along_from_a_folder_that_became_read_only(
-    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue")
-    monkeypatch.setenv("FASTCLF_CATALOG", str(tmp_path / "elsewhere"))
-    monkeypatch.setattr("fastclf.system.folders.find_filesystem", lambda folder: "nfs4")
-    with Catalog(photo_folder) as catalog:
-        assert "network" in catalog.note
-        assert labels_of(catalog)["red/000.png"] == "blue"
-
-
-def test_edits_made_while_the_folder_was_read_only_come_home(
+def test_edits_go_along_when_the_folder_becomes_read_only_and_come_home_afterwards(
     photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FASTCLF_CATALOG", str(tmp_path / "elsewhere"))
@@ -116,12 +103,13 @@ def test_edits_made_while_the_folder_was_read_only_come_home(
     with monkeypatch.context() as spell:
         spell.setattr("fastclf.system.folders.find_filesystem", lambda folder: "nfs4")
         with scanned(photo_folder) as catalog:
+            assert "network" in catalog.note
+            assert labels_of(catalog)["red/000.png"] == "blue"
             catalog.remove(["red/001.png"])
     with scanned(photo_folder) as catalog:
         assert "1 edits were brought in" in catalog.note
         labels = labels_of(catalog)
-        assert labels["red/000.png"] == "blue"
-        assert "red/001.png" not in labels
+        assert (labels["red/000.png"], "red/001.png" in labels) == ("blue", False)
     with scanned(photo_folder) as catalog:
         assert catalog.note == ""
 
@@ -133,14 +121,19 @@ def test_a_relative_catalog_knows_whole_paths(photo_folder: Path, monkeypatch: p
         assert labels_of(catalog)["red/000.png"] == "blue"
 
 
-def test_a_photo_is_known_by_its_path_and_by_its_decoded_copy(photo_folder: Path) -> None:
+def test_a_photo_that_fastai_reads_otherwise_is_copied_as_it_is_meant_and_known_by_its_copy(
+    photo_folder: Path,
+) -> None:
     exif = Image.Exif()
-    exif[274] = 6
+    exif[ExifTags.Base.Orientation] = 6
     draw_photo("red", 60).save(photo_folder / "red" / "sideways.png", exif=exif)
     with scanned(photo_folder) as catalog:
-        [photo] = [p for p in catalog.photos().photos if not p.plain]
-        copy = build_training_file(photo, catalog.private)
-        assert copy != photo.path
+        copies = {p.name: build_training_file(p, catalog.private) for p in catalog.photos().photos}
+        copy = copies.pop("red/sideways.png")
+        assert copies == {name: photo_folder / name for name in copies}
+        assert copy.parent == photo_folder / ".fastclf" / "decoded"
+        sideways = decode_photo(photo_folder / "red" / "sideways.png").image
+        assert Image.open(copy).convert("RGB").tobytes() == sideways.tobytes()
         catalog.relabel([photo_folder / "red" / "000.png"], "blue")
         catalog.remove([copy])
         assert [r.path for r in catalog.edits()] == ["red/000.png", "red/sideways.png"]

@@ -35,22 +35,24 @@ def test_net_edits_replayed_on_a_copy_give_the_same_state(photo_folder: Path, co
         catalog.relabel(["red/000.png"], "green")
         catalog.remove(["red/001.png", "red/000.png"])
         catalog.restore(["red/001.png"])
+        # a relabel after the removal travels before it
+        catalog.remove(["green/000.png"])
+        catalog.relabel(["green/000.png"], "blue", why="two\rlines")
         catalog.relabel(["blue/000.png"], "red")
         catalog.undo()
         data, expected = catalog.export_edits(), labels_of(catalog)
-    rows = rows_of(data)
-    assert data.decode().splitlines()[0] == HEADER
-    assert [(r["action"], r["from"], r["to"]) for r in rows] == [
-        ("relabel", "red", "green"),
-        ("remove", "green", "green"),
-    ]
+    assert data.decode().replace('"', "").splitlines()[0] == HEADER
+    assert [(r["action"], r["from"], r["to"]) for r in rows_of(data)] == [
+        ("relabel", "red", "green"), ("remove", "green", "green"),
+        ("relabel", "green", "blue"), ("remove", "blue", "blue"),
+    ]  # fmt: skip
     with scanned(copy) as catalog:
         report = catalog.import_edits(data)
-        assert (len(report.applied), report.already, report.missing, report.conflicts) == (2, 0, (), ())
+        assert (len(report.applied), report.already, report.missing, report.conflicts) == (4, 0, (), ())
         assert labels_of(catalog) == expected
         assert {r.who for r in catalog.edits()} == {"ann"}
         again = catalog.import_edits(data)
-        assert (len(again.applied), again.already, again.conflicts) == (0, 2, ())
+        assert (len(again.applied), again.already, again.conflicts) == (0, 4, ())
         catalog.undo()
         assert catalog.edits() == []
 
@@ -115,47 +117,41 @@ def test_identical_files_under_two_labels_get_their_own_edits(photo_folder: Path
         assert (labels_of(catalog)["blue/renamed.png"], labels_of(catalog)["red/000.png"]) == ("green", "red")
 
 
-@pytest.mark.parametrize(
-    ("row", "match"),
-    [
-        ("zz,red/000.png,remove,red,red,,,", "sha256"),
-        (f"{'0' * 64},red/000.png,explode,red,red,,,", "explode"),
-        (f"{'0' * 64},red/000.png,relabel,red,../up,,,", "cannot be a label"),
-        (f"{'0' * 64}", "''"),
-    ],
-)
-def test_a_row_that_makes_no_sense_is_a_conflict(photo_folder: Path, row: str, match: str) -> None:
-    with scanned(photo_folder) as catalog:
-        report = catalog.import_edits(f"{HEADER}\n{row}\n".encode())
-        [(_, reason)] = report.conflicts
-        assert match in reason
-
-
-@pytest.mark.parametrize("data", [b"", b"a,b,c\n", b"\xff\xfe\x00", b"path,label\nx,y\n"])
-def test_a_file_that_is_no_edits_is_refused(photo_folder: Path, data: bytes) -> None:
-    with scanned(photo_folder) as catalog, pytest.raises(UsageError, match="no file of edits"):
-        catalog.import_edits(data)
+def test_a_row_that_makes_no_sense_is_a_conflict_and_a_file_that_is_no_edits_is_refused(
+    catalog: Catalog,
+) -> None:
+    zeros = "0" * 64
+    for row, words in {
+        "zz,red/000.png,remove,red,red,,,": "sha256",
+        f"{zeros},red/000.png,explode,red,red,,,": "explode",
+        f"{zeros},red/000.png,relabel,red,../up,,,": "cannot be a label",
+        zeros: "''",
+    }.items():
+        [(_, reason)] = catalog.import_edits(f"{HEADER}\n{row}\n".encode()).conflicts
+        assert words in reason
+    for data in (b"", b"a,b,c\n", b"\xff\xfe\x00", b"path,label\nx,y\n"):
+        with pytest.raises(UsageError, match="no file of edits"):
+            catalog.import_edits(data)
 
 
 def test_a_clean_copy_has_todays_labels(photo_folder: Path, tmp_path: Path) -> None:
-    (photo_folder / "red" / "broken.jpg").write_bytes(b"")
+    red, clean = photo_folder / "red", tmp_path / "clean"
+    (red / "broken.jpg").write_bytes(b"")
+    (red / "sub").mkdir()
+    draw_photo("red", 90).save(red / "sub" / "003.PNG", "PNG")
     with scanned(photo_folder) as catalog:
         catalog.relabel(["red/000.png"], "blue")
         catalog.relabel(["red/001.png"], "crimson")
         catalog.remove(["red/002.png"])
-        made = catalog.materialize(tmp_path / "clean")
-    names = {p.relative_to(tmp_path / "clean").as_posix() for p in (tmp_path / "clean").rglob("*.*")}
-    assert len(names) == made.linked + made.copied == 29
+        made = catalog.materialize(clean)
+    names = {p.relative_to(clean).as_posix() for p in clean.rglob("*.*")}
+    assert len(names) == made.linked + made.copied == 30
     assert "crimson/001.png" in names
     assert not names & {"red/000.png", "red/001.png", "red/002.png", "red/broken.jpg"}
-    # its name was taken by blue's own 000.png
-    assert made.renamed == (("red/000.png", "blue/000-2.png"),) or made.renamed == (
-        ("blue/000.png", "blue/000-2.png"),
-    )
-    assert hash_file(photo_folder / "red" / "000.png") in {
-        hash_file(p) for p in (tmp_path / "clean" / "blue").iterdir()
-    }
-    assert (photo_folder / "red" / "003.png").samefile(tmp_path / "clean" / "red" / "003.png")
+    # the names were taken, one of them by blue's own 000.png; a disk may not tell PNG from png
+    assert {new for _, new in made.renamed} == {"blue/000-2.png", "red/003-2.PNG"}
+    assert hash_file(red / "000.png") in {hash_file(p) for p in (clean / "blue").iterdir()}
+    assert (red / "004.png").samefile(clean / "red" / "004.png")
 
 
 def test_a_clean_copy_never_goes_into_the_source_or_over_something(
@@ -172,10 +168,11 @@ def test_a_clean_copy_never_goes_into_the_source_or_over_something(
 
 
 @pytest.mark.slow
-def test_the_command_exports_imports_and_materializes(photo_folder: Path, copy: Path, tmp_path: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue")
-        catalog.remove(["red/001.png"])
+def test_the_command_exports_imports_and_materializes(
+    copy: Path, catalog: Catalog, photo_folder: Path, tmp_path: Path
+) -> None:
+    catalog.relabel(["red/000.png"], "blue")
+    catalog.remove(["red/001.png"])
     done = run_fastclf("edits", "export", photo_folder, "edits.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(rows_of((tmp_path / "edits.csv").read_bytes())) == 2
@@ -196,27 +193,3 @@ def test_the_command_exports_imports_and_materializes(photo_folder: Path, copy: 
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_a_second_photo_of_one_name_is_renamed_in_the_copy(photo_folder: Path, tmp_path: Path) -> None:
-    (photo_folder / "red" / "sub").mkdir()
-    draw_photo("red", 90).save(photo_folder / "red" / "sub" / "000.PNG", "PNG")
-    with scanned(photo_folder) as catalog:
-        made = catalog.materialize(tmp_path / "clean")
-    assert len(made.renamed) == 1
-    assert len(list((tmp_path / "clean" / "red").iterdir())) == 11
-    with Catalog(tmp_path / "clean") as catalog:
-        catalog.scan()
-        assert len(catalog.photos().photos) == 31
-
-
-def test_a_removal_and_a_relabel_travel_in_an_order_that_replays(photo_folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(photo_folder, tmp_path / "copy"))
-    with scanned(photo_folder) as catalog:
-        catalog.remove(["red/000.png"])
-        catalog.relabel(["red/000.png"], "blue", why="two\rlines")
-        data = catalog.export_edits()
-    with scanned(copy) as catalog:
-        report = catalog.import_edits(data)
-        assert (len(report.applied), report.conflicts) == (2, ())
-        assert "red/000.png" not in labels_of(catalog)

@@ -10,17 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastclf.catalog import (
-    DUPLICATE,
-    REFUSED,
-    STORED,
-    WAITING,
-    Catalog,
-    Fetch,
-    FetchLedger,
-    Outcome,
-    Store,
-)
+from fastclf.catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, FetchLedger, Outcome, Store
 from fastclf.errors import CatalogError
 from fastclf.system import hash_file
 
@@ -47,14 +37,9 @@ def note_search(ledger: FetchLedger, label: str, source: str, query: str, page: 
 
 def test_what_was_found_is_on_record_with_all_that_is_known_of_it(ledger: FetchLedger) -> None:
     known = {
-        "url": "http://a/1",
-        "source": "openverse",
-        "query": "cat photo",
-        "page": "http://a/page",
-        "licence": "CC0 1.0",
-        "creator": "Ann",
-        "title": "Bär 2",
-    }
+        "url": "http://a/1", "source": "openverse", "query": "cat photo", "page": "http://a/page",
+        "licence": "CC0 1.0", "creator": "Ann", "title": "Bär 2",
+    }  # fmt: skip
     assert ledger.add("cat", [known, {"url": "http://a/2", "title": None}]) == 2  # type: ignore[dict-item]
     first, second = ledger.rows()
     assert {name: getattr(first, name) for name in known} == known
@@ -65,23 +50,18 @@ def test_what_was_found_is_on_record_with_all_that_is_known_of_it(ledger: FetchL
     assert first.id < second.id
 
 
-def test_an_address_is_listed_once_for_a_class(ledger: FetchLedger) -> None:
-    assert ledger.add("cat", urls(1, 2, 1)) == 2
-    assert ledger.add("cat", urls(2, 3)) == 1
-    assert [facts_of(row) for row in ledger.rows()] == [("cat", n, WAITING, "") for n in "123"]
-
-
-def test_an_address_of_two_classes_is_fetched_for_the_first_alone(ledger: FetchLedger) -> None:
-    ledger.add("cat", urls(1))
+def test_an_address_is_listed_once_for_a_class_and_fetched_for_the_first_class_alone(
+    ledger: FetchLedger,
+) -> None:
+    assert ledger.add("cat", urls(1, 3, 1)) == 2
+    assert ledger.add("cat", urls(3, 4)) == 1
     assert ledger.add("dog", urls(1, 2)) == 1
     assert ledger.add("cow", urls(1)) == 0
     assert [facts_of(row) for row in ledger.rows()] == [
-        ("cat", "1", WAITING, ""),
-        ("dog", "1", DUPLICATE, "was found for cat too"),
-        ("dog", "2", WAITING, ""),
-        ("cow", "1", DUPLICATE, "was found for cat too"),
-    ]
-    assert [row.lasting for row in ledger.rows()] == [False, True, False, True]
+        *(("cat", n, WAITING, "") for n in "134"), ("dog", "1", DUPLICATE, "was found for cat too"),
+        ("dog", "2", WAITING, ""), ("cow", "1", DUPLICATE, "was found for cat too"),
+    ]  # fmt: skip
+    assert [row.lasting for row in ledger.rows()] == [False, False, False, True, False, True]
 
 
 def test_of_what_was_found_all_is_recorded_or_nothing(ledger: FetchLedger) -> None:
@@ -104,101 +84,81 @@ def test_an_address_that_was_refused_for_one_class_may_be_tried_for_another(ledg
     assert [facts_of(row)[::2] for row in ledger.rows()] == [("cat", REFUSED), ("dog", WAITING)]
 
 
-def test_what_became_of_an_address_is_recorded(ledger: FetchLedger) -> None:
-    ledger.add("cat", urls(1, 2))
-    first, second = ledger.rows()
+def test_what_became_of_addresses_is_recorded_of_all_or_of_none(ledger: FetchLedger) -> None:
+    ledger.add("cat", urls(1, 2, 3))
+    first, second, third = before = ledger.rows()
+    with pytest.raises(CatalogError):
+        ledger.finish([Outcome(first.id, STORED), Outcome(second.id, "eaten"), Outcome(third.id, STORED)])
+    assert ledger.rows() == before
     ledger.finish([Outcome(first.id, STORED, "", True, "r1", "s1", "cat/1.jpg", 123)])
-    done, other = ledger.rows()
+    done, *others = ledger.rows()
     assert (done.status, done.lasting, done.received, done.stored, done.path, done.bytes) == (
         STORED, True, "r1", "s1", "cat/1.jpg", 123,
     )  # fmt: skip
-    assert other == second
+    assert others == [second, third]
     ledger.finish([])
     ledger.finish([Outcome(999, STORED)])
-    assert ledger.rows() == [done, other]
-
-
-def test_outcomes_are_recorded_together_or_not_at_all(ledger: FetchLedger) -> None:
-    ledger.add("cat", urls(1, 2, 3))
-    first, second, third = ledger.rows()
-    with pytest.raises(CatalogError):
-        ledger.finish([Outcome(first.id, STORED), Outcome(second.id, "eaten"), Outcome(third.id, STORED)])
-    assert {row.status for row in ledger.rows()} == {WAITING}
-    ledger.finish([Outcome(first.id, REFUSED, "why")])
-    assert [row.status for row in ledger.rows()] == [REFUSED, WAITING, WAITING]
+    assert ledger.rows() == [done, *others]
 
 
 def all_kinds(ledger: FetchLedger) -> None:
     """1 stored, 2 duplicate, 3 refused for good, 4 refused for now, 5 waiting, 6 not needed."""
     ledger.add("cat", urls(1, 2, 3, 4, 5, 6))
     one, two, three, four, _, six = (row.id for row in ledger.rows())
-    ledger.finish(
-        [
-            Outcome(one, STORED, "", True, "r1", "s1", "cat/1.jpg", 10),
-            Outcome(two, DUPLICATE, "is the same", True, "r1"),
-            Outcome(three, REFUSED, "answered 404", True),
-            Outcome(four, REFUSED, "took longer", False),
-            Outcome(six, WAITING, "was not needed"),
-        ]
-    )
+    ledger.finish([
+        Outcome(one, STORED, "", True, "r1", "s1", "cat/1.jpg", 10), Outcome(two, DUPLICATE, "is the same", True, "r1"),
+        Outcome(three, REFUSED, "answered 404", True), Outcome(four, REFUSED, "took longer", False),
+        Outcome(six, WAITING, "was not needed"),
+    ])  # fmt: skip
 
 
 def statuses(ledger: FetchLedger) -> list[tuple[str, str]]:
     return [(row.status, row.reason) for row in ledger.rows()]
 
 
-def test_what_failed_for_now_is_tried_again_and_nothing_else(ledger: FetchLedger) -> None:
+def test_what_failed_for_now_is_tried_again_and_when_asked_all_that_is_not_in_the_folder(
+    ledger: FetchLedger,
+) -> None:
     all_kinds(ledger)
-    note_search(ledger, "cat", "openverse", "cat", 1, 6)
+    note_search(ledger, "cat", "openverse", "cat", 1, 0)
     before = statuses(ledger)
     ledger.reopen()
     before[3] = (WAITING, "")
     assert statuses(ledger) == before
-    assert ledger.searched("cat")
-
-
-def test_when_asked_all_is_tried_again_that_is_not_in_the_folder(ledger: FetchLedger) -> None:
-    all_kinds(ledger)
-    note_search(ledger, "cat", "openverse", "cat", 1, 0)
+    assert ledger.searched("cat") == {("openverse", "cat"): (1, 0)}
     ledger.reopen_all()
-    assert statuses(ledger) == [
-        (WAITING, ""),  # no photo of the catalog has its hash
-        (WAITING, ""),
-        (WAITING, ""),
-        (WAITING, ""),
-        (WAITING, ""),
-        (WAITING, "was not needed"),
-    ]
+    # no photo of the catalog has the hash of the stored one
+    assert statuses(ledger) == [(WAITING, "")] * 5 + [(WAITING, "was not needed")]
     assert not ledger.rows()[2].lasting
     assert ledger.searched("cat") == {("openverse", "cat"): (1, 1)}  # goes on
 
 
-def test_a_stored_photo_that_is_in_the_folder_is_not_tried_again(photo_folder: Path) -> None:
-    with Catalog(photo_folder) as catalog:
-        catalog.scan()
-        ledger, names = catalog.fetches, ("red/000.png", "red/001.png", "blue/000.png")
-        for number, name in enumerate(names):
-            ledger.add(name.partition("/")[0], urls(number))
-        ledger.finish(
-            [
-                Outcome(row.id, STORED, "", True, stored=hash_file(photo_folder / name), path=name)
-                for row, name in zip(ledger.rows(), names, strict=True)
-            ]
-        )
-        ledger.add("red", urls(7, 8, 9))
-        seven, eight, _ = (row.id for row in ledger.rows()[3:])
-        ledger.finish([Outcome(seven, REFUSED, "why", True), Outcome(eight, DUPLICATE, "twin", True, "r")])
-        assert (ledger.count_gone("red"), ledger.count_gone("blue"), ledger.count_gone("none")) == (0, 0, 0)
-        (photo_folder / "red" / "000.png").unlink()
-        (photo_folder / "red" / "001.png").rename(photo_folder / "green" / "moved.png")
-        assert ledger.count_gone("red") == 0  # as of the last scan
-        catalog.scan()
-        assert (ledger.count_gone("red"), ledger.count_gone("blue")) == (1, 0)
-        ledger.reopen()
-        assert [row.status for row in ledger.rows()] == [STORED] * 3 + [REFUSED, DUPLICATE, WAITING]
-        ledger.reopen_all()
-        assert [row.status for row in ledger.rows()] == [WAITING, STORED, STORED, WAITING, WAITING, WAITING]
-        assert (ledger.count_gone("red"), ledger.count_gone("blue")) == (0, 0)
+def test_a_stored_photo_that_is_in_the_folder_is_not_tried_again(
+    photo_folder: Path, catalog: Catalog
+) -> None:
+    ledger, names = catalog.fetches, ("red/000.png", "red/001.png", "blue/000.png")
+    for number, name in enumerate(names):
+        ledger.add(name.partition("/")[0], urls(number))
+    ledger.finish(
+        [
+            Outcome(row.id, STORED, "", True, stored=hash_file(photo_folder / name), path=name)
+            for row, name in zip(ledger.rows(), names, strict=True)
+        ]
+    )
+    ledger.add("red", urls(7, 8, 9))
+    seven, eight, _ = (row.id for row in ledger.rows()[3:])
+    ledger.finish([Outcome(seven, REFUSED, "why", True), Outcome(eight, DUPLICATE, "twin", True, "r")])
+    assert (ledger.count_gone("red"), ledger.count_gone("blue"), ledger.count_gone("none")) == (0, 0, 0)
+    (photo_folder / "red" / "000.png").unlink()
+    (photo_folder / "red" / "001.png").rename(photo_folder / "green" / "moved.png")
+    assert ledger.count_gone("red") == 0  # as of the last scan
+    catalog.scan()
+    assert (ledger.count_gone("red"), ledger.count_gone("blue")) == (1, 0)
+    ledger.reopen()
+    assert [row.status for row in ledger.rows()] == [STORED] * 3 + [REFUSED, DUPLICATE, WAITING]
+    ledger.reopen_all()
+    assert [row.status for row in ledger.rows()] == [WAITING, STORED, STORED, WAITING, WAITING, WAITING]
+    assert (ledger.count_gone("red"), ledger.count_gone("blue")) == (0, 0)
 
 
 def test_rows_are_chosen_by_class_status_and_number(ledger: FetchLedger) -> None:
@@ -249,12 +209,12 @@ def test_the_table_has_a_column_for_all_that_is_known(ledger: FetchLedger) -> No
         "received", "stored", "bytes", "time",
     ]  # fmt: skip
     assert len(rows) == 7
-    assert (rows[0]["path"], rows[0]["received"], rows[0]["stored"], rows[0]["bytes"]) == (
+    assert [rows[0][name] for name in ("path", "received", "stored", "bytes")] == [
         "cat/1.jpg",
         "r1",
         "s1",
         "10",
-    )
+    ]
     assert (rows[2]["status"], rows[2]["reason"]) == ("refused", "answered 404")
     assert (rows[6]["title"], rows[6]["licence"]) == ('a "b", c  d e', "ü")
 

@@ -2,82 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from fastclf.catalog import GivenSplits, read_given_splits
+from fastclf.catalog import Catalog, GivenSplits, read_given_splits
 from fastclf.check import check_catalog
 from fastclf.errors import UsageError
-from fastclf.photos import find_photo_files
+from fastclf.photos import Photo, find_photo_files
 
-from ..drawing import draw_photo, draw_scene
+from ..drawing import draw_photo, draw_scene, draw_scenes
 from ..scanned import scanned
 
 
-def test_splits_stay_when_photos_come_go_and_are_relabelled(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        photos = catalog.photos().photos
-        first = dict(zip([p.name for p in photos], catalog.assign_splits(photos).splits, strict=True))
-        assert set(first.values()) == {"train", "valid", "test"}
-        for i in range(20):
-            draw_photo("red", 100 + i).save(photo_folder / "red" / f"more{i}.png")
-        (photo_folder / "blue" / "000.png").unlink()
-        catalog.relabel(["green/000.png"], "blue")
-        catalog.scan()
-        photos = catalog.photos().photos
-        assignment = catalog.assign_splits(photos, seed=5)
-        second = dict(zip([p.name for p in photos], assignment.splits, strict=True))
-        assert all(second[name] == split for name, split in first.items() if name in second)
-        assert assignment.drawn == 20
-        red = [s for name, s in second.items() if name.startswith("red/")]
-        assert (red.count("valid"), red.count("test")) == (6, 3)
-        assert {p.name: p.split for p in catalog.photos().photos} == second
+def by_name(photos: Sequence[Photo], values: Sequence[str]) -> dict[str, str]:
+    return dict(zip([p.name for p in photos], values, strict=True))
+
+
+def test_splits_stay_when_photos_come_go_and_are_relabelled(catalog: Catalog, photo_folder: Path) -> None:
+    photos = catalog.photos().photos
+    first = by_name(photos, catalog.assign_splits(photos).splits)
+    assert set(first.values()) == {"train", "valid", "test"}
+    for i in range(20):
+        draw_photo("red", 100 + i).save(photo_folder / "red" / f"more{i}.png")
+    (photo_folder / "blue" / "000.png").unlink()
+    catalog.relabel(["green/000.png"], "blue")
+    catalog.scan()
+    photos = catalog.photos().photos
+    assignment = catalog.assign_splits(photos, seed=5)
+    second = by_name(photos, assignment.splits)
+    assert all(second[name] == split for name, split in first.items() if name in second)
+    assert assignment.drawn == 20
+    red = [s for name, s in second.items() if name.startswith("red/")]
+    assert (red.count("valid"), red.count("test")) == (6, 3)
+    assert {p.name: p.split for p in catalog.photos().photos} == second
 
 
 def test_copies_share_a_split_and_a_bridge_is_left_out(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    for label in ("a", "b"):
-        (folder / label).mkdir(parents=True)
-        for i in range(20):
-            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
+    folder = draw_scenes(tmp_path / "photos", "a", "b", n=20)
     for i in range(10):
         draw_scene(f"a{i}").resize((150, 120)).save(folder / "a" / f"copy{i}.jpg", quality=60)
     with scanned(folder) as catalog:
         photos = catalog.photos().photos
         assignment = catalog.assign_splits(photos)
-        splits = dict(zip([p.name for p in photos], assignment.splits, strict=True))
-        groups = dict(zip([p.name for p in photos], assignment.groups, strict=True))
+        splits, groups = by_name(photos, assignment.splits), by_name(photos, assignment.groups)
         for i in range(10):
-            assert splits[f"a/copy{i}.jpg"] == splits[f"a/{i}.png"]
-            assert groups[f"a/copy{i}.jpg"] == groups[f"a/{i}.png"]
+            assert splits[f"a/copy{i}.jpg"] == splits[f"a/{i:02d}.png"]
+            assert groups[f"a/copy{i}.jpg"] == groups[f"a/{i:02d}.png"]
         assert len(set(groups.values())) == 40
         # a copy of a training photo that comes later joins it, whatever the lot says
         trained = next(n for n, s in splits.items() if s == "train" and "copy" not in n)
         Image.open(folder / trained).resize((170, 140)).save(folder / "b" / "late.png")
         catalog.scan()
         photos = catalog.photos().photos
-        late = dict(zip([p.name for p in photos], catalog.assign_splits(photos).splits, strict=True))
-        assert late["b/late.png"] == "train"
+        assert by_name(photos, catalog.assign_splits(photos).splits)["b/late.png"] == "train"
 
 
 def test_given_splits_count_and_their_leaks_are_left_out(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    for split in ("train", "valid"):
-        for label in ("a", "b"):
-            (folder / split / label).mkdir(parents=True)
-            for i in range(5):
-                draw_scene(f"{split}{label}{i}").save(folder / split / label / f"{i}.png")
-    draw_scene("validb3").resize((150, 120)).save(folder / "train" / "b" / "leak.png")
+    folder = draw_scenes(tmp_path / "photos", "train/a", "train/b", "valid/a", "valid/b", n=5)
+    draw_scene("valid/b3").resize((150, 120)).save(folder / "train" / "b" / "leak.png")
     assert {f.label for f in find_photo_files(folder)} == {"a", "b"}
     with scanned(folder) as catalog:
         photos = catalog.photos().photos
-        splits = dict(zip([p.name for p in photos], catalog.assign_splits(photos).splits, strict=True))
+        splits = by_name(photos, catalog.assign_splits(photos).splits)
         assert splits.pop("train/b/leak.png") == ""
         assert all(split == name.split("/")[0] for name, split in splits.items())
         [leak] = check_catalog(catalog, labels=False).findings["leak"]
-        assert set(leak.files) == {"train/b/leak.png", "valid/b/3.png"}
+        assert set(leak.files) == {"train/b/leak.png", "valid/b/03.png"}
 
 
 def test_training_and_test_folders_alone_get_a_validation_split(tmp_path: Path) -> None:
@@ -89,11 +82,9 @@ def test_training_and_test_folders_alone_get_a_validation_split(tmp_path: Path) 
     with scanned(tmp_path / "p") as catalog:
         photos = catalog.photos().photos
         for _ in range(2):
-            splits = catalog.assign_splits(photos).splits
-            assert all(
-                (s == "test") == p.name.startswith("test/") for p, s in zip(photos, splits, strict=True)
-            )
-            assert splits.count("valid") >= 4
+            splits = by_name(photos, catalog.assign_splits(photos).splits)
+            assert all((split == "test") == name.startswith("test/") for name, split in splits.items())
+            assert list(splits.values()).count("valid") >= 4
 
 
 def test_a_table_names_splits_or_groups(photo_folder: Path, tmp_path: Path) -> None:
@@ -112,10 +103,7 @@ def test_a_table_names_splits_or_groups(photo_folder: Path, tmp_path: Path) -> N
         assert catalog.clear_splits() == 30
         cameras = GivenSplits(groups={p.name: f"camera {i % 6}" for i, p in enumerate(photos)})
         drawn = catalog.assign_splits(photos, given=cameras).splits
-        by_camera: dict[int, set[str]] = {}
-        for i, split in enumerate(drawn):
-            by_camera.setdefault(i % 6, set()).add(split)
-        assert all(len(found) == 1 for found in by_camera.values())
+        assert len({(i % 6, split) for i, split in enumerate(drawn)}) == 6
     for text, match in (("path\n", "column"), ("path,split\nred/0.png,often\n", "often")):
         table.write_text(text)
         with pytest.raises(UsageError, match=match):
@@ -139,14 +127,11 @@ def test_the_folder_below_the_class_can_name_the_group_of_later_photos_too(photo
             catalog.scan()
 
 
-def test_groups_that_come_too_late_or_straddle_are_refused(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        photos = catalog.photos().photos
-        both = GivenSplits(
-            {photos[0].name: "train", photos[1].name: "valid"}, {p.name: "x" for p in photos[:2]}
-        )
-        with pytest.raises(UsageError, match="group x"):
-            catalog.assign_splits(photos, given=both)
-        catalog.assign_splits(photos)
-        with pytest.raises(UsageError, match="redraw-splits"):
-            catalog.assign_splits(photos, given=GivenSplits(groups={p.name: "all" for p in photos}))
+def test_groups_that_come_too_late_or_straddle_are_refused(catalog: Catalog) -> None:
+    photos = catalog.photos().photos
+    both = GivenSplits({photos[0].name: "train", photos[1].name: "valid"}, {p.name: "x" for p in photos[:2]})
+    with pytest.raises(UsageError, match="group x"):
+        catalog.assign_splits(photos, given=both)
+    catalog.assign_splits(photos)
+    with pytest.raises(UsageError, match="redraw-splits"):
+        catalog.assign_splits(photos, given=GivenSplits(groups={p.name: "all" for p in photos}))

@@ -27,50 +27,49 @@ def test_a_second_scan_decodes_nothing(photo_folder: Path, monkeypatch: pytest.M
         assert len(catalog.photos().photos) == 30
 
 
-def test_a_scan_reads_only_what_changed(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        draw_photo("red", 77).save(photo_folder / "red" / "000.png")
-        draw_photo("red", 78).save(photo_folder / "red" / "new.png")
-        (photo_folder / "blue" / "003.png").unlink()
-        os.utime(photo_folder / "red" / "001.png", (1, 1))
-        result = catalog.scan()
-        assert result.decoded == 2
-        assert result.changed == ("red/000.png",)
-        assert result.new == ("red/new.png",)
-        assert result.gone == ("blue/003.png",)
-        assert len(catalog.photos().photos) == 30
+def test_a_scan_reads_only_what_changed(catalog: Catalog, photo_folder: Path) -> None:
+    draw_photo("red", 77).save(photo_folder / "red" / "000.png")
+    draw_photo("red", 78).save(photo_folder / "red" / "new.png")
+    (photo_folder / "blue" / "003.png").unlink()
+    os.utime(photo_folder / "red" / "001.png", (1, 1))
+    result = catalog.scan()
+    assert result.decoded == 2
+    assert result.changed == ("red/000.png",)
+    assert result.new == ("red/new.png",)
+    assert result.gone == ("blue/003.png",)
+    assert len(catalog.photos().photos) == 30
 
 
-def test_a_renamed_photo_keeps_its_edits(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue", why="it is blue")
-        catalog.remove(["red/001.png"])
-        (photo_folder / "red" / "000.png").rename(photo_folder / "red" / "other name.png")
-        (photo_folder / "red" / "001.png").rename(photo_folder / "red" / "gone.png")
-        result = catalog.scan()
-        assert (result.moved, result.decoded) == (("red/gone.png", "red/other name.png"), 0)
-        labels = labels_of(catalog)
-        assert labels["red/other name.png"] == "blue"
-        assert "red/gone.png" not in labels
-        assert {(r.path, r.action) for r in catalog.edits()} == {
-            ("red/other name.png", "relabel"),
-            ("red/gone.png", "remove"),
-        }
+def test_a_renamed_photo_keeps_its_edits(catalog: Catalog, photo_folder: Path) -> None:
+    catalog.relabel(["red/000.png"], "blue", why="it is blue")
+    catalog.remove(["red/001.png"])
+    (photo_folder / "red" / "000.png").rename(photo_folder / "red" / "other name.png")
+    (photo_folder / "red" / "001.png").rename(photo_folder / "red" / "gone.png")
+    result = catalog.scan()
+    assert (result.moved, result.decoded) == (("red/gone.png", "red/other name.png"), 0)
+    labels = labels_of(catalog)
+    assert labels["red/other name.png"] == "blue"
+    assert "red/gone.png" not in labels
+    assert {(r.path, r.action) for r in catalog.edits()} == {
+        ("red/other name.png", "relabel"),
+        ("red/gone.png", "remove"),
+    }
 
 
-def test_a_photo_moved_to_another_class_takes_its_label_and_that_is_a_row(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue")
-        (photo_folder / "red" / "000.png").rename(photo_folder / "green" / "moved.png")
-        catalog.scan()
-        assert labels_of(catalog)["green/moved.png"] == "green"
-        last = catalog.edits(log=True)[-1]
-        assert (last.action, last.old, last.new, last.who) == ("relabel", "blue", "green", "scan")
-        assert "red/000.png" in last.why
-        assert catalog.edits() == []
-        # the undo of the relabel before the move must not take the person's move back
-        catalog.undo()
-        assert labels_of(catalog)["green/moved.png"] == "green"
+def test_a_photo_moved_to_another_class_takes_its_label_and_that_is_a_row(
+    catalog: Catalog, photo_folder: Path
+) -> None:
+    catalog.relabel(["red/000.png"], "blue")
+    (photo_folder / "red" / "000.png").rename(photo_folder / "green" / "moved.png")
+    catalog.scan()
+    assert labels_of(catalog)["green/moved.png"] == "green"
+    last = catalog.edits(log=True)[-1]
+    assert (last.action, last.old, last.new, last.who) == ("relabel", "blue", "green", "scan")
+    assert "red/000.png" in last.why
+    assert catalog.edits() == []
+    # the undo of the relabel before the move must not take the person's move back
+    catalog.undo()
+    assert labels_of(catalog)["green/moved.png"] == "green"
 
 
 def test_identical_files_with_different_labels_are_told_apart(photo_folder: Path) -> None:
@@ -84,16 +83,15 @@ def test_identical_files_with_different_labels_are_told_apart(photo_folder: Path
         assert (labels_of(catalog)["red/x.png"], labels_of(catalog)["blue/y.png"]) == ("red", "green")
 
 
-def test_swapped_names_carry_the_edits_along(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.remove(["red/000.png"])
-        a, b = photo_folder / "red" / "000.png", photo_folder / "red" / "001.png"
-        a.rename(a.with_name("t"))
-        b.rename(a)
-        a.with_name("t").rename(b)
-        catalog.scan()
-        assert "red/001.png" not in labels_of(catalog)
-        assert "red/000.png" in labels_of(catalog)
+def test_swapped_names_carry_the_edits_along(catalog: Catalog, photo_folder: Path) -> None:
+    catalog.remove(["red/000.png"])
+    a, b = photo_folder / "red" / "000.png", photo_folder / "red" / "001.png"
+    a.rename(a.with_name("t"))
+    b.rename(a)
+    a.with_name("t").rename(b)
+    catalog.scan()
+    assert "red/001.png" not in labels_of(catalog)
+    assert "red/000.png" in labels_of(catalog)
 
 
 def test_a_file_that_comes_back_has_its_edits_again(photo_folder: Path) -> None:
@@ -109,20 +107,19 @@ def test_a_file_that_comes_back_has_its_edits_again(photo_folder: Path) -> None:
         assert labels_of(catalog)["red/000.png"] == "blue"
 
 
-def test_a_renamed_class_folder_keeps_what_was_relabelled_in_it(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue")
-        catalog.relabel(["green/000.png"], "red")
-        catalog.remove(["red/001.png"])
-        (photo_folder / "red").rename(photo_folder / "crimson")
-        assert catalog.scan().decoded == 0
-        labels = labels_of(catalog)
-        assert labels["crimson/000.png"] == "blue"
-        assert labels["green/000.png"] == "crimson"
-        assert labels["crimson/002.png"] == "crimson"
-        assert "crimson/001.png" not in labels
-        catalog.undo()
-        assert "crimson/001.png" in labels_of(catalog)
+def test_a_renamed_class_folder_keeps_what_was_relabelled_in_it(catalog: Catalog, photo_folder: Path) -> None:
+    catalog.relabel(["red/000.png"], "blue")
+    catalog.relabel(["green/000.png"], "red")
+    catalog.remove(["red/001.png"])
+    (photo_folder / "red").rename(photo_folder / "crimson")
+    assert catalog.scan().decoded == 0
+    labels = labels_of(catalog)
+    assert labels["crimson/000.png"] == "blue"
+    assert labels["green/000.png"] == "crimson"
+    assert labels["crimson/002.png"] == "crimson"
+    assert "crimson/001.png" not in labels
+    catalog.undo()
+    assert "crimson/001.png" in labels_of(catalog)
 
 
 def test_a_class_renamed_below_split_folders_keeps_its_edits(tmp_path: Path) -> None:
@@ -142,14 +139,15 @@ def test_a_class_renamed_below_split_folders_keeps_its_edits(tmp_path: Path) -> 
         assert labels["valid/crimson/0.png"] == "crimson"
 
 
-def test_a_long_gone_removal_does_not_follow_the_bytes_elsewhere(photo_folder: Path, tmp_path: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.remove(["red/000.png"])
-        (photo_folder / "red" / "000.png").rename(tmp_path / "kept.png")
-        catalog.scan()
-        (tmp_path / "kept.png").rename(photo_folder / "blue" / "came back.png")
-        assert catalog.scan().new == ("blue/came back.png",)
-        assert labels_of(catalog)["blue/came back.png"] == "blue"
+def test_a_long_gone_removal_does_not_follow_the_bytes_elsewhere(
+    catalog: Catalog, photo_folder: Path, tmp_path: Path
+) -> None:
+    catalog.remove(["red/000.png"])
+    (photo_folder / "red" / "000.png").rename(tmp_path / "kept.png")
+    catalog.scan()
+    (tmp_path / "kept.png").rename(photo_folder / "blue" / "came back.png")
+    assert catalog.scan().new == ("blue/came back.png",)
+    assert labels_of(catalog)["blue/came back.png"] == "blue"
 
 
 def test_the_surviving_copy_is_not_taken_for_the_removed_one(photo_folder: Path) -> None:
@@ -163,13 +161,12 @@ def test_the_surviving_copy_is_not_taken_for_the_removed_one(photo_folder: Path)
         assert labels_of(catalog)["red/000.png"] == "red"
 
 
-def test_edits_of_a_rewritten_photo_lapse_aloud(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/000.png"], "blue")
-        draw_photo("red", 300).save(photo_folder / "red" / "000.png")
-        assert catalog.scan().lapsed == ("red/000.png",)
-        assert "red/000.png" in catalog.note
-        assert labels_of(catalog)["red/000.png"] == "red"
+def test_edits_of_a_rewritten_photo_lapse_aloud(catalog: Catalog, photo_folder: Path) -> None:
+    catalog.relabel(["red/000.png"], "blue")
+    draw_photo("red", 300).save(photo_folder / "red" / "000.png")
+    assert catalog.scan().lapsed == ("red/000.png",)
+    assert "red/000.png" in catalog.note
+    assert labels_of(catalog)["red/000.png"] == "red"
 
 
 def test_unreadable_files_are_listed_and_tried_again_by_another_decoder(
@@ -177,9 +174,17 @@ def test_unreadable_files_are_listed_and_tried_again_by_another_decoder(
 ) -> None:
     for name, (data, _) in bad_files().items():
         (photo_folder / "red" / name).write_bytes(data)
-    with scanned(photo_folder) as catalog:
-        failures = dict(catalog.photos().failures)
-        assert len(failures) == len([n for n in bad_files() if not n.endswith(".ico")])
+    (photo_folder / "notes.txt").write_text("no class")
+    (photo_folder / ".hidden").mkdir()
+    (photo_folder / ".hidden" / "a.png").write_bytes(b"")
+    seen: list[tuple[int, int]] = []
+    with Catalog(photo_folder) as catalog:
+        catalog.scan(lambda *done: seen.append(done))
+        photos, failures = catalog.photos(), dict(catalog.photos().failures)
+        assert (photos.vocab, len(photos.photos)) == (["blue", "green", "red"], 30)
+        assert set(failures) == {f"red/{n}" for n in bad_files() if not n.endswith(".ico")}
+        assert all(failures.values())
+        assert seen[-1] == (30 + len(failures),) * 2
         assert catalog.scan().decoded == 0
         monkeypatch.setattr(reading, "describe_decoder", lambda: "better")
         assert catalog.scan().decoded == len(failures)

@@ -24,9 +24,9 @@ from fastclf.check.inputs import beats_chance
 from fastclf.check.page import render_page
 from fastclf.model import FeatureCache, PhotoRow
 
-from ..conftest import run_fastclf
-from ..drawing import bad_files, draw_photo, draw_scene
-from ..scanned import hash_folder, scanned
+from ..conftest import call_fastclf, run_fastclf
+from ..drawing import bad_files, draw_photo, draw_scene, draw_scenes
+from ..scanned import hash_folder, rows_of, scanned
 from ..toy import write_toy_bundle
 
 JSON_KEYS = {
@@ -38,11 +38,8 @@ JSON_KEYS = {
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes of scenes with a fault of every kind."""
-    folder = tmp_path_factory.mktemp("faulty") / "photos"
-    for label in ("a", "b"):
-        (folder / label).mkdir(parents=True)
-        for i in range(25):
-            draw_scene(f"{label}{i}").save(folder / label / f"{i:02d}.png")
+    folder = draw_scenes(tmp_path_factory.mktemp("faulty") / "photos", "a", "b", n=25)
+    (folder / "empty").mkdir()
     (folder / "rare").mkdir()
     draw_scene("rare").save(folder / "rare" / "0.png")
     (folder / "a" / "cut.jpg").write_bytes(bad_files()["cut.jpg"][0])
@@ -77,6 +74,7 @@ def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
     ]
     assert set(document["classes"]["rare"]) == {"n", "warning"}
     assert (document["labels_checked"], document["sealed"]) == (False, 0)
+    assert "Label doubts: not looked for." in report.to_text()
 
 
 def test_every_copy_is_found_with_its_tier(report: CheckReport) -> None:
@@ -106,7 +104,8 @@ def test_what_shows_little_is_found_with_measure_and_threshold(report: CheckRepo
 def test_small_classes_are_named(report: CheckReport) -> None:
     assert "1 photo;" in str(report.classes["rare"].warning)
     assert report.classes["a"].warning is None
-    assert report.to_dict()["small_classes"][0]["label"] == "rare"
+    assert (report.classes["empty"].n, "no usable photo" in str(report.classes["empty"].warning)) == (0, True)
+    assert [row["label"] for row in report.to_dict()["small_classes"]] == ["empty", "rare"]
 
 
 def test_a_check_of_a_folder_finds_the_same_and_changes_nothing(faulty: Path, report: CheckReport) -> None:
@@ -139,66 +138,43 @@ def test_the_page_opens_from_disk_and_escapes_everything(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_sealed_photos_are_not_judged_until_the_test_set_is_opened(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        photos = catalog.photos().photos
-        catalog.assign_splits(photos)
-        photos = catalog.photos().photos
-        sealed = {p.name for p in photos if p.split == "test"}
-        assert len(sealed) == 3
-        wrong = next(p.name for p in photos if p.split == "test")
-        catalog.relabel([wrong], "blue" if not wrong.startswith("blue") else "red")
-        seen = check_catalog(catalog)
-        assert seen.sealed == 3
-        assert not sealed & {f.files[0] for f in seen.findings["label"]}
-        assert not sealed & set(seen.answers)
-        assert set(seen.answers) == {p.name for p in photos} - sealed
-        catalog.record_opening("m", [p.sha256 for p in photos if p.split == "test"], {})
-        opened = check_catalog(catalog)
-        assert opened.sealed == 0
-        assert sealed <= set(opened.answers)
+def test_sealed_photos_are_not_judged_until_the_test_set_is_opened(catalog: Catalog) -> None:
+    photos = catalog.photos().photos
+    catalog.assign_splits(photos)
+    photos = catalog.photos().photos
+    sealed = {p.name for p in photos if p.split == "test"}
+    assert len(sealed) == 3
+    wrong = next(p.name for p in photos if p.split == "test")
+    catalog.relabel([wrong], "blue" if not wrong.startswith("blue") else "red")
+    seen = check_catalog(catalog)
+    assert seen.sealed == 3
+    assert not sealed & {f.files[0] for f in seen.findings["label"]}
+    assert not sealed & set(seen.answers)
+    assert set(seen.answers) == {p.name for p in photos} - sealed
+    catalog.record_opening("m", [p.sha256 for p in photos if p.split == "test"], {})
+    opened = check_catalog(catalog)
+    assert opened.sealed == 0
+    assert sealed <= set(opened.answers)
 
 
 @pytest.mark.slow
 def test_wrong_labels_are_found_and_the_result_is_kept(
-    photo_folder: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with scanned(photo_folder) as catalog:
-        catalog.relabel(["red/003.png"], "blue")
-        found = check_catalog(catalog)
-        [doubt] = found.findings["label"]
-        assert (doubt.files, doubt.labels, doubt.suggested) == (("red/003.png",), ("blue",), "red")
-        assert found.features.out_of_sample
-        monkeypatch.setattr("fastclf.check.label_issues.find_label_issues", None)
-        assert check_catalog(catalog) == found
-        monkeypatch.undo()
-        catalog.undo()
-        assert check_catalog(catalog).findings["label"] == ()
+    catalog.relabel(["red/003.png"], "blue")
+    found = check_catalog(catalog)
+    [doubt] = found.findings["label"]
+    assert (doubt.files, doubt.labels, doubt.suggested) == (("red/003.png",), ("blue",), "red")
+    assert found.features.out_of_sample
+    monkeypatch.setattr("fastclf.check.label_issues.find_label_issues", None)
+    assert check_catalog(catalog) == found
+    monkeypatch.undo()
+    catalog.undo()
+    assert check_catalog(catalog).findings["label"] == ()
 
 
-@pytest.mark.slow
-def test_a_models_own_answers_count_where_it_was_not_trained(photo_folder: Path, tmp_path: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        photos = catalog.photos().photos
-        rows = [
-            PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
-        ]
-        model = write_toy_bundle(tmp_path / "model", rows=rows, judged=True)
-        bundle, found = ModelBundle.load(model), check_folder(catalog, model)
-        assert found.features.out_of_sample is False
-        assert "trained on these labels" in " ".join(found.notes)
-        valid = [p for i, p in enumerate(photos) if i % 2 == 0]
-        features = catalog.feature_cache("0" * 64).load()
-        weight, bias = bundle.head
-        for photo in valid:
-            logits = features[photo.sha256] @ weight.T + bias
-            assert found.answers[photo.name][0] == bundle.vocab[int(logits.argmax())]
-        stranger = ModelBundle.load(write_toy_bundle(tmp_path / "other"))
-        assert "descriptor" in check_folder(catalog, stranger).features.source
-
-
-def test_arrays_that_do_not_fit_are_refused(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog, pytest.raises(ValueError, match="30 rows"):
+def test_arrays_that_do_not_fit_are_refused(catalog: Catalog) -> None:
+    with pytest.raises(ValueError, match="30 rows"):
         check_catalog(catalog, CheckInputs(np.zeros((3, 4))))
 
 
@@ -269,41 +245,53 @@ def _at_chance(model: Path) -> Path:
 
 
 @pytest.fixture
-def rows_of_half(photo_folder: Path) -> list[PhotoRow]:
-    with scanned(photo_folder) as catalog:
-        photos = catalog.photos().photos
-    return [
-        PhotoRow(p.sha256, p.label, p.sha256, "train" if i % 2 else "valid") for i, p in enumerate(photos)
-    ]
+def rows_of_half(catalog: Catalog) -> list[PhotoRow]:
+    """Every second photo was for validation, the others for training."""
+    return rows_of(catalog.photos().photos, ["valid", "train"] * 15)
+
+
+@pytest.mark.slow
+def test_a_models_own_answers_count_where_it_was_not_trained(
+    catalog: Catalog, tmp_path: Path, rows_of_half: list[PhotoRow]
+) -> None:
+    model = write_toy_bundle(tmp_path / "model", rows=rows_of_half, judged=True)
+    bundle, found = ModelBundle.load(model), check_folder(catalog, model)
+    assert found.features.out_of_sample is False
+    assert "trained on these labels" in " ".join(found.notes)
+    features = catalog.feature_cache("0" * 64).load()
+    weight, bias = bundle.head
+    for photo in catalog.photos().photos[::2]:
+        logits = features[photo.sha256] @ weight.T + bias
+        assert found.answers[photo.name][0] == bundle.vocab[int(logits.argmax())]
+    stranger = ModelBundle.load(write_toy_bundle(tmp_path / "other"))
+    assert "descriptor" in check_folder(catalog, stranger).features.source
 
 
 @pytest.mark.slow
 def test_a_model_at_chance_is_passed_over_and_the_report_says_why(
-    photo_folder: Path, tmp_path: Path, rows_of_half: list[PhotoRow]
+    catalog: Catalog, tmp_path: Path, rows_of_half: list[PhotoRow]
 ) -> None:
-    model = _at_chance(write_toy_bundle(tmp_path / "model", rows=rows_of_half))
-    with scanned(photo_folder) as catalog:
-        found = check_folder(catalog, ModelBundle.load(model))
-        assert "descriptor" in found.features.source
-        assert found.features.out_of_sample is True
-        notes = " ".join(found.notes)
-        assert "passed over" in notes
-        assert "40.0% (24.6% to 57.7%, n = 30) is not surely above 33.3%" in notes
-        # not even its features were computed
-        assert not catalog.feature_cache("0" * 64).load()
-        assert find_first_answers(catalog, ModelBundle.load(model)) == {}
+    bundle = ModelBundle.load(_at_chance(write_toy_bundle(tmp_path / "model", rows=rows_of_half)))
+    found = check_folder(catalog, bundle)
+    assert "descriptor" in found.features.source
+    assert found.features.out_of_sample is True
+    notes = " ".join(found.notes)
+    assert "passed over" in notes
+    assert "40.0% (24.6% to 57.7%, n = 30) is not surely above 33.3%" in notes
+    # not even its features were computed
+    assert not catalog.feature_cache("0" * 64).load()
+    assert find_first_answers(catalog, bundle) == {}
 
 
 @pytest.mark.slow
 def test_a_model_that_was_never_judged_lends_its_features_and_does_not_answer(
-    photo_folder: Path, tmp_path: Path, rows_of_half: list[PhotoRow], monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, tmp_path: Path, rows_of_half: list[PhotoRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = write_toy_bundle(tmp_path / "model", rows=rows_of_half)
-    with scanned(photo_folder) as catalog:
-        monkeypatch.setattr("fastclf.check.inputs.find_own_answers", None)
-        found = check_folder(catalog, ModelBundle.load(model))
-        assert "Toy colours" in found.features.source
-        assert "own answers are passed over" in " ".join(found.notes)
+    monkeypatch.setattr("fastclf.check.inputs.find_own_answers", None)
+    found = check_folder(catalog, model)
+    assert "Toy colours" in found.features.source
+    assert "own answers are passed over" in " ".join(found.notes)
 
 
 def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
@@ -321,17 +309,9 @@ def test_chance_is_what_the_largest_class_gives(tmp_path: Path) -> None:
     assert beats_chance(bundle) is True
 
 
-def scenes(folder: Path) -> Path:
-    for label in ("red", "blue", "green"):
-        (folder / label).mkdir(parents=True)
-        for i in range(12):
-            draw_scene(f"{label}{i}").save(folder / label / f"{i}.png")
-    return folder
-
-
 @pytest.mark.slow
 def test_a_copy_of_a_sealed_photo_is_sealed(tmp_path: Path) -> None:
-    folder = scenes(tmp_path / "photos")
+    folder = draw_scenes(tmp_path / "photos", "red", "blue", "green", n=12)
     with scanned(folder) as catalog:
         catalog.assign_splits(catalog.photos().photos)
         sealed = next(p for p in catalog.photos().photos if p.split == "test")
@@ -345,61 +325,45 @@ def test_a_copy_of_a_sealed_photo_is_sealed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_bundles_own_test_photos_stay_sealed_and_a_check_records_no_split(
-    photo_folder: Path, tmp_path: Path
+    catalog: Catalog, tmp_path: Path
 ) -> None:
-    with scanned(photo_folder) as catalog:
-        photos = catalog.photos().photos
-        rows = [
-            PhotoRow(p.sha256, p.label, p.sha256, "test" if i % 5 == 0 else "train")
-            for i, p in enumerate(photos)
-        ]
-        bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
-        report = check_folder(catalog, bundle)
-        assert report.sealed == 6
-        assert not {p.name for p in photos[::5]} & set(report.answers)
-        known = catalog.feature_cache("0" * 64).load()
-        assert not {p.sha256 for p in photos[::5]} & known.keys()
-        assert not any(p.split for p in catalog.photos().photos)
+    photos = catalog.photos().photos
+    rows = rows_of(photos, ["test", *["train"] * 4] * 6)
+    bundle = ModelBundle.load(write_toy_bundle(tmp_path / "model", rows=rows))
+    report = check_folder(catalog, bundle)
+    assert report.sealed == 6
+    assert not {p.name for p in photos[::5]} & set(report.answers)
+    known = catalog.feature_cache("0" * 64).load()
+    assert not {p.sha256 for p in photos[::5]} & known.keys()
+    assert not any(p.split for p in catalog.photos().photos)
 
 
 @pytest.mark.slow
-def test_damaged_caches_are_computed_again(photo_folder: Path) -> None:
-    with scanned(photo_folder) as catalog:
-        expected = check_catalog(catalog)
-        for chunk in (catalog.private / "features").rglob("*.npz"):
-            data = bytearray(chunk.read_bytes())
-            for i in range(0, min(len(data), 400), 7):
-                data[i] ^= 0xFF
-            chunk.write_bytes(bytes(data))
-        with catalog._store.transaction():
-            catalog._store.write(
-                "UPDATE results SET value = substr(value, 1, length(value) / 2) WHERE name = 'label issues'"
-            )
-        assert check_catalog(catalog) == expected
+def test_damaged_caches_are_computed_again(catalog: Catalog, photo_folder: Path) -> None:
+    expected = check_catalog(catalog)
+    for chunk in (catalog.private / "features").rglob("*.npz"):
+        data = bytearray(chunk.read_bytes())
+        for i in range(0, min(len(data), 400), 7):
+            data[i] ^= 0xFF
+        chunk.write_bytes(bytes(data))
+    with catalog._store.transaction():
+        catalog._store.write(
+            "UPDATE results SET value = substr(value, 1, length(value) / 2) WHERE name = 'label issues'"
+        )
+    assert check_catalog(catalog) == expected
     cache = FeatureCache(photo_folder, "net")
     (photo_folder / "features").write_text("in the way")
     cache.add({"0" * 64: np.zeros(3, np.float32)})
     assert len(cache.load()) == 1
 
 
-@pytest.mark.slow
 def test_outputs_never_replace_a_photo(photo_folder: Path, tmp_path: Path) -> None:
     before = hash_folder(photo_folder)
     for args in (
         ("edits", "export", photo_folder, photo_folder / "red" / "000.png"),
         ("check", photo_folder, "--no-labels", "--html", photo_folder / "red" / "001.png"),
     ):
-        done = run_fastclf(*args, cwd=tmp_path)
+        done = call_fastclf(*args, cwd=tmp_path)
         assert done.returncode == 2
         assert "overwritten" in done.stderr
     assert hash_folder(photo_folder) == before
-
-
-def test_what_was_not_looked_for_is_not_called_none(photo_folder: Path) -> None:
-    (photo_folder / "empty").mkdir()
-    with scanned(photo_folder) as catalog:
-        report = check_catalog(catalog, labels=False)
-        assert "Label doubts: not looked for." in report.to_text()
-        assert report.to_dict()["labels_checked"] is False
-        assert report.classes["empty"].n == 0
-        assert "no usable photo" in str(report.classes["empty"].warning)

@@ -15,6 +15,7 @@ from fastclf.server.run import read_settings
 
 from ..conftest import ROOT
 
+pytest_plugins = ["pytester"]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -59,23 +60,13 @@ def test_environment_yml_asks_for_what_pyproject_asks_for() -> None:
 
 def test_the_core_is_light_and_the_extras_hold_the_rest() -> None:
     core = set(_bounds(PYPROJECT["project"]["dependencies"]))
-    assert not core & {
-        "torch",
-        "torchvision",
-        "fastai",
-        "timm",
-        "scikit-learn",
-        "pandas",
-        "matplotlib",
-        "onnx",
-    }
+    heavy = {"torch", "torchvision", "fastai", "timm", "scikit-learn", "pandas", "matplotlib", "onnx"}
+    assert not core & heavy
     extras = PYPROJECT["project"]["optional-dependencies"]
     assert set(extras) == {"train", "clean", "search", "heic", "track", "all", "dev"}
     assert extras["all"] == ["fastclf[train,clean,search,heic]"]
-    named = {"voila", "ipywidgets", "httpcore2"} <= core and {"fastai", "torch", "timm"} <= set(
-        _bounds(extras["train"])
-    )
-    assert named
+    assert core >= {"voila", "ipywidgets", "httpcore2"}
+    assert {"fastai", "torch", "timm"} <= set(_bounds(extras["train"]))
     assert {"ddgs", "fastdownload", "fsspec", "filelock", "tqdm"} <= set(_bounds(extras["search"]))
 
 
@@ -89,9 +80,8 @@ def test_a_notebook_is_thin_and_holds_no_outputs(name: str, most: int) -> None:
 
 
 def test_no_page_of_ours_names_a_foreign_host() -> None:
-    built = (
-        ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
-    )  # libraries' words; a browser test counts the hosts
+    # libraries' words; a browser test counts the hosts
+    built = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
     folders = (ROOT / "fastclf" / "dashboard", ROOT / "fastclf" / "server", ROOT / "page" / "src")
     served = [p for folder in folders for p in folder.rglob("*") if p.is_file() and built not in p.parents]
     kinds = (".py", ".css", ".js", ".j2", ".json", ".html")
@@ -103,3 +93,25 @@ def test_no_page_of_ours_names_a_foreign_host() -> None:
     }
     assert len(texts) > 5
     assert not [p for p, text in texts.items() if re.search(r"https?://\w|//cdn", text)]
+
+
+def test_the_parts_of_a_run_are_disjoint_stable_and_together_the_whole(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("from tests.conftest import pytest_addoption, pytest_collection_modifyitems")
+    pytester.makepyfile(
+        "import pytest\n"
+        "@pytest.mark.parametrize('n', range(11))\ndef test_quick(n): pass\n"
+        "@pytest.mark.slow\n@pytest.mark.parametrize('n', range(6))\ndef test_slow(n): pass\n"
+    )
+
+    def collect(*options: str) -> list[str]:
+        [finished] = pytester.inline_run("--collect-only", *options).getcalls("pytest_collection_finish")
+        return [item.name for item in finished.session.items]
+
+    whole = collect()
+    assert len(whole) == 17
+    parts = [collect("--part", f"{k}/3") for k in (1, 2, 3)]
+    assert sorted(name for part in parts for name in part) == sorted(whole)
+    assert [len(part) for part in parts] == [6, 6, 5]
+    # what takes long is shared out, too, and comes first
+    assert [sum("slow" in name for name in part[:2]) for part in parts] == [2, 2, 2]
+    assert collect("--part", "2/3") == parts[1]

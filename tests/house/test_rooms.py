@@ -20,7 +20,7 @@ from fastclf import errors
 from ..conftest import ROOT
 
 PACKAGE = ROOT / "fastclf"
-HEAVY = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas"}
+HEAVY = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas", "cleanlab"}
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 [LAYERS] = [c for c in CONTRACTS if c.get("containers") == ["fastclf"]]
 NO_TORCH, NO_SKLEARN = [c for c in CONTRACTS if c["type"] == "forbidden"]
@@ -94,6 +94,7 @@ def test_the_public_names_of_fastclf_are_these() -> None:
         _ = fastclf.Learner
 
 
+@cache
 def read_stub(room: str) -> dict[str, str]:
     """{exported name: the module that it comes from}."""
     nodes = [
@@ -105,11 +106,9 @@ def read_stub(room: str) -> dict[str, str]:
 
 def find_definition(room: str, name: str) -> ast.stmt:
     source = read_stub(room)[name]
-    return (
-        find_definition(source, name)
-        if source in STUBS
-        else find_definitions(read_tree(SOURCES[source]))[name]
-    )
+    if source in STUBS:
+        return find_definition(source, name)
+    return find_definitions(read_tree(SOURCES[source]))[name]
 
 
 @pytest.mark.parametrize("room", sorted(STUBS))
@@ -118,9 +117,8 @@ def test_a_rooms_names_are_defined_in_it_documented_and_no_file_of_it(room: str)
     assert names
     for name in names:
         definition = find_definition(room, name)
-        assert not isinstance(definition, ast.ClassDef | ast.FunctionDef) or ast.get_docstring(definition), (
-            name
-        )
+        if isinstance(definition, ast.ClassDef | ast.FunctionDef):
+            assert ast.get_docstring(definition), name
         assert f"{room}.{name}" not in SOURCES
 
 

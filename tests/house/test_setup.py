@@ -65,17 +65,10 @@ def test_no_network_is_a_sentence(checkout: Path, tmp_path: Path, installer: str
         (tools / "uv").symlink_to(str(shutil.which("uv")))
     nowhere = "http://127.0.0.1:9/simple"
     done = make(
-        checkout,
-        PATH=f"{new}:{tools}:/usr/bin:/bin",
-        PIP_INDEX_URL=nowhere,
-        PIP_EXTRA_INDEX_URL="",
-        PIP_FIND_LINKS="",
-        PIP_CONFIG_FILE=os.devnull,
-        PIP_RETRIES="0",
-        UV_DEFAULT_INDEX=nowhere,
-        UV_HTTP_RETRIES="0",
-        UV_NO_CACHE="1",
-    )
+        checkout, PATH=f"{new}:{tools}:/usr/bin:/bin", PIP_INDEX_URL=nowhere, PIP_EXTRA_INDEX_URL="",
+        PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull, PIP_RETRIES="0", UV_DEFAULT_INDEX=nowhere,
+        UV_HTTP_RETRIES="0", UV_NO_CACHE="1",
+    )  # fmt: skip
     assert done.returncode != 0
     assert "the packages could not be fetched" in done.stderr
     assert "Traceback" not in done.stderr

@@ -50,10 +50,9 @@ def test_a_class_under_a_third_of_the_median_is_small_and_one_of_a_third_is_not(
 def test_a_tenth_of_the_largest_class_is_small_whatever_the_median_is() -> None:
     found = find(huge=1000, bear=40, cat=101, dog=90)
     assert set(found) == {"bear", "dog"}
-    assert found["bear"].words.startswith(
-        "bear has 40 photos. The largest class has 25 times as many. With 8"
-    )
-    assert found["bear"].words.endswith("60 more would make a tenth of the largest class.")
+    words = found["bear"].words
+    assert words.startswith("bear has 40 photos. The largest class has 25 times as many. With 8")
+    assert words.endswith("60 more would make a tenth of the largest class.")
     # just a third of the median
     assert set(find(huge=1000, bear=120, cat=120, third=40)) == {"third"}
     both = find(a=500, b=500, c=500, d=20)["d"].words

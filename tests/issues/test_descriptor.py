@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -37,21 +35,13 @@ def test_every_size_gives_the_same_form(size: tuple[int, int]) -> None:
     assert DESCRIPTOR_ID
 
 
-def test_it_tells_shapes_apart_more_than_a_small_shift_does() -> None:
+def test_it_tells_shapes_and_a_little_colours_apart_and_does_not_mind_recompression_and_scaling() -> None:
     disc = draw("disc")
     assert likeness(disc, draw("disc", shift=3)) > likeness(disc, draw("box")) + 0.1
-
-
-def test_recompression_and_scaling_change_next_to_nothing() -> None:
-    disc = draw("disc")
+    assert likeness(disc, draw("disc")) > likeness(disc, draw("disc", "yellow")) + 0.01
     with Image.open(io.BytesIO(encode_jpeg(disc, 40))) as jpeg:
         assert likeness(disc, jpeg.convert("RGB")) > 0.97
     assert likeness(disc, disc.resize((150, 120))) > 0.97
-
-
-def test_colour_counts_a_little() -> None:
-    disc = draw("disc")
-    assert likeness(disc, draw("disc")) > likeness(disc, draw("disc", "yellow")) + 0.01
 
 
 def test_light_and_dark_edges_are_told_apart() -> None:
@@ -66,12 +56,3 @@ def test_a_plain_photo_has_no_edges_and_no_nan() -> None:
     assert np.isfinite(descriptor).all()
     assert not descriptor[:-108].any()
     assert descriptor[-108:].any()
-
-
-def test_the_light_checks_load_nothing_heavy() -> None:
-    code = (
-        "import sys, fastclf.issues.descriptor, fastclf.issues.labels, fastclf.issues.outliers\n"
-        "print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"sklearn", "scipy", "cleanlab", "pandas", "torch"} & set(done.stdout.split())

@@ -29,22 +29,17 @@ def test_a_bad_file_gets_one_sentence_with_its_name_and_the_reason(name: str, tm
         assert any(word in message for word in words.split("|")), message
 
 
-@pytest.mark.parametrize(("make", "words"), [("missing", "does not exist"), ("folder", "is a folder")])
-def test_a_path_that_is_no_file_is_named(make: str, words: str, tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
-    if make == "folder":
-        path.mkdir()
-    with pytest.raises(UnreadablePhotoError, match=f"photo.jpg {words}"):
-        decode_photo(path)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
-def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo.jpg")
-    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
-    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
-    for name, words in (("fifo.jpg", "pipe"), ("zero.jpg", "device"), ("loop.jpg", "back to itself")):
-        with pytest.raises(UnreadablePhotoError, match=words):
+def test_a_path_that_is_no_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name, words in {
+        "missing": "does not exist", "folder": "is a folder", "fifo": "is a pipe", "zero": "is a pipe or a device",
+        "loop": "is a link that leads back to itself",
+    }.items():  # fmt: skip
+        with pytest.raises(UnreadablePhotoError, match=f"^{name} {words}"):
             decode_photo(tmp_path / name)
 
 
@@ -55,11 +50,8 @@ def test_a_file_over_the_limit_is_not_opened() -> None:
 
 def test_every_byte_flip_and_every_cut_gives_pixels_or_a_sentence(rng: np.random.Generator) -> None:
     pillow_heif.register_heif_opener()
-    originals = [
-        encode(draw_photo("red", 0, (64, 48)), kind)
-        for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "MPO", "HEIF")
-    ]
-    for original in originals:
+    for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "MPO", "HEIF"):
+        original = encode(draw_photo("red", 0, (64, 48)), kind)
         for _ in range(120):
             damaged = bytearray(original)
             for at in rng.integers(0, len(damaged), 3):
@@ -71,22 +63,28 @@ def test_every_byte_flip_and_every_cut_gives_pixels_or_a_sentence(rng: np.random
                 assert str(e).startswith("x ")
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int) -> None:
-    upright = Image.new("RGB", (60, 40), "white")
-    upright.paste((255, 0, 0), (0, 0, 30, 20))  # red top left
-    # the transpose that a camera held this way has to undo
-    undo = {
-        1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4,
-    }[orientation]  # fmt: skip
+# the transpose that a camera held this way has to undo, by the orientation in the file; 0 is none
+UNDO = {0: None, 1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+
+
+@pytest.mark.parametrize("orientation", UNDO)
+def test_exif_orientation_is_applied_and_said(orientation: int) -> None:
+    upright = Image.new("RGB", (800, 480), "white")
+    upright.paste((255, 0, 0), (0, 0, 400, 240))  # red top left
+    undo = UNDO[orientation]
     stored = upright if undo is None else upright.transpose(Image.Transpose(undo))
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    decoded = decode_photo(encode(stored, "PNG", exif=exif))
-    assert decoded.image.size == (60, 40)
-    assert decoded.image.getpixel((5, 5)) == (255, 0, 0)
-    assert decoded.image.getpixel((55, 35)) == (255, 255, 255)
-    assert decoded.plain is (orientation == 1)
+    if orientation:
+        exif[ExifTags.Base.Orientation] = orientation
+    data = encode(stored, "JPEG", exif=exif)
+    for least in (None, 100):
+        photo = decode_photo(data, least_side=least)
+        assert photo.size == stored.size  # of the file's own pixels
+        assert photo.upright is photo.plain is (orientation in (0, 1))
+        assert (photo.image.width == 800) == (least is None)
+        assert photo.image.width * 480 == photo.image.height * 800
+        near, far = photo.image.getpixel((5, 5)), photo.image.getpixel((photo.image.width - 5, 5))
+        assert (near[0] > 240, near[1] < 20, min(far) > 240) == (True, True, True)
 
 
 def test_alpha_is_laid_over_white() -> None:
@@ -134,13 +132,8 @@ def test_cmyk_becomes_rgb() -> None:
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_the_first_frame_of_an_animation_counts(kind: str) -> None:
     frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
-    data = encode(
-        frames[0],
-        kind,
-        save_all=True,
-        append_images=frames[1:],
-        **({"lossless": True} if kind == "WEBP" else {}),
-    )
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
     assert decode_photo(data).image.getpixel((9, 9)) == (255, 0, 0)
 
 
@@ -181,7 +174,7 @@ def test_a_thumbnail_keeps_the_aspect_and_fits(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     "size", [(1600, 1200), (1201, 1599), (1281, 640), (641, 17), (17, 2001), (640, 480), (65, 33)]
 )
-@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG"])
+@pytest.mark.parametrize("kind", ["JPEG", "MPO"])
 def test_a_photo_that_may_come_smaller_never_comes_smaller_than_asked(
     size: tuple[int, int], kind: str
 ) -> None:
@@ -211,19 +204,3 @@ def test_a_large_jpeg_comes_at_a_part_of_its_size_and_nothing_else_does(
     options = {"compress_level": 1} if kind == "PNG" else {}
     data = encode(Image.new("RGB", (2000, 1500), "red"), kind, **options)
     assert decode_photo(data, least_side=least).image.size == comes
-
-
-@pytest.mark.parametrize("orientation", [None, *range(1, 9)])
-def test_a_decoded_photo_says_whether_its_file_stands_upright(
-    orientation: int | None, tmp_path: Path
-) -> None:
-    exif = Image.Exif()
-    if orientation:
-        exif[ExifTags.Base.Orientation] = orientation
-    path = tmp_path / "turned.jpg"
-    path.write_bytes(encode(draw_photo("red", 0, (800, 480)), "JPEG", exif=exif))
-    for least in (None, 100):
-        photo = decode_photo(path, least_side=least)
-        assert photo.upright == (orientation in (None, 1))
-        assert photo.size == (800, 480)  # of the file's own pixels
-        assert (photo.image.width > photo.image.height) == (orientation in (None, 1, 2, 3, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -31,19 +32,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "catalog.sqlite"
 
 
-def set_version(file: Path, version: int) -> None:
-    connection = sqlite3.connect(file)
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.close()
-
-
 def describe(file: Path) -> tuple[int, set[str]]:
     """Return the version and the names of the tables, indexes and triggers."""
-    connection = sqlite3.connect(file)
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    connection.close()
-    return version, names
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        [(version,)] = connection.execute("PRAGMA user_version")
+        return version, {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
 
 
 def test_two_processes_that_open_a_new_database_at_once_make_it_once(file: Path) -> None:
@@ -85,7 +78,8 @@ def test_a_database_of_another_version_is_refused_and_stays_as_it_is(
     file: Path, version: int, words: str
 ) -> None:
     Store(file).close()
-    set_version(file, version)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
     before = describe(file)
     with pytest.raises(CatalogError, match=rf"{words}.*\(schema {version}; this one knows {Store.version}\)"):
         Store(file)

@@ -12,11 +12,10 @@ import pytest
 from fastclf import ModelBundle
 from fastclf.card import repair_bundle
 from fastclf.catalog import Catalog
-from fastclf.model import PhotoRow
 from fastclf.refit.run import find_candidate
 
 from ..drawing import draw_photos
-from ..scanned import hash_folder, labels_of, scanned
+from ..scanned import hash_folder, labels_of, rows_of, scanned
 from ..toy import write_toy_bundle
 
 pytestmark = pytest.mark.slow
@@ -68,9 +67,8 @@ while True:
 def kill_after(code: str, seconds: float, *args: Path) -> list[str]:
     """Run a script, kill it a while after its first line, return what it said."""
     child = subprocess.Popen([sys.executable, "-c", code, *map(str, args)], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    first = child.stdout.readline()
-    assert first == "start\n"
+    assert child.stdout
+    assert child.stdout.readline() == "start\n"
     time.sleep(seconds)
     child.kill()
     rest, _ = child.communicate()
@@ -117,8 +115,7 @@ def test_a_killed_refit_leaves_a_model_that_opens(folder: Path, tmp_path: Path) 
     before = hash_folder(folder)
     with scanned(folder) as catalog:
         photos = catalog.photos().photos
-        given = catalog.assign_splits(photos)
-        rows = [PhotoRow(p.sha256, p.label, p.sha256, s) for p, s in zip(photos, given.splits, strict=True)]
+        rows = rows_of(photos, catalog.assign_splits(photos).splits)
         catalog.relabel(["red/000.png"], "blue")
     model = write_toy_bundle(tmp_path / "model", rows=rows)
     for n in range(6):

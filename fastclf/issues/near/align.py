@@ -23,20 +23,11 @@ _MAX_COLOUR_GAP = 8.0
 
 
 def score_pairs(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> FloatArray:
-    """Score how surely each second photo shows what the first one shows.
+    """Return (B,) correlations of fine detail after alignment; 0 for pairs dropped early.
 
-    Parameters
-    ----------
-    first, second
-        (B, 72, 64) signatures. Of a mirrored pair, the second is already turned (see `mirror_signatures`).
-    windows
-        (B, 4) where the second lies in the first to begin with: top, bottom, left, right, in shares.
-
-    Returns
-    -------
-    numpy.ndarray
-        (B,) correlation of fine detail after alignment, in [0, 1]; 0 for pairs dropped early, and where one
-        spot or the colours differ or the overlap is too small.
+    Also 0 where one spot or the colours differ or the overlap is too small. Takes (B, 72, 64) signatures, the
+    second already turned where a pair is mirrored, and (B, 4) shares where the second lies in the first to
+    begin with: top, bottom, left, right.
     """
     scores = np.zeros(len(first), np.float32)
     alive = np.arange(len(first))

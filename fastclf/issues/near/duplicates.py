@@ -31,46 +31,22 @@ class Signatures(Protocol):
 
 @dataclass(frozen=True)
 class NearPairs:
-    """Pairs of photos that show the same picture.
+    """Pairs of photos that show the same picture."""
 
-    Attributes
-    ----------
-    pairs
-        (P, 2) positions of the two photos, the smaller first, in rising order.
-    scores
-        (P,) how sure it is, in [0, 1].
-    mirrored
-        (P,) whether one is the other's mirror image.
-    n_candidates
-        Number of pairs that were looked at.
-    capped
-        Positions of photos with more candidates than were looked at: the nearest ones were.
-    """
-
-    pairs: IntArray
-    scores: FloatArray
-    mirrored: NDArray[np.bool_]
-    n_candidates: int
-    capped: IntArray
+    pairs: IntArray  # (P, 2) positions of the two photos, the smaller first, in rising order
+    scores: FloatArray  # (P,) how sure it is, in [0, 1]
+    mirrored: NDArray[np.bool_]  # (P,) whether one is the other's mirror image
+    n_candidates: int  # how many pairs were looked at
+    capped: IntArray  # positions of photos with more candidates than were looked at: the nearest ones were
 
 
 @dataclass(frozen=True)
 class Star:
-    """A photo and its near-duplicates.
+    """A photo and its near-duplicates, by position."""
 
-    Attributes
-    ----------
-    centre
-        Position of the photo that every member is a confirmed pair with.
-    members
-        Positions of the others, the most alike first.
-    scores
-        Score of each member against the centre.
-    """
-
-    centre: int
-    members: tuple[int, ...]
-    scores: tuple[float, ...]
+    centre: int  # every member is a confirmed pair with it
+    members: tuple[int, ...]  # the most alike first
+    scores: tuple[float, ...]  # of each member against the centre
 
 
 @dataclass(frozen=True)

@@ -25,30 +25,12 @@ def find_feature_pairs(
     ratio: float = 1.0,
     per_photo: int = 16,
 ) -> IntArray:
-    """Find pairs of photos by the cosine similarity of their features.
+    """Return (P, 2) positions, the smaller first and rising, of pairs of photos whose features are close.
 
     The threshold comes from the photos themselves: the distance ``1 - cosine`` of a pair must be at most
     `ratio` times the distance that a photo usually has to its fifth neighbour (the median over all photos),
-    and `ratio` times that of either of the two. Where all photos look alike, little is a duplicate.
-
-    Parameters
-    ----------
-    features
-        (N, D) features of any scale.
-    ratio
-        Share of the usual distance, in (0, 1]; all of it where pixels decide afterwards.
-    per_photo
-        Most partners kept for a photo, the nearest.
-
-    Returns
-    -------
-    numpy.ndarray
-        (P, 2) positions, the smaller first, in rising order.
-
-    Raises
-    ------
-    ValueError
-        If `features` is not a table of finite numbers.
+    and `ratio` times that of either of the two. Where all photos look alike, little is a duplicate. Each
+    photo keeps its nearest `per_photo` partners.
     """
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(f"features have the shape {features.shape}; (N, D) finite numbers are needed")

@@ -95,15 +95,7 @@ def describe_photo(image: Image.Image) -> Fingerprint:
 
 
 def is_comparable(short_side: int, detail: float) -> bool:
-    """Return whether a photo can be told from others by its pixels.
-
-    Parameters
-    ----------
-    short_side
-        The smaller of the original's width and height, in pixels.
-    detail
-        Standard deviation of the fine detail, as `measure_detail` gives it.
-    """
+    """Return whether a photo can be told from others by its pixels."""
     return short_side >= MIN_SHORT_SIDE and detail >= MIN_DETAIL
 
 
@@ -129,13 +121,7 @@ def blur(grey: FloatArray, sigma: float) -> FloatArray:
 
 
 def hash_signatures(signatures: UInt8Array) -> UInt64Array:
-    """Compute all hashes of (N, 72, 64) signatures.
-
-    Returns
-    -------
-    numpy.ndarray
-        (N, 12) the hash of the photo, of the mirrored photo and of the ten parts.
-    """
+    """Return (N, 12) hashes of (N, 72, 64) signatures: of the photo, the mirrored photo and the ten parts."""
     grey = signatures[:, :SIDE].astype(np.float32)
     coefficients = np.stack([y @ grey @ x.T for y, x in _BASES], axis=1)
     mirrored = coefficients[:, :1] * _MIRROR_SIGNS

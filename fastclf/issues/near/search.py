@@ -20,22 +20,12 @@ _MAX_THREADS = 4
 
 @dataclass(frozen=True)
 class CloseHashes:
-    """Pairs of close hashes.
+    """Pairs of close hashes."""
 
-    Attributes
-    ----------
-    i, j
-        (P,) positions: of the hashes, and of the others they were compared with.
-    distance
-        (P,) number of bits that differ.
-    capped
-        Positions i that had more close hashes than are kept; theirs are the nearest.
-    """
-
-    i: IntArray
-    j: IntArray
-    distance: UInt8Array
-    capped: IntArray
+    i: IntArray  # (P,) positions of the hashes
+    j: IntArray  # (P,) positions of the others that they were compared with
+    distance: UInt8Array  # (P,) how many bits differ
+    capped: IntArray  # positions i that had more close hashes than are kept; theirs are the nearest
 
 
 def find_close_hashes(
@@ -46,27 +36,11 @@ def find_close_hashes(
     per_photo: int = 64,
     threads: int | None = None,
 ) -> CloseHashes:
-    """Find all pairs of hashes that differ in at most `radius` bits.
+    """Find all pairs of (N,) hashes and (M,) others that differ in at most `radius` bits.
 
-    Exact: no pair is missed, unless a photo has more than `per_photo`; these photos are named in the result.
-
-    Parameters
-    ----------
-    hashes
-        (N,) hashes.
-    radius
-        Largest number of differing bits, 0 to 64.
-    others
-        (M,) what to compare with; by default the hashes themselves, each pair once with i < j.
-    per_photo
-        Most pairs kept for one i: the nearest, then those with the smallest j.
-    threads
-        By default one for each core, 4 at most.
-
-    Raises
-    ------
-    ValueError
-        If `radius` is not within 0 to 64, or `per_photo` is under 1.
+    Without others the hashes are compared with themselves, each pair once with i < j. No pair is missed,
+    unless a photo has more than `per_photo`: then the nearest are kept, of these those with the smallest j,
+    and the photo is named in the result.
     """
     if not 0 <= radius <= 64 or per_photo < 1:
         raise ValueError(
@@ -153,12 +127,11 @@ class _Found:
 
 
 def _concatenate(parts: list[CloseHashes]) -> CloseHashes:
-    if not parts:
-        empty = np.zeros(0, np.intp)
-        return CloseHashes(empty, empty, np.zeros(0, np.uint8), empty)
+    empty = np.zeros(0, np.intp)
+    every = [CloseHashes(empty, empty, np.zeros(0, np.uint8), empty), *parts]
     return CloseHashes(
-        np.concatenate([part.i for part in parts]),
-        np.concatenate([part.j for part in parts]),
-        np.concatenate([part.distance for part in parts]),
-        np.concatenate([part.capped for part in parts]),
+        np.concatenate([part.i for part in every]),
+        np.concatenate([part.j for part in every]),
+        np.concatenate([part.distance for part in every]),
+        np.concatenate([part.capped for part in every]),
     )
