@@ -44,6 +44,7 @@ def keep_light_and_dark(page: Page, name: str, widths: Sequence[int], *, whole: 
             keep(page, f"{name}-{width}-{scheme}", whole=whole)
             assert not is_wider_than_the_window(page), (width, scheme)
     page.set_viewport_size(size)
+    page.emulate_media(color_scheme="light")
 
 
 def is_wider_than_the_window(page: Page) -> bool:

@@ -38,11 +38,6 @@ class ValidationPhotos:
 
     A photo counts under the label that it was judged by, whatever an edit said since; what belongs to a
     sealed test set is neither asked about nor shown.
-
-    Parameters
-    ----------
-    folder
-        The photos, one sub-folder per class.
     """
 
     def __init__(self, folder: Path) -> None:
