@@ -157,6 +157,13 @@ def choose(page: Page, *files: Path | dict[str, Any]) -> None:
     chooser.value.set_files(list(files))
 
 
+def hold_line(page: Page) -> None:
+    """Let a page that is not open yet keep its newest socket as `line`, for a test to close."""
+    page.add_init_script("""window.WebSocket = class extends WebSocket {
+        constructor(...given) { super(...given); window.line = this; }
+    };""")
+
+
 def speak(page: Page, language: str) -> None:
     """Put an open page into another language."""
     page.evaluate(

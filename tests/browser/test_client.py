@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Publish, Share
+from .conftest import Publish, Share, hold_line
 from .servers import Server, build_checkout, start
 
 pytestmark = pytest.mark.slow
@@ -158,12 +158,13 @@ SWALLOW = """() => {
 def test_what_a_dying_socket_took_along_is_sent_again_in_order_and_nothing_else(
     server: Server, page: Page, tmp_path: Path
 ) -> None:
+    hold_line(page)
     open_page(page, server)
     page.evaluate(SWALLOW)
     for n in (1, 2):
         page.get_by_role("button", name="Press").click()
         expect_log(page, f"pressed {n}")
-        page.evaluate("fastclfPage.socket.close()")
+        page.evaluate("line.close()")
     page.get_by_role("button", name="Press").click()
     expect_log(page, "pressed 3")
     # what has arrived is not sent again
@@ -176,7 +177,7 @@ def test_what_a_dying_socket_took_along_is_sent_again_in_order_and_nothing_else(
     page.wait_for_function("window.swallowed > 1")
     page.get_by_role("button", name="Send bytes").click()
     page.wait_for_function("window.swallowed > 2")
-    page.evaluate("window.swallowing = false; fastclfPage.socket.close()")
+    page.evaluate("window.swallowing = false; line.close()")
     expect_log(page, "files second.bin 300000 76500000")
     expect(page.get_by_text("bytes:250,2,1")).to_be_visible()
     expect(page.get_by_text("born 4")).to_be_visible()

@@ -203,6 +203,8 @@ def test_no_url_gives_away_code_model_or_photos(
         assert {what for _, what in opened} == set(secrets)
 
 
+# a Jupyter server is there to run code
+@pytest.mark.parametrize("shared", MODES[:2], indirect=True)
 def test_code_sent_over_the_kernel_channel_is_not_run(opened: Opened, tmp_path: Path) -> None:
     target = tmp_path / "pwned"
     code = {"code": f"open({str(target)!r}, 'w')", "silent": False, "store_history": False,

@@ -7,7 +7,7 @@ import signal
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Launch, Publish, Share, Visit
+from .conftest import Launch, Publish, Share, Visit, hold_line
 from .pictures import keep
 from .servers import COLD, Server, build_checkout, fetch, read_kernel, start, wait_until
 
@@ -137,14 +137,15 @@ def test_a_cut_line_is_mended_however_long_it_was_and_an_end_is_noticed_at_the_n
 ) -> None:
     page = visit(language="ar", width=360)
     page.clock.install()
+    hold_line(page)
     open_page(page, server)
     press = page.get_by_role("button", name="Press")
-    page.evaluate("fastclfPage.socket.close()")
+    page.evaluate("line.close()")
     press.click()
     expect(page.get_by_text("pressed 1")).to_be_visible()
     expect(page.locator(".fastclf-notice")).to_have_count(0)
     page.route("**/api/kernels/**", lambda route: route.abort())
-    page.evaluate("fastclfPage.socket.close()")
+    page.evaluate("line.close()")
     press.click()
     expect(page.locator(".fastclf-notice")).to_be_visible()
     # second by second, so that every try meets the cut line
