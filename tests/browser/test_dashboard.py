@@ -148,7 +148,8 @@ def test_a_wrong_answer_reaches_the_owners_inbox_or_is_a_file_where_there_is_non
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as a file").click()
     with zipfile.ZipFile(download.value.path()) as parcel:
-        assert json.loads(parcel.read("report.json"))["label"] is None
+        report = json.loads(parcel.read("report.json"))
+        assert (report["answer"], report["label"]) == ("5", None)
         assert parcel.read("photo.jpg").startswith(b"\xff\xd8")
 
 

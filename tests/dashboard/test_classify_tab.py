@@ -7,7 +7,6 @@ import io
 import json
 import threading
 import time
-import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,15 +135,6 @@ def test_a_card_has_the_picture_the_words_and_the_likeliest_classes(page: Page) 
     assert page.cards[1]["name"] == "gpj.nekorb"
 
 
-def test_cards_of_one_upload_share_a_batch_and_the_next_has_another(page: Page) -> None:
-    page.photo("a.png", RED, batch=1)
-    page.photo("b.png", RED, batch=1)
-    page.say(page.panel.drop, {"type": "settle", "batch": 1})
-    page.photo("c.png", RED, batch=2)
-    first, second, third = [card["batch"] for card in page.cards]
-    assert first == second < third
-
-
 def test_the_same_photo_can_come_twice_one_is_removed_and_all_are_cleared(page: Page) -> None:
     for _ in range(3):
         page.photo("red.png", RED)
@@ -170,13 +160,6 @@ def test_what_is_too_large_gets_a_card_that_says_so(page: Page) -> None:
         "bomb.png has 48 megapixels; at most 40 are read here",
     ), strict=True):  # fmt: skip
         assert words in card["words"]
-
-
-def test_example_photos_are_one_click_away(page: Page) -> None:
-    page.say(page.panel.drop, {"type": "examples"})
-    assert len(next(buffers for content, buffers in page.heard if content["type"] == "examples")) == 3
-    page.say(page.panel.drop, {"type": "example", "index": 2, "id": 1, "batch": 1})
-    assert page.cards[0]["label"] == "red"
 
 
 def test_a_session_has_a_limit_and_says_it(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,16 +221,6 @@ def test_a_wrong_answer_goes_to_the_inbox(toy_model: Path, tmp_path: Path) -> No
         ("red.png", "red", "green"), ("red.png", "red", None),
     ]  # fmt: skip
     assert len(page.all("acknowledged")) == 2
-
-
-def test_without_an_inbox_a_report_is_a_zip_to_save(page: Page) -> None:
-    assert not page.panel.answers.has_inbox
-    page.photo("red.png", RED)
-    page.ask("wrong", page.cards[0]["key"], label=None)
-    with zipfile.ZipFile(io.BytesIO(page.parcel("acknowledged"))) as parcel:
-        report = json.loads(parcel.read("report.json"))
-    assert report["answer"] == "red"
-    assert report["label"] is None
 
 
 def test_the_table_has_a_row_a_photo_and_runs_no_formula(page: Page) -> None:
@@ -461,19 +434,6 @@ def find_texts(widget: ipywidgets.Widget) -> str:
     """Return all HTML of a page."""
     children = getattr(widget, "children", ())
     return " ".join([getattr(widget, "value", "") or "", *map(find_texts, children)]) if widget else ""
-
-
-def test_a_tampered_model_is_refused_with_the_failed_check_and_without_its_place(toy_model: Path) -> None:
-    with (toy_model / "head.npz").open("ab") as file:
-        file.write(b"x")
-    app = build_app(toy_model)
-    deadline = time.monotonic() + 20
-    while "refused" not in find_texts(app) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    texts = find_texts(app)
-    assert "The model is refused" in texts
-    assert "head.npz" in texts
-    assert str(toy_model) not in texts
 
 
 def test_the_makers_title_words_and_colour_stand_on_the_page(

@@ -139,9 +139,7 @@ def test_photos_of_a_test_set_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_labels_may_be_indices(tmp_path: Path) -> None:
-    source = build_source(
-        tmp_path / "photos", 2, splits=None, labels=[0, 0, 1, 1, 2, 2], vocab=("a", "b", "c")
-    )
+    source = build_source(tmp_path / "photos", 2, splits=None, labels=[0, 0, 1, 1, 2, 2], vocab="abc")
     cleaner = ImageClassifierCleaner(source)
     assert list(cleaner.dd_cats.options) == ["a", "b", "c"]
     cleaner.dd_cats.value = "c"
@@ -255,37 +253,29 @@ def test_a_real_learner_is_read_like_fastai_reads_it(
     pytest.importorskip("fastai")
     import pandas as pd
     import torch
+    from fastai.vision import all as fastai
     from fastai.vision import widgets as theirs
-    from fastai.vision.all import (
-        CategoryBlock,
-        ColReader,
-        ColSplitter,
-        CrossEntropyLossFlat,
-        DataBlock,
-        ImageBlock,
-        ImageDataLoaders,
-        Learner,
-        RandomResizedCrop,
-    )
     from IPython.display import display
 
     monkeypatch.setattr(builtins, "display", display, raising=False)
     folder = draw_photos(tmp_path / "photos", 8)
-    crop = RandomResizedCrop(16)
+    crop = fastai.RandomResizedCrop(16)
     if kind == "folder":
-        dls = ImageDataLoaders.from_folder(folder, valid_pct=0.5, seed=1, item_tfms=crop, bs=4, num_workers=0)
+        dls = fastai.ImageDataLoaders.from_folder(
+            folder, valid_pct=0.5, seed=1, item_tfms=crop, bs=4, num_workers=0
+        )
     else:
         files = sorted(folder.rglob("*.png"))
         rows = [(str(f), f.parent.name, bool(i % 2)) for i, f in enumerate(files)]
         frame = pd.DataFrame(rows, columns=["file", "label", "is_valid"])
-        block = DataBlock(
-            blocks=(ImageBlock, CategoryBlock), get_x=ColReader("file"), get_y=ColReader("label"),
-            splitter=ColSplitter(), item_tfms=crop,
+        block = fastai.DataBlock(
+            blocks=(fastai.ImageBlock, fastai.CategoryBlock), get_x=fastai.ColReader("file"), get_y=fastai.ColReader("label"),
+            splitter=fastai.ColSplitter(), item_tfms=crop,
         )  # fmt: skip
         dls = block.dataloaders(frame, bs=4, num_workers=0)
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 3))
-    learn = Learner(dls, net, loss_func=CrossEntropyLossFlat())
+    learn = fastai.Learner(dls, net, loss_func=fastai.CrossEntropyLossFlat())
     ours, again = ImageClassifierCleaner(learn), ImageClassifierCleaner(learn)
     assert {fn for label in VOCAB for split in ("Train", "Valid") for fn in _fns(ours, label, split)} == {
         *folder.rglob("*.png")
