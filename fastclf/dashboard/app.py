@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from html import escape
 from pathlib import Path
@@ -18,8 +17,6 @@ from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import say, translate
 from .widgets import PageFrame, SpokenBox, find_accents, render_paragraph
-
-_logger = logging.getLogger(__name__)
 
 _MOST_NAMED = 12
 

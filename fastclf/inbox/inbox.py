@@ -61,19 +61,9 @@ class Inbox:
         self._max_reports, self._max_bytes = max_reports, max_bytes
 
     def add(self, image: Image.Image, claim: Claim) -> int:
-        """Keep a report; the same photo with the same claim is kept once.
+        """Keep a report and return its number; the same photo with the same claim is kept once.
 
-        Parameters
-        ----------
-        image
-            The decoded photo; it is stored anew, at most 1600 pixels long and without metadata.
-        claim
-            What is said of it; it is cleaned here.
-
-        Returns
-        -------
-        int
-            The report's number, the earlier one's where there was one.
+        The photo is stored anew, at most 1600 pixels long and without metadata, and the claim is cleaned.
 
         Raises
         ------
@@ -129,12 +119,9 @@ class Inbox:
         return {row["id"]: (row["sha256"], row["state"]) for row in rows}
 
     def settle(self, outcomes: Mapping[int, str]) -> None:
-        """Take reports out of the queue, all or none; the photos of those settled long ago are freed.
+        """Take reports out of the queue, all or none: {number: "taken" or "dismissed"}.
 
-        Parameters
-        ----------
-        outcomes
-            {number: "taken" or "dismissed"}; those that do not wait are left as they are.
+        Those that do not wait are left as they are; the photos of those settled long ago are freed.
 
         Raises
         ------

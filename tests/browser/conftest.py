@@ -1,4 +1,4 @@
-"""Real servers and a real Chromium; a server that no test changes is one for the whole run, a page is a test's own."""
+"""Real servers and a real Chromium; a server that no test changes is one for the whole run, a page is a test's or a file's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ..conftest import Once, Trained
+from ..dashboard.judged import build_judged
 from .servers import Server, build_checkout, start, stop, write_notebook
 
 CHROMIUM_FLAGS = [
@@ -48,8 +49,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
+def open_pages(browser: Browser) -> Iterator[Visit]:
     """Open a page for a visitor of its own: width, colour scheme, language."""
     contexts = []
 
@@ -73,6 +73,11 @@ def visit(browser: Browser) -> Iterator[Visit]:
     yield go
     for context in contexts:
         context.close()
+
+
+visit = pytest.fixture(open_pages, name="visit")
+# for the tests of a file that can share a page: each begins by making it as it needs it
+stay = pytest.fixture(open_pages, name="stay", scope="module")
 
 
 @pytest.fixture
@@ -122,6 +127,13 @@ def publish(share: Share, once: Once) -> Publish:
     return go
 
 
+@pytest.fixture(scope="session")
+def judged(once: Once) -> tuple[Path, Path]:
+    """Return (photos, model) of a toy model that was judged on photos some of which lie in the wrong folder."""
+    photos, model = once("judged", lambda folder: [str(path) for path in build_judged(folder)])
+    return Path(photos), Path(model)
+
+
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
     """Start a server that a test changes, fills or stops."""
@@ -143,6 +155,32 @@ def choose(page: Page, *files: Path | dict[str, Any]) -> None:
     with page.expect_file_chooser() as chooser:
         page.locator(".fastclf-drop .fastclf-primary").click()
     chooser.value.set_files(list(files))
+
+
+def hold_line(page: Page) -> None:
+    """Let a page that is not open yet keep its newest socket as `line`, for a test to close."""
+    page.add_init_script("""window.WebSocket = class extends WebSocket {
+        constructor(...given) { super(...given); window.line = this; }
+    };""")
+
+
+def speak(page: Page, language: str) -> None:
+    """Put an open page into another language."""
+    page.evaluate(
+        """code => {
+            localStorage.setItem("fastclf-language", code);
+            document.dispatchEvent(new CustomEvent("fastclf-language"));
+        }""",
+        language,
+    )
+
+
+def clear(page: Page) -> None:
+    """Take away what an earlier test has left among the answers."""
+    button = page.get_by_role("button", name="Clear all")
+    if button.is_visible():
+        button.click()
+    expect(page.locator(".fastclf-card")).to_have_count(0)
 
 
 def sealed_digits(trained: Trained) -> dict[str, Path]:

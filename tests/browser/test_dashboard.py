@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
+
+from fastclf.inbox import Inbox
 
 from ..conftest import Trained
 from ..drawing import draw_photo, encode
-from .conftest import Launch, choose, sealed_digits
+from .conftest import Launch, Visit, choose, clear, sealed_digits
 from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
-from .servers import MODES, Server, fetch, on_the_wire, read_kernel, stop, wait_until
+from .servers import COLD, MODES, Server, fetch, on_the_wire, read_kernel, stop, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +33,69 @@ def open_page(page: Page, server: Server) -> None:
     page.locator(".fastclf-drop").get_by_role("button", name="Choose photos").wait_for()
 
 
-@pytest.mark.parametrize("mode", MODES)
+class Opened(NamedTuple):
+    """A visitor's page that the tests of one mode share, with what it has asked for and what went wrong in it."""
+
+    mode: str
+    server: Server
+    page: Page
+    requests: list[Request]
+    errors: list[str]
+
+
+@pytest.fixture(scope="module", params=MODES)
+def shared(request: pytest.FixtureRequest, digits: Digits, stay: Visit) -> Opened:
+    opened = Opened(request.param, digits(request.param), stay(), [], [])
+    page = opened.page
+    page.on("request", lambda r: r.url.startswith(("blob:", "data:")) or opened.requests.append(r))
+    page.on("console", lambda m: m.type == "error" and opened.errors.append(m.text))
+    page.on("pageerror", lambda e: opened.errors.append(str(e)))
+    open_page(page, opened.server)
+    return opened
+
+
+@pytest.fixture
+def opened(shared: Opened) -> Opened:
+    """The shared page without a card; the one that was left is opened anew."""
+    if shared.page.url == "about:blank":
+        open_page(shared.page, shared.server)
+    clear(shared.page)
+    return shared
+
+
+def ask_example(page: Page, n: int = 0) -> Locator:
+    """Let an example be answered; return its card."""
+    page.locator(".fastclf-example").nth(n).click()
+    expect(page.locator(".fastclf-card")).to_have_count(1)
+    return page.locator(".fastclf-card")
+
+
+def test_the_page_comes_from_this_host_and_is_whole(opened: Opened) -> None:
+    page, requests = opened.page, opened.requests
+    page.wait_for_load_state("networkidle")
+    assert all(r.url.startswith(opened.server.root) for r in requests)
+    [asked] = [r for r in requests if not r.is_navigation_request()]
+    assert asked.url.split("?")[0].endswith("/client.js")
+    for request in requests:
+        assert request.response().headers["content-encoding"] == "gzip"
+    assert int(asked.response().headers["cache-control"].removeprefix("max-age=")) > 10**7
+    # what was served is all there is: with the web cut off the page goes on
+    n = len(requests)
+    page.route("**/*", lambda route: route.abort())
+    ask_example(page).get_by_role("button", name="Why?").click()
+    expect(page.locator(".fastclf-heat")).to_be_visible()
+    page.unroute_all()
+    assert len(requests) == n
+    assert opened.errors == []
+    source = page.content()
+    for secret in ("build_app", "import fastclf", "Traceback"):
+        assert secret not in source
+
+
 def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
-    mode: str, digits: Digits, page: Page, trained: Trained, tmp_path: Path
+    opened: Opened, trained: Trained, tmp_path: Path
 ) -> None:
-    requested: list[str] = []
-    page.on("request", lambda r: requested.append(r.url))
-    open_page(page, digits(mode))
+    page = opened.page
     expect(page.get_by_role("tab")).to_have_text(["Classify", "About"])
     broken = tmp_path / "holiday.jpg"
     broken.write_bytes(encode(draw_photo("red", 0, (300, 200)), "JPEG")[:4000])
@@ -49,19 +109,13 @@ def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
         assert card.get_by_role("img").get_attribute("alt", timeout=5000).startswith("Your photo")
     expect(cards.nth(3)).to_contain_text("holiday.jpg is cut off before its end")
     expect(page.get_by_role("status").filter(has_text="4 photos looked at")).to_be_visible()
-    keep(page, f"answers-{mode}")
-    hosts = {urlsplit(url).hostname for url in requested if not url.startswith(("data:", "blob:"))}
-    assert hosts == {"127.0.0.1"}
-    source = page.content()
-    assert "build_app" not in source
-    assert "import fastclf" not in source
-    assert "Traceback" not in source
+    keep(page, f"answers-{opened.mode}")
 
 
-@pytest.mark.parametrize("mode", MODES)
 def test_photos_over_the_old_ten_megabyte_limit_are_answered(
-    mode: str, digits: Digits, page: Page, tmp_path: Path, rng: np.random.Generator
+    opened: Opened, tmp_path: Path, rng: np.random.Generator
 ) -> None:
+    page = opened.page
     noise = Image.fromarray(rng.integers(0, 256, (2200, 2200, 3), dtype=np.uint8))
     # the browser scales one of them down, and knows nothing of the other's format
     big, foreign, huge = tmp_path / "big.bmp", tmp_path / "foreign.tif", tmp_path / "huge.tif"
@@ -69,7 +123,6 @@ def test_photos_over_the_old_ten_megabyte_limit_are_answered(
     noise.save(foreign)
     noise.resize((3000, 3000)).save(huge)
     assert foreign.stat().st_size > 10 * 2**20
-    open_page(page, digits(mode))
     choose(page, big, foreign, huge)
     cards = page.locator(".fastclf-card")
     expect(cards).to_have_count(3)
@@ -78,6 +131,26 @@ def test_photos_over_the_old_ten_megabyte_limit_are_answered(
     expect(cards.nth(2)).to_contain_text("huge.tif has 25.7 MB; at most 20 MB")
     choose(page, big)
     expect(cards).to_have_count(4)
+
+
+def test_a_wrong_answer_reaches_the_owners_inbox_or_is_a_file_where_there_is_none(opened: Opened) -> None:
+    page, has_inbox = opened.page, opened.mode == "serve"
+    ask_example(page, 5).get_by_role("button", name="That's wrong").click()
+    if has_inbox:
+        expect(page.get_by_text("go to the owner")).to_be_visible()
+        page.get_by_label("What is it really?").select_option("8")
+        page.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("status").filter(has_text="Thank you")).to_be_visible()
+        [report] = Inbox(opened.server.folder / "inbox.sqlite").reports()
+        assert (report.answer, report.label) == ("5", "8")
+        return
+    page.get_by_label("What is it really?").select_option("none of these")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as a file").click()
+    with zipfile.ZipFile(download.value.path()) as parcel:
+        report = json.loads(parcel.read("report.json"))
+        assert (report["answer"], report["label"]) == ("5", None)
+        assert parcel.read("photo.jpg").startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("mode", ["serve", "voila"])
@@ -126,18 +199,19 @@ def test_no_url_gives_away_code_model_or_photos(
     assert find_leaks(urls) == []
     if mode == "voila":
         # the same search finds them all where Voila is told to serve everything
-        open_server = launch("voila", model=trained.model, photos=trained.photos, options=OPEN)
+        open_server = launch("voila", model=trained.model, photos=trained.photos, options=OPEN, settings=COLD)
         opened = find_leaks([f"{open_server.url}voila/files/{name}" for name in inside])
         assert {what for _, what in opened} == set(secrets)
 
 
-def test_code_sent_over_the_kernel_channel_is_not_run(digits: Digits, page: Page, tmp_path: Path) -> None:
-    open_page(page, digits("serve"))
+# a Jupyter server is there to run code
+@pytest.mark.parametrize("shared", MODES[:2], indirect=True)
+def test_code_sent_over_the_kernel_channel_is_not_run(opened: Opened, tmp_path: Path) -> None:
     target = tmp_path / "pwned"
     code = {"code": f"open({str(target)!r}, 'w')", "silent": False, "store_history": False,
             "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}  # fmt: skip
     # a kernel takes messages in their order: once it answers the second, it has seen the first
-    page.evaluate(
+    opened.page.evaluate(
         on_the_wire("""async ([path, code]) => {
             const socket = await openSocket(path);
             socket.send(pack(makeMessage("s", "execute_request", code)));
@@ -145,32 +219,28 @@ def test_code_sent_over_the_kernel_channel_is_not_run(digits: Digits, page: Page
             await new Promise((done) => {
                 socket.onmessage = ({data}) => unpack(data).header.msg_type === "comm_info_reply" && done();
             });
+            socket.close();
         }"""),
-        [f"/api/kernels/{read_kernel(page)}/channels", code],
+        [f"/api/kernels/{read_kernel(opened.page)}/channels", code],
     )
     assert not target.exists()
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_websocket_of_the_older_framing_is_refused_and_the_next_visitor_answered(
-    mode: str, digits: Digits, page: Page
-) -> None:
-    server = digits(mode)
-    open_page(page, server)
-    opened = page.evaluate(
+def test_a_websocket_of_the_older_framing_is_refused_and_the_next_visitor_answered(opened: Opened) -> None:
+    page = opened.page
+    accepted = page.evaluate(
         """async ([path, protocols]) => {
             const opened = (offered) => new Promise((done) => {
                 const socket = new WebSocket(`ws://${location.host}${path}`, offered);
-                socket.onopen = () => done(true);
+                socket.onopen = () => { socket.close(); done(true); };
                 socket.onerror = () => done(false);
             });
             return [await opened([]), await opened(["v0.other"]), await opened(protocols)];
         }""",
         [f"/api/kernels/{read_kernel(page)}/channels", ["v0.other", "v1.kernel.websocket.jupyter.org"]],
     )
-    assert opened == [False, False, True]
-    page.locator(".fastclf-example").first.click()
-    expect(page.locator(".fastclf-card")).to_have_count(1)
+    assert accepted == [False, False, True]
+    ask_example(page)
 
 
 @EVERY_WIDTH
@@ -194,16 +264,12 @@ def test_without_a_model_or_with_one_that_fails_a_check_the_page_says_so(
     keep_light_and_dark(page, "refused", widths)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_visitor_who_leaves_takes_the_kernel_along(mode: str, digits: Digits, page: Page) -> None:
-    server = digits(mode)
-    open_page(page, server)
-    page.locator(".fastclf-example").first.click()
-    expect(page.locator(".fastclf-card")).to_have_count(1)
-    kernel = read_kernel(page)
-    assert server.find_kernels(kernel)
-    page.goto("about:blank")
-    wait_until(lambda: not server.find_kernels(kernel), 15)
+def test_a_visitor_who_leaves_takes_the_kernel_along(opened: Opened) -> None:
+    ask_example(opened.page)
+    kernel = read_kernel(opened.page)
+    assert opened.server.find_kernels(kernel)
+    opened.page.goto("about:blank")
+    wait_until(lambda: not opened.server.find_kernels(kernel), 15)
 
 
 def test_a_stopped_server_leaves_no_process_behind_and_its_page_says_so(
@@ -212,8 +278,7 @@ def test_a_stopped_server_leaves_no_process_behind_and_its_page_says_so(
     server = launch("serve", model=toy_model)
     page.clock.install()
     open_page(page, server)
-    page.locator(".fastclf-example").first.click()
-    expect(page.locator(".fastclf-card")).to_have_count(1)
+    ask_example(page)
     assert stop(server.process) == []
     expect(page.get_by_role("status").filter(has_text="Trying again")).to_be_visible()
     keep(page, "state-interrupted")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ..conftest import ROOT
-from .conftest import Publish, Visit
+from .conftest import Publish, Visit, speak
 from .pictures import keep
 
 pytestmark = pytest.mark.slow
@@ -25,33 +24,47 @@ from tests.dashboard.memory import VOCAB, MemoryStore, build_group, build_item
 
 items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
 items[2] = replace(items[2], name="<img src=x onerror=document.title='pwned'>.jpg")
-panel = CleanPanel(MemoryStore([*items, *build_group("duplicate", 1, [60, 61, 62], best=61)]))
-# what was sent before the page opened is gone: it has to ask for the first pictures
-panel.model.page = 1
-panel.model.page = 0
-box = widgets.VBox([PageFrame(), panel])
+items += build_group("duplicate", 1, [60, 61, 62], best=61)
+frame, again, box = PageFrame(), widgets.Button(description="Begin again"), widgets.VBox()
+
+def begin():
+    panel = CleanPanel(MemoryStore(items))
+    # what was sent before the page opened is gone: it has to ask for the first pictures
+    panel.model.page = 1
+    panel.model.page = 0
+    begun = widgets.Label(f"Begun {{len(rounds)}}")
+    rounds.append(panel)
+    box.children = [frame, panel, widgets.HBox([again, begun])]
+
+rounds = []
+begin()
+again.on_click(lambda _: begin())
 box.add_class("fastclf")
 box
 """
 
 
-@pytest.fixture
-def open_cleaner(publish: Publish, visit: Visit) -> Callable[..., Page]:
-    def go(**options: object) -> Page:
-        page = visit(**options)
-        foreign: list[str] = []
-        page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
-        page.goto(publish("cleaner", CODE).url)
-        page.locator(".fastclf-tile").first.wait_for()
-        assert not [url for url in foreign if not url.startswith(("blob:", "data:"))]
-        return page
-
-    return go
+@pytest.fixture(scope="module")
+def open_page(publish: Publish, stay: Visit) -> Page:
+    page = stay()
+    foreign: list[str] = []
+    page.on("request", lambda r: foreign.append(r.url) if "127.0.0.1" not in r.url else None)
+    page.goto(publish("cleaner", CODE).url)
+    page.locator(".fastclf-tile").first.wait_for()
+    assert not [url for url in foreign if not url.startswith(("blob:", "data:"))]
+    return page
 
 
 @pytest.fixture
-def cleaner(open_cleaner: Callable[..., Page]) -> Page:
-    return open_cleaner()
+def cleaner(open_page: Page) -> Page:
+    """A cleaner in which nobody has done anything, in English, in a window of the usual size."""
+    speak(open_page, "en")
+    open_page.set_viewport_size({"width": 1000, "height": 900})
+    before = int(open_page.get_by_text("Begun").inner_text().split()[1])
+    open_page.get_by_role("button", name="Begin again").click()
+    expect(open_page.get_by_text(f"Begun {before + 1}")).to_be_visible()
+    expect(open_page.locator(".fastclf-tile-image:visible")).to_have_count(24)
+    return open_page
 
 
 def tile(page: Page, index: int) -> Locator:
@@ -192,24 +205,22 @@ def test_a_narrow_window_shows_all_of_it(cleaner: Page) -> None:
     assert cleaner.evaluate(low) == []
 
 
-def test_in_arabic_all_of_it_reads_from_right_to_left(open_cleaner: Callable[..., Page]) -> None:
-    page = open_cleaner(width=768, language="ar")
-    expect(page.get_by_role("button", name="تراجع", exact=True)).to_be_visible()
-    expect(page.get_by_role("list", name="الصور")).to_be_visible()
-    assert page.locator(".fastclf").first.evaluate("node => getComputedStyle(node).direction") == "rtl"
-    first, second = (tile(page, i).bounding_box() for i in range(2))
+def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
+    cleaner.set_viewport_size({"width": 768, "height": 900})
+    speak(cleaner, "ar")
+    expect(cleaner.get_by_role("button", name="تراجع", exact=True)).to_be_visible()
+    expect(cleaner.get_by_role("list", name="الصور")).to_be_visible()
+    assert cleaner.locator(".fastclf").first.evaluate("node => getComputedStyle(node).direction") == "rtl"
+    first, second = (tile(cleaner, i).bounding_box() for i in range(2))
     assert first["x"] > second["x"]
-    tile(page, 0).focus()
-    page.keyboard.press("ArrowLeft")
-    expect_focus(page, 1)
-    page.keyboard.press("3")
-    expect(tile(page, 1)).to_contain_text("ستصبح")
-    keep(page, "cleaner-arabic", check=False)
-    # the page can be put into another language while it is open; what is chosen and in focus stays
-    page.evaluate("""() => {
-        localStorage.setItem("fastclf-language", "es");
-        document.dispatchEvent(new CustomEvent("fastclf-language"));
-    }""")
-    expect(page.get_by_role("button", name="Deshacer", exact=True)).to_be_visible()
-    expect(tile(page, 1)).to_contain_text("pasará a")
-    expect_focus(page, 1)
+    tile(cleaner, 0).focus()
+    cleaner.keyboard.press("ArrowLeft")
+    expect_focus(cleaner, 1)
+    cleaner.keyboard.press("3")
+    expect(tile(cleaner, 1)).to_contain_text("ستصبح")
+    keep(cleaner, "cleaner-arabic", check=False)
+    # what is chosen and in focus stays in another language
+    speak(cleaner, "es")
+    expect(cleaner.get_by_role("button", name="Deshacer", exact=True)).to_be_visible()
+    expect(tile(cleaner, 1)).to_contain_text("pasará a")
+    expect_focus(cleaner, 1)

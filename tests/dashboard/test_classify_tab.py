@@ -7,7 +7,6 @@ import io
 import json
 import threading
 import time
-import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,15 +106,9 @@ def open_page(folder: Path, inbox: Inbox, private: Sequence[str] = ()) -> Page:
 
 def upload(panel: ClassifyPanel, *files: tuple[str, bytes]) -> None:
     """What the plain upload sends: a tuple of dicts, the content as a memoryview."""
+    rest = {"type": "image/png", "last_modified": datetime.now(UTC)}
     panel.plain.upload.value = tuple(
-        {
-            "name": name,
-            "type": "image/png",
-            "size": len(data),
-            "content": memoryview(data),
-            "last_modified": datetime.now(UTC),
-        }
-        for name, data in files
+        {"name": name, "size": len(data), "content": memoryview(data), **rest} for name, data in files
     )
 
 
@@ -137,15 +130,9 @@ def test_a_card_has_the_picture_the_words_and_the_likeliest_classes(page: Page) 
     assert next(label for label, _, _ in card["bars"]) == "red"
     assert sum(p for _, p, _ in card["bars"]) == pytest.approx(1, abs=1e-5)
     assert page.parcel("add").startswith(b"\xff\xd8")
-
-
-def test_cards_of_one_upload_share_a_batch_and_the_next_has_another(page: Page) -> None:
-    page.photo("a.png", RED, batch=1)
-    page.photo("b.png", RED, batch=1)
-    page.say(page.panel.drop, {"type": "settle", "batch": 1})
-    page.photo("c.png", RED, batch=2)
-    first, second, third = [card["batch"] for card in page.cards]
-    assert first == second < third
+    # what would turn a sentence around is tidied
+    page.photo("\u202egpj.nekorb", b"")
+    assert page.cards[1]["name"] == "gpj.nekorb"
 
 
 def test_the_same_photo_can_come_twice_one_is_removed_and_all_are_cleared(page: Page) -> None:
@@ -161,16 +148,18 @@ def test_the_same_photo_can_come_twice_one_is_removed_and_all_are_cleared(page: 
     assert page.panel.model.status is Status.EMPTY
 
 
-def test_a_photo_too_large_to_be_sent_gets_a_card_that_says_so(page: Page) -> None:
+def test_what_is_too_large_gets_a_card_that_says_so(page: Page) -> None:
+    # the page does not send it, it is not even copied, and a small file may hold very many pixels
     page.say(page.panel.drop, {"type": "large", "name": "huge.tif", "size": 27_000_000, "id": 1, "batch": 1})
-    assert "huge.tif has 25.7 MB; at most 20 MB" in page.cards[0]["words"]
-
-
-def test_example_photos_are_one_click_away(page: Page) -> None:
-    page.say(page.panel.drop, {"type": "examples"})
-    assert len(next(buffers for content, buffers in page.heard if content["type"] == "examples")) == 3
-    page.say(page.panel.drop, {"type": "example", "index": 2, "id": 1, "batch": 1})
-    assert page.cards[0]["label"] == "red"
+    page.photo("sent.tif", bytes(21 * 2**20), batch=2)
+    bomb = encode(Image.new("L", (8000, 6000)), "PNG")
+    assert len(bomb) < 300_000
+    page.photo("bomb.png", bomb, batch=2)
+    for card, words in zip(page.cards, (
+        "huge.tif has 25.7 MB; at most 20 MB", "sent.tif has 21.0 MB",
+        "bomb.png has 48 megapixels; at most 40 are read here",
+    ), strict=True):  # fmt: skip
+        assert words in card["words"]
 
 
 def test_a_session_has_a_limit_and_says_it(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,20 +218,9 @@ def test_a_wrong_answer_goes_to_the_inbox(toy_model: Path, tmp_path: Path) -> No
     page.ask("wrong", key, label=None)
     page.ask("wrong", key, label="no such class")
     assert [(r.name, r.answer, r.label) for r in inbox.reports()] == [
-        ("red.png", "red", "green"),
-        ("red.png", "red", None),
-    ]
+        ("red.png", "red", "green"), ("red.png", "red", None),
+    ]  # fmt: skip
     assert len(page.all("acknowledged")) == 2
-
-
-def test_without_an_inbox_a_report_is_a_zip_to_save(page: Page) -> None:
-    assert not page.panel.answers.has_inbox
-    page.photo("red.png", RED)
-    page.ask("wrong", page.cards[0]["key"], label=None)
-    with zipfile.ZipFile(io.BytesIO(page.parcel("acknowledged"))) as parcel:
-        report = json.loads(parcel.read("report.json"))
-    assert report["answer"] == "red"
-    assert report["label"] is None
 
 
 def test_the_table_has_a_row_a_photo_and_runs_no_formula(page: Page) -> None:
@@ -367,9 +345,8 @@ def test_an_address_is_fetched_beside_the_others_and_cancelled_ones_leave_no_car
 
     monkeypatch.setattr("fastclf.collect.fetch_photo", fetch)
     drop = page.panel.drop
-    for i, url in enumerate(
-        ("https://a.example/red.png", "https://a.example/nothing", "https://late.example"), 1
-    ):
+    urls = ["https://a.example/red.png", "https://a.example/nothing", "https://late.example"]
+    for i, url in enumerate(urls, 1):
         page.say(drop, {"type": "address", "url": url, "id": i, "batch": i})
     page.say(drop, {"type": "address", "url": "https://too.many", "id": 4, "batch": 4})
     assert "still being fetched" in page.last("done")["fault"]
@@ -379,10 +356,8 @@ def test_an_address_is_fetched_beside_the_others_and_cancelled_ones_leave_no_car
     deadline = time.monotonic() + 20
     while len(page.all("done")) < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert sorted(asked) == ["https://a.example/nothing", "https://a.example/red.png", "https://late.example"]
-    assert [m["fault"] for m in page.all("done") if m["id"] == 2] == [
-        "https://a.example/nothing answered 404."
-    ]
+    assert sorted(asked) == sorted(urls)
+    assert [m["fault"] for m in page.all("done") if m["id"] == 2] == [f"{urls[1]} answered 404."]
     assert [card["name"] for card in page.cards] == ["first.png", "red.png"]
 
 
@@ -393,18 +368,6 @@ def test_a_message_that_comes_twice_is_answered_once_and_its_answer_said_again(p
     assert len(page.panel.model.answers) == 1
     assert [m["id"] for m in page.all("done")] == [7, 7]
     assert [card["name"] for card in page.last("all")["cards"]] == ["red.png"]
-
-
-def test_small_files_with_very_many_pixels_are_refused(page: Page) -> None:
-    bomb = encode(Image.new("L", (8000, 6000)), "PNG")
-    assert len(bomb) < 300_000
-    page.photo("bomb.png", bomb)
-    assert "bomb.png has 48 megapixels; at most 40 are read here" in page.cards[0]["words"]
-
-
-def test_a_message_that_is_too_large_is_not_even_copied(page: Page) -> None:
-    page.photo("huge.tif", bytes(21 * 2**20))
-    assert "huge.tif has 21.0 MB" in page.cards[0]["words"]
 
 
 def test_cards_come_and_go_from_several_threads(page: Page) -> None:
@@ -423,14 +386,10 @@ def test_cards_come_and_go_from_several_threads(page: Page) -> None:
     assert not {a.key for a in model.answers} & removed
 
 
-def test_names_that_would_turn_a_sentence_around_are_tidied(page: Page) -> None:
-    page.photo("\u202egpj.nekorb", b"")
-    assert page.cards[0]["name"] == "gpj.nekorb"
-
-
 def test_a_page_that_comes_later_sees_todays_model(tmp_path: Path) -> None:
     app = build_app(tmp_path / "model")
     assert "There is no model yet" in find_texts(app)
+    assert "fastclf train" in find_texts(app)
     write_toy_bundle(tmp_path / "model")
     app.frame.wanted = "en"
     assert "There is no model yet" not in find_texts(app)
@@ -442,21 +401,17 @@ def test_a_page_that_comes_later_sees_todays_model(tmp_path: Path) -> None:
     language.code = "en"
 
 
-def test_a_model_that_is_removed_goes_on_answering(tmp_path: Path) -> None:
-    source = ModelSource(write_toy_bundle(tmp_path / "model"))
-    first = source.open()
-    (tmp_path / "model").rename(tmp_path / "away")
-    assert source.open() is first
-
-
-def test_a_replaced_model_is_opened_anew(tmp_path: Path) -> None:
+def test_a_replaced_model_is_opened_anew_and_a_removed_one_goes_on_answering(tmp_path: Path) -> None:
     folder = write_toy_bundle(tmp_path / "model")
     source = ModelSource(folder)
     first = source.open()
     assert source.open() is first
     manifest = json.loads((folder / "bundle.json").read_text())
     (folder / "bundle.json").write_text(json.dumps({**manifest, "vocab": ["b", "g", "r"]}))
-    assert source.open().vocab == ["b", "g", "r"]
+    second = source.open()
+    assert second.vocab == ["b", "g", "r"]
+    folder.rename(tmp_path / "away")
+    assert source.open() is second
 
 
 @pytest.mark.parametrize(
@@ -479,25 +434,6 @@ def find_texts(widget: ipywidgets.Widget) -> str:
     """Return all HTML of a page."""
     children = getattr(widget, "children", ())
     return " ".join([getattr(widget, "value", "") or "", *map(find_texts, children)]) if widget else ""
-
-
-def test_no_model_is_a_page_that_says_what_to_run(tmp_path: Path) -> None:
-    texts = find_texts(build_app(tmp_path / "nothing"))
-    assert "There is no model yet" in texts
-    assert "fastclf train" in texts
-
-
-def test_a_tampered_model_is_refused_with_the_failed_check_and_without_its_place(toy_model: Path) -> None:
-    with (toy_model / "head.npz").open("ab") as file:
-        file.write(b"x")
-    app = build_app(toy_model)
-    deadline = time.monotonic() + 20
-    while "refused" not in find_texts(app) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    texts = find_texts(app)
-    assert "The model is refused" in texts
-    assert "head.npz" in texts
-    assert str(toy_model) not in texts
 
 
 def test_the_makers_title_words_and_colour_stand_on_the_page(

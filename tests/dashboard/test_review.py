@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,11 +50,9 @@ def test_the_queue_is_ranked_over_all_kinds_by_the_largest_doubt_ties_by_name() 
 
 def test_filters_by_class_split_and_removal() -> None:
     items = [
-        build_item(0, "red", 0.9, split="valid"),
-        build_item(1, "blue", 0.8),
-        build_item(2, "red", 0.7),
+        build_item(0, "red", 0.9, split="valid"), build_item(1, "blue", 0.8), build_item(2, "red", 0.7),
         build_item(3, "red", 0.0, removed=True),
-    ]
+    ]  # fmt: skip
     model, _ = build_model(items)
     model.label = "red"
     assert keys(model.queue) == [0, 2]
@@ -69,13 +65,8 @@ def test_filters_by_class_split_and_removal() -> None:
     model.show_removed = False
     model.view = "removed"
     assert keys(model.queue) == [3]
-    assert model.count_views() == {
-        **dict.fromkeys(model.count_views(), 0),
-        "doubts": 3,
-        "label": 3,
-        "all": 3,
-        "removed": 1,
-    }
+    counts = {view: n for view, n in model.count_views().items() if n}
+    assert counts == {"doubts": 3, "label": 3, "all": 3, "removed": 1}
     assert model.find_splits() == ["train", "valid"]
 
 
@@ -120,18 +111,13 @@ def test_choices_survive_every_switch_and_count_from_everywhere() -> None:
     model.choose([1], "remove")
     model.label, model.view, model.page = "", "all", 2
     model.choose([59], "relabel", "blue")
-    assert {k: (d.action, d.label) for k, d in model.pending.items()} == {
-        0: ("relabel", "red"),
-        1: ("remove", None),
-        59: ("relabel", "blue"),
-    }
+    pending = {k: (d.action, d.label) for k, d in model.pending.items()}
+    assert pending == {0: ("relabel", "red"), 1: ("remove", None), 59: ("relabel", "blue")}
     assert model.pending[0].why == "the model says blue (0)"
 
 
 def test_many_photos_are_one_step_and_the_own_label_means_keep() -> None:
-    model, _ = build_model(
-        [build_item(0, "red", 0.9), build_item(1, "blue", 0.8), build_item(2, "green", 0.7)]
-    )
+    model, _ = build_model([build_item(k, label, 0.5) for k, label in enumerate(("red", "blue", "green"))])
     model.choose([0, 1, 2], "relabel", "blue")
     assert sorted(model.pending) == [0, 2]
     assert model.message == "3 photos will become blue."
@@ -140,14 +126,10 @@ def test_many_photos_are_one_step_and_the_own_label_means_keep() -> None:
     model.choose([1], "relabel", "blue")
     assert not model.pending
     assert model.message == "That changes nothing."
-
-
-def test_unknown_photos_labels_and_actions_change_nothing() -> None:
-    model, _ = build_model([build_item(0, doubt=0.5)])
-    model.choose([99], "remove")
-    model.choose([0], "relabel", "purple")
-    model.choose([0], "explode")
-    assert not model.pending
+    # photos, labels and actions that nobody knows change nothing, either
+    for keys_, action, label in (([99], "remove", None), ([0], "relabel", "purple"), ([0], "explode", None)):
+        model.choose(keys_, action, label)
+        assert not model.pending
 
 
 def test_a_removed_photo_comes_back_before_it_gets_a_label() -> None:
@@ -219,10 +201,8 @@ def test_a_new_choice_ends_redo() -> None:
     model.redo()
     assert not store.steps
     assert sorted(model.pending) == [1]
-
-
-def test_steps_of_an_earlier_session_can_be_undone() -> None:
-    model, store = build_model([build_item(0, doubt=0.5)])
+    # a step of an earlier session can be undone as well
+    model.undo()
     store.steps.append([Decision(0, "relabel", "blue")])
     model.load()
     model.undo()
@@ -232,13 +212,8 @@ def test_steps_of_an_earlier_session_can_be_undone() -> None:
 
 
 def test_the_preview_says_what_apply_will_do_and_apply_does_it_in_one_call() -> None:
-    items = [
-        build_item(0, "red", 0.9),
-        build_item(1, "blue", 0.8),
-        build_item(2, "green", removed=True),
-        build_item(3),
-    ]
-    model, store = build_model(items)
+    items = [build_item(0, "red", 0.9), build_item(1, "blue", 0.8), build_item(2, "green", removed=True)]
+    model, store = build_model([*items, build_item(3)])
     model.choose([0], "relabel", "blue")
     model.choose([1], "remove")
     model.choose([2], "restore")
@@ -307,13 +282,8 @@ def test_a_group_is_shown_alone_and_the_way_back_leads_to_the_same_page() -> Non
 
 
 def test_keep_best_of_all_groups_never_loses_every_copy() -> None:
-    chain = build_item(
-        2,
-        reasons=(
-            Reason("duplicate", "as 1", 1.0, group=1),
-            Reason("near-duplicate", "as 3", 0.5, group=1, best=True),
-        ),
-    )
+    near = Reason("near-duplicate", "as 3", 0.5, group=1, best=True)
+    chain = build_item(2, reasons=(Reason("duplicate", "as 1", 1.0, group=1), near))
     items = [
         *build_group("duplicate", 1, [1], best=1),
         chain,
@@ -336,14 +306,6 @@ def test_keep_best_obeys_the_filter() -> None:
     assert sorted(model.pending) == [4]
 
 
-def test_a_store_that_cannot_be_read_is_a_sentence() -> None:
-    model, store = build_model([build_item(0, doubt=0.5)])
-    store.read_fault = OSError("secret path")
-    assert not model.load()
-    assert model.status is Status.ERROR
-    assert "secret" not in model.message
-
-
 def test_what_was_applied_is_not_pending_even_if_the_photos_cannot_be_read_again() -> None:
     model, store = build_model([build_item(0, doubt=0.5)])
     model.choose([0], "remove")
@@ -359,10 +321,3 @@ def test_the_same_words_twice_are_said_twice() -> None:
     first = model.spoken
     model.choose([0], "keep")
     assert model.spoken == first + 1
-
-
-def test_the_cleaner_loads_nothing_heavy() -> None:
-    code = "import sys, fastclf.dashboard.clean.cleaner, fastclf.dashboard.clean.panel; print(*{m.split('.')[0] for m in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas", "onnxruntime"}
-    assert not heavy & set(done.stdout.split())

@@ -23,7 +23,7 @@ from fastclf.dashboard.texts import (
     say_count,
     show,
     translate,
-)
+)  # fmt: skip
 from fastclf.errors import (
     CheckError,
     FastclfError,
@@ -31,7 +31,7 @@ from fastclf.errors import (
     UnreadablePhotoError,
     count_message,
     join_messages,
-)
+)  # fmt: skip
 from fastclf.inbox import Inbox
 from fastclf.photos import decode_photo, find_photo_files
 from fastclf.system import run_child
@@ -52,23 +52,9 @@ FIELD = re.compile(r"\{[^{}]*\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
 # the rooms whose sentences reach the page
-BELOW = (
-    "card",
-    "catalog",
-    "check",
-    "collect/one_photo.py",
-    "collect/web",
-    "inbox",
-    "issues",
-    "model",
-    "photos",
-)
-BELOW += ("refit", "system")
+BELOW = ["card", "catalog", "check", "collect/web", "inbox", "issues", "model", "photos", "refit", "system"]
 ROOMS = sorted(
-    file
-    for room in BELOW
-    for file in [PACKAGE / room, *(PACKAGE / room).rglob("*.py")]
-    if file.suffix == ".py"
+    [PACKAGE / "collect/one_photo.py", *(file for room in BELOW for file in (PACKAGE / room).rglob("*.py"))]
 )
 
 
@@ -268,14 +254,9 @@ def test_a_reason_that_was_stored_is_said_in_the_pages_language(tmp_path: Path) 
 
 def test_several_sentences_are_translated_each() -> None:
     language.code = "es"
-    note = join_messages(
-        [
-            Message("New classes: {labels}.", labels="cat, dog"),
-            "",
-            Message("Something that no catalogue knows."),
-            "There are no photos.",
-        ]
-    )
+    unknown = Message("Something that no catalogue knows.")
+    classes = Message("New classes: {labels}.", labels="cat, dog")
+    note = join_messages([classes, "", unknown, "There are no photos."])
     assert note == "New classes: cat, dog. Something that no catalogue knows. There are no photos."
     said = translate(note)
     assert "New classes" not in said

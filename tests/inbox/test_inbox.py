@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from fastclf.photos import decode_photo
 from fastclf.server import find_inbox_file
 from fastclf.server.run import _build_env
 
-from ..conftest import run_fastclf
-from ..drawing import draw_photo, draw_photos, encode
+from ..conftest import call_fastclf
+from ..drawing import draw_photo, draw_photos
 
 
 def claim(name: str = "a.jpg", **more: Any) -> Claim:
@@ -50,9 +51,8 @@ def test_a_report_comes_back_as_it_was_made(inbox: Inbox) -> None:
     reports = inbox.reports()
     assert [r.id for r in reports] == [first, second]
     got = reports[0]
-    assert (got.name, got.answer, got.probability, got.label, got.model) == (
-        "bear.jpg", "blue", 0.9, "red", "abc",
-    )  # fmt: skip
+    wanted = {"name": "bear.jpg", "answer": "blue", "probability": 0.9, "label": "red", "model": "abc"}
+    assert wanted.items() <= asdict(got).items()
     assert got.time.endswith("+00:00")
     assert len(got.sha256) == 64
     assert (reports[1].answer, reports[1].probability, reports[1].label) == (None, None, None)
@@ -269,11 +269,13 @@ def test_a_zip_holds_the_photo_and_what_was_said_of_it() -> None:
         assert archive.namelist() == ["photo.jpg", "report.json"]
         assert decode_photo(archive.read("photo.jpg")).image.size == (40, 30)
         report = json.loads(archive.read("report.json"))
-    assert {k: report[k] for k in ("name", "answer", "probability", "label", "model")} == {
-        "name": "bär.png", "answer": "blue", "probability": 0.9, "label": None, "model": "abc",
-    }  # fmt: skip
+    wanted = {"name": "bär.png", "answer": "blue", "probability": 0.9, "label": None, "model": "abc"}
+    assert wanted.items() <= report.items()
     assert "id" not in report
     assert len(data) < 10_000
+    # the encoded photo is the same every time, so that the inbox knows it again
+    again = zipfile.ZipFile(io.BytesIO(build_report_zip(draw(1), claim())))
+    assert again.read("photo.jpg") == zipfile.ZipFile(io.BytesIO(data)).read("photo.jpg")
 
 
 def test_the_servers_inbox_lies_with_the_notes_about_the_photos(
@@ -308,14 +310,7 @@ def test_photos_that_cannot_be_written_beside_have_their_inbox_elsewhere(
 
 
 def test_serve_says_where_reports_go(toy_model: Path, tmp_path: Path) -> None:
-    taken = run_fastclf("serve", toy_model, "--inbox", "in.sqlite", "--port", "99999", cwd=tmp_path)
+    taken = call_fastclf("serve", toy_model, "--inbox", "in.sqlite", "--port", "99999", cwd=tmp_path)
     assert "Visitors' corrections go to in.sqlite." in taken.stderr
-    none = run_fastclf("serve", toy_model, "--port", "99999", cwd=tmp_path)
+    none = call_fastclf("serve", toy_model, "--port", "99999", cwd=tmp_path)
     assert "There is no inbox (--inbox FILE names one)" in none.stderr
-
-
-def test_the_encoded_photo_is_the_same_every_time() -> None:
-    data = encode(draw(1), "JPEG")
-    first, second = (build_report_zip(decode_photo(data).image, claim()) for _ in range(2))
-    read = [zipfile.ZipFile(io.BytesIO(z)).read("photo.jpg") for z in (first, second)]
-    assert read[0] == read[1]

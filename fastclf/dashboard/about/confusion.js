@@ -12,18 +12,14 @@ class Cell {
     this.asked = new Set();
     this.place = null;
     const { t } = matrix;
-    this.sheet = make("dialog", "fastclf-cell");
+    const id = `${matrix.id}-title`;
     // JupyterLab's own single-key commands must not fire here
-    this.sheet.dataset.lmSuppressShortcuts = "true";
-    this.title = make("h3", "fastclf-cell-title");
-    this.title.id = `${matrix.id}-title`;
-    this.title.tabIndex = -1;
-    this.sheet.setAttribute("aria-labelledby", this.title.id);
+    this.sheet = make("dialog", "fastclf-cell", undefined, { "data-lm-suppress-shortcuts": true, "aria-labelledby": id });
+    this.title = make("h3", "fastclf-cell-title", undefined, { id, tabindex: -1 });
     this.shut = makeButton("fastclf-cell-close", t("Close"), () => this.sheet.close());
     const head = make("div", "fastclf-cell-head");
     head.append(this.title, this.shut);
-    this.note = make("p", "fastclf-cell-note");
-    this.note.setAttribute("role", "status");
+    this.note = make("p", "fastclf-cell-note", undefined, { role: "status" });
     this.list = make("ul", "fastclf-cell-photos");
     this.more = makeButton("fastclf-cell-more", "", () => this.showMore());
     this.sheet.append(head, this.note, this.list, this.more);
@@ -80,10 +76,7 @@ class Cell {
     const frame = make("div", "fastclf-cell-frame");
     const url = this.urls.get(photo.key);
     if (url) {
-      const image = make("img");
-      image.src = url;
-      image.alt = t("Photo {name}", { name: photo.name });
-      frame.append(image);
+      frame.append(make("img", "", undefined, { src: url, alt: t("Photo {name}", { name: photo.name }) }));
     } else if (this.lacking.has(photo.key)) {
       frame.append(make("span", "fastclf-cell-none", t("No picture")));
     }
@@ -130,42 +123,30 @@ class Matrix {
     this.id = `fastclf-matrix-${Math.random().toString(36).slice(2)}`;
     this.current = null;
     this.said = null;
-    this.root = make("div", "fastclf-matrix");
-    this.root.dataset.lmSuppressShortcuts = "true";
-    this.frame = make("div", "fastclf-matrix-frame");
-    this.frame.setAttribute("role", "region");
-    this.hint = make("p", "fastclf-matrix-hint");
-    this.hint.id = `${this.id}-hint`;
-    this.words = make("p", "fastclf-matrix-words");
-    this.words.setAttribute("role", "status");
+    this.root = make("div", "fastclf-matrix", undefined, { "data-lm-suppress-shortcuts": true });
+    this.frame = make("div", "fastclf-matrix-frame", undefined, { role: "region" });
+    this.hint = make("p", "fastclf-matrix-hint", undefined, { id: `${this.id}-hint` });
+    this.words = make("p", "fastclf-matrix-words", undefined, { role: "status" });
     this.root.append(this.frame, this.words, this.hint);
     el.append(this.root);
-    this.translate();
+    Object.assign(this, makeTranslator(model));
     this.sheet = new Cell(this);
     this.root.append(this.sheet.sheet);
     this.listen();
     this.draw();
   }
 
-  translate() {
-    Object.assign(this, makeTranslator(this.model));
-  }
-
   listen() {
-    this.handlers = {
+    this.stop = listenTo(this.model, {
       "change:table": () => this.draw(),
-      "change:texts": () => {
-        this.translate();
-        this.draw();
-      },
+      "change:texts": () => this.draw(),
       "change:cell": () => this.sheet.update(this.model.get("cell")),
       "msg:custom": (message, buffers) => message.type === "pictures" && this.sheet.take(message, buffers),
-    };
-    for (const [name, handler] of Object.entries(this.handlers)) this.model.on(name, handler);
+    });
   }
 
   close() {
-    for (const [name, handler] of Object.entries(this.handlers)) this.model.off(name, handler);
+    this.stop();
     this.sheet.destroy();
   }
 
@@ -190,12 +171,10 @@ class Matrix {
     const { t } = this;
     const { names, counts, totals } = this.model.get("table");
     const inside = this.frame.contains(document.activeElement);
-    this.frame.setAttribute("aria-label", t("What the photos show, and what the model said"));
+    const label = t("What the photos show, and what the model said");
+    this.frame.setAttribute("aria-label", label);
     this.hint.textContent = t("Arrow keys go from number to number.");
-    this.table = make("table", "fastclf-matrix-table");
-    this.table.setAttribute("role", "grid");
-    this.table.setAttribute("aria-label", t("What the photos show, and what the model said"));
-    this.table.setAttribute("aria-describedby", this.hint.id);
+    this.table = make("table", "fastclf-matrix-table", undefined, { role: "grid", "aria-label": label, "aria-describedby": this.hint.id });
     const digits = String(Math.max(...counts.flat())).length;
     this.table.dataset.size = names.length <= FEW ? "few" : names.length <= SOME && digits <= 3 ? "some" : "many";
     this.table.dataset.digits = digits;
@@ -224,37 +203,31 @@ class Matrix {
     const { t } = this;
     const head = make("thead");
     const upper = make("tr");
-    const corner = make("th", "fastclf-matrix-corner", t("Photo shows"));
-    corner.scope = "col";
-    corner.rowSpan = 2;
-    const over = make("th", "fastclf-matrix-over");
+    const corner = make("th", "fastclf-matrix-corner", t("Photo shows"), { scope: "col", rowspan: 2 });
+    const over = make("th", "fastclf-matrix-over", undefined, { scope: "colgroup", colspan: names.length });
     // stays in sight while the columns scroll
     over.append(make("span", "", t("Model said")));
-    over.scope = "colgroup";
-    over.colSpan = names.length;
     upper.append(corner, over);
     const lower = make("tr");
-    names.forEach((name) => {
-      const cell = make("th", "fastclf-matrix-column");
-      cell.scope = "col";
-      cell.append(makeName(name));
-      lower.append(cell);
-    });
+    lower.append(...names.map((name) => this.makeNamed("fastclf-matrix-column", name, "col")));
     head.append(upper, lower);
     return head;
   }
 
   makeRow(name, cells) {
     const row = make("tr");
-    const head = make("th", "fastclf-matrix-row");
-    head.scope = "row";
-    head.append(makeName(name));
-    row.append(head, ...cells.map((button) => {
+    row.append(this.makeNamed("fastclf-matrix-row", name, "row"), ...cells.map((button) => {
       const cell = make("td");
       cell.append(button);
       return cell;
     }));
     return row;
+  }
+
+  makeNamed(className, name, scope) {
+    const head = make("th", className, undefined, { scope });
+    head.append(makeName(name));
+    return head;
   }
 
   makeCell(row, column, n, total) {
@@ -314,9 +287,7 @@ class Matrix {
 
 // A name keeps its own reading direction beside words of another.
 function makeName(name) {
-  const node = make("bdi", "", name);
-  node.dir = "auto";
-  return node;
+  return make("bdi", "", name, { dir: "auto" });
 }
 
 export default showAs(Matrix);

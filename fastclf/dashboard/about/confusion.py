@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import traitlets
 
 from ...card import clean
 from ..texts import say, translate
-from ..widgets import BadMessageError, ScriptedWidget, Status, say_share
+from ..widgets import BadMessageError, ScriptedWidget, Status, logged, say_share
 from .model import CellModel, CellPhoto
-
-_logger = logging.getLogger(__name__)
 
 
 class ConfusionMatrix(ScriptedWidget):
@@ -37,21 +34,16 @@ class ConfusionMatrix(ScriptedWidget):
             opens=cells.photos is not None and table.part == "valid",
         )
         self.add_class("fastclf-confusion-host")
-        cells.observe(self._on_revision_change, "revision")
+        cells.observe(lambda _: self._draw(), "revision")
 
     def say_words(self) -> None:
         """Say the cell that is open in the page's language."""
         super().say_words()
         self._draw()
 
-    def _on_revision_change(self, _: Any) -> None:
-        self._draw()
-
     def _draw(self) -> None:
-        try:
+        with logged("the photos behind a cell could not be shown"):
             self.cell = self._build_cell()
-        except Exception:
-            _logger.exception("the photos behind a cell could not be shown")
 
     def _build_cell(self) -> dict[str, Any]:
         cells = self.cells
@@ -86,20 +78,13 @@ class ConfusionMatrix(ScriptedWidget):
 
     def _send_pictures(self, keys: Any) -> None:
         wanted = set(keys) if isinstance(keys, list) and all(type(k) is int for k in keys) else set()
-        shown = [photo.key for photo in self.cells.shown if photo.key in wanted]
-        pairs = [(key, self._read(key)) for key in shown]
-        found = [(key, picture) for key, picture in pairs if picture is not None]
-        self.send(
-            {"type": "pictures", "keys": [k for k, _ in found], "none": [k for k, p in pairs if p is None]},
-            buffers=[picture for _, picture in found],
-        )
+        self.send_pictures({p.key: self._read(p.key) for p in self.cells.shown if p.key in wanted})
 
     def _read(self, key: int) -> bytes | None:
-        try:
-            return self.cells.photos.read_thumbnail(key) if self.cells.photos else None
-        except Exception:
-            _logger.exception("a thumbnail could not be read")
-            return None
+        picture = None
+        with logged("a thumbnail could not be read"):
+            picture = self.cells.photos.read_thumbnail(key) if self.cells.photos else None
+        return picture
 
 
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ...card import clean
-from ...errors import FastclfError, Message, join_messages
+from ...errors import Message, join_messages
 from ...model import ModelBundle
 from ...photos import VALID
-from ..widgets import Status
+from ..widgets import Status, say_fault
 
 if TYPE_CHECKING:
     from .photos import ValidationPhotos
-
-_logger = logging.getLogger(__name__)
 
 # more classes than these make no table that anybody reads on a phone
 MOST_CLASSES = 30
@@ -172,12 +169,9 @@ class CellModel(traitlets.HasTraits):
             photos.prepare(self._bundle, self._tell)
             found = photos.find(self.table.labels[row], self.table.labels[column])
             self._finish(number, Status.DONE, _describe(found, self.table.counts[row][column]), found)
-        except FastclfError as e:
-            self._finish(number, Status.ERROR, e.message)
-        except Exception:
-            _logger.exception("the photos behind a cell could not be found")
+        except Exception as e:
             words = Message("Something went wrong while looking for the photos. Close this and try again.")
-            self._finish(number, Status.ERROR, words)
+            self._finish(number, Status.ERROR, say_fault(e, words))
 
     def _tell(self, words: Message) -> None:
         # the work may have begun for a cell that was closed meanwhile; the open one waits for it as well

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
 from ...errors import FastclfError
 from ...model import ModelBundle
-from ..widgets import SpokenBox
+from ..widgets import SpokenBox, logged
 from .confusion import ConfusionMatrix
 from .model import CellModel, ConfusionTable, find_confusion
 from .words import ABOVE, BELOW, attempt, render_fault
@@ -17,18 +16,11 @@ from .words import ABOVE, BELOW, attempt, render_fault
 if TYPE_CHECKING:
     from .photos import ValidationPhotos
 
-_logger = logging.getLogger(__name__)
-
 
 class AboutPanel(SpokenBox):
     """The model card in the page's look and language, filled when it is first looked at.
 
-    Parameters
-    ----------
-    bundle
-        The model.
-    photos
-        Finds the photos behind the cells of the confusion matrix; None for a visitor, who reads counts.
+    `photos` finds those behind the cells of the confusion matrix; a visitor has none and reads counts.
     """
 
     def __init__(self, bundle: ModelBundle, photos: ValidationPhotos | None = None) -> None:
@@ -74,20 +66,15 @@ class AboutPanel(SpokenBox):
 
     def _build(self) -> None:
         self._clear()
-        self._table = self._find_table()
+        self._table = None
+        with logged("the confusion matrix could not be read"):
+            self._table = find_confusion(self.bundle.manifest.to_dict())
         self._parts = tuple(widgets.HTML() for _ in (*ABOVE, *BELOW))
         self.say_words()
         if self._table is not None:
             self.matrix = ConfusionMatrix(CellModel(self.bundle, self._table, self.photos))
         n, matrix = len(ABOVE), [self.matrix] if self.matrix else []
         self.children = [*self._parts[:n], *matrix, *self._parts[n:]]
-
-    def _find_table(self) -> ConfusionTable | None:
-        try:
-            return find_confusion(self.bundle.manifest.to_dict())
-        except Exception:
-            _logger.exception("the confusion matrix could not be read")
-            return None
 
     def _clear(self) -> None:
         children, self.children = self.children, []

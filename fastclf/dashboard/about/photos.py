@@ -38,11 +38,6 @@ class ValidationPhotos:
 
     A photo counts under the label that it was judged by, whatever an edit said since; what belongs to a
     sealed test set is neither asked about nor shown.
-
-    Parameters
-    ----------
-    folder
-        The photos, one sub-folder per class.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,24 +66,11 @@ class ValidationPhotos:
             if self._catalog is None:
                 self._catalog = Catalog(self.folder)
             catalog = self._catalog
-            catalog.scan(
-                lambda done, n: (
-                    tell(Message("Reading photo {done} of {n} ...", done=done, n=n))
-                    if done % 25 == 0
-                    else None
-                )
-            )
+            catalog.scan(lambda i, n: tell(_say_reading(i, n)) if i % 25 == 0 else None)
             pairs = self._match(catalog, bundle)
             cache = catalog.feature_cache(bundle.manifest.features_id)
             photos = [photo for _, photo in pairs if photo is not None]
-            extract_features(
-                cache,
-                photos,
-                bundle,
-                progress=lambda done, n: tell(
-                    Message("Asking the model about photo {done} of {n} ...", done=done, n=n)
-                ),
-            )
+            extract_features(cache, photos, bundle, progress=lambda i, n: tell(_say_asking(i, n)))
             self._judged = _answer(bundle, cache, pairs)
             self._hashes = {photo.id: photo.sha256 for photo in photos}
             self._bundle = bundle
@@ -128,6 +110,14 @@ class ValidationPhotos:
             self._gone[row.label] += photo is None
             pairs.append((row, photo))
         return pairs
+
+
+def _say_reading(done: int, n: int) -> Message:
+    return Message("Reading photo {done} of {n} ...", done=done, n=n)
+
+
+def _say_asking(done: int, n: int) -> Message:
+    return Message("Asking the model about photo {done} of {n} ...", done=done, n=n)
 
 
 def _take(files: list[Photo], label: str) -> Photo | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +37,7 @@ from ...card import (
 from ...errors import Message
 from ...model import IMPORTED
 from ..texts import say, translate
+from ..widgets import render_download
 from .model import ConfusionTable, scale_share
 
 _logger = logging.getLogger(__name__)
@@ -237,11 +237,8 @@ def _render_foot(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
 
 
 def _render_download(manifest: dict[str, Any]) -> str:
-    data = base64.b64encode(build_card_html(manifest).encode()).decode("ascii")
-    return (
-        '<p><a class="fastclf-link-button" download="card.html" '
-        f'href="data:text/html;charset=utf-8;base64,{data}">{escape(say("Download the model card"))}</a></p>'
-    )
+    card = build_card_html(manifest).encode()
+    return f"<p>{render_download('card.html', 'text/html', card, say('Download the model card'))}</p>"
 
 
 def _render_part(heading: str, body: str, kind: str = "") -> str:

@@ -135,14 +135,8 @@ class ClassifyModel(traitlets.HasTraits):
     ) -> bool:
         """Answer about one photo; returns False where no photo can be answered, which `message` explains.
 
-        Parameters
-        ----------
-        name, source
-            The photo; one that cannot be read gets a card that says why.
-        batch, order
-            Which upload it came with, and its place there.
-        is_wanted
-            Asked once the answer is there; without it the photo is forgotten.
+        `batch` and `order` say which upload it came with, and its place there. `is_wanted` is asked once the
+        answer is there. A photo that cannot be read gets a card that says why.
         """
         try:
             if not self._has_room():
@@ -195,14 +189,7 @@ class ClassifyModel(traitlets.HasTraits):
     ) -> Explanation:
         """Say which parts of the photo of a card speak for its answer; may raise a FastclfError.
 
-        Parameters
-        ----------
-        key
-            The card.
-        progress
-            Called with (done, all) where it takes several steps.
-        stop
-            Asked between the steps.
+        `progress` is called with (done, all) where it takes several steps, and `stop` is asked between them.
         """
         from ...model import explain_answer
 

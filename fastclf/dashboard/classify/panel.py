@@ -15,16 +15,7 @@ from .plain_upload import PlainUpload
 class ClassifyPanel(widgets.VBox):
     """A drop zone with example photos, the plain upload, and the answers.
 
-    Parameters
-    ----------
-    model
-        The panel's state.
-    examples
-        Photos to try without an upload.
-    labels
-        The model's classes.
-    side
-        Longer side of what the network sees, in pixels.
+    `side` is the longer side of what the network sees, in pixels.
     """
 
     def __init__(

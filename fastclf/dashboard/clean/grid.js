@@ -12,8 +12,7 @@ class Pictures {
     return this.urls.has(key);
   }
   add(key, bytes) {
-    if (this.has(key)) return;
-    this.urls.set(key, makeUrl(bytes));
+    if (!this.has(key)) this.urls.set(key, makeUrl(bytes));
   }
   trim(keep) {
     for (const [key, url] of this.urls) {
@@ -307,7 +306,7 @@ class Grid {
 
   listen() {
     const draw = () => this.schedule();
-    this.listeners = {
+    this.stop = listenTo(this.model, {
       "change:tiles": draw,
       "change:place": draw,
       "change:vocab": draw,
@@ -318,12 +317,11 @@ class Grid {
         this.schedule();
       },
       "msg:custom": (message, buffers) => this.onMessage(message, buffers),
-    };
-    for (const [name, act] of Object.entries(this.listeners)) this.model.on(name, act);
+    });
   }
 
   close() {
-    for (const [name, act] of Object.entries(this.listeners)) this.model.off(name, act);
+    this.stop();
     this.pictures.clear();
   }
 

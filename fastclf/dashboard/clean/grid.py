@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import traitlets
 
-from ...errors import FastclfError, Message
+from ...errors import Message
 from ..texts import say, show, translate
-from ..widgets import BadMessageError, ScriptedWidget, Status
+from ..widgets import BadMessageError, ScriptedWidget, Status, logged, say_fault
 from .model import ReviewModel
 from .queue import GroupId
 from .review import ACTIONS, KEEP, SKIP, Decision, Reason, ReviewItem
 from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_outcome
-
-_logger = logging.getLogger(__name__)
 
 MOST_KEYS = 10_000
 _NO_PICTURE = Message("There is no picture of it: the file could not be read.")
@@ -85,12 +82,9 @@ class PhotoGrid(ScriptedWidget):
         """Return a thumbnail; without one, note why."""
         try:
             picture = self.model.store.read_thumbnail(key)
-            fault = "" if picture else _NO_PICTURE
-        except FastclfError as e:
-            picture, fault = None, e.message
-        except Exception:
-            _logger.exception("a thumbnail could not be read")
-            picture, fault = None, _NO_PICTURE
+            fault: str = "" if picture else _NO_PICTURE
+        except Exception as e:
+            picture, fault = None, say_fault(e, _NO_PICTURE)
         self._faults[key] = fault
         return picture
 
@@ -100,10 +94,8 @@ class PhotoGrid(ScriptedWidget):
         self.draw()
 
     def _on_revision_change(self, _: Any) -> None:
-        try:
+        with logged("the page could not be drawn"):
             self.draw()
-        except Exception:
-            _logger.exception("the page could not be drawn")
 
     def fail(self, message: dict[str, Any]) -> None:
         """Show that an action did not work."""
@@ -125,7 +117,8 @@ class PhotoGrid(ScriptedWidget):
         elif kind == "group":
             model.open_group(self._read_group(message))
         elif kind == "need":
-            self._send_pictures(self._read_keys(message))
+            on_page = {item.key for item in model.page_items}
+            self.send_pictures({key: self._read(key) for key in self._read_keys(message) if key in on_page})
         else:
             super().handle(message, buffers)
 
@@ -153,15 +146,6 @@ class PhotoGrid(ScriptedWidget):
         if not isinstance(name, str) or type(number) is not int or (name, number) not in self.model.groups:
             raise BadMessageError(f"there is no group {name!r} {number!r}")
         return name, number
-
-    def _send_pictures(self, keys: Iterable[int]) -> None:
-        on_page = {item.key for item in self.model.page_items}
-        pairs = [(key, self._read(key)) for key in keys if key in on_page]
-        found = [(key, picture) for key, picture in pairs if picture is not None]
-        self.send(
-            {"type": "pictures", "keys": [key for key, _ in found]},
-            buffers=[picture for _, picture in found],
-        )
 
 
 def _read_step(message: dict[str, Any]) -> int:

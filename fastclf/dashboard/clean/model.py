@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import traitlets
 
-from ...errors import FastclfError, Message
-from ..widgets import Status
+from ...errors import Message
+from ..widgets import Status, say_fault
 from .history import History, Moved
 from .preview import Preview, build_preview
 from .queue import (
@@ -28,7 +27,6 @@ from .queue import (
 from .review import ACTIONS, KEEP, KINDS, SKIP, Decision, ReviewItem, ReviewStore
 from .wording import say_choice, say_kept
 
-_logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 PAGE_SIZE = 24
@@ -40,16 +38,7 @@ class ReviewModel(traitlets.HasTraits):
     Setting a filter or the page redraws: a view observes `revision` and asks for `page_items`. What is said
     in `message` is English, to be translated where it is shown.
 
-    Parameters
-    ----------
-    store
-        Keeps the photos and the edits.
-    page_size
-        Photos on one page.
-    rank
-        Sort key of the queue; by default the most doubtful photo comes first.
-    limit
-        Most photos in a queue; None for no limit.
+    `rank` is the sort key of the queue, which holds at most `limit` photos, `page_size` of them on a page.
     """
 
     status = traitlets.UseEnum(Status, default_value=Status.EMPTY)
@@ -331,12 +320,9 @@ class ReviewModel(traitlets.HasTraits):
         """Call the store; a failure becomes a sentence and None."""
         try:
             return call()
-        except FastclfError as e:
-            self.refuse(e.message)
-        except Exception:
-            _logger.exception("the store failed")
-            self.refuse(sentence)
-        return None
+        except Exception as e:
+            self.refuse(say_fault(e, sentence))
+            return None
 
 
 def _decide(item: ReviewItem, action: str, label: str | None) -> Decision | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import logging
 from html import escape
 from typing import Any
 
@@ -11,7 +9,7 @@ import ipywidgets as widgets
 
 from ...errors import Message
 from ..texts import say, say_count, show
-from ..widgets import SpokenBox, Status, build_row, render_paragraph
+from ..widgets import SpokenBox, Status, build_row, logged, render_download, render_paragraph
 from .filters import FilterBar
 from .grid import PhotoGrid
 from .model import ReviewModel
@@ -22,20 +20,11 @@ from .retrain_model import RetrainModel
 from .review import Retrainer, ReviewStore
 from .wording import KIND_WORDS, count_photos
 
-_logger = logging.getLogger(__name__)
-
 
 class CleanPanel(SpokenBox):
     """A queue of doubtful photos with filters, choices, undo, apply and retrain.
 
-    Parameters
-    ----------
-    store
-        Keeps the photos and the edits.
-    retrainer
-        Makes a new model; None where there is nothing to retrain.
-    why_not
-        The sentence to show without a retrainer.
+    Without a retrainer, `why_not` says why there is nothing to retrain.
     """
 
     def __init__(self, store: ReviewStore, retrainer: Retrainer | None = None, *, why_not: str = "") -> None:
@@ -110,14 +99,12 @@ class CleanPanel(SpokenBox):
         model.observe(lambda _: self.guard(self._show_download), "loads")
 
     def _on_model_change(self, _: Any) -> None:
-        try:
+        with logged("the Clean panel could not be drawn"):
             self.filters.show()
             self._show_summary()
             self._show_groups()
             self._show_actions()
             self.retrain.refresh()
-        except Exception:
-            _logger.exception("the Clean panel could not be drawn")
 
     def _show_summary(self) -> None:
         model, n = self.model, len(self.model.queue)
@@ -192,16 +179,8 @@ class CleanPanel(SpokenBox):
             self.undo.focus()
 
     def _show_download(self) -> None:
-        self.download.value = _render_download(self.model.store.export_edits())
-
-
-def _render_download(edits: bytes) -> str:
-    """Return a link that saves the edits, without a request to the server."""
-    data = base64.b64encode(edits).decode("ascii")
-    return (
-        '<a class="fastclf-link-button" download="edits.csv" '
-        f'href="data:text/csv;charset=utf-8;base64,{data}">{escape(say("Download the edits"))}</a>'
-    )
+        edits = self.model.store.export_edits()
+        self.download.value = render_download("edits.csv", "text/csv", edits, say("Download the edits"))
 
 
 def _say_hint() -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import logging
 from collections.abc import Callable
 from html import escape
 
@@ -13,10 +11,8 @@ import ipywidgets as widgets
 from ...errors import FastclfError
 from ...refit import ChangedPhoto, Refit
 from ..texts import say, translate
-from ..widgets import SpokenBox, Status, build_row, render_paragraph, render_status
+from ..widgets import SpokenBox, Status, build_data_url, build_row, logged, render_paragraph, render_status
 from .retrain_model import RetrainModel
-
-_logger = logging.getLogger(__name__)
 
 MOST_CHANGED = 60
 
@@ -122,17 +118,13 @@ class RetrainPanel(SpokenBox):
 
     def _render_picture(self, photo: ChangedPhoto) -> str:
         picture = None
-        try:
-            with contextlib.suppress(FastclfError):
-                picture = self._read_thumbnail(photo.key)
-        except Exception:
-            # one picture less; the figures and the choice are still shown
-            _logger.exception("a thumbnail could not be read")
+        # one picture less; the figures and the choice are still shown
+        with logged("a thumbnail could not be read"), contextlib.suppress(FastclfError):
+            picture = self._read_thumbnail(photo.key)
         if picture is None:
             return '<div class="fastclf-no-picture" aria-hidden="true">?</div>'
-        data = base64.b64encode(picture).decode("ascii")
         alt = escape(f"{photo.label}: {photo.name}")
-        return f'<img alt="{alt}" src="data:image/jpeg;base64,{data}">'
+        return f'<img alt="{alt}" src="{build_data_url("image/jpeg", picture)}">'
 
 
 def _render_accuracies(result: Refit) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 import traitlets
 
-from ...errors import FastclfError, Message
+from ...errors import Message
 from ...refit import Refit
-from ..widgets import Status
+from ..widgets import Status, logged, say_fault
 from .review import Retrainer
-
-_logger = logging.getLogger(__name__)
 
 TICK = 1.0
 
@@ -87,35 +84,26 @@ class RetrainModel(traitlets.HasTraits):
         try:
             result = retrainer.retrain()
             status, words = Status.DONE, Message("The new model is ready. Compare and choose.")
-        except FastclfError as e:
-            words = e.message
-        except BaseException:
-            _logger.exception("retraining failed")
+        except BaseException as e:
+            words = say_fault(e, words)
         done.set()
-        try:
+        with logged("the result of the retraining could not be shown"):
             # the result first: who sees the status change finds it there
             self.result, self.message, self.status = result, words, status
-        except Exception:
-            _logger.exception("the result of the retraining could not be shown")
 
     def _tick(self, done: threading.Event) -> None:
         start = time.monotonic()
         while not done.wait(TICK):
-            try:
+            with logged("the seconds could not be shown"):
                 # a number of its own: a screen reader need not hear it every second
                 self.seconds = round(time.monotonic() - start)
-            except Exception:
-                _logger.exception("the seconds could not be shown")
 
     def _choose(self, act: Callable[[Retrainer], str], failed: str) -> None:
         if self.retrainer is None or self.result is None:
             return
         try:
             words = act(self.retrainer)
-        except FastclfError as e:
-            self.message, self.status = e.message, Status.ERROR
-        except Exception:
-            _logger.exception("choosing between the models failed")
-            self.message, self.status = failed, Status.ERROR
+        except Exception as e:
+            self.message, self.status = say_fault(e, failed), Status.ERROR
         else:
             self.result, self.message, self.status = None, words, Status.READY

@@ -34,16 +34,8 @@ Tell = Callable[[str], None]
 class CatalogStore(ReviewStore):
     """Keeps the photos of a folder in its catalog, and retrains the model beside it.
 
-    What it tells about progress is in the page's language; what it returns is English, to be translated.
-
-    Parameters
-    ----------
-    folder
-        One sub-folder per class.
-    model
-        Folder of the bundle.
-    inbox
-        Visitors' reports, which stand among the photos; None where nobody can report.
+    What it tells about progress is in the page's language; what it returns is English, to be translated. The
+    reports of the inbox stand among the photos.
     """
 
     def __init__(self, folder: Path, model: Path, inbox: Inbox | None = None) -> None:
@@ -137,8 +129,7 @@ class CatalogStore(ReviewStore):
             bundle = ModelBundle.load(self.model, verify=False)
         except FastclfError as e:
             return e.message
-        obstacle = find_obstacle(bundle)
-        if obstacle:
+        if obstacle := find_obstacle(bundle):
             return obstacle
         if find_bundle(self.model, self.catalog.photos().photos) is None:
             return Message(

@@ -46,11 +46,6 @@ def count_photos(n: int) -> Message:
     return count_message(n, "1 photo", "{n} photos")
 
 
-def count_reports(n: int) -> Message:
-    """Return "1 report" or "7 reports"."""
-    return count_message(n, "1 report", "{n} reports")
-
-
 def count_groups(n: int) -> Message:
     """Return "1 group" or "7 groups"."""
     return count_message(n, "1 group", "{n} groups")
@@ -94,7 +89,7 @@ def _say_part(action: str, label: str | None, items: Sequence[ReviewItem]) -> Me
     n, [first, *_] = len(items), items
     who: str = first.name
     if n > 1:
-        who = count_reports(n) if first.report else count_photos(n)
+        who = count_message(n, "1 report", "{n} reports") if first.report else count_photos(n)
     if action in ACTIONS:
         return Message("{who} {outcome}.", who=who, outcome=say_outcome(first, Decision(0, action, label)))
     if action == SKIP:

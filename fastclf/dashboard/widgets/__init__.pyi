@@ -6,6 +6,10 @@ from .parts import build_row as build_row
 from .scripted import BadMessageError as BadMessageError
 from .scripted import ScriptedWidget as ScriptedWidget
 from .status import Status as Status
+from .status import build_data_url as build_data_url
+from .status import logged as logged
+from .status import render_download as render_download
 from .status import render_paragraph as render_paragraph
 from .status import render_status as render_status
+from .status import say_fault as say_fault
 from .status import say_share as say_share

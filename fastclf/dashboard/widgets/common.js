@@ -20,6 +20,12 @@ function makeUrl(bytes, type = "image/jpeg") {
   return URL.createObjectURL(new Blob([bytes], { type }));
 }
 
+// listenTo(model, { "change:texts": act }): listens until what it returns is called.
+function listenTo(model, handlers) {
+  for (const [name, act] of Object.entries(handlers)) model.on(name, act);
+  return () => Object.entries(handlers).forEach(([name, act]) => model.off(name, act));
+}
+
 // What a widget's script exports: a view of the model is made for an element, and closed with it.
 function showAs(View) {
   return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import traitlets
 
 from ..texts import LANGUAGES, language
 from .scripted import ScriptedWidget
-
-_logger = logging.getLogger(__name__)
+from .status import logged
 
 
 def read_style() -> str:
@@ -39,8 +37,6 @@ class PageFrame(ScriptedWidget):
     @traitlets.observe("wanted")
     def _on_wanted_change(self, change: dict[str, Any]) -> None:
         if change["new"] in LANGUAGES:
-            try:
+            with logged("the page could not be put into another language"):
                 language.code = change["new"]
-            except Exception:
-                _logger.exception("the page could not be put into another language")
             self.spoken = change["new"]

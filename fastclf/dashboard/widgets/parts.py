@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..texts import language
+from .status import logged
 
 _logger = logging.getLogger(__name__)
 
@@ -43,10 +44,8 @@ class SpokenWidget(widgets.Widget):
         """Show that what was asked for did not work."""
 
     def _on_language_change(self, _: Any) -> None:
-        try:
+        with logged(f"the {type(self).__name__} could not be put into another language"):
             self.say_words()
-        except Exception:
-            _logger.exception("the %s could not be put into another language", type(self).__name__)
 
 
 class SpokenBox(SpokenWidget, widgets.VBox):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,6 +65,12 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
 
     def fail(self, message: dict[str, Any]) -> None:
         """Show that what a message asked for did not work; a fault of ours is in the log."""
+
+    def send_pictures(self, pictures: Mapping[int, bytes | None]) -> None:
+        """Send the page the pictures that there are, and say of which photos there are none."""
+        found = {key: picture for key, picture in pictures.items() if picture is not None}
+        none = [key for key in pictures if key not in found]
+        self.send({"type": "pictures", "keys": [*found], "none": none}, buffers=[*found.values()])
 
     def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
         message = content if isinstance(content, dict) else {}
