@@ -74,7 +74,7 @@ def test_given_splits_count_and_their_leaks_are_left_out(tmp_path: Path) -> None
 
 
 def test_training_and_test_folders_alone_get_a_validation_split(tmp_path: Path) -> None:
-    for split, n in (("train", 12), ("test", 3)):
+    for split, n in (("train", 16), ("test", 1)):
         for label in ("red", "blue"):
             (tmp_path / "p" / split / label).mkdir(parents=True)
             for i in range(n):
