@@ -30,7 +30,9 @@ def server(digits: Callable[[str], Server]) -> Server:
 
 @pytest.fixture(scope="module")
 def open_page(stay: Visit, server: Server) -> Page:
-    return stay(server.url)
+    page = stay(server.url)
+    page.locator(".fastclf-drop").get_by_role("button", name="Choose photos").wait_for()
+    return page
 
 
 @pytest.fixture
@@ -154,6 +156,10 @@ def test_a_hundred_photos_show_progress_and_can_be_cancelled(page: Page) -> None
 
 
 def test_cards_are_added_announced_saved_as_a_table_and_removed(page: Page) -> None:
+    # cleared before their number was announced
+    choose(page, *(png(f"{number}.png") for number in range(4)))
+    expect(cards(page)).to_have_count(4)
+    clear(page)
     choose(page, png("first.png"))
     expect(page.locator(".fastclf-answers [aria-live]")).to_contain_text("first.png: ")
     choose(page, png("second.png"), png("third.png"))

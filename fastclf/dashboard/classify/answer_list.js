@@ -352,6 +352,9 @@ class AnswerList {
     });
     this.show();
     if (!this.cards.size) {
+      // what was still to be said is about cards that are gone
+      clearTimeout(this.timer);
+      [this.fresh, this.words] = [0, ""];
       this.spoken.textContent = this.t("All photos are cleared.");
       if (focused) document.querySelector(".fastclf-drop .fastclf-primary")?.focus();
     }
