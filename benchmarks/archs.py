@@ -68,13 +68,14 @@ def measure_speed(bench: Bench) -> list[Table]:
 
 def measure_scratch(bench: Bench) -> list[Table]:
     """Train every architecture from random weights, in turn, on the same photos, splits and seeds."""
-    from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
+    from fastclf.catalog import load_dataset
+    from fastclf.training import build_dls, build_learner, fit, plan_phases
 
     size = bench.options.size or 64
     epochs = 1 if bench.options.quick else bench.options.epochs
     tables = []
     for source in bench.folders:
-        data = load_data(bench.copy(source))
+        data = load_dataset(bench.copy(source))
         rows = []
         for seed in range(bench.repeats):
             for name in choose(bench):

@@ -254,7 +254,7 @@ def search_hashes(n: int) -> dict[str, float]:
 
 def measure_refit(bench: Bench, source: Path) -> list[Line]:
     """Correct a label, refit, and again; against `fine_tune(1)` of the same network at the same size."""
-    from fastclf.refit import refit_head, use_refit
+    from fastclf.head import refit_head, use_refit
 
     n = bench.count(3000)
     folder = build_folder(source, bench.new_folder() / "photos", n)

@@ -71,7 +71,8 @@ def make_stand_in(bench: Bench, other: Path, arch: str) -> Path:
     import torch
     import torchvision
 
-    from fastclf.training import build_dls, build_learner, fit, load_data, plan_phases
+    from fastclf.catalog import load_dataset
+    from fastclf.training import build_dls, build_learner, fit, plan_phases
     from fastclf.training.network import resolve_arch
 
     if len(bench.folders) < 2:
@@ -81,7 +82,7 @@ def make_stand_in(bench: Bench, other: Path, arch: str) -> Path:
         return path
     tell(f"a stand-in for published weights learns {other.name} ...")
     learn = build_learner(
-        build_dls(load_data(bench.copy(other)), 64, pretrained=False), arch, pretrained=False
+        build_dls(load_dataset(bench.copy(other)), 64, pretrained=False), arch, pretrained=False
     )
     fit(learn, plan_phases(1 if bench.options.quick else STAND_IN_EPOCHS, pretrained=False), quiet=True)
     if isinstance(resolve_arch(arch), str):
@@ -96,17 +97,23 @@ def make_stand_in(bench: Bench, other: Path, arch: str) -> Path:
 
 def measure_head(bench: Bench, setup: Setup) -> list[Line]:
     """Train the head on features against `fine_tune(1)`, from the same weights, photos and split."""
-    from fastclf.training import load_data, train_head
+    from fastclf.catalog import load_dataset
+    from fastclf.head import HeadOptions, train_head
+    from fastclf.training import freeze_body
 
-    data = load_data(setup.folder)
+    data = load_dataset(setup.folder)
 
     def train_ours() -> dict[str, float]:
         shutil.rmtree(data.private / "features", ignore_errors=True)
-        found = {}
+        folder, found = bench.new_folder(), {}
+
+        def train_once() -> None:
+            body, more = freeze_body(setup.arch, size=setup.size, weights=str(setup.weights), root=folder)
+            train_head(data, body, folder / "model", HeadOptions(more=more))
+
         for name in ("head", "again"):
-            learn = setup.build(data)
-            found[name] = time_it(partial(train_head, learn, data))
-            found[f"{name}: right"] = _measure_accuracy(learn)
+            found[name] = time_it(train_once)
+            found[f"{name}: right"] = _read_accuracy(folder / "model")
         return found
 
     def train_theirs() -> dict[str, float]:
@@ -116,25 +123,33 @@ def measure_head(bench: Bench, setup: Setup) -> list[Line]:
         return {"theirs": took, "theirs: right": _measure_accuracy(learn)}
 
     took = alternate(bench.repeats, {"theirs": train_theirs, "ours": train_ours})
-    what = f"head on features, {len(data.frame):,} photos of {setup.words}, s; fine_tune(1)"
+    what = f"head on features, {len(data.rows):,} photos of {setup.words}, s; fine_tune(1)"
     return [
         Line(what, took["head"], took["theirs"]),
-        Line("... features cached, s; fine_tune(1)", took["again"], took["theirs"]),
+        Line("... graph and features cached, s; fine_tune(1)", took["again"], took["theirs"]),
         Line("... validation accuracy; fine_tune(1)'s", took["head: right"], took["theirs: right"]),
     ]
 
 
 def measure_features(bench: Bench, setup: Setup) -> list[Line]:
     """Extract features of all training photos against fastai's `get_preds` of the same network."""
-    from fastclf.training import load_data
-    from fastclf.training.fitting import compute_features
+    from fastclf.catalog import load_dataset
+    from fastclf.model import FeatureCache
+    from fastclf.training import build_frame, freeze_body
 
-    data = load_data(setup.folder)
-    learn, files = setup.build(data), list(data.part("train")["file"])
+    data = load_dataset(setup.folder)
+    learn, frame, photos = setup.build(data), build_frame(data), data.part("train")
+    files = list(frame[frame["split"] == "train"]["file"])
 
     def extract() -> dict[str, float]:
         shutil.rmtree(data.private / "features", ignore_errors=True)
-        return {"ours": time_it(lambda: compute_features(learn, data, ["train"]))}
+        root = bench.new_folder()
+
+        def extract_once() -> None:
+            body, _ = freeze_body(setup.arch, size=setup.size, weights=str(setup.weights), root=root)
+            body.extract(FeatureCache(data.private, body.features_id), photos)
+
+        return {"ours": time_it(extract_once)}
 
     def get_preds() -> dict[str, float]:
         dl = learn.dls.test_dl(files)
@@ -152,13 +167,14 @@ def measure_predict(bench: Bench, setup: Setup) -> list[Line]:
 
     from fastclf import Predictor
     from fastclf.model import open_session
-    from fastclf.training import train
+    from fastclf.training import export_learner, train
 
     model, size = bench.new_folder() / "model", setup.size
     train(
-        setup.folder, model, arch=setup.arch, size=size, weights=str(setup.weights), mode="head", quiet=True
-    )
-    learn, predictor = _load_learner(model / "export.pkl"), Predictor(model)
+        setup.folder, model, arch=setup.arch, size=size, resize="squish", weights=str(setup.weights),
+        mode="head", quiet=True,
+    )  # fmt: skip
+    learn, predictor = _load_learner(export_learner(model)), Predictor(model)
     graph = predictor.bundle.onnx_path
     optimised = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     ways: dict[str, Callable[[Path], Any]] = {
@@ -203,6 +219,13 @@ def _run_bare(session: Any, size: int, path: Path) -> Any:
 def _measure_accuracy(learn: Any) -> float:
     with learn.no_bar(), learn.no_logging():
         return float(learn.validate()[1])
+
+
+def _read_accuracy(model: Path) -> float:
+    from fastclf import ModelBundle
+
+    [row] = ModelBundle.load(model).manifest.training.epochs or []
+    return float(row["accuracy"])
 
 
 def _load_learner(path: Path) -> Any:

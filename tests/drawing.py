@@ -29,6 +29,15 @@ def draw_photos(folder: Path, per_class: int, size: tuple[int, int] = (40, 30)) 
     return folder
 
 
+def draw_navy(folder: Path, n: int) -> Path:
+    """Add a class that is nearly blue."""
+    (folder / "navy").mkdir()
+    for i in range(n):
+        mixed = np.add(draw_photo("blue", 500 + i), np.array([0.0, 0, -12]))
+        Image.fromarray(mixed.clip(0, 255).astype(np.uint8)).save(folder / "navy" / f"{i}.png")
+    return folder
+
+
 def encode(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)

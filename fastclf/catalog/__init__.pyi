@@ -3,6 +3,9 @@ from .arrivals import Copy as Copy
 from .arrivals import Held as Held
 from .arrivals import describe_arrival as describe_arrival
 from .catalog import Catalog as Catalog
+from .dataset import Dataset as Dataset
+from .dataset import SplitPhoto as SplitPhoto
+from .dataset import load_dataset as load_dataset
 from .edit_files import ImportReport as ImportReport
 from .edit_files import count_words as count_words
 from .edit_files import export_edits as export_edits

@@ -28,7 +28,7 @@ from ..system import hash_bytes, hash_file
 from .store import Store
 
 # What is measured on a photo; another version is measured anew.
-MEASURES = "1"
+MEASURES = "2"
 THUMBNAIL_SIDE = 256
 _BATCH = 64
 _BAD_NAME = "has a name that is no valid text; rename it"

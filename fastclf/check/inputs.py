@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..backbone import Backbone, find_packaged, open_packaged
 from ..catalog import Catalog
-from ..errors import BundleError, Message
+from ..errors import BundleError, Message, WeightsError
 from ..issues import DESCRIPTOR_ID, compute_descriptor
 from ..metrics import Metrics, compute_softmax
 from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
 from ..photos import TEST, TRAIN, VALID, Photo, Progress
-from ..system import write_atomic
 
 Array = npt.NDArray[Any]
-
-_GENERAL = "general.json"
 
 
 @dataclass(frozen=True)
@@ -57,22 +55,6 @@ class CheckInputs:
     sealed: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class GeneralFeatures:
-    """Features of a network that knows nothing of these labels.
-
-    Attributes
-    ----------
-    features_id
-        Names them in the cache.
-    source
-        In words.
-    """
-
-    features_id: str
-    source: str
-
-
 def choose_inputs(
     catalog: Catalog, bundle: ModelBundle | None = None, progress: Progress | None = None
 ) -> CheckInputs:
@@ -83,12 +65,29 @@ def choose_inputs(
     photos = catalog.photos().photos
     if bundle is not None and not knows_photos(bundle, photos):
         bundle = None
-    general = _find_general(catalog, photos)
-    if general is not None:
-        features, source = general
-        # what is sealed for the model is sealed for the check
-        return CheckInputs(features, provenance=source, sealed=find_sealed(bundle))
-    return CheckInputs() if bundle is None else _ask_model(catalog, bundle, photos, progress)
+    note = None
+    if find_packaged() is not None and find_spec("onnx") is not None:
+        try:
+            # what is sealed for the model is sealed for the check
+            return _look(catalog, open_packaged(), photos, find_sealed(bundle), progress)
+        except WeightsError as e:
+            note = e.message
+    found = CheckInputs() if bundle is None else _ask_model(catalog, bundle, photos, progress)
+    return found if note is None else replace(found, notes=(*found.notes, note))
+
+
+def _look(
+    catalog: Catalog,
+    body: Backbone,
+    photos: Sequence[Photo],
+    sealed: frozenset[str],
+    progress: Progress | None,
+) -> CheckInputs:
+    """Return the features of a network that knows nothing of these labels."""
+    cache = catalog.feature_cache(body.features_id)
+    body.extract(cache, find_open_photos(catalog, photos, sealed), progress)
+    source = f"{body.arch} with its published weights, frozen"
+    return CheckInputs(_stack(catalog, cache, photos, sealed), provenance=source, sealed=sealed)
 
 
 def _ask_model(
@@ -228,24 +227,6 @@ def find_bundle(path: str | Path, photos: Sequence[Photo]) -> ModelBundle | None
     except BundleError:
         return None
     return bundle if knows_photos(bundle, photos) else None
-
-
-def remember_general(catalog: Catalog, general: GeneralFeatures) -> None:
-    """Note that general features of this folder's photos are in the cache."""
-    text = json.dumps({"features_id": general.features_id, "source": general.source})
-    write_atomic(catalog.private / _GENERAL, text.encode())
-
-
-def _find_general(catalog: Catalog, photos: Sequence[Photo]) -> tuple[Array, str] | None:
-    """Return cached general features, unless they lack photos that may be looked at."""
-    try:
-        noted = json.loads((catalog.private / _GENERAL).read_text(encoding="utf-8"))
-        cache, source = catalog.feature_cache(noted["features_id"]), str(noted["source"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    features, there = cache.stack([p.sha256 for p in photos])
-    wanted = np.array([p.split != TEST for p in photos], bool)
-    return (features, source) if features.size and there[wanted].all() else None
 
 
 def describe_thumbnails(catalog: Catalog, photos: Sequence[Photo]) -> Array:

@@ -35,7 +35,7 @@ def check_folder(
 ) -> CheckReport:
     """Check the photos of a folder with the best features at hand; no file is changed.
 
-    General features that are cached (see `remember_general`) come first, since they never saw the labels;
+    Features of a frozen network whose weights come by pip are taken first, since they never saw the labels;
     then the model's own, with its own answers about photos that it was not trained on; then a plain
     descriptor. A model that is no better than chance is passed over, and one that was never judged does not
     answer; a note says so.
@@ -47,7 +47,7 @@ def check_folder(
     bundle
         A model of these photos, or its folder.
     labels
-        Whether labels are checked, which takes the extra `clean` and a child process.
+        Whether labels are checked, which takes the extra `head` and a child process.
     progress
         Called with (done, all) while photos are read and while features are computed.
 

@@ -28,6 +28,7 @@ for command in (collect.collect, photos.check, models.train, evaluate.evaluate, 
 app.add_typer(photos.edits)
 app.command()(photos.materialize)
 app.command("import")(models.import_learner)
+app.command()(models.export_pkl)
 app.command()(models.serve)
 app.command()(archs.archs)
 

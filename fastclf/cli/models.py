@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import shlex
 import signal
@@ -133,7 +134,9 @@ def _delete_splits(folder: Path) -> None:
 
 
 def _run_training(folder: Path, out: Path, recipe: Recipe | None, **options: Any) -> ModelBundle:
-    with using_fastai():
+    quiet_libraries()
+    # whatever a library prints (a download, a hint) is for people
+    with contextlib.redirect_stdout(sys.stderr):
         from ..training import train as run
 
         return run(
@@ -194,6 +197,15 @@ def import_learner(
     if as_json:
         _print_manifest(bundle)
     say(f"The model is in {bundle.path}. Next: fastclf serve {bundle.path}")
+
+
+def export_pkl(model: Model) -> None:
+    """Write export.pkl, a fastai Learner that answers like the model, into a model's folder."""
+    with using_fastai():
+        from ..training import export_learner
+
+        path = export_learner(model)
+    say(f"The Learner is in {path}. fastai opens it with load_learner; fastclf is not needed for that.")
 
 
 def predict(

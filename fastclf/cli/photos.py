@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .console import Folder, Json, print_json, quiet_libraries, say, show_progress
+from .console import Folder, Json, print_json, say, show_progress
 
 if TYPE_CHECKING:
-    from ..catalog import Catalog, ImportReport
+    from ..catalog import ImportReport
     from ..check import CheckReport
 
 edits = typer.Typer(
@@ -60,7 +59,6 @@ def run_check(
         found = catalog.photos().photos
         default = os.environ.get("FASTCLF_MODEL") or "model"
         bundle = ModelBundle.load(model) if model is not None else find_bundle(default, found)
-        _prepare_general(catalog)
         report = check_folder(catalog, bundle, labels=labels, progress=show_progress("computing features"))
         if html is not None:
             hashes = {p.name: p.sha256 for p in found}
@@ -79,37 +77,6 @@ def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
         raise UsageError(
             "{file} would be overwritten. Name a file that ends with {suffix}.", file=file, suffix=suffixes[0]
         )
-
-
-def _prepare_general(catalog: Catalog) -> None:
-    """Compute features with a pretrained network, where torch and such weights are at hand."""
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None or find_spec("fastai") is None or not _may_have_weights():
-        return
-    quiet_libraries()
-    with contextlib.redirect_stdout(sys.stderr):
-        from ..check import remember_general
-        from ..photos import TEST
-        from ..training import extract_general, find_backbone
-
-        backbone = find_backbone()
-        if backbone is None:
-            return
-        wanted = [p for p in catalog.photos().photos if p.split != TEST]
-        cache = catalog.feature_cache(backbone.features.features_id)
-        extract_general(backbone, cache, wanted, show_progress(f"looking with {backbone.arch}"))
-        remember_general(catalog, backbone.features)
-
-
-def _may_have_weights() -> bool:
-    """Return whether any download of weights left a file; importing torch to learn that costs seconds."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    hub = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
-    hugging = (
-        os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or cache / "huggingface") / "hub"
-    )
-    return any(hub.glob("*.pth")) or any(Path(hugging).glob("models--timm--*"))
 
 
 @edits.command("export")

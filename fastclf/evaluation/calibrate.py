@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..metrics import Metrics, compute_metrics, compute_softmax, fit_temperature
-from ..model import MahalanobisDetector, Manifest, MetricsByPart
+from ..metrics import Metrics, choose_temperature, compute_metrics, compute_softmax
+from ..model import JointDetector, MahalanobisDetector, Manifest, MetricsByPart, ModelBundle
 from ..photos import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, make_thumbnail
 
 Array = npt.NDArray[Any]
@@ -43,8 +43,8 @@ def calibrate_bundle(manifest: Manifest, folder: Path, train: Answers, valid: An
 
     `train` and `valid` are its answers about training and validation photos.
     """
-    temperature = fit_temperature(valid.logits, valid.targets)
-    detector = MahalanobisDetector.fit(train.features, valid.features, train.targets)
+    temperature = choose_temperature(valid.logits, valid.targets)
+    detector = _fit_detector(ModelBundle(folder, manifest), train, valid)
     detector.save(folder / "ood.npz")
 
     def measure(answers: Answers) -> Metrics:
@@ -53,6 +53,14 @@ def calibrate_bundle(manifest: Manifest, folder: Path, train: Answers, valid: An
 
     metrics = MetricsByPart(train=measure(train), valid=measure(valid))
     return replace(manifest, temperature=temperature, ood=detector.describe(), metrics=metrics)
+
+
+def _fit_detector(bundle: ModelBundle, train: Answers, valid: Answers) -> MahalanobisDetector | JointDetector:
+    """Return what tells unfamiliar photos: with the head's energy where the body never saw these labels."""
+    head = bundle.manifest.training.head
+    if head is None or head.own_features:
+        return MahalanobisDetector.fit(train.features, valid.features, train.targets)
+    return JointDetector.fit(train.features, valid.features, train.targets, bundle.head)
 
 
 def write_examples(photos: Sequence[tuple[str, Path]], folder: Path) -> None:

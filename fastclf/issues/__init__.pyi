@@ -6,6 +6,7 @@ from .kinds import IssueKind as IssueKind
 from .kinds import Today as Today
 from .kinds import list_kinds as list_kinds
 from .labels import LabelIssues as LabelIssues
+from .labels import draw_folds as draw_folds
 from .labels import find_label_issues as find_label_issues
 from .near import N_HASHES as N_HASHES
 from .near import SIGNATURE_SHAPE as SIGNATURE_SHAPE

@@ -117,7 +117,7 @@ def find_label_issues(
         return _judge_none(given, own, names, [obstacle] if obstacle else notes)
     order = _canonical_order(x, labels, groups, seed)
     repeats = _REPEATS if len(x) <= _REPEATED_UP_TO else 1
-    drawn = [_draw_folds(given[order], [groups[i] for i in order], seed + r) for r in range(repeats)]
+    drawn = [draw_folds(given[order], [groups[i] for i in order], _FOLDS, seed + r) for r in range(repeats)]
     arrays = {"features": x, "targets": given, "own": own, "judged": judged}
     ordered = {name: rows[order] for name, rows in arrays.items()}
     answer = _run_worker(timeout, folds=np.stack(drawn), **ordered)
@@ -235,12 +235,24 @@ def _canonical_order(x: Array, labels: Sequence[str], groups: Sequence[str], see
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
-def _draw_folds(given: Array, groups: Sequence[str], seed: int) -> Array:
-    """Return (N,) numbers of folds: stratified by class, a group in one fold only."""
+def draw_folds(given: Array, groups: Sequence[str], folds: int, seed: int) -> Array:
+    """Return (N,) numbers of folds: stratified by class, a group in one fold only.
+
+    Parameters
+    ----------
+    given
+        (N,) indices of classes.
+    groups
+        (N,) names; where a group goes follows from the names and `seed` alone, whatever the order.
+    folds
+        How many to draw.
+    seed
+        Another seed draws other folds.
+    """
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(groups):
         members[group].append(row)
-    filled = np.zeros((int(given.max()) + 1, _FOLDS), np.int64)
+    filled = np.zeros((int(given.max()) + 1, folds), np.int64)
     fold = np.empty(len(given), np.int64)
     for group in sorted(members, key=lambda name: _hash(seed, name)):
         rows = members[group]

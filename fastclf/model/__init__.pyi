@@ -5,6 +5,7 @@ from .archs import choose_arch as choose_arch
 from .archs import list_archs as list_archs
 from .bundle import ModelBundle as ModelBundle
 from .bundle import PhotoRow as PhotoRow
+from .bundle import check_target as check_target
 from .bundle import write_photos as write_photos
 from .cost import Latency as Latency
 from .cost import LatencyBook as LatencyBook
@@ -30,10 +31,13 @@ from .manifest import SealedTest as SealedTest
 from .manifest import TrainingRecord as TrainingRecord
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
+from .ood import JointDetector as JointDetector
 from .ood import MahalanobisDetector as MahalanobisDetector
 from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
 from .preprocess import METHODS as METHODS
+from .preprocess import PUBLISHED as PUBLISHED
+from .preprocess import PUBLISHED_SHARE as PUBLISHED_SHARE
 from .preprocess import Preprocess as Preprocess
 from .session import open_session as open_session
 from .session import trim_heap as trim_heap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BundleError
-from ..system import csv_bytes, hash_file, wait_for_folder, write_atomic
+from ..errors import BundleError, UsageError
+from ..system import csv_bytes, find_write_error, hash_file, wait_for_folder, write_atomic
 from .manifest import CARD_FILES, DAMAGE, MANIFEST, Manifest, damage_as_error
 from .ood import KINDS, Detector
 from .preprocess import Preprocess
@@ -200,3 +201,35 @@ class ModelBundle:
 def write_photos(folder: Path, rows: list[PhotoRow]) -> None:
     """Write `photos.csv`, sorted by hash so that equal sets give equal files."""
     write_atomic(folder / "photos.csv", csv_bytes(_PHOTO_COLUMNS, map(astuple, sorted(rows))))
+
+
+def check_target(target: Path) -> None:
+    """Refuse to write where a file is, or a folder that holds something and no `bundle.json`."""
+    if target.is_file():
+        raise UsageError("{target} is a file. Name a folder for the model with --out.", target=target)
+    foreign = _find_foreign_file(target) if target.is_dir() else None
+    if foreign is not None:
+        raise UsageError(
+            "{target} holds other things than a model ({foreign}). Name another folder with --out.",
+            target=target,
+            foreign=foreign,
+        )
+    if reason := find_write_error(target):
+        raise UsageError(
+            "The model cannot be written to {target} ({reason}). Name another folder with --out.",
+            target=target,
+            reason=reason,
+        )
+
+
+def _find_foreign_file(folder: Path) -> str | None:
+    """Return the name of a file that no bundle of ours wrote there, None where `folder` may be replaced."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
+    except (OSError, ValueError, TypeError, KeyError):
+        ours = set()
+    # a kill in the middle of `write_atomic` leaves its temporary file
+    left_over = tuple(f".{name}." for name in ours if "/" not in name)
+    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
+    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)

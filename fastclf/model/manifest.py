@@ -83,8 +83,8 @@ class Ood(_Record):
     ----------
     kind, threshold
         Of the detector, see `fastclf.model.ood.KINDS`; scores above the threshold are called unfamiliar.
-    stated_rate, k
-        What one kind or the other was set to.
+    stated_rate
+        The share of familiar photos that the threshold was set to call unfamiliar.
     false_alarm_rate, n
         The share of so many validation photos that is called unfamiliar.
     against
@@ -99,7 +99,6 @@ class Ood(_Record):
     stated_rate: float | None = None
     false_alarm_rate: float | None = None
     n: int = 0
-    k: int | None = None
     against: list[dict[str, Any]] = field(default_factory=list)
     test_false_alarms: dict[str, Any] | None = None
 

@@ -163,7 +163,11 @@ class MahalanobisDetector(Detector):
 
     def save(self, file: Path) -> None:
         """Write the arrays, `ood.npz` in a bundle."""
-        np.savez(file, means=self.means_, axes=self.axes_, variances=self.variances_, rest=self.rest_)
+        np.savez(file, **self.to_arrays())
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Return what `ood.npz` holds, by name."""
+        return {"means": self.means_, "axes": self.axes_, "variances": self.variances_, "rest": self.rest_}
 
     def describe(self) -> Ood:
         """Return what the manifest says of it."""
@@ -205,35 +209,147 @@ class MahalanobisDetector(Detector):
 
 
 @dataclass(frozen=True)
-class KnnDetector(Detector):
-    """Cosine distance to the k-th nearest of (M, D) `reference_` features, which older bundles hold."""
+class JointDetector(Detector):
+    """The distance to the classes and the energy of the head's answer, each in its usual spread, added.
 
-    reference_: Array
-    threshold_: float
-    k: int
+    What is far from all training photos has a large distance; what looks like them, a class that was left
+    out for example, leaves the head unsure: its energy is high. On photos of clothing and hand signs the sum
+    told both (benchmarks/README.md, "Unlike the training photos").
+
+    Attributes
+    ----------
+    distance
+        The first part.
+    weight_, bias_
+        (K, D) and (K,), the head.
+    usual_, spread_
+        (2,) mean and standard deviation of distance and energy on validation photos.
+    threshold_, stated_rate, false_alarm_rate, n_valid
+        As in `MahalanobisDetector`.
+
+    References
+    ----------
+    Liu et al., "Energy-based Out-of-distribution Detection", NeurIPS 2020.
+    """
+
+    distance: MahalanobisDetector
+    weight_: Array
+    bias_: Array
+    usual_: Array
+    spread_: Array
+    threshold_: float = math.inf
+    stated_rate: float = 0.05
+    false_alarm_rate: float = 0.0
+    n_valid: int = 0
+
+    @classmethod
+    def fit(
+        cls,
+        train: Array,
+        valid: Array,
+        targets: Array,
+        head: tuple[Array, Array],
+        *,
+        false_alarm_rate: float = 0.05,
+    ) -> Self:
+        """Fit the distance on training photos; spreads and threshold are those of validation photos.
+
+        Parameters
+        ----------
+        train, valid
+            (N, D) and (V, D) features; rows with numbers that are not finite are left out.
+        targets
+            (N,) classes of the training photos.
+        head
+            Weights (K, D) and biases (K,).
+        false_alarm_rate
+            Share of familiar photos that may be called unfamiliar, in (0, 1).
+
+        Raises
+        ------
+        UsageError
+            If the arrays do not fit together, no usable row is left or the rate is none.
+        """
+        distance = MahalanobisDetector.fit(train, valid, targets, false_alarm_rate=false_alarm_rate)
+        made = cls(distance, *head, usual_=np.zeros(2), spread_=np.ones(2))
+        parts = made._measure(valid[np.isfinite(valid).all(1)])
+        spread = np.maximum(parts.std(0), 1e-6)
+        made = replace(made, usual_=parts.mean(0), spread_=spread)
+        scores = made._add(parts)
+        threshold = find_threshold(scores, false_alarm_rate)
+        return replace(
+            made,
+            threshold_=threshold,
+            stated_rate=false_alarm_rate,
+            false_alarm_rate=float((scores > threshold).mean()),
+            n_valid=len(scores),
+        )
 
     @classmethod
     def read(cls, ood: Ood, arrays: Mapping[str, Array]) -> Self:
         """Return the detector that the manifest describes and `ood.npz` holds."""
-        return cls(arrays["reference"], _number(ood.threshold), int(_number(ood.k)))
+        return cls(
+            MahalanobisDetector.read(ood, arrays),
+            arrays["weight"],
+            arrays["bias"],
+            arrays["usual"],
+            arrays["spread"],
+            threshold_=_number(ood.threshold),
+            stated_rate=_number(ood.stated_rate),
+            false_alarm_rate=_number(ood.false_alarm_rate),
+            n_valid=int(_number(ood.n)),
+        )
 
     def ood_score(self, features: Array) -> Array:
-        """Return (N,) scores in [0, 2] for (N, D) features; higher is further out."""
-        x = np.asarray(features, np.float32)
-        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-        similarity = x @ self.reference_.astype(np.float32).T
-        kth = np.partition(similarity, -self.k, axis=1)[:, -self.k]
-        return np.asarray(1 - kth, np.float64)
+        """Return (N,) scores for (N, D) features; 0 is usual."""
+        with np.errstate(all="ignore"):
+            scores = self._add(self._measure(features))
+        return np.asarray(np.nan_to_num(scores, nan=_FAR, posinf=_FAR, neginf=_FAR))
+
+    def save(self, file: Path) -> None:
+        """Write the arrays, `ood.npz` in a bundle."""
+        np.savez(
+            file, **self.distance.to_arrays(), weight=self.weight_, bias=self.bias_, usual=self.usual_,
+            spread=self.spread_,
+        )  # fmt: skip
+
+    def describe(self) -> Ood:
+        """Return what the manifest says of it."""
+        return Ood(
+            kind="mahalanobis+energy",
+            threshold=self.threshold_,
+            stated_rate=self.stated_rate,
+            false_alarm_rate=self.false_alarm_rate,
+            n=self.n_valid,
+        )
 
     def fits(self, width: int) -> bool:
         """Tell whether the arrays fit together and take features of this width."""
-        rows, found = self.reference_.shape
-        floating = np.issubdtype(self.reference_.dtype, np.floating)
-        return bool(floating) and found == width and 1 <= self.k <= rows
+        arrays = (self.weight_, self.bias_, self.usual_, self.spread_)
+        return (
+            self.distance.fits(width)
+            and all(np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all() for a in arrays)
+            and self.weight_.shape == (len(self.bias_), width)
+            and self.usual_.shape == self.spread_.shape == (2,)
+            and bool((self.spread_ > 0).all())
+        )
+
+    def _measure(self, features: Array) -> Array:
+        """Return (N, 2) distances and energies."""
+        logits = features.astype(np.float64) @ self.weight_.T + self.bias_
+        top = logits.max(1)
+        energy = -(top + np.log(np.exp(logits - top[:, None]).sum(1)))
+        return np.stack([self.distance.ood_score(features), energy], 1)
+
+    def _add(self, parts: Array) -> Array:
+        return np.asarray(((parts - self.usual_) / self.spread_).sum(1))
 
 
 # What a manifest may name.
-KINDS: dict[str, type[Detector]] = {"mahalanobis": MahalanobisDetector, "knn-cosine": KnnDetector}
+KINDS: dict[str, type[Detector]] = {
+    "mahalanobis": MahalanobisDetector,
+    "mahalanobis+energy": JointDetector,
+}
 
 
 def find_threshold(scores: Array, false_alarm_rate: float) -> float:

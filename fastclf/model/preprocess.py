@@ -22,6 +22,12 @@ Method = Literal["squish", "crop", "pad"]
 PadMode = Literal["reflection", "border", "zeros"]
 
 METHODS: tuple[Method, ...] = ("squish", "crop", "pad")
+PUBLISHED = "published"
+"""As most pretrained weights were judged: "crop" to somewhat more than the input, then its middle."""
+
+PUBLISHED_SHARE = 0.875
+"""How much of the resized photo's side is seen then; it is resized by bicubic interpolation."""
+
 _NUMPY_PAD = {"reflection": "reflect", "border": "edge", "zeros": "constant"}
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # A padded canvas larger than this is made from a photo scaled down by a whole number first.
@@ -61,6 +67,22 @@ class Preprocess:
     interpolation: str = "bilinear"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+
+    @classmethod
+    def build(
+        cls,
+        size: int,
+        method: str,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> Self:
+        """Return how a photo becomes an input of `size` pixels, by one of `METHODS` or `PUBLISHED`."""
+        known: dict[str, Any] = {"mean": mean and tuple(mean), "std": std and tuple(std)}
+        if method != PUBLISHED:
+            return cls((3, size, size), (size, size), method, **known)  # type: ignore[arg-type]
+        side = round(size / PUBLISHED_SHARE)
+        return cls((3, size, size), (side, side), "crop", interpolation="bicubic", **known)
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """Turn one RGB photo into an array (3, height, width) of values in [0, 1]."""

@@ -28,12 +28,12 @@ def build_session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def open_session(path: Path, threads: int | None = None) -> ort.InferenceSession:
-    """Open a graph as every fastclf session is opened; by default with a thread a core, four at most."""
+def open_session(graph: Path | bytes, threads: int | None = None) -> ort.InferenceSession:
+    """Open a graph (a file or bytes) as every session is opened; by default a thread a core, four at most."""
     import onnxruntime as ort
 
     options = build_session_options(threads or default_threads())
-    return ort.InferenceSession(path, options, providers=PROVIDERS)
+    return ort.InferenceSession(graph, options, providers=PROVIDERS)
 
 
 def default_threads() -> int:

@@ -29,6 +29,7 @@ from PIL import (  # the plugins register their formats when they are imported
 )
 
 from ..errors import Message, UnreadablePhotoError
+from .colours import convert_to_srgb
 from .unknown import describe_error, describe_excess, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -78,8 +79,8 @@ def decode_photo(
 ) -> DecodedPhoto:
     """Decode one photo to upright RGB.
 
-    EXIF orientation is applied, alpha is laid over white, 16 bits a channel are scaled to 8, CMYK is
-    converted and of an animation the first frame is taken.
+    EXIF orientation is applied, alpha is laid over white, 16 bits a channel are scaled to 8, CMYK and other
+    colours than sRGB are converted by the photo's profile, and of an animation the first frame is taken.
 
     Parameters
     ----------
@@ -278,7 +279,10 @@ def _to_rgb(image: Image.Image, size: tuple[int, int]) -> DecodedPhoto:
         rgb = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     else:
         rgb = image.convert("RGB")
-    plain = not (turned or deep or clear) and kind != "HEIF"
+    profile = image.info.get("icc_profile")
+    meant = convert_to_srgb(image if image.mode in ("CMYK", "L") else rgb, profile)
+    rgb = rgb if meant is None else meant
+    plain = not (turned or deep or clear or meant is not None) and kind != "HEIF"
     # `convert` made a picture of its own; what Pillow keeps of the file (EXIF, GPS, comments) stays behind
     rgb.info = {}
     return DecodedPhoto(rgb, kind, plain, not turned, size)

@@ -16,5 +16,6 @@ from .files import write_atomic_with as write_atomic_with
 from .folders import DATABASE as DATABASE
 from .folders import find_private_place as find_private_place
 from .folders import lies_on_network as lies_on_network
+from .processes import has_gpu as has_gpu
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child

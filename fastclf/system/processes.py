@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import FastclfError, Message, MissingExtraError, pack_message, unpack_message
 
@@ -29,6 +31,13 @@ def read_rank() -> tuple[int, int]:
         if os.environ.get(size, "").isdigit():
             return int(os.environ.get(rank) or 0), int(os.environ[size])
     return 0, 1
+
+
+def has_gpu() -> bool:
+    """Return whether there is an NVIDIA GPU that this process may use; nothing is loaded to find out."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    return Path("/dev/nvidia0").exists() or Path("/dev/dxg").exists() or bool(shutil.which("nvidia-smi"))
 
 
 def run_child(
@@ -90,7 +99,7 @@ def _build_env() -> dict[str, str]:
 def _explain(what: Message, status: int, said: str, error: type[FastclfError]) -> FastclfError:
     if status == _MISSING:
         return MissingExtraError(
-            '{what} needs the package {name}, which is not installed. Run `pip install "fastclf[clean]"`.',
+            '{what} needs the package {name}, which is not installed. Run `pip install "fastclf[head]"`.',
             what=what,
             name=said,
         )

@@ -1,29 +1,22 @@
-"""Training with fastai and timm; the only part of fastclf that imports torch.
+"""Training: a head on frozen features, or all layers with fastai and timm; only the latter imports torch.
 
 >>> from fastclf.training import train  # doctest: +SKIP
->>> train("photos/bears", "model", arch="resnet18")  # doctest: +SKIP
+>>> train("photos/bears", "model", mode="fine-tune")  # doctest: +SKIP
 """
 
-import os
-import warnings
+from typing import Any
 
 import lazy_loader
 
-from ..errors import MissingExtraError
+from .ready import load_fastai
 
-# Threads that spin while they wait make training several times slower where cores are shared.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-try:
-    with warnings.catch_warnings():
-        # torch and torchvision warn about each other at import; a maker can do nothing about that
-        warnings.simplefilter("ignore", FutureWarning)
-        import fastai.vision.all  # noqa: F401
-        import timm  # noqa: F401
-except ImportError as e:
-    raise MissingExtraError(
-        'Training needs the package {name}, which is not installed. Run `pip install "fastclf[train]"`.',
-        name=e.name,
-    ) from None
+# What does without fastai until it is asked for more.
+_LIGHT = ("train", "follow", "TrainOptions", "run", "options", "earlier")
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+def __getattr__(name: str) -> Any:
+    if name in __all__ and name not in _LIGHT:
+        load_fastai()
+    return _load(name)

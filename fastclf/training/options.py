@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from ..errors import UsageError
-from ..model import METHODS
-from .data import AUGMENTATIONS, RANDOM_CROP
+from ..errors import MissingExtraError, UsageError
+from ..model import METHODS, PUBLISHED
 
+# What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    "symmetric": {},
+    "upright": {"do_flip": False, "max_rotate": 10.0, "max_zoom": 1.1, "max_warp": 0.1},
+    "none": {},
+}
+RANDOM_CROP = "random-crop"
+# Chosen on photos of clothing and of hand signs (benchmarks/README.md, "Transfer").
+DEFAULT_RESIZE = PUBLISHED
 FINE_TUNE, HEAD = "fine-tune", "head"
 MODES = (FINE_TUNE, HEAD)
 FIND_LR = "find"
 TRACKERS = ("csv", "tensorboard", "wandb")
+_TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
 
 @dataclass(frozen=True)
@@ -26,11 +37,13 @@ class TrainOptions:
         A torchvision or timm name; None chooses.
     mode
         "fine-tune" trains all layers, "head" a linear layer on the features of a body that stays as it is;
-        None chooses by the device, the photos and the time limit.
+        None chooses by the device and the photos.
     size
         Height and width of the network's input in pixels; None chooses.
     resize
-        "squish", "crop", "pad" or "random-crop"; None is that of `from_model`, else "squish".
+        "published" (as the weights were judged: the short side becomes somewhat more than the size, and the
+        middle is seen), "squish", "crop", "pad" or "random-crop"; None is that of `from_model`, else
+        "published".
     augment
         "symmetric" for photos, "upright" for letters, digits and signs, "none"; None is that of `from_model`,
         else "symmetric".
@@ -43,7 +56,7 @@ class TrainOptions:
     seed
         For weights, order and augmentation, and for splits that are not on record yet.
     split_by
-        Where splits come from: None draws, "folder" or a CSV file; see `load_data`.
+        Where splits come from: None draws, "folder" or a CSV file; see `load_dataset`.
     time_limit
         Seconds from the start to the written bundle; None is no limit.
     patience
@@ -102,7 +115,7 @@ class TrainOptions:
 
     def _check_names(self) -> None:
         allowed = {
-            "mode": MODES, "resize": (*METHODS, RANDOM_CROP), "augment": tuple(AUGMENTATIONS),
+            "mode": MODES, "resize": (PUBLISHED, *METHODS, RANDOM_CROP), "augment": tuple(AUGMENTATIONS),
             "track": TRACKERS,
         }  # fmt: skip
         for name, names in allowed.items():
@@ -142,3 +155,15 @@ class TrainOptions:
                 lr=lr,
                 find_lr=FIND_LR,
             )
+
+
+def check_tracker(track: str | None) -> None:
+    """Raise MissingExtraError if what `--track` needs is not installed."""
+    package = _TRACKER_PACKAGES.get(track or "")
+    if package and importlib.util.find_spec(package) is None:
+        raise MissingExtraError(
+            "--track {track} needs the package {package}, which is not installed. Run "
+            '`pip install "fastclf[track]"`.',
+            track=track,
+            package=package,
+        )

@@ -1,48 +1,31 @@
-"""`train`: from a folder of photos to a bundle, in the time that there is."""
+"""`train`: from a folder of photos to a model, by a head on frozen features or by training all layers."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import fastai
-import timm
-import torch
-from fastai.vision.all import DataLoaders, Learner
-
-from .. import __version__
+from ..backbone import PACKAGED, Backbone, find_packaged, open_packaged
+from ..catalog import load_dataset
 from ..errors import UsageError
-from ..model import ModelBundle, choose_arch
+from ..head import HeadOptions, train_head
+from ..model import BODY, ModelBundle, Preprocess, check_target, choose_arch
 from ..photos import Progress
-from ..refit import LinearHead
-from ..system import hash_file
-from .continuing import EarlierModel, adopt_splits, build_continued, check_splits, open_earlier
-from .data import TrainingData, build_dls, load_data
-from .distributed import Team, join_team
-from .export import check_target, export_bundle
-from .fitting import (
-    CheckpointStore,
-    Fitted,
-    Phase,
-    build_tracker,
-    check_tracker,
-    find_lr,
-    fit,
-    plan_phases,
-    scale_lr,
-    train_head,
-)
-from .network import build_learner, describe_licence, resolve_arch
-from .options import FIND_LR, HEAD, TrainOptions
-from .plan import Plan, make_plan, reserve_time
+from ..system import has_gpu, read_rank
+from .earlier import EarlierModel, adopt_splits, check_splits, open_earlier
+from .options import DEFAULT_RESIZE, FINE_TUNE, HEAD, RANDOM_CROP, TrainOptions, check_tracker
+from .ready import load_fastai
+from .request import Request
 
 _logger = logging.getLogger(__name__)
+
+# Photos a class below which all layers would learn them by heart; chosen by hand.
+_FEW = 15
 
 
 def train(
@@ -60,8 +43,10 @@ def train(
 ) -> ModelBundle:
     """Train on a folder of photos and write the bundle.
 
-    A run that was killed goes on after its last whole epoch, if photos and options are the same. Where
-    several processes were started, all call this: the first one trains with the others' help.
+    Without a GPU a head on the features of a frozen network is trained, in seconds and without torch; with
+    one, or by ``mode="fine-tune"``, fastai trains all layers. Such a run that was killed goes on after its
+    last whole epoch, if photos and options are the same. Where several processes were started, all call this:
+    the first one trains with the others' help.
 
     Parameters
     ----------
@@ -87,27 +72,25 @@ def train(
     Returns
     -------
     ModelBundle
-        The written bundle, checked against the trained Learner.
+        The written bundle, checked against what was trained.
 
     Raises
     ------
     PhotosError, UsageError, WeightsError, ExportError, BundleError
         As their docstrings say.
     """
-    started = time.monotonic() if started is None else started
-    options = TrainOptions(**{**asdict(options or TrainOptions()), **changes})
-    team = join_team()
-    if not team.is_first:
-        team.follow(fit)
-        return ModelBundle.load(out)
-    run = Training(
-        folder=Path(folder), out=Path(out), options=options, started=started, say=say or _logger.info,
-        progress=progress, team=team, quiet=quiet,
-    )  # fmt: skip
-    with team.lead():
-        run.prepare()
-        run.fit()
-        return run.export(recipe, photo_licence)
+    run = Run(
+        folder=Path(folder),
+        out=Path(out),
+        options=TrainOptions(**{**asdict(options or TrainOptions()), **changes}),
+        recipe=recipe,
+        photo_licence=photo_licence,
+        started=time.monotonic() if started is None else started,
+        say=say or _logger.info,
+        progress=progress,
+        quiet=quiet,
+    )
+    return run.train() if read_rank()[1] < 2 else _train_together(run)
 
 
 def follow() -> None:
@@ -118,158 +101,54 @@ def follow() -> None:
     FastclfError
         If the first process is gone.
     """
-    join_team().follow(fit)
+    load_fastai()
+    from .tuning import follow as fit_with_the_first
+
+    fit_with_the_first()
+
+
+def _train_together(run: Run) -> ModelBundle:
+    if read_rank()[0] == 0:
+        run.load_fastai()
+    load_fastai()
+    from .distributed import join_team
+
+    team = join_team()
+    if not team.is_first:
+        follow()
+        return ModelBundle.load(run.out)
+    run.team = team
+    with team.lead():
+        return run.train()
 
 
 @dataclass(kw_only=True)
-class Training:
-    """One call of `train`: prepared, trained, described, exported."""
+class Run(Request):
+    """Chooses, reads and trains."""
 
-    folder: Path
-    out: Path
-    options: TrainOptions
-    started: float
-    say: Callable[[str], None]
-    progress: Progress | None = None
-    team: Team = field(default_factory=Team)
-    quiet: bool = False
-    earlier: EarlierModel | None = None
-    knows_classes: bool = False
-    data: TrainingData = field(init=False)
-    plan: Plan = field(init=False)
-    learn: Learner = field(init=False)
-    store: CheckpointStore = field(init=False)
-    head: LinearHead | None = None
-    lr: float | None = None
-    patience: int | None = None
-    fitted: Fitted = field(default_factory=Fitted)
-
-    def prepare(self) -> None:
-        """Read the photos, decide what is open, and build the Learner."""
-        options = self.options
-        self._warn_of_one_process()
+    def train(self) -> ModelBundle:
+        """Judge what was asked for before the photos are read; then read, choose and train."""
         _check_places(self.folder, self.out)
-        check_tracker(options.track)
-        arch = self._choose_arch()
-        resolve_arch(arch)
-        if self.earlier:
-            adopt_splits(self.earlier, self.folder, self.progress)
-        self.data = load_data(
-            self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
-        )
-        for sentence in self.data.describe():
-            self.say(sentence)
-        if self.earlier:
-            check_splits(self.earlier, self.data)
-        self.store = CheckpointStore(self.out, self._list_facts(arch))
-        if options.restart:
-            self.store.clear()
-        self.plan = self._make_plan(arch)
-        self._build()
+        check_tracker(self.options.track)
+        self.arch = self._choose_arch()
+        if self.arch != PACKAGED.arch:
+            self.load_fastai()
+            from .network import resolve_arch
 
-    def fit(self) -> None:
-        """Train the head, or all layers."""
-        if self.plan.mode == HEAD:
-            self._fit_head()
-            return
-        deadline = None
-        if self.options.time_limit is not None:
-            reserve = reserve_time(self.data, self.learn, self.plan.size)
-            deadline = self.started + self.options.time_limit - reserve
-        phases = self._plan_phases(deadline)
-        self.patience = self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2))
-        settings: dict[str, Any] = {
-            "phases": phases, "seed": self.options.seed, "deadline": deadline, "patience": self.patience,
-            "start_counts": self.knows_classes,
-        }  # fmt: skip
-        self.team.share(self.learn, settings, self.say)
-        with contextlib.closing(build_tracker(self.options.track, self.out, self.describe())) as tracker:
-            self.fitted = fit(
-                self.learn, **settings, store=self.store, quiet=self.quiet, tracker=tracker, say=self.say,
-                team=self.team,
-            )  # fmt: skip
-        self._check_fitted()
+            resolve_arch(self.arch)
+        self._read_photos()
+        if self._choose_mode() == HEAD:
+            return self._train_head()
+        self.load_fastai()
+        from .tuning import fine_tune
 
-    def export(self, recipe: str | None, photo_licence: str) -> ModelBundle:
-        """Write the bundle, and forget what an interrupted run would need."""
-        self.say("Writing the model and checking it against the trained one ...")
-        bundle = export_bundle(
-            self.learn,
-            self.data,
-            self.out,
-            arch=self.plan.arch,
-            title=self.options.title,
-            intro=self.options.intro,
-            colour=self.options.colour,
-            recipe=recipe,
-            training=self.describe(),
-            photo_licence=photo_licence,
-            weight_licence=self._describe_licence(),
-        )
-        self.store.clear()
-        return bundle
+        return fine_tune(self)
 
-    def describe(self) -> dict[str, Any]:
-        """Return the record of the training for the manifest."""
-        head, options, weights = self.head, self.options, self.options.weights
-        return {
-            **asdict(self.plan),
-            "epochs": self.fitted.epochs,
-            "planned_epochs": None if head else self.plan.epochs,
-            "resize": self.resize,
-            "augment": self.augment,
-            "seed": options.seed,
-            "lr": self.lr,
-            "lr_found": options.lr == FIND_LR and not head,
-            "patience": self.patience,
-            "time_limit": options.time_limit,
-            "pretrained": self.learned,
-            # its place is nobody's business
-            "weights": weights and {"name": Path(weights).name, "sha256": hash_file(Path(weights))},
-            "split_by": options.split_by if options.split_by in (None, "folder") else "table",
-            "workers": options.workers,
-            "track": None if head else options.track,
-            "best_epoch": self.fitted.best_epoch,
-            "resumed_after": self.fitted.resumed_after,
-            "ended_by": self.fitted.ended_by,
-            "head": head and {
-                "C": head.C, "folds": head.folds, "tried": list(head.table),
-                "own_features": self.own_features,
-            },
-            "from": self.earlier and self.earlier.facts,
-            "seconds": round(time.monotonic() - self.started, 1),
-            "device": str(self.learn.dls.device),
-            "processes": self.team.size,
-            "versions": {"torch": torch.__version__, "fastai": fastai.__version__, "timm": timm.__version__},
-        }  # fmt: skip
-
-    @property
-    def resize(self) -> str:
-        """How photos reach the network's size."""
-        return self.options.resize or (self.earlier.resize if self.earlier else "squish")
-
-    @property
-    def augment(self) -> str:
-        """What may happen to a training photo."""
-        return self.options.augment or (self.earlier.augment if self.earlier else None) or "symmetric"
-
-    @property
-    def learned(self) -> bool:
-        """Whether the body has learned something elsewhere."""
-        return self.options.pretrained or self.earlier is not None
-
-    @property
-    def own_features(self) -> bool:
-        """Whether the body has learned from these very photos already."""
-        return self.earlier is not None and not self.earlier.is_general
-
-    def _warn_of_one_process(self) -> None:
-        on_cpu = os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ
-        if on_cpu and self.team.size == 1:
-            self.say(
-                "accelerate started one process only: its --cpu needs MPI for more. "
-                "`torchrun --nproc_per_node 2 -m fastclf train DIR` starts two on a CPU."
-            )
+    def load_fastai(self) -> None:
+        """Import fastai, which takes seconds, so it is said."""
+        if "fastai" not in sys.modules:
+            self.say("Loading fastai ...")
+        load_fastai()
 
     def _choose_arch(self) -> str:
         options = self.options
@@ -282,115 +161,80 @@ class Training:
         self.say(f"Architecture {arch}: {reason} --arch names another, `fastclf archs` lists some.")
         return arch
 
-    def _list_facts(self, arch: str) -> dict[str, Any]:
-        """Return what decides the result; a time limit only decides how far the run gets."""
-        options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
-        for passing in ("restart", "title", "intro", "colour", "track", "weights", "from_model"):
-            del options[passing]
-        frame = self.data.frame[["sha256", "label", "split"]]
-        return {
-            "options": options,
-            "arch": arch,
-            "photos": frame.to_numpy().tolist(),
-            "weights": hash_file(Path(self.options.weights)) if self.options.weights else None,
-            "from": self.earlier.facts if self.earlier else None,
-            "versions": [__version__, torch.__version__, fastai.__version__, timm.__version__],
-        }
-
-    def _make_plan(self, arch: str) -> Plan:
-        known = self.store.settled.get("plan")
-        if known:  # measured once: an interrupted run does not go on with another size
-            return Plan(**known)
-        size = self.options.size or (self.earlier.size if self.earlier else None)
-        plan = make_plan(self.data, self.options, arch, size, self.started, self.say)
-        self.store.settled["plan"] = asdict(plan)
-        return plan
-
-    def _build(self) -> None:
-        options, plan = self.options, self.plan
-        dls: DataLoaders = build_dls(
-            self.data,
-            plan.size,
-            resize=self.resize,
-            augment=self.augment,
-            pretrained=self.learned,
-            batch_size=plan.batch_size,
-            seed=options.seed,
-            workers=options.workers,
-        )
+    def _read_photos(self) -> None:
+        options = self.options
         if self.earlier:
-            self.learn, self.knows_classes = build_continued(
-                dls, self.data, self.earlier, seed=options.seed, say=self.say
-            )
-            return
-        self.learn = build_learner(
-            dls, plan.arch, pretrained=options.pretrained, weights=options.weights, seed=options.seed
+            adopt_splits(self.earlier, self.folder, self.progress)
+        self.data = load_dataset(
+            self.folder, seed=options.seed, split_by=options.split_by, progress=self.progress
         )
-
-    def _plan_phases(self, deadline: float | None) -> list[Phase]:
-        asked = self.options.lr
-        lr = self._find_lr(deadline) if asked == FIND_LR else asked
-        if lr is None:
-            lr = scale_lr(self.plan.batch_size, learned=self.learned)
-        self.lr = float(lr)
-        head_epochs = 0 if self.knows_classes else 1
-        return plan_phases(self.plan.epochs, pretrained=self.learned, lr=self.lr, head_epochs=head_epochs)
-
-    def _find_lr(self, deadline: float | None) -> float | None:
-        settled = self.store.settled
-        if "lr" not in settled:
-            # a finder is not worth more than a quarter of the time that there is
-            now = time.monotonic()
-            until = None if deadline is None else now + max(deadline - now, 0) / 4
-            self.learn.freeze() if self.learned else self.learn.unfreeze()
-            settled["lr"] = find_lr(self.learn, seed=self.options.seed, deadline=until)
-        found: float | None = settled["lr"]
-        if found is None:
-            self.say("The learning rate finder found none in time; the usual one is taken.")
-        else:
-            self.say(f"The learning rate finder suggests {found:.1e}.")
-        return found
-
-    def _fit_head(self) -> None:
-        if self.team.size > 1:
-            self.say(f"Mode {HEAD}: one process does it; the others have nothing to do.")
-        if self.options.track:
-            self.say(f"--track {self.options.track} has nothing to report: mode head has no epochs.")
-        self.say("Computing features, then fitting the head ...")
-        self.head, rows = train_head(
-            self.learn,
-            self.data,
-            seed=self.options.seed,
-            own_features=self.own_features,
-            progress=self.progress,
-        )
-        self.fitted = Fitted(rows, best_epoch=1)
-        tried = f", the best of {len(self.head.table)} in {self.head.folds} folds" if self.head.table else ""
-        self.say(f"Fitted the head with C = {self.head.C:g}{tried}.")
-
-    def _check_fitted(self) -> None:
-        """Refuse to make a model of a training that has none; else say how it ended."""
-        if self.fitted.best_epoch is None and not self.fitted.epochs:
-            raise UsageError(
-                "The time limit of {limit:.0f} s was over before the first epoch, so there is no "
-                "model. Give more time, a smaller --size, another --arch or --mode head.",
-                limit=self.options.time_limit or 0,
-            )
-        if self.fitted.best_epoch is None:
-            self.store.clear()  # nothing is worth going on with
-            raise UsageError(
-                "The training went astray: no epoch had a finite loss. Give a lower --lr, or --lr find."
-            )
-        for sentence in self.fitted.describe():
+        for sentence in self.data.describe():
             self.say(sentence)
-
-    def _describe_licence(self) -> str:
-        """Return the licence of the weights that the training began with."""
         if self.earlier:
-            return self.earlier.bundle.manifest.licences.weights
-        file = Path(self.options.weights) if self.options.weights else None
-        resolved = resolve_arch(self.plan.arch)
-        return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)
+            check_splits(self.earlier, self.data)
+
+    def _choose_mode(self) -> str:
+        if self.options.mode is not None:
+            return self.options.mode
+        if not self.learned:
+            return FINE_TUNE  # a body of random weights has to learn
+        a_class = len(self.data.part("train")) / len(self.data.vocab)
+        if has_gpu() and a_class >= _FEW:
+            self.say(f"Mode {FINE_TUNE}: a GPU trains all layers quickly; --mode {HEAD} does the other.")
+            return FINE_TUNE
+        few = f"{a_class:.0f} training photos a class are few for training every layer"
+        reason = few if a_class < _FEW else "there is no GPU, and a linear layer on features takes seconds"
+        self.say(f"Mode {HEAD}: {reason}; --mode {FINE_TUNE} trains all layers, which takes minutes.")
+        return HEAD
+
+    def _train_head(self) -> ModelBundle:
+        options = self.options
+        if options.track:
+            self.say(f"--track {options.track} has nothing to report: mode head has no epochs.")
+        resize = self._choose_resize()
+        body, more = self._open_body(resize)
+        told = HeadOptions(
+            title=options.title, intro=options.intro, colour=options.colour, recipe=self.recipe,
+            photo_licence=self.photo_licence, seed=options.seed, own_features=self.own_features,
+            record={**self.describe_options(), "resize": resize, "augment": self.augment}, more=more,
+        )  # fmt: skip
+        return train_head(
+            self.data, body, self.out, told, started=self.started, say=self.say, progress=self.progress
+        )
+
+    def _choose_resize(self) -> str:
+        """Return how photos reach the network's size; random crops are for training all layers."""
+        resize = self.options.resize or (self.earlier.resize if self.earlier else DEFAULT_RESIZE)
+        return "squish" if resize == RANDOM_CROP else resize
+
+    def _open_body(self, resize: str) -> tuple[Backbone, dict[str, Path]]:
+        """Return the frozen network, and the file of its weights where the model has to keep one."""
+        if self.earlier:
+            return self._open_earlier(self.earlier, resize)
+        options = self.options
+        if self.arch == PACKAGED.arch and options.weights is None and find_packaged():
+            return open_packaged(options.size or 224, resize), {}
+        self.load_fastai()
+        from .export import freeze_body
+
+        return freeze_body(self.arch, size=options.size, resize=resize, weights=options.weights)
+
+    def _open_earlier(self, earlier: EarlierModel, resize: str) -> tuple[Backbone, dict[str, Path]]:
+        """Return an earlier model's body as it is; one whose weights come by pip at another size, too."""
+        bundle, preprocess = earlier.bundle, earlier.bundle.preprocess
+        kept = {BODY: bundle.path / BODY} if BODY in bundle.manifest.files else {}
+        size = self.options.size or earlier.size
+        asked = self.options.size is not None or self.options.resize is not None
+        wanted = Preprocess.build(size, resize, mean=preprocess.mean, std=preprocess.std)
+        if not asked or wanted == preprocess:
+            return Backbone.of_model(bundle), kept
+        if kept:
+            raise UsageError(
+                "Mode head keeps the size and the resize of {path}, whose body stays as it is. Leave --size "
+                "and --resize out, or use --mode fine-tune.",
+                path=bundle.path,
+            )
+        return open_packaged(size, resize), {}
 
 
 def _check_places(folder: Path, out: Path) -> None:

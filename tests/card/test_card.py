@@ -43,7 +43,7 @@ def manifest(rng: np.random.Generator) -> dict[str, Any]:
             ],
         },
         "ood": {
-            "kind": "knn-cosine", "threshold": 0.1, "k": 5, "false_alarm_rate": 0.0237, "n": 211,
+            "kind": "mahalanobis", "threshold": 0.1, "false_alarm_rate": 0.0237, "n": 211,
             "test_false_alarms": {"n": 103, "rate": 0.0388, "interval": [0.0152, 0.0957]},
             "against": [
                 {"name": "cars", "n": 77, "auroc": 0.9123, "flagged": 0.6753, "flagged_interval": [0.5651, 0.7686],

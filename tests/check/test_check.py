@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageFilter, ImageOps
 
 from fastclf import ModelBundle
+from fastclf.backbone import find_packaged, open_packaged
 from fastclf.catalog import Catalog
 from fastclf.check import (
     CheckInputs,
@@ -22,6 +23,7 @@ from fastclf.check import (
 )
 from fastclf.check.inputs import beats_chance
 from fastclf.check.page import render_page
+from fastclf.errors import WeightsError
 from fastclf.model import FeatureCache, PhotoRow
 
 from ..conftest import call_fastclf, run_fastclf
@@ -33,6 +35,19 @@ JSON_KEYS = {
     "photos", "unreadable", "duplicates", "near_duplicates", "conflicting_labels", "low_quality",
     "label_issues", "odd", "leaks", "classes", "features",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no pretrained weights are installed."""
+    monkeypatch.setattr("fastclf.check.inputs.find_packaged", lambda: None)
+
+
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch, no_weights: None) -> None:
+    """The packaged weights after all, at a size that takes little time."""
+    monkeypatch.setattr("fastclf.check.inputs.find_packaged", find_packaged)
+    monkeypatch.setattr("fastclf.check.inputs.open_packaged", lambda: open_packaged(64))
 
 
 @pytest.fixture(scope="module")
@@ -367,3 +382,31 @@ def test_outputs_never_replace_a_photo(photo_folder: Path, tmp_path: Path) -> No
         assert done.returncode == 2
         assert "overwritten" in done.stderr
     assert hash_folder(photo_folder) == before
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_frozen_networks_features_come_first_and_sealed_photos_are_not_looked_at(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    photos = catalog.photos().photos
+    rows = rows_of(photos, ["test", "train", "valid"] * 10)
+    model = write_toy_bundle(tmp_path / "model", rows=rows, judged=True)
+    found = check_folder(catalog, model, labels=False)
+    assert found.features.source == "tf_efficientnet_lite0 with its published weights, frozen"
+    assert found.features.out_of_sample is True
+    cached = catalog.feature_cache(open_packaged(64).features_id).load()
+    assert cached.keys() == {photo.sha256 for i, photo in enumerate(photos) if i % 3}
+    assert not catalog.feature_cache("0" * 64).load()
+
+
+@pytest.mark.usefixtures("weights")
+def test_weights_that_are_not_the_published_ones_are_passed_over_with_a_note(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise WeightsError("The weights {path} are not the published ones.", path="w.pth")
+
+    monkeypatch.setattr("fastclf.check.inputs.open_packaged", refuse)
+    found = check_folder(catalog, labels=False)
+    assert "descriptor" in found.features.source
+    assert "The weights w.pth are not the published ones." in found.notes

@@ -156,3 +156,26 @@ def test_of_a_launchers_processes_those_behind_the_first_join_its_training(
     done = call_fastclf(command, "--help", cwd=tmp_path)
     assert bool(joined) == joins
     assert ("Usage" in done.stdout) != joins
+
+
+def test_train_hands_on_what_was_given_and_nothing_else(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[dict] = []
+
+    def train(folder: Path, out: Path, **options: object) -> None:
+        handed.append({"folder": folder, "out": out, **options})
+        raise UsageError("Enough.")
+
+    monkeypatch.setattr("fastclf.training.train", train)
+    arguments = ["--epochs=3", "--lr=0.01", "--time-limit=2m", "--from=m", "--no-pretrained", "--out=o"]
+    done = call_fastclf("train", photo_folder, *arguments, "--redraw-splits", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "The splits of 0 photos were deleted" in done.stderr
+    [given] = handed
+    kept = {name: given.pop(name) for name in ("say", "progress", "started")}
+    assert callable(kept["say"])
+    assert given == {
+        "folder": photo_folder, "out": Path("o"), "recipe": None, "photo_licence": "not recorded", "epochs": 3,
+        "lr": 0.01, "time_limit": 120.0, "from_model": "m", "pretrained": False, "restart": False,
+    }  # fmt: skip

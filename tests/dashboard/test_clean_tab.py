@@ -17,7 +17,7 @@ from fastclf.dashboard.clean.review import Reason
 from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import FastclfError, PhotosError, UnreadablePhotoError
-from fastclf.refit import ChangedPhoto, Refit
+from fastclf.head import ChangedPhoto, Refit
 
 from .memory import JPEG, VOCAB, MemoryStore, build_group, build_item
 

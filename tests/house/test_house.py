@@ -63,10 +63,12 @@ def test_the_core_is_light_and_the_extras_hold_the_rest() -> None:
     heavy = {"torch", "torchvision", "fastai", "timm", "scikit-learn", "pandas", "matplotlib", "onnx"}
     assert not core & heavy
     extras = PYPROJECT["project"]["optional-dependencies"]
-    assert set(extras) == {"train", "clean", "search", "heic", "track", "all", "dev"}
-    assert extras["all"] == ["fastclf[train,clean,search,heic]"]
+    assert set(extras) == {"train", "head", "search", "heic", "track", "all", "dev"}
+    assert extras["all"] == ["fastclf[train,head,search,heic]"]
     assert core >= {"voila", "ipywidgets", "httpcore2"}
     assert {"fastai", "torch", "timm"} <= set(_bounds(extras["train"]))
+    # a head is trained without torch
+    assert set(_bounds(extras["head"])) & heavy == {"onnx"}
     assert {"ddgs", "fastdownload", "fsspec", "filelock", "tqdm"} <= set(_bounds(extras["search"]))
 
 

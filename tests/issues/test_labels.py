@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from fastclf.errors import CheckError, MissingExtraError, UsageError
-from fastclf.issues import find_label_issues
+from fastclf.issues import draw_folds, find_label_issues
 from fastclf.issues import labels as module
 from fastclf.issues.label_worker import _answer, predict_out_of_sample
-from fastclf.issues.labels import _draw_folds
 
 NAMES = ("bear", "cat", "dog")
 
@@ -64,12 +63,12 @@ def test_copies_cannot_confirm_each_others_wrong_label(rng: np.random.Generator)
 def test_a_group_lies_in_one_fold_and_classes_are_spread_evenly(rng: np.random.Generator) -> None:
     given = np.repeat(np.arange(4), 50)
     groups = [f"g{i // 2}" if i < 100 else f"h{i}" for i in range(200)]
-    folds = _draw_folds(given, groups, 0)
+    folds = draw_folds(given, groups, 5, 0)
     assert all(len({f for f, g in zip(folds, groups, strict=True) if g == name}) == 1 for name in groups)
     counts = np.array([np.bincount(folds[given == k], minlength=5) for k in range(4)])
     assert counts.min() >= 8
     assert counts.max() <= 12
-    assert (_draw_folds(given, groups, 1) != folds).any()
+    assert (draw_folds(given, groups, 5, 1) != folds).any()
 
 
 @pytest.mark.usefixtures("quick")
@@ -174,7 +173,7 @@ def test_wrong_calls_get_a_sentence() -> None:
         (f"kill -{signal.SIGKILL.value} $$", CheckError, "killed or ran out of memory"),
         ("exit 5", CheckError, "out of memory"),
         ("echo Traceback >&2; echo 'ValueError: no' >&2; exit 1", CheckError, "status 1: ValueError: no"),
-        ("echo scipy >&2; exit 3", MissingExtraError, r"package scipy, .*fastclf\[clean\]"),
+        ("echo scipy >&2; exit 3", MissingExtraError, r"package scipy, .*fastclf\[head\]"),
         ("exec sleep 30", CheckError, "longer than 1 s"),
         ("exit 0", CheckError, "without an answer"),
     ],
@@ -196,7 +195,7 @@ def test_the_child_says_which_package_is_missing(tmp_path: Path, monkeypatch: py
     (tmp_path / "scipy.py").write_text("raise ModuleNotFoundError('gone', name='scipy')")
     monkeypatch.syspath_prepend(tmp_path)
     x, labels = blobs(np.random.default_rng(0), 10)
-    with pytest.raises(MissingExtraError, match=r"scipy, .*fastclf\[clean\]"):
+    with pytest.raises(MissingExtraError, match=r"scipy, .*fastclf\[head\]"):
         find_label_issues(x, labels, singles(30))
 
 

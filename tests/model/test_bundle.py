@@ -75,9 +75,9 @@ def test_a_missing_file_is_refused_by_name(toy_model: Path) -> None:
         ({"vocab": ["a", "b", "\ud800"]}, "damaged"),
         ({"ood": "yes"}, "damaged"),
         ({"ood": [1]}, "damaged"),
-        ({"ood": {"kind": "knn-cosine", "k": 5, "threshold": None, "false_alarm_rate": 0.02}}, "damaged"),
-        ({"ood": {"kind": "knn-cosine", "k": 5000, "threshold": 0.1, "false_alarm_rate": 0.02}}, "damaged"),
-        ({"ood": {"kind": "knn-cosine"}}, "damaged"),
+        ({"ood": {"kind": "mahalanobis", "threshold": None, "false_alarm_rate": 0.02}}, "damaged"),
+        ({"ood": {"kind": "mahalanobis+energy", "threshold": 0.1, "false_alarm_rate": 0.02}}, "damaged"),
+        ({"ood": {"kind": "mahalanobis"}}, "damaged"),
         ({"sealed_test": 5}, "damaged"),
         ({"metrics": []}, "metrics"),
         ({"preprocess": []}, "preprocess|damaged"),
@@ -219,7 +219,7 @@ EARLIER = {
 def test_nothing_of_another_version_is_lost_when_a_manifest_is_written_again(tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text(json.dumps(EARLIER))
     manifest = Manifest.read(tmp_path)
-    assert (manifest.ood.k, manifest.metrics.valid["n"], manifest.training.head.C) == (5, 3, 0.1)
+    assert (manifest.ood.more["k"], manifest.metrics.valid["n"], manifest.training.head.C) == (5, 3, 0.1)
     assert (manifest.sealed_test.n, manifest.licences.photos, manifest.parity) == (4, "not recorded", None)
     manifest.write(tmp_path)
     again = json.loads((tmp_path / "bundle.json").read_text())

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastclf import ModelBundle, Predictor
+from fastclf import ModelBundle
 from fastclf.errors import BundleError, UsageError
-from fastclf.model import MahalanobisDetector, hash_files
-from fastclf.model.ood import KnnDetector, find_threshold
+from fastclf.model import JointDetector, MahalanobisDetector, hash_files
+from fastclf.model.ood import find_threshold
 
-from ..drawing import draw_photo
 from .test_bundle import edit
 
 Array = np.ndarray
@@ -229,16 +228,57 @@ def test_a_bundles_detector_scores_as_the_fitted_one(toy_model: Path, rng: np.ra
     assert read.false_alarm_rate == fitted.false_alarm_rate
 
 
-def test_a_bundle_with_a_detector_of_the_older_kind_opens_and_answers(toy_model: Path) -> None:
-    features = np.array([np.asarray(draw_photo("red", i)).mean((0, 1)) / 255 for i in range(20)])
-    reference = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float16)
-    ood = {"kind": "knn-cosine", "k": 5, "threshold": 0.01, "false_alarm_rate": 0.02, "n": 20}
-    write_ood(toy_model, ood, reference=reference)
-    assert isinstance(ModelBundle.load(toy_model).detector, KnnDetector)
-    with Predictor(toy_model) as predictor:
-        red, blue = predictor.predict_images([draw_photo("red", 50), draw_photo("blue", 50)], ["r", "b"])
-    assert (red.unfamiliar, blue.unfamiliar) == (False, True)
-    assert red.ood_score == pytest.approx(0, abs=0.005)
+def test_energy_tells_what_lies_between_the_classes_and_distance_what_lies_beyond(
+    rng: np.random.Generator,
+) -> None:
+    def draw(n: int, place: Array) -> Array:
+        """Draw features at places of the first axis, along which photos of one class differ a lot."""
+        return np.abs(
+            3 + rng.normal(0, 0.02, (n, 16)) + np.eye(16)[0] * (place + rng.normal(0, 0.45, n))[:, None]
+        )
+
+    targets = np.arange(600) % 2
+    sides = 2.0 * targets - 1
+    train, valid, own = draw(600, sides), draw(600, sides), draw(600, sides)
+    weight = np.array([[-4.0], [4.0]]) * np.eye(16)[0]
+    joint = JointDetector.fit(train, valid, targets, (weight, -3 * weight[:, 0]))
+    between, beyond = draw(300, np.zeros(300)), own.copy()
+    beyond[:, 8] += 0.5
+    assert joint.is_unfamiliar(joint.ood_score(own)).mean() < 0.1
+    assert joint.is_unfamiliar(joint.ood_score(beyond)).mean() > 0.99
+    found = joint.is_unfamiliar(joint.ood_score(between)).mean()
+    assert found > 2 * joint.distance.is_unfamiliar(joint.distance.ood_score(between)).mean()
+    assert found > 0.2
+    assert joint.false_alarm_rate <= joint.stated_rate
+    scores = joint.ood_score(np.array([[np.nan] * 16, [np.inf] * 16, [1e300] * 16]))
+    assert np.isfinite(scores).all()
+    assert joint.is_unfamiliar(scores[:2]).all()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"weight": np.ones((3, 4))}, {"bias": np.ones(2)}, {"bias": np.full(3, np.nan)}, {"usual": np.ones(3)},
+        {"spread": np.zeros(2)}, {"spread": -np.ones(2)}, {"means": np.ones((3, 4))}, {"weight": None},
+    ],
+)  # fmt: skip
+def test_a_joint_detector_comes_back_or_is_refused(
+    toy_model: Path, rng: np.random.Generator, broken: dict[str, Any]
+) -> None:
+    train, valid = rng.random((50, 3)), rng.random((30, 3))
+    fitted = JointDetector.fit(train, valid, np.arange(50) % 3, (rng.random((3, 3)), rng.random(3)))
+    fitted.save(toy_model / "ood.npz")
+    with np.load(toy_model / "ood.npz") as stored:
+        arrays = dict(stored)
+    write_ood(toy_model, fitted.describe().to_dict(), **arrays)
+    read = ModelBundle.load(toy_model).detector
+    assert isinstance(read, JointDetector)
+    assert np.array_equal(read.ood_score(valid), fitted.ood_score(valid))
+    assert (read.threshold_, read.n_valid) == (fitted.threshold_, 30)
+    arrays = {name: value for name, value in {**arrays, **broken}.items() if value is not None}
+    write_ood(toy_model, fitted.describe().to_dict(), **arrays)
+    with pytest.raises(BundleError, match=r"damaged|does not fit"):
+        ModelBundle.load(toy_model)
 
 
 BROKEN: dict[str, list[Any]] = {

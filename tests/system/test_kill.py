@@ -12,7 +12,7 @@ import pytest
 from fastclf import ModelBundle
 from fastclf.card import repair_bundle
 from fastclf.catalog import Catalog
-from fastclf.refit.run import find_candidate
+from fastclf.head.refit import find_candidate
 
 from ..drawing import draw_photos
 from ..scanned import hash_folder, labels_of, rows_of, scanned
@@ -55,7 +55,7 @@ while True:
 
 _REFIT = """
 import sys
-from fastclf.refit import refit_head, use_refit
+from fastclf.head import refit_head, use_refit
 print("start", flush=True)
 while True:
     refit_head(sys.argv[2], sys.argv[1])

@@ -32,9 +32,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Forty-eight drawn photos, read as training reads them; nobody changes them."""
-    from fastclf.training import load_data
+    from fastclf.catalog import load_dataset
 
-    return load_data(draw_photos(tmp_path_factory.mktemp("read") / "photos", per_class=16))
+    return load_dataset(draw_photos(tmp_path_factory.mktemp("read") / "photos", per_class=16))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,8 @@ def coloured(once: Once) -> SimpleNamespace:
     import torch
 
     from fastclf import ModelBundle
-    from fastclf.training import build_dls, build_learner, export_bundle, fit, load_data, plan_phases
+    from fastclf.catalog import load_dataset
+    from fastclf.training import build_dls, build_learner, export_bundle, fit, plan_phases
 
     def train(root: Path) -> str:
         folder = draw_photos(root / "photos", per_class=20, size=(60, 40))
@@ -61,7 +62,7 @@ def coloured(once: Once) -> SimpleNamespace:
             clear.paste((0, 0, 0, 0), (0, 0, 20, 40))
             clear.save(folder / "blue" / f"clear{i}.png")
         (folder / "red" / "broken.jpg").write_bytes(b"nothing")
-        data = load_data(folder)
+        data = load_dataset(folder)
         dls = build_dls(data, 32, pretrained=False, batch_size=16)
         learn = build_learner(dls, "test_resnet", pretrained=False)
         fit(learn, plan_phases(3, pretrained=False, lr=1e-2), quiet=True)
@@ -73,5 +74,5 @@ def coloured(once: Once) -> SimpleNamespace:
     learn = torch.load(root / "learn.pt", weights_only=False)
     bundle = ModelBundle.load(root / "model")
     return SimpleNamespace(
-        folder=root / "photos", data=load_data(root / "photos"), learn=learn, bundle=bundle
+        folder=root / "photos", data=load_dataset(root / "photos"), learn=learn, bundle=bundle
     )

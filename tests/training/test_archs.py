@@ -17,12 +17,13 @@ import torch
 import torchvision
 
 from fastclf import Predictor
+from fastclf.catalog import load_dataset
 from fastclf.errors import UsageError
 from fastclf.metrics import compute_softmax
 from fastclf.model import DEFAULT_PRETRAINED, ArchFacts, Latency, LatencyBook, list_archs
 from fastclf.model.archs import TIMM
 from fastclf.photos import decode_photo
-from fastclf.training import build_dls, build_learner, export_bundle, load_data, measure_latency
+from fastclf.training import build_dls, build_frame, build_learner, export_bundle, measure_latency
 from fastclf.training.export import build_blank_learner
 from fastclf.training.network import resolve_arch
 
@@ -42,7 +43,7 @@ def _mark(facts: ArchFacts) -> Any:
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Photos with structure: on plain ones an untrained network enlarges each rounding a thousandfold."""
-    return load_data(draw_course_photos(tmp_path_factory.mktemp("scenes") / "photos"))
+    return load_dataset(draw_course_photos(tmp_path_factory.mktemp("scenes") / "photos"))
 
 
 @pytest.mark.parametrize("facts", [_mark(facts) for facts in list_archs()])
@@ -60,11 +61,11 @@ def test_an_exported_network_answers_like_the_learner_and_keeps_its_promises(
         learn.model.train()(dls.one_batch()[0])
     bundle = export_bundle(learn, scenes, tmp_path / "model", arch=facts.name)
     with learn.no_bar():
-        dl = learn.dls.test_dl(list(scenes.frame["file"]), bs=7, num_workers=0)
+        dl = learn.dls.test_dl(list(build_frame(scenes)["file"]), bs=7, num_workers=0)
         expected = learn.get_preds(dl=dl, act=lambda logits: logits)[0].numpy()
     session = Predictor(bundle).session
     names = [output.name for output in session.get_outputs()]
-    batch = bundle.preprocess.batch([decode_photo(path).image for path in scenes.frame["path"]])
+    batch = bundle.preprocess.batch([decode_photo(path).image for path in build_frame(scenes)["path"]])
     answers = dict(zip(names, session.run(names, {"image": batch}), strict=True))
 
     # photos are told apart, else agreeing would mean nothing

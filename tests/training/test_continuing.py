@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastclf import Catalog, ModelBundle
+from fastclf import Catalog, ModelBundle, Predictor
+from fastclf.catalog import load_dataset
 from fastclf.errors import PhotosError, UsageError
+from fastclf.head import refit_head, use_refit
 from fastclf.metrics import compute_log_loss, compute_softmax
 from fastclf.model import PhotoRow, TrainingRecord
-from fastclf.refit import refit_head, use_refit
 from fastclf.system import hash_file
-from fastclf.training import TrainOptions, load_data, train
-from fastclf.training.continuing import EarlierModel
+from fastclf.training import train
+from fastclf.training.earlier import EarlierModel
 from fastclf.training.fitting import compute_features
-from fastclf.training.run import Training
 
 from ..drawing import draw_photo, draw_photos, draw_scene
 from ..toy import write_toy_bundle
-from .tiny import ARCH, SIZE
+from .tiny import ARCH, SIZE, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -51,11 +50,7 @@ def photos(earlier: SimpleNamespace, tmp_path: Path) -> Path:
 def _prepare(folder: Path, model: Path, **options: Any) -> Any:
     """Return a run up to its first epoch, and what it said."""
     said: list[str] = []
-    chosen = TrainOptions(from_model=str(model), **{"mode": "fine-tune", **options})
-    run = Training(
-        folder=folder, out=folder.parent / "out", options=chosen, started=time.monotonic(), say=said.append
-    )
-    run.prepare()
+    run = prepare(folder, folder.parent / "out", said=said, from_model=str(model), **options)
     run.said = " ".join(said)
     return run
 
@@ -72,7 +67,7 @@ def test_fine_tuning_begins_with_the_heads_answers(earlier: SimpleNamespace, pho
     loss, accuracy = _validate(run)
     assert loss == pytest.approx(row["valid_loss"], abs=1e-3)
     assert accuracy == pytest.approx(row["accuracy"], abs=1e-3)
-    assert run.knows_classes
+    assert run.starts_trained
     assert (run.plan.size, run.resize, run.augment) == (SIZE, "crop", "upright")
     assert [p.name for p in run._plan_phases(None)] == ["all"]
     assert run.learn.dls.after_batch.fs[-1].mean.flatten().tolist() == pytest.approx([0.5, 0.5, 0.5])
@@ -94,18 +89,15 @@ def test_a_new_class_is_learned(earlier: SimpleNamespace, photos: Path) -> None:
         draw_scene(f"s{i}").save(photos / "scene" / f"{i}.png")
     run = _prepare(photos, earlier.bundle.path)
     assert "New classes: scene." in run.said
-    assert not run.knows_classes
+    assert not run.starts_trained
     assert [p.name for p in run._plan_phases(None)] == ["head", "all"]
-    head = _prepare(photos, earlier.bundle.path, mode="head")
-    head.fit()
-    assert list(head.learn.dls.vocab) == ["blue", "green", "red", "scene"]
-    files = [str(p) for p in sorted((photos / "scene").iterdir())]
-    with head.learn.no_bar():
-        answers = head.learn.get_preds(dl=head.learn.dls.test_dl(files))[0].argmax(1)
-    assert (answers == 3).float().mean() > 0.9
+    head = train(photos, photos.parent / "head", mode="head", from_model=str(earlier.bundle.path), quiet=True)
+    assert head.vocab == ["blue", "green", "red", "scene"]
+    answers = Predictor(head).predict_many(sorted((photos / "scene").iterdir()))
+    assert np.mean([answer.label == "scene" for answer in answers]) > 0.9
     # the body never learned from these photos, so cross-validation is honest
-    assert head.describe()["head"]["own_features"] is False
-    assert head.describe()["head"]["folds"] > 1
+    assert head.manifest.training.head.own_features is False
+    assert head.manifest.training.head.folds > 1
 
 
 def test_a_class_that_is_gone_is_forgotten(earlier: SimpleNamespace, photos: Path) -> None:
@@ -113,7 +105,7 @@ def test_a_class_that_is_gone_is_forgotten(earlier: SimpleNamespace, photos: Pat
     run = _prepare(photos, earlier.bundle.path)
     assert "Classes that are gone: green." in run.said
     assert list(run.learn.dls.vocab) == ["blue", "red"]
-    assert run.knows_classes
+    assert run.starts_trained
     assert _validate(run)[1] == 1.0
 
 
@@ -122,14 +114,14 @@ def test_the_splits_of_the_model_go_with_it(earlier: SimpleNamespace, tmp_path: 
     draw_photo("red", 777).save(fresh / "red" / "new.png")
     run = _prepare(fresh, earlier.bundle.path, seed=9)
     known = {row.sha256: row.split for row in earlier.bundle.read_photos()}
-    today = dict(zip(run.data.frame["sha256"], run.data.frame["split"], strict=True))
+    today = {row.photo.sha256: row.split for row in run.data.rows}
     assert {sha: today[sha] for sha in known} == known
     assert len(today) == len(known) + 1
 
 
 def test_photos_that_the_model_learned_may_not_judge_it(earlier: SimpleNamespace, tmp_path: Path) -> None:
     other = draw_photos(tmp_path / "photos", per_class=12)
-    load_data(other, seed=5)  # draws splits of its own
+    load_dataset(other, seed=5)  # draws splits of its own
     with Catalog(other) as catalog:
         before = {p.sha256: p.split for p in catalog.photos().photos}
     known = {row.sha256: row.split for row in earlier.bundle.read_photos()}
@@ -160,7 +152,7 @@ def test_another_size_is_possible_and_todays_labels_count(earlier: SimpleNamespa
     run = _prepare(photos, earlier.bundle.path, size=48)
     assert run.plan.size == 48
     assert run.learn.dls.one_batch()[0].shape[-1] == 48
-    labels = dict(zip(run.data.frame["name"], run.data.frame["label"], strict=True))
+    labels = {row.photo.name: row.photo.label for row in run.data.rows}
     assert labels["red/000.png"] == "blue"
 
 
@@ -184,10 +176,9 @@ def test_after_a_refit_it_goes_on_from_the_refitted_head(
 
 def _logloss(bundle: ModelBundle, run: Any) -> float:
     """The loss of the bundle's head, before temperature, on the validation photos."""
-    features = compute_features(run.learn, run.data, ("valid",))["valid"]
-    vocab = list(run.learn.dls.vocab)
-    targets = np.array([vocab.index(label) for label in run.data.part("valid")["label"]])
-    return float(compute_log_loss(compute_softmax(features @ bundle.head[0].T + bundle.head[1]), targets))
+    features = compute_features(run.learn, run.data, "valid")
+    logits = features @ bundle.head[0].T + bundle.head[1]
+    return float(compute_log_loss(compute_softmax(logits), run.data.targets("valid")))
 
 
 def test_what_the_record_says_of_the_earlier_training_goes_on(

@@ -18,12 +18,13 @@ import torch
 from torch import nn
 
 from fastclf import ModelBundle, Predictor, training
+from fastclf.catalog import load_dataset
 from fastclf.cli import main
 from fastclf.errors import FastclfError
 from fastclf.metrics import compute_softmax
 from fastclf.photos import decode_photo
 from fastclf.system import hash_file
-from fastclf.training import build_dls, build_learner, load_data, train
+from fastclf.training import build_dls, build_learner, train
 from fastclf.training.distributed import Team
 from fastclf.training.distributed.sharding import put_back, sync_batch_norm
 from fastclf.training.fitting import CheckpointStore
@@ -65,13 +66,17 @@ def launch(launcher: tuple[str, ...], *command: object, cwd: Path) -> subprocess
 
 def save_learner(folder: Path) -> Path:
     """Save a Learner without batch norm, which on CPUs looks at each process's part of the batch alone."""
-    data = load_data(draw_photos(folder / "photos", per_class=12))
-    frame = data.frame.copy()
+    data = load_dataset(draw_photos(folder / "photos", per_class=12))
     # 11 = 5 + 5 + 1: of the last validation batch, the first process has nothing
-    frame["split"] = ["valid"] * 11 + ["train"] * (len(frame) - 11)
-    frame["is_valid"] = frame["split"] == "valid"
+    splits = ["valid"] * 11 + ["train"] * (len(data.rows) - 11)
+    rows = tuple(dataclasses.replace(r, split=s) for r, s in zip(data.rows, splits, strict=True))
     dls = build_dls(
-        dataclasses.replace(data, frame=frame), 32, augment="none", pretrained=False, batch_size=5
+        dataclasses.replace(data, rows=rows),
+        32,
+        resize="squish",
+        augment="none",
+        pretrained=False,
+        batch_size=5,
     )
     learn = build_learner(dls, "test_convnext", pretrained=False, dropout=0)
     head = learn.model[1]

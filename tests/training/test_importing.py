@@ -20,9 +20,9 @@ from PIL import ExifTags, Image
 from fastclf import ModelBundle, Predictor
 from fastclf.dashboard.clean import CatalogStore
 from fastclf.errors import LearnerError, PhotosError, RefitError, UsageError
+from fastclf.head import refit_head
 from fastclf.metrics import compute_softmax
 from fastclf.photos import decode_photo
-from fastclf.refit import refit_head
 from fastclf.system import hash_file
 from fastclf.training import import_learner
 from fastclf.training.importing.batch_resize import find_batch_resize

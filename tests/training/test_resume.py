@@ -17,13 +17,12 @@ import pytest
 import torch
 
 from fastclf import Catalog, ModelBundle
-from fastclf.training import TrainOptions, fit, plan_phases, train
+from fastclf.training import fit, plan_phases, train
 from fastclf.training.fitting import CheckpointStore, checkpoint
-from fastclf.training.run import Training
 
 from ..conftest import call_fastclf
 from ..drawing import draw_photos
-from .tiny import ARCH, SIZE, Killed, as_flags, build, kill_after, read_state
+from .tiny import ARCH, SIZE, Killed, as_flags, build, kill_after, prepare, read_state
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +151,7 @@ def _kill_at(command: list[str], cwd: Path, checkpoint: Path, epochs: int) -> st
 def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Path, weights: Path) -> None:
     photos = draw_photos(tmp_path / "photos", per_class=16)
     options: dict[str, Any] = {
-        "arch": ARCH, "size": SIZE, "mode": "fine-tune", "epochs": 2, "batch_size": 8, "lr": 0.005,
+        "arch": ARCH, "size": SIZE, "mode": "fine-tune", "epochs": 3, "batch_size": 8, "lr": 0.005,
         "weights": str(weights),
     }  # fmt: skip
     whole = train(photos, tmp_path / "whole", quiet=True, **options)
@@ -169,13 +168,13 @@ def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Pa
     resumed = records[0]["resumed_after"]
     assert 1 <= resumed <= 3
     assert f"Going on after epoch {resumed} " in done.stderr
-    assert done.stderr.count("epoch 1/1 ") == 0  # that of the head
+    assert done.stderr.count("epoch 1/3 ") == 0
     assert model.manifest.features_id == whole.manifest.features_id
     assert model.manifest.metrics == whole.manifest.metrics
     assert _numbers(records[0]["epochs"]) == _numbers(records[1]["epochs"])
     assert records[1]["resumed_after"] == 0
     lines = (tmp_path / "model-history.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["phase", "head", "all", "all"]
+    assert [line.split(",")[0] for line in lines] == ["phase", "all", "all", "all"]
     beside = {p.name for p in tmp_path.iterdir() if not p.name.startswith(".model.")}
     assert beside == {"photos", "whole", "model", "model-history.csv", "stderr.txt"}
 
@@ -183,27 +182,23 @@ def test_the_real_command_that_was_killed_ends_like_an_unbroken_one(tmp_path: Pa
 def test_another_label_or_option_is_another_run(tmp_path: Path) -> None:
     photos = draw_photos(tmp_path / "photos", per_class=8)
 
-    def prepare(folder: Path = photos, **changes: Any) -> CheckpointStore:
-        options = TrainOptions(**{"arch": ARCH, "size": SIZE, "pretrained": False, "epochs": 2, **changes})
-        run = Training(
-            folder=folder, out=tmp_path / "model", options=options, started=time.monotonic(), say=print
-        )
-        run.prepare()
-        return run.store
+    def open_store(folder: Path = photos, **changes: Any) -> CheckpointStore:
+        options = {"arch": ARCH, "size": SIZE, "pretrained": False, "epochs": 2, **changes}
+        return prepare(folder, tmp_path / "model", **options).store
 
-    store = prepare()
+    store = open_store()
     store.save(_state())
-    assert prepare().load() is not None
-    assert prepare(title="Colours", track="csv").load() is not None
+    assert open_store().load() is not None
+    assert open_store(title="Colours", track="csv").load() is not None
     for changes in ({"seed": 1}, {"epochs": 3}, {"lr": 0.1}, {"augment": "none"}, {"size": 48}):
-        assert prepare(**changes).load() is None, changes
+        assert open_store(**changes).load() is None, changes
     moved = tmp_path / "elsewhere"
     photos.rename(moved)
-    assert prepare(moved).load() is not None
+    assert open_store(moved).load() is not None
     with Catalog(moved) as catalog:
         catalog.relabel(["red/000.png"], "blue")
-    assert prepare(moved).load() is None
+    assert open_store(moved).load() is None
     with Catalog(moved) as catalog:
         catalog.undo()
-    assert prepare(moved).load() is not None
-    assert prepare(moved, restart=True).load() is None
+    assert open_store(moved).load() is not None
+    assert open_store(moved, restart=True).load() is None

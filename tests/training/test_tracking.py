@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from fastclf.errors import MissingExtraError
-from fastclf.training import TrainOptions, fit, plan_phases, train
+from fastclf.training import fit, plan_phases, train
 from fastclf.training.fitting import CheckpointStore, build_tracker
-from fastclf.training.run import Training
 
 from ..drawing import draw_photos
-from .tiny import Killed, build, kill_after, on
+from .tiny import ARCH, SIZE, Killed, build, kill_after, on, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -87,16 +86,11 @@ def test_wandb_works_without_a_network_and_says_little_of_this_machine(
     monkeypatch.setenv("WANDB_MODE", "offline")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    options = TrainOptions(
-        arch="test_resnet", size=32, mode="fine-tune", epochs=1, weights=str(weights), track="wandb"
-    )
     out = tmp_path / "models" / "model"
-    run = Training(
-        folder=data.photos.folder, out=out, options=options, started=0.0, say=lambda _: None, quiet=True
-    )
     try:
-        run.prepare()
-        run.fit()
+        prepare(
+            data.photos.folder, out, arch=ARCH, size=SIZE, epochs=1, weights=str(weights), track="wandb"
+        ).fit()
     finally:
         wandb.teardown()
     assert capfd.readouterr().out == ""

@@ -19,19 +19,20 @@ from fastai.vision.all import PILImage, RandomResizedCrop, Resize, ToTensor
 from PIL import Image
 
 from fastclf import ModelBundle, Predictor, training
-from fastclf.errors import ExportError, PhotosError, UsageError, WeightsError
+from fastclf.catalog import load_dataset
+from fastclf.errors import ExportError, PhotosError, UsageError
 from fastclf.metrics import compute_softmax
 from fastclf.model import Preprocess
 from fastclf.photos import decode_photo
 from fastclf.system import hash_file
-from fastclf.training import TrainOptions
+from fastclf.training import build_frame
 from fastclf.training.export import graph
-from fastclf.training.run import Training
+from fastclf.training.network import read_preprocess
 
 from ..conftest import Trained, call_fastclf
 from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
-from .tiny import build, on, read_state
+from .tiny import build, on, prepare, read_state
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ TINY: dict[str, Any] = {
 
 
 def test_the_bundle_answers_like_the_learner_on_every_photo(coloured: SimpleNamespace) -> None:
-    frame = coloured.data.frame
+    frame = build_frame(coloured.data)
     dl = coloured.learn.dls.test_dl(list(frame["file"]), bs=7)
     with coloured.learn.no_bar():
         expected = coloured.learn.get_preds(dl=dl)[0].numpy()
@@ -66,7 +67,8 @@ def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> Non
 
 
 def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:
-    copies = coloured.data.frame[coloured.data.frame["file"] != coloured.data.frame["path"]]
+    frame = build_frame(coloured.data)
+    copies = frame[frame["file"] != frame["path"]]
     assert len(copies) == 12
     for file, path in zip(copies["file"], copies["path"], strict=True):
         assert np.array_equal(np.asarray(PILImage.create(file)), np.asarray(decode_photo(path).image))
@@ -79,19 +81,22 @@ def test_the_manifest_tells_the_whole_story(coloured: SimpleNamespace) -> None:
     assert manifest["metrics"]["test"] is None
     assert manifest["sealed_test"] == {"n": len(coloured.data.part("test")), "openings": []}
     predictor, valid = Predictor(coloured.bundle), coloured.data.part("valid")
-    alarms = [predictor.predict(path).unfamiliar for path in valid["path"]]
+    alarms = [predictor.predict(photo.path).unfamiliar for photo in valid]
     assert manifest["ood"]["false_alarm_rate"] == pytest.approx(np.mean(alarms))
     assert manifest["ood"]["n"] == len(valid)
     assert set(manifest["files"]) >= {"model.onnx", "head.npz", "ood.npz", "photos.csv", "export.pkl"}
     assert manifest["preprocess"]["mean"] == pytest.approx([0.485, 0.456, 0.406])
     rows = {r.sha256: r for r in coloured.bundle.read_photos()}
     assert len(rows) == 72
-    assert all(rows[hash_file(Path(p))].split == s for p, s in coloured.data.frame[["path", "split"]].values)
+    assert all(
+        rows[hash_file(Path(p))].split == s for p, s in build_frame(coloured.data)[["path", "split"]].values
+    )
 
 
 def test_test_photos_never_reach_the_dataloaders(coloured: SimpleNamespace) -> None:
     shown = {*coloured.learn.dls.train_ds.items["file"], *coloured.learn.dls.valid_ds.items["file"]}
-    assert shown == set(coloured.data.frame[coloured.data.frame["split"] != "test"]["file"])
+    frame = build_frame(coloured.data)
+    assert shown == set(frame[frame["split"] != "test"]["file"])
     assert len(coloured.data.part("test")) > 0
 
 
@@ -140,10 +145,10 @@ def test_splits_and_weights_do_not_depend_on_where_the_photos_lie(tmp_path: Path
         shutil.copy(path, target)
     rows, weights = [], []
     for folder in (first, second):
-        data = training.load_data(folder)
+        data = load_dataset(folder)
         learn = build(data)
         training.fit(learn, training.plan_phases(1, pretrained=False), quiet=True)
-        rows.append(data.rows())
+        rows.append(data.list_rows())
         weights.append(read_state(learn))
     assert rows[0] == rows[1]
     assert all(np.array_equal(weights[1][name], value) for name, value in weights[0].items())
@@ -163,8 +168,9 @@ def test_every_resize_method_and_an_architecture_that_is_not_listed_export_with_
     photo_folder: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     bundle = training.train(photo_folder, tmp_path / "model", **TINY | {"epochs": 1} | changes)
-    resize = changes.get("resize", "squish")
-    assert bundle.preprocess.method == ("squish" if resize == "random-crop" else resize)
+    resize = changes.get("resize", "published")
+    assert bundle.preprocess.method == {"random-crop": "squish", "published": "crop"}.get(resize, resize)
+    assert (bundle.preprocess.resize_to != bundle.preprocess.input_size[1:]) == (resize == "published")
     assert bundle.manifest.parity.largest_difference <= 1e-3
     assert [o.name for o in Predictor(bundle).session.get_outputs()] == ["features", "logits", "maps"]
 
@@ -194,18 +200,6 @@ def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(coloured
     assert 1 < len(rows) < 500
     assert seen == sorted(seen)
     assert seen[-1] > 0.9
-
-
-@pytest.mark.parametrize("arch", ["resnet18", "vit_tiny_patch16_224"])
-def test_pretrained_weights_out_of_reach_are_a_sentence_with_the_way_on(
-    arch: str, photo_folder: Path, tmp_path: Path, socket_disabled: None
-) -> None:
-    done = call_fastclf("train", photo_folder, "--arch", arch, "--mode=head", "--size=224", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert "--no-pretrained" in done.stderr
-    assert f"weights of {arch} could not be loaded" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert issubclass(WeightsError, RuntimeError)
 
 
 @pytest.mark.parametrize(
@@ -263,36 +257,34 @@ def test_too_few_photos_or_classes_are_refused_by_name(photo_folder: Path, tmp_p
     (photo_folder / "rare").mkdir()
     draw_photo("red", 70).save(photo_folder / "rare" / "a.png")
     with pytest.raises(PhotosError, match=r"rare \(1\)"):
-        training.load_data(photo_folder)
+        load_dataset(photo_folder)
     alone = tmp_path / "alone"
     shutil.copytree(photo_folder / "red", alone / "red")
     with pytest.raises(PhotosError, match="1 class"):
-        training.load_data(alone)
+        load_dataset(alone)
 
 
 def test_the_same_picture_under_two_labels_trains_neither(photo_folder: Path) -> None:
     draw_photo("red", 0).save(photo_folder / "blue" / "same.bmp")
-    data = training.load_data(photo_folder)
+    data = load_dataset(photo_folder)
     assert data.conflicts == 2
     assert data.lost_classes == []
     shutil.copytree(photo_folder / "green", photo_folder / "verdant")
     (photo_folder / "empty").mkdir()
     draw_photo("red", 71).save(photo_folder / "green" / "a.png")
     with pytest.raises(PhotosError, match=r"green \(1\)"):
-        training.load_data(photo_folder)
+        load_dataset(photo_folder)
     for i in range(3):
         draw_photo("green", 80 + i).save(photo_folder / "green" / f"more{i}.png")
-    assert training.load_data(photo_folder).lost_classes == ["empty", "verdant"]
-    assert len(data.frame) == 29
+    assert load_dataset(photo_folder).lost_classes == ["empty", "verdant"]
+    assert len(data.rows) == 29
 
 
 def test_the_default_size_follows_the_photos_and_is_said_with_what_is_left_out(tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "p", per_class=8, size=(120, 70))
     (folder / "red" / "broken.jpg").write_bytes(b"nothing")
-    options = TrainOptions(arch="test_resnet", pretrained=False)
     said: list[str] = []
-    run = Training(folder=folder, out=tmp_path / "model", options=options, started=0.0, say=said.append)
-    run.prepare()
+    run = prepare(folder, tmp_path / "model", said=said, arch="test_resnet", pretrained=False)
     assert run.learn.dls.one_batch()[0].shape[-2:] == (64, 64)
     assert any("64 x 64 px" in s and "70 px" in s for s in said)
     assert any("red/broken.jpg" in s for s in said)
@@ -313,6 +305,25 @@ def test_preprocess_makes_fastais_tensor_to_the_last_bit(rng: np.random.Generato
         expected = ToTensor()(resize(PILImage(image), split_idx=1)).numpy() / np.float32(255)
         ours = Preprocess((3, *target), target, method, pad_mode)(image)
         assert np.abs(ours - expected).max() <= 1 / 255 + 1e-6, (width, height, target, method)
+
+
+@pytest.mark.parametrize("size", [224, 97])
+def test_preprocess_makes_what_the_published_transforms_make_of_photos(
+    size: int, data: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    files = []
+    for width, height in [(3, 2), (100, 100), (641, 480), (481, 643), (223, 225), (17, 501), (257, 255)]:
+        files.append(tmp_path / f"{width}x{height}.png")
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(files[-1])
+    dls = training.build_dls(data, size, resize="published")
+    ours = Preprocess.build(size, "published")
+    for file, (batch, *_) in zip(files, dls.test_dl(files, bs=1, num_workers=0), strict=True):
+        assert batch.shape[-2:] == (size, size)
+        assert np.abs(ours(decode_photo(file).image) - batch[0].cpu().numpy()).max() <= 1e-3, file.name
+    read = read_preprocess(SimpleNamespace(dls=dls))
+    assert read == ours
+    assert read.resize_to == (round(size / 0.875),) * 2
 
 
 def test_preprocess_makes_what_fastais_random_resized_crop_makes_for_validation(

@@ -1,9 +1,11 @@
-"""Weights from a file, through timm's own loading path; what is no such file is refused in a sentence."""
+"""Weights from a file or the makers' own place; what is no such file, or out of reach, is a sentence."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import socket
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ import pytest
 import timm
 import torch
 import torchvision
+from torchvision.models import ResNet18_Weights
 
+from fastclf.backbone import PACKAGED
 from fastclf.errors import WeightsError
 from fastclf.training import build_dls, build_learner
 from fastclf.training.network import read_normalisation
 
+from ..conftest import call_fastclf
 from .tiny import ARCH, build, write_weights
 
 pytestmark = pytest.mark.slow
@@ -123,3 +128,91 @@ def test_a_file_with_code_in_it_is_refused_and_not_run(data: Any, tmp_path: Path
     with pytest.raises(WeightsError, match="would run code"):
         build(data, weights=tmp_path / name)
     assert not (tmp_path / "it ran").exists()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
+    """Whom a connection was asked of and for how long, on a machine whose packets nobody answers."""
+    asked: list[tuple[str, float]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> Any:
+        asked.append((address[0], timeout))
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("arch", "mirror", "host"),
+    [
+        ("resnet18", "", "download.pytorch.org"),
+        ("vit_tiny_patch16_224", "", "huggingface.co"),
+        ("vit_tiny_patch16_224", "https://mirror.example/hub", "mirror.example"),
+    ],
+)
+def test_pretrained_weights_out_of_reach_are_soon_a_sentence_with_the_ways_on(
+    arch: str, mirror: str, host: str, photo_folder: Path, tmp_path: Path, asked: list[tuple[str, float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HF_ENDPOINT", mirror)
+    done = call_fastclf("train", photo_folder, "--arch", arch, "--mode=head", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    words = f"weights of {arch} are not on this machine, and {host} is out of reach (timed out)."
+    assert words in done.stderr
+    for way in (f"{PACKAGED.arch} brings its weights", "--weights FILE", "--no-pretrained"):
+        assert way in done.stderr
+    assert "Traceback" not in done.stderr
+    # the loaders' own tries took minutes
+    assert [name for name, _ in asked] == [host]
+    assert sum(seconds for _, seconds in asked) < 5
+    assert issubclass(WeightsError, RuntimeError)
+    assert not (tmp_path / "model").exists()
+
+
+def test_behind_a_proxy_the_loaders_try_and_their_failure_is_a_sentence(
+    data: Any, asked: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("proxy refused")
+
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://127.0.0.1:9"})
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fail)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
+    with pytest.raises(WeightsError, match=r"weights of resnet18 could not be loaded .*--no-pretrained"):
+        build_learner(build_dls(data, 32), "resnet18")
+    assert asked == []
+
+
+def _cache_weights(arch: str, cache: Path) -> dict[str, Any]:
+    """Put weights of nothing where the published ones would lie."""
+    torch.manual_seed(0)
+    if arch == "resnet18":
+        file = cache / "torch" / "hub" / "checkpoints" / ResNet18_Weights.DEFAULT.url.rsplit("/")[-1]
+        file.parent.mkdir(parents=True)
+        state = torchvision.models.resnet18(weights=None).state_dict()
+        torch.save(state, file)
+        return dict(state)
+    name = timm.models.get_pretrained_cfg(arch).hf_hub_id
+    root = cache / "hub" / ("models--" + name.replace("/", "--"))
+    for folder in (root / "refs", root / "snapshots" / ("0" * 40)):
+        folder.mkdir(parents=True)
+    (root / "refs" / "main").write_text("0" * 40)
+    write_weights(root / "snapshots" / ("0" * 40) / "model.safetensors", arch)
+    return _state(arch)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "mobilenetv4_conv_small"])
+def test_published_weights_that_were_fetched_before_are_taken_without_a_connection(
+    arch: str, data: Any, tmp_path: Path, asked: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    state = _cache_weights(arch, tmp_path)
+    learn = build_learner(build_dls(data, 32), arch)
+    first = next(iter(learn.model[0].state_dict().values()))
+    assert torch.equal(first, next(iter(state.values())))
+    assert asked == []

@@ -9,18 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import timm
-import torch
-import torchvision
-from safetensors.torch import save_file
 
 from fastclf import ModelBundle, training
+from fastclf.backbone import PACKAGED, open_packaged
 from fastclf.card import build_card
-from fastclf.catalog import Catalog
+from fastclf.catalog import Catalog, load_dataset
 from fastclf.errors import PhotosError, UsageError
 from fastclf.evaluation import evaluate
+from fastclf.head import refit_head
 from fastclf.model import CARD_FILES, compute_logits, extract_features
-from fastclf.refit import refit_head
 from fastclf.system import hash_bytes
 
 from ..conftest import call_fastclf
@@ -35,8 +32,8 @@ def test_training_follows_the_edits(photo_folder: Path) -> None:
         catalog.scan()
         catalog.relabel(["red/000.png"], "blue")
         catalog.remove(["green/000.png"])
-    data = training.load_data(photo_folder)
-    labels = dict(zip(data.frame["name"], data.frame["label"], strict=True))
+    data = load_dataset(photo_folder)
+    labels = {row.photo.name: row.photo.label for row in data.rows}
     assert labels["red/000.png"] == "blue"
     assert "green/000.png" not in labels
     assert data.removed == 1
@@ -45,18 +42,18 @@ def test_training_follows_the_edits(photo_folder: Path) -> None:
 def test_a_table_that_names_no_photo_is_refused(photo_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("path,split\nphotos/red/000.png,valid\n")
     with pytest.raises(UsageError, match="names no photo"):
-        training.load_data(photo_folder, split_by=tmp_path / "s.csv")
+        load_dataset(photo_folder, split_by=tmp_path / "s.csv")
     names = [p.relative_to(photo_folder).as_posix() for p in sorted(photo_folder.rglob("*.png"))]
     rows = [f"{n},{'valid' if n.startswith('red') else 'train'}" for n in names]
     (tmp_path / "s.csv").write_text("path,split\n" + "\n".join(rows) + "\n")
     with pytest.raises(PhotosError, match="No photo of red is in the training split"):
-        training.load_data(photo_folder, split_by=tmp_path / "s.csv")
+        load_dataset(photo_folder, split_by=tmp_path / "s.csv")
 
 
 def test_splits_are_the_recorded_ones_whatever_the_seed(photo_folder: Path) -> None:
-    first = training.load_data(photo_folder, seed=1).frame.set_index("name")["split"]
+    first = training.build_frame(load_dataset(photo_folder, seed=1)).set_index("name")["split"]
     draw_scene("more").save(photo_folder / "red" / "more.png")
-    second = training.load_data(photo_folder, seed=2).frame.set_index("name")["split"]
+    second = training.build_frame(load_dataset(photo_folder, seed=2)).set_index("name")["split"]
     assert (second[first.index] == first).all()
 
 
@@ -76,7 +73,7 @@ def test_training_fills_the_cache_that_a_refit_uses(coloured: SimpleNamespace) -
     metrics = bundle.manifest.metrics.valid
     assert np.mean([a == p.label for a, p in zip(answers, valid, strict=True)]) == metrics["accuracy"]
     # those of the validation photos are computed anew, too
-    assert refit_head(bundle.path, folder).computed == len(coloured.data.frame) - len(
+    assert refit_head(bundle.path, folder).computed == len(coloured.data.rows) - len(
         coloured.data.part("test")
     )
     assert refit_head(bundle.path, folder).computed == 0
@@ -96,11 +93,11 @@ def test_the_model_records_its_split_and_brings_its_card(coloured: SimpleNamespa
     words = "{train} training photos, {valid} validation photos, {test} sealed test photos."
     assert words.format(**numbers) in card["card.md"].decode()
     # what was drawn before is recorded now; a copy under another label is left out
-    again = training.load_data(coloured.folder, seed=5).split
+    again = load_dataset(coloured.folder, seed=5).split
     assert (again["how"], again["seed"]) == ("recorded", None)
     folder = draw_photos(tmp_path / "photos", per_class=5)
     (folder / "red" / "copy.png").write_bytes((folder / "blue" / "000.png").read_bytes())
-    assert training.load_data(folder, split_by="folder").split["left_out_conflicts"] == 2
+    assert load_dataset(folder, split_by="folder").split["left_out_conflicts"] == 2
 
 
 def test_an_opened_test_set_is_known_to_the_next_model(coloured: SimpleNamespace, tmp_path: Path) -> None:
@@ -122,8 +119,8 @@ def test_splits_by_a_table(tmp_path: Path) -> None:
     rows = [f"{name},{'valid' if i % 3 == 0 else 'train'}" for i, name in enumerate(names)]
     table = tmp_path / "splits.csv"
     table.write_text("path,split\n" + "\n".join(rows) + "\n")
-    data = training.load_data(folder, split_by=table)
-    assert set(data.part("valid")["name"]) == set(names[::3])
+    data = load_dataset(folder, split_by=table)
+    assert {photo.name for photo in data.part("valid")} == set(names[::3])
     assert (data.split["how"], data.split["seed"]) == ("by the table splits.csv", None)
     table.write_text("path,split\n" + rows[0].replace("valid", "train") + "\n")
     train = ["train", folder, "--no-pretrained", "--arch=test_resnet", "--size=32", "--split-by=splits.csv"]
@@ -132,41 +129,15 @@ def test_splits_by_a_table(tmp_path: Path) -> None:
     assert "--redraw-splits" in done.stderr
 
 
-def _write_weights(kind: str, cache: Path) -> None:
-    """Put weights of nothing where the published ones would lie."""
-    torch.manual_seed(0)
-    if kind == "torchvision":
-        url = torchvision.models.ResNet18_Weights.DEFAULT.url
-        file = cache / "torch" / "hub" / "checkpoints" / url.rsplit("/")[-1]
-        file.parent.mkdir(parents=True)
-        torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
-        return
-    name = timm.models.get_pretrained_cfg("mobilenetv4_conv_small").hf_hub_id
-    root = cache / "huggingface" / "hub" / ("models--" + name.replace("/", "--"))
-    (root / "refs").mkdir(parents=True)
-    (root / "refs" / "main").write_text("0" * 40)
-    (root / "snapshots" / ("0" * 40)).mkdir(parents=True)
-    model = timm.create_model("mobilenetv4_conv_small", pretrained=False)
-    save_file(model.state_dict(), root / "snapshots" / ("0" * 40) / "model.safetensors")
-
-
-@pytest.mark.parametrize(("kind", "arch"), [("torchvision", "resnet18"), ("timm", "mobilenetv4_conv_small")])
-def test_pretrained_weights_at_hand_look_at_the_photos(
-    kind: str, arch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_check_without_a_model_looks_through_the_packaged_network(
+    photo_folder: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache" / "huggingface" / "hub")
-    )
-    _write_weights(kind, tmp_path / "cache")
-    folder = draw_photos(tmp_path / "photos", per_class=10, size=(64, 64))
-    done = call_fastclf("check", folder, "--json", cwd=tmp_path)
+    done = call_fastclf("check", photo_folder, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     features = json.loads(done.stdout)["features"]
-    assert features["source"].startswith(arch)
+    assert features["source"].startswith(PACKAGED.arch)
     assert features["out_of_sample"] is True
-    with Catalog(folder) as catalog:
-        [cache] = [p.name for p in (catalog.private / "features").iterdir() if p.name.startswith(arch)]
-        assert len(catalog.feature_cache(cache).load()) == 30
-    again = call_fastclf("check", folder, "--json", cwd=tmp_path)
+    with Catalog(photo_folder) as catalog:
+        assert len(catalog.feature_cache(open_packaged().features_id).load()) == 30
+    again = call_fastclf("check", photo_folder, "--json", cwd=tmp_path)
     assert json.loads(again.stdout) == json.loads(done.stdout)

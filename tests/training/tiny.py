@@ -30,6 +30,20 @@ def build(data: Any, *, weights: Path | None = None, seed: int = 0, **changes: A
     return build_learner(dls, ARCH, pretrained=learned, weights=weights, seed=seed)
 
 
+def prepare(folder: Path, out: Path, *, said: list[str] | None = None, **options: Any) -> Any:
+    """Return a training of all layers up to its first epoch."""
+    import pytest
+
+    from fastclf.training import train, tuning
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning, "fine_tune", tuning.FineTuning)
+        say = [].append if said is None else said.append
+        run: Any = train(folder, out, say=say, quiet=True, **{"mode": "fine-tune", **options})
+    run.prepare()
+    return run
+
+
 def read_state(learn: Any) -> dict[str, Any]:
     """Return a copy of a Learner's weights as arrays."""
     return {name: value.detach().cpu().numpy().copy() for name, value in learn.model.state_dict().items()}

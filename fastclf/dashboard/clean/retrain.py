@@ -9,7 +9,7 @@ from html import escape
 import ipywidgets as widgets
 
 from ...errors import FastclfError
-from ...refit import ChangedPhoto, Refit
+from ...head import ChangedPhoto, Refit
 from ..texts import say, translate
 from ..widgets import SpokenBox, Status, build_data_url, build_row, logged, render_paragraph, render_status
 from .retrain_model import RetrainModel

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import traitlets
 
 from ...errors import Message
-from ...refit import Refit
+from ...head import Refit
 from ..widgets import Status, logged, say_fault
 from .review import Retrainer
 

@@ -16,10 +16,10 @@ import numpy as np
 from ...catalog import Catalog, Edit, EditRow
 from ...check import CheckInputs, CheckReport, check_catalog, check_folder, find_bundle, find_first_answers
 from ...errors import FastclfError, Message
+from ...head import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
 from ...inbox import Inbox
 from ...model import ModelBundle
 from ...photos import TEST, Photo
-from ...refit import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
 from ..texts import say, translate
 from .doubts import find_reasons, list_remarks
 from .reports import Followed, Reports

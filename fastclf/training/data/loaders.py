@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 from fastai.vision.all import (
     CategoryBlock,
     ColReader,
     ColSplitter,
+    CropPad,
     DataBlock,
     DataLoaders,
     ImageBlock,
@@ -18,25 +20,21 @@ from fastai.vision.all import (
     imagenet_stats,
     set_seed,
 )
+from PIL import Image
 
-from ...photos import TEST, TRAIN
-from .load import TrainingData
+from ...catalog import Dataset
+from ...model import Preprocess
+from ...photos import TEST, TRAIN, VALID, build_training_file
+from ..options import AUGMENTATIONS, DEFAULT_RESIZE, RANDOM_CROP
 
-# What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
-AUGMENTATIONS: dict[str, dict[str, Any]] = {
-    "symmetric": {},
-    "upright": {"do_flip": False, "max_rotate": 10.0, "max_zoom": 1.1, "max_warp": 0.1},
-    "none": {},
-}
-
-RANDOM_CROP = "random-crop"
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def build_dls(
-    data: TrainingData,
+    data: Dataset,
     size: int,
     *,
-    resize: str = "squish",
+    resize: str = DEFAULT_RESIZE,
     augment: str = "symmetric",
     pretrained: bool = True,
     batch_size: int = 64,
@@ -48,11 +46,12 @@ def build_dls(
     Parameters
     ----------
     data
-        What `load_data` returned.
+        From `load_dataset`.
     size
         Height and width of the network's input, in pixels.
     resize
-        "squish", "crop" or "pad"; "random-crop" trains on random crops and validates on squished photos.
+        "published", "squish", "crop" or "pad"; "random-crop" trains on random crops and validates on squished
+        photos.
     augment
         "symmetric" for photos, "upright" for letters, digits and signs, or "none".
     pretrained
@@ -74,9 +73,32 @@ def build_dls(
         item_tfms=_build_item_tfms(size, resize),
         batch_tfms=_build_batch_tfms(size, augment, pretrained),
     )
-    frame = data.frame[data.frame["split"] != TEST].reset_index(drop=True)
+    frame = build_frame(data)
+    frame = frame[frame["split"] != TEST].reset_index(drop=True)
     batch_size = max(2, min(batch_size, len(train) // 2))
     return block.dataloaders(frame, bs=batch_size, num_workers=workers, path=data.photos.folder)
+
+
+def build_frame(data: Dataset) -> pd.DataFrame:
+    """Return a row a photo, ordered by content hash.
+
+    The columns are ``file`` (as fastai reads it), ``path`` (the photo itself), ``name`` (relative to the
+    folder), ``label``, ``sha256``, ``group``, ``split`` and ``is_valid``.
+    """
+    rows = [
+        {
+            "file": str(build_training_file(row.photo, data.private)),
+            "path": str(row.photo.path),
+            "name": row.photo.name,
+            "label": row.photo.label,
+            "sha256": row.photo.sha256,
+            "group": row.group,
+            "split": row.split,
+            "is_valid": row.split == VALID,
+        }
+        for row in data.rows
+    ]
+    return pd.DataFrame(rows)
 
 
 def _build_item_tfms(size: int, resize: str) -> list[Any]:
@@ -87,7 +109,24 @@ def _build_item_tfms(size: int, resize: str) -> list[Any]:
         crop = RandomResizedCrop(size, min_scale=0.5)
         crop.split_idx = 0
         return [crop, Resize(size, method="squish")]
-    return [Resize(size, method=resize)]
+    return build_resize(size, resize)
+
+
+def build_resize(size: int, resize: str) -> list[Any]:
+    """Return fastai's transforms that do what `Preprocess.build` says."""
+    return mirror_preprocess(Preprocess.build(size, resize))
+
+
+def mirror_preprocess(preprocess: Preprocess) -> list[Any]:
+    """Return fastai's transforms that do what a `Preprocess` does."""
+    size = preprocess.input_size[1:]
+    kinds = (_RESAMPLING[preprocess.interpolation], Image.Resampling.NEAREST)
+    resize = Resize(preprocess.resize_to, preprocess.method, preprocess.pad_mode, resamples=kinds)
+    if preprocess.resize_to == size:
+        return [resize]
+    cut = CropPad(size)
+    cut.order = resize.order + 1  # fastai sorts by it, and would cut before it resizes
+    return [resize, cut]
 
 
 def _build_batch_tfms(size: int, augment: str, pretrained: bool) -> list[Any]:

@@ -1,10 +1,11 @@
+from .blank import build_blank_dls as build_blank_dls
 from .blank import build_blank_learner as build_blank_learner
 from .blank import export_blank as export_blank
 from .blank import measure_latency as measure_latency
 from .bundle import PARITY as PARITY
 from .bundle import check_parity as check_parity
-from .bundle import check_target as check_target
 from .bundle import export_bundle as export_bundle
+from .frozen import freeze_body as freeze_body
 from .graph import ExportNet as ExportNet
 from .graph import compute_features_id as compute_features_id
 from .graph import write_graph as write_graph

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fastai.vision.all import (
     CategoryBlock,
     DataBlock,
+    DataLoaders,
     ImageBlock,
     IndexSplitter,
     Learner,
@@ -21,19 +24,26 @@ from ...model import Latency, time_graph
 from ..network import build_learner, read_preprocess
 from .graph import ExportNet, write_graph
 
+_VOCAB = ("class 0", "class 1", "class 2")
 
-def build_blank_learner(arch: str, size: int = 224) -> Learner:
-    """Build a Learner with random weights on six pictures of noise, of three classes."""
+
+def build_blank_dls(size: int, item_tfms: Any = None, *, vocab: Sequence[str] = _VOCAB) -> DataLoaders:
+    """Return DataLoaders of six pictures of noise at `size` pixels, brought to it by squishing by default."""
     pictures = np.random.default_rng(0).integers(0, 256, (6, size, size, 3), np.uint8)
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=["class 0", "class 1", "class 2"])),
+        blocks=(ImageBlock, CategoryBlock(vocab=list(vocab))),
         get_x=lambda number: pictures[number],
-        get_y=lambda number: f"class {number % 3}",
+        get_y=lambda number: vocab[number % len(vocab)],
         splitter=IndexSplitter(range(3, 6)),
-        item_tfms=Resize(size, method="squish"),
-        batch_tfms=Normalize.from_stats(*imagenet_stats),
+        item_tfms=item_tfms or Resize(size, method="squish"),
     )
-    dls = block.dataloaders(range(len(pictures)), bs=2, num_workers=0)
+    return block.dataloaders(range(len(pictures)), bs=2, num_workers=0)
+
+
+def build_blank_learner(arch: str, size: int = 224) -> Learner:
+    """Build a Learner with random weights on pictures of noise, of three classes."""
+    dls = build_blank_dls(size)
+    dls.add_tfms([Normalize.from_stats(*imagenet_stats)], "after_batch")
     return build_learner(dls, arch, pretrained=False)
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from fastai.vision.all import Learner
 from PIL.Image import Image
 
 from ...card import write_bundle
-from ...errors import ExportError, UsageError
+from ...catalog import Dataset
+from ...errors import ExportError
 from ...evaluation import Answers, calibrate_bundle, write_examples
 from ...metrics import compute_softmax
 from ...model import (
     BODY,
-    MANIFEST,
     NOT_RECORDED,
     FeatureCache,
     Licences,
@@ -31,14 +28,14 @@ from ...model import (
     Preprocess,
     SealedTest,
     TrainingRecord,
+    check_target,
     compute_logits,
     extract_features,
     python_version,
     write_photos,
 )
-from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, decode_photo
-from ...system import find_write_error, replaced_folder
-from ..data import TrainingData
+from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, build_training_file, decode_photo
+from ...system import replaced_folder
 from ..network import read_preprocess, save_body
 from .graph import ExportNet, compute_features_id, write_network
 
@@ -48,7 +45,7 @@ _PARITY_PHOTOS = 16
 
 def export_bundle(
     learn: Learner,
-    data: TrainingData,
+    data: Dataset,
     out: str | Path,
     *,
     arch: str,
@@ -100,7 +97,7 @@ def export_bundle(
         sealed_test=SealedTest(n=len(data.part(TEST)), openings=list(data.openings)),
         split=dict(data.split),
         training=TrainingRecord.from_dict(training or {}),
-        licences=Licences(weights=weight_licence, photos=_describe_licences(data, photo_licence)),
+        licences=Licences(weights=weight_licence, photos=data.describe_licences(photo_licence)),
         export_pkl=f"fastai Learner; opens on Python {python_version()} only",
         **about,
     )
@@ -110,78 +107,32 @@ def export_bundle(
     return ModelBundle.load(target)
 
 
-def _write_files(
-    learn: Learner, net: ExportNet, preprocess: Preprocess, data: TrainingData, folder: Path
-) -> None:
+def _write_files(learn: Learner, net: ExportNet, preprocess: Preprocess, data: Dataset, folder: Path) -> None:
     device = next(learn.model.parameters()).device
     write_network(net, preprocess, folder)
     learn.model.to(device)
     save_body(learn, folder / BODY)
-    write_photos(folder, data.rows())
-    valid = data.part(VALID)
-    write_examples(list(zip(valid["label"], map(Path, valid["path"]), strict=True)), folder / "examples")
+    write_photos(folder, data.list_rows())
+    write_examples([(p.label, p.path) for p in data.part(VALID)], folder / "examples")
     learn.export(folder / "export.pkl")
-
-
-def _describe_licences(data: TrainingData, default: str) -> str:
-    """Return the photos' licences, the most frequent first, with their numbers where there are several."""
-    counts: Counter[str] = Counter()
-    for licence, n in data.licences.items():
-        counts[licence or default] += n
-    if len(counts) < 2:
-        return next(iter(counts), default)
-    return ", ".join(f"{licence} ({n})" for licence, n in counts.most_common())
-
-
-def check_target(target: Path) -> None:
-    """Refuse to write where a file is, or a folder that holds something and no `bundle.json`."""
-    if target.is_file():
-        raise UsageError("{target} is a file. Name a folder for the model with --out.", target=target)
-    foreign = _find_foreign_file(target) if target.is_dir() else None
-    if foreign is not None:
-        raise UsageError(
-            "{target} holds other things than a model ({foreign}). Name another folder with --out.",
-            target=target,
-            foreign=foreign,
-        )
-    if reason := find_write_error(target):
-        raise UsageError(
-            "The model cannot be written to {target} ({reason}). Name another folder with --out.",
-            target=target,
-            reason=reason,
-        )
-
-
-def _find_foreign_file(folder: Path) -> str | None:
-    """Return the name of a file that no bundle of ours wrote there, None where `folder` may be replaced."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
-    except (OSError, ValueError, TypeError, KeyError):
-        ours = set()
-    # a kill in the middle of `write_atomic` leaves its temporary file
-    left_over = tuple(f".{name}." for name in ours if "/" not in name)
-    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
-    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)
 
 
 def check_parity(
     learn: Learner,
     predictor: Predictor,
-    photos: pd.DataFrame,
+    paths: Sequence[Path],
+    items: Sequence[Any],
     *,
     act: Any = None,
-    items: Sequence[Any] | None = None,
     advice: str = "Try another --arch, and please report this one.",
 ) -> float:
     """Return the largest difference between the Learner's and the bundle's probabilities, 1e-3 at most.
 
-    Photos go one by one and eight at a time through the whole of both sides, each from its file: ``path`` for
-    fastclf, and ``file`` or one of `items` for fastai. `act` makes probabilities of the network's answers; by
-    default the Learner's own does.
+    Photos go one by one and eight at a time through the whole of both sides: those of `paths` through
+    fastclf, and `items` through fastai. `act` makes probabilities of the network's answers; by default the
+    Learner's own does.
     """
-    images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in photos["path"]]
-    items = list(photos["file"]) if items is None else items
+    images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in paths]
     worst = max(_measure_difference(learn, predictor, images, items, size, act) for size in (1, 8))
     if not worst <= PARITY:
         raise ExportError(
@@ -206,22 +157,22 @@ def _measure_difference(
     return float(np.abs(compute_softmax(np.concatenate(parts)) - expected).max())
 
 
-def _judge(learn: Learner, data: TrainingData, bundle: ModelBundle) -> Manifest:
+def _judge(learn: Learner, data: Dataset, bundle: ModelBundle) -> Manifest:
     """Return the manifest with what it says of the bundle's answers; their features are cached."""
     with Predictor(bundle) as predictor:
-        worst = check_parity(learn, predictor, data.part(VALID).iloc[:_PARITY_PHOTOS])
+        some = data.part(VALID)[:_PARITY_PHOTOS]
+        files = [build_training_file(photo, data.private) for photo in some]
+        worst = check_parity(learn, predictor, [photo.path for photo in some], files)
         train, valid = (_answer(predictor, data, split) for split in (TRAIN, VALID))
-    parity = Parity(
-        photos=min(len(data.part(VALID)), _PARITY_PHOTOS), largest_difference=worst, allowed=PARITY
-    )
+    parity = Parity(photos=len(some), largest_difference=worst, allowed=PARITY)
     return replace(calibrate_bundle(bundle.manifest, bundle.path, train, valid), parity=parity)
 
 
-def _answer(predictor: Predictor, data: TrainingData, split: str) -> Answers:
+def _answer(predictor: Predictor, data: Dataset, split: str) -> Answers:
     """Return the answers about a split's photos, whose features stay in the cache of the folder."""
     bundle = predictor.bundle
     cache = FeatureCache(data.private, bundle.manifest.features_id)
-    features = extract_features(cache, data.find_photos(split), bundle, predictor=predictor)
+    features = extract_features(cache, data.part(split), bundle, predictor=predictor)
     there = np.isfinite(features).all(1)
     features = features[there]
     return Answers(compute_logits(features, bundle), features, data.targets(split)[there])

@@ -3,7 +3,7 @@ from .callbacks import TimeBudget as TimeBudget
 from .checkpoint import CheckpointStore as CheckpointStore
 from .head import compute_features as compute_features
 from .head import set_head as set_head
-from .head import train_head as train_head
+from .head import start_from_head as start_from_head
 from .loop import Fitted as Fitted
 from .loop import build_device_callbacks as build_device_callbacks
 from .loop import fit as fit
@@ -13,4 +13,3 @@ from .phases import find_lr as find_lr
 from .phases import plan_phases as plan_phases
 from .phases import scale_lr as scale_lr
 from .tracking import build_tracker as build_tracker
-from .tracking import check_tracker as check_tracker

@@ -12,8 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from fastai.callback.core import Callback, CancelFitException
+from fastai.callback.core import Callback, CancelFitException, TrainEvalCallback
 from fastai.torch_core import get_model, set_seed
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm.auto import tqdm
 
 from ..distributed import Team
@@ -36,6 +37,18 @@ class Reseed(Callback):
         set_seed((seed + self.rank) % 2**32, reproducible=True)
         for loader in self.dls.loaders:
             loader.rng = random.Random(seed)
+
+
+class KeepNorm(Callback):
+    """Let batch norm keep its statistics; fastai's BnFreeze passes over layers whose weights are trained."""
+
+    run_after = TrainEvalCallback
+
+    def before_train(self) -> None:
+        """Put the layers into the mode of answering, which the whole network just left."""
+        for layer in self.model.modules():
+            if isinstance(layer, _BatchNorm):
+                layer.eval()
 
 
 class EpochProgress(Callback):

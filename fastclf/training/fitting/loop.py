@@ -16,7 +16,7 @@ from fastai.vision.all import Learner
 from fastcore.imports import IN_NOTEBOOK
 
 from ..distributed import Team
-from .callbacks import EpochProgress, EpochRecord, Patience, Reseed, TimeBudget
+from .callbacks import EpochProgress, EpochRecord, KeepNorm, Patience, Reseed, TimeBudget
 from .checkpoint import Checkpoint, CheckpointStore, State
 from .phases import Phase
 from .tracking import Tracker
@@ -63,6 +63,7 @@ def fit(
     patience: int | None = None,
     store: CheckpointStore | None = None,
     start_counts: bool = False,
+    freeze_norm: bool = False,
     quiet: bool = False,
     cbs: Sequence[Callback] = (),
     tracker: Tracker | None = None,
@@ -91,6 +92,8 @@ def fit(
         Where the state goes after each epoch, and where an interrupted run is continued from.
     start_counts
         Whether the weights that the Learner begins with may be the best.
+    freeze_norm
+        Whether batch norm keeps the statistics that it has: those of few photos are worse than ImageNet's.
     quiet
         Whether to show no progress. In a notebook it is fastai's own table, elsewhere a bar on stderr.
     cbs
@@ -105,7 +108,7 @@ def fit(
     team = team or Team()
     run = _Run(
         learn=learn, phases=list(phases), seed=seed, deadline=deadline, patience=patience, store=store,
-        quiet=quiet, cbs=list(cbs), tracker=tracker, team=team,
+        quiet=quiet, cbs=[*cbs, *([KeepNorm()] if freeze_norm else [])], tracker=tracker, team=team,
     )  # fmt: skip
     team.fitting = True
     set_seed(seed, reproducible=True)

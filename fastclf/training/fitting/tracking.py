@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Any
 from fastai.callback.core import Callback
 from fastai.callback.progress import CSVLogger
 
-from ...errors import MissingExtraError, UsageError, describe_error
+from ...errors import UsageError, describe_error
 from ...system import write_atomic
-
-_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
+from ..options import check_tracker
 
 
 @dataclass(frozen=True)
@@ -27,18 +25,6 @@ class Tracker:
 
     build: Callable[[str, int], list[Callback]] = lambda phase, done: []
     close: Callable[[], None] = lambda: None
-
-
-def check_tracker(track: str | None) -> None:
-    """Raise MissingExtraError if what `--track` needs is not installed."""
-    package = _PACKAGES.get(track or "")
-    if package and importlib.util.find_spec(package) is None:
-        raise MissingExtraError(
-            "--track {track} needs the package {package}, which is not installed. Run "
-            '`pip install "fastclf[track]"`.',
-            track=track,
-            package=package,
-        )
 
 
 def build_tracker(track: str | None, out: Path, record: dict[str, Any]) -> Tracker:

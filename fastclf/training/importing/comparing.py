@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from fastai.vision.all import Learner, PILImage
 from PIL import Image
@@ -91,15 +90,13 @@ def compare(learn: Learner, net: ExportNet, bundle: ModelBundle, tested: Tested,
     What the networks see is compared as well as what they say: a network that is sure of everything hides
     another crop in equal probabilities. ExportError is raised if either differ by more than 1e-3.
     """
-    frame = pd.DataFrame({"file": map(str, tested.files), "path": map(str, tested.paths)})
     items = _build_items(learn, tested.files)
     with Predictor(bundle) as predictor:
         _compare_inputs(learn, net, predictor, items, tested.paths)
         advice = "Please report what kind of Learner it is."
-        worst = check_parity(learn, predictor, frame, act=act, items=items, advice=advice)
-    return Parity(
-        photos=len(frame), of=tested.words, turned=tested.turned, largest_difference=worst, allowed=PARITY
-    )
+        worst = check_parity(learn, predictor, tested.paths, items, act=act, advice=advice)
+    n = len(tested.paths)
+    return Parity(photos=n, of=tested.words, turned=tested.turned, largest_difference=worst, allowed=PARITY)
 
 
 def _compare_inputs(

@@ -23,12 +23,13 @@ from ...model import (
     Parity,
     Preprocess,
     TrainingRecord,
+    check_target,
     check_trusted,
     python_version,
     write_photos,
 )
 from ...system import replaced_folder
-from ..export import ExportNet, check_target, compute_features_id, write_network
+from ..export import ExportNet, compute_features_id, write_network
 from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested

@@ -1,5 +1,3 @@
-from .backbone import extract_general as extract_general
-from .backbone import find_backbone as find_backbone
 from .learner import build_learner as build_learner
 from .learner import find_fixed_size as find_fixed_size
 from .learner import measure_step as measure_step
@@ -11,4 +9,5 @@ from .preprocessing import read_preprocess as read_preprocess
 from .trunk import Trunk as Trunk
 from .trunk import split_network as split_network
 from .weights import describe_licence as describe_licence
+from .weights import load_packaged as load_packaged
 from .weights import save_body as save_body

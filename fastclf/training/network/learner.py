@@ -14,9 +14,10 @@ import torchvision
 from fastai.vision.all import DataLoaders, Learner, accuracy, set_seed, vision_learner
 from fastai.vision.learner import model_meta
 
+from ...backbone import PACKAGED, find_packaged
 from ...errors import FastclfError, UsageError, WeightsError, describe_error
 from .preprocessing import add_normalisation
-from .weights import check_loaded, load_into_torchvision, read_weights
+from .weights import check_loaded, check_reach, load_into_torchvision, load_packaged, read_weights
 
 _TORCHVISION = {f.__name__: f for f in model_meta if f.__module__.startswith("torchvision.")}
 
@@ -60,7 +61,8 @@ def build_learner(
     arch
         A torchvision or timm name.
     pretrained
-        Whether to start from ImageNet weights, which are fetched if they are not at hand.
+        Whether to start from ImageNet weights: those that come by pip, else what timm or torchvision have
+        fetched before or fetch now.
     weights
         A file to take the weights from instead: safetensors or PyTorch's.
     seed
@@ -79,7 +81,11 @@ def build_learner(
     file = None if weights is None else Path(weights)
     state = None if file is None else read_weights(file)
     set_seed(seed, reproducible=True)
-    learn = _build(dls, arch, pretrained, file, dropout)
+    packaged = pretrained and file is None and arch == PACKAGED.arch and find_packaged() is not None
+    learn = _build(dls, arch, pretrained and not packaged, file, dropout)
+    if packaged:
+        load_packaged(learn.model[0])
+        add_normalisation(learn, PACKAGED.mean, PACKAGED.std)
     if file is not None and state is not None:
         if callable(resolved):
             load_into_torchvision(learn.model[0], resolved, file, state)
@@ -99,6 +105,8 @@ def _build(dls: DataLoaders, arch: str, pretrained: bool, file: Path | None, dro
         options["pretrained_cfg_overlay"] = {"file": str(file), "custom_load": False}
     # torchvision has no loader for files: such weights go into a body of new ones
     fetched = pretrained and not (file is not None and callable(resolved))
+    if fetched and file is None:
+        check_reach(arch, resolved)
     try:
         return vision_learner(dls, resolved, pretrained=fetched, **options)
     except Exception as e:

@@ -6,7 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fastai.vision.all import Learner, Normalize, RandomResizedCrop, Resize, ToTensor, imagenet_stats, noop
+from fastai.vision.all import (
+    CropPad,
+    Learner,
+    Normalize,
+    RandomResizedCrop,
+    Resize,
+    ToTensor,
+    imagenet_stats,
+    noop,
+)
 
 from ...errors import ExportError
 from ...model import Preprocess
@@ -16,12 +25,13 @@ _INTERPOLATION = {2: "bilinear", 3: "bicubic"}
 
 def read_preprocess(learn: Learner) -> Preprocess:
     """Read from the Learner how a validation photo reaches its network, which takes one resize."""
-    resize = _find_resize(learn)
-    width, height = resize.size
-    extra = 0
+    resize, cut = _find_resize(learn)
+    width, height = (resize if cut is None else cut).size
+    resized = resize.size[1], resize.size[0]
     if isinstance(resize, RandomResizedCrop):
         # what fastai adds around a validation photo's middle
         extra = math.ceil(max(resize.size) * resize.val_xtra / 8) * 8
+        resized = height + extra, width + extra
     mode = _INTERPOLATION.get(int(resize.mode))
     if mode is None:
         raise ExportError(
@@ -32,7 +42,7 @@ def read_preprocess(learn: Learner) -> Preprocess:
     mean, std = read_normalisation(learn)
     return Preprocess(
         input_size=(3, height, width),
-        resize_to=(height + extra, width + extra),
+        resize_to=resized,
         method=str(getattr(resize, "method", "squish")),  # type: ignore[arg-type]
         pad_mode=str(getattr(resize, "pad_mode", "reflection")),  # type: ignore[arg-type]
         interpolation=mode,
@@ -41,16 +51,24 @@ def read_preprocess(learn: Learner) -> Preprocess:
     )
 
 
-def _find_resize(learn: Learner) -> Resize | RandomResizedCrop:
+def _find_resize(learn: Learner) -> tuple[Resize | RandomResizedCrop, CropPad | None]:
+    """Return what resizes a validation photo, and what cuts its middle out then."""
     dl = learn.dls.valid
     steps = [t for t in (*dl.after_item.fs, *dl.before_batch.fs) if t.split_idx != 0 and not _is_plain(t)]
     if len(steps) == 1 and isinstance(steps[0], Resize | RandomResizedCrop):
-        return steps[0]
+        return steps[0], None
+    if [type(step) for step in steps] == [Resize, CropPad] and _fits_into(steps[1].size, steps[0].size):
+        return steps[0], steps[1]
     raise ExportError(
         "{found} is done to each photo (item_tfms); what can be exported is one Resize or one "
-        "RandomResizedCrop, with a size. What the training alone does (aug_transforms) does not matter.",
+        "RandomResizedCrop, with a size, or a Resize and a CropPad to less. What the training alone does "
+        "(aug_transforms) does not matter.",
         found=", ".join(name_step(t) for t in steps) or "nothing",
     )
+
+
+def _fits_into(inner: Sequence[int], outer: Sequence[int]) -> bool:
+    return all(a <= b for a, b in zip(inner, outer, strict=True))
 
 
 def read_normalisation(learn: Learner) -> tuple[list[float] | None, list[float] | None]:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 import torchvision
 from fastai.vision.all import Learner
 from fastai.vision.learner import create_body, model_meta
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from ...backbone import PACKAGED, build_lite0, find_packaged, read_packaged
 from ...errors import WeightsError, describe_error
+from ...model import open_session
 
 _DAMAGE = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
@@ -103,6 +111,98 @@ def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, 
         )
 
 
+def check_reach(arch: str, resolved: Any) -> None:
+    """Refuse at once where weights would have to be fetched and their host is out of reach.
+
+    `resolved` is a name where they are timm's, else torchvision's function. The loaders' own tries take
+    minutes. Behind a proxy nothing is tried.
+    """
+    if find_cached(arch, resolved) is not None or urllib.request.getproxies():
+        return
+    hub = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname
+    host = str(hub) if isinstance(resolved, str) else "download.pytorch.org"
+    try:
+        socket.create_connection((host, 443), timeout=3).close()
+    except OSError as e:
+        raise WeightsError(
+            "The pretrained weights of {arch} are not on this machine, and {host} is out of reach "
+            "({reason}). Leave --arch out ({packaged} brings its weights), name a file (--weights FILE), or "
+            "train without (--no-pretrained).",
+            arch=arch,
+            host=host,
+            reason=describe_error(e),
+            packaged=PACKAGED.arch,
+        ) from None
+
+
+def find_cached(arch: str, resolved: Any) -> Path | None:
+    """Return the file of an architecture's default weights in torchvision's or timm's cache, or None."""
+    if not isinstance(resolved, str):
+        url = torchvision.models.get_model_weights(arch).DEFAULT.url
+        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+        return path if path.is_file() else None
+    repository = timm.models.get_pretrained_cfg(arch).hf_hub_id
+    for name in ("model.safetensors", "pytorch_model.bin") if repository else ():
+        found = try_to_load_from_cache(str(repository).rstrip("/"), name)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def read_packaged_state(arch: str) -> dict[str, torch.Tensor] | None:
+    """Return the weights that come by pip, by timm's names; None where they are of another architecture.
+
+    The tensors of both stand in the same order, which equal shapes alone would not prove: `check_answers`
+    does, once they are loaded.
+    """
+    if arch != PACKAGED.arch or find_packaged() is None:
+        return None
+    names = timm.create_model(arch).state_dict()
+    found = read_packaged().values()
+    if [tuple(v.shape) for v in names.values()] != [v.shape for v in found]:
+        raise WeightsError(
+            "The packaged weights do not fit the {arch} of timm {version}. Install another timm.",
+            arch=arch,
+            version=timm.__version__,
+        )
+    return {name: torch.from_numpy(value.copy()) for name, value in zip(names, found, strict=True)}
+
+
+def load_packaged(body: torch.nn.Module) -> None:
+    """Give the body of the packaged architecture its weights, and prove that it answers as it should.
+
+    Raises
+    ------
+    WeightsError
+        If they are not installed, or the body answers otherwise than the packaged graph does.
+    """
+    state = read_packaged_state(PACKAGED.arch)
+    if state is None:
+        read_packaged()  # says what to install
+        raise WeightsError("The packaged weights cannot be found.")
+    own = body.state_dict()
+    body.load_state_dict({name: state[name.removeprefix("model.")] for name in own})
+    check_answers(body)
+
+
+def check_answers(body: torch.nn.Module) -> None:
+    """Compare a body's maps of a drawn picture with those of the packaged graph."""
+    rows, columns = np.mgrid[0:64, 0:64].astype(np.float32) / 63
+    picture = np.stack([rows, columns, np.abs(np.sin(9 * rows * columns))])[None]
+    session = open_session(build_lite0(read_packaged()).SerializeToString())
+    [expected] = session.run(["maps"], {"image": picture})
+    state, device = body.training, next(body.parameters()).device
+    with torch.no_grad():
+        found = body.eval()(torch.from_numpy((picture - 0.5) / 0.5).to(device)).cpu().numpy()
+    body.train(state)
+    if found.shape != expected.shape or not np.abs(found - expected).max() <= 1e-3:
+        raise WeightsError(
+            "With the packaged weights timm {version} answers otherwise than it should. Install another "
+            "timm.",
+            version=timm.__version__,
+        )
+
+
 def save_body(learn: Learner, path: Path) -> None:
     """Write the weights of a Learner's body as plain data."""
     state = {k: v.detach().cpu().clone().contiguous() for k, v in learn.model[0].state_dict().items()}
@@ -115,6 +215,8 @@ def describe_licence(arch: str, resolved: Any, *, pretrained: bool, file: Path |
         return f"of the file {file.name}; its licence is not recorded"
     if not pretrained:
         return "trained here from scratch; no foreign weights"
+    if arch == PACKAGED.arch and find_packaged() is not None:
+        return PACKAGED.licence
     if isinstance(resolved, str):
         config = timm.models.get_pretrained_cfg(arch)
         licence = getattr(config, "license", None) or "licence not stated"

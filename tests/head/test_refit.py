@@ -16,9 +16,9 @@ from fastclf.card import build_card
 from fastclf.catalog import Catalog
 from fastclf.errors import BundleError, MissingExtraError, RefitError
 from fastclf.evaluation import record_opening
+from fastclf.head import discard_refit, find_previous, refit_head, use_refit
+from fastclf.head.refit import find_candidate
 from fastclf.model import CARD_FILES, PhotoRow
-from fastclf.refit import discard_refit, find_previous, refit_head, use_refit
-from fastclf.refit.run import find_candidate
 from fastclf.system import hash_file, run_child
 
 from ..drawing import draw_photo, draw_photos
@@ -78,7 +78,7 @@ def test_the_new_bundle_is_whole_and_says_what_it_is_and_the_refit_is_light(pair
     with Catalog(folder) as catalog:
         catalog.remove(photos_of(folder, "train")[:2])
     code = (
-        "import sys; from fastclf.refit.run import refit_head; refit_head(sys.argv[1], sys.argv[2])\n"
+        "import sys; from fastclf.head.refit import refit_head; refit_head(sys.argv[1], sys.argv[2])\n"
         "print(*{m.split('.')[0] for m in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code, *pair], capture_output=True, text=True, check=True)
@@ -108,7 +108,7 @@ def test_the_new_bundle_is_whole_and_says_what_it_is_and_the_refit_is_light(pair
 def test_the_graphs_shapes_follow_the_head_and_no_other_shape_changes(
     toy_model: Path, tmp_path: Path
 ) -> None:
-    from fastclf.refit.worker import LinearHead, replace_head
+    from fastclf.head import LinearHead, attach_head
 
     source, target = tmp_path / "old.onnx", tmp_path / "new.onnx"
     model = onnx.load(str(toy_model / "model.onnx"))
@@ -120,7 +120,8 @@ def test_the_graphs_shapes_follow_the_head_and_no_other_shape_changes(
     del model.graph.value_info[:]
     model.graph.value_info.extend(noted)
     onnx.save(model, str(source))
-    replace_head(source, target, LinearHead(np.ones((5, width), np.float32), np.ones(5, np.float32), 1.0))
+    head = LinearHead(np.ones((5, width), np.float32), np.ones(5, np.float32), 1.0)
+    target.write_bytes(attach_head(source.read_bytes(), head))
     graph = onnx.load(str(target)).graph
     shapes = {
         v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim]
@@ -222,7 +223,7 @@ def test_what_cannot_be_refitted_is_a_sentence(pair: tuple[Path, Path], tmp_path
 
 
 def test_a_child_without_its_packages_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sklearn.py").write_text("raise ModuleNotFoundError('gone', name='sklearn')")
+    (tmp_path / "scipy.py").write_text("raise ModuleNotFoundError('gone', name='scipy')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(MissingExtraError, match=r"sklearn.*fastclf\[clean\]"):
-        run_child("fastclf.refit.worker", [], what="Retraining", error=RefitError, timeout=60)
+    with pytest.raises(MissingExtraError, match=r"scipy.*fastclf\[head\]"):
+        run_child("fastclf.head.refit_worker", [], what="Retraining", error=RefitError, timeout=60)

@@ -1,4 +1,4 @@
-"""Retraining the head on current labels, in seconds."""
+"""Pretrained networks whose weights are at hand, frozen, as graphs: features without torch."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
 """Retrain the head on current labels, in seconds: the new bundle stands beside the old one.
 
-This half is light; the child process, `worker`, needs scikit-learn and onnx (the extra `clean`).
+This half is light; the child process, `refit_worker`, needs SciPy and onnx (the extra `head`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def refit_head(model: str | Path, folder: str | Path) -> Refit:
     with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
         report = Path(scratch, "report.json")
         run_child(
-            "fastclf.refit.worker",
+            "fastclf.head.refit_worker",
             [old.path.absolute(), Path(folder).absolute(), candidate.absolute(), report],
             what="Retraining",
             error=RefitError,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastclf import refit  # its head needs scikit-learn, which is loaded when a test asks for it
+from fastclf import head as module
 from fastclf.metrics import compute_softmax
 
 
 def _draw(rng: np.random.Generator, n: int, d: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     targets = np.arange(n) % k
     centres = rng.normal(size=(k, d))
-    scale = rng.uniform(0.1, 30, d)
+    scale = rng.uniform(10, 20, d)  # none so small that it is not standardised
     return ((centres[targets] + rng.normal(size=(n, d)) * 2) * scale + 5).astype(np.float32), targets
 
 
-def _answer(head: refit.LinearHead, features: np.ndarray) -> np.ndarray:
+def _answer(head: module.LinearHead, features: np.ndarray) -> np.ndarray:
     return compute_softmax(features.astype(np.float64) @ head.weight.T + head.bias)
 
 
@@ -29,7 +29,7 @@ def test_the_head_is_scikit_learns_on_standardised_features(
     from sklearn.preprocessing import StandardScaler
 
     features, targets = _draw(rng, 120, 30, k)
-    head = refit.fit_head(features, targets, C)
+    head = module.fit_head(features, targets, C)
     scaler = StandardScaler().fit(features.astype(np.float64))
     model = LogisticRegression(C=C, max_iter=5000, tol=1e-8).fit(scaler.transform(features), targets)
     more = _draw(rng, 50, 30, k)[0]
@@ -46,8 +46,8 @@ def test_photos_of_one_group_never_judge_each_other(rng: np.random.Generator) ->
     targets = np.repeat(rng.permutation(np.arange(40) % 2), 6)
     features = (np.repeat(centres, 6, 0) + 0.01 * rng.normal(size=(240, 20))).astype(np.float32)
     groups = [f"g{i}" for i in np.repeat(np.arange(40), 6)]
-    honest = refit.fit_head_by_cross_validation(features, targets, groups)
-    leaking = refit.fit_head_by_cross_validation(features, targets, [str(i) for i in range(240)])
+    honest = module.fit_head_by_cross_validation(features, targets, groups)
+    leaking = module.fit_head_by_cross_validation(features, targets, [str(i) for i in range(240)])
     assert leaking.C > honest.C
     best = min(honest.table, key=lambda row: row["loss"])
     assert best["C"] == honest.C
@@ -60,27 +60,27 @@ def test_the_best_strength_out_of_fold_is_taken_and_the_same_seed_finds_the_same
 ) -> None:
     features, targets = _draw(rng, 150, 20, 3)
     groups = [str(i) for i in range(150)]
-    head = refit.fit_head_by_cross_validation(features, targets, groups, seed=3)
-    again = refit.fit_head_by_cross_validation(features, targets, groups, seed=3)
+    head = module.fit_head_by_cross_validation(features, targets, groups, seed=3)
+    again = module.fit_head_by_cross_validation(features, targets, groups, seed=3)
     assert head.folds == 5
-    assert [row["C"] for row in head.table] == list(refit.linear_head.STRENGTHS)[: len(head.table)]
+    assert [row["C"] for row in head.table] == list(module.linear.STRENGTHS)[: len(head.table)]
     assert min(head.table, key=lambda row: row["loss"])["C"] == head.C
     assert np.array_equal(head.weight, again.weight)
-    assert np.array_equal(head.weight, refit.fit_head(features, targets, head.C).weight)
+    assert np.array_equal(head.weight, module.fit_head(features, targets, head.C).weight)
 
 
 def test_a_class_of_one_group_has_nothing_to_cross_validate_with(rng: np.random.Generator) -> None:
     features, targets = _draw(rng, 30, 8, 3)
     groups = ["same" if t == 2 else str(i) for i, t in enumerate(targets)]
-    head = refit.fit_head_by_cross_validation(features, targets, groups)
-    assert (head.C, head.table, head.folds) == (refit.linear_head.STRENGTH_ON_OWN_FEATURES, (), 0)
+    head = module.fit_head_by_cross_validation(features, targets, groups)
+    assert (head.C, head.table, head.folds) == (module.linear.STRENGTH_ON_OWN_FEATURES, (), 0)
 
 
 def test_a_class_of_three_photos_is_cross_validated_in_as_many_folds(rng: np.random.Generator) -> None:
     features, targets = _draw(rng, 43, 8, 2)
     keep = (targets == 0) | (np.cumsum(targets) <= 3)
     features, targets = features[keep], targets[keep]
-    head = refit.fit_head_by_cross_validation(features, targets, [str(i) for i in range(len(targets))])
+    head = module.fit_head_by_cross_validation(features, targets, [str(i) for i in range(len(targets))])
     assert head.folds == 3
     assert all(np.isfinite(row["loss"]) for row in head.table)
 
@@ -90,7 +90,7 @@ def test_a_feature_that_never_moved_among_the_training_photos_does_not_decide_ab
 ) -> None:
     features, targets = _draw(rng, 60, 8, 3)
     features[:, 3] = 0.1
-    head = refit.fit_head(features, targets, 1.0)
+    head = module.fit_head(features, targets, 1.0)
     moved = features.copy()
     moved[:, 3] = 7.0
     assert np.array_equal(_answer(head, moved), _answer(head, features))
@@ -98,6 +98,18 @@ def test_a_feature_that_never_moved_among_the_training_photos_does_not_decide_ab
 
 
 def test_features_that_never_move_give_the_classes_shares() -> None:
-    head = refit.fit_head(np.zeros((6, 4), np.float32), np.array([0, 0, 0, 0, 1, 1]))
+    head = module.fit_head(np.zeros((6, 4), np.float32), np.array([0, 0, 0, 0, 1, 1]))
     assert not head.weight.any()
     assert _answer(head, np.ones((1, 4), np.float32))[0] == pytest.approx([2 / 3, 1 / 3], abs=1e-3)
+
+
+def test_a_feature_that_hardly_moved_decides_no_more_than_others(rng: np.random.Generator) -> None:
+    features, targets = _draw(rng, 60, 8, 3)
+    features[:, 3] = 1e-3 * np.arange(60) / 60 + targets * 1e-3
+    moved = features.copy()
+    moved[:, 3] = 30.0
+    usual = module.fit_head(np.delete(features, 3, 1), targets, 1.0)
+    change = np.abs(
+        _answer(module.fit_head(features, targets, 1.0), moved) - _answer(usual, np.delete(moved, 3, 1))
+    )
+    assert change.max() < 0.2

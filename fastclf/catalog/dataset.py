@@ -1,46 +1,45 @@
-"""From a folder of photos to what is trained on: current labels, recorded splits, and how they came about."""
+"""A folder of photos as a data set: current labels, recorded splits, and how they came about."""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from ...catalog import Assignment, Catalog, GivenSplits, NearPairs, find_pairs_across, read_given_splits
-from ...errors import PhotosError, UsageError
-from ...model import PhotoRow
-from ...photos import (
-    SPLITS,
-    TEST,
-    TRAIN,
-    VALID,
-    Photo,
-    PhotoSet,
-    Progress,
-    build_training_file,
-    find_class_folders,
-)
+from ..errors import PhotosError, UsageError
+from ..model import PhotoRow
+from ..photos import SPLITS, TEST, TRAIN, VALID, Photo, PhotoSet, Progress, find_class_folders
+from .catalog import Catalog
+from .given_splits import GivenSplits, read_given_splits
+from .near_pairs import NearPairs, find_pairs_across
+from .splits import Assignment
 
 
 @dataclass(frozen=True)
-class TrainingData:
+class SplitPhoto:
+    """A photo with its split, and the name of its group of copies."""
+
+    photo: Photo
+    group: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Dataset:
     """A scanned folder with its splits.
 
     Attributes
     ----------
     photos
         The readable photos, and what failed.
-    frame
-        A row a photo, ordered by content hash, with the columns ``file`` (as fastai reads it), ``path`` (the
-        photo itself), ``name`` (relative to the folder), ``label``, ``sha256``, ``group``, ``split`` and
-        ``is_valid``.
+    rows
+        The photos that have a split, ordered by content hash.
     private
         Where the folder's features are cached.
     conflicts
@@ -60,7 +59,7 @@ class TrainingData:
     """
 
     photos: PhotoSet
-    frame: pd.DataFrame
+    rows: tuple[SplitPhoto, ...]
     private: Path
     conflicts: int = 0
     leaks: int = 0
@@ -85,28 +84,31 @@ class TrainingData:
         """The median of the photos' shorter sides, in pixels."""
         return int(statistics.median(min(p.width, p.height) for p in self.photos.photos))
 
-    def rows(self) -> list[PhotoRow]:
-        """Return what the bundle keeps of every photo."""
-        columns = self.frame[["sha256", "label", "group", "split"]]
-        return [PhotoRow(*row) for row in columns.itertuples(index=False)]
+    def list_rows(self) -> list[PhotoRow]:
+        """Return what a model keeps of every photo."""
+        return [PhotoRow(r.photo.sha256, r.photo.label, r.group, r.split) for r in self.rows]
 
-    def part(self, split: str) -> pd.DataFrame:
-        """Return the rows of "train", "valid" or "test"."""
-        return self.frame[self.frame["split"] == split]
+    def part(self, split: str) -> list[Photo]:
+        """Return the photos of "train", "valid" or "test"."""
+        return [r.photo for r in self.rows if r.split == split]
 
-    def find_photos(self, split: str) -> list[Photo]:
-        """Return the photos of a split, in the order of `part`."""
-        known = {photo.name: photo for photo in self.photos.photos}
-        return [known[name] for name in self.part(split)["name"]]
-
-    def targets(self, split: str) -> npt.NDArray[Any]:
+    def targets(self, split: str) -> npt.NDArray[np.int64]:
         """Return (N,) indices into the vocab, of the labels of a split's photos."""
-        return np.array([self.vocab.index(label) for label in self.part(split)["label"]])
+        return np.array([self.vocab.index(photo.label) for photo in self.part(split)], np.int64)
+
+    def describe_licences(self, default: str) -> str:
+        """Return the photos' licences, the most frequent first, with numbers where there are several."""
+        counts: Counter[str] = Counter()
+        for licence, n in self.licences.items():
+            counts[licence or default] += n
+        if len(counts) < 2:
+            return next(iter(counts), default)
+        return ", ".join(f"{licence} ({n})" for licence, n in counts.most_common())
 
     def describe(self) -> Iterator[str]:
         """Say what is trained on, and what is left out and why."""
         parts = ", ".join(f"{len(self.part(split))} {split}" for split in SPLITS)
-        yield f"{len(self.frame)} photos of {len(self.vocab)} classes: {parts} (sealed)."
+        yield f"{len(self.rows)} photos of {len(self.vocab)} classes: {parts} (sealed)."
         failures = self.photos.failures
         yield from (f"Skipped: {file} {reason}." for file, reason in failures[:20])
         if len(failures) > 20:
@@ -123,9 +125,15 @@ class TrainingData:
             yield f"Warning: no photo is left of {lost}; the model will not know them."
 
 
-def load_data(
-    folder: str | Path, *, seed: int = 0, split_by: str | Path | None = None, progress: Progress | None = None
-) -> TrainingData:
+def load_dataset(
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    valid: float = 0.2,
+    test: float = 0.1,
+    split_by: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
     """Scan a folder and return its photos with current labels and their recorded splits.
 
     The scan is incremental, edits count, and photos without a split get one that stays.
@@ -136,6 +144,8 @@ def load_data(
         One sub-folder per class.
     seed
         Another seed draws other splits, where none are recorded yet.
+    valid, test
+        Wanted shares of the photos, in [0, 1).
     split_by
         None draws; "folder" keeps photos of one sub-folder of the class folders together; else a CSV file
         with the columns ``path`` and ``split`` or ``group``.
@@ -155,41 +165,33 @@ def load_data(
         catalog.scan(progress)
         scanned = catalog.photos()
         photos = scanned.without_conflicts()
+        conflicts = len(scanned.photos) - len(photos.photos)
         _check_classes(photos)
         given = _read_given(photos, split_by)
-        assignment = catalog.assign_splits(photos.photos, seed=seed, given=given)
-        frame = _build_frame(photos, assignment, catalog.private)
-        _check_splits(photos.folder, frame)
-        origin = _describe_origin(photos, split_by, seed if assignment.drawn else None)
-        return _gather(catalog, len(scanned.photos), photos, assignment, frame, origin)
+        assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
+        leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
+        rows = _list_rows(photos, assignment)
+        _check_splits(photos.folder, rows)
+        return Dataset(
+            photos.without(leaks),
+            rows,
+            catalog.private,
+            conflicts=conflicts,
+            leaks=len(leaks),
+            removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
+            openings=tuple(catalog.find_openings(r.photo.sha256 for r in rows if r.split == TEST)),
+            notes=(catalog.note,) if catalog.note else (),
+            licences=_count_licences(rows, catalog.fetches.licences()),
+            split={
+                **_describe_origin(photos, split_by, seed if assignment.drawn else None),
+                **_describe_split(photos, assignment, catalog.find_near_pairs()),
+                "left_out_conflicts": conflicts,
+            },
+        )
 
 
-def _gather(
-    catalog: Catalog,
-    n_scanned: int,
-    photos: PhotoSet,
-    assignment: Assignment,
-    frame: pd.DataFrame,
-    origin: dict[str, Any],
-) -> TrainingData:
-    licences = catalog.fetches.licences()
-    conflicts = n_scanned - len(photos.photos)
-    return TrainingData(
-        photos.without(p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split),
-        frame,
-        catalog.private,
-        conflicts=conflicts,
-        leaks=len(photos.photos) - len(frame),
-        removed=len(catalog.photos(removed=True).photos) - n_scanned,
-        openings=tuple(catalog.find_openings(frame.loc[frame["split"] == TEST, "sha256"])),
-        notes=(catalog.note,) if catalog.note else (),
-        licences=Counter(licences.get(sha256, "") for sha256 in frame["sha256"]),
-        split={
-            **origin,
-            **_describe_split(photos, assignment, catalog.find_near_pairs()),
-            "left_out_conflicts": conflicts,
-        },
-    )
+def _count_licences(rows: Sequence[SplitPhoto], licences: Mapping[str, str]) -> Mapping[str, int]:
+    return Counter(licences.get(row.photo.sha256, "") for row in rows)
 
 
 def _check_classes(photos: PhotoSet) -> None:
@@ -200,8 +202,10 @@ def _check_classes(photos: PhotoSet) -> None:
             folder=photos.folder,
             n=len(photos.vocab),
         )
-    different = Counter(label for label, _ in {(p.label, p.pixel_hash) for p in photos.photos})
-    small = [f"{label} ({different[label]})" for label in photos.vocab if different[label] < 3]
+    different: dict[str, set[str]] = {label: set() for label in photos.vocab}
+    for photo in photos.photos:
+        different[photo.label].add(photo.pixel_hash)
+    small = [f"{label} ({len(hashes)})" for label, hashes in different.items() if len(hashes) < 3]
     if small:
         raise PhotosError(
             "Too few different photos of: {classes}. Three a class are the least to train and "
@@ -210,10 +214,10 @@ def _check_classes(photos: PhotoSet) -> None:
         )
 
 
-def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
+def _check_splits(folder: Path, rows: Sequence[SplitPhoto]) -> None:
     """Refuse splits that leave a class without training photos, or nothing to validate on."""
-    trained = set(frame.loc[frame["split"] == TRAIN, "label"])
-    lacking = sorted(set(frame["label"]) - trained)
+    trained = {row.photo.label for row in rows if row.split == TRAIN}
+    lacking = sorted({row.photo.label for row in rows} - trained)
     if lacking:
         raise PhotosError(
             "No photo of {classes} is in the training split of {folder}. Add photos, or draw "
@@ -221,7 +225,7 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
             classes=", ".join(lacking),
             folder=folder,
         )
-    if not (frame["split"] == VALID).any():
+    if not any(row.split == VALID for row in rows):
         raise PhotosError(
             "{folder} has no validation photos. Name some in the table of splits, or draw new splits "
             "with --redraw-splits.",
@@ -229,22 +233,10 @@ def _check_splits(folder: Path, frame: pd.DataFrame) -> None:
         )
 
 
-def _build_frame(photos: PhotoSet, assignment: Assignment, private: Path) -> pd.DataFrame:
-    rows = [
-        {
-            "file": str(build_training_file(photo, private)),
-            "path": str(photo.path),
-            "name": photo.name,
-            "label": photo.label,
-            "sha256": photo.sha256,
-            "group": group,
-            "split": split,
-            "is_valid": split == VALID,
-        }
-        for photo, group, split in zip(photos.photos, assignment.groups, assignment.splits, strict=True)
-        if split
-    ]
-    return pd.DataFrame(rows).sort_values(["sha256", "path"]).reset_index(drop=True)
+def _list_rows(photos: PhotoSet, assignment: Assignment) -> tuple[SplitPhoto, ...]:
+    given = zip(photos.photos, assignment.groups, assignment.splits, strict=True)
+    rows = [SplitPhoto(photo, group, split) for photo, group, split in given if split]
+    return tuple(sorted(rows, key=lambda row: (row.photo.sha256, str(row.photo.path))))
 
 
 def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:

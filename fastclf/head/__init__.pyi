@@ -1,0 +1,13 @@
+from .graph import attach_head as attach_head
+from .linear import LinearHead as LinearHead
+from .linear import fit_head as fit_head
+from .linear import fit_head_by_cross_validation as fit_head_by_cross_validation
+from .refit import ChangedPhoto as ChangedPhoto
+from .refit import Refit as Refit
+from .refit import discard_refit as discard_refit
+from .refit import find_obstacle as find_obstacle
+from .refit import find_previous as find_previous
+from .refit import refit_head as refit_head
+from .refit import use_refit as use_refit
+from .training import HeadOptions as HeadOptions
+from .training import train_head as train_head
