@@ -69,6 +69,13 @@ def refit_head(model: str | Path, folder: str | Path) -> Refit:
     The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
     to a hidden folder beside the old one, which stays untouched until `use_refit`.
 
+    Parameters
+    ----------
+    model
+        Folder of the bundle.
+    folder
+        The photos, with their catalog.
+
     Raises
     ------
     BundleError, PhotosError, RefitError, MissingExtraError
