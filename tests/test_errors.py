@@ -14,6 +14,7 @@ from fastclf.errors import (
     MissingExtraError,
     UnreadablePhotoError,
     count_message,
+    describe_error,
     join_messages,
     pack_message,
     unpack_message,
@@ -98,3 +99,9 @@ def test_messages_are_counted_and_joined() -> None:
     ]  # fmt: skip
     assert join_messages(["a", "", Message("{n} b", n=1)], ", ") == "a, 1 b"
     assert join_messages([]) == ""
+
+
+def test_an_error_that_is_not_ours_is_one_short_line_or_its_kind() -> None:
+    assert describe_error(ValueError("two\n lines.")) == "two lines"
+    assert describe_error(ValueError()) == "ValueError"
+    assert len(describe_error(ValueError("x" * 500))) == 160

@@ -137,3 +137,16 @@ def test_a_photo_that_fastai_reads_otherwise_is_copied_as_it_is_meant_and_known_
         catalog.relabel([photo_folder / "red" / "000.png"], "blue")
         catalog.remove([copy])
         assert [r.path for r in catalog.edits()] == ["red/000.png", "red/sideways.png"]
+
+
+def test_held_photos_are_out_of_the_set_until_a_step_lets_them_in(catalog: Catalog) -> None:
+    names = [photo.name for photo in catalog.photos().photos[:2]]
+    numbers = catalog.arrivals.hold([*names, "none/such.png"], "from a visitor")
+    assert list(numbers) == names
+    assert not {photo.name for photo in catalog.photos().photos} & set(names)
+    rows = catalog.edits(log=True)
+    assert [(row.path, row.action, row.who) for row in rows] == [(name, "remove", "scan") for name in names]
+    # undo passes over it, and what is held already is not held again
+    assert catalog.undo() is None
+    assert catalog.arrivals.hold(names) == numbers
+    assert catalog.edits(log=True) == rows

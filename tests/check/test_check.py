@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,11 @@ def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
     ]
     assert set(document["classes"]["rare"]) == {"n", "warning"}
     assert (document["labels_checked"], document["sealed"]) == (False, 0)
-    assert "Label doubts: not looked for." in report.to_text()
+    text = report.to_text()
+    assert "Label doubts: not looked for." in text
+    assert str(report.features) in text
+    nothing = replace(report.features, out_of_sample=None)
+    assert report.features.source not in replace(report, features=nothing).to_text()
 
 
 def test_every_copy_is_found_with_its_tier(report: CheckReport) -> None:

@@ -314,3 +314,16 @@ def test_serve_says_where_reports_go(toy_model: Path, tmp_path: Path) -> None:
     assert "Visitors' corrections go to in.sqlite." in taken.stderr
     none = call_fastclf("serve", toy_model, "--port", "99999", cwd=tmp_path)
     assert "There is no inbox (--inbox FILE names one)" in none.stderr
+
+
+def test_an_inbox_that_may_not_be_written_says_how_to_name_another(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("fastclf.inbox.inbox.os.open", refuse)
+    with pytest.raises(
+        InboxError, match=r"cannot be written \(Permission denied\).*another file in FASTCLF_INBOX"
+    ):
+        inbox.add(draw(1), claim())

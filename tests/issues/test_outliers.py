@@ -85,3 +85,9 @@ def test_wrong_calls_get_a_sentence() -> None:
         find_outliers(x, ["a"])
     with pytest.raises(UsageError, match="not finite"):
         find_outliers(np.full((30, 4), np.nan))
+
+
+def test_twenty_photos_are_enough_to_tell_what_is_usual(rng: np.random.Generator) -> None:
+    x = np.vstack([cloud(rng, odd.MIN_PHOTOS - 1), cloud(rng, 1, 7)])
+    assert find_outliers(x).is_odd[-1]
+    assert not find_outliers(x[1:]).is_odd.any()

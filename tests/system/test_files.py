@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from fastclf.system import clean_text, csv_bytes, defuse_formula
+from fastclf.system import clean_text, csv_bytes, defuse_formula, swap_folder
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,25 @@ def test_no_cell_of_a_stranger_is_run_as_a_formula(start: str) -> None:
 def test_a_table_quotes_what_it_must_and_keeps_a_lone_carriage_return_inside_its_cell() -> None:
     assert csv_bytes(["a", "b"], [["x, y", 'say "hi"']]) == b'a,b\n"x, y","say ""hi"""\n'
     assert csv_bytes(["a"], [["x\ry"]]) == b'"a"\n"x\ry"\n'
+
+
+def test_a_folder_that_cannot_be_swapped_in_is_an_error_after_some_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging, target = tmp_path / "new", tmp_path / "model"
+    staging.mkdir()
+    tried: list[Path] = []
+    rename = Path.replace
+
+    def replace(path: Path, to: Path) -> Path:
+        if path != staging:
+            return rename(path, to)
+        tried.append(to)
+        target.mkdir()  # a reader in between brought the old one back
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OSError, match="not empty"):
+        swap_folder(staging, target, attempts=3)
+    assert len(tried) == 3
+    assert staging.is_dir()
