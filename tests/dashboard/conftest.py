@@ -15,3 +15,9 @@ def english() -> Iterator[None]:
     # what this test has built would say all its words again, in every test after it
     language.unobserve_all("code")
     language.code = "en"
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no pretrained weights are installed: the tests of the check look through these."""
+    monkeypatch.setattr("fastclf.check.inputs.find_packaged", lambda: None)
