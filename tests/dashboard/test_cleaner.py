@@ -238,6 +238,7 @@ def test_a_real_learner_is_read_like_fastai_reads_it(
     assert {fn for label in VOCAB for split in ("Train", "Valid") for fn in _fns(ours, label, split)} == {
         *folder.rglob("*.png")
     }
+    assert sum(len(_fns(ours, label, "Valid")) for label in VOCAB) == len(dls.valid_ds) == 13
     for label in VOCAB:
         assert _fns(ours, label, "Train") == _fns(again, label, "Train")
         assert {fn.parent.name for fn in _fns(ours, label, "Valid")} <= {label}
