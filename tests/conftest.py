@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # what takes long comes first, so that no worker waits for another one's last file
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    # what takes long comes first, so that no worker waits for another one's last file; a notebook takes longest
+    items.sort(key=lambda item: ("notebooks" not in item.nodeid, item.get_closest_marker("slow") is None))
     if part := config.getoption("--part"):
         first, step = map(int, part.split("/"))
         chosen = items[first - 1 :: step]

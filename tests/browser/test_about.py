@@ -192,7 +192,7 @@ def test_an_owner_sees_the_photos_behind_a_number(look: Callable[..., Page], wid
 
 
 def test_the_keyboard_does_everything(look: Callable[..., Page]) -> None:
-    page = look("owner")
+    page = look("owner", language="en-GB")  # of its own: what others have opened would be stops on the way
     keyboard = page.keyboard
     cell(page, 0, 0).focus()
     assert page.locator(".fastclf-matrix-cell[tabindex='0']").count() == 1

@@ -69,7 +69,7 @@ def is_gone(server: Server, kernel: str) -> bool:
 def leave(page: Page, server: Server) -> None:
     kernel = read_kernel(page)
     page.goto("about:blank")
-    wait_until(lambda: is_gone(server, kernel))
+    wait_until(lambda: is_gone(server, kernel), 90)
 
 
 @pytest.mark.parametrize(("language", "scheme", "width"), ONE_LOOK)
@@ -166,7 +166,7 @@ def test_a_cut_line_is_mended_however_long_it_was_and_an_end_is_noticed_at_the_n
         }""",
         kernel,
     )
-    wait_until(lambda: is_gone(server, kernel))
+    wait_until(lambda: is_gone(server, kernel), 90)
     if not page.get_by_role("alert").count():
         press.click()
     expect(page.get_by_role("alert")).to_contain_text(LOST["ar"][0])
