@@ -199,7 +199,7 @@ def test_the_plan_shrinks_to_what_fits_and_the_schedule_reaches_its_end(coloured
     assert time.monotonic() < deadline + 1
     assert 1 < len(rows) < 500
     assert seen == sorted(seen)
-    assert seen[-1] > 0.9
+    assert seen[-1] > 0.8  # of a whole that is 500 epochs, or the few that fit
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,9 @@ class Cell {
     const [row, column] = this.place;
     this.place = null;
     this.matrix.model.send({ type: "close" });
-    this.matrix.focus(row, column);
+    // the browser brings the focus back itself; whoever moved on meanwhile is not called back
+    const { activeElement } = document;
+    if (!activeElement || activeElement === document.body || this.sheet.contains(activeElement)) this.matrix.focus(row, column);
   }
 
   update(state) {
