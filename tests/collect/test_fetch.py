@@ -338,7 +338,7 @@ WAITS: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("value", WAITS, ids=lambda value: value[:40])
+@pytest.mark.parametrize("value", WAITS, ids=range(len(WAITS)))
 def test_retry_after_is_read_as_seconds_or_date_or_not_at_all(value: str, web: Web, fetcher: Fetcher) -> None:
     url = web.add("/a.jpg", bad.limited(1, value, PHOTO))
     assert refusal(fetch, fetcher, url).retry_after == WAITS[value]
