@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ..model import PUBLISHED, FeatureCache, ModelBundle, Preprocess, fill_cache, open_session
 from ..photos import Photo, Progress
-from .lite0 import build_lite0
 from .packaged import PACKAGED, read_packaged
 
 Array = npt.NDArray[Any]
@@ -99,6 +98,8 @@ def open_packaged(size: int = 224, resize: str = PUBLISHED) -> Backbone:
     WeightsError
         If the weights are not installed, or not the ones that are known.
     """
+    from .lite0 import build_lite0  # onnx, which the dashboard does without
+
     preprocess = Preprocess.build(size, resize, mean=PACKAGED.mean, std=PACKAGED.std)
     graph = build_lite0(read_packaged(), (size, size)).SerializeToString(deterministic=True)
     return Backbone.build(PACKAGED.arch, graph, preprocess, PACKAGED.licence)

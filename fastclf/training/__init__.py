@@ -8,15 +8,17 @@ from typing import Any
 
 import lazy_loader
 
-from .ready import load_fastai
+from .ready import check_head, load_fastai
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 # What does without fastai until it is asked for more.
-_LIGHT = ("train", "follow", "TrainOptions", "run", "options", "earlier")
+_LIGHT = ("train", "follow", "TrainOptions")
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__ and name not in _LIGHT:
-        load_fastai()
+    if name in __all__:
+        check_head()
+        if name not in _LIGHT:
+            load_fastai()
     return _load(name)

@@ -1,11 +1,31 @@
-"""Importing fastai and torch when training needs them, with a sentence where they are not installed."""
+"""What training needs beside the core, with a sentence where it is not installed."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from importlib.util import find_spec
 
 from ..errors import MissingExtraError
+
+_FOR_A_HEAD = ("onnx", "scipy", "threadpoolctl")
+
+
+def check_head() -> None:
+    """Make sure of what a head is fitted and written with, which fine-tuning begins with, too.
+
+    Raises
+    ------
+    MissingExtraError
+        If a package of the extra `head` is not installed.
+    """
+    for name in _FOR_A_HEAD:
+        if find_spec(name) is None:
+            raise MissingExtraError(
+                "Training needs the package {name}, which is not installed. Run "
+                '`pip install "fastclf[head]"`, or "fastclf[train]" to train all layers as well.',
+                name=name,
+            )
 
 
 def load_fastai() -> None:
@@ -26,7 +46,7 @@ def load_fastai() -> None:
             import timm  # noqa: F401
     except ImportError as e:
         raise MissingExtraError(
-            "Training all layers needs the package {name}, which is not installed. Run "
-            '`pip install "fastclf[train]"`, or train a head (--mode head).',
+            "Training all layers, and other architectures, need the package {name}, which is not installed. "
+            'Run `pip install "fastclf[train]"`, or train a head (--mode head) without --arch.',
             name=e.name,
         ) from None

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class Run(Request):
         _check_places(self.folder, self.out)
         check_tracker(self.options.track)
         self.arch = self._choose_arch()
-        if self.arch != PACKAGED.arch:
+        if self.arch != PACKAGED.arch or self.options.mode == FINE_TUNE or not self.learned:
             self.load_fastai()
             from .network import resolve_arch
 
@@ -179,7 +180,7 @@ class Run(Request):
         if not self.learned:
             return FINE_TUNE  # a body of random weights has to learn
         a_class = len(self.data.part("train")) / len(self.data.vocab)
-        if has_gpu() and a_class >= _FEW:
+        if has_gpu() and find_spec("fastai") and a_class >= _FEW:
             self.say(f"Mode {FINE_TUNE}: a GPU trains all layers quickly; --mode {HEAD} does the other.")
             return FINE_TUNE
         few = f"{a_class:.0f} training photos a class are few for training every layer"
@@ -212,7 +213,9 @@ class Run(Request):
         if self.earlier:
             return self._open_earlier(self.earlier, resize)
         options = self.options
-        if self.arch == PACKAGED.arch and options.weights is None and find_packaged():
+        # without fastai nothing else can bring the weights, so what is missing is said
+        packaged = find_packaged() is not None or find_spec("fastai") is None
+        if self.arch == PACKAGED.arch and options.weights is None and packaged:
             return open_packaged(options.size or 224, resize), {}
         self.load_fastai()
         from .export import freeze_body

@@ -20,7 +20,7 @@ from fastclf import errors
 from ..conftest import ROOT
 
 PACKAGE = ROOT / "fastclf"
-HEAVY = {"torch", "fastai", "timm", "sklearn", "scipy", "matplotlib", "pandas", "cleanlab"}
+HEAVY = {"torch", "fastai", "timm", "sklearn", "scipy", "onnx", "matplotlib", "pandas", "cleanlab"}
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 [LAYERS] = [c for c in CONTRACTS if c.get("containers") == ["fastclf"]]
 NO_TORCH, NO_SKLEARN = [c for c in CONTRACTS if c["type"] == "forbidden"]
@@ -158,6 +158,7 @@ def test_no_packages_import_each_other_in_a_circle(imports: set[tuple[str, str]]
 def test_only_training_loads_anything_heavy() -> None:
     # what fits a head needs SciPy: `train`, or a child process of the dashboard
     apart = {f"fastclf.head.{name}" for name in ("graph", "linear", "model", "refit_worker", "training")}
+    apart.add("fastclf.backbone.lite0")
     light = [
         m for m in SOURCES if not m.startswith("fastclf.training") and "__main__" not in m and m not in apart
     ]

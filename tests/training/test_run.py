@@ -57,6 +57,15 @@ def test_the_mode_follows_the_photos_the_device_and_the_weights(
     assert re.search(f"Mode {mode}: .*{words}" if words else "", " ".join(said))
 
 
+def test_a_gpu_without_fastai_trains_a_head(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "has_gpu", lambda: True)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "train_head", lambda *_, **__: "head")
+    assert train(folders["many"], tmp_path / "model", size=64) == "head"
+
+
 def test_a_head_of_the_packaged_network_needs_neither_torch_nor_pandas(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
