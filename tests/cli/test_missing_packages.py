@@ -34,7 +34,7 @@ main()
         (TRAIN, ["train", "PHOTOS", "--arch=resnet18"], 1, 'pip install "fastclf[train]"'),
         (TRAIN, ["export-pkl", "MODEL"], 1, 'pip install "fastclf[train]"'),
         ((*TRAIN, "sklearn"), ["train", "PHOTOS", "--size=64"], 0, "The model is in"),
-        ((*HEAD, *TRAIN), ["check", "PHOTOS"], 0, "Labels were not checked"),
+        ((*HEAD, *TRAIN), ["check", "PHOTOS"], 0, "After `fastclf train` the network helps"),
         ((*HEAD, *TRAIN), ["predict", "MODEL", "PHOTOS/red/000.png"], 0, "red, "),
     ],
 )  # fmt: skip
