@@ -16,6 +16,8 @@ from .features import FeatureCache as FeatureCache
 from .features import compute_logits as compute_logits
 from .features import extract_features as extract_features
 from .features import fill_cache as fill_cache
+from .joint import JointDetector as JointDetector
+from .mahalanobis import MahalanobisDetector as MahalanobisDetector
 from .manifest import BODY as BODY
 from .manifest import CARD_FILES as CARD_FILES
 from .manifest import DAMAGE as DAMAGE
@@ -31,8 +33,6 @@ from .manifest import SealedTest as SealedTest
 from .manifest import TrainingRecord as TrainingRecord
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
-from .ood import JointDetector as JointDetector
-from .ood import MahalanobisDetector as MahalanobisDetector
 from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
 from .preprocess import METHODS as METHODS

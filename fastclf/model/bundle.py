@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from ..errors import BundleError, UsageError
 from ..system import csv_bytes, find_write_error, hash_file, wait_for_folder, write_atomic
+from .joint import JointDetector
+from .mahalanobis import MahalanobisDetector
 from .manifest import CARD_FILES, DAMAGE, MANIFEST, Manifest, damage_as_error
-from .ood import KINDS, Detector
+from .ood import Detector
 from .preprocess import Preprocess
 
 
@@ -40,6 +42,8 @@ class PhotoRow:
     split: str
 
 
+# What a manifest may name.
+KINDS: dict[str, type[Detector]] = {made.kind: made for made in (MahalanobisDetector, JointDetector)}
 _PHOTO_COLUMNS = [f.name for f in fields(PhotoRow)]
 
 

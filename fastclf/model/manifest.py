@@ -82,7 +82,7 @@ class Ood(_Record):
     Attributes
     ----------
     kind, threshold
-        Of the detector, see `fastclf.model.ood.KINDS`; scores above the threshold are called unfamiliar.
+        Of the detector, see `Detector.kind`; scores above the threshold are called unfamiliar.
     stated_rate
         The share of familiar photos that the threshold was set to call unfamiliar.
     false_alarm_rate, n

@@ -139,7 +139,7 @@ def test_wide_features_keep_their_largest_axes_and_still_tell(
 ) -> None:
     (train, targets), (valid, _) = draw_classes(rng, 600), draw_classes(rng, 400)
     whole = MahalanobisDetector.fit(train, valid, targets)
-    monkeypatch.setattr("fastclf.model.ood._MAX_AXES_BYTES", 16 * 2 * 4)
+    monkeypatch.setattr("fastclf.model.mahalanobis._MAX_AXES_BYTES", 16 * 2 * 4)
     part = MahalanobisDetector.fit(train, valid, targets)
     assert (whole.axes_.shape, part.axes_.shape) == ((16, 16), (16, 4))
     foreign = valid.copy()
