@@ -21,6 +21,9 @@ from .linear import LinearHead
 
 Array = npt.NDArray[Any]
 
+NO_LEARNER = "none; `fastclf export-pkl MODEL` writes one where fastai is installed"
+"""What a manifest says of fastai's Learner where the head was fitted without fastai."""
+
 _PARITY, _PARITY_PHOTOS = 1e-3, 4
 
 

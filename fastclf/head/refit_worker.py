@@ -26,7 +26,7 @@ from ..model import (
 from ..photos import TEST, TRAIN, VALID, Photo
 from ..system import utc_now
 from .linear import STRENGTH_ON_OWN_FEATURES, LinearHead, fit_head
-from .model import SeenPhotos, write_model
+from .model import NO_LEARNER, SeenPhotos, write_model
 
 
 def main(model: str, folder: str, out: str, report: str) -> None:
@@ -184,7 +184,7 @@ def _describe(old: Manifest, photos: Photos, vocab: list[str], n_valid: int, edi
         sealed_test=photos.sealed,
         split={"how": "recorded", TRAIN: n_train, VALID: n_valid, TEST: photos.sealed.n},
         refits=[*old.refits, {"time": now, "of": old.created, "n_train": n_train, "edits": edits}],
-        export_pkl="dropped: the head was refitted, so fastai's Learner would answer otherwise",
+        export_pkl=NO_LEARNER,
         parity=None,
         files={},
     )

@@ -18,9 +18,7 @@ from ..metrics import compute_log_loss, compute_softmax
 from ..model import FeatureCache, Licences, Manifest, ModelBundle, SealedTest, TrainingRecord
 from ..photos import TEST, TRAIN, VALID, Progress
 from .linear import LinearHead, fit_head, fit_head_by_cross_validation
-from .model import SeenPhotos, write_model
-
-NO_LEARNER = "none; `fastclf export-pkl MODEL` writes one where fastai is installed"
+from .model import NO_LEARNER, SeenPhotos, write_model
 
 
 @dataclass(frozen=True, kw_only=True)

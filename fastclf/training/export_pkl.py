@@ -45,8 +45,12 @@ def export_learner(model: str | Path) -> Path:
         raise ExportError(
             "The model {path} was imported, so it came of an export.pkl. Use that one.", path=bundle.path
         )
-    learn = build_like(bundle)
     photos = sorted((bundle.path / "examples").glob("*.jpg"))
+    if not photos:
+        raise ExportError(
+            "The model {path} has no example photos to compare the Learner on. Train again.", path=bundle.path
+        )
+    learn = build_like(bundle)
     with Predictor(bundle) as predictor:
         worst = check_parity(learn, predictor, photos, [str(photo) for photo in photos])
     path, made = bundle.path / _FILE, bundle.path.absolute() / f".{_FILE}.new"

@@ -180,7 +180,7 @@ class Run(Request):
         if not self.learned:
             return FINE_TUNE  # a body of random weights has to learn
         a_class = len(self.data.part("train")) / len(self.data.vocab)
-        if has_gpu() and find_spec("fastai") and a_class >= _FEW:
+        if a_class >= _FEW and finds_gpu():
             self.say(f"Mode {FINE_TUNE}: a GPU trains all layers quickly; --mode {HEAD} does the other.")
             return FINE_TUNE
         few = f"{a_class:.0f} training photos a class are few for training every layer"
@@ -238,6 +238,15 @@ class Run(Request):
                 path=bundle.path,
             )
         return open_packaged(size, resize), {}
+
+
+def finds_gpu() -> bool:
+    """Return whether fastai can train on a GPU; torch is asked where there is one at all."""
+    if not has_gpu() or find_spec("fastai") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def _check_places(folder: Path, out: Path) -> None:

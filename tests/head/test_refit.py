@@ -89,7 +89,7 @@ def test_the_new_bundle_is_whole_and_says_what_it_is_and_the_refit_is_light(pair
     assert new.manifest.sealed_test.openings == old.manifest.sealed_test.openings
     assert new.manifest.metrics.test is None
     assert new.manifest.metrics.valid["n"] == 18
-    assert "refitted" in new.manifest.export_pkl
+    assert "fastclf export-pkl" in new.manifest.export_pkl
     assert new.manifest.refits[0]["edits"] == 2
     assert len(new.read_photos()) == 88
     assert new.manifest.split == {"how": "recorded", "train": 61, "valid": 18, "test": 9}

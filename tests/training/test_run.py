@@ -47,7 +47,7 @@ def test_the_mode_follows_the_photos_the_device_and_the_weights(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     photos: str, gpu: bool, options: dict[str, Any], mode: str, words: str | None,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(module, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(module, "finds_gpu", lambda: gpu)
     monkeypatch.setattr(module, "train_head", lambda *_, **__: "head")
     monkeypatch.setattr(tuning, "fine_tune", lambda _: "fine-tune")
     said: list[str] = []
@@ -57,13 +57,22 @@ def test_the_mode_follows_the_photos_the_device_and_the_weights(
     assert re.search(f"Mode {mode}: .*{words}" if words else "", " ".join(said))
 
 
-def test_a_gpu_without_fastai_trains_a_head(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("driver", "fastai", "cuda", "found"),
+    [
+        (True, True, True, True),
+        (True, True, False, False),
+        (True, False, True, False),
+        (False, True, True, False),
+    ],
+)
+def test_a_gpu_counts_where_its_driver_fastai_and_torch_have_it(
+    driver: bool, fastai: bool, cuda: bool, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "has_gpu", lambda: True)
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
-    monkeypatch.setattr(module, "train_head", lambda *_, **__: "head")
-    assert train(folders["many"], tmp_path / "model", size=64) == "head"
+    monkeypatch.setattr(module, "has_gpu", lambda: driver)
+    monkeypatch.setattr(module, "find_spec", lambda name: fastai or None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
+    assert module.finds_gpu() == found
 
 
 def test_a_head_of_the_packaged_network_needs_neither_torch_nor_pandas(
