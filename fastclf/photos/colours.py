@@ -26,7 +26,7 @@ def convert_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | 
     return None if transform is None else ImageCms.applyTransform(image, transform)
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=4)  # the photos of one camera; each keeps its profile in memory
 def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
