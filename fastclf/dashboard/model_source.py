@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FastclfError
+from ..system import start_thread
 
 if TYPE_CHECKING:
     from ..model import Predictor
@@ -27,7 +28,7 @@ class ModelSource:
 
     def start(self, on_fault: Callable[[str], None] | None = None) -> None:
         """Begin to open the model without waiting; a thread tells `on_fault` why it does not open."""
-        threading.Thread(target=self._warm, args=(on_fault,), daemon=True).start()
+        start_thread(self._warm, on_fault)
 
     def open(self) -> Predictor:
         """Return the predictor of the model that the folder holds now.

@@ -12,6 +12,7 @@ import traitlets
 
 from ..errors import FastclfError, Message
 from ..model import ModelBundle
+from ..system import start_thread
 from .texts import translate
 from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 
@@ -59,7 +60,7 @@ class CleanTab(SpokenBox):
         """Scan and check in the background; a second call does nothing."""
         if not self._started.is_set():
             self._started.set()
-            threading.Thread(target=self._prepare, daemon=True).start()
+            start_thread(self._prepare)
 
     def say_words(self) -> None:
         """Say in the page's language what is being prepared."""

@@ -19,3 +19,4 @@ from .folders import lies_on_network as lies_on_network
 from .processes import has_gpu as has_gpu
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child
+from .threads import start_thread as start_thread

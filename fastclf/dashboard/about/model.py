@@ -13,6 +13,7 @@ from ...card import clean
 from ...errors import Message, join_messages
 from ...model import ModelBundle
 from ...photos import VALID
+from ...system import start_thread
 from ..widgets import Status, say_fault
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class CellModel(traitlets.HasTraits):
             number = self._number
             self.cell, self.found, self.limit = (row, column), _NOTHING, PAGE
             self._show(Status.BUSY, Message("Looking for the photos ..."))
-        threading.Thread(target=self._find, args=(number, row, column, self.photos), daemon=True).start()
+        start_thread(self._find, number, row, column, self.photos)
 
     def show_more(self) -> None:
         """Show as many photos again."""

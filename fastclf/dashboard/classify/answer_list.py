@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ...errors import FastclfError, StoppedError
+from ...system import start_thread
 from ..texts import say
 from ..widgets import BadMessageError, ScriptedWidget
 from .answers import Answer, build_card
@@ -93,7 +94,7 @@ class AnswerList(ScriptedWidget):
             if other != key:
                 self.send({"type": "stopped", "key": other})
         stop = self._stops[key] = threading.Event()
-        threading.Thread(target=self._run_explain, args=(key, stop), daemon=True).start()
+        start_thread(self._run_explain, key, stop)
 
     def _run_explain(self, key: int, stop: threading.Event) -> None:
         def tell(done: int, total: int) -> None:

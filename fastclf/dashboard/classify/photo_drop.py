@@ -12,7 +12,7 @@ import traitlets
 
 from ...errors import FastclfError, UnreadablePhotoError
 from ...photos import MAX_BYTES, decode_photo, describe_excess, encode_jpeg, make_thumbnail
-from ...system import clean_text
+from ...system import clean_text, start_thread
 from ..texts import say, translate
 from ..widgets import ScriptedWidget, Status
 from .model import ClassifyModel
@@ -126,7 +126,7 @@ class PhotoDrop(ScriptedWidget):
         if len(str(message.get("url") or "")) > _LONGEST_ADDRESS:
             self._finish(message, say("This address is too long. Save the photo and choose it here."))
         elif self._fetches.acquire(blocking=False):
-            threading.Thread(target=self._fetch, args=(message,), daemon=True).start()
+            start_thread(self._fetch, message)
         else:
             self._finish(
                 message, say("Other addresses are still being fetched. Try this one again in a moment.")

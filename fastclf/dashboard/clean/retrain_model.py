@@ -10,6 +10,7 @@ import traitlets
 
 from ...errors import Message
 from ...head import Refit
+from ...system import start_thread
 from ..widgets import Status, logged, say_fault
 from .review import Retrainer
 
@@ -56,8 +57,7 @@ class RetrainModel(traitlets.HasTraits):
             return False
         self.seconds = 0
         self.status, self.message = Status.BUSY, Message("Retraining on the current labels ...")
-        self._thread = threading.Thread(target=self._run, args=(self.retrainer,), daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, self.retrainer)
         return True
 
     def wait(self, timeout: float | None = None) -> None:
@@ -77,7 +77,7 @@ class RetrainModel(traitlets.HasTraits):
 
     def _run(self, retrainer: Retrainer) -> None:
         done = threading.Event()
-        threading.Thread(target=self._tick, args=(done,), daemon=True).start()
+        start_thread(self._tick, done)
         result: Refit | None = None
         status = Status.ERROR
         words: str = Message("Retraining failed; the old model is still in use.")
