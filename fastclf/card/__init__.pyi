@@ -18,6 +18,8 @@ from .failures import describe_failures as describe_failures
 from .judged import chart_sureness as chart_sureness
 from .judged import describe_quality as describe_quality
 from .judged import describe_sureness as describe_sureness
+from .learning import describe_learning as describe_learning
+from .learning import say_doubling as say_doubling
 from .render import HtmlBlocks as HtmlBlocks
 from .render import build_card_html as build_card_html
 from .render import build_card_markdown as build_card_markdown

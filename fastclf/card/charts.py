@@ -76,19 +76,31 @@ def draw_coverage(points: Sequence[Sequence[float]], sure: tuple[float, float] |
 
 
 def draw_lines(
-    title: str, series: Mapping[str, Line], say: Say, *, y_label: str, percent: bool = False
+    title: str,
+    series: Mapping[str, Line],
+    say: Say,
+    *,
+    y_label: str,
+    x_label: str = "epoch",
+    percent: bool = False,
 ) -> str:
-    """Return one or two lines of (epoch, value), by their names; `percent` says that values are shares."""
+    """Return one or two lines of (x, value), by their names; `percent` says that values are shares."""
     xs = [x for points in series.values() for x, _ in points]
     ys = [y for points in series.values() for _, y in points]
     low = math.floor(min(ys) * 10) / 10 if percent else 0.0
     high = 1.0 if percent else max(max(ys) * 1.05, 1e-9)
     across, up = (min(xs), max(xs)), (min(low, 0.9), high)
-    plane = _Plane(across, up, ("epoch", y_label), say, percent=(False, percent))
+    plane = _Plane(across, up, (x_label, y_label), say, percent=(False, percent))
     for (name, points), colour, dash in zip(series.items(), COLOURS, _DASHES, strict=False):
         plane.add_line(points, colour, dash)
         for x, y in points:
-            words = Message("{which}, epoch {x:.0f}: {y}", which=Message(name), x=x, y=_write(y, percent))
+            words = Message(
+                "{which}, {axis} {x:.0f}: {y}",
+                which=Message(name),
+                axis=Message(x_label),
+                x=x,
+                y=_write(y, percent),
+            )
             plane.add_dot(x, y, 2.5, colour, words, hollow=bool(dash))
     if len(series) > 1:
         plane.add_legend(list(series))

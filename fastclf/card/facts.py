@@ -22,6 +22,7 @@ from .blocks import (
     name_list,
     number,
     percent,
+    share_of,
 )
 from .charts import draw_lines
 
@@ -60,6 +61,7 @@ def describe_use(manifest: dict[str, Any]) -> Message:
 def find_limits(manifest: dict[str, Any]) -> Iterator[Message]:
     """Yield what the model is not for, as clauses, the widest limit first."""
     yield _find_foreign_limit(manifest)
+    yield from _find_near_limit(manifest)
     parts = judged_parts(manifest)
     if not parts:
         yield Message("anything that matters, before it has been judged: nothing is known of its errors")
@@ -109,6 +111,18 @@ def _find_foreign_limit(manifest: dict[str, Any]) -> Message:
         name=clean(worst["name"]),
         share=percent(worst["flagged"]),
     )
+
+
+def _find_near_limit(manifest: dict[str, Any]) -> Iterator[Message]:
+    """Yield what is known of photos of classes that it did not learn."""
+    left_out = (manifest.get("ood") or {}).get("left_out")
+    if left_out:
+        yield Message(
+            "photos of other classes of the same kind: when a class was left out of training, {share} of its "
+            "photos were called unfamiliar (AUROC {auroc:.2f})",
+            share=share_of(left_out["flagged"], left_out.get("flagged_interval"), left_out["n"]),
+            auroc=left_out["auroc"],
+        )
 
 
 def describe_data(manifest: dict[str, Any]) -> Section:
@@ -170,6 +184,7 @@ def _tabulate_classes(vocab: list[str], metrics: dict[str, Any]) -> list[Block]:
 # What a training record may hold, and how the card calls it.
 _TRAINING = {
     "mode": "mode", "size": "photo size (px)", "resize": "resize", "augment": "augmentation",
+    "balance": "even out rare classes",
     "batch_size": "photos a step", "lr": "learning rate", "seed": "seed", "best_epoch": "kept epoch",
     "time_limit": "time limit (s)", "seconds": "seconds", "device": "device", "weights": "weights",
     "from": "from",

@@ -31,7 +31,8 @@ def describe_quality(manifest: dict[str, Any]) -> Section:
     parts = judged_parts(manifest)
     if parts:
         rows = [_describe_part(words, m) for words, m in parts]
-        header = ["judged on", "n", "error rate", "95 % interval", "log loss", "calibration error"]
+        header = ["judged on", "n", "error rate", "95 % interval", "balanced accuracy", "log loss"]
+        header.append("calibration error")
         blocks.append(Table("Error rates", header, rows))
         note = "The validation photos chose the temperature, so the figures on them are slightly too good."
         blocks.append(Text(note))
@@ -50,7 +51,9 @@ def _describe_part(words: Message, m: dict[str, Any]) -> list[str]:
     low, high = map(percent, error_interval(m))
     interval = Message("{low} to {high}", low=low, high=high)
     error = m.get("error_rate", 1 - m["accuracy"])
-    return [words, str(m["n"]), percent(error), interval, number(m.get("loss")), number(m.get("ece"))]
+    balanced = m.get("balanced_accuracy")
+    figures = ["–" if balanced is None else percent(balanced), number(m.get("loss")), number(m.get("ece"))]
+    return [words, str(m["n"]), percent(error), interval, *figures]
 
 
 def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
@@ -122,6 +125,8 @@ def describe_sureness(manifest: dict[str, Any]) -> Section:
             blocks.append(Text(Message(none, photos=words)))
         if m.get("ece") is not None:
             blocks.append(Text(_describe_calibration(words, m)))
+        if m.get("sets"):
+            blocks.append(Text(_describe_sets(words, m["sets"])))
     for words, m in parts:
         blocks += chart_sureness(
             m,
@@ -143,6 +148,21 @@ def _describe_sure(words: Message, sure: dict[str, Any]) -> Message:
         share=percent(sure["coverage"]),
         photos=words,
         right=share_of(sure["accuracy"], sure.get("interval"), sure["n"]),
+    )
+
+
+def _describe_sets(words: Message, sets: dict[str, Any]) -> Message:
+    said = (
+        "Where one class is not enough it names several. Of the {photos}, {share} had their class among "
+        "those named (meant: {stated}); {single} had one class alone, {size} on average."
+    )
+    return Message(
+        said,
+        photos=words,
+        share=share_of(sets["covered"], sets.get("interval"), sets["n"]),
+        stated=percent(sets["stated"], 0),
+        single=percent(sets["single"]),
+        size=f"{sets['size']:.2f}",
     )
 
 

@@ -14,6 +14,7 @@ from .blocks import Block, Chart, Confusion, Items, Say, Section, Table, Text, c
 from .facts import describe_data, describe_licences, describe_purpose, describe_refits, describe_training
 from .failures import describe_failures
 from .judged import describe_quality, describe_sureness
+from .learning import describe_learning
 
 _NUMBER = re.compile(r"[\d–][\d.]*( %| of \d+)?( UTC)?")
 # What Markdown would take for more than text.
@@ -69,6 +70,7 @@ def _build_sections(manifest: dict[str, Any]) -> list[Section]:
         describe_quality(manifest),
         describe_failures(manifest),
         describe_sureness(manifest),
+        *describe_learning(manifest),
         describe_data(manifest),
         describe_training(manifest),
         *describe_refits(manifest),

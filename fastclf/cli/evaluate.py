@@ -12,7 +12,7 @@ from .console import Folder, Json, Model, print_json, say, show_progress
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
-    from ..metrics import Metrics, Sure
+    from ..metrics import Metrics, SetMetrics, Sure
 
 _PARTS = {"valid": "validation", "new": "new", "test": "test"}
 _SHOWN = 5
@@ -55,6 +55,9 @@ def _tell(result: Evaluation, model: Path) -> Iterator[str]:
         if m["sure"]:
             yield _write_sure(m["sure"], part)
     for part, m in result.metrics.items():
+        if m["sets"]:
+            yield _write_sets(m["sets"], part)
+    for part, m in result.metrics.items():
         yield from _tell_classes(part, m)
         yield from _tell_losses(part, result.top_losses[part])
     yield from _tell_across(result.near_duplicates_across)
@@ -71,7 +74,8 @@ def _tell(result: Evaluation, model: Path) -> Iterator[str]:
 def _write_errors(m: Metrics) -> str:
     raw = "" if m["ece_raw"] is None else f" ({m['ece_raw']:.4f} before temperature scaling)"
     share = f"{_share(m['error_rate'], m['error_interval'])}   n = {m['n']:<6}"
-    return f"{share}calibration error {m['ece']:.4f}{raw}   log loss {m['loss']:.4f}"
+    balanced = f"balanced accuracy {100 * m['balanced_accuracy']:.1f} %"
+    return f"{share}{balanced}   log loss {m['loss']:.4f}   calibration error {m['ece']:.4f}{raw}"
 
 
 def _share(share: float, interval: Sequence[float]) -> str:
@@ -88,6 +92,13 @@ def _write_sure(sure: Sure, part: str) -> str:
         f"Sure ({100 * sure['threshold']:.0f} % and more) on {100 * sure['coverage']:.1f} % of the "
         f"{_PARTS[part]} photos, right on {_in_words(sure['accuracy'], sure['interval'])} of those "
         f"(n = {sure['n']})."
+    )
+
+
+def _write_sets(sets: SetMetrics, part: str) -> str:
+    return (
+        f"Named classes hold the right one on {_in_words(sets['covered'], sets['interval'])} of the "
+        f"{_PARTS[part]} photos (meant: {100 * sets['stated']:.0f} %), {sets['size']:.2f} classes on average."
     )
 
 

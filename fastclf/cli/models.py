@@ -61,6 +61,9 @@ def train(
     size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
     resize: Annotated[str | None, typer.Option(help="squish, crop, pad or random-crop.")] = None,
     augment: Annotated[str | None, typer.Option(help="symmetric, upright or none.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="Even out rare classes: auto (from 3 : 1 on), on or off.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
     lr: Annotated[str | None, typer.Option(help="Highest learning rate, or `find`.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photos per training step.")] = None,
@@ -241,7 +244,8 @@ def _tell_prediction(p: Prediction) -> None:
         say(p.error)
     else:
         unlike = "  (unlike the photos this model was trained on)" if p.unfamiliar else ""
-        print(f"{p.file}: {p.label}, {p.probability:.1%}{unlike}")
+        several = len(p.label_set or ()) > 1 and f"  ({p.set_coverage:.0%}: {' or '.join(p.label_set or ())})"
+        print(f"{p.file}: {p.label}, {p.probability:.1%}{several or unlike}")
 
 
 def serve(
@@ -317,13 +321,19 @@ def _print_manifest(bundle: ModelBundle) -> None:
 
 
 def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
-    valid = bundle.manifest.metrics.valid
+    from ..card import say_doubling
+
+    manifest = bundle.manifest
+    valid = manifest.metrics.valid
     if valid:
         low, high = valid["accuracy_interval"]
+        balanced = f", balanced accuracy {valid['balanced_accuracy']:.4f}"
         say(
             f"Validation accuracy {valid['accuracy']:.4f} (95 % interval {low:.3f} to {high:.3f}, "
-            f"n = {valid['n']}); {bundle.manifest.sealed_test.n} test photos stay sealed."
+            f"n = {valid['n']}){balanced}; {manifest.sealed_test.n} test photos stay sealed."
         )
+    if doubling := say_doubling(manifest.training.learning_curve or {}):
+        say(doubling)
     say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
     say(f"When you have chosen a model: fastclf evaluate {bundle.path} {folder} --open-test-set")
 

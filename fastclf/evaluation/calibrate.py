@@ -9,8 +9,15 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..metrics import Metrics, choose_temperature, compute_metrics, compute_softmax
-from ..model import JointDetector, MahalanobisDetector, Manifest, MetricsByPart, ModelBundle
+from ..metrics import (
+    SET_COVERAGE,
+    Metrics,
+    choose_temperature,
+    compute_metrics,
+    compute_softmax,
+    find_set_threshold,
+)
+from ..model import JointDetector, LabelSets, MahalanobisDetector, Manifest, MetricsByPart, ModelBundle
 from ..photos import MAX_FOLDER_BYTES, decode_photo, encode_jpeg, make_thumbnail
 
 Array = npt.NDArray[Any]
@@ -39,20 +46,24 @@ class Answers:
 
 
 def calibrate_bundle(manifest: Manifest, folder: Path, train: Answers, valid: Answers) -> Manifest:
-    """Return the manifest with the temperature, the unfamiliarity and the metrics; writes `ood.npz`.
+    """Return the manifest with temperature, unfamiliarity, sets and metrics; writes `ood.npz`.
 
     `train` and `valid` are its answers about training and validation photos.
     """
     temperature = choose_temperature(valid.logits, valid.targets)
     detector = _fit_detector(ModelBundle(folder, manifest), train, valid)
     detector.save(folder / "ood.npz")
+    sets = find_set_threshold(compute_softmax(valid.logits, temperature), valid.targets)
 
     def measure(answers: Answers) -> Metrics:
         probs, raw = compute_softmax(answers.logits, temperature), compute_softmax(answers.logits)
-        return compute_metrics(probs, answers.targets, manifest.vocab, raw)
+        return compute_metrics(probs, answers.targets, manifest.vocab, raw, set_threshold=sets)
 
     metrics = MetricsByPart(train=measure(train), valid=measure(valid))
-    return replace(manifest, temperature=temperature, ood=detector.describe(), metrics=metrics)
+    named = None
+    if sets is not None:
+        named = LabelSets(coverage=SET_COVERAGE, threshold=sets, n=len(valid.targets))
+    return replace(manifest, temperature=temperature, ood=detector.describe(), sets=named, metrics=metrics)
 
 
 def _fit_detector(bundle: ModelBundle, train: Answers, valid: Answers) -> MahalanobisDetector | JointDetector:

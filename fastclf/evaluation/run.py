@@ -27,7 +27,7 @@ _UNKNOWN = "of a class that the model does not know"
 _MOST_EXAMPLES = 10
 _MOST_LOSSES = 12
 # What an opening of the test set keeps for good; the whole of the first look is in the metrics.
-_KEPT = {"n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece"}
+_KEPT = {"n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece", "sets"}
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,18 @@ def judge(bundle: ModelBundle, part: str, photos: Sequence[Photo], answers: File
     # from which probability on it is sure was found on validation photos; others are held to that
     valid = bundle.manifest.metrics.valid
     sure = valid.get("sure") if valid and part != VALID else None
-    threshold = sure["threshold"] if sure else None
+    threshold, sets = sure["threshold"] if sure else None, bundle.manifest.sets
     return Judged(
         photos=there,
         answers=answers,
-        metrics=compute_metrics(answers.probs, targets, vocab, answers.raw, sure_threshold=threshold),
+        metrics=compute_metrics(
+            answers.probs,
+            targets,
+            vocab,
+            answers.raw,
+            sure_threshold=threshold,
+            set_threshold=None if sets is None else sets.threshold,
+        ),
         confusion=compute_confusion(answers.probs.argmax(1), targets, len(vocab)).tolist(),
         top_losses=_find_top_losses(there, answers.probs, targets, vocab),
     )

@@ -1,4 +1,12 @@
+from .balance import AUTO as AUTO
+from .balance import BALANCES as BALANCES
+from .balance import OFF as OFF
+from .balance import describe_balance as describe_balance
+from .balance import even_out as even_out
+from .balance import find_shift as find_shift
 from .graph import attach_head as attach_head
+from .learning_curve import LearningCurve as LearningCurve
+from .learning_curve import measure_learning_curve as measure_learning_curve
 from .linear import LinearHead as LinearHead
 from .linear import fit_head as fit_head
 from .linear import fit_head_by_cross_validation as fit_head_by_cross_validation

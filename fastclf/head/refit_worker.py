@@ -25,6 +25,7 @@ from ..model import (
 )
 from ..photos import TEST, TRAIN, VALID, Photo
 from ..system import utc_now
+from .balance import OFF, even_out
 from .linear import STRENGTH_ON_OWN_FEATURES, LinearHead, fit_head
 from .model import NO_LEARNER, SeenPhotos, write_model
 
@@ -148,9 +149,9 @@ def _fit(bundle: ModelBundle, train: SeenPhotos, vocab: list[str]) -> LinearHead
     own = bundle.manifest.training.head
     known: Any = own and own.C
     usable = isinstance(known, int | float) and 0 < known < math.inf
-    return fit_head(
-        train.features, train.find_targets(vocab), float(known) if usable else STRENGTH_ON_OWN_FEATURES
-    )
+    targets = train.find_targets(vocab)
+    head = fit_head(train.features, targets, float(known) if usable else STRENGTH_ON_OWN_FEATURES)
+    return even_out(head, targets, bundle.manifest.training.balance or OFF)
 
 
 def _find_notes(old: list[str], new: list[str], photos: Photos) -> list[Message]:
@@ -181,6 +182,7 @@ def _describe(old: Manifest, photos: Photos, vocab: list[str], n_valid: int, edi
         old.restamp(),
         vocab=vocab,
         metrics=MetricsByPart(),
+        training=replace(old.training, learning_curve=None),  # of other photos
         sealed_test=photos.sealed,
         split={"how": "recorded", TRAIN: n_train, VALID: n_valid, TEST: photos.sealed.n},
         refits=[*old.refits, {"time": now, "of": old.created, "n_train": n_train, "edits": edits}],

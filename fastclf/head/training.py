@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from ..backbone import Backbone
@@ -17,8 +18,12 @@ from ..errors import PhotosError
 from ..metrics import compute_log_loss, compute_softmax
 from ..model import FeatureCache, Licences, Manifest, ModelBundle, SealedTest, TrainingRecord
 from ..photos import TEST, TRAIN, VALID, Progress
+from .balance import AUTO, describe_balance, even_out, find_shift
+from .learning_curve import LearningCurve, measure_learning_curve
 from .linear import LinearHead, fit_head, fit_head_by_cross_validation
 from .model import NO_LEARNER, SeenPhotos, write_model
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,8 @@ class HeadOptions:
         The licence of the photos that have none on record.
     seed
         Of the folds.
+    balance
+        Whether rare classes are evened out, one of `BALANCES`.
     own_features
         Whether the body learned from these very photos; then they cannot tell the regularisation.
     record
@@ -47,6 +54,7 @@ class HeadOptions:
     recipe: str | None = None
     photo_licence: str = "not recorded"
     seed: int = 0
+    balance: str = AUTO
     own_features: bool = False
     record: Mapping[str, Any] = field(default_factory=dict)
     more: Mapping[str, Path] = field(default_factory=dict)
@@ -100,8 +108,14 @@ def train_head(
     head = _fit(train, vocab, options)
     tried = f", the best of {len(head.table)} in {head.folds} folds" if head.table else ""
     say(f"Fitted the head with C = {head.C:g}{tried}.")
+    targets = train.find_targets(vocab)
+    head = even_out(head, targets, options.balance)
+    if find_shift(targets, options.balance) is not None:
+        say(describe_balance(targets, vocab))
+    curve = _draw_curve(head, train, valid, vocab, options)
     record = {
-        **_describe_head(head, options), "size": body.preprocess.input_size[-1], "seed": options.seed,
+        **_describe_head(head, options), "learning_curve": curve and curve.to_dict(),
+        "balance": options.balance, "size": body.preprocess.input_size[-1], "seed": options.seed,
         "epochs": [_measure(head, train, valid, vocab)], "best_epoch": 1, "device": "cpu",
         "versions": {"onnxruntime": onnxruntime.__version__}, **options.record,
         "seconds": round(time.monotonic() - started, 1),
@@ -128,6 +142,20 @@ def _fit(train: SeenPhotos, vocab: list[str], options: HeadOptions) -> LinearHea
     if options.own_features:
         return fit_head(train.features, targets)
     return fit_head_by_cross_validation(train.features, targets, train.groups, seed=options.seed)
+
+
+def _draw_curve(
+    head: LinearHead, train: SeenPhotos, valid: SeenPhotos, vocab: list[str], options: HeadOptions
+) -> LearningCurve | None:
+    """Return the learning curve; none tells of photos that the body learned from."""
+    if options.own_features:
+        return None
+    learned, judged = ((part.features, part.find_targets(vocab)) for part in (train, valid))
+
+    def adjust(one: LinearHead, targets: Array) -> LinearHead:
+        return even_out(one, targets, options.balance)
+
+    return measure_learning_curve(learned, judged, head, vocab, adjust, seed=options.seed)
 
 
 def _measure(head: LinearHead, train: SeenPhotos, valid: SeenPhotos, vocab: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from .conformal import SetMetrics, measure_sets
 from .reliability import Sure, compute_coverage, compute_ece, compute_reliability, find_sure, wilson_interval
 
 Array = npt.NDArray[Any]
@@ -23,6 +24,8 @@ class Metrics(TypedDict):
     ----------
     accuracy_interval, error_interval
         95 %, Wilson.
+    balanced_accuracy
+        The mean of the classes' recalls, each class that has photos counting alike.
     loss
         In nats.
     ece_raw
@@ -33,6 +36,8 @@ class Metrics(TypedDict):
         (K, K) counts, a row a true class; None above 200 classes.
     reliability
         From `compute_reliability`: "calibrated", and "raw" where it is known.
+    sets
+        What sets of classes are worth, None where the model names none.
     """
 
     n: int
@@ -40,6 +45,7 @@ class Metrics(TypedDict):
     accuracy_interval: list[float]
     error_rate: float
     error_interval: list[float]
+    balanced_accuracy: float
     loss: float
     ece: float
     ece_raw: float | None
@@ -49,6 +55,7 @@ class Metrics(TypedDict):
     reliability: dict[str, list[list[float]] | None]
     coverage: list[list[float]]
     sure: Sure | None
+    sets: SetMetrics | None
 
 
 def compute_softmax(logits: Array, temperature: float = 1.0) -> Array:
@@ -104,23 +111,27 @@ def compute_metrics(
     raw_probs: Array | None = None,
     *,
     sure_threshold: float | None = None,
+    set_threshold: float | None = None,
 ) -> Metrics:
     """Judge (N, K) probabilities, N at least 1, against the (N,) indices of the true classes.
 
     The `raw_probs` are those before temperature scaling, if they are at hand. From the confidence
-    `sure_threshold` on an answer counts as sure; by default that is found on these photos.
+    `sure_threshold` on an answer counts as sure; by default that is found on these photos. Classes of the
+    probability `set_threshold` and more belong to a photo's set, if there is one.
     """
     n = len(targets)
     predicted = pred_probs.argmax(1)
     matrix = compute_confusion(predicted, targets, len(vocab))
     right = int(np.trace(matrix))
     low, high = wilson_interval(right, n)
+    there = matrix.sum(1) > 0
     return {
         "n": n,
         "accuracy": right / n,
         "accuracy_interval": [low, high],
         "error_rate": (n - right) / n,
         "error_interval": [1 - high, 1 - low],
+        "balanced_accuracy": float((np.diag(matrix)[there] / matrix.sum(1)[there]).mean()),
         "loss": compute_log_loss(pred_probs, targets),
         "ece": compute_ece(pred_probs, targets),
         "ece_raw": None if raw_probs is None else compute_ece(raw_probs, targets),
@@ -133,6 +144,7 @@ def compute_metrics(
         },
         "coverage": _lists(compute_coverage(pred_probs, targets)),
         "sure": find_sure(pred_probs, targets, sure_threshold),
+        "sets": None if set_threshold is None else measure_sets(pred_probs, targets, set_threshold),
     }
 
 

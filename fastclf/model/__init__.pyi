@@ -24,6 +24,7 @@ from .manifest import DAMAGE as DAMAGE
 from .manifest import IMPORTED as IMPORTED
 from .manifest import MANIFEST as MANIFEST
 from .manifest import NOT_RECORDED as NOT_RECORDED
+from .manifest import LabelSets as LabelSets
 from .manifest import Licences as Licences
 from .manifest import Manifest as Manifest
 from .manifest import MetricsByPart as MetricsByPart

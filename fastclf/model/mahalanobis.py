@@ -18,6 +18,7 @@ from .ood import FAR, Detector, read_threshold
 Array = npt.NDArray[Any]
 
 _MAX_AXES_BYTES = 3_400_000  # the whole covariance up to 1,300 features, its largest axes above
+_ROUNDING = 1e-9  # of the largest variance: what is smaller has no direction of its own
 _FLOOR = 1e-6  # of the features' own size: where photos are all alike, rounding is no strangeness
 
 
@@ -181,11 +182,12 @@ def _fit_covariance(residuals: Array, freedom: int, scale: float) -> tuple[Array
     """
     n, width = residuals.shape
     x = residuals.astype(np.float64) / math.sqrt(max(freedom, 1))
+    # fewer photos than features span fewer directions, and their own products are the smaller matrix
+    values, axes = (a[..., ::-1] for a in np.linalg.eigh(x @ x.T if n < width else x.T @ x))
     if n < width:
-        _, roots, rows = np.linalg.svd(x, full_matrices=False)
-        values, axes = roots**2, rows.T
-    else:
-        values, axes = (a[..., ::-1] for a in np.linalg.eigh(x.T @ x))
+        usable = values > _ROUNDING * max(float(values[0]), 1e-300)
+        values = values[usable]
+        axes = x.T @ axes[:, usable] / np.sqrt(values)
     values = np.maximum(values, 0)
     total, squares = values.sum(), (values**2).sum()
     spread = (max(freedom, 1) + 1 - 2 / width) * (squares - total**2 / width)

@@ -92,6 +92,10 @@ class Ood(_Record):
         ``inside`` (the part that they were compared with), ``n_inside`` and ``time``.
     test_false_alarms
         ``n``, ``rate`` and ``interval`` on the test photos, once these were opened.
+    left_out
+        How photos of a class are told that was left out of training: ``n`` photos, the share of them that is
+        ``flagged`` and its ``flagged_interval``, and the ``auroc`` against photos of the other classes. None
+        where that cannot be measured.
     """
 
     kind: str
@@ -101,6 +105,19 @@ class Ood(_Record):
     n: int = 0
     against: list[dict[str, Any]] = field(default_factory=list)
     test_false_alarms: dict[str, Any] | None = None
+    left_out: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSets(_Record):
+    """From which probability on a class belongs to a photo's set, found on `n` validation photos.
+
+    A set holds the true class of a new photo with the probability `coverage`.
+    """
+
+    coverage: float
+    threshold: float
+    n: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +162,16 @@ class HeadRecord(_Record):
 class TrainingRecord(_Record):
     """The record of the training. Only what somebody goes on from is a field; all else is in `more`.
 
-    The `mode` is `IMPORTED`, or how it was trained; `head` is None where the whole network was trained.
+    The `mode` is `IMPORTED`, or how it was trained; `head` is None where the whole network was trained;
+    `balance` is the option; `learning_curve` is what `fastclf.head.LearningCurve` writes.
     """
 
     mode: str | None = None
     resize: str | None = None
     augment: str | None = None
+    balance: str | None = None
     head: HeadRecord | None = None
+    learning_curve: dict[str, Any] | None = None
     epochs: list[dict[str, Any]] | None = None
     _parts: ClassVar[dict[str, Any]] = {"head": HeadRecord}
 
@@ -207,6 +227,8 @@ class Manifest(_Record):
         What the logits are divided by before softmax.
     ood
         None where the model does not tell unfamiliar photos.
+    sets
+        None where the model names no sets of classes.
     metrics, sealed_test, training, licences, parity
         See there.
     split
@@ -233,6 +255,7 @@ class Manifest(_Record):
     preprocess: Preprocess
     temperature: float = 1.0
     ood: Ood | None = None
+    sets: LabelSets | None = None
     metrics: MetricsByPart = field(default_factory=MetricsByPart)
     sealed_test: SealedTest = field(default_factory=SealedTest)
     split: dict[str, Any] = field(default_factory=dict)
@@ -243,8 +266,8 @@ class Manifest(_Record):
     parity: Parity | None = None
     refits: list[dict[str, Any]] = field(default_factory=list)
     _parts: ClassVar[dict[str, Any]] = {
-        "preprocess": Preprocess, "ood": Ood, "metrics": MetricsByPart, "sealed_test": SealedTest,
-        "training": TrainingRecord, "licences": Licences, "parity": Parity,
+        "preprocess": Preprocess, "ood": Ood, "sets": LabelSets, "metrics": MetricsByPart,
+        "sealed_test": SealedTest, "training": TrainingRecord, "licences": Licences, "parity": Parity,
     }  # fmt: skip
     _writes_null: ClassVar[bool] = True
 
@@ -350,6 +373,9 @@ def _check_values(path: Path, values: dict[str, Any]) -> None:
             path=path,
             temperature=temperature,
         )
+    for name, share in (values.get("sets") or {}).items():
+        if name in ("coverage", "threshold") and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise TypeError(f"sets has the {name} {share!r}")
     if not isinstance(values["sealed_test"]["openings"], list) or not isinstance(values["metrics"], dict):
         raise BundleError(
             "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST

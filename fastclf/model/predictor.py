@@ -14,7 +14,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from ..errors import BundleError, UnreadablePhotoError, describe_error
-from ..metrics import compute_softmax
+from ..metrics import compute_softmax, find_sets
 from ..photos import MAX_BYTES, Source, decode_photo
 from .bundle import ModelBundle
 from .mapped import open_mapped
@@ -43,6 +43,9 @@ class Prediction:
         How unlike; higher is further out.
     error
         One sentence, or None.
+    label_set, set_coverage
+        The classes, most probable first, one of which is right with the probability `set_coverage`; None
+        where the model names no sets, or the photo is unlike those that it knows.
     """
 
     file: str
@@ -52,6 +55,8 @@ class Prediction:
     unfamiliar: bool | None = None
     ood_score: float | None = None
     error: str | None = None
+    label_set: list[str] | None = None
+    set_coverage: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -167,16 +172,28 @@ class Predictor:
     def _describe(self, names: Sequence[str], logits: Array, features: Array) -> list[Prediction]:
         detector, probs = self.bundle.detector, compute_softmax(logits, self.bundle.temperature)
         scores = detector.ood_score(features) if detector and len(features) else None
-        found = []
-        for i, (name, p) in enumerate(zip(names, probs, strict=True)):
-            named = {self.vocab[k]: float(p[k]) for k in np.argsort(-p, kind="stable")}
-            label = next(iter(named))
-            answer = Prediction(name, label=label, probability=named[label], probs=named)
-            if detector and scores is not None:
-                score = float(scores[i])
-                answer = replace(answer, unfamiliar=bool(score > detector.threshold_), ood_score=score)
-            found.append(answer)
-        return found
+        found = [self._name_classes(name, p) for name, p in zip(names, probs, strict=True)]
+        if detector is None or scores is None:
+            return found
+        # no promise of a set holds for a photo of something else
+        return [
+            replace(answer, unfamiliar=True, ood_score=float(score), label_set=None, set_coverage=None)
+            if score > detector.threshold_
+            else replace(answer, unfamiliar=False, ood_score=float(score))
+            for answer, score in zip(found, scores, strict=True)
+        ]
+
+    def _name_classes(self, name: str, probs: Array) -> Prediction:
+        order = np.argsort(-probs, kind="stable")
+        named = {self.vocab[k]: float(probs[k]) for k in order}
+        answer = Prediction(name, label=next(iter(named)), probability=float(probs[order[0]]), probs=named)
+        sets = self.bundle.manifest.sets
+        if sets is None:
+            return answer
+        there = find_sets(probs, sets.threshold)
+        return replace(
+            answer, label_set=[self.vocab[k] for k in order if there[k]], set_coverage=sets.coverage
+        )
 
     def _check_graph(self) -> None:
         inputs = {i.name: i.shape for i in self.session.get_inputs()}

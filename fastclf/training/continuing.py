@@ -42,8 +42,9 @@ def build_continued(
         say(f"Classes that are gone: {', '.join(went)}.")
     kept = [new.index(name) for name in new if name in old]
     known = [old.index(name) for name in new if name in old]
-    weight, bias = (np.zeros((len(new), *rows.shape[1:]), np.float32) for rows in earlier.bundle.head)
-    weight[kept], bias[kept] = (rows[known] for rows in earlier.bundle.head)
+    head = (earlier.bundle.head[0], earlier.unshifted_bias)
+    weight, bias = (np.zeros((len(new), *rows.shape[1:]), np.float32) for rows in head)
+    weight[kept], bias[kept] = (rows[known] for rows in head)
     features = compute_features(learn, data, TRAIN)
     set_head(learn, weight, bias, features[np.isfinite(features).all(1)])
     learn.freeze()

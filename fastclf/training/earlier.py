@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ..backbone import PACKAGED
 from ..catalog import Catalog, Dataset
 from ..errors import PhotosError, UsageError
+from ..head import OFF, find_shift
 from ..model import BODY, PUBLISHED, ModelBundle
 from ..photos import TEST, TRAIN, VALID, Progress
 from ..system import recover_folder
@@ -49,6 +53,17 @@ class EarlierModel:
         """Whether its body never learned from its photos: only a head was trained."""
         head = self.bundle.manifest.training.head
         return head is not None and not head.own_features
+
+    @property
+    def unshifted_bias(self) -> npt.NDArray[np.float32]:
+        """The (K,) biases of its head as training left them, before its classes were evened out."""
+        bundle, (_, bias) = self.bundle, self.bundle.head
+        learned = [row.label for row in bundle.read_photos() if row.split == TRAIN]
+        targets = np.array([bundle.vocab.index(name) for name in learned if name in bundle.vocab], int)
+        if len(np.unique(targets)) < len(bundle.vocab):
+            return bias
+        shift = find_shift(targets, bundle.manifest.training.balance or OFF)
+        return bias if shift is None else (bias - shift).astype(np.float32)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import MissingExtraError, UsageError
+from ..head import AUTO, BALANCES
 from ..model import METHODS, PUBLISHED
 
 # What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
@@ -47,6 +48,9 @@ class TrainOptions:
     augment
         "symmetric" for photos, "upright" for letters, digits and signs, "none"; None is that of `from_model`,
         else "symmetric".
+    balance
+        Whether the answers are evened out for rare classes: "auto" where the largest class has three times as
+        many training photos as the smallest, "on", "off".
     epochs
         Epochs of all layers; None is 4 with pretrained weights, 15 without, more if a time limit allows.
     batch_size
@@ -84,6 +88,7 @@ class TrainOptions:
     size: int | None = None
     resize: str | None = None
     augment: str | None = None
+    balance: str = AUTO
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | str | None = None
@@ -116,7 +121,7 @@ class TrainOptions:
     def _check_names(self) -> None:
         allowed = {
             "mode": MODES, "resize": (PUBLISHED, *METHODS, RANDOM_CROP), "augment": tuple(AUGMENTATIONS),
-            "track": TRACKERS,
+            "balance": BALANCES, "track": TRACKERS,
         }  # fmt: skip
         for name, names in allowed.items():
             value = getattr(self, name)

@@ -52,6 +52,7 @@ class Request:
         options, weights = self.options, self.options.weights
         return {
             "seed": options.seed,
+            "balance": options.balance,
             "time_limit": options.time_limit,
             "pretrained": self.learned,
             # its place is nobody's business

@@ -196,7 +196,8 @@ class Run(Request):
         body, more = self._open_body(resize)
         told = HeadOptions(
             title=options.title, intro=options.intro, colour=options.colour, recipe=self.recipe,
-            photo_licence=self.photo_licence, seed=options.seed, own_features=self.own_features,
+            photo_licence=self.photo_licence, seed=options.seed, balance=options.balance,
+            own_features=self.own_features,
             record={**self.describe_options(), "resize": resize, "augment": self.augment}, more=more,
         )  # fmt: skip
         return train_head(

@@ -18,6 +18,7 @@ from fastai.vision.all import DataLoaders, Learner
 from .. import __version__
 from ..backbone import PACKAGED, find_packaged, open_packaged
 from ..errors import UsageError
+from ..head import describe_balance
 from ..model import FeatureCache, ModelBundle
 from ..photos import TRAIN
 from ..system import hash_file
@@ -31,6 +32,7 @@ from .fitting import (
     Phase,
     build_tracker,
     compute_features,
+    even_out_head,
     find_lr,
     fit,
     plan_phases,
@@ -84,24 +86,27 @@ class FineTuning:
 
     def fit(self) -> None:
         """Train all layers."""
-        deadline = None
-        if self.options.time_limit is not None:
+        options, deadline = self.options, None
+        if options.time_limit is not None:
             reserve = reserve_time(self.data, self.learn, self.plan.size)
-            deadline = self.run.started + self.options.time_limit - reserve
+            deadline = self.run.started + options.time_limit - reserve
         phases = self._plan_phases(deadline)
-        self.patience = self.options.patience or max(5, -(-sum(p.epochs for p in phases) // 2))
+        self.patience = options.patience or max(5, -(-sum(p.epochs for p in phases) // 2))
         settings: dict[str, Any] = {
-            "phases": phases, "seed": self.options.seed, "deadline": deadline, "patience": self.patience,
+            "phases": phases, "seed": options.seed, "deadline": deadline, "patience": self.patience,
             "start_counts": self.starts_trained, "freeze_norm": self.run.learned,
         }  # fmt: skip
         self.team.share(self.learn, settings, self.say)
-        tracked = build_tracker(self.options.track, self.run.out, self.describe())
+        tracked = build_tracker(options.track, self.run.out, self.describe())
         with contextlib.closing(tracked) as tracker:
             self.fitted = fit(
                 self.learn, **settings, store=self.store, quiet=self.run.quiet, tracker=tracker, say=self.say,
                 team=self.team,
             )  # fmt: skip
         self._check_fitted()
+        targets = self.data.targets(TRAIN)
+        if even_out_head(self.learn, targets, options.balance):
+            self.say(describe_balance(targets, self.data.vocab))
 
     def export(self) -> ModelBundle:
         """Write the bundle, and forget what an interrupted run would need."""

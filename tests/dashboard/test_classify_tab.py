@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import threading
@@ -428,6 +429,23 @@ def test_a_replaced_model_is_opened_anew_and_a_removed_one_goes_on_answering(tmp
 def test_answers_are_honest_about_doubt(probability: float, unfamiliar: bool | None, words: str) -> None:
     prediction = Prediction("a", "grizzly", probability, {"grizzly": probability}, unfamiliar, 0.0)
     assert describe(prediction) == words
+
+
+@pytest.mark.parametrize(
+    ("probability", "labels", "words"),
+    [
+        (0.61, ["grizzly"], "probably grizzly, 61 %"),
+        (0.61, ["grizzly", "black"], "grizzly or black, 95 %"),
+        (0.4, ["grizzly", "black", "teddy"], "grizzly, black or teddy, 95 %"),
+        (0.3, ["grizzly", "black", "teddy", "polar"], "not sure; perhaps grizzly, 30 %"),
+        (0.94, ["grizzly", "black"], "grizzly, 94 %"),
+    ],
+)
+def test_several_classes_are_named_where_one_is_not_enough(
+    probability: float, labels: list[str], words: str
+) -> None:
+    prediction = Prediction("a", "grizzly", probability, {"grizzly": probability}, False, 0.0)
+    assert describe(dataclasses.replace(prediction, label_set=labels, set_coverage=0.95)) == words
 
 
 def find_texts(widget: ipywidgets.Widget) -> str:

@@ -54,6 +54,29 @@ def test_a_batch_answers_like_single_photos(toy_model: Path) -> None:
         assert alone.probs == pytest.approx(answer.probs)
 
 
+def test_classes_are_named_together_where_one_is_not_enough(toy_model: Path) -> None:
+    from .test_bundle import edit
+
+    between = encode(Image.new("RGB", (20, 20), (125, 125, 30)), "PNG")
+    assert Predictor(toy_model).predict(between).label_set is None
+    edit(toy_model, sets={"coverage": 0.9, "threshold": 0.2, "n": 40}, ood=None)
+    answer = Predictor(toy_model).predict(between)
+    assert answer.probs is not None
+    assert answer.label_set == [name for name, p in answer.probs.items() if p >= 0.2]
+    assert (len(answer.label_set), answer.set_coverage) == (2, 0.9)
+    assert answer.to_dict()["label_set"] == answer.label_set
+
+
+def test_no_set_is_promised_for_an_unfamiliar_photo(toy_model: Path) -> None:
+    from .test_bundle import edit
+
+    edit(toy_model, sets={"coverage": 0.95, "threshold": 0.0, "n": 40})
+    foreign = Image.new("RGB", (20, 20), (230, 230, 20))
+    odd, usual = Predictor(toy_model).predict_images([foreign, draw_photo("red", 7)], ["a", "b"])
+    assert (odd.unfamiliar, odd.label_set, odd.set_coverage) == (True, None, None)
+    assert (usual.unfamiliar, len(usual.label_set or [])) == (False, 3)
+
+
 def test_temperature_softens_the_answer(toy_model: Path) -> None:
     from .test_bundle import edit
 

@@ -32,8 +32,9 @@ _COLLECT: dict[str, Any] = {
     "photos_per_class": int, "largest_side": int, "services": _TEXTS, "variations": _TEXTS,
 }  # fmt: skip
 _TRAIN: dict[str, Any] = {
-    "arch": str, "size": int, "resize": str, "augment": str, "epochs": int, "batch_size": int, "lr": float,
-    "seed": int, "split_by": str, "pretrained": bool, "mode": str, "patience": int,
+    "arch": str, "size": int, "resize": str, "augment": str, "balance": str, "epochs": int,
+    "batch_size": int, "lr": float, "seed": int, "split_by": str, "pretrained": bool, "mode": str,
+    "patience": int,
 }  # fmt: skip
 _PLAIN = [key for key, kind in _TOP.items() if kind is str]
 _SOURCES = ("sample", "classes", "archive", "folder")

@@ -21,6 +21,7 @@ from ...card import (
     describe_classes,
     describe_data,
     describe_failures,
+    describe_learning,
     describe_licences,
     describe_quality,
     describe_refits,
@@ -175,6 +176,14 @@ def _say_sureness(m: dict[str, Any]) -> list[str]:
         lines.append(say("There is no percentage from which on its answers are surely right."))
     if m.get("ece") is not None:
         lines.append(say("Its percentages are off by {share} on average.", share=percent(m["ece"])))
+    if sets := m.get("sets"):
+        lines.append(
+            say(
+                "Where one class is not enough it names several: {share} of the photos had their class among "
+                "those named.",
+                share=percent(sets["covered"]),
+            )
+        )
     return lines
 
 
@@ -183,6 +192,7 @@ def _render_rest(manifest: dict[str, Any], table: ConfusionTable | None) -> str:
     makers: list[Callable[[], list[Section]]] = [
         lambda: [_collect_figures(manifest)],
         lambda: [_collect_failures(manifest, table)],
+        lambda: describe_learning(manifest),
         lambda: [describe_data(manifest)],
         lambda: [describe_training(manifest)],
         lambda: describe_refits(manifest),

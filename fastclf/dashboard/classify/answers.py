@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TOP_K = 5
 SURE, FAIR = 0.9, 0.6
 _MOST_LABEL = 255
+_MOST_NAMED = 3  # classes of a set in one line
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,20 @@ def describe(prediction: Prediction) -> str:
         )
     if level == "sure":
         return say("{label}, {share}", label=label, share=share)
+    if 2 <= len(prediction.label_set or []) <= _MOST_NAMED:
+        return _describe_set(prediction)
     if level == "probable":
         return say("probably {label}, {share}", label=label, share=share)
     return say("not sure; perhaps {label}, {share}", label=label, share=share)
+
+
+def _describe_set(prediction: Prediction) -> str:
+    """Name the classes one of which is right, where one is not enough."""
+    share = say_share(prediction.set_coverage or 0)
+    a, b, *more = (clean_text(label, _MOST_LABEL) for label in prediction.label_set or [])
+    if more:
+        return say("{a}, {b} or {c}, {share}", a=a, b=b, c=more[0], share=share)
+    return say("{a} or {b}, {share}", a=a, b=b, share=share)
 
 
 def find_level(prediction: Prediction) -> str:

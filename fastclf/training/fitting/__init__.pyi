@@ -2,6 +2,7 @@ from .callbacks import Reseed as Reseed
 from .callbacks import TimeBudget as TimeBudget
 from .checkpoint import CheckpointStore as CheckpointStore
 from .head import compute_features as compute_features
+from .head import even_out_head as even_out_head
 from .head import set_head as set_head
 from .head import start_from_head as start_from_head
 from .loop import Fitted as Fitted

@@ -11,7 +11,7 @@ from fastai.vision.all import Learner
 from torch import nn
 
 from ...catalog import Dataset
-from ...head import LinearHead, fit_head_by_cross_validation
+from ...head import LinearHead, find_shift, fit_head_by_cross_validation
 from ...model import FeatureCache, fill_cache
 from ...photos import TRAIN, Progress
 from ..export import ExportNet, compute_features_id
@@ -65,13 +65,30 @@ def start_from_head(
     return head
 
 
+def even_out_head(learn: Learner, targets: Array, balance: str) -> bool:
+    """Even out the answers of a trained Learner for rare classes, as `find_shift` says; tell whether it was.
+
+    The `targets` are of the (N,) photos that it was trained on.
+    """
+    shift = find_shift(targets, balance)
+    if shift is None:
+        return False
+    linear = _find_linear(learn)
+    with torch.no_grad():
+        added = torch.from_numpy(shift).to(linear.weight)
+        bias = added if linear.bias is None else linear.bias + added
+        linear.bias = nn.Parameter(bias)
+    learn.opt = None  # it holds the old bias
+    return True
+
+
 def set_head(learn: Learner, weight: Array, bias: Array, features: Array) -> None:
     """Make the Learner's head answer ``features @ weight.T + bias``, with (K, D) weights.
 
     The head's batch norm gets the statistics of the (N, D) features of training photos, so that training may
     go on from here.
     """
-    linear = next(m for m in reversed(list(learn.model[1].modules())) if isinstance(m, nn.Linear))
+    linear = _find_linear(learn)
     norm = next((m for m in learn.model[1].modules() if isinstance(m, nn.BatchNorm1d)), None)
     w, b = weight.astype(np.float64), bias.astype(np.float64)
     device = linear.weight.device
@@ -92,3 +109,7 @@ def set_head(learn: Learner, weight: Array, bias: Array, features: Array) -> Non
             learn.opt = None
         linear.weight.copy_(torch.from_numpy(w))
         linear.bias.copy_(torch.from_numpy(b))
+
+
+def _find_linear(learn: Learner) -> nn.Linear:
+    return next(m for m in reversed(list(learn.model[1].modules())) if isinstance(m, nn.Linear))
