@@ -26,7 +26,17 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-NAMES = ("page", "cleaning", "faults", "collecting", "archs", "unfamiliar", "training", "transfer")
+NAMES = (
+    "page",
+    "cleaning",
+    "faults",
+    "collecting",
+    "archs",
+    "unfamiliar",
+    "training",
+    "transfer",
+    "fine_tuning",
+)
 HEADS = ("what; baseline", "baseline", "fastclf", "ratio", "verdict")
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]
 

@@ -58,7 +58,7 @@ def make_plan(
     elif size is None:
         size = _choose_size(data, fewest, clock, say)
     photos = len(data.part(TRAIN))
-    batch = min(options.batch_size or _choose_batch(photos), max(2, photos // 2))
+    batch = min(options.batch_size or choose_batch(photos), max(2, photos // 2))
     return Plan(arch=arch, size=size, epochs=epochs, batch_size=batch)
 
 
@@ -112,7 +112,7 @@ def _default_epochs(options: TrainOptions, learned: bool) -> int:
     return 4 if learned else 15
 
 
-def _choose_batch(photos: int) -> int:
+def choose_batch(photos: int) -> int:
     """Return 64, or the power of two that leaves an epoch of few photos some steps."""
     batch = BATCH
     while batch > _LEAST_BATCH and photos / batch < _STEPS_AN_EPOCH:
