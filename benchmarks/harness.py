@@ -27,16 +27,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 NAMES = (
-    "page",
-    "cleaning",
-    "faults",
-    "collecting",
-    "archs",
-    "unfamiliar",
-    "training",
-    "transfer",
-    "fine_tuning",
-)
+    "page", "cleaning", "faults", "collecting", "archs", "unfamiliar", "training", "transfer", "fine_tuning",
+    "why",
+)  # fmt: skip
 HEADS = ("what; baseline", "baseline", "fastclf", "ratio", "verdict")
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]
 
@@ -251,6 +244,17 @@ def _answer(connection: Connection, measure: Callable[..., Any], args: tuple[Any
 def find_photos(folder: Path) -> list[Path]:
     """Return the photos of a labelled folder in a fixed order."""
     return sorted(p for p in folder.glob("*/**/*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+
+
+def list_unlearned(model: Path, folder: Path) -> list[Path]:
+    """Return the photos of a folder that a model was not trained on."""
+    # not above: processes whose memory is measured import this file
+    from fastclf.model import ModelBundle
+    from fastclf.photos import TRAIN
+    from fastclf.system import hash_file
+
+    learned = {row.sha256 for row in ModelBundle.load(model).read_photos() if row.split == TRAIN}
+    return [path for path in find_photos(folder) if hash_file(path) not in learned]
 
 
 def open_rgb(path: Path) -> Image.Image:

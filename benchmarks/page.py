@@ -29,9 +29,11 @@ from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from fastclf import Predictor
+from fastclf.photos import decode_photo
 from fastclf.server import run as serving
+from tests.profiles import P3, build_profile
 
-from .harness import Bench, Line, alternate, encode, find_photos, open_rgb, tell
+from .harness import Bench, Line, alternate, encode, list_unlearned, open_rgb, tell
 
 DATA = "MODEL=FOLDER of photos, for the part `scaling`"
 EMPTY, COURSE = "empty", "course"
@@ -425,48 +427,77 @@ def measure_scaling(bench: Bench) -> list[Line]:
 
     lines = []
     for model, folder in bench.models:
-        photos = find_photos(folder)
+        photos = list_unlearned(model, folder)
         rng = np.random.default_rng(0)
-        chosen = rng.choice(len(photos), min(len(photos), bench.count(200)), replace=False)
+        chosen = rng.choice(len(photos), min(len(photos), bench.count(120)), replace=False)
         with open_chromium() as browser, Predictor(model) as predictor:
             side = int(np.clip(4 * max(predictor.preprocess.input_size[1:]), *LONGEST_SIDE))
             limits = {"sent": LARGEST_SENT, "side": side, "bytes": 20 * 2**20, "photos": 100}
             page = browser.new_page()
             page.goto("about:blank")
             rows = [compare_scaled(page, predictor, photos[i], limits) for i in chosen]
-        got = {key: [row[key] for row in rows] for key in rows[0]}
-        same, familiar = ([mean(got[key])] for key in ("same", "familiar"))
-        lines += [
-            Line(
-                f"kB sent of {len(rows)} photos of {folder.name}, {side} px; as taken",
-                got["sent"],
-                got["taken"],
-            ),
-            Line("... largest", [max(got["sent"])], limit=300),
-            Line("... share with the same label", same, at_least=0.99),
-            Line("... change of probability, median", got["change"], limit=0.02),
-            Line("... change of probability, largest", [max(got["change"])]),
-            Line("... share with the same in being unfamiliar", familiar),
-        ]
+            wide = [compare_scaled(page, predictor, photos[i], limits, build_profile(P3)) for i in chosen]
+        what = f"{len(rows)} photos of {folder.name}, {side} px"
+        lines += [*list_scaled(what, rows), *list_scaled(f"{what}, tagged Display P3", wide)]
+        lines += compare_tagged(rows, wide)
     return lines
 
 
-def compare_scaled(page: Page, predictor: Predictor, path: Path, limits: dict[str, int]) -> dict[str, float]:
+def list_scaled(what: str, rows: list[dict[str, Any]]) -> list[Line]:
+    got = {key: [row[key] for row in rows] for key in rows[0]}
+    same, familiar = ([mean(got[key])] for key in ("same", "familiar"))
+    return [
+        Line(f"kB sent of {what}; as taken", got["sent"], got["taken"]),
+        Line("... largest", [max(got["sent"])], limit=300),
+        Line("... share with the same label", same, at_least=0.99),
+        Line("... change of probability, median", got["change"], limit=0.01),
+        Line("... change of probability, largest", [max(got["change"])]),
+        Line("... change of colours the network sees, of 255, median", got["colours"]),
+        Line("... share with the same in being unfamiliar", familiar),
+    ]
+
+
+def compare_tagged(rows: list[dict[str, Any]], wide: list[dict[str, Any]]) -> list[Line]:
+    """Say what the tag changes at all: were it ignored on one way, the two would differ by as much."""
+    pairs = [(one["answer"], other["answer"]) for one, other in zip(rows, wide, strict=True)]
+    changes = [abs(one.probs[one.label] - other.probs[one.label]) for one, other in pairs]
+    colours = [float(np.abs(a["seen"] - b["seen"]).mean()) for a, b in zip(rows, wide, strict=True)]
+    return [
+        Line("what the tag changes: share with the same label", [mean(a.label == b.label for a, b in pairs)]),
+        Line("... change of probability, median", changes),
+        Line("... change of probability, largest", [max(changes)]),
+        Line("... change of colours the network sees, of 255, median", colours),
+    ]
+
+
+def compare_scaled(
+    page: Page, predictor: Predictor, path: Path, limits: dict[str, int], profile: bytes | None = None
+) -> dict[str, Any]:
     from fastclf.dashboard.widgets.scripted import read_script
 
-    taken = take_with_a_phone(path)
+    taken = take_with_a_phone(path, profile)
     script = read_script("classify/photo_drop.js")
     sent = base64.b64decode(page.evaluate(PREPARE, [script, base64.b64encode(taken).decode(), limits]))
-    one, other = predictor.predict(taken, path.name), predictor.predict(sent, path.name)
-    change = abs((one.probs or {})[one.label] - (other.probs or {})[one.label])
+    (one, seen), (other, seen_of_sent) = (ask(predictor, data) for data in (taken, sent))
     return {
         "taken": len(taken) / 1000, "sent": len(sent) / 1000, "same": one.label == other.label,
-        "change": change, "familiar": one.unfamiliar == other.unfamiliar,
+        "change": abs(one.probs[one.label] - other.probs[one.label]),
+        "colours": float(np.abs(seen - seen_of_sent).mean()),
+        "familiar": one.unfamiliar == other.unfamiliar, "answer": one, "seen": seen,
     }  # fmt: skip
 
 
-def take_with_a_phone(path: Path) -> bytes:
-    """Return a photo as 12 megapixels, lying on its side with a note in EXIF which way is up."""
+def ask(predictor: Predictor, data: bytes) -> tuple[Any, np.ndarray]:
+    """Return the answer about a photo, and what the network sees of it, in levels of 0 to 255."""
+    image = decode_photo(data).image
+    return predictor.predict_images([image], [""])[0], 255 * predictor.preprocess(image)
+
+
+def take_with_a_phone(path: Path, profile: bytes | None = None) -> bytes:
+    """Return a photo as 12 megapixels, lying on its side with a note in EXIF which way is up.
+
+    Its numbers mean colours of `profile`.
+    """
     image = open_rgb(path)
     width, height = PHONE if image.width >= image.height else PHONE[::-1]
     scale = min(width / image.width, height / image.height)
@@ -474,7 +505,7 @@ def take_with_a_phone(path: Path) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = image.resize(size, Image.Resampling.LANCZOS).transpose(Image.Transpose.ROTATE_90)
-    return encode(turned, quality=92, exif=exif)
+    return encode(turned, quality=92, exif=exif, icc_profile=profile)
 
 
 PARTS = {"visits": measure_visits, "scaling": measure_scaling}

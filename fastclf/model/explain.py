@@ -3,7 +3,8 @@
 Two methods. *Class activation* [1]_ takes one run of a network that ends in maps, their mean and one linear
 layer: the layer applied at each place gives a map whose mean is exactly the label's logit. *Occlusion* [2]_
 covers one place after the other with a plain patch and sees how much of the label's odds is lost; it takes
-some sixty runs, and any network.
+some sixty runs, and any network. Class activation comes first: of four photos in one picture, its peak lies
+in the right one for 88 % of the labels, that of occlusion for 68 % (``benchmarks/why.py``).
 
 References
 ----------
@@ -73,13 +74,45 @@ class Explanation:
     heat: npt.NDArray[np.float32]
     box: tuple[float, float, float, float]
 
+    def spread(self, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """Return how strongly each place of the whole photo speaks for the label: a share of the strongest.
+
+        Parameters
+        ----------
+        size
+            Width and height in which the photo is shown.
+
+        Returns
+        -------
+        (height, width) in [0, 1]; 0 where nothing speaks for the label and outside of what the network sees.
+
+        Examples
+        --------
+        >>> seen = Explanation("cat", "occlusion", np.ones((2, 2), np.float32), (0.25, 0, 0.75, 1))
+        >>> seen.spread((8, 1)).round().tolist()
+        [[0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]]
+        """
+        width, height = size
+        share = np.zeros((height, width), np.float32)
+        most = float(self.heat.max())
+        if most <= 0:
+            return share
+        left, right = (round(x * width) for x in (self.box[0], self.box[2]))
+        top, bottom = (round(y * height) for y in (self.box[1], self.box[3]))
+        positive = Image.fromarray(np.clip(self.heat / most, 0, 1).astype(np.float32))
+        smooth = positive.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC)
+        inner = np.asarray(smooth)[max(0, -top) : height - top, max(0, -left) : width - left]
+        y, x = max(0, top), max(0, left)
+        share[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
+        return np.asarray(np.clip(share / max(1e-6, float(share.max())), 0, 1))
+
     def render(self, size: tuple[int, int]) -> bytes:
         """Return what to lay over the photo, as a PNG that is read on light and dark and without seeing red.
 
         It is RGBA of `size`, the width and height of the photo as it is shown, and transparent where nothing
         speaks for the label.
         """
-        share = _spread(self.heat, self.box, size)
+        share = self.spread(size)
         strength = np.clip((share - _LEAST) / (1 - _LEAST), 0, 1)
         pixels = np.dstack([_colour(strength), 255 * _MOST_ALPHA * np.minimum(1, 2.5 * strength)])
         width = max(1, round(min(size) / 150))
@@ -215,23 +248,6 @@ def _scale(heat: Array) -> npt.NDArray[np.float32]:
     heat = np.nan_to_num(heat)
     strongest = float(np.abs(heat).max())
     return np.asarray(heat / strongest if strongest > 0 else heat, np.float32)
-
-
-def _spread(heat: Array, box: tuple[float, float, float, float], size: tuple[int, int]) -> Array:
-    """Return (height, width) of shares of the largest heat; 0 outside of the box and where heat is none."""
-    width, height = size
-    share = np.zeros((height, width), np.float32)
-    most = float(heat.max())
-    if most <= 0:
-        return share
-    left, right = (round(x * width) for x in (box[0], box[2]))
-    top, bottom = (round(y * height) for y in (box[1], box[3]))
-    positive = Image.fromarray(np.clip(heat / most, 0, 1).astype(np.float32))
-    smooth = positive.resize((max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC)
-    inner = np.asarray(smooth)[max(0, -top) : height - top, max(0, -left) : width - left]
-    y, x = max(0, top), max(0, left)
-    share[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
-    return np.asarray(np.clip(share / max(1e-6, float(share.max())), 0, 1))
 
 
 def _colour(strength: Array) -> Array:

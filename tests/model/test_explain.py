@@ -150,6 +150,18 @@ def test_the_overlay_is_as_large_as_the_photo_and_shows_only_what_speaks_for_it(
     assert not corner.any()
 
 
+def test_the_strongest_place_is_told_in_the_whole_photo() -> None:
+    heat = np.full((4, 4), -0.5, np.float32)
+    heat[1, 3] = 1
+    share = Explanation("a", ACTIVATION, heat, (0.25, 0, 0.75, 1)).spread((200, 100))
+    assert share.shape == (100, 200)
+    assert (share.min(), share.max()) == (0, 1)
+    y, x = np.unravel_index(share.argmax(), share.shape)
+    assert 25 <= y < 50
+    assert 125 <= x < 150
+    assert not Explanation("a", ACTIVATION, -abs(heat), (0, 0, 1, 1)).spread((20, 10)).any()
+
+
 def test_what_speaks_against_a_label_is_transparent() -> None:
     heat = np.array([[1, -1], [0, -0.3]], np.float32)
     alpha = read_alpha(Explanation("a", OCCLUSION, heat, (0, 0, 1, 1)), (80, 80))
