@@ -30,7 +30,7 @@ def render(manifest: dict[str, Any]) -> tuple[str, str]:
 @pytest.fixture
 def manifest(rng: np.random.Generator) -> dict[str, Any]:
     """All that a manifest may hold."""
-    valid, test = judge(rng, 211), judge(rng, 103)
+    valid, test = judge(rng, 211, set_threshold=0.2), judge(rng, 103, set_threshold=0.2)
     return {
         "title": "Small animals", "created": "2026-01-02T03:04:05+00:00", "fastclf": "0.1.0",
         "arch": "resnet18", "vocab": VOCAB, "recipe": "animals", "temperature": 1.234,
@@ -49,6 +49,7 @@ def manifest(rng: np.random.Generator) -> dict[str, Any]:
                 {"name": "cars", "n": 77, "auroc": 0.9123, "flagged": 0.6753, "flagged_interval": [0.5651, 0.7686],
                  "inside": "valid", "n_inside": 211, "time": "2026-01-05T00:00:00+00:00"},
             ],
+            "left_out": {"n": 911, "auroc": 0.8125, "flagged": 0.3937, "flagged_interval": [0.3625, 0.4258]},
         },
         "split": {
             "how": "drawn", "seed": 42, "train": 701, "valid": 211, "test": 103,
@@ -56,7 +57,10 @@ def manifest(rng: np.random.Generator) -> dict[str, Any]:
         },
         "training": {
             "arch": "resnet18", "mode": "head", "pretrained": True, "size": 224, "best_epoch": 2, "seconds": 61.7,
-            "device": "cpu", "head": {"C": 0.02}, "versions": {"torch": "2.15.0"},
+            "device": "cpu", "head": {"C": 0.02}, "balance": "auto", "learning_curve": {
+                "points": [[175, 0.7171], [350, 0.7575], [701, 0.7979]], "draws": 4,
+                "doubled": [0.8383, 0.7787, 0.8989], "gains": "bee",
+            }, "versions": {"torch": "2.15.0"},
             "epochs": [
                 {"epoch": 1, "phase": "head", "train_loss": 1.2345, "valid_loss": 0.9876, "accuracy": 0.6543, "seconds": 3.1},
                 {"epoch": 2, "phase": "all", "train_loss": 0.5432, "valid_loss": 0.4567, "accuracy": 0.8765, "seconds": 4.2},
@@ -114,6 +118,10 @@ def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, A
             per_cent(m["error_rate"]), f"{per_cent(low)} to {per_cent(high)}", f"{m['loss']:.4f}", f"{m['ece']:.4f}",
             f"{per_cent(m['ece'])} on average ({per_cent(m['ece_raw'])} before",
             f"Sure ({100 * sure['threshold']:.0f} % and more) on {per_cent(sure['coverage'])}",
+            f"{per_cent(m['balanced_accuracy'])}",
+            f"{per_cent(m['sets']['covered'])} ({per_cent(m['sets']['interval'][0])} to "
+            f"{per_cent(m['sets']['interval'][1])}, n = {m['n']}) had their class among those named (meant: 95 %)",
+            f"{per_cent(m['sets']['single'])} had one class alone, {m['sets']['size']:.2f} on average",
             f"right on {per_cent(sure['accuracy'])} ({per_cent(sure['interval'][0])} to {per_cent(sure['interval'][1])}, n = {sure['n']})",
         ]  # fmt: skip
         for c in m["per_class"].values():
@@ -129,6 +137,8 @@ def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, A
         "13 nearly equal pairs", "17 photos left out", "19 photos left out", "1.2345", "0.9876", "65.4 %", "0.4567",
         per_cent(0.8765), "4.2", "61.7", "head", "C 0.02", "torch 2.15.0", "702", "23", "BSD-3-Clause", "CC0 (1015)", "opened twice",
         "2026-01-04 00:00 UTC", "animals", "resnet18",
+        "39.4 % (36.2 % to 42.6 %, n = 911) of its photos were called unfamiliar (AUROC 0.81)",
+        "79.8 % right → about 83.8 % (77.9 % to 89.9 %); photos of bee help most", "means of 4 draws",
     ]  # fmt: skip
     page, text = _Page(build_card_html(manifest)).text, build_card_markdown(manifest)
     assert not [words for words in expected if words not in page]
@@ -138,8 +148,8 @@ def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, A
 def test_the_sections_come_in_their_order(manifest: dict[str, Any]) -> None:
     headings = re.findall(r"^## (.*)", build_card_markdown(manifest), re.M)
     assert headings == [
-        "What it is for", "How good it is", "Where it fails", "How sure it is", "Data and split", "Training",
-        "Refits", "Licences",
+        "What it is for", "How good it is", "Where it fails", "How sure it is", "Would more photos help?",
+        "Data and split", "Training", "Refits", "Licences",
     ]  # fmt: skip
     assert headings == re.findall(r"<h2>(.*?)</h2>", build_card_html(manifest))
 
@@ -149,10 +159,10 @@ def test_the_page_asks_nobody_for_anything_and_runs_nothing(manifest: dict[str, 
     assert not {"script", "link", "img", "iframe", "object", "a", "form"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("src", "href")]
     assert not re.search(r"https?:|url\(|@import", build_card_html(manifest))
-    assert page.tags.count("svg") == 8
+    assert page.tags.count("svg") == 9
     assert all(value for name, value in page.attributes if name == "aria-label")
     html = build_card_html(manifest)
-    assert html.count('<svg role="img" aria-label="') == 8
+    assert html.count('<svg role="img" aria-label="') == 9
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
 
@@ -247,6 +257,17 @@ def test_metrics_of_an_earlier_version_are_enough(manifest: dict[str, Any]) -> N
         low, high = m["error_interval"]
         assert f"{per_cent(low)} to {per_cent(high)}" in build_card_markdown(manifest)
         assert build_card_html(manifest)
+
+
+def test_a_curve_that_cannot_tell_says_so_and_none_says_nothing(manifest: dict[str, Any]) -> None:
+    curve = manifest["training"]["learning_curve"]
+    curve.update(gains="")
+    assert "help most" not in build_card_markdown(manifest)
+    curve.update(doubled=None)
+    assert "it cannot be told whether more of them would help" in build_card_markdown(manifest)
+    assert "→" not in build_card_markdown(manifest)
+    del manifest["training"]["learning_curve"]
+    assert "Would more photos help?" not in build_card_markdown(manifest)
 
 
 def test_where_it_fails_follows_from_the_measurements(manifest: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from fastclf import ModelBundle, Predictor
 from fastclf.backbone import PACKAGED
 from fastclf.errors import UsageError
+from fastclf.head import find_shift
 from fastclf.training import train
+from fastclf.training.earlier import EarlierModel
 
 from ..drawing import draw_navy, draw_photos
 from .tiny import ARCH, prepare, read_state
@@ -98,6 +101,31 @@ def test_a_head_is_fitted_again_on_the_packaged_weights_at_another_size_too(
         assert bundle.manifest.licences == headed.manifest.licences
         assert not {"body.safetensors", "export.pkl"} & bundle.manifest.files.keys()
         assert Predictor(bundle).predict(folder / "red" / "000.png").label == "red"
+
+
+def test_both_ways_even_rare_classes_out_once_and_training_further_begins_before_that(
+    folder: Path, tmp_path: Path
+) -> None:
+    thinned = Path(shutil.copytree(folder, tmp_path / "photos"))
+    for path in sorted((thinned / "navy").iterdir())[4:]:
+        path.unlink()
+    headed, plain = (
+        train(thinned, tmp_path / balance, mode="head", size=64, balance=balance, quiet=True)
+        for balance in ("auto", "off")
+    )
+    said: list[str] = []
+    run = prepare(thinned, tmp_path / "tuned", said=said, epochs=1, lr=1e-9, size=64)
+    shift = find_shift(run.data.targets("train"), "auto")
+    assert shift is not None
+    assert headed.head[1] == pytest.approx(plain.head[1] + shift, abs=1e-5)
+    run.fit()
+    assert "Balance: " in " ".join(said)
+    assert "navy " in " ".join(said)
+    tuned = run.export()
+    assert tuned.head[1] == pytest.approx(headed.head[1], abs=1e-3)
+    assert tuned.manifest.training.balance == "auto"
+    for bundle in (headed, plain, tuned):
+        assert EarlierModel(bundle).unshifted_bias == pytest.approx(plain.head[1], abs=1e-3)
 
 
 @pytest.mark.parametrize("asked", [{"size": 48}, {"resize": "pad"}])
