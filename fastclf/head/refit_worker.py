@@ -182,7 +182,6 @@ def _describe(old: Manifest, photos: Photos, vocab: list[str], n_valid: int, edi
         old.restamp(),
         vocab=vocab,
         metrics=MetricsByPart(),
-        training=replace(old.training, learning_curve=None),  # of other photos
         sealed_test=photos.sealed,
         split={"how": "recorded", TRAIN: n_train, VALID: n_valid, TEST: photos.sealed.n},
         refits=[*old.refits, {"time": now, "of": old.created, "n_train": n_train, "edits": edits}],

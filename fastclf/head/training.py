@@ -19,7 +19,6 @@ from ..metrics import compute_log_loss, compute_softmax
 from ..model import FeatureCache, Licences, Manifest, ModelBundle, SealedTest, TrainingRecord
 from ..photos import TEST, TRAIN, VALID, Progress
 from .balance import AUTO, describe_balance, even_out, find_shift
-from .learning_curve import LearningCurve, measure_learning_curve
 from .linear import LinearHead, fit_head, fit_head_by_cross_validation
 from .model import NO_LEARNER, SeenPhotos, write_model
 
@@ -112,10 +111,9 @@ def train_head(
     head = even_out(head, targets, options.balance)
     if find_shift(targets, options.balance) is not None:
         say(describe_balance(targets, vocab))
-    curve = _draw_curve(head, train, valid, vocab, options)
     record = {
-        **_describe_head(head, options), "learning_curve": curve and curve.to_dict(),
-        "balance": options.balance, "size": body.preprocess.input_size[-1], "seed": options.seed,
+        **_describe_head(head, options), "balance": options.balance,
+        "size": body.preprocess.input_size[-1], "seed": options.seed,
         "epochs": [_measure(head, train, valid, vocab)], "best_epoch": 1, "device": "cpu",
         "versions": {"onnxruntime": onnxruntime.__version__}, **options.record,
         "seconds": round(time.monotonic() - started, 1),
@@ -142,20 +140,6 @@ def _fit(train: SeenPhotos, vocab: list[str], options: HeadOptions) -> LinearHea
     if options.own_features:
         return fit_head(train.features, targets)
     return fit_head_by_cross_validation(train.features, targets, train.groups, seed=options.seed)
-
-
-def _draw_curve(
-    head: LinearHead, train: SeenPhotos, valid: SeenPhotos, vocab: list[str], options: HeadOptions
-) -> LearningCurve | None:
-    """Return the learning curve; none tells of photos that the body learned from."""
-    if options.own_features:
-        return None
-    learned, judged = ((part.features, part.find_targets(vocab)) for part in (train, valid))
-
-    def adjust(one: LinearHead, targets: Array) -> LinearHead:
-        return even_out(one, targets, options.balance)
-
-    return measure_learning_curve(learned, judged, head, vocab, adjust, seed=options.seed)
 
 
 def _measure(head: LinearHead, train: SeenPhotos, valid: SeenPhotos, vocab: list[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _SCORE = 0.45
 FLAWS = {
     "dark": Message("dark"), "light": Message("light"), "blurred": Message("blurred"),
     "empty": Message("empty"), "grey": Message("grey"), "odd size": Message("odd size"),
-    "odd shape": Message("odd shape"),
+    "odd shape": Message("odd shape"), "colours": Message("colour profile"),
 }  # fmt: skip
 
 # The limits were chosen by hand and measured on faults planted in photos of hand signs and of clothing
@@ -58,6 +58,8 @@ class Quality:
         Share of the local differences that a blur takes away (Crete et al., "The Blur Effect", 2007).
     colour
         Mean distance between the largest and the smallest channel.
+    unknown_colours
+        1 where the photo's colour profile cannot be read, else 0.
     """
 
     bright: float
@@ -65,6 +67,7 @@ class Quality:
     contrast: float
     sharpness: float
     colour: float
+    unknown_colours: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Return the fields as JSON values."""
@@ -132,6 +135,7 @@ def find_low_quality(
     ]
     if (colour < _GREY).mean() <= _GREY_SHARE:
         found += _below("grey", colour, _GREY)
+    found += _above("colours", _column(measures, "unknown_colours"), 0.5)
     return sorted(found, key=lambda f: (f.row, list(FLAWS).index(f.kind)))
 
 
@@ -173,9 +177,12 @@ def _find(checked: CheckedPhotos) -> list[Finding]:
 
 
 def _make_finding(photo: Photo, found: LowQuality) -> Finding:
+    facts = {"kind": found.kind, "value": found.value, "threshold": found.threshold}
+    if found.kind == "colours":
+        words = Message("its colour profile cannot be read, so its colours are taken as sRGB")
+        return Finding.of_photo(photo, _SCORE, words, **facts)
     value, limit = f"{found.value:.2f}", f"{found.threshold:.2f}"
     words = Message("{kind} ({value}, limit {limit})", kind=FLAWS[found.kind], value=value, limit=limit)
-    facts = {"kind": found.kind, "value": found.value, "threshold": found.threshold}
     return Finding.of_photo(photo, _SCORE, words, **facts)
 
 

@@ -1,7 +1,9 @@
 from .archs import DEFAULT_PRETRAINED as DEFAULT_PRETRAINED
+from .archs import TIMM as TIMM
 from .archs import TORCHVISION as TORCHVISION
 from .archs import ArchFacts as ArchFacts
 from .archs import choose_arch as choose_arch
+from .archs import find_arch as find_arch
 from .archs import list_archs as list_archs
 from .bundle import ModelBundle as ModelBundle
 from .bundle import PhotoRow as PhotoRow

@@ -20,24 +20,38 @@ def convert_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | 
 
     A profile that is broken, huge, of another kind of colours, or sRGB anyway changes nothing.
     """
-    if not profile or len(profile) > _MAX_PROFILE:
-        return None
-    transform = _build_transform(bytes(profile), image.mode)
+    transform = _open_profile(image, profile)[1]
     return None if transform is None else ImageCms.applyTransform(image, transform)
 
 
+def reads_profile(image: Image.Image, profile: bytes | None) -> bool:
+    """Return whether a photo of mode RGB, CMYK or L has no profile, or one that can be read."""
+    return _open_profile(image, profile)[0]
+
+
+def _open_profile(
+    image: Image.Image, profile: bytes | None
+) -> tuple[bool, ImageCms.ImageCmsTransform | None]:
+    """Return whether a profile can be read, and what it changes: None for nothing."""
+    if not profile:
+        return True, None
+    return (False, None) if len(profile) > _MAX_PROFILE else _build_transform(bytes(profile), image.mode)
+
+
 @functools.lru_cache(maxsize=4)  # the photos of one camera; each keeps its profile in memory
-def _build_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def _build_transform(profile: bytes, mode: str) -> tuple[bool, ImageCms.ImageCmsTransform | None]:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if _SPACES.get(source.profile.xcolor_space) != mode:
-            return None
+        kind = _SPACES.get(source.profile.xcolor_space)
+        if kind != mode:
+            # programs leave a coloured photo's profile in its grey copy, which has no colours to lose
+            return (kind, mode) == ("RGB", "L"), None
         # what is white on the screen stays white
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", intent)
-        return transform if mode != "RGB" or _moves(transform) else None
+        return True, (transform if mode != "RGB" or _moves(transform) else None)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
+        return False, None
 
 
 def _moves(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -29,7 +29,7 @@ from PIL import (  # the plugins register their formats when they are imported
 )
 
 from ..errors import Message, UnreadablePhotoError
-from .colours import convert_to_srgb
+from .colours import convert_to_srgb, reads_profile
 from .unknown import describe_error, describe_excess, describe_unknown
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -65,6 +65,8 @@ class DecodedPhoto:
         Whether the file's pixels stand as they are to be seen, without EXIF.
     size
         Width and height of the file's own pixels, before any reduction.
+    colours_known
+        Whether the file has no colour profile or one that can be read; else its colours are taken as sRGB.
     """
 
     image: Image.Image
@@ -72,6 +74,7 @@ class DecodedPhoto:
     plain: bool
     upright: bool = True
     size: tuple[int, int] = (0, 0)
+    colours_known: bool = True
 
 
 def decode_photo(
@@ -280,12 +283,13 @@ def _to_rgb(image: Image.Image, size: tuple[int, int]) -> DecodedPhoto:
     else:
         rgb = image.convert("RGB")
     profile = image.info.get("icc_profile")
-    meant = convert_to_srgb(image if image.mode in ("CMYK", "L") else rgb, profile)
+    coloured = image if image.mode in ("CMYK", "L") else rgb
+    meant, known = convert_to_srgb(coloured, profile), reads_profile(coloured, profile)
     rgb = rgb if meant is None else meant
     plain = not (turned or deep or clear or meant is not None) and kind != "HEIF"
     # `convert` made a picture of its own; what Pillow keeps of the file (EXIF, GPS, comments) stays behind
     rgb.info = {}
-    return DecodedPhoto(rgb, kind, plain, not turned, size)
+    return DecodedPhoto(rgb, kind, plain, not turned, size, known)
 
 
 def _orientation(image: Image.Image) -> int:

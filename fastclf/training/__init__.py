@@ -4,6 +4,7 @@
 >>> train("photos/bears", "model", mode="fine-tune")  # doctest: +SKIP
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import lazy_loader
@@ -13,11 +14,13 @@ from .ready import check_head, load_fastai
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 # What does without fastai until it is asked for more.
-_LIGHT = ("train", "follow", "TrainOptions")
+_LIGHT = ("train", "follow", "TrainOptions", "read_pickle")
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
+        if name not in _LIGHT and find_spec("fastai") is None:
+            load_fastai()  # says what brings the rest, too
         check_head()
         if name not in _LIGHT:
             load_fastai()

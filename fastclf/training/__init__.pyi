@@ -10,7 +10,13 @@ from .fitting import fit as fit
 from .fitting import plan_phases as plan_phases
 from .fitting import start_from_head as start_from_head
 from .importing import import_learner as import_learner
+from .learner_pickle import read_pickle as read_pickle
 from .network import build_learner as build_learner
+from .network import describe_weights as describe_weights
 from .options import TrainOptions as TrainOptions
 from .run import follow as follow
 from .run import train as train
+from .stepwise import begin_training as begin_training
+from .stepwise import fit_layers as fit_layers
+from .stepwise import record_training as record_training
+from .stepwise import settle_options as settle_options

@@ -6,11 +6,15 @@ import importlib.util
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import MissingExtraError, UsageError
+from ..errors import MissingExtraError, UsageError, WeightsError
 from ..head import AUTO, BALANCES
 from ..model import METHODS, PUBLISHED
+
+if TYPE_CHECKING:
+    from ..collect import Recipe
 
 # What fastai may do to a training photo; `symmetric` fits photos, `upright` letters, digits and signs.
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
@@ -106,6 +110,20 @@ class TrainOptions:
     intro: str = ""
     colour: str = ""
 
+    @classmethod
+    def for_recipe(cls, recipe: Recipe | None, **given: Any) -> Self:
+        """Return a recipe's options, and over them what is given; None says nothing."""
+        given = {name: value for name, value in given.items() if value is not None}
+        if recipe is None:
+            return cls(**given)
+        look = {name: getattr(recipe, name) for name in ("title", "intro", "colour")}
+        options = {**look, **recipe.train}
+        if "weights" in given:
+            options.pop("pretrained", None)
+        if "from_model" in given:
+            options.pop("arch", None)  # the earlier model's counts, whatever the recipe says
+        return cls(**{**options, **given})
+
     def __post_init__(self) -> None:
         self._check_names()
         self._check_numbers()
@@ -160,6 +178,14 @@ class TrainOptions:
                 lr=lr,
                 find_lr=FIND_LR,
             )
+
+
+def check_weights_file(path: Path) -> None:
+    """Raise WeightsError if there is no such file."""
+    if not path.is_file():
+        raise WeightsError(
+            "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
+        )
 
 
 def check_tracker(track: str | None) -> None:

@@ -11,15 +11,33 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..backbone import PACKAGED, Backbone, find_packaged, open_packaged
-from ..catalog import load_dataset
+from ..backbone import (
+    PACKAGED,
+    TORCH_HOST,
+    Backbone,
+    check_reach,
+    find_hub_host,
+    find_packaged,
+    find_weights,
+    open_packaged,
+)
+from ..catalog import Dataset, load_dataset
 from ..errors import UsageError
 from ..head import HeadOptions, train_head
-from ..model import BODY, ModelBundle, Preprocess, check_target, choose_arch
-from ..photos import Progress
+from ..model import BODY, TIMM, TORCHVISION, ModelBundle, Preprocess, check_target, choose_arch, find_arch
+from ..photos import TRAIN, Progress
 from ..system import has_gpu, read_rank
+from .arch_names import check_arch_name, find_libraries
 from .earlier import EarlierModel, adopt_splits, check_splits, open_earlier
-from .options import DEFAULT_RESIZE, FINE_TUNE, HEAD, RANDOM_CROP, TrainOptions, check_tracker
+from .options import (
+    DEFAULT_RESIZE,
+    FINE_TUNE,
+    HEAD,
+    RANDOM_CROP,
+    TrainOptions,
+    check_tracker,
+    check_weights_file,
+)
 from .ready import load_fastai
 from .request import Request
 
@@ -132,11 +150,11 @@ class Run(Request):
         _check_places(self.folder, self.out)
         check_tracker(self.options.track)
         self.arch = self._choose_arch()
-        if self.arch != PACKAGED.arch or self.options.mode == FINE_TUNE or not self.learned:
+        options = self.options
+        if self.arch != PACKAGED.arch or options.weights or options.mode == FINE_TUNE or not self.learned:
+            check_arch_name(self.arch)
+            self._check_weights()
             self.load_fastai()
-            from .network import resolve_arch
-
-            resolve_arch(self.arch)
         self._read_photos()
         if self._choose_mode() == HEAD:
             return self._train_head()
@@ -144,6 +162,19 @@ class Run(Request):
         from .tuning import fine_tune
 
         return fine_tune(self)
+
+    def _check_weights(self) -> None:
+        """Refuse weights that cannot be had before fastai is loaded; without it, that is said."""
+        options = self.options
+        if find_spec("fastai") is None:
+            return
+        if options.weights is not None:
+            check_weights_file(Path(options.weights))
+        elif options.pretrained and not self.earlier and find_weights(self.arch) is None:
+            hosts = {TIMM: find_hub_host(), TORCHVISION: TORCH_HOST}
+            facts = find_arch(self.arch)
+            sources = find_libraries(self.arch) if facts is None else [facts.source]
+            check_reach(self.arch, [hosts[name] for name in sources])
 
     def load_fastai(self) -> None:
         """Import fastai, which takes seconds, so it is said."""
@@ -175,18 +206,7 @@ class Run(Request):
             check_splits(self.earlier, self.data)
 
     def _choose_mode(self) -> str:
-        if self.options.mode is not None:
-            return self.options.mode
-        if not self.learned:
-            return FINE_TUNE  # a body of random weights has to learn
-        a_class = len(self.data.part("train")) / len(self.data.vocab)
-        if a_class >= _FEW and finds_gpu():
-            self.say(f"Mode {FINE_TUNE}: a GPU trains all layers quickly; --mode {HEAD} does the other.")
-            return FINE_TUNE
-        few = f"{a_class:.0f} training photos a class are few for training every layer"
-        reason = few if a_class < _FEW else "there is no GPU, and a linear layer on features takes seconds"
-        self.say(f"Mode {HEAD}: {reason}; --mode {FINE_TUNE} trains all layers, which takes minutes.")
-        return HEAD
+        return choose_mode(self.options, self.data, learned=self.learned, say=self.say)
 
     def _train_head(self) -> ModelBundle:
         options = self.options
@@ -239,6 +259,24 @@ class Run(Request):
                 path=bundle.path,
             )
         return open_packaged(size, resize), {}
+
+
+def choose_mode(
+    options: TrainOptions, data: Dataset, *, learned: bool = True, say: Callable[[str], None] = lambda _: None
+) -> str:
+    """Return "head" or "fine-tune", and say why; `learned` is whether the body has learned elsewhere."""
+    if options.mode is not None:
+        return options.mode
+    if not learned:
+        return FINE_TUNE  # a body of random weights has to learn
+    a_class = len(data.part(TRAIN)) / len(data.vocab)
+    if a_class >= _FEW and finds_gpu():
+        say(f"Mode {FINE_TUNE}: a GPU trains all layers quickly; --mode {HEAD} does the other.")
+        return FINE_TUNE
+    few = f"{a_class:.0f} training photos a class are few for training every layer"
+    reason = few if a_class < _FEW else "there is no GPU, and a linear layer on features takes seconds"
+    say(f"Mode {HEAD}: {reason}; --mode {FINE_TUNE} trains all layers, which takes minutes.")
+    return HEAD
 
 
 def finds_gpu() -> bool:

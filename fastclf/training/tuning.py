@@ -17,10 +17,11 @@ from fastai.vision.all import DataLoaders, Learner
 
 from .. import __version__
 from ..backbone import PACKAGED, find_packaged, open_packaged
+from ..catalog import Dataset
 from ..errors import UsageError
 from ..head import describe_balance
 from ..model import FeatureCache, ModelBundle
-from ..photos import TRAIN
+from ..photos import TRAIN, Progress
 from ..system import hash_file
 from .continuing import build_continued
 from .data import build_dls
@@ -39,7 +40,7 @@ from .fitting import (
     scale_lr,
     start_from_head,
 )
-from .network import build_learner, describe_licence, resolve_arch
+from .network import build_learner, describe_weights
 from .options import DEFAULT_RESIZE, FIND_LR, FINE_TUNE, RANDOM_CROP
 from .plan import Plan, make_plan, reserve_time
 from .request import Request
@@ -51,6 +52,25 @@ def fine_tune(run: Request) -> ModelBundle:
     training.prepare()
     training.fit()
     return training.export()
+
+
+def compute_start(
+    learn: Learner,
+    data: Dataset,
+    arch: str,
+    size: int,
+    resize: str,
+    weights: str | None,
+    progress: Progress | None = None,
+) -> npt.NDArray[Any]:
+    """Return (N, D) features of the training photos, which a head to begin with is fitted on.
+
+    Those of the packaged network are the ones that a check and mode head have cached.
+    """
+    if arch != PACKAGED.arch or weights or find_packaged() is None:
+        return compute_features(learn, data, TRAIN, progress)
+    body = open_packaged(size, "squish" if resize == RANDOM_CROP else resize)
+    return body.extract(FeatureCache(data.private, body.features_id), data.part(TRAIN), progress)
 
 
 def follow() -> None:
@@ -219,16 +239,12 @@ class FineTuning:
     def _fit_head(self) -> None:
         """Give the Learner the head that mode head would: training all layers begins from there."""
         self.say("Fitting a head to begin with ...")
-        start_from_head(self.learn, self.data, features=self._compute_features(), seed=self.options.seed)
+        plan, weights = self.plan, self.options.weights
+        features = compute_start(
+            self.learn, self.data, plan.arch, plan.size, self.resize, weights, self.run.progress
+        )
+        start_from_head(self.learn, self.data, features=features, seed=self.options.seed)
         self.starts_trained = True
-
-    def _compute_features(self) -> npt.NDArray[Any]:
-        resize = "squish" if self.resize == RANDOM_CROP else self.resize
-        if self.run.arch != PACKAGED.arch or self.options.weights or find_packaged() is None:
-            return compute_features(self.learn, self.data, TRAIN, self.run.progress)
-        body = open_packaged(self.plan.size, resize)
-        cache = FeatureCache(self.data.private, body.features_id)
-        return body.extract(cache, self.data.part(TRAIN), self.run.progress)
 
     def _plan_phases(self, deadline: float | None) -> list[Phase]:
         asked = self.options.lr
@@ -274,6 +290,5 @@ class FineTuning:
         """Return the licence of the weights that the training began with."""
         if self.run.earlier:
             return self.run.earlier.bundle.manifest.licences.weights
-        file = Path(self.options.weights) if self.options.weights else None
-        resolved = resolve_arch(self.plan.arch)
-        return describe_licence(self.plan.arch, resolved, pretrained=self.options.pretrained, file=file)
+        options = self.options
+        return describe_weights(self.plan.arch, pretrained=options.pretrained, weights=options.weights)

@@ -415,3 +415,15 @@ def test_weights_that_are_not_the_published_ones_are_passed_over_with_a_note(
     found = check_folder(catalog, labels=False)
     assert "descriptor" in found.features.source
     assert "The weights w.pth are not the published ones." in found.notes
+
+
+def test_a_photo_whose_colour_profile_is_broken_is_listed(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for i in range(3):
+            broken = b"no profile" if (label, i) == ("b", 1) else None
+            draw_scene(f"{label}{i}").save(tmp_path / label / f"{i}.png", icc_profile=broken)
+    report = check_folder(tmp_path, labels=False)
+    [found] = [f for f in report.findings["quality"] if f.facts["kind"] == "colours"]
+    assert found.files == ("b/1.png",)
+    assert "its colour profile cannot be read, so its colours are taken as sRGB" in report.to_text()

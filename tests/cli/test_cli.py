@@ -17,6 +17,7 @@ from fastclf.cli import parse_duration
 from fastclf.errors import UsageError
 from fastclf.model import PhotoRow
 from fastclf.system import hash_file
+from fastclf.training import TrainOptions
 
 from ..conftest import call_fastclf, run_fastclf
 from ..toy import write_toy_bundle
@@ -163,8 +164,8 @@ def test_train_hands_on_what_was_given_and_nothing_else(
 ) -> None:
     handed: list[dict] = []
 
-    def train(folder: Path, out: Path, **options: object) -> None:
-        handed.append({"folder": folder, "out": out, **options})
+    def train(folder: Path, out: Path, options: TrainOptions, **more: object) -> None:
+        handed.append({"folder": folder, "out": out, "options": options, **more})
         raise UsageError("Enough.")
 
     monkeypatch.setattr("fastclf.training.train", train)
@@ -176,6 +177,6 @@ def test_train_hands_on_what_was_given_and_nothing_else(
     kept = {name: given.pop(name) for name in ("say", "progress", "started")}
     assert callable(kept["say"])
     assert given == {
-        "folder": photo_folder, "out": Path("o"), "recipe": None, "photo_licence": "not recorded", "epochs": 3,
-        "lr": 0.01, "time_limit": 120.0, "from_model": "m", "pretrained": False, "restart": False,
+        "folder": photo_folder, "out": Path("o"), "recipe": None, "photo_licence": "not recorded",
+        "options": TrainOptions(epochs=3, lr=0.01, time_limit=120.0, from_model="m", pretrained=False),
     }  # fmt: skip

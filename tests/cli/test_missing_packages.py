@@ -33,8 +33,11 @@ main()
         (TRAIN, ["train", "PHOTOS", "--mode=fine-tune"], 1, 'pip install "fastclf[train]"'),
         (TRAIN, ["train", "PHOTOS", "--arch=resnet18"], 1, 'pip install "fastclf[train]"'),
         (TRAIN, ["export-pkl", "MODEL"], 1, 'pip install "fastclf[train]"'),
+        ((*HEAD, *TRAIN), ["import", "MODEL/bundle.json", "--trust-pickle"], 1, '"fastclf[train]"'),
+        ((*HEAD, *TRAIN), ["export-pkl", "MODEL"], 1, 'pip install "fastclf[train]"'),
+        ((*HEAD, *TRAIN), ["archs"], 0, 'pip install "fastclf[train]"'),
         ((*TRAIN, "sklearn"), ["train", "PHOTOS", "--size=64"], 0, "The model is in"),
-        ((*HEAD, *TRAIN), ["check", "PHOTOS"], 0, "After `fastclf train` the network helps"),
+        ((*HEAD, *TRAIN), ["check", "PHOTOS"], 0, "A network that was trained on these photos"),
         ((*HEAD, *TRAIN), ["predict", "MODEL", "PHOTOS/red/000.png"], 0, "red, "),
     ],
 )  # fmt: skip

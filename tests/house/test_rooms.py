@@ -157,8 +157,17 @@ def test_no_packages_import_each_other_in_a_circle(imports: set[tuple[str, str]]
 
 def test_only_training_loads_anything_heavy() -> None:
     # what fits a head needs SciPy: `train`, or a child process of the dashboard
-    apart = {f"fastclf.head.{name}" for name in ("graph", "linear", "model", "refit_worker", "training")}
-    apart.add("fastclf.backbone.lite0")
+    fitting = (
+        "graph",
+        "linear",
+        "model",
+        "refit_worker",
+        "training",
+        "learning_curve",
+        "left_out",
+        "outlook",
+    )
+    apart = {"fastclf.backbone.lite0", *(f"fastclf.head.{name}" for name in fitting)}
     light = [
         m for m in SOURCES if not m.startswith("fastclf.training") and "__main__" not in m and m not in apart
     ]

@@ -51,3 +51,19 @@ def test_alpha_and_palettes_keep_their_profile() -> None:
     for image in (clear, palette):
         decoded = decode_photo(save(image, "PNG", build_profile(P3)))
         assert np.abs(np.asarray(decoded.image).astype(int) - (218, 0, 26)).max() <= 6
+
+
+def test_a_profile_that_cannot_be_read_is_known_afterwards() -> None:
+    photo, p3 = Image.new("RGB", (40, 30), RED), build_profile(P3)
+    for image, profile, known in (
+        (photo, None, True),
+        (photo, p3, True),
+        (photo.convert("L"), p3, True),  # the grey copy of a coloured photo
+        (photo, b"no profile at all", False),
+        (photo, p3[:300], False),
+        (photo, build_profile(P3, b"CMYK"), False),
+    ):
+        decoded = decode_photo(save(image, "PNG", profile))
+        assert decoded.colours_known == known
+        if not known:
+            assert decoded.image.getpixel((0, 0)) == RED

@@ -160,7 +160,7 @@ def test_pretrained_weights_out_of_reach_are_soon_a_sentence_with_the_ways_on(
     monkeypatch.setenv("HF_ENDPOINT", mirror)
     done = call_fastclf("train", photo_folder, "--arch", arch, "--mode=head", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    words = f"weights of {arch} are not on this machine, and {host} is out of reach (timed out)."
+    words = f"weights of {arch} are not on this machine, and {host} cannot be reached (timed out)."
     assert words in done.stderr
     for way in (f"{PACKAGED.arch} brings its weights", "--weights FILE", "--no-pretrained"):
         assert way in done.stderr

@@ -15,6 +15,7 @@ from ...card import write_bundle
 from ...catalog import Dataset
 from ...errors import ExportError
 from ...evaluation import Answers, calibrate_bundle, write_examples
+from ...head import LinearHead, add_outlook
 from ...metrics import compute_softmax
 from ...model import (
     BODY,
@@ -165,7 +166,11 @@ def _judge(learn: Learner, data: Dataset, bundle: ModelBundle) -> Manifest:
         worst = check_parity(learn, predictor, [photo.path for photo in some], files)
         train, valid = (_answer(predictor, data, split) for split in (TRAIN, VALID))
     parity = Parity(photos=len(some), largest_difference=worst, allowed=PARITY)
-    return replace(calibrate_bundle(bundle.manifest, bundle.path, train, valid), parity=parity)
+    manifest = replace(calibrate_bundle(bundle.manifest, bundle.path, train, valid), parity=parity)
+    fitted = manifest.training.head
+    if fitted is None or not fitted.C:
+        return manifest
+    return add_outlook(manifest, train, valid, LinearHead(*bundle.head, C=fitted.C))
 
 
 def _answer(predictor: Predictor, data: Dataset, split: str) -> Answers:

@@ -9,20 +9,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import timm
 import torch
 
-from ...backbone import Backbone
+from ...backbone import Backbone, find_body_cache
 from ...model import BODY, Preprocess
 from ...system import hash_file, replaced_folder
 from ..data import build_resize
 from ..network import (
     build_learner,
-    describe_licence,
+    describe_weights,
     find_fixed_size,
     read_preprocess,
-    resolve_arch,
     save_body,
 )
 from .blank import build_blank_dls
@@ -74,7 +72,7 @@ def freeze_body(
 
 def _find_root(root: Path | None) -> Path:
     """Return where graphs are kept: the user's cache, or a temporary folder where that cannot be written."""
-    root = root or Path(platformdirs.user_cache_dir("fastclf", False)) / "bodies"
+    root = root or find_body_cache()
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError:
@@ -85,13 +83,15 @@ def _find_root(root: Path | None) -> Path:
 def _make(folder: Path, arch: str, size: int, resize: str, weights: str | None) -> Backbone:
     learn = build_learner(build_blank_dls(size, build_resize(size, resize)), arch, weights=weights)
     preprocess = read_preprocess(learn)
-    file = Path(weights) if weights else None
-    licence = describe_licence(arch, resolve_arch(arch), pretrained=True, file=file)
+    licence = describe_weights(arch, weights=weights)
     with replaced_folder(folder) as staging:
         save_body(learn, staging / BODY)
         write_graph(ExportNet(learn), preprocess, staging / _GRAPH)
         files = {name: hash_file(staging / name) for name in (BODY, _GRAPH)}
-        record = {"arch": arch, "licence": licence, "preprocess": preprocess.to_dict(), "files": files}
+        record = {
+            "arch": arch, "published": weights is None, "licence": licence,
+            "preprocess": preprocess.to_dict(), "files": files,
+        }  # fmt: skip
         (staging / _RECORD).write_text(json.dumps(record), encoding="utf-8")
     return Backbone.build(arch, (folder / _GRAPH).read_bytes(), preprocess, licence)
 

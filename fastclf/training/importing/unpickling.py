@@ -8,7 +8,6 @@ import pickle
 import re
 import sys
 import warnings
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ import torch
 from fastai.vision.all import Learner
 
 from ...errors import LearnerError, Message, describe_error
+from ..learner_pickle import read_pickle
 
 _logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ _OLD = {"TypeDispatch": OldDispatch, "_TypeDict": OldTypes}
 
 def open_learner(path: Path) -> Learner:
     """Open the file that `learn.export` wrote, on the CPU. Runs whatever code is in the file."""
-    _check_python(path, _read_pickle(path))
+    _check_python(path, read_pickle(path))
     missing: list[tuple[str, str]] = []
     try:
         with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def open_learner(path: Path) -> Learner:
 
 def read_origin(path: Path) -> dict[str, str | None]:
     """Return the versions of Python and fastai that wrote the file, None where it does not tell."""
-    data = _read_pickle(path)
+    data = read_pickle(path)
     minors = sorted(_find_pythons(data))
     version = (
         "2.8 or later"
@@ -128,33 +128,6 @@ def describe_missing(module: str, name: str) -> Message:
         package=package,
         version=_version(package),
     )
-
-
-def _read_pickle(path: Path) -> bytes:
-    """Return the bytes of the pickle in the file, without running any of it."""
-    try:
-        if path.stat().st_size == 0:
-            raise LearnerError("{path} is empty (0 bytes). Export or copy it again.", path=path)
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                names = [n for n in archive.namelist() if n.rpartition("/")[2] == "data.pkl"]
-                if not names:
-                    raise LearnerError(
-                        "{path} is a zip file, but not one that `learn.export` writes.", path=path
-                    )
-                return archive.read(names[0])
-        data = path.read_bytes()
-    except (OSError, zipfile.BadZipFile) as e:
-        raise LearnerError(
-            "{path} cannot be read ({reason}). Export or copy it again.", path=path, reason=e
-        ) from None
-    if data[:2] == b"PK":
-        raise LearnerError("{path} is cut off. Export or copy it again.", path=path)
-    if not data.startswith(b"\x80"):
-        raise LearnerError(
-            "{path} is no pickle. `learn.export('export.pkl')` writes what can be imported.", path=path
-        )
-    return data
 
 
 def _check_python(path: Path, data: bytes) -> None:

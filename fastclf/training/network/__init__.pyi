@@ -1,4 +1,5 @@
 from .learner import build_learner as build_learner
+from .learner import describe_weights as describe_weights
 from .learner import find_fixed_size as find_fixed_size
 from .learner import measure_step as measure_step
 from .learner import resolve_arch as resolve_arch
@@ -8,6 +9,5 @@ from .preprocessing import read_normalisation as read_normalisation
 from .preprocessing import read_preprocess as read_preprocess
 from .trunk import Trunk as Trunk
 from .trunk import split_network as split_network
-from .weights import describe_licence as describe_licence
 from .weights import load_packaged as load_packaged
 from .weights import save_body as save_body

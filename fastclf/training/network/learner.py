@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +15,16 @@ from fastai.vision.learner import model_meta
 
 from ...backbone import PACKAGED, find_packaged
 from ...errors import FastclfError, UsageError, WeightsError, describe_error
+from ..arch_names import build_unknown_arch
 from .preprocessing import add_normalisation
-from .weights import check_loaded, check_reach, load_into_torchvision, load_packaged, read_weights
+from .weights import (
+    check_fetchable,
+    check_loaded,
+    describe_licence,
+    load_into_torchvision,
+    load_packaged,
+    read_weights,
+)
 
 _TORCHVISION = {f.__name__: f for f in model_meta if f.__module__.startswith("torchvision.")}
 
@@ -36,11 +43,7 @@ def resolve_arch(name: str) -> str | Callable[..., torch.nn.Module]:
     if name in others:
         found: Callable[..., torch.nn.Module] = torchvision.models.get_model_builder(name)
         return found
-    known = {*_TORCHVISION, *timm.list_models(), *others}
-    similar = difflib.get_close_matches(name, known, n=3) or ["resnet18", "mobilenetv4_conv_small"]
-    raise UsageError(
-        "There is no architecture {name!r}. Similar ones: {similar}.", name=name, similar=", ".join(similar)
-    )
+    raise build_unknown_arch(name)
 
 
 def build_learner(
@@ -106,7 +109,7 @@ def _build(dls: DataLoaders, arch: str, pretrained: bool, file: Path | None, dro
     # torchvision has no loader for files: such weights go into a body of new ones
     fetched = pretrained and not (file is not None and callable(resolved))
     if fetched and file is None:
-        check_reach(arch, resolved)
+        check_fetchable(arch, resolved)
     try:
         return vision_learner(dls, resolved, pretrained=fetched, **options)
     except Exception as e:
@@ -135,6 +138,12 @@ def _explain(arch: str, error: Exception, fetched: bool, file: Path | None) -> F
         arch=arch,
         reason=describe_error(error),
     )
+
+
+def describe_weights(arch: str, *, pretrained: bool = True, weights: str | Path | None = None) -> str:
+    """Return what is known of the licence of the weights that `build_learner` would begin with."""
+    file = None if weights is None else Path(weights)
+    return describe_licence(arch, resolve_arch(arch), pretrained=pretrained, file=file)
 
 
 def measure_step(arch: str, size: int, batch_size: int = 16) -> float:

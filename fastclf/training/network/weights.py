@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
-import socket
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +18,18 @@ from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ...backbone import PACKAGED, build_lite0, find_packaged, read_packaged
+from ...backbone import (
+    PACKAGED,
+    TORCH_HOST,
+    build_lite0,
+    check_reach,
+    find_hub_host,
+    find_packaged,
+    read_packaged,
+)
 from ...errors import WeightsError, describe_error
 from ...model import open_session
+from ..options import check_weights_file
 
 _DAMAGE = (
     OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError,
@@ -34,10 +39,7 @@ _DAMAGE = (
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Read a file of weights, safetensors or PyTorch's, without running code that is in it."""
-    if not path.is_file():
-        raise WeightsError(
-            "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
-        )
+    check_weights_file(path)
     state = _load(path)
     items = state.items() if isinstance(state, dict) else ()
     tensors = {k: v for k, v in items if isinstance(v, torch.Tensor)}
@@ -111,28 +113,13 @@ def check_loaded(body: torch.nn.Module, arch: str, path: Path, state: dict[str, 
         )
 
 
-def check_reach(arch: str, resolved: Any) -> None:
+def check_fetchable(arch: str, resolved: Any) -> None:
     """Refuse at once where weights would have to be fetched and their host is out of reach.
 
-    `resolved` is a name where they are timm's, else torchvision's function. The loaders' own tries take
-    minutes. Behind a proxy nothing is tried.
+    `resolved` is a name where they are timm's, else torchvision's function.
     """
-    if find_cached(arch, resolved) is not None or urllib.request.getproxies():
-        return
-    hub = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname
-    host = str(hub) if isinstance(resolved, str) else "download.pytorch.org"
-    try:
-        socket.create_connection((host, 443), timeout=3).close()
-    except OSError as e:
-        raise WeightsError(
-            "The pretrained weights of {arch} are not on this machine, and {host} is out of reach "
-            "({reason}). Leave --arch out ({packaged} brings its weights), name a file (--weights FILE), or "
-            "train without (--no-pretrained).",
-            arch=arch,
-            host=host,
-            reason=describe_error(e),
-            packaged=PACKAGED.arch,
-        ) from None
+    if find_cached(arch, resolved) is None:
+        check_reach(arch, [find_hub_host() if isinstance(resolved, str) else TORCH_HOST])
 
 
 def find_cached(arch: str, resolved: Any) -> Path | None:
