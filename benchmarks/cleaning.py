@@ -41,7 +41,7 @@ def measure_check(bench: Bench, source: Path) -> list[Line]:
         again = [a + b for a, b in zip(took["scan again"], took["check again"], strict=True)]
         photos = f"{bench.count(n):,} photos of {source.name} {words}"
         lines += [
-            Line(f"scan {photos}, s; course's verify and resize", took["scan"], took["course"], at_most=0.6),
+            Line(f"scan {photos}, s; course's verify and resize", took["scan"], took["course"], at_most=0.8),
             Line("... processor time, s; course's", took["scan work"], took["course work"]),
             Line("scan them again, s; first scan", took["scan again"], took["scan"], at_most=0.05),
             Line("check them, s", took["check"]),

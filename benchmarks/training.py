@@ -11,15 +11,27 @@ import shutil
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .harness import Bench, Line, alternate, find_photos, split_names, tell, time_it
+import numpy as np
+
+from .harness import (
+    Bench,
+    Line,
+    alternate,
+    build_folder,
+    find_photos,
+    for_each_folder,
+    split_names,
+    tell,
+    time_it,
+)
 
 DATA = "folders with one sub-folder per class; they are only read"
-STAND_IN_EPOCHS, PREDICTED, WARM_UP = 4, 60, 5
+STAND_IN_EPOCHS, PREDICTED, WARM_UP, LARGE = 4, 60, 5, 200
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +173,54 @@ def measure_features(bench: Bench, setup: Setup) -> list[Line]:
     return [Line(what, took["ours"], took["theirs"])]
 
 
+def measure_large(bench: Bench, source: Path) -> list[Line]:
+    """Extract features of large photos by the packaged network against `get_preds`; and what halving does."""
+    from fastclf.backbone import PACKAGED, open_packaged
+    from fastclf.catalog import load_dataset
+    from fastclf.model import FeatureCache
+    from fastclf.training import build_dls, build_learner
+
+    data = load_dataset(build_folder(source, bench.new_folder() / "photos", bench.count(LARGE), side=1600))
+    learn = build_learner(build_dls(data, 224, resize="published"), PACKAGED.arch)
+    photos, targets = data.photos.photos, [data.vocab.index(p.label) for p in data.photos.photos]
+    body = open_packaged()
+    whole = replace(body, preprocess=replace(body.preprocess, least_side=0))
+    found: dict[str, Any] = {}
+
+    def extract(name: str, with_body: Any) -> None:
+        cache = FeatureCache(bench.new_folder(), "features")
+        found[name] = with_body.extract(cache, photos)
+
+    def get_preds(workers: int) -> None:
+        dl = learn.dls.test_dl([p.path for p in photos], num_workers=workers)
+        with learn.no_bar():
+            learn.get_preds(dl=dl)
+
+    took = alternate(bench.repeats, {
+        "no workers": partial(get_preds, 0), "workers": partial(get_preds, 2),
+        "ours": partial(extract, "reduced", body), "whole": partial(extract, "whole", whole),
+    })  # fmt: skip
+    same, change = _compare_answers(found["whole"], found["reduced"], np.array(targets))
+    what = f"features of {len(photos):,} photos of {source.name} at 1600 px, s; get_preds"
+    return [
+        Line(what, took["ours"], took["no workers"], at_most=0.5),
+        Line("... ; get_preds with two workers", took["ours"], took["workers"], at_most=0.5),
+        Line("... ; decoding them whole", took["ours"], took["whole"]),
+        Line("... share of answers with the same label as if decoded whole", [same], at_least=0.99),
+        Line("... change of probability, median", [change], limit=0.01),
+    ]
+
+
+def _compare_answers(whole: Any, reduced: Any, targets: Any) -> tuple[float, float]:
+    """Return how alike a head that learned half of the photos answers the others, decoded both ways."""
+    from fastclf.head import fit_head
+    from fastclf.metrics import compute_softmax
+
+    head = fit_head(whole[::2], targets[::2])
+    a, b = (compute_softmax(head.compute_logits(x[1::2])) for x in (whole, reduced))
+    return float((a.argmax(1) == b.argmax(1)).mean()), float(np.median(np.abs(a.max(1) - b.max(1))))
+
+
 def measure_predict(bench: Bench, setup: Setup) -> list[Line]:
     """Answer about one photo: fastai's `learn.predict`, ours, and the floor of decoding and one bare run."""
     import onnxruntime as ort
@@ -239,5 +299,6 @@ def _load_learner(path: Path) -> Any:
 PARTS = {
     "head": for_each_setup(measure_head),
     "features": for_each_setup(measure_features),
+    "large": for_each_folder(measure_large),
     "predict": for_each_setup(measure_predict),
 }

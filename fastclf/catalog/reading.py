@@ -30,6 +30,9 @@ from .store import Store
 # What is measured on a photo; another version is measured anew.
 MEASURES = "3"
 THUMBNAIL_SIDE = 256
+# A JPEG of 1024 pixels and more is decoded at a half or less, which takes half as long. So its pixels are
+# hashed: copies of it are equal, too, but one saved as PNG is a near-duplicate.
+_LEAST_SIDE = 2 * THUMBNAIL_SIDE
 _BATCH = 64
 _BAD_NAME = "has a name that is no valid text; rename it"
 _COLUMNS = (
@@ -144,19 +147,19 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
     row: dict[str, Any] = {"sha256": sha256, "reason": None, "measured": MEASURES, "bytes": max(file.size, 0)}
     source = file.path if data is None else data
     try:
-        decoded = decode_photo(source, file.path.name, max_bytes=MAX_FOLDER_BYTES)
+        decoded = decode_photo(source, file.path.name, max_bytes=MAX_FOLDER_BYTES, least_side=_LEAST_SIDE)
     except UnreadablePhotoError as e:
         return {**row, "reason": pack_message(e.reason), "measured": describe_decoder()}
     image = decoded.image
     thumbnail = make_thumbnail(image, THUMBNAIL_SIDE)
     # a tiny photo's thumbnail is enlarged
     small = thumbnail if max(image.size) > THUMBNAIL_SIDE else image
-    prints = describe_photo(image)
+    prints = describe_photo(image, min(decoded.size))
     quality = replace(measure_quality(small), unknown_colours=float(not decoded.colours_known))
     return {
         **row,
-        "width": image.width,
-        "height": image.height,
+        "width": decoded.size[0],
+        "height": decoded.size[1],
         "format": decoded.format,
         "plain": int(decoded.plain),
         "pixel_hash": hash_pixels(image),

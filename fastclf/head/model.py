@@ -14,7 +14,7 @@ from ..card import write_bundle
 from ..errors import RefitError
 from ..evaluation import Answers, calibrate_bundle, write_examples
 from ..model import Manifest, ModelBundle, Parity, PhotoRow, Predictor, write_photos
-from ..photos import MAX_FOLDER_BYTES, Photo, decode_photo
+from ..photos import MAX_FOLDER_BYTES, Photo
 from ..system import replaced_folder
 from .graph import attach_head
 from .linear import LinearHead
@@ -107,9 +107,10 @@ def write_model(
 def _check_head(new: ModelBundle, valid: SeenPhotos, head: LinearHead) -> Parity:
     """Compare the written graph's answers about photos with the head's on their features."""
     some = valid.photos[:_PARITY_PHOTOS]
-    images = [decode_photo(p.path, max_bytes=MAX_FOLDER_BYTES).image for p in some]
+    decode = new.preprocess.decode
+    images = [decode(p.path, max_bytes=MAX_FOLDER_BYTES).image for p in some]
     with Predictor(new) as predictor:
-        logits, _ = predictor.run(predictor.preprocess.batch(images))
+        logits, _ = predictor.run(new.preprocess.batch(images))
     expected = head.compute_logits(valid.features[: len(some)])
     worst = float(np.abs(logits - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not worst <= _PARITY:

@@ -88,7 +88,7 @@ def measure_quality(image: Image.Image) -> Quality:
     scale = _SIDE / max(image.size)
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.BOX)
+        image = image.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     grey = image.convert("L")
     counts = np.array(grey.histogram(), np.float64)
     bright, dim = (float(np.searchsorted(counts.cumsum(), q * counts.sum())) / 255 for q in (0.99, 0.05))
@@ -153,17 +153,18 @@ def _below(kind: str, values: Array, threshold: float) -> list[LowQuality]:
 
 def _measure_sharpness(grey: Array) -> float:
     """Return the larger of the losses along the two axes; 0 where there is no difference to lose."""
-    return max(_measure_loss(grey), _measure_loss(grey.T))
+    return max(_measure_loss(grey), _measure_loss(np.ascontiguousarray(grey.T)))
 
 
 def _measure_loss(grey: Array, reach: int = 4) -> float:
-    width = 2 * reach + 1
-    if grey.shape[0] <= width:
+    width, last = 2 * reach + 1, len(grey) - 1
+    if last < width:
         return 1.0  # too few pixels to tell
-    sums = np.cumsum(np.pad(grey, ((reach + 1, reach), (0, 0)), mode="edge"), axis=0)
-    blurred = (sums[width:] - sums[:-width]) / width
     sharp = np.abs(grey[1:] - grey[:-1])
-    lost = np.maximum(0, sharp - np.abs(blurred[1:] - blurred[:-1]))
+    # the mean over a line's `width` pixels changes from one to the next by its two ends alone
+    place = np.arange(1, len(grey))
+    ahead, behind = grey[np.minimum(place + reach, last)], grey[np.maximum(place - reach - 1, 0)]
+    lost = np.maximum(0, sharp - np.abs(ahead - behind) / width)
     total = float(sharp.sum())
     return float(lost.sum()) / total if total > 1e-3 else 0.0
 

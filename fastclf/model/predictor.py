@@ -15,9 +15,10 @@ from PIL import Image
 
 from ..errors import BundleError, UnreadablePhotoError, describe_error
 from ..metrics import compute_softmax, find_sets
-from ..photos import MAX_BYTES, Source, decode_photo
+from ..photos import MAX_BYTES, Source
 from .bundle import ModelBundle
 from .mapped import open_mapped
+from .preprocess import BATCH
 from .session import trim_heap
 
 Array = npt.NDArray[Any]
@@ -100,10 +101,10 @@ class Predictor:
         UnreadablePhotoError
             If it cannot be decoded.
         """
-        image = decode_photo(source, name).image
+        image = self.preprocess.decode(source, name).image
         return self.predict_images([image], [name or Path(_find_path(source)).name or "the photo"])[0]
 
-    def predict_many(self, sources: Iterable[Source], batch_size: int = 8) -> Iterator[Prediction]:
+    def predict_many(self, sources: Iterable[Source], batch_size: int = BATCH) -> Iterator[Prediction]:
         """Answer about many photos in their order; one that cannot be read gets a Prediction with `error`."""
         for photos, logits, features in self.run_files(sources, batch_size=batch_size):
             names = [_find_path(source) or "the photo" for source, error in photos if error is None]
@@ -117,7 +118,7 @@ class Predictor:
         return self._describe(names, *self.run(self.preprocess.batch(images)))
 
     def run_files(
-        self, sources: Iterable[Source], *, batch_size: int = 16, max_bytes: int = MAX_BYTES
+        self, sources: Iterable[Source], *, batch_size: int = BATCH, max_bytes: int = MAX_BYTES
     ) -> Iterator[tuple[list[tuple[Source, UnreadablePhotoError | None]], Array, Array]]:
         """Run the graph on files, a batch at a time, while the next ones are decoded.
 

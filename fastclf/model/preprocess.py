@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..errors import BundleError, UnreadablePhotoError
-from ..photos import MAX_BYTES, Source, decode_photo
+from ..photos import MAX_BYTES, DecodedPhoto, Source, decode_photo
 from .session import count_cores
 
 Array = npt.NDArray[Any]
@@ -32,7 +32,14 @@ _NUMPY_PAD = {"reflection": "reflect", "border": "edge", "zeros": "constant"}
 _INTERPOLATION = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # A padded canvas larger than this is made from a photo scaled down by a whole number first.
 _MAX_CANVAS = 40_000_000
-_BATCH, _AHEAD = 16, 4
+BATCH = 4
+"""Photos a run of a network: what more of them need for a layer is handed back to the system and asked for
+again at every run, and each photo takes 1.6 times as long (benchmarks/README.md)."""
+
+_AHEAD = 8
+# What frozen networks are shown has twice the pixels that it is resized to, and is enough for people, too.
+# How far features move by that stands in benchmarks/README.md.
+_OVERSAMPLING, _LEAST_SIDE = 2, 512
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,9 @@ class Preprocess:
     mean, std
         Normalisation inside the graph, a value a channel, or None where there is none. For the record:
         the tensor made here is not normalised.
+    least_side
+        A large JPEG is decoded at a half, a quarter or an eighth of its size, as long as its shorter side
+        keeps so many pixels. 0 decodes it whole, as fastai does.
     """
 
     input_size: tuple[int, int, int]
@@ -67,6 +77,7 @@ class Preprocess:
     interpolation: str = "bilinear"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    least_side: int = 0
 
     @classmethod
     def build(
@@ -79,10 +90,15 @@ class Preprocess:
     ) -> Self:
         """Return how a photo becomes an input of `size` pixels, by one of `METHODS` or `PUBLISHED`."""
         known: dict[str, Any] = {"mean": mean and tuple(mean), "std": std and tuple(std)}
+        side = round(size / PUBLISHED_SHARE) if method == PUBLISHED else size
+        known["least_side"] = max(_LEAST_SIDE, _OVERSAMPLING * side)
         if method != PUBLISHED:
             return cls((3, size, size), (size, size), method, **known)  # type: ignore[arg-type]
-        side = round(size / PUBLISHED_SHARE)
         return cls((3, size, size), (side, side), "crop", interpolation="bicubic", **known)
+
+    def decode(self, source: Source, name: str | None = None, *, max_bytes: int = MAX_BYTES) -> DecodedPhoto:
+        """Decode a photo in as many pixels as the network's input takes; otherwise as `decode_photo` does."""
+        return decode_photo(source, name, max_bytes=max_bytes, least_short_side=self.least_side)
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """Turn one RGB photo into an array (3, height, width) of values in [0, 1]."""
@@ -97,7 +113,7 @@ class Preprocess:
         return out
 
     def read_batches(
-        self, sources: Iterable[Source], *, batch_size: int = _BATCH, max_bytes: int = MAX_BYTES
+        self, sources: Iterable[Source], *, batch_size: int = BATCH, max_bytes: int = MAX_BYTES
     ) -> Iterator[list[tuple[Source, Array | UnreadablePhotoError]]]:
         """Yield photos with their arrays, or with why there is none, a batch at a time and in order.
 
@@ -118,7 +134,7 @@ class Preprocess:
 
     def _read(self, source: Source, max_bytes: int) -> Array | UnreadablePhotoError:
         try:
-            return self(decode_photo(source, max_bytes=max_bytes).image)
+            return self(self.decode(source, max_bytes=max_bytes).image)
         except UnreadablePhotoError as e:
             return e
 
@@ -210,6 +226,8 @@ class Preprocess:
                 and made.method in METHODS
                 and made.pad_mode in _NUMPY_PAD
                 and made.interpolation in _INTERPOLATION
+                and isinstance(made.least_side, int)
+                and made.least_side >= 0
             )
         except (TypeError, ValueError, AttributeError):
             sane = False

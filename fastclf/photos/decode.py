@@ -64,7 +64,7 @@ class DecodedPhoto:
     upright
         Whether the file's pixels stand as they are to be seen, without EXIF.
     size
-        Width and height of the file's own pixels, before any reduction.
+        Width and height as the photo is to be seen, before any reduction.
     colours_known
         Whether the file has no colour profile or one that can be read; else its colours are taken as sRGB.
     """
@@ -78,7 +78,12 @@ class DecodedPhoto:
 
 
 def decode_photo(
-    source: Source, name: str | None = None, *, max_bytes: int = MAX_BYTES, least_side: int | None = None
+    source: Source,
+    name: str | None = None,
+    *,
+    max_bytes: int = MAX_BYTES,
+    least_side: int | None = None,
+    least_short_side: int | None = None,
 ) -> DecodedPhoto:
     """Decode one photo to upright RGB.
 
@@ -96,6 +101,8 @@ def decode_photo(
     least_side
         If given, a JPEG may come smaller than it is, as long as its longer side keeps that many pixels:
         decoding it at a half or a quarter of its size is several times faster.
+    least_short_side
+        The same of its shorter side.
 
     Raises
     ------
@@ -105,18 +112,19 @@ def decode_photo(
     name, data = name or _name_of(source), b""
     try:
         data = _read_bytes(source, max_bytes)
-        return _decode(data, least_side)
+        return _decode(data, least_side, least_short_side)
     except _FAULTS as e:
         raise UnreadablePhotoError(name, _explain(e, data)) from None
 
 
-def _decode(data: bytes, least_side: int | None) -> DecodedPhoto:
+def _decode(data: bytes, least_side: int | None, least_short_side: int | None) -> DecodedPhoto:
     with _open(data) as image:
         _check_dimensions(*image.size)
         size = image.size
-        if least_side is not None and image.format in ("JPEG", "MPO"):
+        of, least = (max(size), least_side) if least_side else (min(size), least_short_side)
+        if least and image.format in ("JPEG", "MPO"):
             # both sides are kept above what is asked for
-            image.draft(None, (_part(size[0], least_side, size), _part(size[1], least_side, size)))
+            image.draft(None, (max(1, size[0] * least // of), max(1, size[1] * least // of)))
         image.load()
         return _to_rgb(image, size)
 
@@ -152,7 +160,7 @@ def reads_heif() -> bool:
 def hash_pixels(image: Image.Image) -> str:
     """Return the sha256 of a decoded photo's size and pixels: equal for files that look the same."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
-    digest.update(np.asarray(image).data)
+    digest.update(image.tobytes())
     return digest.hexdigest()
 
 
@@ -264,13 +272,10 @@ def _check_dimensions(width: int, height: int) -> None:
         )
 
 
-def _part(side: int, least_side: int, size: tuple[int, int]) -> int:
-    return max(1, side * least_side // max(size))
-
-
 def _to_rgb(image: Image.Image, size: tuple[int, int]) -> DecodedPhoto:
     kind = image.format or "unknown"
-    turned = _orientation(image) in range(2, 9)
+    orientation = _orientation(image)
+    turned = orientation in range(2, 9)
     if turned:
         image = ImageOps.exif_transpose(image)
     deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
@@ -289,7 +294,8 @@ def _to_rgb(image: Image.Image, size: tuple[int, int]) -> DecodedPhoto:
     plain = not (turned or deep or clear or meant is not None) and kind != "HEIF"
     # `convert` made a picture of its own; what Pillow keeps of the file (EXIF, GPS, comments) stays behind
     rgb.info = {}
-    return DecodedPhoto(rgb, kind, plain, not turned, size, known)
+    seen = size[::-1] if orientation in range(5, 9) else size
+    return DecodedPhoto(rgb, kind, plain, not turned, seen, known)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -250,6 +250,7 @@ class Run(Request):
         size = self.options.size or earlier.size
         asked = self.options.size is not None or self.options.resize is not None
         wanted = Preprocess.build(size, resize, mean=preprocess.mean, std=preprocess.std)
+        wanted = replace(wanted, least_side=preprocess.least_side)
         if not asked or wanted == preprocess:
             return Backbone.of_model(bundle), kept
         if kept:

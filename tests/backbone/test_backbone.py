@@ -179,6 +179,6 @@ def test_features_are_named_after_weights_and_transform(tmp_path: Path) -> None:
     rows = small.extract(cache, photos, lambda *done: seen.append(done))
     assert rows.shape == (6, 1280)
     assert np.isfinite(rows).all()
-    assert seen == [(6, 6)]
+    assert seen == [(4, 6), (6, 6)]
     assert np.array_equal(small.extract(cache, photos, lambda *done: seen.append(done)), rows)
-    assert len(seen) == 1
+    assert len(seen) == 2

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import ExifTags, Image
 
 from fastclf.catalog import Catalog, reading
 from fastclf.check import check_catalog
+from fastclf.photos import decode_photo
 
-from ..drawing import bad_files, draw_photo
+from ..drawing import bad_files, draw_photo, draw_photos, encode
 from ..scanned import labels_of, scanned
 
 
@@ -227,3 +229,35 @@ def test_contents_that_are_lost_are_read_again(photo_folder: Path) -> None:
     with scanned(photo_folder) as catalog:
         assert catalog.photos().photos == before
         assert catalog.scan().decoded == 0
+
+
+def test_what_an_earlier_version_measured_is_measured_anew_and_edits_stay(photo_folder: Path) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        before = catalog.photos().photos
+        catalog._store.write("UPDATE contents SET measured = '2', pixel_hash = 'old', hashes = x'00'")
+    with Catalog(photo_folder) as catalog:
+        assert catalog.scan().decoded == 30
+        assert catalog.photos().photos == before
+        assert catalog.scan().decoded == 0
+
+
+def test_a_large_jpeg_is_measured_at_a_part_of_its_size_and_told_at_its_own(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=2, size=(300, 200)) / "red"
+    large = draw_photo("red", 9, (60, 40)).resize((1200, 800), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    (folder / "turned.jpg").write_bytes(encode(large, "JPEG", quality=90, exif=exif))
+    (folder / "a.jpg").write_bytes(encode(large, "JPEG", quality=90))
+    (folder / "b.jpg").write_bytes(encode(large, "JPEG", quality=90, comment=b"other bytes, same picture"))
+    (folder / "c.png").write_bytes(encode(decode_photo(folder / "a.jpg").image, "PNG"))
+    with scanned(folder.parent) as catalog:
+        known = {p.name: p for p in catalog.photos().photos}
+        report = check_catalog(catalog, labels=False)
+    assert [(known[f"red/{n}"].width, known[f"red/{n}"].height) for n in ("turned.jpg", "a.jpg")] == [
+        (800, 1200), (1200, 800)
+    ]  # fmt: skip
+    assert known["red/a.jpg"].pixel_hash == known["red/b.jpg"].pixel_hash
+    assert known["red/a.jpg"].sha256 != known["red/b.jpg"].sha256
+    assert [set(f.files) for f in report.findings["duplicate"]] == [{"red/a.jpg", "red/b.jpg"}]
+    assert any("red/c.png" in f.files for f in report.findings["near-duplicate"])

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fastclf import Catalog
 from fastclf.model import FeatureCache, Preprocess, fill_cache
+from fastclf.model.preprocess import BATCH
 from fastclf.photos import Photo, decode_photo
 
 from ..drawing import draw_photos
@@ -44,7 +45,7 @@ def test_decoding_ahead_gives_the_features_of_one_by_one(photos: list[Photo], tm
     for photo, row, known in zip(photos, rows, there, strict=True):
         if known:
             assert np.array_equal(row, _run(PREPROCESS(decode_photo(photo.path).image)[None])[0])
-    assert [done for done, _ in seen] == [*range(16, 150, 16), 150]
+    assert [done for done, _ in seen] == [*range(BATCH, 150, BATCH), 150]
 
 
 def test_what_is_cached_is_not_computed_again(photos: list[Photo], tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_what_is_cached_is_not_computed_again(photos: list[Photo], tmp_path: Pat
     fill_cache(FeatureCache(tmp_path, "x"), photos[:10], PREPROCESS, run)
     fill_cache(FeatureCache(tmp_path, "x"), photos[:15], PREPROCESS, run)
     assert fill_cache(FeatureCache(tmp_path, "x"), photos[:15], PREPROCESS, run) == 0
-    assert sizes == [10, 5]
+    assert sizes == [4, 4, 2, 4, 1]
 
 
 def test_few_inputs_are_alive_at_once(photos: list[Photo], tmp_path: Path) -> None:
@@ -79,8 +80,8 @@ def test_few_inputs_are_alive_at_once(photos: list[Photo], tmp_path: Path) -> No
         return _run(np.asarray(batch))
 
     fill_cache(FeatureCache(tmp_path, "x"), photos, Tracking(**vars(PREPROCESS)), run)
-    # a batch of sixteen, and three that are decoded ahead
-    assert 16 < most <= 64
+    # a batch, and eight that are decoded ahead
+    assert BATCH < most <= 9 * BATCH
 
 
 def test_an_error_while_computing_ends_the_decoding_too(photos: list[Photo], tmp_path: Path) -> None:

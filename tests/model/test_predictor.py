@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from fastclf import Predictor
-from fastclf.errors import UnreadablePhotoError
+from fastclf.errors import BundleError, UnreadablePhotoError
+from fastclf.model import PUBLISHED, Preprocess
 
 from ..drawing import draw_photo, encode
 
@@ -104,3 +106,34 @@ def test_onnx_runtime_is_told_not_to_report_its_use() -> None:
 def test_one_unreadable_photo_raises(toy_model: Path) -> None:
     with pytest.raises(UnreadablePhotoError, match=r"x\.jpg"):
         Predictor(toy_model).predict(b"nothing", "x.jpg")
+
+
+def test_a_large_photo_is_decoded_alike_whichever_way_it_comes(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "large.jpg"
+    coarse = draw_photo("red", 1, (23, 17)).resize((1200, 900), Image.Resampling.NEAREST)
+    photo.write_bytes(encode(coarse, "JPEG", quality=90))
+    predictor, seen = Predictor(toy_model), []
+    run = predictor.run
+    monkeypatch.setattr(predictor, "run", lambda batch: seen.append(batch.tobytes()) or run(batch))
+    for least, size in ((0, (1200, 900)), (400, (600, 450)), (225, (300, 225)), (901, (1200, 900))):
+        predictor.preprocess = replace(predictor.preprocess, least_side=least)
+        assert predictor.preprocess.decode(photo).image.size == size
+        predictor.predict(photo)
+        list(predictor.predict_many([photo]))
+        assert seen[-1] == seen[-2]
+    assert len(set(seen)) == 3  # as many as there were sizes
+
+
+def test_models_of_earlier_versions_and_of_fastai_see_photos_whole() -> None:
+    ours = Preprocess.build(224, PUBLISHED)
+    assert ours.least_side == 512
+    assert Preprocess.build(64, "squish").least_side == 512  # what is kept of a photo is for people, too
+    assert Preprocess.build(384, "squish").least_side == 768
+    values = ours.to_dict()
+    assert Preprocess.from_dict(values) == ours
+    del values["least_side"]
+    assert Preprocess.from_dict(values).least_side == 0
+    with pytest.raises(BundleError, match="preprocess"):
+        Preprocess.from_dict({**values, "least_side": -1})

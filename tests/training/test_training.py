@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -322,7 +323,7 @@ def test_preprocess_makes_what_the_published_transforms_make_of_photos(
         assert batch.shape[-2:] == (size, size)
         assert np.abs(ours(decode_photo(file).image) - batch[0].cpu().numpy()).max() <= 1e-3, file.name
     read = read_preprocess(SimpleNamespace(dls=dls))
-    assert read == ours
+    assert read == replace(ours, least_side=0)  # fastai decodes photos whole
     assert read.resize_to == (round(size / 0.875),) * 2
 
 

@@ -13,6 +13,7 @@ import traitlets
 from ...errors import FastclfError, UnreadablePhotoError, UsageError
 from ...photos import (
     MAX_BYTES,
+    DecodedPhoto,
     Source,
     count_pixels,
     decode_photo,
@@ -193,10 +194,9 @@ class ClassifyModel(traitlets.HasTraits):
         """
         from ...model import explain_answer
 
-        answer, image = self._open_photo(key)
-        return explain_answer(
-            self._open_predictor(), image, answer.prediction.label, progress=progress, stop=stop
-        )
+        predictor = self._open_predictor()
+        answer, image = self._open_photo(key, predictor.preprocess.decode)
+        return explain_answer(predictor, image, answer.prediction.label, progress=progress, stop=stop)
 
     def report(self, key: int, label: str | None) -> bytes | None:
         """Take a visitor's word that an answer is wrong: into the inbox, else back as a zip's bytes.
@@ -222,23 +222,25 @@ class ClassifyModel(traitlets.HasTraits):
         """Return all answers of the session as CSV."""
         return build_table(self.answers)
 
-    def _open_photo(self, key: int) -> tuple[Answer, Image.Image]:
+    def _open_photo(
+        self, key: int, decode: Callable[[bytes, str], DecodedPhoto] = decode_photo
+    ) -> tuple[Answer, Image.Image]:
         answer = self.find(key)
         if answer is None or answer.photo is None:
             raise UsageError("This photo is not here any more.")
-        return answer, decode_photo(answer.photo, answer.name).image
+        return answer, decode(answer.photo, answer.name).image
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
         predictor = self._open_predictor()
         try:
             _check_pixels(name, source)
-            image = decode_photo(source, name).image
+            photo = predictor.preprocess.decode(source, name)
         except UnreadablePhotoError as e:
             return _build_failed(name, e, batch, order)
-        [prediction] = predictor.predict_images([image], [name])
+        [prediction] = predictor.predict_images([photo.image], [name])
         return Answer(
-            key=0, name=name, thumbnail=encode_jpeg(make_thumbnail(image, THUMBNAIL_SIDE)),
-            prediction=prediction, photo=_keep_photo(source, image), batch=batch, order=order,
+            key=0, name=name, thumbnail=encode_jpeg(make_thumbnail(photo.image, THUMBNAIL_SIDE)),
+            prediction=prediction, photo=_keep_photo(source, photo), batch=batch, order=order,
         )  # fmt: skip
 
     def _summarise(self, answers: tuple[Any, ...], left: int) -> None:
@@ -267,11 +269,12 @@ def _check_pixels(name: str, source: Source) -> None:
         raise UnreadablePhotoError(name, describe_pixels(pixels, MAX_PAGE_PIXELS))
 
 
-def _keep_photo(source: Source, image: Image.Image) -> bytes:
+def _keep_photo(source: Source, photo: DecodedPhoto) -> bytes:
     """Return the file as it came where it is small, else the picture at a size that is enough."""
     is_small = isinstance(source, bytes | bytearray | memoryview) and len(source) <= KEPT_BYTES
-    if is_small and max(image.size) <= KEPT_SIDE:
+    if is_small and max(photo.size) <= KEPT_SIDE:
         return bytes(source)  # type: ignore[arg-type]
+    image = photo.image
     if max(image.size) > KEPT_SIDE:
         image = make_thumbnail(image, KEPT_SIDE)
     return encode_jpeg(image, 92)

@@ -8,6 +8,7 @@ decoding a photo again.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ class Fingerprint:
         return int(self.hashes[MIRRORED])
 
 
-def describe_photo(image: Image.Image) -> Fingerprint:
+def describe_photo(image: Image.Image, short_side: int | None = None) -> Fingerprint:
     """Compute a photo's fingerprint.
 
     The first hash is the DCT hash of ImageHash's ``phash`` (Zauner, "Implementation and Benchmarking of
@@ -87,10 +88,12 @@ def describe_photo(image: Image.Image) -> Fingerprint:
     ----------
     image
         A decoded photo, mode RGB.
+    short_side
+        Of the photo before it was reduced, in pixels; by default the picture's own.
     """
     signature = _make_signature(image)
     detail = measure_detail(signature[None, :SIDE])[0]
-    comparable = is_comparable(min(image.size), float(detail))
+    comparable = is_comparable(short_side or min(image.size), float(detail))
     return Fingerprint(hash_signatures(signature[None])[0], signature, float(detail), comparable)
 
 
@@ -113,17 +116,22 @@ def keep_detail(grey: FloatArray) -> FloatArray:
 
 def blur(grey: FloatArray, sigma: float) -> FloatArray:
     """Blur (N, n, n) images with a Gaussian of `sigma` pixels."""
-    distance = np.arange(grey.shape[-1], dtype=np.float32)
-    kernel = np.exp(-0.5 * ((distance[:, None] - distance) / sigma) ** 2)
+    kernel = _make_kernel(grey.shape[-1], sigma)
+    return np.asarray(kernel @ grey @ kernel.T, np.float32)
+
+
+@functools.cache
+def _make_kernel(side: int, sigma: float) -> FloatArray:
+    distance = np.arange(side, dtype=np.float32)
+    kernel: FloatArray = np.exp(-0.5 * ((distance[:, None] - distance) / sigma) ** 2)
     kernel /= kernel.sum(axis=1, keepdims=True)
-    blurred: FloatArray = kernel @ grey @ kernel.T
-    return blurred
+    return kernel
 
 
 def hash_signatures(signatures: UInt8Array) -> UInt64Array:
     """Return (N, 12) hashes of (N, 72, 64) signatures: of the photo, the mirrored photo and the ten parts."""
     grey = signatures[:, :SIDE].astype(np.float32)
-    coefficients = np.stack([y @ grey @ x.T for y, x in _BASES], axis=1)
+    coefficients = _DOWN @ grey[:, None] @ _ACROSS
     mirrored = coefficients[:, :1] * _MIRROR_SIGNS
     coefficients = np.concatenate([coefficients[:, :1], mirrored, coefficients[:, 1:]], axis=1)
     flat = coefficients.reshape(len(grey), N_HASHES, 64)
@@ -137,13 +145,10 @@ def _make_signature(image: Image.Image) -> UInt8Array:
     factors = (max(1, image.width // 128), max(1, image.height // 128))
     # the last block of a line may be cut: the photo's true end lies within it
     end = (image.width / factors[0], image.height / factors[1])
-    blocks = image.reduce(factors)
-    small = blocks.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=(0, 0, *end))
-    planes = np.asarray(small.convert("YCbCr"))
-    block = SIDE // COLOUR_SIDE
-    colours = planes[..., 1:].reshape(COLOUR_SIDE, block, COLOUR_SIDE, block, 2).mean(axis=(1, 3))
-    rows = np.moveaxis(colours + 0.5, 2, 0).astype(np.uint8).reshape(-1, SIDE)
-    return np.concatenate([planes[..., 0], rows])
+    grey, *colours = image.reduce(factors).convert("YCbCr").split()
+    detail = grey.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=(0, 0, *end))
+    coarse = [c.resize((COLOUR_SIDE,) * 2, Image.Resampling.BOX, box=(0, 0, *end)) for c in colours]
+    return np.concatenate([np.asarray(detail), *(np.asarray(c).reshape(-1, SIDE) for c in coarse)])
 
 
 def _make_basis(low: float, high: float) -> FloatArray:
@@ -158,6 +163,7 @@ def _make_basis(low: float, high: float) -> FloatArray:
     return basis
 
 
-_BASES = [(_make_basis(top, bottom), _make_basis(left, right)) for top, bottom, left, right in WINDOWS]
+_DOWN = np.stack([_make_basis(top, bottom) for top, bottom, _, _ in WINDOWS])
+_ACROSS = np.stack([_make_basis(left, right).T for _, _, left, right in WINDOWS])
 # mirroring turns the sign of every odd term of a line's DCT
 _MIRROR_SIGNS = np.where(np.arange(8) % 2, -1, 1).astype(np.float32)

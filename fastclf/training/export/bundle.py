@@ -35,7 +35,7 @@ from ...model import (
     python_version,
     write_photos,
 )
-from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, build_training_file, decode_photo
+from ...photos import MAX_FOLDER_BYTES, TEST, TRAIN, VALID, build_training_file
 from ...system import replaced_folder
 from ..network import read_preprocess, save_body
 from .graph import ExportNet, compute_features_id, write_network
@@ -133,7 +133,8 @@ def check_parity(
     fastclf, and `items` through fastai. `act` makes probabilities of the network's answers; by default the
     Learner's own does.
     """
-    images = [decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image for path in paths]
+    decode = predictor.preprocess.decode
+    images = [decode(path, max_bytes=MAX_FOLDER_BYTES).image for path in paths]
     worst = max(_measure_difference(learn, predictor, images, items, size, act) for size in (1, 8))
     if not worst <= PARITY:
         raise ExportError(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,16 @@ def freeze_body(
         As `build_learner` and `write_graph` say.
     """
     size = size or find_fixed_size(arch) or 224
+    least_side = Preprocess.build(size, resize).least_side
     facts = {
         "arch": arch, "size": size, "resize": resize, "weights": weights and hash_file(Path(weights)),
-        "versions": [torch.__version__, timm.__version__],
+        "least_side": least_side, "versions": [torch.__version__, timm.__version__],
     }  # fmt: skip
     folder = _find_root(root) / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
     kept = _open_kept(folder)
     if kept is None:
         shutil.rmtree(folder, ignore_errors=True)
-        kept = _make(folder, arch, size, resize, weights)
+        kept = _make(folder, arch, size, resize, weights, least_side)
     return kept, {BODY: folder / BODY}
 
 
@@ -80,9 +82,9 @@ def _find_root(root: Path | None) -> Path:
     return root
 
 
-def _make(folder: Path, arch: str, size: int, resize: str, weights: str | None) -> Backbone:
+def _make(folder: Path, arch: str, size: int, resize: str, weights: str | None, least_side: int) -> Backbone:
     learn = build_learner(build_blank_dls(size, build_resize(size, resize)), arch, weights=weights)
-    preprocess = read_preprocess(learn)
+    preprocess = replace(read_preprocess(learn), least_side=least_side)
     licence = describe_weights(arch, weights=weights)
     with replaced_folder(folder) as staging:
         save_body(learn, staging / BODY)

@@ -105,7 +105,7 @@ def _compare_inputs(
     worst = 0.0
     for item, path in zip(items, paths, strict=True):
         theirs = learn.dls.test_dl([item], bs=1, num_workers=0).one_batch()[0]
-        image = decode_photo(path, max_bytes=MAX_FOLDER_BYTES).image
+        image = predictor.preprocess.decode(path, max_bytes=MAX_FOLDER_BYTES).image
         ours = net.prepare(torch.from_numpy(predictor.preprocess.batch([image]))).numpy()
         if tuple(theirs.shape) != ours.shape:
             raise ExportError(
