@@ -58,15 +58,18 @@ FACTORS = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A draw of photos: the folder to learn from and choose by, and those to judge on."""
+    """A draw of photos: the folder to learn from, those that choose, and those to judge on."""
 
     folder: Path
+    valid: list[Path]
     others: list[Path]
 
 
 def draw(bench: Bench, source: Path, seed: int) -> Drawn:
     """Copy photos of every class into the folders train and valid; name the others."""
-    folder, others, n = bench.new_folder() / source.name, [], bench.options.a_class
+    folder, n = bench.new_folder() / source.name, bench.options.a_class
+    valid: list[Path] = []
+    others: list[Path] = []
     classes: dict[str, list[Path]] = {}
     for path in find_photos(source):
         classes.setdefault(path.parent.name, []).append(path)
@@ -78,8 +81,9 @@ def draw(bench: Bench, source: Path, seed: int) -> Drawn:
                 target = folder / split / name / path.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
+        valid += paths[n : n + judges]
         others += paths[n + judges :]
-    return Drawn(folder, others)
+    return Drawn(folder, valid, others)
 
 
 def judge(learn: Any, others: list[Path]) -> tuple[float, float]:
@@ -119,6 +123,7 @@ def train_ours(drawn: Drawn, way: Way, seed: int) -> dict[str, float]:
     fitted = fit(learn, phases, seed=seed, start_counts=way.start, freeze_norm=way.freeze_norm, quiet=True)
     found |= {"seconds": time.monotonic() - started, "epoch": float(fitted.best_epoch or 0)}
     found["right"], found["loss"] = judge(learn, drawn.others)
+    found["valid"] = judge(learn, drawn.valid)[0]
     return found
 
 
@@ -149,7 +154,7 @@ def train_theirs(drawn: Drawn, seed: int) -> dict[str, float]:
         learn.fine_tune(4)
     seconds = time.monotonic() - started
     right, loss = judge(learn, drawn.others)
-    return {"right": right, "loss": loss, "seconds": seconds}
+    return {"right": right, "loss": loss, "seconds": seconds, "valid": judge(learn, drawn.valid)[0]}
 
 
 def _tabulate(
@@ -166,12 +171,11 @@ def _tabulate(
     for name, found in numbers.items():
         values = {key: mean(one[key] for one in found) for key in found[0]}
         head = f"{values['head']:.3f} / {values['head loss']:.3f}" if "head" in values else "-"
-        ours = f"{values['right']:.3f} / {values['loss']:.3f}"
-        rows.append(
-            [name, head, ours, " ".join(f"{one['right']:.3f}" for one in found), f"{values['seconds']:.0f}"]
-        )
+        cells = [f"{values['right']:.3f} / {values['loss']:.3f}", f"{values['valid']:.3f}"]
+        cells.append(" ".join(f"{one['valid']:.3f}" for one in found))
+        rows.append([name, head, *cells, f"{values['seconds']:.0f}"])
     title = f"{source.name}, {bench.options.a_class} photos a class, judged on {len(draws[0].others)} others"
-    heads = ["way", "head: accuracy / log loss", "all layers", "each seed", "seconds"]
+    heads = ["way", "head: accuracy / log loss", "all layers", "validation", "each seed", "seconds"]
     return [Table(title, heads, rows, numbers)]
 
 

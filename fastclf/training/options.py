@@ -28,6 +28,8 @@ DEFAULT_RESIZE = PUBLISHED
 FINE_TUNE, HEAD = "fine-tune", "head"
 MODES = (FINE_TUNE, HEAD)
 FIND_LR = "find"
+# Epochs of all layers, by whether the body has learned already.
+EPOCHS = {True: 4, False: 15}
 TRACKERS = ("csv", "tensorboard", "wandb")
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 

@@ -13,7 +13,7 @@ from ..catalog import Dataset
 from ..photos import TRAIN, VALID
 from .fitting import BATCH
 from .network import find_fixed_size, measure_step
-from .options import TrainOptions
+from .options import EPOCHS, TrainOptions
 
 Say = Callable[[str], None]
 
@@ -109,7 +109,7 @@ def _choose_size(data: Dataset, fewest: int, clock: _Clock, say: Say) -> int:
 def _default_epochs(options: TrainOptions, learned: bool) -> int:
     if options.time_limit is not None:
         return 10 if learned else 30
-    return 4 if learned else 15
+    return EPOCHS[learned]
 
 
 def choose_batch(photos: int) -> int:

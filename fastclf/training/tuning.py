@@ -262,7 +262,9 @@ class FineTuning:
             now = time.monotonic()
             until = None if deadline is None else now + max(deadline - now, 0) / 4
             self.learn.freeze() if self.run.learned else self.learn.unfreeze()
-            settled["lr"] = find_lr(self.learn, seed=self.options.seed, deadline=until)
+            settled["lr"] = find_lr(
+                self.learn, seed=self.options.seed, deadline=until, freeze_norm=self.run.learned
+            )
         found: float | None = settled["lr"]
         if found is None:
             self.say("The learning rate finder found none in time; the usual one is taken.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastai.vision.all import Learner
 
-from .callbacks import Reseed, TimeBudget
+from .callbacks import KeepNorm, Reseed, TimeBudget
 
 # Highest learning rates of Adam with the one-cycle schedule for batches of 64: that of fastai's `fine_tune`,
 # and one chosen by hand (`benchmarks/README.md` compares architectures with it).
@@ -104,9 +104,12 @@ def scale_lr(batch_size: int, *, learned: bool) -> float:
     return LR_PRETRAINED * share**0.5 if learned else LR_FROM_SCRATCH * share
 
 
-def find_lr(learn: Learner, *, seed: int = 0, deadline: float | None = None) -> float | None:
+def find_lr(
+    learn: Learner, *, seed: int = 0, deadline: float | None = None, freeze_norm: bool = False
+) -> float | None:
     """Return the learning rate that fastai's finder suggests ("valley"); the Learner is as it was before.
 
+    With `freeze_norm` batch norm keeps its statistics, as `fit` lets it.
     None is returned where there was no time until `deadline` (of `time.monotonic()`), or no loss that falls.
 
     References
@@ -119,7 +122,8 @@ def find_lr(learn: Learner, *, seed: int = 0, deadline: float | None = None) -> 
     with tempfile.TemporaryDirectory(prefix="fastclf-lr-") as folder:
         learn.model_dir = folder
         try:
-            with learn.no_bar(), learn.added_cbs([Reseed(seed, -1), *([budget] if budget else [])]):
+            cbs = [Reseed(seed, -1), *([budget] if budget else []), *([KeepNorm()] if freeze_norm else [])]
+            with learn.no_bar(), learn.added_cbs(cbs):
                 found = learn.lr_find(show_plot=False)
         except IndexError:  # no loss was finite
             return None
