@@ -235,8 +235,8 @@ class Run(Request):
         if finds_gpu():
             return
         minutes = estimate_fine_tuning(body, len(self.data.part(TRAIN)), EPOCHS[True])
-        took = f"--mode {FINE_TUNE} would take about {max(1, round(minutes))} min more here"
-        self.say(f"{took}. {_GAINED}")
+        took = f"Training all layers would take about {max(1, round(minutes))} min more here."
+        self.say(f"{took} {_GAINED}")
 
     def _choose_resize(self) -> str:
         """Return how photos reach the network's size; random crops are for training all layers."""
