@@ -118,8 +118,8 @@ def _find_near_limit(manifest: dict[str, Any]) -> Iterator[Message]:
     left_out = (manifest.get("ood") or {}).get("left_out")
     if left_out:
         yield Message(
-            "photos of other classes of the same kind: when a class was left out of training, {share} of its "
-            "photos were called unfamiliar (AUROC {auroc:.2f})",
+            "photos of other classes of the same kind: when a third of the classes was left out of training, "
+            "{share} of their photos were called unfamiliar (AUROC {auroc:.2f})",
             share=share_of(left_out["flagged"], left_out.get("flagged_interval"), left_out["n"]),
             auroc=left_out["auroc"],
         )

@@ -137,7 +137,7 @@ def test_every_figure_of_the_manifest_stands_in_both_cards(manifest: dict[str, A
         "13 nearly equal pairs", "17 photos left out", "19 photos left out", "1.2345", "0.9876", "65.4 %", "0.4567",
         per_cent(0.8765), "4.2", "61.7", "head", "C 0.02", "torch 2.15.0", "702", "23", "BSD-3-Clause", "CC0 (1015)", "opened twice",
         "2026-01-04 00:00 UTC", "animals", "resnet18",
-        "39.4 % (36.2 % to 42.6 %, n = 911) of its photos were called unfamiliar (AUROC 0.81)",
+        "39.4 % (36.2 % to 42.6 %, n = 911) of their photos were called unfamiliar (AUROC 0.81)",
         "79.8 % right → about 83.8 % (77.9 % to 89.9 %); photos of bee help most", "means of 4 draws",
     ]  # fmt: skip
     page, text = _Page(build_card_html(manifest)).text, build_card_markdown(manifest)

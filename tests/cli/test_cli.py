@@ -31,11 +31,12 @@ def test_predict_json_answers_each_file_on_a_line_and_names_the_fault(toy_model:
     assert done.returncode == 1
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["file"] for line in lines] == [str(red_png), str(broken), str(second)]
-    keys = ["file", "label", "probability", "probs", "unfamiliar", "ood_score", "error"]
+    keys = ["file", "label", "probability", "probs", "unfamiliar", "ood_score", "error", "label_set"]
+    keys.append("set_coverage")
     assert all(list(line) == keys for line in lines)
     assert [line["label"] for line in lines] == ["red", None, "red"]
     assert "broken.jpg" in lines[1]["error"]
-    assert {lines[1][k] for k in keys[1:-1] if k != "probs"} == {None}
+    assert {lines[1][k] for k in keys[1:] if k != "error"} == {None}
     assert lines[0]["error"] is None
     assert "Traceback" not in done.stderr
 
