@@ -32,7 +32,7 @@ def find_shift(targets: npt.NDArray[Any], balance: str) -> npt.NDArray[np.float6
     targets
         (N,) indices 0 to K - 1 of the training photos' classes, each at least once.
     balance
-        One of `BALANCES`.
+        One of `BALANCES`; what a stranger's model says instead is taken for "off".
 
     Returns
     -------
@@ -48,7 +48,7 @@ def find_shift(targets: npt.NDArray[Any], balance: str) -> npt.NDArray[np.float6
     [-0.69, 0.69]
     """
     counts = np.bincount(targets).astype(float)
-    if balance == OFF or (balance == AUTO and counts.max() < _FROM_TIMES * counts.min()):
+    if balance != ON and (balance != AUTO or counts.max() < _FROM_TIMES * counts.min()):
         return None
     logs = np.log(counts)
     return np.asarray(logs.mean() - logs)

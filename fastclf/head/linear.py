@@ -52,6 +52,11 @@ class LinearHead:
         """Return (N, K) logits of (N, D) features."""
         return np.asarray(features @ self.weight.T + self.bias)
 
+    def describe(self, *, own_features: bool = False) -> dict[str, Any]:
+        """Return how it was fitted, for the record: the fields of `HeadRecord`."""
+        tried = [dict(row) for row in self.table]
+        return {"C": self.C, "folds": self.folds, "tried": tried, "own_features": own_features}
+
 
 def fit_head(
     features: Array,

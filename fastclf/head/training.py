@@ -112,7 +112,8 @@ def train_head(
     if find_shift(targets, options.balance) is not None:
         say(describe_balance(targets, vocab))
     record = {
-        **_describe_head(head, options), "balance": options.balance,
+        "mode": "head", "pretrained": True, "balance": options.balance,
+        "head": head.describe(own_features=options.own_features),
         "size": body.preprocess.input_size[-1], "seed": options.seed,
         "epochs": [_measure(head, train, valid, vocab)], "best_epoch": 1, "device": "cpu",
         "versions": {"onnxruntime": onnxruntime.__version__}, **options.record,
@@ -150,15 +151,6 @@ def _measure(head: LinearHead, train: SeenPhotos, valid: SeenPhotos, vocab: list
         row[name] = round(compute_log_loss(compute_softmax(answers.logits), answers.targets), 6)
         row["accuracy"] = float((np.argmax(answers.logits, 1) == answers.targets).mean())
     return row
-
-
-def _describe_head(head: LinearHead, options: HeadOptions) -> dict[str, Any]:
-    table = [dict(row) for row in head.table]
-    return {
-        "mode": "head",
-        "pretrained": True,
-        "head": {"C": head.C, "folds": head.folds, "tried": table, "own_features": options.own_features},
-    }
 
 
 def _describe(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import MissingExtraError, UsageError, WeightsError
 from ..head import AUTO, BALANCES
 from ..model import METHODS, PUBLISHED
+from ..system import hash_file
 
 if TYPE_CHECKING:
     from ..collect import Recipe
@@ -125,6 +126,12 @@ class TrainOptions:
         if "from_model" in given:
             options.pop("arch", None)  # the earlier model's counts, whatever the recipe says
         return cls(**{**options, **given})
+
+    def describe_weights(self) -> dict[str, str] | None:
+        """Return name and hash of the file of weights, for the record; its place is nobody's business."""
+        if self.weights is None:
+            return None
+        return {"name": Path(self.weights).name, "sha256": hash_file(Path(self.weights))}
 
     def __post_init__(self) -> None:
         self._check_names()

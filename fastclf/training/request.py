@@ -9,7 +9,6 @@ from typing import Any
 
 from ..catalog import Dataset
 from ..photos import Progress
-from ..system import hash_file
 from .earlier import EarlierModel
 from .options import TrainOptions
 
@@ -49,14 +48,13 @@ class Request:
 
     def describe_options(self) -> dict[str, Any]:
         """Return what the record of the training says of the options, whichever way it goes."""
-        options, weights = self.options, self.options.weights
+        options = self.options
         return {
             "seed": options.seed,
             "balance": options.balance,
             "time_limit": options.time_limit,
             "pretrained": self.learned,
-            # its place is nobody's business
-            "weights": weights and {"name": Path(weights).name, "sha256": hash_file(Path(weights))},
+            "weights": options.describe_weights(),
             "split_by": options.split_by if options.split_by in (None, "folder") else "table",
             "from": self.earlier and self.earlier.facts,
         }

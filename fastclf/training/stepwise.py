@@ -14,7 +14,6 @@ from ..catalog import Dataset
 from ..head import LinearHead
 from ..model import choose_arch
 from ..photos import TRAIN
-from ..system import hash_file
 from .data import build_dls
 from .fitting import BATCH, Fitted, even_out_head, fit, plan_phases, scale_lr, start_from_head
 from .network import build_learner, find_fixed_size
@@ -131,16 +130,13 @@ def record_training(options: TrainOptions, fitted: Fitted, head: LinearHead | No
     head
         From `begin_training`.
     """
-    weights = options.weights and Path(options.weights)
     record = {
         "mode": options.mode, "size": options.size, "resize": options.resize, "augment": options.augment,
         "balance": options.balance, "seed": options.seed, "pretrained": options.pretrained,
-        # its place is nobody's business
-        "weights": weights and {"name": weights.name, "sha256": hash_file(weights)},
+        "weights": options.describe_weights(),
     }  # fmt: skip
     if options.mode == HEAD and head is not None:
-        tried = [dict(row) for row in head.table]
-        return {**record, "head": {"C": head.C, "folds": head.folds, "tried": tried, "own_features": False}}
+        return {**record, "head": head.describe()}
     return {
         **record, "batch_size": options.batch_size, "lr": options.lr, "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,

@@ -22,6 +22,7 @@ def test_answers_are_evened_out_from_three_to_one_on(counts: tuple[int, ...], sh
     found = {balance: find_shift(targets, balance) for balance in BALANCES}
     assert {name for name, shift in found.items() if shift is not None} == shifted
     assert found["on"] is not None
+    assert find_shift(targets, "?") is None
     assert found["on"].mean() == pytest.approx(0)
     # what a class has more of the photos, its logit loses
     assert np.allclose(np.diff(found["on"]), -np.diff(np.log(counts)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from fastclf.card import build_card
 from fastclf.catalog import Catalog
 from fastclf.errors import BundleError, MissingExtraError, RefitError
 from fastclf.evaluation import record_opening
-from fastclf.head import discard_refit, find_previous, refit_head, use_refit
+from fastclf.head import discard_refit, find_previous, find_shift, refit_head, use_refit
 from fastclf.head.refit import find_candidate
 from fastclf.model import CARD_FILES, PhotoRow
 from fastclf.system import hash_file, run_child
@@ -143,6 +144,26 @@ def test_features_are_computed_once_and_no_test_photo_is_looked_at(pair: tuple[P
     assert refit_head(model, folder).computed == 0
     draw_photo("red", 500).save(folder / "red" / "new.png")
     assert refit_head(model, folder).computed == 1
+
+
+def test_a_refit_evens_rare_classes_out_as_the_model_was_and_no_unknown_way(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    with Catalog(folder) as catalog:
+        catalog.remove(
+            [p.name for p in catalog.photos().photos if p.label == "red" and p.split == "train"][:15]
+        )
+        left = [p for p in catalog.photos().photos if p.split == "train"]
+    targets = np.array([["blue", "green", "red"].index(p.label) for p in left])
+    biases = {}
+    for balance in (None, "?", "auto"):
+        manifest = json.loads((model / "bundle.json").read_text())
+        manifest["training"] = {"balance": balance} if balance else {}
+        (model / "bundle.json").write_text(json.dumps(manifest))
+        biases[balance] = ModelBundle.load(refit_head(model, folder).candidate).head[1]
+    shift = find_shift(targets, "auto")
+    assert shift is not None
+    assert biases["auto"] == pytest.approx(biases[None] + shift, abs=1e-5)
+    assert np.array_equal(biases["?"], biases[None])
 
 
 def test_using_the_new_model_keeps_the_old_and_it_can_be_refitted_again(pair: tuple[Path, Path]) -> None:

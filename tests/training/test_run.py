@@ -90,6 +90,7 @@ def test_a_head_of_the_packaged_network_needs_neither_torch_nor_pandas(
     assert not set(HEAVY) & set(loaded)
     assert any(f"Architecture {PACKAGED.arch}" in sentence for sentence in said)
     assert any("--track csv has nothing to report" in sentence for sentence in said)
+    assert any(re.search(r"all layers would take about \d+ min more here", sentence) for sentence in said)
     assert not [sentence for sentence in said if "fastai" in sentence]
     bundle = ModelBundle.load(tmp_path / "model")
     assert (bundle.manifest.arch, bundle.manifest.training.mode) == (PACKAGED.arch, "head")
