@@ -28,7 +28,9 @@ from ..system import hash_bytes, hash_file
 from .store import Store
 
 # What is measured on a photo; another version is measured anew.
-MEASURES = "3"
+MEASURES = "4"
+# How photos are read; what an earlier way refused is tried again.
+_READING = "2"
 THUMBNAIL_SIDE = 256
 # A JPEG of 1024 pixels and more is decoded at a half or less, which takes half as long. So its pixels are
 # hashed: copies of it are equal, too, but one saved as PNG is a near-duplicate.
@@ -63,7 +65,7 @@ def _make_text(name: str) -> str:
 
 def describe_decoder() -> str:
     """Return what a file that could not be read was tried with; with another decoder it is tried again."""
-    return f"{PIL.__version__}{'+heif' if reads_heif() else ''}"
+    return f"{PIL.__version__}.{_READING}{'+heif' if reads_heif() else ''}"
 
 
 def find_stale(store: Store) -> set[str]:
@@ -155,7 +157,10 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
     # a tiny photo's thumbnail is enlarged
     small = thumbnail if max(image.size) > THUMBNAIL_SIDE else image
     prints = describe_photo(image, min(decoded.size))
-    quality = replace(measure_quality(small), unknown_colours=float(not decoded.colours_known))
+    black, white = decoded.scale or (0.0, 0.0)
+    quality = replace(
+        measure_quality(small), unknown_colours=float(not decoded.colours_known), black=black, white=white
+    )
     return {
         **row,
         "width": decoded.size[0],

@@ -24,6 +24,8 @@ Array = npt.NDArray[Any]
 
 # A group of copies is worth a note from this share of the photos on; chosen by hand, not tuned.
 _LARGE_GROUP = 0.02
+# So many scales of greys are named.
+_SCALES = 3
 
 
 def check_folder(
@@ -185,6 +187,7 @@ def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> It
     if capped:
         yield Message("{n} photos have so many near copies that only their nearest were compared.", n=capped)
     yield from _describe_large_groups(checked)
+    yield from _describe_depth(checked)
     if sealed := int((~checked.is_open).sum()):
         yield count_message(
             sealed,
@@ -193,6 +196,22 @@ def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> It
         )
     if any(leak.tier != "features" for leak in checked.copies.leaks):
         yield Message("Of copies that stand in two splits, or would join them, training leaves some out.")
+
+
+def _describe_depth(checked: CheckedPhotos) -> Iterator[Message]:
+    """Say which values became black and white in photos of more than 8 bits, the most frequent first."""
+    known = (checked.measures[p.sha256] for p in checked.photos if p.sha256 in checked.measures)
+    scales = Counter((q.black, q.white) for q in known if q.white > q.black)
+    for (black, white), n in scales.most_common(_SCALES):
+        yield count_message(
+            n,
+            "1 photo has more than 8 bits: its values {black:g} to {white:g} became black to white.",
+            "{n} photos have more than 8 bits: their values {black:g} to {white:g} became black to white.",
+            black=black,
+            white=white,
+        )
+    if more := sum(n for _, n in scales.most_common()[_SCALES:]):
+        yield Message("{n} further photos of more than 8 bits have scales of their own.", n=more)
 
 
 def _describe_large_groups(checked: CheckedPhotos) -> Iterator[Message]:

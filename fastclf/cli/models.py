@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import shlex
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import FastclfError, PhotosError, UsageError
+from ..system import defuse_formula
 from .console import (
     Json,
     Model,
@@ -24,6 +27,7 @@ from .console import (
     show_progress,
     using_fastai,
 )
+from .what import check_what, find_photos
 
 if TYPE_CHECKING:
     from ..collect import Recipe
@@ -216,30 +220,52 @@ def export_pkl(model: Model) -> None:
 
 def predict(
     model: Model,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Photos.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHAT...",
+            help="Photos: files, folders, zip or tar files, quoted patterns ('photos/**/*.jpg'), web "
+            "addresses, or - for standard input.",
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV for spreadsheets, with a column for each class.")
+    ] = False,
 ) -> None:
     """Classify photos. Unreadable files are reported and skipped; the exit code is then 1."""
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other; name one.")
+    check_what(files)
     from ..model import Predictor
 
-    failed = False
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    failed, predictor = False, Predictor(model)
     if as_csv:
-        writer.writerow(_COLUMNS)
-    for prediction in Predictor(model).predict_many(files):
+        _write_row([*_COLUMNS, *predictor.vocab], mark="\ufeff")
+    for prediction in predictor.predict_many(find_photos(files)):
         failed = failed or prediction.error is not None
         if as_json:
             print_json(prediction.to_dict())
         elif as_csv:
-            writer.writerow([getattr(prediction, name) for name in _COLUMNS])
+            shares = [(prediction.probs or {}).get(label) for label in predictor.vocab]
+            _write_row([*(getattr(prediction, name) for name in _COLUMNS), *shares])
         else:
             _tell_prediction(prediction)
         sys.stdout.flush()
     if failed:
         raise typer.Exit(1)
+
+
+def _write_row(cells: Sequence[object], mark: str = "") -> None:
+    """Print a row of CSV in UTF-8, whatever the terminal's encoding; spreadsheets know it by the mark."""
+    text = io.StringIO()
+    rounded = [f"{cell:.6f}" if isinstance(cell, float) else cell for cell in cells]
+    csv.writer(text, lineterminator="\n").writerow(map(defuse_formula, rounded))
+    row, binary = f"{mark}{text.getvalue()}", getattr(sys.stdout, "buffer", None)
+    if binary is None:  # a notebook's
+        sys.stdout.write(row)
+    else:
+        binary.write(row.encode("utf-8", "replace"))
 
 
 def _tell_prediction(p: Prediction) -> None:

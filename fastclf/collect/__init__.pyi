@@ -1,3 +1,5 @@
+from .archives import is_photo_name as is_photo_name
+from .archives import read_archive as read_archive
 from .course import download_images as download_images
 from .course import search_images as search_images
 from .course import verify_images as verify_images

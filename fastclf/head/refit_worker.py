@@ -40,8 +40,9 @@ def main(model: str, folder: str, out: str, report: str) -> None:
     head = _fit(bundle, photos.train, vocab)
     judged = photos.valid.select([p.label in vocab for p in photos.valid.photos])
     manifest = _describe(bundle.manifest, photos, vocab, len(judged.photos), edits)
-    # as it was, so that the model can still be trained further
-    more = {BODY: bundle.path / BODY} if BODY in bundle.manifest.files else {}
+    # as it was, so that the model can still be trained further; some are shared without
+    has_body = BODY in bundle.manifest.files and (bundle.path / BODY).is_file()
+    more = {BODY: bundle.path / BODY} if has_body else {}
     graph = bundle.onnx_path.read_bytes()
     write_model(Path(out), manifest, graph, head, photos.train, judged, photos.rows, more)
     Path(report).write_text(json.dumps(_compare(bundle, photos, vocab, head)), encoding="utf-8")

@@ -60,6 +60,8 @@ class Quality:
         Mean distance between the largest and the smallest channel.
     unknown_colours
         1 where the photo's colour profile cannot be read, else 0.
+    black, white
+        Which of a file's values became black and white where it has more than 8 bits; both 0 elsewhere.
     """
 
     bright: float
@@ -68,6 +70,8 @@ class Quality:
     sharpness: float
     colour: float
     unknown_colours: float = 0.0
+    black: float = 0.0
+    white: float = 0.0
 
     def to_dict(self) -> dict[str, float]:
         """Return the fields as JSON values."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BundleError, UsageError
-from ..system import csv_bytes, find_write_error, hash_file, wait_for_folder, write_atomic
+from ..errors import BundleError, Message, UsageError
+from ..system import csv_bytes, find_write_error, hash_bytes, hash_file, wait_for_folder, write_atomic
 from .joint import JointDetector
 from .mahalanobis import MahalanobisDetector
-from .manifest import CARD_FILES, DAMAGE, MANIFEST, Manifest, damage_as_error
+from .manifest import CARD_FILES, DAMAGE, LFS_POINTER, MANIFEST, Manifest, damage_as_error
 from .ood import Detector
 from .preprocess import Preprocess
 
@@ -44,6 +44,14 @@ class PhotoRow:
 
 # What a manifest may name.
 KINDS: dict[str, type[Detector]] = {made.kind: made for made in (MahalanobisDetector, JointDetector)}
+_PHOTOS = "photos.csv"
+# Without these there is no answer; all else in a bundle is for training further, for checks and for people.
+_NEEDED = ("model.onnx", "head.npz", "ood.npz")
+_TEXT_FILES = (".csv", ".json", ".md", ".html", ".txt")
+_MISSING = Message("is missing; copy the whole folder again")
+_FORBIDDEN = Message("may not be read by this user; its owner can change that with `chmod a+r`")
+_CHANGED = Message("is not as it was written")
+_POINTER = Message("is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`")
 _PHOTO_COLUMNS = [f.name for f in fields(PhotoRow)]
 
 
@@ -71,7 +79,7 @@ class ModelBundle:
         BundleError
             If it is missing, or a hash, the schema or a shape does not fit; the message says which.
         """
-        folder = Path(path)
+        folder = find_bundle_folder(Path(path))
         wait_for_folder(folder)
         with damage_as_error(folder):
             bundle = cls(folder, Manifest.read(folder))
@@ -79,7 +87,8 @@ class ModelBundle:
                 bundle.verify_files()
             bundle._check_head()
             bundle._check_detector()
-            bundle.read_photos()
+            if _find_fault(bundle.path / _PHOTOS, "") == "":
+                bundle.read_photos()
         return bundle
 
     @property
@@ -124,12 +133,13 @@ class ModelBundle:
 
     @property
     def example_files(self) -> list[Path]:
-        """The example photos, in the order of their names."""
-        return [self.path / name for name in sorted(self.manifest.files) if name.startswith("examples/")]
+        """The example photos that are there, in the order of their names."""
+        names = sorted(name for name in self.manifest.files if name.startswith("examples/"))
+        return [self.path / name for name in names if (self.path / name).is_file()]
 
     def read_photos(self) -> list[PhotoRow]:
-        """Return the photos that the model was trained and judged on."""
-        with (self.path / "photos.csv").open(encoding="utf-8", newline="") as f:
+        """Return the photos that the model was trained and judged on; may raise a BundleError."""
+        with self.require(_PHOTOS).open(encoding="utf-8", newline="") as f:
             rows = csv.DictReader(f)
             if rows.fieldnames and list(rows.fieldnames) != _PHOTO_COLUMNS:
                 raise BundleError(
@@ -139,31 +149,52 @@ class ModelBundle:
                 )
             return [PhotoRow(**{name: row[name] for name in _PHOTO_COLUMNS}) for row in rows]
 
-    def verify_files(self) -> None:
-        """Compare every file's hash with the manifest's, but for the card's, which is made from that.
+    def require(self, name: str) -> Path:
+        """Return the path of a file that answers do without.
 
         Raises
         ------
         BundleError
-            On the first file that is missing or differs.
+            If it is missing, may not be read, or is a pointer of Git LFS.
+        """
+        fault = _find_fault(self.path / name, "")
+        if fault:
+            raise BundleError(
+                "The model {path} answers, but what you want of it needs more: {name} {fault}.",
+                path=self.path,
+                name=name,
+                fault=fault,
+            )
+        return self.path / name
+
+    def verify_files(self) -> None:
+        """Compare every file's hash with the manifest's, but for the card's, which is made from that.
+
+        What no answer needs may be missing, or be out of reach: `require` says so when it is asked for.
+
+        Raises
+        ------
+        BundleError
+            On the first file that differs, or that is missing and needed.
         """
         for name, expected in self.manifest.files.items():
             if name in CARD_FILES:
                 continue  # a kill may have come before it was written
-            file = self.path / name
-            if not file.is_file():
-                raise BundleError(
-                    "The model {path} lacks its file {name}. Copy the whole folder again.",
-                    path=self.path,
-                    name=name,
-                )
-            if hash_file(file) != expected:
+            fault = _find_fault(self.path / name, expected)
+            if fault is _CHANGED:
                 raise BundleError(
                     "The model {path} is not as it was written: {name} differs from the hash in "
                     "{file}. Copy the folder again, or train again.",
                     path=self.path,
                     name=name,
                     file=MANIFEST,
+                )
+            if fault and name in _NEEDED:
+                raise BundleError(
+                    "The model {path} cannot be used: its file {name} {fault}.",
+                    path=self.path,
+                    name=name,
+                    fault=fault,
                 )
 
     def _check_detector(self) -> None:
@@ -200,6 +231,50 @@ class ModelBundle:
                 weights=weight.shape,
                 biases=bias.shape,
             )
+
+
+def find_bundle_folder(path: Path) -> Path:
+    """Return the folder that is meant by a path: itself, or where a file of a bundle lies."""
+    if path.is_file() and (path.parent / MANIFEST).is_file():
+        return path.parent
+    if path.is_file():
+        hint = (
+            "It is a ZIP archive: unpack it and name the folder."
+            if path.open("rb").read(4) == b"PK\3\4"
+            else "Name the model's folder, which holds bundle.json."
+        )
+        raise BundleError("{path} is a file, not a model's folder. {hint}", path=path, hint=Message(hint))
+    inner = [] if (path / MANIFEST).exists() or not path.is_dir() else sorted(path.glob(f"*/{MANIFEST}"))
+    if len(inner) == 1 and not inner[0].parent.name.startswith("."):
+        raise BundleError(
+            "There is no model in {path}, but one in {inner}. Name that folder.",
+            path=path,
+            inner=inner[0].parent,
+        )
+    return path
+
+
+def _find_fault(file: Path, expected: str) -> str:
+    """Return why a bundle's file cannot be used, as a clause, or ""; `expected` is "" for any hash."""
+    try:
+        with file.open("rb") as f:
+            start = f.read(len(LFS_POINTER))
+        if start == LFS_POINTER:
+            return _POINTER
+        return "" if not expected or _fits(file, expected) else _CHANGED
+    except (FileNotFoundError, NotADirectoryError):
+        return _MISSING
+    except PermissionError:
+        return _FORBIDDEN
+    except IsADirectoryError:
+        return _MISSING
+
+
+def _fits(file: Path, expected: str) -> bool:
+    """Return whether a file has a hash; the line ends of a text, which git may change, do not count."""
+    if hash_file(file) == expected:
+        return True
+    return file.suffix in _TEXT_FILES and hash_bytes(file.read_bytes().replace(b"\r\n", b"\n")) == expected
 
 
 def write_photos(folder: Path, rows: list[PhotoRow]) -> None:

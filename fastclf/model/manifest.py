@@ -28,6 +28,8 @@ BODY = "body.safetensors"
 # What follows from the manifest and is no part of the answers: it may be older than the manifest.
 CARD_FILES = ("card.md", "card.html")
 NOT_RECORDED = "not recorded"
+# How a file begins that Git LFS left in place of a large one.
+LFS_POINTER = b"version https://git-lfs"
 
 # What reading a damaged or hostile file raises, below Python's own parsers.
 DAMAGE = (
@@ -319,7 +321,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 def _load(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
             "There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
@@ -327,6 +329,11 @@ def _load(folder: Path) -> dict[str, Any]:
             folder=folder,
         ) from None
     except (OSError, ValueError) as e:
+        if isinstance(e, json.JSONDecodeError) and e.doc.encode().startswith(LFS_POINTER):
+            raise BundleError(
+                "{file} is a Git LFS pointer, not the file itself. Fetch the model with `git lfs pull`.",
+                file=file,
+            ) from None
         raise BundleError("{file} cannot be read ({reason}).", file=file, reason=e) from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         found = manifest.get("schema") if isinstance(manifest, dict) else None

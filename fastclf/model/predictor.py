@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +14,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 from PIL import Image
 
-from ..errors import BundleError, UnreadablePhotoError, describe_error
+from ..errors import BundleError, UnreadablePhotoError, UsageError, describe_error
 from ..metrics import compute_softmax, find_sets
-from ..photos import MAX_BYTES, Source
+from ..photos import MAX_BYTES, MAX_FOLDER_BYTES, NO_NAME, Given, Source, take_photo
 from .bundle import ModelBundle
 from .mapped import open_mapped
-from .preprocess import BATCH
+from .preprocess import BATCH, P
 from .session import trim_heap
 
 Array = npt.NDArray[Any]
@@ -79,6 +80,10 @@ class Predictor:
     BundleError
         If the bundle does not open or its graph does not fit its description.
 
+    Notes
+    -----
+    It may be pickled: another process opens the model's folder again.
+
     Examples
     --------
     >>> Predictor("model").predict("bear.jpg").label  # doctest: +SKIP
@@ -86,40 +91,105 @@ class Predictor:
     """
 
     def __init__(self, bundle: ModelBundle | str | Path, *, threads: int | None = None) -> None:
+        if not isinstance(bundle, ModelBundle | str | os.PathLike):
+            raise UsageError(
+                "A model is a folder's path or a ModelBundle, no {kind}.", kind=type(bundle).__name__
+            )
         self.bundle = bundle if isinstance(bundle, ModelBundle) else ModelBundle.load(bundle)
         self.vocab = self.bundle.vocab
         self.preprocess = self.bundle.preprocess
-        self.session = _open_session(self.bundle, threads)
+        self._threads = threads
+        self._session: ort.InferenceSession | None = _open_session(self.bundle, threads)
         self._check_graph()
         trim_heap()
 
-    def predict(self, source: Source, name: str | None = None) -> Prediction:
-        """Answer about one photo, a path or the file's bytes, and call it by its file's name or `name`.
+    @property
+    def session(self) -> ort.InferenceSession:
+        """The graph as ONNX Runtime runs it; UsageError once the predictor is closed."""
+        if self._session is None:
+            raise UsageError("This predictor was closed. Open the model again: Predictor(path).")
+        return self._session
+
+    def close(self) -> None:
+        """Let go of the graph and its memory; the end of a ``with`` block does."""
+        self._session = None
+
+    def predict(self, source: Given, name: str | None = None) -> Prediction:
+        """Answer about one photo, and call it by its file's name or `name`.
+
+        Parameters
+        ----------
+        source
+            A path, a file's bytes, a file opened for reading bytes, an upload, a PIL image of any mode, or an
+            array (height, width), (height, width, 3) or (height, width, 4) of uint8, or of floats from 0 to
+            1. What EXIF says of a PIL image is obeyed, as it is of a file.
+        name
+            What to call it.
 
         Raises
         ------
         UnreadablePhotoError
             If it cannot be decoded.
+        UsageError
+            If it is nothing of that kind, or the predictor is closed.
         """
-        image = self.preprocess.decode(source, name).image
-        return self.predict_images([image], [name or Path(_find_path(source)).name or "the photo"])[0]
+        given, photo = take_photo(source)
+        shown = name or Path(given).name
+        decoded = self.preprocess.decode(photo, shown or None, max_bytes=MAX_FOLDER_BYTES)
+        return self.predict_images([decoded.image], [shown or NO_NAME])[0]
 
-    def predict_many(self, sources: Iterable[Source], batch_size: int = BATCH) -> Iterator[Prediction]:
-        """Answer about many photos in their order; one that cannot be read gets a Prediction with `error`."""
-        for photos, logits, features in self.run_files(sources, batch_size=batch_size):
-            names = [_find_path(source) or "the photo" for source, error in photos if error is None]
-            good = iter(self._describe(names, logits, features))
-            for source, error in photos:
-                failed = error and Prediction(_find_path(source) or error.name, error=error.message)
-                yield failed or next(good)
+    def predict_many(
+        self, sources: Iterable[Given | UnreadablePhotoError], batch_size: int = BATCH
+    ) -> Iterator[Prediction]:
+        """Answer about many photos in their order; one that cannot be read gets a Prediction with `error`.
 
-    def predict_images(self, images: Sequence[Image.Image], names: Sequence[str]) -> list[Prediction]:
-        """Answer about decoded RGB photos."""
-        return self._describe(names, *self.run(self.preprocess.batch(images)))
+        Each is given as `predict` takes it, or as the UnreadablePhotoError of a photo that could not be had.
+        """
+        single = isinstance(sources, str | bytes | os.PathLike | Image.Image | np.ndarray | Mapping)
+        if single or hasattr(sources, "read") or not isinstance(sources, Iterable):
+            raise UsageError("predict_many takes several photos, [a, b] for example; predict takes one.")
+        if batch_size < 1:
+            raise UsageError("batch_size is {n}; it is 1 or more.", n=batch_size)
+        return self._predict_many(sources, batch_size)
+
+    def _predict_many(
+        self, sources: Iterable[Given | UnreadablePhotoError], batch_size: int
+    ) -> Iterator[Prediction]:
+        names: deque[str] = deque()
+
+        def take() -> Iterator[Source | Image.Image | UnreadablePhotoError]:
+            for source in sources:
+                name, photo = _take(source)
+                names.append(name)
+                yield photo
+
+        for photos, logits, features in self.run_files(
+            take(), batch_size=batch_size, max_bytes=MAX_FOLDER_BYTES
+        ):
+            shown = [names.popleft() or NO_NAME for _ in photos]
+            good = [name for name, (_, error) in zip(shown, photos, strict=True) if error is None]
+            answers = iter(self._describe(good, logits, features))
+            for name, (_, error) in zip(shown, photos, strict=True):
+                yield next(answers) if error is None else _describe_fault(name, error)
+
+    def predict_images(self, images: Sequence[Given], names: Sequence[str] | None = None) -> list[Prediction]:
+        """Answer about pictures and arrays, as `predict` takes them."""
+        if isinstance(images, Image.Image | np.ndarray):
+            raise UsageError("predict_images takes several pictures, [a, b] for example; predict takes one.")
+        if names is not None and len(names) != len(images):
+            raise UsageError("{n} pictures have {m} names.", n=len(images), m=len(names))
+        rgb = [self._read_image(image) for image in images]
+        names = [NO_NAME] * len(rgb) if names is None else names
+        return self._describe(names, *self.run(self.preprocess.batch(rgb)))
+
+    def _read_image(self, image: Given) -> Image.Image:
+        if isinstance(image, Image.Image) and image.mode == "RGB":
+            return image
+        return self.preprocess.decode(take_photo(image)[1], max_bytes=MAX_FOLDER_BYTES).image
 
     def run_files(
-        self, sources: Iterable[Source], *, batch_size: int = BATCH, max_bytes: int = MAX_BYTES
-    ) -> Iterator[tuple[list[tuple[Source, UnreadablePhotoError | None]], Array, Array]]:
+        self, sources: Iterable[P], *, batch_size: int = BATCH, max_bytes: int = MAX_BYTES
+    ) -> Iterator[tuple[list[tuple[P, UnreadablePhotoError | None]], Array, Array]]:
         """Run the graph on files, a batch at a time, while the next ones are decoded.
 
         Yields the photos of a batch, each with what is wrong with it, and the logits (n, K) and features
@@ -158,8 +228,9 @@ class Predictor:
         return (sizes[0], sizes[1]) if len(shape) == 4 and len(sizes) == 2 else None
 
     def _run(self, names: list[str], batch: Array) -> list[Array]:
+        session = self.session
         try:
-            found: list[Array] = self.session.run(names, {"image": batch})
+            found: list[Array] = session.run(names, {"image": batch})
         except Exception as e:
             raise BundleError(
                 "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=describe_error(e)
@@ -221,7 +292,10 @@ class Predictor:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        del self.session
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.bundle.path.resolve(), self._threads)
 
 
 def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSession:
@@ -236,6 +310,16 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
         ) from e
 
 
-def _find_path(source: Source) -> str:
-    """Return a file's path, "" where bytes were given."""
-    return str(source) if isinstance(source, str | os.PathLike) else ""
+def _take(
+    source: Given | UnreadablePhotoError,
+) -> tuple[str, Source | Image.Image | UnreadablePhotoError]:
+    return (source.name, source) if isinstance(source, UnreadablePhotoError) else take_photo(source)
+
+
+def _describe_fault(name: str, fault: UnreadablePhotoError) -> Prediction:
+    """Return why there is no answer; by its whole path, as photos of several folders may be called alike."""
+    return Prediction(name, error=UnreadablePhotoError(name, fault.reason).message)
+
+
+def _reopen(path: Path, threads: int | None) -> Predictor:
+    return Predictor(path, threads=threads)

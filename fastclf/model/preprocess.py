@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ..errors import BundleError, UnreadablePhotoError
-from ..photos import MAX_BYTES, DecodedPhoto, Source, decode_photo
+from ..photos import MAX_BYTES, MAX_PIXELS, DecodedPhoto, Source, decode_photo
 from .session import count_cores
 
 Array = npt.NDArray[Any]
+Readable = Source | Image.Image | UnreadablePhotoError
+P = TypeVar("P", bound=Readable)
 Method = Literal["squish", "crop", "pad"]
 PadMode = Literal["reflection", "border", "zeros"]
 
@@ -96,9 +98,18 @@ class Preprocess:
             return cls((3, size, size), (size, size), method, **known)  # type: ignore[arg-type]
         return cls((3, size, size), (side, side), "crop", interpolation="bicubic", **known)
 
-    def decode(self, source: Source, name: str | None = None, *, max_bytes: int = MAX_BYTES) -> DecodedPhoto:
+    def decode(
+        self,
+        source: Source | Image.Image,
+        name: str | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_pixels: int = MAX_PIXELS,
+    ) -> DecodedPhoto:
         """Decode a photo in as many pixels as the network's input takes; otherwise as `decode_photo` does."""
-        return decode_photo(source, name, max_bytes=max_bytes, least_short_side=self.least_side)
+        return decode_photo(
+            source, name, max_bytes=max_bytes, least_short_side=self.least_side, max_pixels=max_pixels
+        )
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """Turn one RGB photo into an array (3, height, width) of values in [0, 1]."""
@@ -113,14 +124,15 @@ class Preprocess:
         return out
 
     def read_batches(
-        self, sources: Iterable[Source], *, batch_size: int = BATCH, max_bytes: int = MAX_BYTES
-    ) -> Iterator[list[tuple[Source, Array | UnreadablePhotoError]]]:
+        self, sources: Iterable[P], *, batch_size: int = BATCH, max_bytes: int = MAX_BYTES
+    ) -> Iterator[list[tuple[P, Array | UnreadablePhotoError]]]:
         """Yield photos with their arrays, or with why there is none, a batch at a time and in order.
 
-        While a batch is looked at, the next ones are decoded and resized.
+        While a batch is looked at, the next ones are decoded and resized. A fault may stand for a photo that
+        could not be had.
         """
         remaining = iter(sources)
-        waiting: deque[list[tuple[Source, Future[Array | UnreadablePhotoError]]]] = deque()
+        waiting: deque[list[tuple[P, Future[Array | UnreadablePhotoError]]]] = deque()
         with ThreadPoolExecutor(count_cores(), thread_name_prefix="decode") as pool:
             try:
                 while True:
@@ -132,7 +144,9 @@ class Preprocess:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _read(self, source: Source, max_bytes: int) -> Array | UnreadablePhotoError:
+    def _read(self, source: Readable, max_bytes: int) -> Array | UnreadablePhotoError:
+        if isinstance(source, UnreadablePhotoError):
+            return source
         try:
             return self(self.decode(source, max_bytes=max_bytes).image)
         except UnreadablePhotoError as e:

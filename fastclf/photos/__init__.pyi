@@ -1,5 +1,6 @@
 from .decode import MAX_BYTES as MAX_BYTES
 from .decode import MAX_FOLDER_BYTES as MAX_FOLDER_BYTES
+from .decode import MAX_PIXELS as MAX_PIXELS
 from .decode import SUFFIXES as SUFFIXES
 from .decode import DecodedPhoto as DecodedPhoto
 from .decode import Source as Source
@@ -19,6 +20,9 @@ from .folder import find_class_folder as find_class_folder
 from .folder import find_class_folders as find_class_folders
 from .folder import find_photo_files as find_photo_files
 from .folder import list_photo_files as list_photo_files
+from .given import NO_NAME as NO_NAME
+from .given import Given as Given
+from .given import take_photo as take_photo
 from .splits import LEFT_OUT as LEFT_OUT
 from .splits import SPLITS as SPLITS
 from .splits import TEST as TEST
@@ -26,4 +30,3 @@ from .splits import TRAIN as TRAIN
 from .splits import VALID as VALID
 from .splits import draw_splits as draw_splits
 from .unknown import describe_excess as describe_excess
-from .unknown import describe_pixels as describe_pixels

@@ -9,20 +9,19 @@ import io
 import os
 import stat
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from PIL import (  # the plugins register their formats when they are imported
     AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
     ExifTags,
     GifImagePlugin,  # noqa: F401
     Image,
-    ImageOps,
-    JpegImagePlugin,  # noqa: F401
-    MpoImagePlugin,  # noqa: F401
+    ImageFile,
+    JpegImagePlugin,
     PngImagePlugin,  # noqa: F401
+    PpmImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
     UnidentifiedImageError,
     WebPImagePlugin,  # noqa: F401
@@ -30,22 +29,46 @@ from PIL import (  # the plugins register their formats when they are imported
 
 from ..errors import Message, UnreadablePhotoError
 from .colours import convert_to_srgb, reads_profile
-from .unknown import describe_error, describe_excess, describe_unknown
+from .depth import (
+    find_rawmode,
+    is_dark,
+    is_deep,
+    join_bytes,
+    load_lower,
+    mend_planes,
+    read_significant_bits,
+    scale_greys,
+)
+from .essentials import keep_essentials, read_orientation
+from .jpeg_rows import JpegFrame, SealedJpeg, read_jpeg_frame, seal_jpeg
+from .jpeg_scans import watch_last_scan
+from .unknown import (
+    describe_bits,
+    describe_error,
+    describe_excess,
+    describe_misread,
+    describe_pixels,
+    describe_unknown,
+)
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 # Formats that people's photos come in; everything else that Pillow reads has no business here.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp",
-    ".tif", ".tiff", ".mpo", ".avif", ".heic", ".heif",
+    ".tif", ".tiff", ".mpo", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm", ".pnm",
 )  # fmt: skip
 MAX_BYTES = 20 * 2**20
 # What lies in one's own folder may be larger than what is uploaded.
 MAX_FOLDER_BYTES = 10 * MAX_BYTES
 MAX_PIXELS = 80_000_000
+# A JPEG with more pixels is decoded at a half, a quarter or an eighth of its size; so many times more are
+# refused: fewer of those of which libjpeg keeps all coefficients.
+_REDUCED, _REDUCED_BUFFERED = 5, 1.5
 MAX_ASPECT = 1000
 
+_BLURRED = Message("is cut off: its finer details are missing; save or fetch it again")
 _EMPTY = "is empty (0 bytes); it was probably not fully saved or downloaded"
 
 
@@ -67,6 +90,9 @@ class DecodedPhoto:
         Width and height as the photo is to be seen, before any reduction.
     colours_known
         Whether the file has no colour profile or one that can be read; else its colours are taken as sRGB.
+    scale
+        Which values became black and white where the file has more than 8 bits; None where they were taken as
+        they are. See `fastclf.photos.depth` for the rule.
     """
 
     image: Image.Image
@@ -75,25 +101,46 @@ class DecodedPhoto:
     upright: bool = True
     size: tuple[int, int] = (0, 0)
     colours_known: bool = True
+    scale: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """How small a photo may come, and how large."""
+
+    least_side: int | None = None
+    least_short_side: int | None = None
+    max_pixels: int = MAX_PIXELS
+
+    def find_draft(self, size: tuple[int, int], reduce: int) -> tuple[int, int] | None:
+        """Return the size above which a JPEG is to stay, None for its own."""
+        of, least = (max(size), self.least_side) if self.least_side else (min(size), self.least_short_side)
+        shown = (size[0] // reduce, size[1] // reduce)
+        if least:
+            shown = (min(shown[0], size[0] * least // of), min(shown[1], size[1] * least // of))
+        return (max(1, shown[0]), max(1, shown[1])) if least or reduce > 1 else None
 
 
 def decode_photo(
-    source: Source,
+    source: Source | Image.Image,
     name: str | None = None,
     *,
     max_bytes: int = MAX_BYTES,
     least_side: int | None = None,
     least_short_side: int | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> DecodedPhoto:
     """Decode one photo to upright RGB.
 
-    EXIF orientation is applied, alpha is laid over white, 16 bits a channel are scaled to 8, CMYK and other
-    colours than sRGB are converted by the photo's profile, and of an animation the first frame is taken.
+    EXIF orientation is applied, alpha is laid over white, more than 8 bits are scaled to 8 (see
+    `fastclf.photos.depth`), CMYK and other colours than sRGB are converted by the photo's profile, and of an
+    animation the first frame is taken. What only describes the picture does not matter: where it is broken,
+    the pixels are read without.
 
     Parameters
     ----------
     source
-        A path, or the file's bytes.
+        A path, or the file's bytes; or a picture that somebody else decoded, which gets the same treatment.
     name
         What to call the photo in an error; by default the path's last part.
     max_bytes
@@ -103,6 +150,9 @@ def decode_photo(
         decoding it at a half or a quarter of its size is several times faster.
     least_short_side
         The same of its shorter side.
+    max_pixels
+        The most pixels that are decoded. A JPEG with more comes at a half, a quarter or an eighth of its
+        size.
 
     Raises
     ------
@@ -111,22 +161,127 @@ def decode_photo(
     """
     name, data = name or _name_of(source), b""
     try:
+        if isinstance(source, Image.Image):
+            return _read_image(source, max_pixels)
         data = _read_bytes(source, max_bytes)
-        return _decode(data, least_side, least_short_side)
+        return _decode(data, _Wanted(least_side, least_short_side, max_pixels))
     except _FAULTS as e:
         raise UnreadablePhotoError(name, _explain(e, data)) from None
 
 
-def _decode(data: bytes, least_side: int | None, least_short_side: int | None) -> DecodedPhoto:
+def _read_image(image: Image.Image, max_pixels: int) -> DecodedPhoto:
+    _check_dimensions(*image.size, max_pixels)
+    image.load()
+    return _to_rgb(image, image.size, None, scale_greys(image) if is_deep(image) else None)
+
+
+def _decode(data: bytes, wanted: _Wanted) -> DecodedPhoto:
+    try:
+        return _read(data, wanted)
+    except _RefusedError:
+        raise
+    except _FAULTS:
+        kept = keep_essentials(data)
+        if kept is not None:
+            with contextlib.suppress(*_FAULTS):
+                photo = _read(kept.data, wanted, kept.orientation)
+                # other programs do not read it, and what its colours mean nobody knows
+                return replace(photo, plain=False, colours_known=photo.colours_known and not kept.profile)
+        raise
+
+
+def _read(data: bytes, wanted: _Wanted, orientation: int | None = None) -> DecodedPhoto:
+    frame = read_jpeg_frame(data) if data.startswith(b"\xff\xd8") else None
+    sealed = seal_jpeg(data, frame) if frame and frame.usual else None
+    if frame and (words := describe_bits(frame.bits)):
+        raise _RefusedError(words)
+    if frame and sealed:
+        return _read_jpeg(frame, sealed, wanted, orientation)
+    if words := describe_misread(data):
+        raise _RefusedError(words)
     with _open(data) as image:
-        _check_dimensions(*image.size)
-        size = image.size
-        of, least = (max(size), least_side) if least_side else (min(size), least_short_side)
-        if least and image.format in ("JPEG", "MPO"):
-            # both sides are kept above what is asked for
-            image.draft(None, (max(1, size[0] * least // of), max(1, size[1] * least // of)))
+        _check_dimensions(*image.size, wanted.max_pixels)
+        size, planes = image.size, mend_planes(image)
+        is_colour = bool(find_rawmode(image))
         image.load()
-        return _to_rgb(image, size)
+        scaled = _scale_depth(image, data, is_colour)
+        photo = _to_rgb(image, size, orientation, scaled)
+        return replace(photo, plain=False) if planes else photo
+
+
+def _scale_depth(
+    image: Image.Image, data: bytes, is_colour: bool
+) -> tuple[Image.Image, tuple[float, float]] | None:
+    """Return a loaded photo of more than 8 bits as one of 8, with its black and white; else None."""
+    if is_deep(image):
+        return scale_greys(image, read_significant_bits(data) if image.format == "PNG" else 0)
+    if not is_colour or not is_dark(image):
+        return None
+    with _open(data) as again:
+        mend_planes(again)
+        return join_bytes(image, load_lower(again))
+
+
+def _read_jpeg(
+    frame: JpegFrame, sealed: SealedJpeg, wanted: _Wanted, orientation: int | None
+) -> DecodedPhoto:
+    reduce = _find_reduction(frame, wanted)
+    if not sealed.whole:
+        raise _RefusedError(_BLURRED)
+    draft = wanted.find_draft(frame.size, reduce)
+    try:
+        image = _load_jpeg(sealed.data, draft, watched=sealed.tidy and sealed.waits)
+        if sealed.other and image.tobytes() != _load_jpeg(sealed.other, draft).tobytes():
+            raise OSError("truncated")
+    except OSError as e:
+        raise _explain_cut(e, sealed.filled, frame) from None
+    photo = _to_rgb(image, frame.size, orientation)
+    is_plain = sealed.tidy and reduce == 1
+    return photo if is_plain else replace(photo, plain=False)
+
+
+def _load_jpeg(data: bytes, draft: tuple[int, int] | None, *, watched: bool = False) -> Image.Image:
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    if draft:
+        # both sides are kept above what is asked for
+        image.draft(None, draft)
+    watch = watch_last_scan(image, len(data)) if watched else None
+    image.load()
+    if watch and not watch.whole:
+        raise _RefusedError(_BLURRED)
+    return image
+
+
+def _explain_cut(error: OSError, filled: bytes, frame: JpegFrame) -> Exception:
+    """Return how many of a JPEG's rows are missing, where that is what is wrong."""
+    if "truncated" not in str(error):
+        return error
+    width, height = frame.size
+    try:
+        image = _load_jpeg(filled, (max(1, width // 8), max(1, height // 8))).convert("RGB")
+    except _FAULTS:
+        return error
+    # what libjpeg fills in is the same down to the last row
+    last = image.crop((0, image.height - 1, image.width, image.height)).tobytes()
+    rows = [image.crop((0, y, image.width, y + 1)).tobytes() != last for y in range(image.height)]
+    missing = rows[::-1].index(True) if any(rows) else 0
+    n = round(missing * height / image.height)
+    if not n:
+        return error
+    return _RefusedError(
+        "is cut off: about {n} of its {total} rows are missing; save or fetch it again", n=n, total=height
+    )
+
+
+def _find_reduction(frame: JpegFrame, wanted: _Wanted) -> int:
+    """Return by how much a JPEG has to be reduced to hold no more pixels than wanted."""
+    (width, height), most = frame.size, wanted.max_pixels
+    if width * height <= most * (_REDUCED_BUFFERED if frame.buffered else _REDUCED):
+        reduce = next((n for n in (1, 2, 4, 8) if -(-width // n) * -(-height // n) <= most), 8)
+        _check_dimensions(width, height, max(most, width * height))
+        return reduce
+    _check_dimensions(width, height, most)
+    return 1
 
 
 def _explain(error: BaseException, data: bytes) -> str:
@@ -139,12 +294,14 @@ def _explain(error: BaseException, data: bytes) -> str:
         return "does not fit into memory; scale it down"
     if isinstance(error, UnidentifiedImageError):
         return describe_unknown(data, FORMATS)
-    return describe_error(error)
+    return describe_error(error, data)
 
 
 def count_pixels(data: bytes) -> int:
     """Return how many pixels a photo's header promises; 0 where it is none."""
     try:
+        if data.startswith(b"\xff\xd8") and (frame := read_jpeg_frame(data)):
+            return frame.size[0] * frame.size[1]
         with _open(data) as image:
             return image.width * image.height
     except Exception:  # noqa: BLE001 - decoding it has the words for whatever is wrong
@@ -204,12 +361,12 @@ class _RefusedError(Exception):
 _FAULTS = (
     _RefusedError, Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, OSError,
     ValueError, SyntaxError, struct.error, IndexError, TypeError, EOFError, ArithmeticError, KeyError,
-    RuntimeError,
+    RuntimeError, AssertionError, AttributeError,
 )  # fmt: skip
 
 
-def _name_of(source: Source) -> str:
-    if isinstance(source, (bytes, bytearray, memoryview)):
+def _name_of(source: Source | Image.Image) -> str:
+    if not isinstance(source, str | os.PathLike):
         return "the photo"
     return Path(source).name or str(source)
 
@@ -236,7 +393,7 @@ def _measure_regular(path: Path) -> int:
     return status.st_size
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes) -> ImageFile.ImageFile:
     _register_heif()
     formats = [name for name in (*FORMATS, "HEIF") if name in Image.OPEN]
     return Image.open(io.BytesIO(data), formats=formats)
@@ -251,17 +408,19 @@ def _register_heif() -> None:
         pillow_heif.register_heif_opener()
 
 
-def _check_dimensions(width: int, height: int) -> None:
+def _check_dimensions(width: int, height: int, most: int = MAX_PIXELS) -> None:
     if width < 1 or height < 1:
         raise _RefusedError(
             "is {width:d} x {height:d} pixels; there is nothing to see", width=width, height=height
         )
-    if width * height > MAX_PIXELS:
+    if width * height > most and most < MAX_PIXELS:
+        raise _RefusedError(describe_pixels(width * height, most))
+    if width * height > most:
         raise _RefusedError(
             "has {width} x {height} pixels; at most {most} are read, so scale it down",
             width=width,
             height=height,
-            most=MAX_PIXELS,
+            most=most,
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise _RefusedError(
@@ -272,44 +431,59 @@ def _check_dimensions(width: int, height: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, size: tuple[int, int]) -> DecodedPhoto:
-    kind = image.format or "unknown"
-    orientation = _orientation(image)
-    turned = orientation in range(2, 9)
-    if turned:
-        image = ImageOps.exif_transpose(image)
-    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-    clear = not deep and ("A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info)
-    if deep:
-        rgb = _scale_depth(image).convert("RGB")
-    elif clear:
+def _to_rgb(
+    image: Image.Image,
+    size: tuple[int, int],
+    orientation: int | None = None,
+    scaled: tuple[Image.Image, tuple[float, float]] | None = None,
+) -> DecodedPhoto:
+    """Return a loaded photo upright and as RGB; `scaled` is what its 16 bits make, with black and white."""
+    kind, info = _name_format(image), image.info
+    orientation = _orientation(image) if orientation is None else orientation
+    if scaled:
+        image = scaled[0]
+    turn = _TURNS.get(orientation)
+    if turn is not None:
+        image = image.transpose(turn)
+    clear = "A" in image.getbands() or "a" in image.getbands() or (not scaled and "transparency" in info)
+    if clear:
         rgba = image.convert("RGBA")
         rgb = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     else:
         rgb = image.convert("RGB")
-    profile = image.info.get("icc_profile")
+    profile = info.get("icc_profile")
     coloured = image if image.mode in ("CMYK", "L") else rgb
     meant, known = convert_to_srgb(coloured, profile), reads_profile(coloured, profile)
     rgb = rgb if meant is None else meant
-    plain = not (turned or deep or clear or meant is not None) and kind != "HEIF"
+    plain = not (turn is not None or scaled or clear or meant is not None) and kind not in ("HEIF", "PPM")
     # `convert` made a picture of its own; what Pillow keeps of the file (EXIF, GPS, comments) stays behind
     rgb.info = {}
     seen = size[::-1] if orientation in range(5, 9) else size
-    return DecodedPhoto(rgb, kind, plain, not turned, seen, known)
+    return DecodedPhoto(rgb, kind, plain, turn is None, seen, known, scaled and scaled[1])
+
+
+# how pixels are turned that a camera held otherwise took, by EXIF's number
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+
+def _name_format(image: Image.Image) -> str:
+    """Return Pillow's name of a file's format; a JPEG with further pictures behind it is called MPO."""
+    if image.format != "JPEG" or "mp" not in image.info:
+        return image.format or "unknown"
+    light = any(b"hdrgm:" in segment[1] for segment in getattr(image, "applist", ()))
+    return "JPEG" if light else "MPO"
 
 
 def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 where it is none: the picture may be fine where its EXIF is broken."""
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing; the picture may still be fine
-        return 1
-
-
-def _scale_depth(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.float64)
-    if image.mode == "F":
-        values = np.nan_to_num(values)
-        top = 1.0 if values.max() <= 1 else 255.0 if values.max() <= 255 else 65535.0
-    else:
-        top = 65535.0 if values.max() <= 65535 else float(values.max())
-    return Image.fromarray(np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8))
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        value = value[0] if isinstance(value, tuple | bytes) and value else value
+        return int(value)
+    except Exception:  # noqa: BLE001 - whatever a parser meets in it
+        exif = image.info.get("exif")
+        return read_orientation(exif) if isinstance(exif, bytes) else 1

@@ -3,26 +3,198 @@
 from __future__ import annotations
 
 import errno
+import struct
 from collections.abc import Sequence
 
 from ..errors import Message
+from .essentials import read_tiff_tags
+from .jpeg_rows import read_jpeg_frame
+
+_PICTURE = Message("is {kind}, which is not read here; save it as PNG")
+_PACKED = Message("is {kind}, not a photo; unpack it")
+_SEVERAL = Message("is {kind}, not a photo; save single pictures of it as JPEG or PNG")
+_ELSE = Message("is {kind}, not a photo")
+_NAMED_PICTURE, _FILE = Message("a {name} picture"), Message("a {name} file")
+_RAW, _ARCHIVE = Message("a camera's RAW photo ({name})"), Message("a {name} archive")
+
+# (place, first bytes, sentence, kind, its name)
+_MAGIC: tuple[tuple[int, bytes, str, str, str], ...] = (
+    (0, b"\0\0\0\x0cjP  ", _PICTURE, _NAMED_PICTURE, "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", _PICTURE, _NAMED_PICTURE, "JPEG 2000"),
+    (0, b"\0\0\0\x0cJXL ", _PICTURE, _NAMED_PICTURE, "JPEG XL"),
+    (0, b"\xff\x0a", _PICTURE, _NAMED_PICTURE, "JPEG XL"),
+    (0, b"\xff\xd8\xff\xf7", _PICTURE, _NAMED_PICTURE, "JPEG-LS"),
+    (0, b"II\xbc\x01", _PICTURE, _NAMED_PICTURE, "JPEG XR"),
+    (0, b"8BPS", _PICTURE, _NAMED_PICTURE, "Photoshop"),
+    (0, b"gimp xcf", _PICTURE, _NAMED_PICTURE, "GIMP"),
+    (0, b"\x76\x2f\x31\x01", _PICTURE, _NAMED_PICTURE, "OpenEXR"),
+    (0, b"#?R", _PICTURE, _NAMED_PICTURE, "Radiance HDR"),
+    (0, b"DDS ", _PICTURE, _NAMED_PICTURE, "DDS"),
+    (0, b"BPG\xfb", _PICTURE, _NAMED_PICTURE, "BPG"),
+    (0, b"qoif", _PICTURE, _NAMED_PICTURE, "QOI"),
+    (0, b"\x59\xa6\x6a\x95", _PICTURE, _NAMED_PICTURE, "Sun raster"),
+    (0, b"\x01\xda", _PICTURE, _NAMED_PICTURE, "SGI"),
+    (0, b"SIMPLE  =", _PICTURE, _NAMED_PICTURE, "FITS"),
+    (0, b"%!PS", _PICTURE, _NAMED_PICTURE, "EPS"),
+    (128, b"DICM", _PICTURE, _NAMED_PICTURE, "DICOM"),
+    (4, b"ftypcrx", _PICTURE, _RAW, "CR3"),
+    (0, b"FUJIFILMCCD-RAW", _PICTURE, _RAW, "RAF"),
+    (0, b"IIRO", _PICTURE, _RAW, "ORF"),
+    (0, b"IIRS", _PICTURE, _RAW, "ORF"),
+    (0, b"IIU\0", _PICTURE, _RAW, "RW2"),
+    (0, b"\0MRM", _PICTURE, _RAW, "MRW"),
+    (0, b"FOVb", _PICTURE, _RAW, "X3F"),
+    (0, b"PK\3\4", _PACKED, _ARCHIVE, "ZIP"),
+    (0, b"PK\5\6", _PACKED, _ARCHIVE, "ZIP"),
+    (0, b"\x1f\x8b", _PACKED, _ARCHIVE, "gzip"),
+    (0, b"Rar!", _PACKED, _ARCHIVE, "RAR"),
+    (0, b"7z\xbc\xaf", _PACKED, _ARCHIVE, "7-Zip"),
+    (0, b"BZh", _PACKED, _ARCHIVE, "bzip2"),
+    (0, b"\xfd7zXZ", _PACKED, _ARCHIVE, "xz"),
+    (0, b"\x28\xb5\x2f\xfd", _PACKED, _ARCHIVE, "Zstandard"),
+    (257, b"ustar", _PACKED, _ARCHIVE, "tar"),
+    (0, b"%PDF", _SEVERAL, Message("a PDF document"), ""),
+    (0, b"\xd0\xcf\x11\xe0", _SEVERAL, Message("an Office document"), ""),
+    (0, b"\0\0\1\0", _SEVERAL, Message("an icon"), ""),
+    (0, b"\0\0\2\0", _SEVERAL, Message("an icon"), ""),
+    (0, b"icns", _SEVERAL, Message("an icon"), ""),
+    (8, b"AVI ", _SEVERAL, Message("a video"), ""),
+    (0, b"\x1a\x45\xdf\xa3", _SEVERAL, Message("a video"), ""),
+    (0, b"FLV\1", _SEVERAL, Message("a video"), ""),
+    (0, b"\0\0\1\xba", _SEVERAL, Message("a video"), ""),
+    (0, b"\x30\x26\xb2\x75", _SEVERAL, Message("a video"), ""),
+    (0, b"\x93NUMPY", _SEVERAL, _FILE, "NumPy"),
+    (0, b"\x89HDF", _SEVERAL, _FILE, "HDF5"),
+    (0, b"CDF\1", _SEVERAL, _FILE, "NetCDF"),
+    (0, b"PAR1", _SEVERAL, _FILE, "Parquet"),
+    (0, b"SQLite format 3", _ELSE, _FILE, "SQLite"),
+    (8, b"WAVE", _ELSE, Message("a sound"), ""),
+    (0, b"ID3", _ELSE, Message("a sound"), ""),
+    (0, b"OggS", _ELSE, Message("a sound"), ""),
+    (0, b"fLaC", _ELSE, Message("a sound"), ""),
+    (0, b"MZ", _ELSE, Message("a program"), ""),
+    (0, b"\x7fELF", _ELSE, Message("a program"), ""),
+)
+_READ = (
+    (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (8, b"WEBP", "WebP"), (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"), (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
+    (4, b"ftypavi", "AVIF"), (0, b"P4", "PBM"), (0, b"P5", "PGM"), (0, b"P6", "PPM"),
+)  # fmt: skip
+_HEIC = (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim")
+_FRAMES = {0xC3: "lossless", 0xC9: "arithmetic", 0xCA: "arithmetic", 0xCB: "arithmetic"}
+_FRAMES |= dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical")
+_DNG_VERSION, _SUB_IFDS, _SUBFILE = 50706, 330, 254
+_MOST_BANDS = 6
+_BITS, _COMPRESSION, _PHOTOMETRIC, _BANDS, _SAMPLES = 258, 259, 262, 277, 339
 
 
 def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
     """Return what a file's first bytes are instead of a photo, as a clause; `formats` are the usual first."""
-    head = data[:1024].lstrip().lower()
-    usual = ", ".join(formats[:6])
+    head, usual = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower(), ", ".join(formats[:6])
     if head.startswith((b"<!doctype html", b"<html", b"<head")):
         return Message("is a web page, not a photo; use {formats} or AVIF", formats=usual)
     if b"<svg" in head:
         return Message("is an SVG drawing, not a photo; use {formats} or AVIF", formats=usual)
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim"):
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
         return (
             "is a HEIC photo, which is not read here; save it as JPEG (the extra fastclf[heic] reads these)"
         )
     if not any(data[:1024]):
         return "holds only zeros; save or fetch it again"
+    if words := _describe_foreign(data) or _describe_damaged(data) or _describe_text(data, head):
+        return words
     return Message("is not a photo that can be read here; use {formats} or AVIF", formats=usual)
+
+
+def describe_misread(data: bytes) -> str:
+    """Return what a TIFF is that Pillow would take for another one, as a clause; "" for all others."""
+    if data[:4] not in (b"II*\0", b"MM\0*"):
+        return ""
+    tags = read_tiff_tags(data)
+    if _DNG_VERSION in tags or (_SUB_IFDS in tags and tags.get(_SUBFILE) == 1) or data[8:11] == b"CR\x02":
+        name = "DNG" if _DNG_VERSION in tags else "CR2" if data[8:10] == b"CR" else "NEF, ARW"
+        return Message(_PICTURE, kind=Message(_RAW, name=name))
+    return _describe_tiff(tags) if tags.get(_BANDS, 1) > _MOST_BANDS else ""
+
+
+def _describe_foreign(data: bytes) -> str:
+    for at, start, sentence, kind, name in _MAGIC:
+        if data[at : at + len(start)] == start:
+            return Message(sentence, kind=Message(kind, name=name) if name else kind)
+    if data[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") and data[8:11] != b"avi":
+        return Message(_SEVERAL, kind=Message("a video"))
+    if data[-18:-1] == b"TRUEVISION-XFILE.":
+        return Message(_PICTURE, kind=Message(_NAMED_PICTURE, name="TGA"))
+    return ""
+
+
+def describe_bits(bits: int) -> str:
+    """Return why a JPEG of so many bits is not read, as a clause, or ""."""
+    if bits in (0, 8):
+        return ""
+    return Message("is a JPEG of {bits} bits; 8 are read, so save it as PNG", bits=bits)
+
+
+def _describe_damaged(data: bytes) -> str:
+    """Return what is wrong with a file that begins like a photo, as a clause; "" where it does not."""
+    name = name_format(data)
+    if not name:
+        return ""
+    frame = read_jpeg_frame(data) if name == "JPEG" else None
+    return (
+        (frame and (describe_bits(frame.bits) or _describe_frame(frame.kind)))
+        or (_describe_tiff(read_tiff_tags(data)) if name == "TIFF" else "")
+        or Message("is a damaged {format}; save or fetch it again", format=name)
+    )
+
+
+def _describe_frame(kind: int) -> str:
+    if kind not in _FRAMES:
+        return ""
+    return Message(_PICTURE, kind=Message(_NAMED_PICTURE, name=f"JPEG ({_FRAMES[kind]})"))
+
+
+def name_format(data: bytes) -> str:
+    """Return the name of the format that a file begins like, of those that are read; else ""."""
+    return next((name for at, start, name in _READ if data[at : at + len(start)] == start), "")
+
+
+def _describe_tiff(tags: dict[int, int]) -> str:
+    bands, bits = tags.get(_BANDS, 1), tags.get(_BITS, 1)
+    if bands not in (1, 3, 4):
+        return Message("is a TIFF of {n} bands; 1, 3 or 4 are read", n=bands)
+    if bits > 32 or tags.get(_SAMPLES, 1) > 3:
+        return Message(
+            "is a TIFF of {bits} bits a value; whole numbers or floats of up to 32 are read", bits=bits
+        )
+    if bands > 1 and (bits > 16 or tags.get(_SAMPLES) == 3):
+        return Message("is a TIFF with colours of {bits} bits; 8 or 16 are read", bits=bits)
+    if tags.keys() >= {256, 257, _BITS, _COMPRESSION}:
+        return Message(
+            "is a TIFF of a rare kind (compression {compression:d}, colours {colours:d}, {bits} bits); "
+            "save it as PNG",
+            compression=tags[_COMPRESSION],
+            colours=tags.get(_PHOTOMETRIC, 0),
+            bits=bits,
+        )
+    return ""
+
+
+def _describe_text(data: bytes, head: bytes) -> str:
+    if data.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the photo itself; fetch it with `git lfs pull`"
+    start = data[:256]
+    if any(byte < 9 or 13 < byte < 32 for byte in start):
+        return ""
+    try:
+        start.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        if e.end < len(start) - 4:
+            return ""
+    if head.startswith((b"{", b"[")):
+        return Message(_ELSE, kind=Message("JSON text, probably a server's error"))
+    return Message(_ELSE, kind=Message("text"))
 
 
 def describe_excess(size: int, most: int) -> str:
@@ -43,7 +215,7 @@ def describe_pixels(pixels: int, most: int) -> str:
     )
 
 
-def describe_error(error: BaseException) -> str:
+def describe_error(error: BaseException, data: bytes = b"") -> str:
     """Return why a file could not be read or decoded, as a clause without a name."""
     if isinstance(error, FileNotFoundError):
         return "does not exist"
@@ -51,10 +223,20 @@ def describe_error(error: BaseException) -> str:
         return "does not exist; a part of its path is a file"
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return "is a link that leads back to itself"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return "has a name that is too long for this disk"
     if isinstance(error, IsADirectoryError):
         return "is a folder, not a photo"
     if isinstance(error, PermissionError):
         return "may not be read by this user"
-    if isinstance(error, OSError) and "truncated" in str(error).lower():
+    if isinstance(error, OSError) and error.errno is not None:
+        return Message("cannot be read ({error})", error=error.strerror or error)
+    if isinstance(error, OSError | EOFError | struct.error) and _says_cut(error):
         return "is cut off before its end; save or fetch it again"
+    if words := _describe_damaged(data):
+        return words
     return "is damaged and cannot be decoded; save or fetch it again"
+
+
+def _says_cut(error: BaseException) -> bool:
+    return "truncated" in str(error).lower()

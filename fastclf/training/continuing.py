@@ -59,7 +59,7 @@ def _load_body(learn: Learner, bundle: ModelBundle) -> None:
         load_packaged(learn.model[0])
         return
     try:
-        learn.model[0].load_state_dict(load_file(bundle.path / BODY))
+        learn.model[0].load_state_dict(load_file(bundle.require(BODY)))
     except (RuntimeError, SafetensorError) as e:
         raise UsageError(
             "The weights in {file} do not fit {arch} ({reason}). Train without --from.",

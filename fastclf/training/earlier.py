@@ -82,6 +82,8 @@ def open_earlier(path: str | Path, arch: str | None) -> EarlierModel:
             path=path,
             body=BODY,
         )
+    if BODY in bundle.manifest.files:
+        bundle.require(BODY)
     earlier = EarlierModel(bundle)
     if arch is not None and arch != earlier.arch:
         raise UsageError(

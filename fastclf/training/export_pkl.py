@@ -70,7 +70,7 @@ def build_like(bundle: ModelBundle) -> Learner:
     if preprocess.mean is not None and preprocess.std is not None:
         add_normalisation(learn, preprocess.mean, preprocess.std)
     if BODY in bundle.manifest.files:
-        learn.model[0].load_state_dict(load_file(bundle.path / BODY))
+        learn.model[0].load_state_dict(load_file(bundle.require(BODY)))
     else:
         load_packaged(learn.model[0])
     set_head(learn, weight, bias, np.zeros((1, weight.shape[1]), np.float32))

@@ -260,7 +260,7 @@ class Run(Request):
     def _open_earlier(self, earlier: EarlierModel, resize: str) -> tuple[Backbone, dict[str, Path]]:
         """Return an earlier model's body as it is; one whose weights come by pip at another size, too."""
         bundle, preprocess = earlier.bundle, earlier.bundle.preprocess
-        kept = {BODY: bundle.path / BODY} if BODY in bundle.manifest.files else {}
+        kept = {BODY: bundle.require(BODY)} if BODY in bundle.manifest.files else {}
         size = self.options.size or earlier.size
         asked = self.options.size is not None or self.options.resize is not None
         wanted = Preprocess.build(size, resize, mean=preprocess.mean, std=preprocess.std)

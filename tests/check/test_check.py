@@ -85,9 +85,9 @@ def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
     assert set(document) >= JSON_KEYS
     assert set(document["duplicates"][0]) == {"files", "best", "tier", "score"}
     assert set(document["low_quality"][0]) == {"file", "kind", "value", "threshold"}
-    assert document["unreadable"] == [
-        {"file": "a/cut.jpg", "reason": "is cut off before its end; save or fetch it again"}
-    ]
+    [unreadable] = document["unreadable"]
+    assert unreadable["file"] == "a/cut.jpg"
+    assert unreadable["reason"].startswith("is cut off")
     assert set(document["classes"]["rare"]) == {"n", "warning"}
     assert (document["labels_checked"], document["sealed"]) == (False, 0)
     text = report.to_text()

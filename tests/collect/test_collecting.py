@@ -70,7 +70,7 @@ def faults(web: Web) -> dict[str, str]:
         "large": (behave.wrong_length(data, 21 * 2**20), "has 21.0 MB, more than the 20 MB"),
         "page": (behave.HTML, "is a web page"),
         "drawing": (behave.SVG, "is an SVG drawing"),
-        "cut": (behave.called_jpeg(data[: len(data) // 2]), "cut off before its end"),
+        "cut": (behave.called_jpeg(data[: len(data) // 2]), "cut off"),
         "huge": (behave.HUGE, "pixels"),
         "short": (behave.wrong_length(data, 2 * len(data)), "was cut off on its way"),
         "reset": (behave.reset(), "was cut off on its way"),

@@ -21,6 +21,8 @@ from fastclf.model import Manifest, PhotoRow, hash_files, write_photos
 from ..drawing import draw_photo
 from ..toy import write_toy_bundle
 
+PHOTO = draw_photo("red", 7)
+
 
 def edit(model: Path, **changes: Any) -> None:
     manifest = json.loads((model / "bundle.json").read_text())
@@ -55,7 +57,7 @@ def test_a_changed_byte_in_any_file_is_refused_by_name(toy_model: Path, name: st
 
 def test_a_missing_file_is_refused_by_name(toy_model: Path) -> None:
     (toy_model / "model.onnx").unlink()
-    with pytest.raises(BundleError, match=r"lacks its file model\.onnx"):
+    with pytest.raises(BundleError, match=r"its file model\.onnx is missing; copy the whole folder"):
         ModelBundle.load(toy_model)
 
 
@@ -234,3 +236,99 @@ def test_photos_come_back_as_they_were_written(toy_model: Path) -> None:
     write_photos(toy_model, rows)
     bundle = ModelBundle.load(toy_model, verify=False)
     assert bundle.read_photos() == [rows[1], rows[0]]
+
+
+@pytest.mark.parametrize("name", ["photos.csv", "examples/example-1.jpg", "card.html", "extra.bin"])
+@pytest.mark.parametrize("fault", ["missing", "pointer", "unreadable"])
+def test_what_no_answer_needs_does_not_keep_a_model_from_opening(
+    toy_model: Path, name: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (toy_model / "extra.bin").write_bytes(b"weights for training further")
+    edit(toy_model, files=hash_files(toy_model))
+    spoil(toy_model / name, fault, monkeypatch)
+    bundle = ModelBundle.load(toy_model)
+    assert Predictor(bundle).predict(PHOTO).label == "red"
+    if name != "card.html":
+        with pytest.raises(
+            BundleError, match=f"needs more: {name} (is missing|is a Git LFS|may not be read)"
+        ):
+            bundle.require(name)
+    if name == "photos.csv":
+        with pytest.raises(BundleError, match=r"photos\.csv"):
+            bundle.read_photos()
+    assert len(bundle.example_files) == 3 - ((name, fault) == ("examples/example-1.jpg", "missing"))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "head.npz", "ood.npz", "bundle.json"])
+@pytest.mark.parametrize("fault", ["missing", "pointer", "unreadable"])
+def test_what_an_answer_needs_is_named_with_what_to_do(
+    toy_model: Path, name: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(toy_model / name, fault, monkeypatch)
+    words = {"missing": "missing|no model", "pointer": "git lfs pull", "unreadable": r"chmod a\+r|denied"}[
+        fault
+    ]
+    with pytest.raises(BundleError, match=words):
+        ModelBundle.load(toy_model)
+
+
+def spoil(file: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if fault == "missing":
+        file.unlink()
+    elif fault == "pointer":
+        file.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    else:
+        opened = Path.open
+
+        def refuse(self: Path, *args: Any, **options: Any) -> Any:
+            if self == file:
+                raise PermissionError(13, "Permission denied", str(self))
+            return opened(self, *args, **options)
+
+        monkeypatch.setattr(Path, "open", refuse)
+
+
+def test_line_ends_of_another_system_do_not_matter(toy_model: Path) -> None:
+    write_photos(
+        toy_model, [PhotoRow("0" * 64, "red", "g", "train"), PhotoRow("1" * 64, "blue", "h", "valid")]
+    )
+    edit(toy_model, files=hash_files(toy_model))
+    before = ModelBundle.load(toy_model).read_photos()
+    for name in ("bundle.json", "photos.csv", "card.md", "card.html"):
+        file = toy_model / name
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert ModelBundle.load(toy_model).read_photos() == before
+    with (toy_model / "photos.csv").open("ab") as f:
+        f.write(b"2,red,i,train\r\n")
+    with pytest.raises(BundleError, match=r"photos\.csv differs"):
+        ModelBundle.load(toy_model)
+
+
+def test_stray_files_and_another_name_do_not_matter(toy_model: Path) -> None:
+    for name in (
+        ".DS_Store",
+        "Thumbs.db",
+        "._model.onnx",
+        "examples/.DS_Store",
+        "desktop.ini",
+        ".gitattributes",
+    ):
+        (toy_model / name).write_bytes(b"\0\0")
+    moved = toy_model.rename(toy_model.with_name("мой модель (1)"))
+    assert Predictor(moved).predict(PHOTO).label == "red"
+
+
+def test_a_file_of_the_model_stands_for_its_folder(toy_model: Path, tmp_path: Path) -> None:
+    for name in ("bundle.json", "model.onnx"):
+        assert ModelBundle.load(toy_model / name).path == toy_model
+    other = tmp_path / "m.zip"
+    other.write_bytes(b"PK\3\4")
+    with pytest.raises(BundleError, match="unpack it"):
+        ModelBundle.load(other)
+    other.write_bytes(b"weights")
+    with pytest.raises(BundleError, match=r"is a file, not a model's folder\. Name the model's folder"):
+        ModelBundle.load(other)
+    (tmp_path / "outer").mkdir()
+    toy_model.rename(tmp_path / "outer" / "m")
+    with pytest.raises(BundleError, match=r"but one in .*outer/m"):
+        ModelBundle.load(tmp_path / "outer")

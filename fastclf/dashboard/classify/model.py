@@ -15,9 +15,7 @@ from ...photos import (
     MAX_BYTES,
     DecodedPhoto,
     Source,
-    count_pixels,
     decode_photo,
-    describe_pixels,
     encode_jpeg,
     make_thumbnail,
 )
@@ -40,7 +38,7 @@ MAX_ANSWERS = 300
 THUMBNAIL_SIDE = 480
 # What is kept of a large photo: enough for the network to see the same.
 KEPT_BYTES, KEPT_SIDE = 2**20, 1600
-# Browsers send smaller copies; what comes with more than this was not scaled.
+# Browsers send smaller copies; what comes with more than this was not scaled. A JPEG of more is read smaller.
 MAX_PAGE_PIXELS = 40_000_000
 
 
@@ -233,8 +231,8 @@ class ClassifyModel(traitlets.HasTraits):
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
         predictor = self._open_predictor()
         try:
-            _check_pixels(name, source)
-            photo = predictor.preprocess.decode(source, name)
+            # a small file may hold so many pixels that they take a gigabyte
+            photo = predictor.preprocess.decode(source, name, max_pixels=MAX_PAGE_PIXELS)
         except UnreadablePhotoError as e:
             return _build_failed(name, e, batch, order)
         [prediction] = predictor.predict_images([photo.image], [name])
@@ -260,13 +258,6 @@ def _build_failed(name: str, fault: UnreadablePhotoError, batch: int, order: int
 
     prediction = Prediction(name, error=fault.message)
     return Answer(key=0, name=name, thumbnail=None, prediction=prediction, batch=batch, order=order)
-
-
-def _check_pixels(name: str, source: Source) -> None:
-    """Refuse what would take a gigabyte to decode: a small file may hold very many pixels."""
-    pixels = count_pixels(bytes(source)) if isinstance(source, bytes | bytearray | memoryview) else 0
-    if pixels > MAX_PAGE_PIXELS:
-        raise UnreadablePhotoError(name, describe_pixels(pixels, MAX_PAGE_PIXELS))
 
 
 def _keep_photo(source: Source, photo: DecodedPhoto) -> bytes:

@@ -33,11 +33,18 @@ function shrink(picture, width, height) {
   }
 }
 
+// Browsers show 16 bits a colour by another rule than the kernel, which is what the network learned from.
+async function isDeep(file) {
+  const head = new Uint8Array(await file.slice(0, 25).arrayBuffer());
+  return head[1] === 0x50 && head[2] === 0x4e && head[24] === 16; // a PNG's header says its bits
+}
+
 // Returns what to send of a file: its own bytes where they are few, else a smaller upright JPEG.
 export async function prepare(file, limits) {
   if (file.size <= limits.sent && (PLAIN.includes(file.type) || !file.type)) return file;
   let picture;
   try {
+    if (await isDeep(file)) return file;
     picture = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     return file; // the kernel knows formats that browsers do not, and says what is wrong with the others
