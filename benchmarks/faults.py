@@ -132,6 +132,12 @@ COPIES: dict[str, tuple[Make, int, float, bool]] = {
     "5 % cropped, anywhere": (_crop(0.05, centre=False), 95, 0.95, False),
     "15 % brighter": (_recolour(lambda x: x * 1.15 + 0.5), 95, 0.95, False),
     "15 % darker": (_recolour(lambda x: x * 0.85 + 0.5), 95, 0.95, False),
+    "turned by 90, 180 or 270 degrees": (
+        lambda image, rng: image.rotate(int(rng.integers(1, 4)) * 90, expand=True),
+        85,
+        0.95,
+        False,
+    ),
     "10 % cropped, anywhere": (_crop(0.10, centre=False), 95, 0.90, True),
     "10 % cropped from each side": (_crop(0.20, centre=True), 95, 0.90, True),
     "mirrored": (lambda image, rng: ImageOps.mirror(image), 95, 0.90, True),
@@ -235,7 +241,7 @@ class Ground:
         photos = self.catalog.photos().photos
         # features have no say in the groups
         none = np.zeros((len(photos), 0), np.float32)
-        pairs = [(pair.a, pair.b, pair.score) for pair in self.catalog.find_near_pairs().pairs]
+        pairs = [(pair.a, pair.b, pair.score, pair.turn) for pair in self.catalog.find_near_pairs().pairs]
         return photos, find_copies(photos, pairs, none, self.catalog.confirm_pairs).names
 
     def features(self) -> Iterator[tuple[str, Any]]:

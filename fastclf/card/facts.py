@@ -150,6 +150,7 @@ def _describe_split(split: dict[str, Any]) -> Iterator[Message]:
         "drawn": Message("drawn by the photos' contents; near-duplicates stay together"),
         "folder": Message("drawn by folder: photos of one folder stay together"),
         "named folders": Message("as the folders train, valid and test say"),
+        "learner": Message("as the imported Learner's own DataLoaders had it"),
         "recorded": Message("as recorded in an earlier training"),
     }
     noted = split.get("how")

@@ -39,6 +39,7 @@ from .near_pairs import NearPairs, confirm_candidates, find_near_pairs
 from .scan import ScanResult, scan_folder
 from .splits import Assignment, adopt_splits, assign_splits, clear_splits
 from .store import Store
+from .thumbnails import unpack_thumbnail
 
 _PHOTOS = (
     "SELECT p.id, p.path AS name, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.size,"
@@ -138,6 +139,8 @@ class Catalog:
             If the catalog cannot be written.
         """
         result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
+        if result.decoded:
+            self._store.shrink()
         if result.lapsed:
             lapsed = Message(
                 "{n} photos were rewritten, so edits of their old content no longer hold: {names}.",
@@ -182,7 +185,7 @@ class Catalog:
     def thumbnail(self, sha256: str) -> bytes | None:
         """Return a photo's thumbnail as JPEG, at most 256 pixels long; None where there is none."""
         rows = self._store.read("SELECT jpeg FROM thumbnails WHERE sha256 = ?", (sha256,))
-        return bytes(rows[0]["jpeg"]) if rows else None
+        return unpack_thumbnail(rows[0]["jpeg"]) if rows else None
 
     def measures(self) -> dict[str, Quality]:
         """Return {sha256: what was measured on it} of all readable contents."""

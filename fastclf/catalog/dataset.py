@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..errors import PhotosError, UsageError
 from ..model import PhotoRow
 from ..photos import SPLITS, TEST, TRAIN, VALID, Photo, PhotoSet, Progress, find_class_folders
+from ..system import ShortRepr
 from .catalog import Catalog
 from .given_splits import GivenSplits, read_given_splits
 from .near_pairs import NearPairs, find_pairs_across
@@ -32,8 +33,8 @@ class SplitPhoto:
     split: str
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(ShortRepr):
     """A scanned folder with its splits.
 
     Attributes

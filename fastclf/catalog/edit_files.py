@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import UsageError
-from ..system import csv_bytes
+from ..system import ShortRepr, csv_bytes
 from .edits import RELABEL, REMOVE, Edit, EditRow, check_edit, read_net_rows, read_rows, write_step
 from .store import Store
 
@@ -18,8 +18,8 @@ COLUMNS = ("sha256", "path", "action", "from", "to", "why", "who", "time")
 MAX_BYTES = 200 * 2**20
 
 
-@dataclass(frozen=True)
-class ImportReport:
+@dataclass(frozen=True, repr=False)
+class ImportReport(ShortRepr):
     """What an import did.
 
     Attributes
@@ -52,11 +52,16 @@ class _Photo:
 
 
 def export_edits(store: Store, *, log: bool = False) -> bytes:
-    """Return the net edits as CSV, or with `log` every edit that was ever made, undone ones and undos too."""
+    """Return the net edits as CSV, or with `log` every edit that was ever made, undone ones and undos too.
+
+    What is removed goes ``to`` nowhere, and what is restored is said to have its label.
+    """
     rows = read_rows(store) if log else read_net_rows(store)
-    return csv_bytes(
-        COLUMNS, [(r.sha256, r.path, r.action, r.old, r.new, r.why, r.who, r.time) for r in rows]
-    )
+    table = [
+        (r.sha256, r.path, r.action, r.old, "" if r.action == REMOVE else r.new, r.why, r.who, r.time)
+        for r in rows
+    ]
+    return csv_bytes(COLUMNS, table)
 
 
 def import_edits(store: Store, data: bytes, who: str | None = None) -> ImportReport:

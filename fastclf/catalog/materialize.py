@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..photos import Photo, PhotoSet
-from ..system import replaced_folder
+from ..system import ShortRepr, replaced_folder
 
 
-@dataclass(frozen=True)
-class Materialized:
+@dataclass(frozen=True, repr=False)
+class Materialized(ShortRepr):
     """What `materialize` wrote.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..issues import N_HASHES, SIGNATURE_SHAPE, confirm_pairs, find_pixel_pairs
+from ..system import ShortRepr
 from .store import Store
 
 # Names how pairs are found; another way compares everything anew.
-METHOD = "aligned-1"
+METHOD = "aligned-2"
 # The same for pairs that features bring up.
 LOOK = "starts-1"
+_ZERO = np.uint8(0)
 _CAPPED = "near pairs capped"
 
 
@@ -29,18 +32,19 @@ class NearPair:
         sha256 of the two, the smaller first.
     score
         Agreement of the aligned pixels, in [0, 1].
-    mirrored
-        Whether one is the other's mirror image.
+    turn
+        How the first is turned and mirrored to become the second: quarters clockwise, and 4 more if it is
+        mirrored before that.
     """
 
     a: str
     b: str
     score: float
-    mirrored: bool = False
+    turn: int = 0
 
 
-@dataclass(frozen=True)
-class NearPairs:
+@dataclass(frozen=True, repr=False)
+class NearPairs(ShortRepr):
     """All pairs, and how many contents had more partners than were looked at."""
 
     pairs: tuple[NearPair, ...]
@@ -61,12 +65,25 @@ class StoredSignatures:
         names = sorted({self._hashes[i] for i in photos if i < n})
         marks = ", ".join("?" * len(names))
         rows = self._store.read(f"SELECT sha256, signature FROM contents WHERE sha256 IN ({marks})", names)
-        found = {r["sha256"]: np.frombuffer(r["signature"], np.uint8).reshape(SIGNATURE_SHAPE) for r in rows}
+        found = {r["sha256"]: unpack_signature(r["signature"]) for r in rows}
         return np.stack([found[self._hashes[i]] if i < n else self._more[i - n] for i in photos])
 
 
+def pack_signature(signature: npt.NDArray[np.uint8]) -> bytes:
+    """Return a signature as it is kept: what each pixel adds to those left of it and above, compressed."""
+    steps = np.diff(np.diff(signature, axis=0, prepend=_ZERO), axis=1, prepend=_ZERO)
+    return zlib.compress(steps.tobytes(), 1)
+
+
+def unpack_signature(kept: bytes) -> npt.NDArray[np.uint8]:
+    """Return the (72, 64) signature that was kept."""
+    steps = np.frombuffer(zlib.decompress(kept), np.uint8).reshape(SIGNATURE_SHAPE)
+    # uint8 wraps around both ways
+    return steps.cumsum(axis=1, dtype=np.uint8).cumsum(axis=0, dtype=np.uint8)
+
+
 def stack_hashes(rows: Sequence[sqlite3.Row]) -> npt.NDArray[np.uint64]:
-    """Return the (N, 12) hashes of rows of contents."""
+    """Return the (N, 17) hashes of rows of contents."""
     packed = b"".join(row["hashes"] for row in rows)
     return np.frombuffer(packed, "<u8").reshape(-1, N_HASHES).astype(np.uint64)
 
@@ -75,10 +92,10 @@ def find_near_pairs(store: Store) -> NearPairs:
     """Return all near-identical pairs of contents; what was not compared yet is compared with all."""
     while not _compare_new(store):
         pass  # another process compared others meanwhile: see whether these are near to ours
-    rows = store.read("SELECT a, b, score, mirrored FROM pairs ORDER BY a, b")
+    rows = store.read("SELECT a, b, score, turn FROM pairs ORDER BY a, b")
     capped = store.read("SELECT value FROM results WHERE name = ?", (_CAPPED,))
     return NearPairs(
-        tuple(NearPair(r["a"], r["b"], r["score"], bool(r["mirrored"])) for r in rows),
+        tuple(NearPair(r["a"], r["b"], r["score"], r["turn"]) for r in rows),
         int(capped[0]["value"]) if capped else 0,
     )
 
@@ -145,7 +162,7 @@ def _compare_new(store: Store) -> bool:
         if not compared:
             store.write("DELETE FROM pairs")
             store.write("DELETE FROM compared")
-        store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, mirrored) VALUES (?, ?, ?, ?)", pairs)
+        store.write_many("INSERT OR REPLACE INTO pairs (a, b, score, turn) VALUES (?, ?, ?, ?)", pairs)
         store.write_many("INSERT OR REPLACE INTO compared (sha256, method) VALUES (?, ?)", fresh)
         query = "INSERT OR REPLACE INTO results (name, key, value) VALUES (?, ?, ?)"
         store.write(query, (_CAPPED, METHOD, str(capped)))
@@ -165,7 +182,7 @@ def _find_new_pairs(
         new=None if new.all() else new,
     )
     ends = ((names[a], names[b]) for a, b in found.pairs)
-    scores = zip(found.scores.tolist(), found.mirrored.astype(int).tolist(), strict=True)
+    scores = zip(found.scores.tolist(), found.turns.tolist(), strict=True)
     return [(*pair, *score) for pair, score in zip(ends, scores, strict=True)], len(found.capped)
 
 

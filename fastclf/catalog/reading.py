@@ -19,19 +19,19 @@ from ..photos import (
     FoundFile,
     Progress,
     decode_photo,
-    encode_jpeg,
     hash_pixels,
     make_thumbnail,
     reads_heif,
 )
 from ..system import hash_bytes, hash_file
+from .near_pairs import pack_signature
 from .store import Store
+from .thumbnails import THUMBNAIL_SIDE, pack_thumbnail
 
 # What is measured on a photo; another version is measured anew.
 MEASURES = "4"
 # How photos are read; what an earlier way refused is tried again.
 _READING = "2"
-THUMBNAIL_SIDE = 256
 # A JPEG of 1024 pixels and more is decoded at a half or less, which takes half as long. So its pixels are
 # hashed: copies of it are equal, too, but one saved as PNG is a near-duplicate.
 _LEAST_SIDE = 2 * THUMBNAIL_SIDE
@@ -169,10 +169,10 @@ def _measure(file: FoundFile, data: bytes | None, sha256: str) -> dict[str, Any]
         "plain": int(decoded.plain),
         "pixel_hash": hash_pixels(image),
         "hashes": prints.hashes.astype("<u8").tobytes(),
-        "signature": prints.signature.tobytes(),
+        "signature": pack_signature(prints.signature),
         "comparable": int(prints.comparable),
         "quality": json.dumps(quality.to_dict()),
-        "thumbnail": encode_jpeg(thumbnail),
+        "thumbnail": pack_thumbnail(thumbnail, image),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import PhotosError
 from ..photos import FoundFile, Progress, find_photo_files
-from ..system import utc_now
+from ..system import ShortRepr, utc_now
 from .edits import RELABEL, EditRow, insert_row
 from .reading import SeenFile, find_stale, read_files
 from .store import Store
@@ -19,8 +19,8 @@ from .store import Store
 _FACTS = ("path", "size", "mtime_ns", "folder_label", "given_split", "label", "trouble")
 
 
-@dataclass(frozen=True)
-class ScanResult:
+@dataclass(frozen=True, repr=False)
+class ScanResult(ShortRepr):
     """What a scan met.
 
     Attributes

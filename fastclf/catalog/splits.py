@@ -11,7 +11,7 @@ import numpy as np
 
 from ..issues import group_pairs
 from ..photos import LEFT_OUT, SPLITS, TEST, Photo, draw_splits
-from ..system import utc_now
+from ..system import ShortRepr, utc_now
 from .given_splits import RULE, GivenSplits, Named, collect_named
 from .near_pairs import NearPair
 from .store import Store
@@ -19,8 +19,8 @@ from .store import Store
 _INSERT = "INSERT OR IGNORE INTO splits (sha256, grp, split, origin, seed, time) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-@dataclass(frozen=True)
-class Assignment:
+@dataclass(frozen=True, repr=False)
+class Assignment(ShortRepr):
     """The split of each photo.
 
     Attributes

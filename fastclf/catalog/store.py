@@ -51,7 +51,7 @@ CREATE TABLE opened (
   opening INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (opening, sha256)
 ) WITHOUT ROWID;
 CREATE TABLE pairs (
-  a TEXT NOT NULL, b TEXT NOT NULL, score REAL NOT NULL, mirrored INTEGER NOT NULL, PRIMARY KEY (a, b)
+  a TEXT NOT NULL, b TEXT NOT NULL, score REAL NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY (a, b)
 ) WITHOUT ROWID;
 CREATE TABLE looked_at (
   a TEXT NOT NULL, b TEXT NOT NULL, method TEXT NOT NULL, score REAL NOT NULL, PRIMARY KEY (a, b)
@@ -74,12 +74,23 @@ CREATE TABLE searches (
 ) WITHOUT ROWID;
 """
 
+# What a scan finds again is thrown away; what people said stays.
+_UPGRADES = {
+    2: """
+DELETE FROM pairs;
+DELETE FROM compared;
+UPDATE contents SET measured = '', hashes = NULL, signature = NULL, comparable = 0 WHERE reason IS NULL;
+ALTER TABLE pairs RENAME COLUMN mirrored TO turn;
+"""
+}
+
 
 class Store(Database):
     """One connection to a catalog; every fault is a `CatalogError`."""
 
     tables: ClassVar = _TABLES
-    version: ClassVar = 2
+    version: ClassVar = 3
+    upgrades: ClassVar = _UPGRADES
     error: ClassVar = CatalogError
     variable: ClassVar = "FASTCLF_CATALOG"
     after_damage: ClassVar = (

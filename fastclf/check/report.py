@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..issues import Finding, IssueKind, list_kinds
+from ..system import ShortRepr
 
 _SHOWN = 5
 _NAMED = 3
@@ -33,8 +34,8 @@ class FeatureSource:
         return f"Features: {self.source}. {seen}"
 
 
-@dataclass(frozen=True)
-class CheckReport:
+@dataclass(frozen=True, repr=False)
+class CheckReport(ShortRepr):
     """All findings; files are relative to the checked folder.
 
     Attributes

@@ -142,7 +142,7 @@ def _gather(
 ) -> tuple[CheckedPhotos, int]:
     """Return what is known of the photos, and how many have more near copies than were compared."""
     near = catalog.find_near_pairs()
-    pairs = [(pair.a, pair.b, pair.score) for pair in near.pairs]
+    pairs = [(pair.a, pair.b, pair.score, pair.turn) for pair in near.pairs]
     # a plain descriptor sees look-alikes, not copies: it takes a network for the feature tier
     by_network = features if inputs.features is not None else np.zeros((len(features), 0), np.float32)
     copies = find_copies(found.photos, pairs, by_network, catalog.confirm_pairs)
@@ -178,7 +178,13 @@ def _describe_classes(
 
 
 def _write_notes(checked: CheckedPhotos, inputs: CheckInputs, capped: int) -> Iterator[Message]:
-    if inputs.features is None:
+    if inputs.features is None and inputs.notes:
+        # there is a model, and it says why it is passed over
+        yield Message(
+            "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among "
+            "the doubtful labels, and wrong ones that it misses."
+        )
+    elif inputs.features is None:
         yield Message(
             "A plain descriptor sees shapes and colours only: on varied photos expect false alarms among "
             "the doubtful labels, and wrong ones that it misses. A network that was trained on these photos "

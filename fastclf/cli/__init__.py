@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import io
+import platform
 import sys
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from .. import __version__
 from ..errors import FastclfError, UsageError
 from ..system import read_rank
 from . import archs, collect, evaluate, models, photos
 from .console import parse_duration, say
+from .examples import write_examples
 
 __all__ = ["app", "main", "parse_duration"]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fastclf {__version__}, Python {platform.python_version()}, {platform.platform()}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="fastclf",
@@ -21,16 +33,35 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(models.demo)
-app.add_typer(collect.recipes)
-for command in (collect.collect, photos.check, models.train, evaluate.evaluate, models.predict):
-    app.command()(command)
-app.add_typer(photos.edits)
-app.command()(photos.materialize)
-app.command("import")(models.import_learner)
-app.command()(models.export_pkl)
-app.command()(models.serve)
-app.command()(archs.archs)
+
+
+@app.callback()
+def _describe(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which fastclf this is."),
+    ] = False,
+) -> None:
+    pass
+
+
+def _add(name: str, function: Callable[..., None]) -> None:
+    app.command(name, epilog=write_examples(name))(function)
+
+
+_add("demo", models.demo)
+app.add_typer(collect.recipes, epilog=write_examples("recipes"))
+_add("collect", collect.collect)
+_add("check", photos.check)
+_add("train", models.train)
+_add("evaluate", evaluate.evaluate)
+_add("predict", models.predict)
+app.add_typer(photos.edits, epilog=write_examples("edits"))
+_add("materialize", photos.materialize)
+_add("import", models.import_learner)
+_add("export-pkl", models.export_pkl)
+_add("serve", models.serve)
+_add("archs", archs.archs)
 
 
 def main() -> None:

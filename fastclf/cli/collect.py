@@ -12,6 +12,7 @@ import typer
 
 from ..errors import CheckError, MissingExtraError, UsageError
 from .console import Json, print_json, say
+from .examples import write_examples
 
 if TYPE_CHECKING:
     from ..collect import CollectSummary, Recipe
@@ -32,7 +33,7 @@ def list_all(context: typer.Context) -> None:
     say("Your own: `fastclf recipes new mine.toml`, then `fastclf collect mine.toml`.")
 
 
-@recipes.command("new")
+@recipes.command("new", epilog=write_examples("recipes new"))
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("recipe.toml"),
 ) -> None:
@@ -58,7 +59,10 @@ def new(
 def collect(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's name, or a .toml file.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the photos; by default photos/NAME.")] = None,
-    most: Annotated[int | None, typer.Option("--max", min=1, help="Most photos per class.")] = None,
+    most: Annotated[
+        int | None,
+        typer.Option("--max", min=1, help="Most photos a class, 1 or more; by default the recipe's."),
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also retry photos that were refused or have been deleted.")
     ] = False,

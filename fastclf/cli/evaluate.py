@@ -22,10 +22,15 @@ _NAME_WIDTH = 44
 def evaluate(
     model: Model,
     photos: Folder,
-    open_test_set: Annotated[bool, typer.Option("--open-test-set", help="Open the sealed test set.")] = False,
+    open_test_set: Annotated[
+        bool, typer.Option("--open-test-set", help="Open the sealed test set, once.")
+    ] = False,
     foreign: Annotated[
         Path | None,
-        typer.Option(metavar="DIR2", help="Photos of other things: measures how many are called unfamiliar."),
+        typer.Option(
+            metavar="DIR2",
+            help="Photos of other things: measures how many are called unfamiliar; by default none.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -122,10 +127,11 @@ def _tell_losses(part: str, losses: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not wrong:
         return
     yield f"Largest losses ({_PARTS[part]}):"
-    width = max(len(_cut(row["file"])) for row in wrong)
+    # a name stays whole, since its folders say the label; the longest ones stand out of the column
+    width = max(min(len(row["file"]), _NAME_WIDTH) for row in wrong)
     for row in wrong:
         answer = f"called {_cut(row['answer'])} at {100 * row['probability']:.1f} %"
-        yield f"  {_cut(row['file']):<{width}}  {answer}, loss {row['loss']:.2f}"
+        yield f"  {row['file']:<{width}}  {answer}, loss {row['loss']:.2f}"
 
 
 def _tell_across(across: dict[str, Any]) -> Iterator[str]:
@@ -135,7 +141,7 @@ def _tell_across(across: dict[str, Any]) -> Iterator[str]:
     yield f"Near-duplicates across splits, which flatter the figures: {across['n']} pairs, for example"
     for example in across["examples"][:3]:
         named = zip(example["files"], example["splits"], strict=True)
-        yield f"  {' and '.join(f'{_cut(file)} ({split})' for file, split in named)}"
+        yield f"  {' and '.join(f'{file} ({split})' for file, split in named)}"
 
 
 def _write_foreign(entry: dict[str, Any]) -> str:
@@ -148,5 +154,5 @@ def _write_foreign(entry: dict[str, Any]) -> str:
 
 
 def _cut(name: str) -> str:
-    """Shorten a name at its beginning: the end tells photos apart."""
+    """Shorten a class's name at its beginning."""
     return name if len(name) <= _NAME_WIDTH else f"…{name[1 - _NAME_WIDTH :]}"

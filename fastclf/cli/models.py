@@ -43,7 +43,7 @@ _COLUMNS = ("file", "label", "probability", "unfamiliar", "ood_score", "error")
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8866,
+    port: Annotated[int, typer.Option(help="Port of the dashboard, 1 to 65535.")] = 8866,
     out: _Out = Path("model"),
 ) -> None:
     """Train on the built-in digits unless the model exists, and open the dashboard. Works offline."""
@@ -61,45 +61,82 @@ def train(
         str, typer.Argument(metavar="DIR|RECIPE", help="A folder of photos, or a recipe's name.")
     ],
     out: _Out = Path("model"),
-    arch: Annotated[str | None, typer.Option(help="A torchvision or timm architecture.")] = None,
-    mode: Annotated[str | None, typer.Option(help="fine-tune (all layers) or head (seconds).")] = None,
-    size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
-    resize: Annotated[str | None, typer.Option(help="squish, crop, pad or random-crop.")] = None,
-    augment: Annotated[str | None, typer.Option(help="symmetric, upright or none.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="A torchvision or timm architecture; by default the mode's.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="fine-tune (all layers) or head; by default what fits the machine.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Height and width, 16 to 1024 pixels; by default the arch's own.")
+    ] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="published (by default), squish, crop, pad or random-crop.")
+    ] = None,
+    augment: Annotated[str | None, typer.Option(help="symmetric (by default), upright or none.")] = None,
     balance: Annotated[
-        str | None, typer.Option(help="Even out rare classes: auto (from 3 : 1 on), on or off.")
+        str | None, typer.Option(help="Even out rare classes: auto (by default, from 3 : 1 on), on or off.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Number of epochs.")] = None,
-    lr: Annotated[str | None, typer.Option(help="Highest learning rate, or `find`.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Photos per training step.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs, 1 or more; by default 4, 15 from scratch.")
+    ] = None,
+    lr: Annotated[
+        str | None, typer.Option(help="Highest learning rate, above 0, or `find`; by default chosen.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Photos a training step, 2 or more; by default 64 at most.")
+    ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after as many epochs without improvement.")
+        int | None,
+        typer.Option(help="Epochs without a better one, 1 or more, to stop after; by default half of them."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed of weights, order and new splits.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Random seed of weights, order and new splits, 0 or more; by default 0."),
+    ] = None,
     split_by: Annotated[
-        str | None, typer.Option(help="`folder`, or a CSV file with the columns path and split or group.")
+        str | None,
+        typer.Option(
+            help="`folder`, or a CSV file with the columns path and split or group; by default drawn."
+        ),
     ] = None,
     redraw_splits: Annotated[
         bool, typer.Option("--redraw-splits", help="Delete the recorded splits and draw new ones.")
     ] = False,
     time_limit: Annotated[
-        str | None, typer.Option(help="Time until the model is written: 90s, 5m, 1h30m.")
+        str | None,
+        typer.Option(help="Time until the model is written, 60s or more: 5m, 1h30m; by default no limit."),
     ] = None,
     pretrained: Annotated[
-        bool | None, typer.Option("--pretrained/--no-pretrained", help="Start from ImageNet weights.")
+        bool | None,
+        typer.Option("--pretrained/--no-pretrained", help="Start from ImageNet weights, as by default."),
     ] = None,
-    weights: Annotated[str | None, typer.Option(metavar="FILE", help="File of pretrained weights.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="File of pretrained weights; by default the published ones."),
+    ] = None,
     from_model: Annotated[
-        str | None, typer.Option("--from", metavar="MODEL", help="Continue training an earlier model.")
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Train an earlier model further; by default none."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that decode photos.")] = None,
-    track: Annotated[str | None, typer.Option(help="Also log epochs to csv, tensorboard or wandb.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode photos, 0 or more; by default 0.")
+    ] = None,
+    track: Annotated[
+        str | None, typer.Option(help="Also log epochs to csv, tensorboard or wandb; by default nowhere.")
+    ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Start anew instead of continuing an interrupted run.")
     ] = False,
-    title: Annotated[str | None, typer.Option(help="The dashboard's title.")] = None,
-    intro: Annotated[str | None, typer.Option(help="The dashboard's line below the title.")] = None,
-    colour: Annotated[str | None, typer.Option(help="Its accent colour, for example #1b57b3.")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="The dashboard's title; by default the recipe's, or the classes.")
+    ] = None,
+    intro: Annotated[
+        str | None, typer.Option(help="The line below the title; by default the recipe's or a usual one.")
+    ] = None,
+    colour: Annotated[
+        str | None, typer.Option(help="The dashboard's colour, # and hexadecimal digits; by default #1b57b3.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model on a folder with one sub-folder per class, or on a recipe.
@@ -181,9 +218,10 @@ def import_learner(
         ),
     ] = False,
     out: _Out = Path("model"),
-    title: Annotated[str, typer.Option(help="The dashboard's title.")] = "",
+    title: Annotated[str, typer.Option(help="The dashboard's title; by default the classes.")] = "",
     class_names: Annotated[
-        str | None, typer.Option(help="New class names, in the Learner's order: dog,cat.")
+        str | None,
+        typer.Option(help="New class names, in the Learner's order (dog,cat); by default its own."),
     ] = None,
     photos: Annotated[
         Path | None, typer.Option(help="Photos to compare both models on; by default generated pictures.")
@@ -279,22 +317,28 @@ def _tell_prediction(p: Prediction) -> None:
 
 def serve(
     model: Model = Path("model"),
-    photos: Annotated[Path | None, typer.Option(help="Folder of the photos.")] = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the photos; by default FASTCLF_PHOTOS, or the one in photos/."),
+    ] = None,
     owner: Annotated[
         bool, typer.Option("--owner", help="Let whoever opens the page edit and clean.")
     ] = False,
     inbox: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File that collects visitors' corrections.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File of visitors' corrections; by default beside the photos."),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8866,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines, too.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on, 1 to 65535.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
     from ..server import find_inbox_file
     from ..server import serve as run_server
 
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    inbox = inbox or find_inbox_file(photos)
+    inbox = inbox or find_inbox_file(photos, model)
     say("Starting the dashboard ...")
     say(_tell_inbox(inbox))
     status = run_server(

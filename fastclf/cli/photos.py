@@ -11,6 +11,7 @@ import typer
 
 from ..errors import UsageError
 from .console import Folder, Json, print_json, say, show_progress
+from .examples import write_examples
 
 if TYPE_CHECKING:
     from ..catalog import ImportReport
@@ -24,9 +25,11 @@ edits = typer.Typer(
 def check(
     photos: Folder,
     model: Annotated[
-        Path | None, typer.Option(help="A model trained on these photos, to check labels with.")
+        Path | None, typer.Option(help="A model of these photos, to check labels with; by default none.")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a report with thumbnails to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with thumbnails to this file; by default none.")
+    ] = None,
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="Also look for doubtful labels.")
     ] = True,
@@ -79,7 +82,7 @@ def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
         )
 
 
-@edits.command("export")
+@edits.command("export", epilog=write_examples("edits export"))
 def export_edits(
     photos: Folder,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file; - for stdout.")],
@@ -101,7 +104,7 @@ def export_edits(
     say(f"{data.count(bytes([10])) - 1} edits are in {file}.")
 
 
-@edits.command("import")
+@edits.command("import", epilog=write_examples("edits import"))
 def import_edits(
     photos: Folder,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file of edits.")],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..errors import UsageError
 
-WAYS = ("folder", "case", "pattern")
+WAYS = ("folder", "case", "pattern", "table")
 MAX_CLASS_NAME = 100
 # Where a file system counts bytes, 255 is what a folder's name may have.
 _MAX_CLASS_BYTES = 255
@@ -29,11 +29,13 @@ class LabelRule:
     by
         "folder": the folder above the file. "case": the first letter of the file's name; an upper case one
         means `upper` and a lower case one `lower`, as in the Oxford-IIIT pets. "pattern": the first group of
-        a regular expression.
+        a regular expression. "table": what `labels` says of the file.
     upper, lower
         The two labels of "case".
     pattern
         Searched in the file's name without its folders: ``^(.+)_\d+\.jpg$``.
+    labels
+        {file: label} of "table"; a file is named by its path, the end of its path, or without its suffix.
     names
         Other labels for those that were found; one that is not named here stays.
 
@@ -47,6 +49,7 @@ class LabelRule:
     upper: str = ""
     lower: str = ""
     pattern: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     names: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +62,7 @@ class LabelRule:
             _check_pattern(self.pattern)
         for name, label in self.names.items():
             _check_label(f"names.{name}", label)
+        object.__setattr__(self, "labels", {_tidy(n): label for n, label in self.labels.items()})
         object.__setattr__(self, "names", {_tidy(n): _tidy(label) for n, label in self.names.items()})
 
     def find_label(self, name: str) -> str | None:
@@ -81,11 +85,20 @@ class LabelRule:
         folders, _, file = name.rpartition("/")
         if self.by == "folder":
             return folders.rpartition("/")[2]
+        if self.by == "table":
+            return self._look_up(name)
         if self.by == "pattern":
             match = re.search(self.pattern, file)
             return match[1] if match else None
         letter = next((c for c in file.rpartition(".")[0] or file if c.isalpha()), "")
         return self.upper if letter.isupper() else self.lower if letter.islower() else None
+
+    def _look_up(self, name: str) -> str | None:
+        parts = _tidy(name).split("/")
+        ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        # by its whole path first; ids without a suffix come last
+        tried = (end for ends_ in (ends, [end.rpartition(".")[0] for end in ends]) for end in ends_)
+        return next((self.labels[end] for end in tried if end in self.labels), None)
 
 
 def is_class_name(text: str) -> bool:

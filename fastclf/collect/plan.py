@@ -37,7 +37,7 @@ class ServiceState:
         self.ready_at = time.monotonic() + _PAUSE
 
     def limited(self, retry_after: float | None) -> float:
-        """Note that it asks for patience; returns for how many seconds, or 0 if it is given up."""
+        """Note that it asks for fewer requests; returns for how many seconds, or 0 if it is given up."""
         self.rests += 1
         wait = retry_after if retry_after is not None else _FIRST_REST * 2 ** (self.rests - 1)
         if self.rests > 3 or wait > _MOST_REST:
@@ -52,7 +52,7 @@ class ServiceState:
         if isinstance(error, LimitedError):
             seconds = self.limited(error.retry_after)
             what = "left out of this run" if self.lost else f"waiting {math.ceil(seconds)} s"
-            return f"{name} asks for patience: {what}."
+            return f"{name} asks for fewer requests: {what}."
         if isinstance(error, UnreachableError):
             self.lost = error.reason
             return f"{name} {error.reason}; this run goes without it."

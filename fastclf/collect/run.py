@@ -13,6 +13,7 @@ from pathlib import Path
 from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
 from ..photos import find_photo_files
+from ..system import advise_install
 from .archives import download_archive, read_archive, read_source
 from .gather import Gatherer
 from .photo_store import PhotoStore
@@ -250,8 +251,8 @@ def _check_packages() -> None:
     for name in ("filelock", "tqdm"):
         if find_spec(name) is None:
             raise MissingExtraError(
-                "Collecting needs the package {name}, which is not installed. Run "
-                '`pip install "fastclf[search]"`.',
+                "Collecting needs the package {name}, which is not installed. Run `{install}`.",
+                install=advise_install("search"),
                 name=name,
             )
 

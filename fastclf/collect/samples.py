@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MissingExtraError, UsageError
-from ..system import replaced_folder
+from ..system import advise_install, replaced_folder
 
 _SIDE = 32
 
@@ -45,7 +45,8 @@ def write_digits(folder: str | Path) -> Path:
         from sklearn.datasets import load_digits
     except ImportError:
         raise MissingExtraError(
-            'The digits come with scikit-learn, which is not installed. Run `pip install "fastclf[train]"`.'
+            "The digits come with scikit-learn, which is not installed. Run `{install}`.",
+            install=advise_install("train"),
         ) from None
     digits = load_digits()
     with replaced_folder(target.absolute()) as staging:

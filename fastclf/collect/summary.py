@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog
 from ..photos import Photo, decode_photo, encode_png, make_thumbnail
-from ..system import hash_bytes, write_atomic
+from ..system import ShortRepr, hash_bytes, write_atomic
 
 # A contact sheet shows this many photos at most, in so many columns of tiles of so many pixels: what a screen
 # of 1,200 pixels shows at once.
@@ -36,8 +36,8 @@ class ClassCount:
     reasons: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True)
-class CollectSummary:
+@dataclass(frozen=True, repr=False)
+class CollectSummary(ShortRepr):
     """What a collection brought.
 
     Attributes

@@ -10,8 +10,7 @@ import ipywidgets as widgets
 
 from ..errors import FastclfError
 from ..inbox import find_inbox
-from ..model import ModelBundle
-from ..photos import find_class_folders
+from ..model import ModelBundle, find_photo_folder
 from .classify import ClassifyModel, ClassifyPanel
 from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
@@ -140,11 +139,4 @@ def _find_text(bundle: ModelBundle | None, name: str) -> str:
 
 
 def _find_photos(bundle: ModelBundle | None) -> Path:
-    """Return ``FASTCLF_PHOTOS`` (by default ``photos``), or the folder in it that has the model's classes."""
-    root = Path(os.environ.get("FASTCLF_PHOTOS") or "photos").expanduser()
-    if not root.is_dir() or bundle is None:
-        return root
-    for folder in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]:
-        if set(find_class_folders(folder)) & set(bundle.vocab):
-            return folder
-    return root
+    return find_photo_folder([] if bundle is None else bundle.vocab)

@@ -16,7 +16,7 @@ from ..errors import PhotosError
 from ..metrics import Metrics, compute_confusion, compute_metrics
 from ..model import ModelBundle, Predictor
 from ..photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress
-from ..system import utc_now
+from ..system import ShortRepr, utc_now
 from .ood_photos import OodPhotos, count_unfamiliar, find_ood_photos, measure_ood, record_ood
 from .predict_many import FileAnswers, predict_files
 
@@ -30,8 +30,8 @@ _MOST_LOSSES = 12
 _KEPT = {"n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece", "sets"}
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(ShortRepr):
     """What judging found.
 
     Attributes

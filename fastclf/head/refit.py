@@ -107,7 +107,7 @@ def refit_head(model: str | Path, folder: str | Path) -> Refit:
 
 def find_obstacle(bundle: ModelBundle) -> str:
     """Return why a model's head cannot be refitted, or ""."""
-    if bundle.manifest.training.mode != IMPORTED:
+    if bundle.manifest.training.mode != IMPORTED or bundle.read_photos():
         return ""
     return (
         "This model was imported, and nobody knows which photos it was trained on: a new head could not be "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from ..errors import Message
 from ..photos import TEST, TRAIN, VALID
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
-from .near import Group
+from .near import MIRRORED, PLAIN, Group, find_degrees, follow_turns, invert_turn
 
 # chosen by hand, to order photos with several doubts; not tuned
 _SCORES = {"conflict": 0.95, "leak": 0.85, "duplicate": 0.7, "near-duplicate": 0.6}
@@ -24,12 +25,20 @@ def _find(kind: str, checked: CheckedPhotos) -> list[Finding]:
 
 def _make_finding(kind: str, group: Group) -> Finding:
     files, best = [p.name for p in group.photos], group.photos[0]
+    turns = group.turns or (PLAIN,) * len(files)
     return Finding(
         files=tuple(files),
         labels=tuple(p.label for p in group.photos),
         score=_SCORES[kind],
-        words=_say(kind, group.tier, best.name, best.label, best.split),
-        facts={"files": files, "best": best.name, "tier": group.tier, "score": group.score},
+        words=_say(kind, _say_copy(group.tier, best.name, turns[1:]), best.label, best.split),
+        facts={
+            "files": files,
+            "best": best.name,
+            "tier": group.tier,
+            "score": group.score,
+            "turned": [find_degrees(turn) for turn in turns],
+            "mirrored": [turn >= MIRRORED for turn in turns],
+        },
     )
 
 
@@ -39,11 +48,18 @@ def _describe(kind: str, finding: Finding, name: str, today: Today) -> Message |
     if len(here) < 2 or (kind == "conflict" and len({today[file][0] for file in here}) < 2):
         return None
     other = here[0] if name != here[0] else here[1]
-    return _say(kind, str(finding.facts["tier"]), other, *today[other])
+    turn = follow_turns(_read_turn(finding, other, undone=True), _read_turn(finding, name))
+    return _say(kind, _say_copy(str(finding.facts["tier"]), other, [turn]), *today[other])
 
 
-def _say(kind: str, tier: str, name: str, label: str, split: str) -> Message:
-    copy = _say_copy(tier, name)
+def _read_turn(finding: Finding, name: str, *, undone: bool = False) -> int:
+    """Return how the best copy becomes another one, or that one the best."""
+    at = finding.files.index(name)
+    turn = finding.facts["turned"][at] // 90 + MIRRORED * finding.facts["mirrored"][at]
+    return invert_turn(turn) if undone else turn
+
+
+def _say(kind: str, copy: Message, label: str, split: str) -> Message:
     if kind == "conflict":
         return Message("{copy}, which is labelled {label}", copy=copy, label=label)
     if kind == "leak":
@@ -51,14 +67,20 @@ def _say(kind: str, tier: str, name: str, label: str, split: str) -> Message:
     return copy
 
 
-def _say_copy(tier: str, name: str) -> Message:
+def _say_copy(tier: str, name: str, turns: Sequence[int]) -> Message:
+    """Return in words what is a copy of `name`, which becomes it by one of the turns."""
+    degrees = {find_degrees(turn) for turn in turns}
     if tier == "bytes":
         return Message("the same file as {name}", name=name)
     if tier == "pixels":
         return Message("the same picture as {name}", name=name)
-    if tier == "aligned":
+    if tier != "aligned":
+        return Message("cut from the same picture as {name}", name=name)
+    if degrees == {0}:
         return Message("nearly the same picture as {name}", name=name)
-    return Message("cut from the same picture as {name}", name=name)
+    if len(degrees) > 1:
+        return Message("nearly the same picture as {name}, some turned", name=name)
+    return Message("nearly the same picture as {name}, turned by {n} degrees", name=name, n=degrees.pop())
 
 
 def _say_split(split: str) -> Message:

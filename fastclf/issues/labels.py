@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import CheckError, Message, UsageError, count_message
 from ..photos import Photo
-from ..system import run_child
+from ..system import ShortRepr, run_child
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
 
 Array = npt.NDArray[Any]
@@ -35,8 +35,8 @@ _FOLDS = 5
 _REPEATS, _REPEATED_UP_TO = 3, 3000  # chosen by hand, for time; not tuned
 
 
-@dataclass(frozen=True)
-class LabelIssues:
+@dataclass(frozen=True, repr=False)
+class LabelIssues(ShortRepr):
     """What the check found, one row a photo in the order they were given.
 
     Attributes

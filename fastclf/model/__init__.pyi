@@ -36,6 +36,7 @@ from .manifest import SealedTest as SealedTest
 from .manifest import TrainingRecord as TrainingRecord
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
+from .photo_folder import find_photo_folder as find_photo_folder
 from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
 from .preprocess import METHODS as METHODS

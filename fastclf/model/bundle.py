@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BundleError, Message, UsageError
-from ..system import csv_bytes, find_write_error, hash_bytes, hash_file, wait_for_folder, write_atomic
+from ..system import (
+    ShortRepr,
+    csv_bytes,
+    find_write_error,
+    hash_bytes,
+    hash_file,
+    wait_for_folder,
+    write_atomic,
+)
 from .joint import JointDetector
 from .mahalanobis import MahalanobisDetector
 from .manifest import CARD_FILES, DAMAGE, LFS_POINTER, MANIFEST, Manifest, damage_as_error
@@ -55,8 +63,8 @@ _POINTER = Message("is a Git LFS pointer, not the file itself; fetch it with `gi
 _PHOTO_COLUMNS = [f.name for f in fields(PhotoRow)]
 
 
-@dataclass(frozen=True)
-class ModelBundle:
+@dataclass(frozen=True, repr=False)
+class ModelBundle(ShortRepr):
     """A checked model folder; nothing in it is code, and nothing here writes to it.
 
     Attributes

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import PhotosError
-from ..system import write_atomic
+from ..system import ShortRepr, write_atomic
 from .decode import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
 from .splits import TEST, TRAIN, VALID
 
@@ -74,8 +74,8 @@ class Photo:
     size: int = 0
 
 
-@dataclass(frozen=True)
-class PhotoSet:
+@dataclass(frozen=True, repr=False)
+class PhotoSet(ShortRepr):
     """The photos of a folder and what could not be read of it.
 
     Attributes

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ..card import repair_bundle
-from ..errors import CatalogError, ServingError
-from ..model import ModelBundle
-from ..system import find_private_place
+from ..errors import BundleError, CatalogError, ServingError
+from ..model import ModelBundle, find_photo_folder
+from ..system import advise_install, find_private_place
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
+_INBOX = "inbox.sqlite"
 # tornado warns at every visit that Jupyter's ping settings are odd; the maker can do nothing about that
 _LAUNCH = (
     "import logging; logging.getLogger('tornado.general').setLevel(logging.ERROR); "
@@ -123,7 +124,7 @@ def serve(
     ModelBundle.load(model)
     check_port(host, port)
     if find_spec("voila") is None:
-        raise ServingError("Voila is not installed. Run `pip install fastclf` again.")
+        raise ServingError("Voila is not installed. Run `{install}` again.", install=advise_install())
     with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
         # Voila reads voila.json from the folder that it is started in
         Path(folder, "voila.json").write_text(json.dumps(read_settings()))
@@ -139,23 +140,33 @@ def serve(
             _stop(child)
 
 
-def find_inbox_file(photos: Path | None) -> Path | None:
+def find_inbox_file(photos: Path | None, model: Path | None = None) -> Path | None:
     """Return where visitors' reports go where nobody names a file.
 
     What FASTCLF_INBOX names; else a file among what fastclf notes about the folder of photos, which is
-    `photos`, what FASTCLF_PHOTOS names, or ``photos/``. None where the variable is empty, there is no such
-    folder, or no place can be written.
+    `photos`, or in what FASTCLF_PHOTOS names, or ``photos/``, the folder with the classes of the model. None
+    where the variable is empty, there is no such folder, or no place can be written.
     """
     named = os.environ.get("FASTCLF_INBOX")
     if named is not None:
         return Path(named).expanduser() if named.strip() else None
-    folder = photos or Path(os.environ.get("FASTCLF_PHOTOS") or "photos").expanduser()
+    folder = photos or find_photo_folder(_read_vocab(model))
     if not folder.is_dir():
         return None
+    # one that an earlier fastclf kept a level higher is used on
+    earlier = folder.parent / ".fastclf" / _INBOX
     try:
-        return find_private_place(folder).path / "inbox.sqlite"
+        file = find_private_place(folder).path / _INBOX
     except CatalogError:
         return None
+    return earlier if photos is None and earlier.is_file() and not file.is_file() else file
+
+
+def _read_vocab(model: Path | None) -> list[str]:
+    try:
+        return [] if model is None else ModelBundle.load(model, verify=False).vocab
+    except BundleError:
+        return []  # `serve` has the words
 
 
 def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None = None) -> dict[str, str]:

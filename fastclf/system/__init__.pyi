@@ -16,7 +16,12 @@ from .files import write_atomic_with as write_atomic_with
 from .folders import DATABASE as DATABASE
 from .folders import find_private_place as find_private_place
 from .folders import lies_on_network as lies_on_network
+from .installed import advise_install as advise_install
 from .processes import has_gpu as has_gpu
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child
+from .short_repr import ShortRepr as ShortRepr
+from .tables import Table as Table
+from .tables import decode_text as decode_text
+from .tables import read_table as read_table
 from .threads import start_thread as start_thread

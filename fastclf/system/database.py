@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from ..errors import FastclfError, Message
 
 _BUSY_SECONDS = 30.0
+_MANY_PAGES = 256  # a megabyte
 # What to say of an error of SQLite whose text holds one of some words.
 _SENTENCES = (
     (
@@ -61,7 +64,9 @@ class Database:
     tables
         The statements that fill an empty file; each ends a line, and no semicolon within one does.
     version
-        Of these tables; a file of another version is refused.
+        Of these tables; a newer file is refused, and an older one that `upgrades` does not reach.
+    upgrades
+        {version: the statements that make it the next one, written as in `tables`}.
     error
         What is raised for whatever goes wrong.
     variable
@@ -77,6 +82,7 @@ class Database:
 
     tables: ClassVar[str]
     version: ClassVar[int]
+    upgrades: ClassVar[Mapping[int, str]] = MappingProxyType({})
     error: ClassVar[type[FastclfError]]
     variable: ClassVar[str]
     after_damage: ClassVar[str]
@@ -132,16 +138,28 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def shrink(self) -> None:
+        """Give the disk back what was emptied, where that is much and no other process writes."""
+        with self._lock, contextlib.suppress(sqlite3.Error):
+            empty, pages = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
+            )
+            if empty > max(_MANY_PAGES, pages / 4):
+                self._connection.execute("VACUUM")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _prepare(self, wal: bool) -> None:
         self._set_journal("WAL" if wal else "DELETE")
         self._connection.execute("PRAGMA synchronous = FULL")
-        if self._read_version() == 0:
+        if self._read_version() in (0, *self.upgrades):
             self._connection.execute("BEGIN IMMEDIATE")
             # another process may have been faster
-            if self._read_version() == 0:
-                for statement in self.tables.split(";\n"):
+            while (version := self._read_version()) in (0, *self.upgrades):
+                for statement in (self.upgrades[version] if version else self.tables).split(";\n"):
                     self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {self.version}")
+                reached = version + 1 if version else self.version
+                self._connection.execute(f"PRAGMA user_version = {reached}")
             self._connection.execute("COMMIT")
         version = self._read_version()
         if version != self.version:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import FastclfError, Message, MissingExtraError, pack_message, unpack_message
+from .installed import advise_install
 
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
@@ -99,9 +100,10 @@ def _build_env() -> dict[str, str]:
 def _explain(what: Message, status: int, said: str, error: type[FastclfError]) -> FastclfError:
     if status == _MISSING:
         return MissingExtraError(
-            '{what} needs the package {name}, which is not installed. Run `pip install "fastclf[head]"`.',
+            "{what} needs the package {name}, which is not installed. Run `{install}`.",
             what=what,
             name=said,
+            install=advise_install("head"),
         )
     if status == _FAILED:
         return error(unpack_message(said))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..errors import MissingExtraError, UsageError, WeightsError
 from ..head import AUTO, BALANCES
 from ..model import METHODS, PUBLISHED
-from ..system import hash_file
+from ..system import advise_install, hash_file
 
 if TYPE_CHECKING:
     from ..collect import Recipe
@@ -202,8 +202,8 @@ def check_tracker(track: str | None) -> None:
     package = _TRACKER_PACKAGES.get(track or "")
     if package and importlib.util.find_spec(package) is None:
         raise MissingExtraError(
-            "--track {track} needs the package {package}, which is not installed. Run "
-            '`pip install "fastclf[track]"`.',
+            "--track {track} needs the package {package}, which is not installed. Run `{install}`.",
+            install=advise_install("track"),
             track=track,
             package=package,
         )

@@ -7,6 +7,7 @@ import warnings
 from importlib.util import find_spec
 
 from ..errors import MissingExtraError
+from ..system import advise_install
 
 _FOR_A_HEAD = ("onnx", "scipy", "threadpoolctl")
 
@@ -23,7 +24,9 @@ def check_head() -> None:
         if find_spec(name) is None:
             raise MissingExtraError(
                 "Training needs the package {name}, which is not installed. Run "
-                '`pip install "fastclf[head]"`, or "fastclf[train]" to train all layers as well.',
+                "`{install}`, or `{more}` to train all layers as well.",
+                install=advise_install("head"),
+                more=advise_install("train"),
                 name=name,
             )
 
@@ -47,6 +50,7 @@ def load_fastai() -> None:
     except ImportError as e:
         raise MissingExtraError(
             "Training all layers, and other architectures, need the package {name}, which is not installed. "
-            'Run `pip install "fastclf[train]"`, or train a head (--mode head) without --arch.',
+            "Run `{install}`, or train a head (--mode head) without --arch.",
+            install=advise_install("train"),
             name=e.name,
         ) from None

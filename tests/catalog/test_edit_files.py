@@ -43,8 +43,8 @@ def test_net_edits_replayed_on_a_copy_give_the_same_state(photo_folder: Path, co
         data, expected = catalog.export_edits(), labels_of(catalog)
     assert data.decode().replace('"', "").splitlines()[0] == HEADER
     assert [(r["action"], r["from"], r["to"]) for r in rows_of(data)] == [
-        ("relabel", "red", "green"), ("remove", "green", "green"),
-        ("relabel", "green", "blue"), ("remove", "blue", "blue"),
+        ("relabel", "red", "green"), ("remove", "green", ""),
+        ("relabel", "green", "blue"), ("remove", "blue", ""),
     ]  # fmt: skip
     with scanned(copy) as catalog:
         report = catalog.import_edits(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -240,6 +241,47 @@ def test_what_an_earlier_version_measured_is_measured_anew_and_edits_stay(photo_
         assert catalog.scan().decoded == 30
         assert catalog.photos().photos == before
         assert catalog.scan().decoded == 0
+
+
+def write_as_before(catalog: Catalog) -> None:
+    """Leave a catalog as the schema before this one had it."""
+    store = catalog._store
+    with store.transaction():
+        store.write("ALTER TABLE pairs RENAME COLUMN turn TO mirrored")
+        store.write("UPDATE contents SET measured = '3', hashes = zeroblob(96), signature = zeroblob(4608)")
+        store.write("UPDATE thumbnails SET jpeg = zeroblob(200000)")
+        store.write("PRAGMA user_version = 2")
+
+
+def test_a_catalog_of_an_earlier_schema_opens_with_its_edits_and_splits_and_shrinks(
+    photo_folder: Path,
+) -> None:
+    with scanned(photo_folder) as catalog:
+        catalog.relabel(["red/000.png"], "blue")
+        split = catalog.assign_splits(catalog.photos().photos)
+        before, edits = catalog.photos().photos, catalog.edits()
+        write_as_before(catalog)
+        file = catalog._store.file
+    large = file.stat().st_size
+    with Catalog(photo_folder) as catalog:
+        assert not catalog.find_near_pairs().pairs
+        assert catalog.scan().decoded == 30
+        assert (catalog.photos().photos, catalog.edits()) == (before, edits)
+        assert catalog.assign_splits(before).splits == split.splits
+        assert catalog.thumbnail(before[0].sha256)
+    assert file.stat().st_size < large / 10
+    with Catalog(photo_folder) as catalog:
+        assert catalog.scan().decoded == 0
+
+
+def test_a_tiny_photo_is_kept_small_and_shown_large(tmp_path: Path) -> None:
+    folder = draw_photos(tmp_path / "photos", per_class=2, size=(96, 80))
+    with scanned(folder) as catalog:
+        sha = catalog.photos().photos[0].sha256
+        shown = Image.open(io.BytesIO(catalog.thumbnail(sha) or b""))
+        [kept] = catalog._store.read("SELECT LENGTH(jpeg) FROM thumbnails WHERE sha256 = ?", (sha,))
+    assert (shown.format, shown.size) == ("JPEG", (256, 213))
+    assert kept[0] < 4000
 
 
 def test_a_large_jpeg_is_measured_at_a_part_of_its_size_and_told_at_its_own(tmp_path: Path) -> None:

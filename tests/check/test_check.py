@@ -80,10 +80,32 @@ def report(faulty: Path) -> CheckReport:
         return check_catalog(catalog, labels=False)
 
 
+def test_a_turned_copy_is_told_in_words_under_another_label_and_in_another_split(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    for split, label, names in (("train", "a", "0123"), ("train", "b", "4567"), ("valid", "a", "8")):
+        draw_scenes(folder / split, label, n=0)
+        for name in names:
+            draw_scene(name).save(folder / split / label / f"{name}.png")
+    small = draw_scene("0").resize((150, 120)).rotate(-90, expand=True)
+    small.save(folder / "train" / "b" / "turned.jpg", quality=85)
+    draw_scene("1").rotate(180).save(folder / "valid" / "a" / "turned.png")
+    with scanned(folder) as catalog:
+        photos = catalog.photos().photos
+        groups = dict(zip([p.name for p in photos], catalog.assign_splits(photos).groups, strict=True))
+        report = check_catalog(catalog, labels=False)
+    assert [str(f.words) for f in report.findings["conflict"]] == [
+        "nearly the same picture as train/a/0.png, turned by 90 degrees, which is labelled a"
+    ]
+    assert [str(f.words) for f in report.findings["leak"]] == [
+        "nearly the same picture as valid/a/turned.png, turned by 180 degrees, which is in validation"
+    ]
+    assert groups["train/b/turned.jpg"] == groups["train/a/0.png"]
+
+
 def test_the_json_document_has_the_promised_keys(report: CheckReport) -> None:
     document = json.loads(json.dumps(report.to_dict()))
     assert set(document) >= JSON_KEYS
-    assert set(document["duplicates"][0]) == {"files", "best", "tier", "score"}
+    assert set(document["duplicates"][0]) == {"files", "best", "tier", "score", "turned", "mirrored"}
     assert set(document["low_quality"][0]) == {"file", "kind", "value", "threshold"}
     [unreadable] = document["unreadable"]
     assert unreadable["file"] == "a/cut.jpg"

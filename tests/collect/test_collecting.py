@@ -267,7 +267,7 @@ def test_a_limited_service_is_waited_for_and_the_next_one_is_asked_meanwhile(
     second = FakeService({"cat": photos(web, "tiger", 3)}, "openverse")
     summary = run([first, second], say=heard.append)
     assert counts(summary) == {"cat": 7, "dog": 4}
-    assert heard == [f"duckduckgo asks for patience: {said}."]
+    assert heard == [f"duckduckgo asks for fewer requests: {said}."]
     assert {row["source"] for row in rows(summary).values()} == {"duckduckgo", "openverse"}
 
 

@@ -79,7 +79,8 @@ def test_a_service_that_is_gone_is_passed_over() -> None:
     assert search_images("ant photo", services=[limited, gone, missing, more]) == ["http://a/2", "http://a/3"]
     assert search_images("nothing photo", services=[few]) == search_images("ant", services=[]) == []
     with pytest.raises(
-        SearchError, match=r"\(duckduckgo asks for patience; openverse is gone; Install ddgs\).*url_file"
+        SearchError,
+        match=r"\(duckduckgo asks for fewer requests; openverse is gone; Install ddgs\).*url_file",
     ):
         search_images("ant photo", services=[limited, gone, missing])
 

@@ -78,11 +78,11 @@ def test_the_rests_of_a_service_double_and_then_it_is_left_out(clock: Clock) -> 
     for seconds in (15, 30, 60):
         service.busy = True
         said = service.failed(LimitedError("duckduckgo"))
-        assert said == f"duckduckgo asks for patience: waiting {seconds} s."
+        assert said == f"duckduckgo asks for fewer requests: waiting {seconds} s."
         assert (service.ready_at, service.busy, service.lost) == (clock.now + seconds, False, "")
         clock.now += seconds
     said = service.failed(LimitedError("duckduckgo"))
-    assert said == "duckduckgo asks for patience: left out of this run."
+    assert said == "duckduckgo asks for fewer requests: left out of this run."
     assert service.lost == "refuses again and again"
     # an answer in between makes a rest the first one again
     service = state()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from fastclf.evaluation import record_opening
 from fastclf.head import discard_refit, find_previous, find_shift, refit_head, use_refit
 from fastclf.head.refit import find_candidate
 from fastclf.model import CARD_FILES, PhotoRow
-from fastclf.system import hash_file, run_child
+from fastclf.system import advise_install, hash_file, run_child
 
 from ..drawing import draw_photo, draw_photos
 from ..scanned import hash_folder, labels_of, scanned
@@ -246,5 +247,5 @@ def test_what_cannot_be_refitted_is_a_sentence(pair: tuple[Path, Path], tmp_path
 def test_a_child_without_its_packages_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "scipy.py").write_text("raise ModuleNotFoundError('gone', name='scipy')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(MissingExtraError, match=r"scipy.*fastclf\[head\]"):
+    with pytest.raises(MissingExtraError, match=rf"scipy.*{re.escape(advise_install('head'))}"):
         run_child("fastclf.head.refit_worker", [], what="Retraining", error=RefitError, timeout=60)

@@ -41,7 +41,7 @@ def test_a_command_and_its_options_are_in_the_readme(name: str) -> None:
 
 def test_the_readme_names_no_option_that_is_not_there() -> None:
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    assert named <= {"--help"}.union(*OPTIONS.values())
+    assert named <= {"--help", "--version"}.union(*OPTIONS.values())
 
 
 def test_every_environment_variable_is_in_the_readme_and_read_by_the_code() -> None:

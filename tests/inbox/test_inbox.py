@@ -296,6 +296,24 @@ def test_the_servers_inbox_lies_with_the_notes_about_the_photos(
     assert not _build_env(Path("model"), None, False, None)["FASTCLF_INBOX"]
 
 
+def test_the_inbox_lies_beside_the_photos_of_the_model_that_is_served(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos" / "apples" / "pear").mkdir(parents=True)
+    own = draw_photos(tmp_path / "photos" / "bears", 1)
+    assert find_inbox_file(None, toy_model) == Path("photos/bears/.fastclf/inbox.sqlite")
+    assert not (tmp_path / "photos" / ".fastclf").exists()
+    # one of an earlier fastclf is read on, until there is one of its own
+    Inbox(tmp_path / "photos" / ".fastclf" / "inbox.sqlite").add(draw(1), claim())
+    assert find_inbox_file(None, toy_model) == Path("photos/.fastclf/inbox.sqlite")
+    assert find_inbox_file(own, toy_model) == own / ".fastclf" / "inbox.sqlite"
+    Inbox(own / ".fastclf" / "inbox.sqlite").add(draw(1), claim())
+    assert find_inbox_file(None, toy_model) == Path("photos/bears/.fastclf/inbox.sqlite")
+    # no model, or a broken one
+    assert find_inbox_file(None, tmp_path / "nosuch") == Path("photos/.fastclf/inbox.sqlite")
+
+
 def test_photos_that_cannot_be_written_beside_have_their_inbox_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,11 +21,12 @@ from fastclf.issues import (
     group_pairs,
 )
 from fastclf.issues.near import duplicates
-from fastclf.issues.near.align import mirror_signatures
+from fastclf.issues.near.align import turn_signatures
 from fastclf.issues.near.duplicates import NearPairs
 from fastclf.issues.near.features import find_feature_pairs
-from fastclf.issues.near.hashes import WINDOWS, hash_signatures, is_comparable
+from fastclf.issues.near.hashes import TURNS, WINDOWS, hash_signatures, is_comparable
 from fastclf.issues.near.search import find_close_hashes
+from fastclf.issues.near.turns import MIRRORED, N_TURNS, follow_turns, invert_turn, turn_pixels
 from fastclf.photos import Photo, encode_jpeg
 
 
@@ -110,7 +111,7 @@ def test_every_copy_is_paired_with_its_original_and_nothing_else_is(
     copies = [describe_photo(save_jpeg(COPIES[kind](scene))) for scene in scenes]
     found = find(photos + copies)
     assert as_set(found.pairs) == {(i, i + n) for i in range(n)}
-    assert found.mirrored.all() == found.mirrored.any() == (kind == "mirrored")
+    assert set(found.turns.tolist()) == {MIRRORED if kind == "mirrored" else 0}
     assert found.scores.min() >= 0.9
     assert found.scores.max() <= 1
 
@@ -160,15 +161,49 @@ def test_hashes_agree_with_imagehash(scenes: list[Image.Image]) -> None:
 def test_hashes_come_from_the_signature_alone(photos: list[Fingerprint]) -> None:
     signatures = np.stack([photo.signature for photo in photos])
     assert (hash_signatures(signatures) == np.stack([photo.hashes for photo in photos])).all()
-    assert photos[0].hashes.shape == (N_HASHES,) == (len(WINDOWS) + 1,)
+    assert photos[0].hashes.shape == (N_HASHES,) == (len(TURNS) + len(WINDOWS) - 1,)
     assert signatures.dtype == np.uint8
     assert signatures[0].nbytes <= 6000
 
 
-def test_a_mirrored_signature_is_the_signature_of_the_mirrored_photo(scenes: list[Image.Image]) -> None:
-    signature = describe_photo(scenes[0]).signature
-    mirrored = describe_photo(ImageOps.mirror(scenes[0])).signature
-    assert np.abs(mirror_signatures(signature[None])[0].astype(int) - mirrored).mean() < 1
+def lay(image: Image.Image, turn: int) -> Image.Image:
+    """Mirror and turn a photo."""
+    mirrored = ImageOps.mirror(image) if turn >= MIRRORED else image
+    return mirrored.rotate(-90 * (turn % 4), expand=True)
+
+
+@pytest.mark.parametrize("turn", range(1, N_TURNS))
+@pytest.mark.parametrize("size", [(400, 300), (300, 400), (320, 320)])
+def test_a_turned_copy_is_paired_with_its_original_whichever_comes_first(
+    turn: int, size: tuple[int, int]
+) -> None:
+    scenes = [draw_scene(seed, size) for seed in range(6)]
+    photos = [describe_photo(scene) for scene in scenes]
+    copies = [describe_photo(save_jpeg(lay(scene, turn), 85)) for scene in scenes]
+    for every, expected in ((photos + copies, turn), (copies + photos, invert_turn(turn))):
+        found = find(every)
+        assert as_set(found.pairs) == {(i, i + 6) for i in range(6)}
+        assert set(found.turns.tolist()) == {expected}
+        added = find(every, new=np.arange(12) >= 6)
+        assert (as_set(added.pairs), added.turns.tolist()) == (as_set(found.pairs), found.turns.tolist())
+
+
+def test_turns_follow_on_each_other_and_are_undone() -> None:
+    pixels = np.arange(9).reshape(3, 3)
+    for first in range(N_TURNS):
+        turned = turn_pixels(pixels, first)
+        assert (turn_pixels(turned, invert_turn(first)) == pixels).all()
+        for then in range(N_TURNS):
+            assert (turn_pixels(turned, then) == turn_pixels(pixels, follow_turns(first, then))).all()
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_turned_signature_is_the_signature_of_the_turned_photo(turn: int) -> None:
+    signature = describe_photo(draw_scene(0)).signature[None]
+    turned = describe_photo(lay(draw_scene(0), turn)).signature
+    assert np.abs(turn_signatures(signature, turn)[0].astype(int) - turned).mean() < 1
+    hashes = hash_signatures(turn_signatures(signature, turn))[:, 0]
+    assert hashes == hash_signatures(signature)[:, TURNS.index(turn)]
 
 
 def test_the_order_of_photos_does_not_matter(scenes: list[Image.Image], photos: list[Fingerprint]) -> None:
@@ -260,7 +295,8 @@ def find_groups(
 ) -> Copies:
     if features is None:
         features = np.zeros((len(photos), 0), np.float32)
-    return find_copies(photos, pairs, features, lambda candidates: [0.95] * len(candidates))
+    turned = [(*pair, 0) for pair in pairs]
+    return find_copies(photos, turned, features, lambda candidates: [0.95] * len(candidates))
 
 
 def photo(name: str, pixels: str = "", side: int = 10, size: int = 10, split: str = "") -> Photo:
@@ -292,6 +328,17 @@ def test_copies_in_two_splits_and_photos_between_two_are_leaks() -> None:
     photos[2] = photo("c", split="train")
     copies = find_groups(photos, [("sha c", "sha b", 0.95), ("sha c", "sha d", 0.9)])
     assert [{p.name for p in leak.photos} for leak in copies.leaks] == [{"b", "c"}]
+
+
+def test_a_group_says_how_its_best_copy_is_turned_to_become_the_others() -> None:
+    # the centre b is the smallest one
+    photos = [photo("a", side=30), photo("b"), photo("c", side=20)]
+    pairs = [("sha a", "sha b", 0.95, 1), ("sha b", "sha c", 0.93, 1)]
+    none = np.zeros((3, 0), np.float32)
+    [group] = find_copies(photos, pairs, none, lambda candidates: []).near
+    assert [(p.name, turn) for p, turn in zip(group.photos, group.turns, strict=True)] == [
+        ("a", 0), ("b", 1), ("c", 2),
+    ]  # fmt: skip
 
 
 def test_what_features_bring_up_is_a_group_of_its_own_and_no_conflict() -> None:

@@ -97,5 +97,5 @@ def test_a_port_that_may_not_be_used_is_a_sentence(
 def test_a_server_without_voila_says_what_to_run(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastclf.server.run.check_port", lambda host, port: None)
     monkeypatch.setattr("fastclf.server.run.find_spec", lambda name: None)
-    with pytest.raises(ServingError, match=r"Voila is not installed\. Run `pip install fastclf` again"):
+    with pytest.raises(ServingError, match=r"Voila is not installed\. Run `pip install .*` again"):
         serve(toy_model)

@@ -112,6 +112,6 @@ def test_a_tracker_that_is_not_installed_is_named_before_anything_is_read(
         importlib.util, "find_spec", lambda name, *a: None if name == track else find(name, *a)
     )
     folder = draw_photos(tmp_path / "photos", per_class=4)
-    with pytest.raises(MissingExtraError, match=r'pip install "fastclf\[track\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[track\]"):
         train(folder, tmp_path / "model", arch="test_resnet", pretrained=False, track=track)
     assert not (folder / ".fastclf").exists()

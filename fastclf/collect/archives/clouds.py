@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageError
+from ...system import advise_install
 from .archive import read_archive
 from .members import Member, ReadLimits, Wanted, show_name
 
@@ -91,7 +92,8 @@ class _Cloud:
             import fsspec.core  # type: ignore[import-untyped, unused-ignore]
         except ImportError:
             raise MissingExtraError(
-                '{place} needs fsspec, which is not installed. Run: pip install "fastclf[search]"',
+                "{place} needs fsspec, which is not installed. Run `{install}`.",
+                install=advise_install("search"),
                 place=place,
             ) from None
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ...errors import ArchiveError, MissingExtraError
-from ...system import hash_bytes, hash_file
+from ...system import advise_install, hash_bytes, hash_file
 from ..recipes import FileSource
 from ..web import Fetcher, FetchError
 
@@ -22,8 +22,8 @@ def find_archive_folder() -> Path:
         from fastdownload import FastDownload
     except ImportError:
         raise MissingExtraError(
-            "Archives need the package fastdownload, which is not installed. Run "
-            '`pip install "fastclf[search]"`.'
+            "Archives need the package fastdownload, which is not installed. Run `{install}`.",
+            install=advise_install("search"),
         ) from None
     folder = Path(FastDownload().arch_path())
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...errors import UsageError
+from ..label_table import read_labels
 from ..labelling import LabelRule, is_class_name
 from ..samples import SAMPLES
 from ..services import SERVICES
@@ -27,7 +28,10 @@ _CLASS: dict[str, Any] = {"search": _TEXTS, "urls": str, "photos": int}
 _FILES: dict[str, Any] = {"licence": str, "page": str, "only": _TEXTS, "label": dict}
 _ARCHIVE: dict[str, Any] = {"url": str, "sha256": str, **_FILES}
 _FOLDER: dict[str, Any] = {"path": str, **_FILES}
-_LABEL: dict[str, Any] = {"by": str, "upper": str, "lower": str, "pattern": str, "names": dict}
+_LABEL: dict[str, Any] = {
+    "by": str, "upper": str, "lower": str, "pattern": str, "names": dict,
+    "table": str, "file": str, "label": str,
+}  # fmt: skip
 _COLLECT: dict[str, Any] = {
     "photos_per_class": int, "largest_side": int, "services": _TEXTS, "variations": _TEXTS,
 }  # fmt: skip
@@ -143,9 +147,23 @@ class _Reader:
             if not isinstance(label, str) or not is_class_name(label):
                 self.fail((*keys, "names", name), f"is {label!r}, which cannot be the name of a folder")
         try:
-            return LabelRule(**{**table, "names": names})
+            return LabelRule(**{**self.read_label_table(table), "names": names})
         except UsageError as e:
             self.fail(keys, f"is wrong: {str(e).rstrip('.')}")
+
+    def read_label_table(self, rule: dict[str, Any]) -> dict[str, Any]:
+        """Return a rule with the labels of its table in place of where that lies."""
+        keys = ("table", "file", "label")
+        left = {key: value for key, value in rule.items() if key not in keys}
+        given = {key: rule[key] for key in keys if key in rule}
+        if rule.get("by") != "table":
+            if given:
+                raise UsageError('{key} belongs to by = "table"', key=next(iter(given)))
+            return left
+        if "table" not in given:
+            raise UsageError('by is table, which needs table = "labels.csv"')
+        place = self.base / Path(given.pop("table")).expanduser()
+        return {**left, "labels": read_labels(place, **given)}
 
     def read_options(self, table: dict[str, Any]) -> CollectOptions:
         self.check(table, _COLLECT, ("collect",))

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import MissingExtraError
+from ...system import advise_install
 from ..web import Fetcher
 from .json_api import NO_LIST, read_text
 from .service import Found, LimitedError, UnreachableError
@@ -62,8 +63,8 @@ def _ask(query: str, page: int) -> object:
             continue
         return ask(package, query, page)
     raise MissingExtraError(
-        "Searching DuckDuckGo needs the package ddgs, which is not installed. "
-        'Run `pip install "fastclf[search]"`.'
+        "Searching DuckDuckGo needs the package ddgs, which is not installed. Run `{install}`.",
+        install=advise_install("search"),
     )
 
 

@@ -75,7 +75,7 @@ class LimitedError(Exception):
     """A search service wants to be left in peace: for `retry_after` seconds, where it said how long."""
 
     def __init__(self, service: str, retry_after: float | None = None) -> None:
-        super().__init__(f"{service} asks for patience")
+        super().__init__(f"{service} asks for fewer requests")
         self.service = service
         self.retry_after = retry_after
 

@@ -8,3 +8,8 @@ from .hashes import N_HASHES as N_HASHES
 from .hashes import SIGNATURE_SHAPE as SIGNATURE_SHAPE
 from .hashes import Fingerprint as Fingerprint
 from .hashes import describe_photo as describe_photo
+from .turns import MIRRORED as MIRRORED
+from .turns import PLAIN as PLAIN
+from .turns import find_degrees as find_degrees
+from .turns import follow_turns as follow_turns
+from .turns import invert_turn as invert_turn

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .hashes import COLOUR_SIDE, SIDE, FloatArray, UInt8Array, blur
+from .turns import PLAIN, turn_pixels
 
 # (shrinking, blur, steps, least correlation to go on). Of 10,900 copies of photos of hands and clothes,
 # 999 in 1,000 stay above 0.81 and 0.88 at the coarse levels; 95 % of other close photos of hands do not.
@@ -26,8 +27,8 @@ def score_pairs(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> F
     """Return (B,) correlations of fine detail after alignment; 0 for pairs dropped early.
 
     Also 0 where one spot or the colours differ or the overlap is too small. Takes (B, 72, 64) signatures, the
-    second already turned where a pair is mirrored, and (B, 4) shares where the second lies in the first to
-    begin with: top, bottom, left, right.
+    second already turned as the first is, and (B, 4) shares where the second lies in the first to begin with:
+    top, bottom, left, right.
     """
     scores = np.zeros(len(first), np.float32)
     alive = np.arange(len(first))
@@ -49,11 +50,13 @@ def score_pairs(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> F
     return scores
 
 
-def mirror_signatures(signatures: UInt8Array) -> UInt8Array:
-    """Return the (B, 72, 64) signatures of the mirrored photos."""
+def turn_signatures(signatures: UInt8Array, turn: int) -> UInt8Array:
+    """Return the (B, 72, 64) signatures of the turned photos."""
+    if turn == PLAIN:
+        return signatures
     grey, colours = signatures[:, :SIDE], _get_colours(signatures)
-    rows = colours[..., ::-1].reshape(len(signatures), -1, SIDE)
-    return np.concatenate([grey[..., ::-1], rows], axis=1)
+    rows = turn_pixels(colours, turn).reshape(len(signatures), -1, SIDE)
+    return np.concatenate([turn_pixels(grey, turn), rows], axis=1)
 
 
 def _get_colours(signatures: UInt8Array) -> UInt8Array:

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .align import mirror_signatures, score_pairs
-from .hashes import MIRRORED, N_HASHES, PLAIN, WINDOWS, FloatArray, UInt8Array, UInt64Array
+from .align import score_pairs, turn_signatures
+from .hashes import N_HASHES, TURNS, WINDOWS, FloatArray, UInt8Array, UInt64Array
 from .search import CloseHashes, IntArray, find_close_hashes
+from .turns import N_TURNS, PLAIN, invert_turn
 
 # Copies cropped by 5 % lie within 8 bits of a part's hash in 99 of 100 cases, by 10 % within 10 in 97.
 RADIUS = 10
@@ -20,6 +21,10 @@ RADIUS = 10
 # hands none scores anything: where detail correlates, up to 0.90 too, there is a spot that differs.
 MIN_SCORE = 0.9
 _BLOCK = 128
+# of each hash: how the photo was turned before, and which part of it that is
+_TURN_OF = np.array([*TURNS, *[PLAIN] * (N_HASHES - len(TURNS))])
+_WINDOW_OF = np.array([*[WINDOWS[0]] * len(TURNS), *WINDOWS[1:]], np.float32)
+_UNDONE = np.array([invert_turn(turn) for turn in range(N_TURNS)])
 
 
 class Signatures(Protocol):
@@ -35,7 +40,7 @@ class NearPairs:
 
     pairs: IntArray  # (P, 2) positions of the two photos, the smaller first, in rising order
     scores: FloatArray  # (P,) how sure it is, in [0, 1]
-    mirrored: NDArray[np.bool_]  # (P,) whether one is the other's mirror image
+    turns: IntArray  # (P,) how the first is turned and mirrored to become the second, see `turns`
     n_candidates: int  # how many pairs were looked at
     capped: IntArray  # positions of photos with more candidates than were looked at: the nearest ones were
 
@@ -67,14 +72,14 @@ def find_pixel_pairs(
     per_photo: int = 64,
     threads: int | None = None,
 ) -> NearPairs:
-    """Find near-duplicates by pixels: resized, recompressed, slightly cropped, re-lit or mirrored copies.
+    """Find near-duplicates by pixels: resized, recompressed, slightly cropped, re-lit, mirrored, turned ones.
 
     Photos whose hashes are close are laid over each other; what counts is the score of `score_pairs`.
 
     Parameters
     ----------
     hashes
-        (N, 12) hashes of `Fingerprint`.
+        (N, 17) hashes of `Fingerprint`.
     signatures
         Gives the signatures of some of the N photos at a time.
     comparable
@@ -106,10 +111,12 @@ def find_pixel_pairs(
     scores = _confirm(found, signatures)
     sure = scores >= MIN_SCORE
     ends = np.stack([found.first[sure], found.second[sure]], axis=1)
+    turns = _TURN_OF[found.hash_number[sure]]
+    turns = np.where(ends[:, 0] < ends[:, 1], turns, _UNDONE[turns])
     ends.sort(axis=1)
-    order = np.lexsort((ends[:, 1], ends[:, 0]))
-    mirrored = found.hash_number[sure] == MIRRORED
-    return NearPairs(ends[order], scores[sure][order], mirrored[order], len(scores), found.capped)
+    order = np.lexsort((turns, -scores[sure], ends[:, 1], ends[:, 0]))
+    order = order[_find_first(ends[order, 0], ends[order, 1])]
+    return NearPairs(ends[order], scores[sure][order], turns[order], len(scores), found.capped)
 
 
 def group_pairs(pairs: IntArray, scores: FloatArray, names: Sequence[str]) -> list[Star]:
@@ -157,15 +164,15 @@ def _find_candidates(
     per_photo: int,
     threads: int | None,
 ) -> _Candidates:
-    """Search with every hash; of a pair found more than once, keep the nearest way to see it."""
+    """Search with every hash; of a pair found more than once, keep the nearest way for each turn."""
     every = np.flatnonzero(comparable)
     fresh = every if new is None else np.flatnonzero(comparable & new)
     found = []
-    for number in (PLAIN, MIRRORED, *range(2, N_HASHES)):
-        # whole photos are compared both ways at once; a part of one with the whole other, once each way
-        sides = [(fresh, every)] if new is None or number < 2 else [(fresh, every), (every, fresh)]
+    for number in range(N_HASHES):
+        # whole photos are compared both ways at once; a part or a turned one with the other, once each way
+        sides = [(fresh, every)] if new is None or number == 0 else [(fresh, every), (every, fresh)]
         for parts, wholes in sides:
-            others = None if number == PLAIN and new is None else hashes[wholes, PLAIN]
+            others = None if number == 0 and new is None else hashes[wholes, 0]
             close = find_close_hashes(
                 hashes[parts, number], RADIUS, others=others, per_photo=per_photo, threads=threads
             )
@@ -188,23 +195,28 @@ def _merge(found: list[_Candidates]) -> _Candidates:
     distance = np.concatenate([part.distance for part in found])
     number = np.concatenate([part.hash_number for part in found])
     low, high = np.minimum(first, second), np.maximum(first, second)
-    order = np.lexsort((first, number, distance, high, low))
-    low, high = low[order], high[order]
-    fresh = np.ones(len(order), bool)
-    fresh[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    best = order[fresh]
+    turn = _TURN_OF[number]
+    order = np.lexsort((first, number, distance, turn, high, low))
+    best = order[_find_first(low[order], high[order], turn[order])]
     capped = np.unique(np.concatenate([part.capped for part in found]))
     return _Candidates(first[best], second[best], distance[best], number[best], capped)
 
 
+def _find_first(*keys: IntArray) -> NDArray[np.bool_]:
+    """Return (N,) which of N sorted rows differ from the one before."""
+    fresh = np.ones(len(keys[0]), bool)
+    fresh[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return fresh
+
+
 def _confirm(found: _Candidates, signatures: Signatures) -> FloatArray:
-    windows = np.array([WINDOWS[0], *WINDOWS], np.float32)
     scores = np.zeros(len(found.first), np.float32)
     for start in range(0, len(scores), _BLOCK):
         part = slice(start, start + _BLOCK)
         numbers = found.hash_number[part]
-        second = signatures[found.second[part]]
-        mirrored = numbers == MIRRORED
-        second = np.where(mirrored[:, None, None], mirror_signatures(second), second)
-        scores[part] = score_pairs(signatures[found.first[part]], second, windows[numbers])
+        second = signatures[found.second[part]].copy()
+        turns = _UNDONE[_TURN_OF[numbers]]
+        for turn in np.unique(turns):
+            second[turns == turn] = turn_signatures(second[turns == turn], int(turn))
+        scores[part] = score_pairs(signatures[found.first[part]], second, _WINDOW_OF[numbers])
     return scores

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .align import mirror_signatures, score_pairs
+from .align import score_pairs, turn_signatures
 from .duplicates import MIN_SCORE, Signatures
 from .hashes import FloatArray
 from .search import IntArray
+from .turns import MIRRORED, PLAIN
 
 # The defaults of the search and the starts of the confirmation were chosen by hand, and measured on copies
 # planted among photos of hand signs and of clothing (benchmarks/README.md).
@@ -47,9 +48,8 @@ def find_feature_pairs(
 
 
 def _normalise(features: FloatArray) -> FloatArray:
-    values = features.astype(np.float32)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    unit: FloatArray = np.divide(values, np.where(length > 0, length, 1), dtype=np.float32)
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit: FloatArray = np.divide(features, np.where(length > 0, length, 1), dtype=np.float32)
     return unit
 
 
@@ -80,8 +80,8 @@ def confirm_pairs(pairs: IntArray, signatures: Signatures) -> FloatArray:
     """Score pairs found by features on aligned pixels, from more starting points than hashes offer.
 
     Features find a copy whose hash is far off, a large crop or a mirrored crop for example, and look-alikes
-    as well: other trousers on the same floor. Each photo is tried as a part of the other one, turned or not,
-    until a pair reaches `MIN_SCORE`.
+    as well: other trousers on the same floor. Each photo is tried as a part of the other one, mirrored or
+    not, until a pair reaches `MIN_SCORE`.
 
     Parameters
     ----------
@@ -99,27 +99,26 @@ def confirm_pairs(pairs: IntArray, signatures: Signatures) -> FloatArray:
     for start in range(0, len(pairs), _CONFIRMED):
         block = np.arange(start, min(start + _CONFIRMED, len(pairs)))
         ends = signatures[pairs[block, 0]], signatures[pairs[block, 1]]
-        for whole, part, turned, window in _list_starts():
+        for whole, part, turn, window in _list_starts():
             left = np.flatnonzero(scores[block] < MIN_SCORE)
             if not len(left):
                 break
-            second = ends[part][left]
             tried = score_pairs(
                 ends[whole][left],
-                mirror_signatures(second) if turned else second,
+                turn_signatures(ends[part][left], turn),
                 np.tile(np.array(window, np.float32), (len(left), 1)),
             )
             scores[block[left]] = np.maximum(scores[block[left]], tried)
     return scores
 
 
-def _list_starts() -> Iterator[tuple[int, int, bool, tuple[float, float, float, float]]]:
-    """Yield which photo is the whole, which the part, whether it is turned, and where it begins."""
+def _list_starts() -> Iterator[tuple[int, int, int, tuple[float, float, float, float]]]:
+    """Yield which photo is the whole, which the part, how that is turned, and where it begins."""
     for share in (1.0, 0.85, 0.7):
         gap = 1 - share
         corners = [(y, x) for y in (0.0, gap) for x in (0.0, gap)] if gap else []
         places = [(gap / 2, gap / 2), *corners]
-        for turned in (False, True):
+        for turn in (PLAIN, MIRRORED):
             for whole, part in ((0, 1), (1, 0)):
                 for top, left in places:
-                    yield whole, part, turned, (top, top + share, left, left + share)
+                    yield whole, part, turn, (top, top + share, left, left + share)

@@ -1,7 +1,7 @@
-"""What near-duplicates are found by, computed from one decoded photo: twelve hashes and a small signature.
+"""What near-duplicates are found by, computed from one decoded photo: its hashes and a small signature.
 
 A photo is shrunk once to 64 x 64 pixels, whatever its shape. From the grey of that come the perceptual hash,
-the hash of the mirrored photo and the hashes of ten parts of it, so that a crop lies close to one of them.
+the hashes of the turned and mirrored photo, and those of ten parts of it, so that a crop lies close to one.
 The grey itself and a coarse map of the colours are the signature, on which pairs are confirmed later without
 decoding a photo again.
 """
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .turns import MIRRORED, PLAIN
+
 UInt8Array = NDArray[np.uint8]
 UInt64Array = NDArray[np.uint64]
 FloatArray = NDArray[np.float32]
@@ -26,15 +28,16 @@ SIGNATURE_SHAPE = (SIDE + 2 * COLOUR_SIDE**2 // SIDE, SIDE)
 
 _EDGES_5, _EDGES_10 = ((0.0, 0.95), (0.05, 1.0)), ((0.0, 0.9), (0.1, 1.0))
 # (top, bottom, left, right) in shares of the photo: all of it; the middle after crops of 5 % and of 10 %
-# from each side; the four corners after crops of 5 % and of 10 %. The mirrored photo's hash stands second.
+# from each side; the four corners after crops of 5 % and of 10 %.
 WINDOWS: tuple[tuple[float, float, float, float], ...] = (
     (0.0, 1.0, 0.0, 1.0),
     (0.05, 0.95, 0.05, 0.95),
     (0.1, 0.9, 0.1, 0.9),
     *((*y, *x) for edges in (_EDGES_5, _EDGES_10) for y in edges for x in edges),
 )
-N_HASHES = len(WINDOWS) + 1
-PLAIN, MIRRORED = 0, 1
+# The turns whose hash is kept, first of all. What is turned by 270 degrees is, seen from the other, by 90.
+TURNS = (PLAIN, MIRRORED, 1, 2, MIRRORED + 1, MIRRORED + 2, MIRRORED + 3)
+N_HASHES = len(TURNS) + len(WINDOWS) - 1
 
 # Under these two a photo cannot be told from another one by pixels alone. Digits of 28 or 32 pixels and
 # icons differ in single strokes that the noise of a JPEG hides. And a copy saved at JPEG quality 30 differs
@@ -52,7 +55,7 @@ class Fingerprint:
     Attributes
     ----------
     hashes
-        (12,) 64-bit hashes: the photo's, the mirrored photo's, then those of ten parts (see `WINDOWS`).
+        (17,) 64-bit hashes: the photo's, turned in seven ways (see `TURNS`), then ten parts' (`WINDOWS`).
     signature
         (72, 64) grey of the photo squeezed to 64 x 64 pixels, then its colours at 16 x 16.
     detail
@@ -69,12 +72,12 @@ class Fingerprint:
     @property
     def phash(self) -> int:
         """The perceptual hash of the photo."""
-        return int(self.hashes[PLAIN])
+        return int(self.hashes[TURNS.index(PLAIN)])
 
     @property
     def mirror(self) -> int:
         """The perceptual hash of the mirrored photo."""
-        return int(self.hashes[MIRRORED])
+        return int(self.hashes[TURNS.index(MIRRORED)])
 
 
 def describe_photo(image: Image.Image, short_side: int | None = None) -> Fingerprint:
@@ -129,15 +132,25 @@ def _make_kernel(side: int, sigma: float) -> FloatArray:
 
 
 def hash_signatures(signatures: UInt8Array) -> UInt64Array:
-    """Return (N, 12) hashes of (N, 72, 64) signatures: of the photo, the mirrored photo and the ten parts."""
+    """Return (N, 17) hashes of (N, 72, 64) signatures: of the photo, turned in all ways, and of ten parts."""
     grey = signatures[:, :SIDE].astype(np.float32)
-    coefficients = _DOWN @ grey[:, None] @ _ACROSS
-    mirrored = coefficients[:, :1] * _MIRROR_SIGNS
-    coefficients = np.concatenate([coefficients[:, :1], mirrored, coefficients[:, 1:]], axis=1)
-    flat = coefficients.reshape(len(grey), N_HASHES, 64)
+    coefficients = np.asarray(_DOWN @ grey[:, None] @ _ACROSS, np.float32)
+    turned = [_turn_terms(coefficients[:, 0], turn) for turn in TURNS]
+    every = np.concatenate([np.stack(turned, axis=1), coefficients[:, 1:]], axis=1)
+    flat = every.reshape(len(grey), N_HASHES, 64)
     bits = flat > np.median(flat, axis=2, keepdims=True)
     packed = np.packbits(bits, axis=2).view(">u8")[..., 0]
     return packed.astype(np.uint64)
+
+
+def _turn_terms(terms: FloatArray, turn: int) -> FloatArray:
+    """Return the (N, 8, 8) terms of the turned photos: mirroring turns the sign of a line's odd ones."""
+    if turn >= MIRRORED:
+        terms = terms * _SIGNS
+    for _ in range(turn % 4):
+        # rows become columns, then left becomes right
+        terms = terms.swapaxes(1, 2) * _SIGNS
+    return terms
 
 
 def _make_signature(image: Image.Image) -> UInt8Array:
@@ -165,5 +178,4 @@ def _make_basis(low: float, high: float) -> FloatArray:
 
 _DOWN = np.stack([_make_basis(top, bottom) for top, bottom, _, _ in WINDOWS])
 _ACROSS = np.stack([_make_basis(left, right).T for _, _, left, right in WINDOWS])
-# mirroring turns the sign of every odd term of a line's DCT
-_MIRROR_SIGNS = np.where(np.arange(8) % 2, -1, 1).astype(np.float32)
+_SIGNS = np.where(np.arange(8) % 2, -1, 1).astype(np.float32)

@@ -23,7 +23,7 @@ from fastai.vision.all import Learner
 from torch import nn
 
 from ...errors import FastclfError, Message, MissingExtraError, UsageError
-from ...system import read_rank
+from ...system import advise_install, read_rank
 
 _T = TypeVar("_T")
 
@@ -163,7 +163,8 @@ def join_team() -> Team:
     except ImportError:
         raise MissingExtraError(
             "Training with several processes needs the package accelerate, which is not installed. Run "
-            '`pip install "fastclf[train]"`.'
+            "`{install}`.",
+            install=advise_install("train"),
         ) from None
     on_cuda = torch.cuda.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU")
     # Gloo carries what is no tensor of a GPU: unlike NCCL it notices at once that a process is gone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,15 @@ class Tested:
     turned: int = 0
 
 
-def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
-    """Return what to compare on: up to 16 readable photos of a folder (at any depth), or drawn pictures."""
+def find_tested(photos: str | Path | None, scratch: Path, own: Sequence[Path] = ()) -> Tested:
+    """Return what to compare on: up to 16 readable photos of a folder (at any depth), or drawn pictures.
+
+    Where no folder is named, the Learner's `own` photos are taken before those are drawn.
+    """
     if photos is None:
+        tested = _choose_readable(own[:: max(1, len(own) // _MOST_PHOTOS)], scratch, "of its own photos")
+        if tested.paths:
+            return tested
         drawn = _draw_pictures(scratch)
         return Tested(drawn, drawn, "drawn pictures")
     folder = Path(photos)
@@ -50,19 +57,24 @@ def find_tested(photos: str | Path | None, scratch: Path) -> Tested:
         raise PhotosError(
             "There is no folder {folder}. Name a folder of photos with --photos.", folder=folder
         )
+    tested = _choose_readable(_spread(folder), scratch, f"photos of {folder.resolve().name}")
+    if not tested.paths:
+        raise PhotosError("{folder} holds no readable photo to compare on.", folder=folder)
+    return tested
+
+
+def _choose_readable(found: Sequence[Path], scratch: Path, words: str) -> Tested:
     files: list[Path] = []
     paths: list[Path] = []
-    for path in _spread(folder):
+    for path in found:
         file = _find_readable(path, scratch / f"{len(paths)}.png")
         if file is not None:
             files.append(file)
             paths.append(path)
         if len(paths) == _MOST_PHOTOS:
             break
-    if not paths:
-        raise PhotosError("{folder} holds no readable photo to compare on.", folder=folder)
     turned = sum(a != b for a, b in zip(files, paths, strict=True))
-    return Tested(files, paths, f"photos of {folder.resolve().name}", turned)
+    return Tested(files, paths, words, turned)
 
 
 def _spread(folder: Path) -> list[Path]:

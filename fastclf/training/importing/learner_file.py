@@ -1,9 +1,10 @@
-"""A fastai Learner that was exported elsewhere becomes a bundle that answers like it."""
+"""A fastai Learner, in memory or exported elsewhere, becomes a bundle that answers like it."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,14 @@ from fastai.vision.all import Learner
 
 from ...card import write_bundle
 from ...errors import ExportError, LearnerError, UsageError, describe_error
+from ...evaluation import calibrate_bundle
 from ...model import (
     IMPORTED,
     Manifest,
     ModelBundle,
     Parity,
+    PhotoRow,
+    Predictor,
     Preprocess,
     TrainingRecord,
     check_target,
@@ -28,19 +32,22 @@ from ...model import (
     python_version,
     write_photos,
 )
+from ...photos import TRAIN, VALID
 from ...system import replaced_folder
 from ..export import ExportNet, compute_features_id, write_network
 from ..network import read_preprocess
 from .batch_resize import find_batch_resize
 from .comparing import compare, find_tested
+from .live import LearnedPhoto, answer_learned, export_live, find_learned, list_rows
 from .reading import name_classes, read_activation, read_arch, read_vocab
 from .unpickling import open_learner, read_origin
 
 UNKNOWN = "Nobody knows which photos it was trained on, so no accuracy is claimed and no temperature fitted."
+_LIVE = "a Learner in memory"
 
 
 def import_learner(
-    path: str | Path,
+    learner: str | Path | Learner,
     out: str | Path,
     *,
     trust_pickle: bool = False,
@@ -49,22 +56,27 @@ def import_learner(
     photos: str | Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> ModelBundle:
-    """Turn what `learn.export` wrote into a bundle, and prove that it answers like the Learner.
+    """Turn a Learner, or the file that `learn.export` wrote, into a bundle that is proven to answer like it.
+
+    Of a Learner as it stands in a notebook the photos are known, too: its own training and validation photos
+    are the bundle's, so that its validation accuracy is told and `evaluate` is honest.
 
     Parameters
     ----------
-    path
-        The exported Learner. It is a pickle: opening it runs whatever code is in it.
+    learner
+        A Learner, which stays as it is; or the file of an exported one. That is a pickle: opening it runs
+        whatever code is in it.
     out
         Folder of the bundle; an earlier bundle there is replaced in one step.
     trust_pickle
-        Whether the file may be opened.
+        Whether the file may be opened; a Learner in memory needs no leave.
     title
         The dashboard's title.
     class_names
         Other names for the classes, in the order of the Learner's vocab.
     photos
-        Folder of photos, at any depth, of which up to 16 are compared on; by default drawn pictures are.
+        Folder of photos, at any depth, of which up to 16 are compared on; by default validation photos of
+        the Learner are, or drawn pictures.
     say
         Called with sentences for the user.
 
@@ -76,25 +88,107 @@ def import_learner(
         If it does not open here, or does something else than to tell photos apart.
     ExportError
         If the bundle's probabilities differ from the Learner's by more than 1e-3 on a photo.
+
+    Examples
+    --------
+    >>> learn = vision_learner(dls, resnet18)  # doctest: +SKIP
+    >>> learn.fine_tune(1)  # doctest: +SKIP
+    >>> import_learner(learn, "model")  # doctest: +SKIP
     """
-    source, target = Path(path), Path(out).resolve()
-    _check_call(source, target, trust_pickle)
-    learn = open_learner(source)
-    vocab, act = read_vocab(learn), read_activation(learn)
-    names = name_classes(vocab, class_names)
-    preprocess = read_preprocess(learn)
-    net = _build_net(learn, preprocess, len(vocab))
-    manifest = _describe(learn, net, preprocess, source, title=title, vocab=names)
-    with replaced_folder(target) as staging, tempfile.TemporaryDirectory(prefix="fastclf-import-") as scratch:
-        write_network(net, preprocess, staging)
-        write_photos(staging, [])
-        shutil.copyfile(source, staging / "export.pkl")
-        tested = find_tested(photos, Path(scratch))
-        parity = compare(learn, net, ModelBundle(staging, manifest), tested, act)
-        write_bundle(staging, replace(manifest, parity=parity))
-    if say:
-        _tell(say, manifest, parity, vocab, target)
+    target = Path(out).resolve()
+    with tempfile.TemporaryDirectory(prefix="fastclf-import-") as scratch:
+        if isinstance(learner, Learner):
+            check_target(target)
+            read_vocab(learner)  # what cannot be imported is refused before it is written down
+            source, learned = Path(scratch, "export.pkl"), find_learned(learner)
+            export_live(learner, source)
+        else:
+            source, learned = Path(learner), []
+            _check_call(source, target, trust_pickle)
+        importing = _Import(source, learned, Path(scratch), photos, live=isinstance(learner, Learner))
+        manifest = importing.write(target, title, class_names)
+    if say and manifest.parity:
+        _tell(say, manifest, manifest.parity, importing.vocab, target)
     return ModelBundle.load(target)
+
+
+class _Import:
+    """An opened Learner on its way into a bundle.
+
+    Parameters
+    ----------
+    source
+        The exported Learner.
+    learned
+        The photos that it is known to have learned from or been validated on.
+    scratch
+        A folder for a while.
+    photos
+        A folder of photos to compare on.
+    live
+        Whether it was exported here and now.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        learned: Sequence[LearnedPhoto],
+        scratch: Path,
+        photos: str | Path | None,
+        *,
+        live: bool,
+    ) -> None:
+        self.source, self.learned, self.live = source, learned, live
+        self.learn = open_learner(source)
+        self.vocab, self.act = read_vocab(self.learn), read_activation(self.learn)
+        self.tested = find_tested(photos, scratch, [p.path for p in learned if p.split == VALID])
+
+    def write(self, target: Path, title: str, class_names: Sequence[str] | None) -> Manifest:
+        """Write the bundle and return its manifest."""
+        names = name_classes(self.vocab, class_names)
+        preprocess = read_preprocess(self.learn)
+        net = _build_net(self.learn, preprocess, len(self.vocab))
+        rows = list_rows(self.learned, names)
+        manifest = self._describe(net, preprocess, rows, title=title, vocab=names)
+        with replaced_folder(target) as staging:
+            write_network(net, preprocess, staging)
+            write_photos(staging, rows)
+            shutil.copyfile(self.source, staging / "export.pkl")
+            bundle = ModelBundle(staging, manifest)
+            parity = compare(self.learn, net, bundle, self.tested, self.act)
+            manifest = replace(self._judge(bundle), parity=parity)
+            write_bundle(staging, manifest)
+        return manifest
+
+    def _judge(self, bundle: ModelBundle) -> Manifest:
+        """Return the manifest with what its own photos say of it, where there are enough."""
+        parts = {split: [p for p in self.learned if p.split == split] for split in (TRAIN, VALID)}
+        if {p.target for p in parts[TRAIN]} != set(range(len(self.vocab))) or not parts[VALID]:
+            return bundle.manifest
+        with Predictor(bundle) as predictor:
+            train, valid = (answer_learned(predictor, part) for part in parts.values())
+        if not len(valid.targets) or set(train.targets) != set(range(len(self.vocab))):
+            return bundle.manifest
+        return calibrate_bundle(bundle.manifest, bundle.path, train, valid)
+
+    def _describe(
+        self, net: ExportNet, preprocess: Preprocess, rows: Sequence[PhotoRow], **said: Any
+    ) -> Manifest:
+        origin = read_origin(self.source)
+        opened = {"fastai": fastai.__version__, "torch": torch.__version__, "timm": timm.__version__}
+        facts = {"from": _LIVE if self.live else self.source.name, **origin, "opened_with": opened}
+        counts = Counter(row.split for row in rows)
+        python = origin["python"]
+        written = f"written on Python {python}" if python else f"opened on {python_version()}"
+        return Manifest(
+            arch=read_arch(self.learn),
+            features_id=compute_features_id(net, preprocess),
+            preprocess=preprocess,
+            split={"how": "learner", "seed": None, **counts} if rows else {},
+            training=TrainingRecord(mode=IMPORTED, more=facts if rows else {**facts, "note": UNKNOWN}),
+            export_pkl=f"the fastai Learner as it was imported; {written}",
+            **said,
+        )
 
 
 def _check_call(source: Path, target: Path, trust_pickle: bool) -> None:
@@ -135,22 +229,6 @@ def _build_net(learn: Learner, preprocess: Preprocess, classes: int) -> ExportNe
     return net
 
 
-def _describe(learn: Learner, net: ExportNet, preprocess: Preprocess, source: Path, **said: Any) -> Manifest:
-    origin = read_origin(source)
-    opened = {"fastai": fastai.__version__, "torch": torch.__version__, "timm": timm.__version__}
-    facts = {"from": source.name, **origin, "opened_with": opened, "note": UNKNOWN}
-    python = origin["python"]
-    written = f"written on Python {python}" if python else f"opened on {python_version()}"
-    return Manifest(
-        arch=read_arch(learn),
-        features_id=compute_features_id(net, preprocess),
-        preprocess=preprocess,
-        training=TrainingRecord(mode=IMPORTED, more=facts),
-        export_pkl=f"the fastai Learner as it was imported; {written}",
-        **said,
-    )
-
-
 def _tell(
     say: Callable[[str], None], manifest: Manifest, parity: Parity, vocab: list[str], target: Path
 ) -> None:
@@ -166,4 +244,8 @@ def _tell(
             f"{parity.turned} of these photos are read otherwise by fastai (which turns no photo upright "
             "and lays none over white); they were compared as fastclf reads them."
         )
-    say(f"{UNKNOWN} Run `fastclf evaluate {target} DIR` on photos that it was not trained on.")
+    if manifest.metrics.valid:
+        right, n = manifest.metrics.valid["accuracy"], manifest.metrics.valid["n"]
+        say(f"Its own split is kept: right on {right:.1%} of its {n} validation photos.")
+    else:
+        say(f"{UNKNOWN} Run `fastclf evaluate {target} DIR` on photos that it was not trained on.")

@@ -18,6 +18,7 @@ import torch
 from fastai.vision.all import Learner
 
 from ...errors import LearnerError, Message, describe_error
+from ...system import advise_install
 from ..learner_pickle import read_pickle
 
 _logger = logging.getLogger(__name__)
@@ -137,11 +138,12 @@ def _check_python(path: Path, data: bytes) -> None:
         needed = " or ".join(f"3.{minor}" for minor in sorted(found))
         raise LearnerError(
             "{path} was exported on Python {needed}, and this is Python 3.{minor}; "
-            "fastai's export holds code that only the same Python runs. Install fastclf[train] on Python "
-            "{needed} and import it there: the model that comes out opens on every Python.",
+            "fastai's export holds code that only the same Python runs. Run `{install}` on "
+            "Python {needed} and import it there: the model that comes out opens on every Python.",
             path=path,
             needed=needed,
             minor=sys.version_info.minor,
+            install=advise_install("train"),
         )
 
 

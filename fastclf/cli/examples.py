@@ -1,0 +1,48 @@
+"""Examples of every command, at the end of its help."""
+
+from __future__ import annotations
+
+EXAMPLES = {
+    "demo": ("fastclf demo", "fastclf demo --port 8867"),
+    "recipes": ("fastclf recipes",),
+    "recipes new": ("fastclf recipes new mugs.toml",),
+    "collect": ("fastclf collect bears", "fastclf collect mugs.toml --max 200 --no-check"),
+    "check": (
+        "fastclf check photos/bears",
+        "fastclf check photos/bears --html report.html --model model",
+    ),
+    "train": (
+        "fastclf train photos/bears",
+        "fastclf train photos/bears --mode fine-tune --epochs 8 --time-limit 30m",
+        "fastclf train photos/bears --from model --out model-2",
+    ),
+    "evaluate": (
+        "fastclf evaluate model photos/bears",
+        "fastclf evaluate model photos/bears --foreign photos/other --json",
+    ),
+    "predict": ("fastclf predict model a.jpg b.jpg", "fastclf predict model a.jpg --csv"),
+    "edits": ("fastclf edits export photos/bears edits.csv",),
+    "edits export": (
+        "fastclf edits export photos/bears edits.csv",
+        "fastclf edits export photos/bears - --log",
+    ),
+    "edits import": ("fastclf edits import other/bears edits.csv",),
+    "materialize": ("fastclf materialize photos/bears clean/bears",),
+    "import": (
+        "fastclf import export.pkl --trust-pickle --out model",
+        "fastclf import export.pkl --trust-pickle --class-names dog,cat --photos photos/pets",
+    ),
+    "export-pkl": ("fastclf export-pkl model",),
+    "serve": (
+        "fastclf serve model",
+        "fastclf serve model --photos photos/bears --owner",
+        "fastclf serve model --host 0.0.0.0 --port 80",
+    ),
+    "archs": ("fastclf archs", "fastclf archs --size 160 --again"),
+}
+
+
+def write_examples(command: str) -> str:
+    """Return what stands below a command's options: an example a paragraph."""
+    examples = EXAMPLES[command]
+    return "\n\n".join(["Example:" if len(examples) == 1 else "Examples:", *examples])
