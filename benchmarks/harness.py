@@ -243,12 +243,14 @@ def _answer(connection: Connection, measure: Callable[..., Any], args: tuple[Any
 
 def find_photos(folder: Path) -> list[Path]:
     """Return the photos of a labelled folder in a fixed order."""
-    return sorted(p for p in folder.glob("*/**/*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    # not above: processes whose memory is measured import this file
+    from fastclf.photos import find_photo_files
+
+    return sorted(file.path for file in find_photo_files(folder))
 
 
 def list_unlearned(model: Path, folder: Path) -> list[Path]:
     """Return the photos of a folder that a model was not trained on."""
-    # not above: processes whose memory is measured import this file
     from fastclf.model import ModelBundle
     from fastclf.photos import TRAIN
     from fastclf.system import hash_file

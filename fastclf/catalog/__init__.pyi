@@ -21,12 +21,12 @@ from .fetches import Fetch as Fetch
 from .fetches import FetchLedger as FetchLedger
 from .fetches import Outcome as Outcome
 from .given_splits import GivenSplits as GivenSplits
-from .given_splits import read_given_splits as read_given_splits
 from .materialize import Materialized as Materialized
 from .near_pairs import NearPair as NearPair
 from .near_pairs import NearPairs as NearPairs
 from .near_pairs import find_pairs_across as find_pairs_across
 from .scan import ScanResult as ScanResult
+from .split_table import read_given_splits as read_given_splits
 from .splits import Assignment as Assignment
 from .splits import assign_splits as assign_splits
 from .store import Store as Store

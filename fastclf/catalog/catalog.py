@@ -16,8 +16,8 @@ from typing import Any, Self
 from ..errors import Message, PhotosError, UsageError, join_messages, unpack_message
 from ..issues import Quality
 from ..model import FeatureCache
-from ..photos import Photo, PhotoSet, Progress
-from ..system import DATABASE, find_private_place, utc_now
+from ..photos import Photo, PhotoSet, Progress, refuse_early
+from ..system import DATABASE, find_private_place, unify_name, utc_now
 from .arrivals import Arrivals
 from .edit_files import ImportReport, export_edits, import_edits
 from .edits import (
@@ -34,6 +34,7 @@ from .edits import (
 )
 from .fetches import FetchLedger
 from .given_splits import GivenSplits
+from .labels import choose_label, describe_near_labels
 from .materialize import Materialized, materialize
 from .near_pairs import NearPairs, confirm_candidates, find_near_pairs
 from .scan import ScanResult, scan_folder
@@ -82,6 +83,8 @@ class Catalog:
         Where the catalog, the features and the decoded copies lie.
     note
         A sentence where they do not lie beside the photos; else "".
+    remarks
+        Of the last scan: what was concluded about the folders, and what was passed over.
 
     Raises
     ------
@@ -107,7 +110,22 @@ class Catalog:
         place = find_private_place(self.folder)
         self.private, self.note, self._who = place.path, place.note, who
         self._stray = place.stray
+        self.remarks: tuple[Message, ...] = ()
         self._store = Store(place.path / DATABASE, wal=place.inside)
+
+    @classmethod
+    def of_photos(cls, folder: str | Path, *, who: str | None = None) -> Self:
+        """Open the catalog of a folder that has to hold photos; where it does not, nothing is written.
+
+        Raises
+        ------
+        PhotosError
+            As `walk_photos` does.
+        CatalogError
+            If the catalog cannot be opened.
+        """
+        refuse_early(folder)
+        return cls(folder, who=who)
 
     def close(self) -> None:
         """Close the database."""
@@ -141,6 +159,7 @@ class Catalog:
         result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.decoded:
             self._store.shrink()
+        self.remarks = (*result.notes, *describe_near_labels(self.folder, self._list_labels()))
         if result.lapsed:
             lapsed = Message(
                 "{n} photos were rewritten, so edits of their old content no longer hold: {names}.",
@@ -192,7 +211,9 @@ class Catalog:
         rows = self._store.read("SELECT sha256, quality FROM contents WHERE quality IS NOT NULL")
         return {row["sha256"]: Quality(**json.loads(row["quality"])) for row in rows}
 
-    def relabel(self, names: Iterable[str | Path], label: str, why: str = "") -> list[EditRow]:
+    def relabel(
+        self, names: Iterable[str | Path], label: str, why: str = "", *, new_class: bool = False
+    ) -> list[EditRow]:
         """Give photos another label; returns what was recorded.
 
         Parameters
@@ -200,16 +221,54 @@ class Catalog:
         names
             Paths relative to the folder, with ``/``; or whole paths.
         label
-            The new label; it need not be a folder.
+            The new label; it need not be a folder. Blanks around it do not count.
         why
             For people.
+        new_class
+            Whether a label that is nearly that of a class, "Hat" beside "hat", makes another class.
 
         Raises
         ------
         UsageError
             If a name or the label is none. Nothing is changed then.
         """
+        known = self._list_labels()
+        label = choose_label(label, [*known, label] if new_class else known)
         return self.apply([Edit(i, RELABEL, label, why) for i in self._find(names)])
+
+    def merge_classes(self, old: str, new: str, why: str = "") -> list[EditRow]:
+        """Give all photos of a class the label of another one, as one step; returns what was recorded.
+
+        Parameters
+        ----------
+        old
+            The class that goes.
+        new
+            The class that stays; it need not be there yet.
+        why
+            For people.
+
+        Raises
+        ------
+        UsageError
+            If no photo has the label `old`, or `new` is no label. Nothing is changed then.
+        """
+        wanted = unify_name(old)
+        rows = self._store.read("SELECT id FROM photos WHERE present AND label = ?", (wanted,))
+        if not rows:
+            raise UsageError(
+                "{folder} has no class {label!r}. It has {known}.",
+                folder=self.folder,
+                label=old,
+                known=", ".join(self._list_labels()[:20]) or "none",
+            )
+        known = self._list_labels()
+        label = unify_name(new) if unify_name(new) in known else unify_name(new).strip()
+        return self.apply([Edit(row["id"], RELABEL, label, why) for row in rows])
+
+    def _list_labels(self) -> list[str]:
+        query = "SELECT DISTINCT label FROM photos WHERE present AND NOT removed ORDER BY label"
+        return [row["label"] for row in self._store.read(query)]
 
     def remove(self, names: Iterable[str | Path], why: str = "") -> list[EditRow]:
         """Take photos out; their files stay as they are."""
@@ -354,9 +413,11 @@ class Catalog:
     def _find(self, photos: Iterable[str | Path]) -> list[int]:
         """Return the catalog's numbers of photos, by name or by path; refuse the first that is none."""
         rows = self._store.read("SELECT path, id FROM photos WHERE present")
-        known = {row["path"]: row["id"] for row in rows}
+        exact = {row["path"]: row["id"] for row in rows}
+        known = {**{unify_name(path): number for path, number in exact.items()}, **exact}
         photos = [photos] if isinstance(photos, str | Path) else photos
         names = [self._find_name(Path(photo)) for photo in photos]
+        names = [name if name in known else unify_name(name) for name in names]
         for name in names:
             if name not in known:
                 raise UsageError(

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import PhotosError, UsageError
+from ..errors import PhotosError
 from ..model import PhotoRow
 from ..photos import SPLITS, TEST, TRAIN, VALID, Photo, PhotoSet, Progress, find_class_folders
 from ..system import ShortRepr
 from .catalog import Catalog
-from .given_splits import GivenSplits, read_given_splits
 from .near_pairs import NearPairs, find_pairs_across
+from .split_table import read_given
 from .splits import Assignment
 
 _MOST_TOLD = 20  # files that are named one by one
+_MOST_CLASSES = 40
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Dataset(ShortRepr):
         Where the folder's features are cached.
     conflicts
         How many photos were left out because equal pixels carry two labels.
+    twins
+        The names of two such photos, or None.
     leaks
         How many were left out because they nearly agree with a photo of another split.
     removed
@@ -65,6 +68,7 @@ class Dataset(ShortRepr):
     rows: tuple[SplitPhoto, ...]
     private: Path
     conflicts: int = 0
+    twins: tuple[str, str] | None = None
     leaks: int = 0
     removed: int = 0
     openings: tuple[dict[str, Any], ...] = ()
@@ -75,7 +79,9 @@ class Dataset(ShortRepr):
     @property
     def lost_classes(self) -> list[str]:
         """The class folders of which no photo is left: empty, unreadable, or equal to another class."""
-        return [name for name in find_class_folders(self.photos.folder) if name not in self.vocab]
+        merged = {photo.folder_label for photo in self.photos.photos}
+        folders = find_class_folders(self.photos.folder)
+        return [name for name in folders if name not in self.vocab and name not in merged]
 
     @property
     def vocab(self) -> list[str]:
@@ -112,6 +118,7 @@ class Dataset(ShortRepr):
         """Say what is trained on, and what is left out and why."""
         parts = ", ".join(f"{len(self.part(split))} {split}" for split in SPLITS)
         yield f"{len(self.rows)} photos of {len(self.vocab)} classes: {parts} (sealed)."
+        yield f"Classes: {self._count_classes()}."
         failures = self.photos.failures
         yield from (f"Skipped: {file} {reason}." for file, reason in failures[:_MOST_TOLD])
         if len(failures) > _MOST_TOLD:
@@ -122,10 +129,19 @@ class Dataset(ShortRepr):
         if self.leaks:
             yield f"Left out: {self.leaks} photos that nearly agree with photos of another split."
         if self.conflicts:
-            yield f"Left out: {self.conflicts} photos that lie in two class folders with the same pixels."
+            example = "" if self.twins is None else f", {' and '.join(self.twins)} for example"
+            same = "photos that lie in two class folders with the same pixels"
+            yield f"Left out: {self.conflicts} {same}{example}."
         if self.lost_classes:
             lost = ", ".join(self.lost_classes)
             yield f"Warning: no photo is left of {lost}; the model will not know them."
+
+    def _count_classes(self) -> str:
+        """Return how many photos each class has."""
+        counts = Counter(row.photo.label for row in self.rows)
+        told = [f"{label} {counts[label]}" for label in self.vocab[:_MOST_CLASSES]]
+        more = len(self.vocab) - len(told)
+        return ", ".join(told) + (f" and {more} more" if more else "")
 
     def describe_changes(self, before: Dataset) -> Iterator[str]:
         """Say which photos have another label than in an earlier reading, came or went; nothing if none."""
@@ -174,32 +190,33 @@ def load_dataset(
     CatalogError
         If the catalog cannot be opened or written.
     """
-    with Catalog(folder) as catalog:
+    with Catalog.of_photos(folder) as catalog:
         catalog.scan(progress)
-        scanned = catalog.photos()
+        scanned, everything = catalog.photos(), catalog.photos(removed=True).photos
         photos = scanned.without_conflicts()
-        conflicts = len(scanned.photos) - len(photos.photos)
-        _check_classes(photos)
-        given = _read_given(photos, split_by)
+        conflicts = scanned.find_conflicts()
+        _check_classes(photos, conflicts)
+        given, said = read_given(
+            photos, split_by, {p.name for p in everything} | dict(scanned.failures).keys()
+        )
         assignment = catalog.assign_splits(photos.photos, seed=seed, valid=valid, test=test, given=given)
-        leaks = [p for p, split in zip(photos.photos, assignment.splits, strict=True) if not split]
         rows = _list_rows(photos, assignment)
+        leaks = {*photos.photos} - {row.photo for row in rows}
         _check_splits(photos.folder, rows)
         return Dataset(
             photos.without(leaks),
             rows,
             catalog.private,
-            conflicts=conflicts,
+            conflicts=sum(map(len, conflicts)),
+            twins=_name_twins(conflicts),
             leaks=len(leaks),
-            removed=len(catalog.photos(removed=True).photos) - len(scanned.photos),
+            removed=len(everything) - len(scanned.photos),
             openings=tuple(catalog.find_openings(r.photo.sha256 for r in rows if r.split == TEST)),
-            notes=(catalog.note,) if catalog.note else (),
+            notes=tuple(note for note in (catalog.note, *catalog.remarks, *said) if note),
             licences=_count_licences(rows, catalog.fetches.licences()),
-            split={
-                **_describe_origin(photos, split_by, seed if assignment.drawn else None),
-                **_describe_split(photos, assignment, catalog.find_near_pairs()),
-                "left_out_conflicts": conflicts,
-            },
+            split=_describe_origin(photos, split_by, seed if assignment.drawn else None)
+            | _describe_split(photos, assignment, catalog.find_near_pairs())
+            | {"left_out_conflicts": sum(map(len, conflicts))},
         )
 
 
@@ -207,7 +224,29 @@ def _count_licences(rows: Sequence[SplitPhoto], licences: Mapping[str, str]) -> 
     return Counter(licences.get(row.photo.sha256, "") for row in rows)
 
 
-def _check_classes(photos: PhotoSet) -> None:
+def _name_twins(conflicts: Sequence[Sequence[Photo]]) -> tuple[str, str] | None:
+    """Return the names of two equal photos that lie in two classes, or None."""
+    first = next(iter(conflicts), None)
+    if first is None:
+        return None
+    other = next(photo for photo in first if photo.label != first[0].label)
+    return first[0].name, other.name
+
+
+def _check_number(photos: PhotoSet, conflicts: Sequence[Sequence[Photo]]) -> None:
+    """Refuse fewer than two classes with photos."""
+    twins = _name_twins(conflicts)
+    if len(photos.vocab) < 2 and twins is not None:
+        raise PhotosError(
+            "{n} photos of {folder} lie in two classes with the same pixels, {one} and {other} for example, "
+            "and nobody knows which is right; without them {left} class with photos is left. Remove the "
+            "wrong copies.",
+            n=sum(map(len, conflicts)),
+            folder=photos.folder,
+            one=twins[0],
+            other=twins[1],
+            left=len(photos.vocab) or "no",
+        )
     if len(photos.vocab) < 2:
         raise PhotosError(
             "{folder} holds {n} class with readable photos; a classifier needs two. "
@@ -215,6 +254,11 @@ def _check_classes(photos: PhotoSet) -> None:
             folder=photos.folder,
             n=len(photos.vocab),
         )
+
+
+def _check_classes(photos: PhotoSet, conflicts: Sequence[Sequence[Photo]]) -> None:
+    """Refuse what is too little to train and validate on."""
+    _check_number(photos, conflicts)
     different: dict[str, set[str]] = {label: set() for label in photos.vocab}
     for photo in photos.photos:
         different[photo.label].add(photo.pixel_hash)
@@ -250,25 +294,6 @@ def _list_rows(photos: PhotoSet, assignment: Assignment) -> tuple[SplitPhoto, ..
     given = zip(photos.photos, assignment.groups, assignment.splits, strict=True)
     rows = [SplitPhoto(photo, group, split) for photo, group, split in given if split]
     return tuple(sorted(rows, key=lambda row: (row.photo.sha256, str(row.photo.path))))
-
-
-def _read_given(photos: PhotoSet, split_by: str | Path | None) -> GivenSplits | None:
-    """Return what the maker says about splits: nothing, by folder, or in a table."""
-    if split_by is None:
-        return None
-    if split_by == "folder":
-        return GivenSplits(by_folder=True)
-    given = read_given_splits(Path(split_by))
-    names = {p.name for p in photos.photos}
-    if not names & {*given.splits, *given.groups}:
-        raise UsageError(
-            "The table of splits {split_by} names no photo of {folder}. Paths are relative to that "
-            "folder, like {example}.",
-            split_by=split_by,
-            folder=photos.folder,
-            example=next(iter(sorted(names)), "class/photo.jpg"),
-        )
-    return given
 
 
 def _describe_split(photos: PhotoSet, assignment: Assignment, near: NearPairs) -> dict[str, int]:

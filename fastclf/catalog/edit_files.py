@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import UsageError
-from ..system import ShortRepr, csv_bytes
+from ..system import ShortRepr, csv_bytes, read_table, unify_name
 from .edits import RELABEL, REMOVE, Edit, EditRow, check_edit, read_net_rows, read_rows, write_step
 from .store import Store
 
@@ -119,11 +117,11 @@ class _Replay:
         photo = self._match(row)
         if photo is None:
             return
-        label = row["to"] if row["action"] == RELABEL else None
+        label = unify_name(row["to"]) if row["action"] == RELABEL else None
         state = replace(photo, label=label) if label else replace(photo, removed=row["action"] == REMOVE)
         if state == photo:
             self.already += 1
-        elif photo.label != row["from"]:
+        elif photo.label != unify_name(row["from"]):
             words = f"is labelled {photo.label} here; the edit expects {row['from']}, so it was left alone"
             self.conflicts.append((path, words))
         else:
@@ -139,10 +137,12 @@ class _Replay:
             self.missing.append((row["path"], "is not among these photos (by its bytes)"))
             return None
         claimed = self._claimed
-        exact = [p for p in same if p.path == row["path"] and p.id not in claimed]
-        free = [p for p in same if p.id not in claimed and row["from"] == p.label]
+        path, old, new = (unify_name(row[column]) for column in ("path", "from", "to"))
+        path = path.replace("\\", "/") if "/" not in path else path
+        exact = [p for p in same if unify_name(p.path) == path and p.id not in claimed]
+        free = [p for p in same if p.id not in claimed and old == p.label]
         # a second import finds the photo where the first one put it
-        settled = [p for p in same if p.id not in claimed and row["to"] == p.label]
+        settled = [p for p in same if p.id not in claimed and new == p.label]
         for candidates in (exact, free, settled):
             if len(candidates) == 1:
                 self._claims[key] = candidates[0].id
@@ -150,11 +150,14 @@ class _Replay:
                 return candidates[0]
             if candidates:
                 break
+        self._leave_alone(row, same)
+        return None
+
+    def _leave_alone(self, row: dict[str, str], same: Sequence[_Photo]) -> None:
         places = ", ".join(sorted(p.path for p in same)[:3])
         self.conflicts.append(
             (row["path"], f"could be any of {places}; none has that path and the label {row['from']} alone")
         )
-        return None
 
 
 def _parse(data: bytes) -> list[dict[str, str]]:
@@ -162,25 +165,14 @@ def _parse(data: bytes) -> list[dict[str, str]]:
         raise UsageError(
             "The file of edits has {size:,} bytes; at most {most:,} are read.", size=len(data), most=MAX_BYTES
         )
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        found = tuple(reader.fieldnames or ())
-        if len(found) == 1 and found[0].split(";") == list(COLUMNS):
-            raise UsageError(
-                "This file of edits has semicolons between its columns, as some spreadsheets write them. "
-                "Save it with commas."
-            )
-        if found != COLUMNS:
-            raise UsageError(
-                "This is no file of edits: its first line is not {columns}. Write one with "
-                "`fastclf edits export DIR FILE`.",
-                columns=",".join(COLUMNS),
-            )
-        return [{column: row.get(column) or "" for column in COLUMNS} for row in reader]
-    except (UnicodeDecodeError, csv.Error) as e:
+    table = read_table(data, "The file of edits", COLUMNS)
+    if set(COLUMNS) - set(table.columns):
         raise UsageError(
-            "This is no file of edits: it cannot be read as CSV in UTF-8 ({reason}).", reason=e
-        ) from None
+            "This is no file of edits: its first line is not {columns}. Write one with "
+            "`fastclf edits export DIR FILE`.",
+            columns=",".join(COLUMNS),
+        )
+    return [{column: row[column] for column in COLUMNS} for _, row in table.rows]
 
 
 def _find_fault(row: dict[str, str]) -> str:

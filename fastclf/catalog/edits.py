@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 from ..errors import UsageError
-from ..system import clean_text, utc_now
+from ..system import clean_text, unify_name, utc_now
 from .store import Store
 
 RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"
@@ -228,7 +228,7 @@ def _write_edit(store: Store, edit: Edit, step: int, now: str, who: str) -> Edit
     if not found:
         raise UsageError("There is no photo number {photo:d} in this catalog.", photo=edit.photo)
     photo = found[0]
-    new = str(edit.label) if edit.action == RELABEL else photo["label"]
+    new = unify_name(str(edit.label)) if edit.action == RELABEL else photo["label"]
     column, value = ("label", new) if edit.action == RELABEL else ("removed", int(edit.action == REMOVE))
     if photo[column] == value:
         return None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..photos import LEFT_OUT, SPLITS, TEST, TRAIN, VALID, Photo
+from ..photos import LEFT_OUT, SPLITS, TRAIN, VALID, Photo, leave_class_out, read_split_name
+from ..system import unify_name
 from .store import Store
 
 RULE = "given groups"
-_ALIASES = {"val": "valid", "validation": "valid", "training": "train"}
 
 
 @dataclass(frozen=True)
@@ -38,38 +35,6 @@ class GivenSplits:
     by_folder: bool = False
 
 
-def read_given_splits(path: Path) -> GivenSplits:
-    """Read a table of splits or groups: CSV with the columns ``path`` and ``split`` or ``group``.
-
-    Raises
-    ------
-    UsageError
-        If a column is missing or a value is none of train, valid and test.
-    """
-    try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise UsageError(
-            "The table of splits {path} cannot be read ({reason}).", path=path, reason=e
-        ) from None
-    columns = set(rows[0]) if rows else set()
-    if "path" not in columns or not columns & {"split", "group"}:
-        raise UsageError(
-            "The table of splits {path} needs a column `path` (relative to the photos' folder) and a column "
-            "`split` (train, valid, test) or `group`; it has {columns}.",
-            path=path,
-            columns=", ".join(map(str, columns)) or "none",
-        )
-    splits, groups = {}, {}
-    for row in rows:
-        name = (row["path"] or "").replace("\\", "/")
-        if row.get("group"):
-            groups[name] = row["group"]
-        if row.get("split"):
-            splits[name] = _read_split(row["split"], path)
-    return GivenSplits(splits, groups)
-
-
 @dataclass(frozen=True)
 class Named:
     """What the maker names of contents: {sha256: split} and {sha256: group}."""
@@ -86,13 +51,17 @@ def collect_named(
 ) -> Named:
     """Return what the maker names now, or named earlier for photos that come later.
 
-    Where training and test are named and validation is not, it is drawn from the training photos. What
-    contradicts {sha256: (group, split)} on record, or itself, is refused.
+    Where validation is not named, it is drawn from the training photos. Of copies that are named in two
+    splits the one that is not trained on counts. What contradicts {sha256: (group, split)} on record, or
+    itself, is refused.
     """
     given = _remember_groups(store, given or GivenSplits())
-    splits = {p.sha256: p.given_split for p in photos if p.given_split}
-    splits |= {p.sha256: given.splits[p.name] for p in photos if p.name in given.splits}
-    if VALID not in splits.values() and TEST in splits.values():
+    splits = dict[str, str]()
+    for photo in photos:
+        split = given.splits.get(unify_name(photo.name), photo.given_split)
+        if split and SPLITS.index(split) >= SPLITS.index(splits.get(photo.sha256, TRAIN)):
+            splits[photo.sha256] = split
+    if VALID not in splits.values():
         splits = {sha: split for sha, split in splits.items() if split != TRAIN}
     named = Named(splits, _name_groups(photos, given))
     _check_splits(recorded, named)
@@ -113,10 +82,12 @@ def _remember_groups(store: Store, given: GivenSplits) -> GivenSplits:
 
 
 def _name_groups(photos: Sequence[Photo], given: GivenSplits) -> dict[str, str]:
-    names = {p.sha256: given.groups[p.name] for p in photos if p.name in given.groups}
+    names = {p.sha256: given.groups[n] for p in photos if (n := unify_name(p.name)) in given.groups}
     if given.by_folder:
         for photo in photos:
-            deeper = photo.name.split("/")[2 if photo.given_split else 1 : -1]
+            deeper = leave_class_out(photo.name, photo.folder_label)[1].split("/")[:-1]
+            if photo.given_split and deeper and read_split_name(deeper[0]):
+                del deeper[0]  # cat/train/camera2
             if deeper:
                 names.setdefault(photo.sha256, deeper[0])
     return {sha: f"given:{name}" for sha, name in names.items()}
@@ -148,15 +119,3 @@ def _check_groups(recorded: Mapping[str, tuple[str, str]], named: Named) -> None
             group=torn[0],
             more=f" (and {len(torn) - 1} more)" if len(torn) > 1 else "",
         )
-
-
-def _read_split(value: str, path: Path) -> str:
-    split = value.strip().lower()
-    split = _ALIASES.get(split, split)
-    if split not in SPLITS:
-        raise UsageError(
-            "The table of splits {path} holds the split {value!r}; it can be train, valid or test.",
-            path=path,
-            value=value,
-        )
-    return split

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..photos import Photo, PhotoSet
-from ..system import ShortRepr, replaced_folder
+from ..system import ShortRepr, is_stray, replaced_folder
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +57,7 @@ def _check_dest(source: Path, dest: Path) -> None:
             dest=dest,
             source=source,
         )
-    if dest.is_file() or (dest.is_dir() and any(dest.iterdir())):
+    if dest.is_file() or (dest.is_dir() and any(not is_stray(p.name) for p in dest.iterdir())):
         raise UsageError("{dest} already exists and is not an empty folder. Name another place.", dest=dest)
 
 

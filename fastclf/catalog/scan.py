@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import PhotosError
-from ..photos import FoundFile, Progress, find_photo_files
-from ..system import ShortRepr, utc_now
+from ..errors import Message
+from ..photos import FoundFile, FoundFiles, Progress, leave_class_out, walk_photos
+from ..system import ShortRepr, unify_name, utc_now
 from .edits import RELABEL, EditRow, insert_row
 from .reading import SeenFile, find_stale, read_files
 from .store import Store
@@ -33,6 +33,8 @@ class ScanResult(ShortRepr):
         Names of the files that came, got other bytes, were renamed, or are no longer there.
     lapsed
         Names of the changed files that had edits: an edit is about a photo's bytes, so it no longer holds.
+    notes
+        What was concluded about the folders, and what was passed over.
     """
 
     files: int
@@ -42,6 +44,7 @@ class ScanResult(ShortRepr):
     moved: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     lapsed: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 def scan_folder(
@@ -53,7 +56,13 @@ def scan_folder(
     file with the same bytes was decoded before. A file that vanished from one name and stands under another
     is a renamed photo: it keeps its number and its edits, and in another class folder takes that one's label.
     """
-    found = _list_files(folder, empty_ok)
+    walked = walk_photos(folder, empty_ok=empty_ok)
+    _unify_labels(store)
+    return replace(_match_folder(store, walked, progress), notes=walked.notes)
+
+
+def _match_folder(store: Store, walked: FoundFiles, progress: Progress | None) -> ScanResult:
+    found = walked.files
     known = {row["path"]: row for row in store.read("SELECT * FROM photos WHERE present")}
     stale = find_stale(store)
     seen, todo = [], []
@@ -73,13 +82,14 @@ def scan_folder(
         return _match_files(store, seen, decoded)
 
 
-def _list_files(folder: Path, empty_ok: bool) -> list[FoundFile]:
-    try:
-        return find_photo_files(folder)
-    except PhotosError:
-        if empty_ok and folder.is_dir():
-            return []
-        raise
+def _unify_labels(store: Store) -> None:
+    """Bring labels that were recorded in another spelling of their accents to the one that is compared."""
+    for column in ("label", "folder_label"):
+        known = [row[column] for row in store.read(f"SELECT DISTINCT {column} FROM photos")]
+        odd = [(unify_name(name), name) for name in known if unify_name(name) != name]
+        if odd:
+            with store.transaction():
+                store.write_many(f"UPDATE photos SET {column} = ? WHERE {column} = ?", odd)
 
 
 def _is_unchanged(file: FoundFile, row: sqlite3.Row) -> bool:
@@ -156,25 +166,16 @@ def _find_edited(store: Store) -> set[int]:
 def _find_renamed_classes(rows: Sequence[sqlite3.Row], seen: Sequence[SeenFile]) -> dict[str, str]:
     """Return {old: new} of class folders whose every file now stands, under its name, in one new folder."""
     labels = {one.label for one in seen}
-    now = {(*_leave_class_out(one.name, one.file.split), one.sha256): one.label for one in seen if one.sha256}
+    now = {(*leave_class_out(one.name, one.label), one.sha256): one.label for one in seen if one.sha256}
     known = {row["folder_label"] for row in rows if row["present"]}
     renamed = {}
     for old in known - labels:
         files = [row for row in rows if row["present"] and row["folder_label"] == old]
-        found = {
-            now.get((*_leave_class_out(row["path"], row["given_split"]), row["sha256"]), "") for row in files
-        }
+        found = {now.get((*leave_class_out(row["path"], old), row["sha256"]), "") for row in files}
         new = found.pop() if len(found) == 1 else ""
         if new and new not in known:
             renamed[old] = new
     return renamed
-
-
-def _leave_class_out(name: str, given_split: str) -> tuple[str, str]:
-    """Return what stands before and behind the class folder: ("train", "a.jpg") of train/cat/a.jpg."""
-    parts = name.split("/")
-    place = 1 if given_split else 0
-    return "/".join(parts[:place]), "/".join(parts[place + 1 :])
 
 
 class _Loose:

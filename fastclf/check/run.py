@@ -68,7 +68,7 @@ def check_folder(
     >>> print(report.to_text())  # doctest: +SKIP
     """
     if not isinstance(photos, Catalog):
-        with Catalog(photos) as catalog:
+        with Catalog.of_photos(photos) as catalog:
             catalog.scan(progress)
             return check_folder(catalog, bundle, labels=labels, progress=progress)
     if isinstance(bundle, str | Path):
@@ -97,7 +97,7 @@ def check_catalog(catalog: Catalog, inputs: CheckInputs | None = None, *, labels
     found = catalog.photos()
     features, source = _prepare_features(catalog, found.photos, inputs)
     checked, capped = _gather(catalog, found, inputs, features)
-    notes = [*inputs.notes, *_write_notes(checked, inputs, capped)]
+    notes = [*catalog.remarks, *inputs.notes, *_write_notes(checked, inputs, capped)]
     answers = {}
     if labels:
         issues, more = check_labels(catalog, checked, inputs)

@@ -66,13 +66,16 @@ def collect(
     again: Annotated[
         bool, typer.Option("--again", help="Also retry photos that were refused or have been deleted.")
     ] = False,
+    names_encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="Encoding of the names in an old zip file: gbk, cp1252.")
+    ] = "",
     check: Annotated[bool, typer.Option("--check/--no-check", help="Check the photos afterwards.")] = True,
     as_json: Json = False,
 ) -> None:
     """Collect a recipe's photos. Run it again to continue; nothing is downloaded twice."""
     from ..collect import load_recipe
 
-    summary = run_collect(load_recipe(recipe), out, most=most, again=again)
+    summary = run_collect(load_recipe(recipe), out, most=most, again=again, names_encoding=names_encoding)
     if as_json:
         print_json(summary.to_dict())
     else:
@@ -87,13 +90,18 @@ def collect(
 
 
 def run_collect(
-    recipe: Recipe, out: Path | None = None, *, most: int | None = None, again: bool = False
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    most: int | None = None,
+    again: bool = False,
+    names_encoding: str = "",
 ) -> CollectSummary:
     """Collect, and say of a run that is broken off that nothing is lost."""
     from ..collect import collect_photos as run
 
     try:
-        return run(recipe, out, most=most, again=again, say=say)
+        return run(recipe, out, most=most, again=again, names_encoding=names_encoding, say=say)
     except KeyboardInterrupt:
         say("Stopped. Stored photos are kept; run the same command again to continue.")
         raise

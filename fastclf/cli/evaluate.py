@@ -51,6 +51,7 @@ def evaluate(
 
 def _tell(result: Evaluation, model: Path) -> Iterator[str]:
     """Say what was found, from the whole to the single photo."""
+    yield from result.notes
     for file, reason in result.failures:
         yield f"Skipped: {file} {reason}."
     yield "Error rates, with 95 % intervals:"

@@ -164,7 +164,7 @@ def train(
 def _delete_splits(folder: Path) -> None:
     from ..catalog import Catalog
 
-    with Catalog(folder) as catalog:
+    with Catalog.of_photos(folder) as catalog:
         say(f"The splits of {catalog.clear_splits()} photos were deleted; new ones are drawn.")
 
 
@@ -337,6 +337,8 @@ def serve(
     from ..server import find_inbox_file
     from ..server import serve as run_server
 
+    if photos is not None and not photos.is_dir():
+        raise UsageError("There is no folder {photos}. Name the folder of the photos.", photos=photos)
     signal.signal(signal.SIGTERM, _raise_interrupt)
     inbox = inbox or find_inbox_file(photos, model)
     say("Starting the dashboard ...")

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..check import CheckReport
 
 edits = typer.Typer(
-    name="edits", help="Export or import relabelled and removed photos as CSV.", no_args_is_help=True
+    name="edits",
+    help="Export or import relabelled and removed photos as CSV; merge classes; undo.",
+    no_args_is_help=True,
 )
 
 
@@ -55,7 +57,7 @@ def run_check(
     from ..check import check_folder, find_bundle, write_page
     from ..model import ModelBundle
 
-    with Catalog(photos) as catalog:
+    with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         if catalog.note:
             say(catalog.note)
@@ -94,7 +96,7 @@ def export_edits(
 
     if str(file) != "-":
         _check_output(file, photos, (".csv",))
-    with Catalog(photos) as catalog:
+    with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         data = catalog.export_edits(log=log)
     if str(file) == "-":
@@ -119,7 +121,7 @@ def import_edits(
         raise UsageError(
             "The file of edits {file} cannot be read ({reason}).", file=file, reason=e.strerror
         ) from None
-    with Catalog(photos) as catalog:
+    with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         report = catalog.import_edits(data)
     if as_json:
@@ -130,6 +132,35 @@ def import_edits(
         f"{len(report.applied)} edits applied ({count_words(report.applied)}), {report.already} were "
         f"already so, {len(report.missing)} photos missing, {len(report.conflicts)} conflicts."
     )
+
+
+@edits.command("merge")
+def merge_classes(
+    photos: Folder,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The class that goes.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The class that stays.")],
+) -> None:
+    """Give all photos of one class the label of another. No file is moved; `edits undo` takes it back."""
+    from ..catalog import Catalog
+
+    with Catalog.of_photos(photos) as catalog:
+        catalog.scan(show_progress("reading photos"))
+        rows = catalog.merge_classes(old, new, why=f"merged with {new}")
+    say(f"{len(rows)} photos of {old!r} are now labelled {rows[0].new if rows else new!r}.")
+
+
+@edits.command("undo")
+def undo_edits(photos: Folder) -> None:
+    """Take back the last step of edits: a merge, an import, a decision of the Clean tab."""
+    from ..catalog import Catalog, count_words
+
+    with Catalog.of_photos(photos) as catalog:
+        catalog.scan(show_progress("reading photos"))
+        rows = catalog.undo()
+    if rows is None:
+        say("There is no step to take back.")
+    else:
+        say(f"The last step was taken back: {count_words(rows)}.")
 
 
 def _describe_import(report: ImportReport) -> dict[str, Any]:
@@ -149,7 +180,7 @@ def materialize(
     """Write a clean copy of a folder: with current labels, without removed photos."""
     from ..catalog import Catalog
 
-    with Catalog(photos) as catalog:
+    with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         made = catalog.materialize(dest)
     if as_json:

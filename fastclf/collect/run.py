@@ -14,7 +14,7 @@ from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
 from ..photos import find_photo_files
 from ..system import advise_install
-from .archives import download_archive, read_archive, read_source
+from .archives import check_encoding, download_archive, read_archive, read_source
 from .gather import Gatherer
 from .photo_store import PhotoStore
 from .plan import SearchPlan, ServiceState
@@ -79,6 +79,7 @@ def collect_photos(
         If the folder cannot be written.
     """
     recipe = replace(recipe, options=replace(recipe.options, **changes))  # type: ignore[arg-type]
+    check_encoding(recipe.options.names_encoding)
     folder = Path(out) if out is not None else Path("photos") / recipe.name
     if recipe.sample:
         return _write_sample(recipe, folder)
@@ -186,14 +187,18 @@ class _Run:
         self._check_apart(source)
         store = PhotoStore(self.catalog, {}, recipe.options.most, labels=())
         with Fetcher(self.rule) as fetcher, ProgressBars(self.tell, self.bars) as progress:
-            unpacker = Unpacker(store, source, recipe.options.largest_side, progress)
+            side, encoding = recipe.options.largest_side, recipe.options.names_encoding
+            unpacker = Unpacker(store, source, side, progress, self.catalog.adopt_splits)
             if recipe.archive:
                 file = download_archive(fetcher, source, progress.say, progress.downloaded)
-                unpacker.run(lambda wanted: read_archive(file, wanted))
+                unpacker.survey(lambda wanted: read_archive(file, wanted, encoding=encoding))
+                unpacker.run(lambda wanted: read_archive(file, wanted, encoding=encoding))
             else:
-                unpacker.run(lambda wanted: read_source(source.place, recipe.base, wanted))
-        over = unpacker.passed_over
-        return (f"{over:,} other files of {source.place} were passed over.",) if over else ()
+                place, base = source.place, recipe.base
+                if "://" not in place:  # what lies in a cloud is not fetched twice
+                    unpacker.survey(lambda wanted: read_source(place, base, wanted, encoding=encoding))
+                unpacker.run(lambda wanted: read_source(place, base, wanted, encoding=encoding))
+        return tuple(_describe_passed_over(unpacker, source.place))
 
     def classes(self) -> set[str]:
         """Return the classes of the recipe and those that have photos: these may claim an address."""
@@ -235,6 +240,21 @@ class _Run:
 def _build_queries(plan: ClassPlan, options: CollectOptions) -> list[str]:
     queries = [variation.replace("{}", term) for variation in options.variations for term in plan.terms]
     return list(dict.fromkeys(queries))
+
+
+def _describe_passed_over(unpacker: Unpacker, place: str) -> Iterator[str]:
+    if over := unpacker.passed_over:
+        words = (
+            "1 other file of {place} was passed over."
+            if over == 1
+            else "{n:,} other files of {place} were passed over."
+        )
+        yield words.format(n=over, place=place)
+    if flat := unpacker.flat:
+        yield (
+            f"{len(flat):,} photos of {place} lie in a folder named like a split without class folders, "
+            f"{flat[0]} for example, so they were passed over."
+        )
 
 
 def _describe_missing(missing: Mapping[str, int | None], lost: list[str]) -> Notes:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MissingExtraError, UsageError
-from ..system import advise_install, replaced_folder
+from ..system import advise_install, is_stray, replaced_folder
 
 _SIDE = 32
 
@@ -39,7 +39,7 @@ def write_digits(folder: str | Path) -> Path:
     target = Path(folder)
     if target.is_dir() and all((target / str(digit)).is_dir() for digit in range(10)):
         return target
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    if target.exists() and not (target.is_dir() and all(is_stray(p.name) for p in target.iterdir())):
         raise UsageError("{target} holds something else than the digits. Name another folder.", target=target)
     try:
         from sklearn.datasets import load_digits

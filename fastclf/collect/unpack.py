@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import islice
 
 from ..catalog import REFUSED, WAITING, Fetch, Outcome
+from ..errors import ArchiveError, PhotosError
+from ..photos import HEAD_BYTES, sniff_format
 from ..system import hash_bytes
-from .archives import Member, is_photo_name
+from .archives import Member, is_photo_name, may_be_photo
+from .named_splits import NamedSplits
 from .photo_store import ENOUGH, PhotoStore
 from .progress import ProgressBars
 from .recipes import FileSource
@@ -29,13 +33,21 @@ class Unpacker:
     """
 
     def __init__(
-        self, store: PhotoStore, source: FileSource, largest_side: int, progress: ProgressBars
+        self,
+        store: PhotoStore,
+        source: FileSource,
+        largest_side: int,
+        progress: ProgressBars,
+        adopt: Callable[[Mapping[str, tuple[str, str]]], None] | None = None,
     ) -> None:
         self._ledger, self._store, self._source = store.ledger, store, source
         self._side, self._progress = largest_side, progress
         self._refused: Counter[str] = Counter()
         self._not_needed: list[str] = []
         self.passed_over = 0
+        self.flat: list[str] = []
+        self._splits = NamedSplits((), source.rule, source.place)
+        self._adopt = adopt
         # a waiting row was not needed in an earlier run, or not finished by one that was killed
         self._finished = {(row.label, row.url) for row in store.ledger.rows() if row.status != WAITING}
 
@@ -49,20 +61,47 @@ class Unpacker:
                 # one lot is decoded while the next one is read
                 for lot in lots:
                     rows = self._record(lot)
-                    started = [(row.label, pool.submit(self._keep, row, member)) for row, member in rows]
+                    started = [(member.name, pool.submit(self._keep, row, member)) for row, member in rows]
                     self._finish(running)
                     running = started
             finally:
                 self._finish(running)
         self._record_not_needed()
 
+    def survey(self, read: Read) -> None:
+        """Learn which splits the folders of the source name, by the names of all its photos alone.
+
+        Raises
+        ------
+        PhotosError
+            If the classes would be called train, test and the like.
+        """
+        names: list[str] = []
+
+        def note(name: str) -> bool:
+            if self._counts(name) and is_photo_name(name):
+                names.append(name)
+            return False
+
+        # what is damaged is told when it is read
+        with contextlib.suppress(ArchiveError, PhotosError):
+            for _ in read(note):
+                pass
+        self._splits = NamedSplits(names, self._source.rule, self._source.place)
+
+    def _counts(self, name: str) -> bool:
+        only = self._source.only
+        return may_be_photo(name) and (not only or any(fnmatchcase(name, pattern) for pattern in only))
+
     def _address(self, name: str) -> str:
         return f"{self._source.place}#{name}"
 
     def _is_wanted(self, name: str) -> bool:
-        only = self._source.only
-        if not is_photo_name(name) or (only and not any(fnmatchcase(name, pattern) for pattern in only)):
+        if not self._counts(name):
             self.passed_over += 1
+            return False
+        if name.rpartition("/")[0] in self._splits.flat:
+            self.flat.append(name)
             return False
         label = self._source.rule.find_label(name)
         if (label or "", self._address(name)) in self._finished:
@@ -73,7 +112,10 @@ class Unpacker:
         return True
 
     def _record(self, lot: list[Member]) -> list[tuple[Fetch, Member]]:
-        """Give each file a row; return those that are in the record as waiting."""
+        """Give each photo a row; return those that are in the record as waiting."""
+        photos = [m for m in lot if is_photo_name(m.name) or sniff_format((m.data or b"")[:HEAD_BYTES])]
+        self.passed_over += len(lot) - len(photos)
+        lot = photos
         rows = {(row.label, row.url): row for row in self._list([m.name for m in lot])}
         keys = [(self._label(m.name), self._address(m.name)) for m in lot]
         found = []
@@ -117,9 +159,13 @@ class Unpacker:
         return self._store.keep(row, member.data, self._side)
 
     def _finish(self, futures: list[tuple[str, Future[Outcome]]]) -> None:
+        """Record what became of files, given by name, and of the splits that these are in."""
         outcomes = [future.result() for _, future in futures]
         self._store.record(outcomes)
-        labels = [label for label, _ in futures]
+        if self._adopt is not None:
+            named = zip(outcomes, (self._splits.find(name) for name, _ in futures), strict=True)
+            self._adopt({o.stored: (o.stored, split) for o, split in named if o.stored and split})
+        labels = [self._label(name) for name, _ in futures]
         for label, outcome in zip(labels, outcomes, strict=True):
             self._refused[label] += outcome.status == REFUSED
         for label in {*labels} - {""}:

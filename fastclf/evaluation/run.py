@@ -15,7 +15,7 @@ from ..catalog import Catalog, NearPair, find_pairs_across
 from ..errors import PhotosError
 from ..metrics import Metrics, compute_confusion, compute_metrics
 from ..model import ModelBundle, Predictor
-from ..photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress
+from ..photos import TEST, TRAIN, VALID, Photo, PhotoSet, Progress, walk_photos
 from ..system import ShortRepr, utc_now
 from .ood_photos import OodPhotos, count_unfamiliar, find_ood_photos, measure_ood, record_ood
 from .predict_many import FileAnswers, predict_files
@@ -26,6 +26,7 @@ NEW = "new"
 _UNKNOWN = "of a class that the model does not know"
 _MOST_EXAMPLES = 10
 _MOST_LOSSES = 12
+_MOST_NAMED = 12
 # What an opening of the test set keeps for good; the whole of the first look is in the metrics.
 _KEPT = {"n", "accuracy", "accuracy_interval", "error_rate", "error_interval", "loss", "ece", "sets"}
 
@@ -56,6 +57,8 @@ class Evaluation(ShortRepr):
         The training's record of every epoch.
     foreign
         How well foreign photos were told, if there were any; see `fastclf.model.Ood.against`.
+    notes
+        What was concluded about the folders, and what of them was passed over.
     """
 
     metrics: dict[str, Metrics]
@@ -67,6 +70,7 @@ class Evaluation(ShortRepr):
     near_duplicates_across: dict[str, Any]
     history: list[dict[str, Any]]
     foreign: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -108,12 +112,12 @@ def evaluate(
         If the bundle has nothing that tells foreign photos.
     """
     others = None if foreign is None else find_ood_photos(bundle, foreign)
-    with Catalog(folder) as catalog:
+    with _open_catalog(bundle, Path(folder)) as catalog:
         catalog.scan(progress)
         scanned, near = catalog.photos(), catalog.find_near_pairs().pairs
         parts = _sort_photos(bundle, scanned, {(p.a, p.b) for p in near})
         wanted = [part for part in (VALID, NEW, *([TEST] if open_test_set else [])) if parts[part]]
-        _check_wanted(wanted, parts, Path(folder), others)
+        _check_wanted(bundle, wanted, parts, catalog.folder, others)
         with Predictor(bundle) as predictor:
             answers = {part: predict_files(predictor, [p.path for p in parts[part]]) for part in wanted}
             judged = {part: judge(bundle, part, parts[part], a) for part, a in answers.items() if a.rows}
@@ -130,6 +134,7 @@ def evaluate(
         near_duplicates_across=_count_across(bundle, scanned, near),
         history=list(bundle.manifest.training.epochs or []),
         foreign=found,
+        notes=catalog.remarks,
     )
 
 
@@ -190,10 +195,40 @@ def _find_top_losses(
     ]
 
 
+def _open_catalog(bundle: ModelBundle, folder: Path) -> Catalog:
+    """Refuse a folder of other classes, before anything is written where no edit named them otherwise."""
+    labels = () if (folder / ".fastclf").exists() else walk_photos(folder).labels
+    if labels and not set(labels) & set(bundle.vocab):
+        raise _describe_other_classes(bundle, folder, labels)
+    return Catalog.of_photos(folder)
+
+
+def _describe_other_classes(bundle: ModelBundle, folder: Path, labels: Sequence[str]) -> PhotosError:
+    return PhotosError(
+        "{folder} holds photos of {there}; the model {path} knows {known}, so there is nothing to judge it "
+        "on. Name a folder with photos of its classes, or this one with --foreign.",
+        folder=folder,
+        there=_list_names(labels),
+        path=bundle.path,
+        known=_list_names(bundle.vocab),
+    )
+
+
+def _list_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
 def _check_wanted(
-    wanted: Sequence[str], parts: dict[str, list[Photo]], folder: Path, others: OodPhotos | None
+    bundle: ModelBundle,
+    wanted: Sequence[str],
+    parts: dict[str, list[Photo]],
+    folder: Path,
+    others: OodPhotos | None,
 ) -> None:
     """Refuse what cannot be judged, before anything is looked at."""
+    if not wanted and parts[_UNKNOWN] and not any(parts[part] for part in (TRAIN, TEST)):
+        raise _describe_other_classes(bundle, folder, sorted({p.label for p in parts[_UNKNOWN]}))
     if not wanted:
         raise PhotosError(
             "{folder} holds no photo to judge on: {train} training photos, "

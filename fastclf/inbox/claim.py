@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from PIL import Image
 
 from ..photos import encode_jpeg
-from ..system import hash_bytes, utc_now
+from ..system import hash_bytes, unify_name, utc_now
 
 _LONGEST_SIDE = 1600
 _MOST_NAME, _MOST_TEXT = 100, 200
@@ -107,7 +107,7 @@ def clean_name(name: str) -> str:
 
 def _bound(text: str | None) -> str | None:
     # a lone surrogate is no text
-    return None if text is None else text.encode(errors="replace").decode()[:_MOST_TEXT]
+    return None if text is None else unify_name(text.encode(errors="replace").decode())[:_MOST_TEXT]
 
 
 def encode_report_photo(image: Image.Image) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from ..system import (
     find_write_error,
     hash_bytes,
     hash_file,
+    is_stray,
+    unify_name,
     wait_for_folder,
     write_atomic,
 )
@@ -155,7 +157,8 @@ class ModelBundle(ShortRepr):
                     path=self.path,
                     columns=rows.fieldnames,
                 )
-            return [PhotoRow(**{name: row[name] for name in _PHOTO_COLUMNS}) for row in rows]
+            found = [PhotoRow(**{name: row[name] for name in _PHOTO_COLUMNS}) for row in rows]
+            return [replace(row, label=unify_name(row.label)) for row in found]
 
     def require(self, name: str) -> Path:
         """Return the path of a file that answers do without.
@@ -319,4 +322,11 @@ def _find_foreign_file(folder: Path) -> str | None:
     # a kill in the middle of `write_atomic` leaves its temporary file
     left_over = tuple(f".{name}." for name in ours if "/" not in name)
     names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
-    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)
+    return next(
+        (n for n in names if n not in ours and not n.startswith(left_over) and not _is_stray(n)), None
+    )
+
+
+def _is_stray(name: str) -> bool:
+    """Return whether a file, or a folder that it lies in, was left behind by a system."""
+    return any(is_stray(part) for part in name.split("/"))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 from .. import __version__
 from ..errors import BundleError, describe_error
 from ..metrics import Metrics
-from ..system import hash_file, utc_now, write_atomic
+from ..system import hash_file, unify_name, utc_now, write_atomic
 from .preprocess import Preprocess
 
 SCHEMA = 1
@@ -285,7 +285,7 @@ class Manifest(_Record):
         with damage_as_error(folder):
             values = _load(folder)
             _check(folder, values)
-            return cls.from_dict(values)
+            return cls.from_dict(_unify_labels(values))
 
     def write(self, folder: Path) -> None:
         """Write `bundle.json` in one step."""
@@ -316,6 +316,22 @@ def hash_files(folder: Path) -> dict[str, str]:
     """Return {name: sha256} of every file of a bundle folder but the manifest."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     return {name: hash_file(path) for name, path in sorted(found.items()) if name != MANIFEST}
+
+
+def _unify_labels(values: dict[str, Any]) -> dict[str, Any]:
+    """Bring classes that an older fastclf wrote in another spelling to the one that is compared."""
+    one = [unify_name(name) for name in values["vocab"]]
+    if one == values["vocab"] or len(set(one)) < len(one):
+        return values
+    return {key: value if key == "files" else _unify_texts(value) for key, value in values.items()}
+
+
+def _unify_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {unify_name(key): _unify_texts(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_unify_texts(inner) for inner in value]
+    return unify_name(value) if isinstance(value, str) else value
 
 
 def _load(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,6 @@ def find_photo_folder(vocab: Collection[str]) -> Path:
     if not root.is_dir() or not vocab:
         return root
     for folder in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]:
-        if set(find_class_folders(folder)) & set(vocab):
+        if set(find_class_folders(folder, deeper=False)) & set(vocab):
             return folder
     return root

@@ -17,10 +17,13 @@ from .folders import DATABASE as DATABASE
 from .folders import find_private_place as find_private_place
 from .folders import lies_on_network as lies_on_network
 from .installed import advise_install as advise_install
+from .names import find_near_names as find_near_names
+from .names import unify_name as unify_name
 from .processes import has_gpu as has_gpu
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child
 from .short_repr import ShortRepr as ShortRepr
+from .stray_files import is_stray as is_stray
 from .tables import Table as Table
 from .tables import decode_text as decode_text
 from .tables import read_table as read_table

@@ -108,7 +108,7 @@ def adopt_splits(earlier: EarlierModel, folder: str | Path, progress: Progress |
     """
     rows = earlier.bundle.read_photos()
     learned = {row.sha256 for row in rows if row.split == TRAIN}
-    with Catalog(folder) as catalog:
+    with Catalog.of_photos(folder) as catalog:
         catalog.scan(progress)
         held = [p for p in catalog.photos().photos if p.split in (VALID, TEST)]
         _refuse_learned(earlier, folder, {p.sha256 for p in held} & learned)

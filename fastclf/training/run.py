@@ -25,7 +25,7 @@ from ..catalog import Dataset, load_dataset
 from ..errors import UsageError
 from ..head import HeadOptions, train_head
 from ..model import BODY, TIMM, TORCHVISION, ModelBundle, Preprocess, check_target, choose_arch, find_arch
-from ..photos import TRAIN, Progress
+from ..photos import TRAIN, Progress, refuse_early
 from ..system import has_gpu, read_rank
 from .arch_names import check_arch_name, find_libraries
 from .earlier import EarlierModel, adopt_splits, check_splits, open_earlier
@@ -304,7 +304,8 @@ def finds_gpu() -> bool:
 
 
 def _check_places(folder: Path, out: Path) -> None:
-    """Refuse a model's folder that would be taken for a class, or that cannot be written."""
+    """Refuse a folder without classes, and a model's that would be taken for one or cannot be written."""
+    refuse_early(folder)
     target = out.resolve()
     if folder.resolve() in target.parents or target == folder.resolve():
         raise UsageError(

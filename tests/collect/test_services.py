@@ -450,7 +450,6 @@ def test_a_table_gives_the_rows_of_the_class_with_what_is_known(tmp_path: Path, 
         ("bears.csv", b"address,label\nhttps://a.example/1.jpg,x\n", "line 1.*no column url, but address, label"),
         ("bears.csv", b"url,label\nhttps://a.example/1.jpg,a\nhttps://a.example/2.jpg,\n", "line 3: the label is"),
         ("bears.csv", b'url\nhttps://a.example/1.jpg\n"https://a.example/2.jpg\nhttps://a.example/3.jpg\n', "no CSV"),
-        ("bears.txt", b"https://a.example/1.jpg\nhttps://a.example/b\xe4r.jpg\n", "line 2: this is no UTF-8"),
     ],
 )  # fmt: skip
 def test_a_useless_list_is_named_with_the_line(

@@ -5,4 +5,6 @@ from .members import Member as Member
 from .members import ReadLimits as ReadLimits
 from .members import Wanted as Wanted
 from .members import is_photo_name as is_photo_name
+from .members import may_be_photo as may_be_photo
+from .names import check_encoding as check_encoding
 from .source import read_source as read_source

@@ -24,28 +24,29 @@ from .zips import Reader, read_zip
 
 
 def read_archive(
-    path: Path, wanted: Wanted, *, limits: ReadLimits = LIMITS, called: str = ""
+    path: Path, wanted: Wanted, *, limits: ReadLimits = LIMITS, called: str = "", encoding: str = ""
 ) -> Iterator[Member]:
     """Read the wanted files of a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz, judged by content, in its order.
 
     Hidden files and those that macOS adds are passed over. Links, devices, encrypted or damaged files, files
     that are too large and names that lead out of the archive are refused with a reason. Archives inside are
-    not opened. `called` is the archive's name in an error, by default its path.
+    not opened. `called` is the archive's name in an error, by default its path; `encoding` is that of names
+    of which the archive does not say any, by default the one that is clearly meant.
 
     Raises
     ------
     ArchiveError
-        If it is no archive, is damaged or cut off, or unpacks to more than the limits. What stands before the
-        damage was given by then.
+        If it is no archive, is damaged or cut off, unpacks to more than the limits, or has names that could
+        mean several things. What stands before the damage was given by then.
     """
     called = called or str(path)
     with _open(path, called) as file:
         budget = Budget(called, path.stat().st_size, limits)
         unpack = _find_kind(file, called)
         if unpack is None:
-            yield from read_zip(file, wanted, budget)
+            yield from read_zip(file, wanted, budget, encoding)
         else:
-            yield from read_tar(unpack(file), wanted, budget)
+            yield from read_tar(unpack(file), wanted, budget, encoding)
 
 
 def _open(path: Path, called: str) -> Reader:

@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageError
 from ...system import advise_install
 from .archive import read_archive
-from .members import Member, ReadLimits, Wanted, show_name
+from .members import Member, ReadLimits, Wanted, is_left_out, show_name
 
 # What fsspec opens beyond these is the disk, this machine's network, or a program's own memory.
 CLOUDS = (
@@ -64,7 +64,7 @@ def _check_protocol(protocol: str, place: str) -> None:
         )
 
 
-def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Member]:
+def read_cloud(place: str, wanted: Wanted, limits: ReadLimits, encoding: str = "") -> Iterator[Member]:
     """Yield the wanted files of a cloud's folder, or of an archive there."""
     cloud = _Cloud(place, limits)
     if cloud.is_folder():
@@ -73,7 +73,7 @@ def read_cloud(place: str, wanted: Wanted, limits: ReadLimits) -> Iterator[Membe
         with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
             archive = Path(folder) / "archive"
             cloud.download(archive)
-            yield from read_archive(archive, wanted, limits=limits, called=place)
+            yield from read_archive(archive, wanted, limits=limits, called=place, encoding=encoding)
     else:
         raise PhotosError(
             "{place} is a single file. Name a folder, or an archive ({archives}).",
@@ -185,7 +185,7 @@ def _sort(folder: str, prefix: str, listed: list[dict[str, Any]]) -> list[tuple[
         last = entry["name"].rstrip("/").rpartition("/")[2]
         # some list the folder itself as an empty file
         itself = entry["name"].strip("/") == folder.strip("/")
-        if not last.startswith(".") and not itself:
+        if not is_left_out(last) and not itself:
             found.append((entry["name"], f"{prefix}/{last}".lstrip("/"), entry))
     return sorted(found, key=lambda item: item[1], reverse=True)
 

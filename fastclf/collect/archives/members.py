@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...errors import ArchiveError
 from ...photos import MAX_FOLDER_BYTES, SUFFIXES
+from ...system import is_stray
 
 Wanted = Callable[[str], bool]
 
@@ -24,6 +25,14 @@ FOLDER = "is a folder"
 _OUTWARD = re.compile("/|[A-Za-z]:")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What surely is no photo is not unpacked for a look.
+_OTHERS = (
+    ".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".html",
+    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".py", ".ipynb", ".r", ".m", ".mat", ".npy", ".npz", ".h5",
+    ".hdf5", ".pth", ".pt", ".pkl", ".onnx", ".pb", ".ckpt", ".safetensors", ".tfrecord", ".parquet", ".db",
+    ".sqlite", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".mp4", ".mov", ".avi", ".mkv",
+    ".mp3", ".wav", ".exe", ".dll", ".so", ".log",
+)  # fmt: skip
 # What readers raise where a file is damaged or cut off.
 DAMAGE = (
     EOFError,
@@ -134,10 +143,20 @@ def is_photo_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def may_be_photo(name: str) -> bool:
+    """Return whether a file's bytes have to say whether it is a photo, or its name says it."""
+    return is_photo_name(name) or not name.lower().endswith(_OTHERS)
+
+
+def is_left_out(name: str) -> bool:
+    """Return whether a file or folder is hidden, or was left behind by a system."""
+    return name.startswith(".") or is_stray(name)
+
+
 def tidy_name(text: str) -> tuple[str, str]:
     r"""Return a name fit to be shown, with ``/``, and why it is refused, or "".
 
-    The name is "" where the file is passed over: it is hidden, or macOS added it.
+    The name is "" where the file is passed over: it is hidden, or a system added it.
 
     Examples
     --------
@@ -146,7 +165,7 @@ def tidy_name(text: str) -> tuple[str, str]:
     """
     slashed = text.replace("\\", "/")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
-    if any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts):
+    if any(is_left_out(part) and part != ".." for part in parts):
         return "", ""
     name = show_name("/".join(parts))
     if ".." in parts or _OUTWARD.match(slashed) or _CONTROLS.search(text):

@@ -10,15 +10,18 @@ from pathlib import Path
 from ...errors import PhotosError, UsageError
 from .archive import read_archive
 from .clouds import check_address, read_cloud
-from .members import LIMITS, Member, ReadLimits, Wanted, show_name
+from .members import LIMITS, Member, ReadLimits, Wanted, is_left_out, show_name
 
 
-def read_source(place: str, base: Path, wanted: Wanted, *, limits: ReadLimits = LIMITS) -> Iterator[Member]:
+def read_source(
+    place: str, base: Path, wanted: Wanted, *, limits: ReadLimits = LIMITS, encoding: str = ""
+) -> Iterator[Member]:
     """Read the wanted files of a place, in the order of their names or of the archive.
 
     A place is a folder, a zip or tar file, or a cloud address such as ``s3://bucket/photos``; a relative path
     starts from `base`. Hidden files and folders are passed over. Links are followed, but no folder is walked
-    twice. Pipes, devices and files that are too large or cannot be read are refused with a reason.
+    twice. Pipes, devices and files that are too large or cannot be read are refused with a reason. `encoding`
+    is that of an archive's names.
 
     Raises
     ------
@@ -35,9 +38,11 @@ def read_source(place: str, base: Path, wanted: Wanted, *, limits: ReadLimits = 
         raise UsageError("The place of the photos is empty. Name a folder, an archive or a cloud address.")
     if "://" in place or "::" in place:
         check_address(place)
-        return read_cloud(place, wanted, limits)
+        return read_cloud(place, wanted, limits, encoding)
     path = _find_path(place, base)
-    return _read_folder(path, wanted, limits) if path.is_dir() else read_archive(path, wanted, limits=limits)
+    if path.is_dir():
+        return _read_folder(path, wanted, limits)
+    return read_archive(path, wanted, limits=limits, encoding=encoding)
 
 
 def _find_path(place: str, base: Path) -> Path:
@@ -82,7 +87,7 @@ def _list_folder(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> list[
         return []
     seen.add((status.st_dev, status.st_ino))
     with os.scandir(folder) as scanned:
-        entries = sorted((e for e in scanned if not e.name.startswith(".")), key=lambda e: e.name)
+        entries = sorted((e for e in scanned if not is_left_out(e.name)), key=lambda e: e.name)
     return [(folder / e.name, prefix + e.name, _is_folder(e)) for e in reversed(entries)]
 
 

@@ -15,6 +15,7 @@ from typing import IO
 
 from ...errors import ArchiveError
 from .members import DAMAGE, DEVICE, LINK, MB, Budget, Member, Wanted, refuse, tidy_name
+from .names import find_encoding
 
 _BLOCK = tarfile.BLOCKSIZE
 # Extended headers hold paths and attributes; 32-bit sizes would let them hold gigabytes.
@@ -102,13 +103,13 @@ class Stream:
         return part
 
 
-def read_tar(file: io.BufferedIOBase, wanted: Wanted, budget: Budget) -> Iterator[Member]:
-    """Yield the wanted members of a tar file."""
+def read_tar(file: io.BufferedIOBase, wanted: Wanted, budget: Budget, encoding: str = "") -> Iterator[Member]:
+    """Yield the wanted members of a tar file; `encoding` is that of names that are no UTF-8."""
     stream = Stream(file, budget)
     while (info := _read_header(stream, budget)) is not None:
         budget.count_members(1)
         padding = -info.size % _BLOCK
-        name, reason = tidy_name(info.name)
+        name, reason = tidy_name(_decode_name(info.name, encoding, budget))
         reason = _judge_tar_member(info) or reason
         if not name or info.isdir() or not wanted(name):
             stream.skip(info.size + padding)
@@ -123,6 +124,16 @@ def read_tar(file: io.BufferedIOBase, wanted: Wanted, budget: Budget) -> Iterato
             stream.skip(padding)
             yield Member(name, data)
     stream.finish()
+
+
+def _decode_name(name: str, encoding: str, budget: Budget) -> str:
+    """Return a name as it was meant; one that is no UTF-8 stands alone, so it is asked for."""
+    raw = name.encode("utf-8", "surrogateescape")
+    if encoding and not raw.isascii():
+        return raw.decode(encoding, "replace")
+    if name.isprintable() or not any("\ud800" <= c <= "\udfff" for c in name):
+        return name
+    return raw.decode(find_encoding([raw], budget.called, of_dos=False))
 
 
 def _read_header(stream: Stream, budget: Budget) -> tarfile.TarInfo | None:

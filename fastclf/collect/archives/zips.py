@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...errors import ArchiveError
 from .members import DAMAGE, DEVICE, FOLDER, LINK, MB, Budget, Member, ReadLimits, Wanted, refuse, tidy_name
+from .names import find_encoding, read_unicode_path
 
 # The directory of two million files, the most that are read, has some 300 MB.
 _MAX_DIRECTORY = 512 * MB
@@ -39,11 +40,11 @@ class Reader(io.BufferedReader):
         return data
 
 
-def read_zip(file: Reader, wanted: Wanted, budget: Budget) -> Iterator[Member]:
-    """Yield the wanted members of a zip file."""
+def read_zip(file: Reader, wanted: Wanted, budget: Budget, encoding: str = "") -> Iterator[Member]:
+    """Yield the wanted members of a zip file; `encoding` is that of names of which it does not say any."""
     with _open_zip(file, budget) as archive:
-        for info in archive.infolist():
-            text = _decode_zip_name(info)
+        names = _decode_names(archive.infolist(), encoding, budget.called)
+        for info, text in zip(archive.infolist(), names, strict=True):
             name, reason = tidy_name(text)
             if name and not text.endswith(("/", "\\")) and wanted(name):
                 reason = reason or _judge_zip_member(info, budget.limits)
@@ -63,14 +64,29 @@ def _open_zip(file: Reader, budget: Budget) -> zipfile.ZipFile:
         file.budget = None
 
 
-def _decode_zip_name(info: zipfile.ZipInfo) -> str:
-    """Return the name as it was meant: macOS writes UTF-8 and does not say so."""
-    if info.flag_bits & _ZIP_UTF8:
+def _decode_names(infos: Sequence[zipfile.ZipInfo], encoding: str, called: str) -> list[str]:
+    """Return the names as they were meant: macOS writes UTF-8 and does not say so, old Windows anything."""
+    sure = [_read_sure_name(info) for info in infos]
+    raw = [_encode(info) for info, name in zip(infos, sure, strict=True) if name is None]
+    known = encoding or find_encoding((name for name in raw if not _is_hidden(name)), called)
+    unsure = iter(name.decode(known, "replace") for name in raw)
+    return [next(unsure) if name is None else name for name in sure]
+
+
+def _read_sure_name(info: zipfile.ZipInfo) -> str | None:
+    """Return a name of which its encoding is told, None of any other."""
+    if info.flag_bits & _ZIP_UTF8 or info.orig_filename.isascii():
         return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode()
-    except UnicodeError:
-        return info.orig_filename
+    return read_unicode_path(info.extra, _encode(info))
+
+
+def _encode(info: zipfile.ZipInfo) -> bytes:
+    """Return a name's bytes, which zipfile read as DOS wrote."""
+    return info.orig_filename.encode("cp437", "replace")
+
+
+def _is_hidden(name: bytes) -> bool:
+    return name.startswith((b".", b"__MACOSX/")) or b"/." in name
 
 
 def _judge_zip_member(info: zipfile.ZipInfo, limits: ReadLimits) -> str:

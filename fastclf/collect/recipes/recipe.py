@@ -69,6 +69,8 @@ class CollectOptions:
         The longest time for one photo.
     sheets
         Whether to draw contact sheets.
+    names_encoding
+        How an archive's names are written ("gbk") where it does not say so and it cannot be told.
     """
 
     photos_per_class: int = 150
@@ -81,6 +83,7 @@ class CollectOptions:
     per_host: int = 4
     seconds: float = 30.0
     sheets: bool = True
+    names_encoding: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UsageError
+from ...system import decode_text, read_table, unify_name
 from .service import Found
 
 _KEYS = {"page": "page", "licence": "licence", "license": "licence", "creator": "creator", "title": "title"}
@@ -41,41 +40,23 @@ class UrlList:
         return list(self._found) if page == 1 else []
 
     def _read_lines(self, label: str) -> Iterator[Found]:
-        for line in self._read_text().splitlines():
+        for line in decode_text(self._read_bytes()).splitlines():
             url = line.strip()
             if url and not url.startswith("#"):
                 yield Found(url=url, source=self._path.name)
 
     def _read_table(self, label: str) -> Iterator[Found]:
-        text = self._read_text()
-        header = text.partition("\n")[0]
-        # spreadsheets of some countries write semicolons
-        delimiter = max(",;\t", key=header.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        try:
-            names = self._read_names(next(reader, []))
-            for cells in reader:
-                row = dict(zip(names, cells, strict=False))
-                if row.get("url", "").strip() and self._is_wanted(row, label, reader.line_num):
-                    yield self._build(row)
-        except csv.Error as e:
-            raise UsageError(
-                "{path}, line {line:d}: this is no CSV ({reason}).",
-                path=self._path,
-                line=reader.line_num,
-                reason=e,
-            ) from None
-
-    def _read_names(self, header: list[str]) -> list[str]:
-        names = [name.strip().lower() for name in header]
-        if "url" not in names:
+        table = read_table(self._read_bytes(), str(self._path), ("url", *_KEYS))
+        if "url" not in table.columns:
             raise UsageError(
                 "{path}, line 1: there is no column url, "
                 "but {names}; name the column that holds the addresses url.",
                 path=self._path,
-                names=", ".join(names) or "nothing",
+                names=", ".join(table.columns) or "nothing",
             )
-        return names
+        for line, row in table.rows:
+            if row["url"].strip() and self._is_wanted(row, label, line):
+                yield self._build(row)
 
     def _is_wanted(self, row: dict[str, str], label: str, line: int) -> bool:
         given = row.get("label", label).strip()
@@ -86,23 +67,16 @@ class UrlList:
                 path=self._path,
                 line=line,
             )
-        return given.casefold() == label.casefold()
+        return unify_name(given).casefold() == unify_name(label).casefold()
 
     def _build(self, row: dict[str, str]) -> Found:
         known = {key: " ".join(row[column].split()) for column, key in _KEYS.items() if row.get(column)}
         return Found(url=row["url"].strip(), source=self._path.name, **known)
 
-    def _read_text(self) -> str:
+    def _read_bytes(self) -> bytes:
         try:
-            data = self._path.read_bytes()
+            return self._path.read_bytes()
         except OSError as e:
             raise UsageError(
                 "{path} cannot be read: {reason}.", path=self._path, reason=e.strerror or e
-            ) from None
-        try:
-            return data.decode("utf-8-sig")  # spreadsheets write a byte order mark
-        except UnicodeDecodeError as e:
-            line = data.count(b"\n", 0, e.start) + 1
-            raise UsageError(
-                "{path}, line {line:d}: this is no UTF-8; save the file as UTF-8.", path=self._path, line=line
             ) from None

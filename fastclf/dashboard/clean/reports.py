@@ -18,7 +18,7 @@ from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, check_label,
 from ...errors import FastclfError, Message, PhotosError, UsageError
 from ...inbox import Inbox, Report
 from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
-from ...system import write_atomic
+from ...system import unify_name, write_atomic
 from .review import Decision, Reason, ReviewItem
 
 # a person has said that the answer is wrong: above what any check says
@@ -223,7 +223,8 @@ def _remove_files(added: Iterable[AddedFile]) -> None:
 
 
 def _build_item(key: int, report: Report, vocab: Collection[str], copy: Copy | None) -> ReviewItem:
-    claim = report.label if report.label in vocab else None
+    label = None if report.label is None else unify_name(report.label)
+    claim = label if label in vocab else None
     if report.label is None:
         words = Message("a visitor says: none of these")
     else:

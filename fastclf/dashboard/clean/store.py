@@ -85,7 +85,7 @@ class CatalogStore(ReviewStore):
             bundle = find_bundle(self.model, catalog.photos().photos)
             first = find_first_answers(catalog, bundle) if bundle else {}
             self._checked = replace(report, answers=first)
-            self._notes = (catalog.note,)
+            self._notes = (catalog.note, *catalog.remarks)
             self._recover_reports()
 
     def _recover_reports(self) -> None:

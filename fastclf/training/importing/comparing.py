@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...errors import ExportError, PhotosError, UnreadablePhotoError
 from ...model import ModelBundle, Parity, Predictor
-from ...photos import MAX_FOLDER_BYTES, SUFFIXES, decode_photo, encode_png
+from ...photos import MAX_FOLDER_BYTES, decode_photo, encode_png, list_photo_files
 from ..export import PARITY, ExportNet, check_parity
 
 _logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _choose_readable(found: Sequence[Path], scratch: Path, words: str) -> Tested
 
 def _spread(folder: Path) -> list[Path]:
     """Return the photos below a folder, some from all over it first."""
-    found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
+    found = [file.path for file in list_photo_files(folder) if file.size >= 0]
     first = found[:: max(1, len(found) // _MOST_PHOTOS)]
     return list(dict.fromkeys([*first, *found]))
 
