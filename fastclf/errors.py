@@ -16,6 +16,7 @@ FastclfError
 ├── MissingExtraError (ImportError)      an optional part is not installed
 ├── ServingError (RuntimeError)          the dashboard cannot start
 ├── InboxError (RuntimeError)            the inbox of reports cannot be opened, read or written, or is full
+├── MemoryShortageError (MemoryError)    what was asked for does not fit into memory
 ├── AddressError (ValueError)            no photo can be had from this web address
 └── StoppedError (RuntimeError)          somebody ended what was under way
 """
@@ -245,10 +246,18 @@ class AddressError(FastclfError, ValueError):
     """No photo can be had from a web address."""
 
 
+class MemoryShortageError(FastclfError, MemoryError):
+    """What was asked for does not fit into memory."""
+
+
 class StoppedError(FastclfError, RuntimeError):
     """Somebody ended what was under way; nothing is wrong."""
 
 
 def describe_error(error: BaseException, most: int = 160) -> str:
     """Return what an error that is not ours says, on one line and short enough for a sentence."""
-    return " ".join(str(error).split())[:most].rstrip(". ") or type(error).__name__
+    words = " ".join(str(error).split())
+    if len(words) > most:  # whole words, unless one is longer than that
+        words = f"{words[: most - 4].rpartition(' ')[0] or words[: most - 4]} ..."
+        return words
+    return words.rstrip(". ") or type(error).__name__

@@ -14,9 +14,8 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import platformdirs
-
 from ..errors import WeightsError, describe_error
+from ..system import ensure_home, find_user_cache, start_thread
 from .packaged import PACKAGED, find_packaged
 
 PACKAGE, CACHE = "package", "cache"
@@ -41,9 +40,9 @@ def find_weights(arch: str, tag: str = "") -> str | None:
 
 def _find_cached(arch: str, tag: str) -> Iterator[bool]:
     """Say of each cache whether weights of that name lie in it."""
-    torch_cache = Path(os.environ.get("TORCH_HOME") or _find_user_cache() / "torch")
+    torch_cache = Path(os.environ.get("TORCH_HOME") or _find_library_cache() / "torch")
     yield any((torch_cache / "hub" / "checkpoints").glob(f"{arch}-*.pth"))
-    home = Path(os.environ.get("HF_HOME") or _find_user_cache() / "huggingface")
+    home = Path(os.environ.get("HF_HOME") or _find_library_cache() / "huggingface")
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     name, _, named = arch.partition(".")
     repositories = f"models--timm--{name}.{named or tag or '*'}"
@@ -51,14 +50,15 @@ def _find_cached(arch: str, tag: str) -> Iterator[bool]:
     yield any(_read_published(record) == arch for record in find_body_cache().glob("*/record.json"))
 
 
-def _find_user_cache() -> Path:
+def _find_library_cache() -> Path:
     """Return the folder that torch and Hugging Face's hub keep theirs in."""
+    ensure_home()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def find_body_cache() -> Path:
     """Return the folder in which fastclf keeps pretrained networks as frozen graphs."""
-    return Path(platformdirs.user_cache_dir("fastclf", False)) / "bodies"
+    return find_user_cache() / "bodies"
 
 
 def _read_published(record: Path) -> str | None:
@@ -79,22 +79,17 @@ def find_hub_host() -> str:
 def check_reach(arch: str, hosts: Sequence[str]) -> None:
     """Refuse at once where weights have to be fetched and every host that may have them is out of reach.
 
-    The libraries' own tries take minutes. Behind a proxy nothing is tried.
+    The libraries' own tries take minutes. Behind a proxy that one is tried instead.
 
     Raises
     ------
     WeightsError
         If so.
     """
-    if urllib.request.getproxies():
-        return
     reason = ""
     for host in hosts:
-        try:
-            socket.create_connection((host, 443), timeout=_SECONDS).close()
-        except OSError as e:
-            reason = describe_error(e)
-        else:
+        reason = _find_barrier(*_find_way(host))
+        if not reason:
             return
     raise WeightsError(
         "The pretrained weights of {arch} are not on this machine, and {host} cannot be reached "
@@ -105,3 +100,29 @@ def check_reach(arch: str, hosts: Sequence[str]) -> None:
         reason=reason,
         packaged=PACKAGED.arch,
     )
+
+
+def _find_way(host: str) -> tuple[str, int]:
+    """Return whom a library would connect to for a host: a proxy where one is set."""
+    proxy = urllib.request.getproxies().get("https")
+    if not proxy or urllib.request.proxy_bypass(host):
+        return host, 443
+    parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    return parts.hostname or host, parts.port or 80
+
+
+def _find_barrier(host: str, port: int) -> str:
+    """Return why nothing can be had from there, or "" where somebody answers; in a few seconds."""
+    found: list[str] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), timeout=_SECONDS).close()
+        except (OSError, OverflowError) as e:
+            found.append(f"{host}: {describe_error(e)}")
+        else:
+            found.append("")
+
+    # looking up a name has no limit of its own, and takes half a minute where no server answers
+    start_thread(connect).join(_SECONDS + 1)
+    return found[0] if found else f"{host} does not answer"

@@ -22,6 +22,7 @@ from .fetches import FetchLedger as FetchLedger
 from .fetches import Outcome as Outcome
 from .given_splits import GivenSplits as GivenSplits
 from .materialize import Materialized as Materialized
+from .materialize import check_copy_target as check_copy_target
 from .near_pairs import NearPair as NearPair
 from .near_pairs import NearPairs as NearPairs
 from .near_pairs import find_pairs_across as find_pairs_across

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
 from ..photos import Photo, PhotoSet
-from ..system import ShortRepr, is_stray, replaced_folder
+from ..system import ShortRepr, find_write_error, is_stray, link_or_copy, replaced_folder
+
+# Bytes in a file's name on most disks.
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,27 +38,45 @@ def materialize(photos: PhotoSet, dest: Path) -> Materialized:
 
     The destination may be an empty folder; it appears when it is complete.
     """
-    _check_dest(photos.folder.resolve(), dest.resolve())
+    check_copy_target(photos.folder, dest)
     names = _name_files(photos)
     linked = 0
     with replaced_folder(dest) as staging:
         for photo, name in names:
             target = staging / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            linked += _link_or_copy(photo.path, target)
+            linked += link_or_copy(photo.path, target)
     renamed = [(p.name, name) for p, name in names if Path(name).name != Path(p.name).name]
     return Materialized(dest, linked, len(names) - linked, tuple(renamed))
 
 
-def _check_dest(source: Path, dest: Path) -> None:
+def _shorten(stem: str, ending: str) -> str:
+    """Return a file's name with a new ending, cut to what a disk takes."""
+    room = _LONGEST_NAME - len(ending.encode(errors="surrogateescape"))
+    return stem.encode(errors="surrogateescape")[:room].decode(errors="ignore") + ending
+
+
+def check_copy_target(folder: Path, dest: Path) -> None:
+    """Refuse a place for a copy that is taken, tied up with the photos' folder, or cannot be written.
+
+    Raises
+    ------
+    UsageError
+        If so.
+    """
+    source, dest = folder.resolve(), dest.resolve()
     if dest == source or source in dest.parents or dest in source.parents:
         raise UsageError(
             "{dest} is, holds or lies in the photos' folder {source}. Name another place.",
             dest=dest,
             source=source,
         )
-    if dest.is_file() or (dest.is_dir() and any(not is_stray(p.name) for p in dest.iterdir())):
+    if dest.exists() and not (dest.is_dir() and all(is_stray(path.name) for path in dest.iterdir())):
         raise UsageError("{dest} already exists and is not an empty folder. Name another place.", dest=dest)
+    if reason := find_write_error(dest):
+        raise UsageError(
+            "The copy cannot be written to {dest} ({reason}). Name another place.", dest=dest, reason=reason
+        )
 
 
 def _name_files(photos: PhotoSet) -> list[tuple[Photo, str]]:
@@ -70,19 +88,7 @@ def _name_files(photos: PhotoSet) -> list[tuple[Photo, str]]:
         name, number = f"{folder}/{stem}{suffix}", 1
         while name.lower() in taken:  # a disk may not tell a.jpg from A.JPG
             number += 1
-            name = f"{folder}/{stem}-{number}{suffix}"
+            name = f"{folder}/{_shorten(stem, f'-{number}{suffix}')}"
         taken.add(name.lower())
         names.append((photo, name))
     return names
-
-
-def _link_or_copy(source: Path, target: Path) -> bool:
-    """Return whether a hard link was possible."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError as e:
-        if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT):
-            raise
-        shutil.copy2(source, target)
-        return False
-    return True

@@ -29,7 +29,7 @@ def write_page(report: CheckReport, path: Path, thumbnail: Thumbnail) -> None:
     thumbnail
         Returns a photo's JPEG by its name, or None.
     """
-    write_atomic(path.absolute(), render_page(report, thumbnail).encode())
+    write_atomic(path.resolve(), render_page(report, thumbnail).encode())
 
 
 def render_page(report: CheckReport, thumbnail: Thumbnail) -> str:

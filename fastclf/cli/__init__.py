@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import functools
 import platform
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from .. import __version__
-from ..errors import FastclfError, UsageError
-from ..system import read_rank
+from ..errors import UsageError
+from ..system import ensure_home, read_rank
 from . import archs, collect, evaluate, models, photos
-from .console import parse_duration, say
+from .console import parse_duration, prepare_terminal, quiet_libraries
+from .endings import run_to_end
 from .examples import write_examples
 
 __all__ = ["app", "main", "parse_duration"]
@@ -65,27 +67,33 @@ _add("archs", archs.archs)
 
 
 def main() -> None:
-    """Run the command; every expected failure is one sentence on stderr and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # a file name may hold what the terminal's encoding lacks
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Run the command; whatever stops it is one sentence on stderr and an exit code."""
+    prepare_terminal()
+    quiet_libraries()
+    sys.exit(run_to_end(_run))
+
+
+def _run() -> None:
+    if sys.argv[1:2] == ["train"] and read_rank()[0]:
+        models.follow_training()
+        return
+    _check_folder()
+    ensure_home()
+    command = _build_command()
+    with command.make_context("fastclf", sys.argv[1:]) as context:
+        command.invoke(context)
+
+
+@functools.cache
+def _build_command() -> Any:
+    return typer.main.get_command(app)
+
+
+def _check_folder() -> None:
+    """Refuse to work in a folder that is gone, in which no relative path means anything."""
     try:
-        if sys.argv[1:2] == ["train"] and read_rank()[0]:
-            models.follow_training()
-        else:
-            app()
-    except UsageError as e:
-        say(f"fastclf: {e}")
-        sys.exit(2)
-    except FastclfError as e:
-        say(f"fastclf: {e}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        say("fastclf: stopped.")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
-    except OSError as e:
-        say(f"fastclf: {e.strerror or e}{f' ({e.filename})' if e.filename else ''}.")
-        sys.exit(1)
+        Path.cwd()
+    except OSError:
+        raise UsageError(
+            "The folder that you are in was deleted or cannot be entered. Go to another one (cd) first."
+        ) from None

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CheckError, MissingExtraError, UsageError
+from ..system import find_file_error
 from .console import Json, print_json, say
 from .examples import write_examples
+from .places import FOLDER, check_source, find_kind
 
 if TYPE_CHECKING:
     from ..collect import CollectSummary, Recipe
@@ -51,6 +53,8 @@ def new(
         raise UsageError(
             "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
         )
+    if reason := find_file_error(file):
+        raise UsageError("{file} cannot be written ({reason}). Name another file.", file=file, reason=reason)
     name = re.sub(r"[^a-zA-Z0-9_-]+", "-", file.stem).strip("-_") or "mine"
     write_atomic(file, read_template().replace('"NAME"', f'"{name}"', 1).encode())
     say(f"The recipe is in {file}. Change its classes, then: fastclf collect {shlex.quote(str(file))}")
@@ -73,8 +77,17 @@ def collect(
     as_json: Json = False,
 ) -> None:
     """Collect a recipe's photos. Run it again to continue; nothing is downloaded twice."""
-    from ..collect import load_recipe
+    from ..collect import list_recipes, load_recipe
 
+    if recipe not in list_recipes():
+        check_source(recipe, list_recipes())
+        if find_kind(recipe) == FOLDER:
+            raise UsageError(
+                "{folder} is a folder. Photos that you have are trained on as they lie: fastclf train "
+                "{path}. What is collected is named by a recipe.",
+                folder=recipe,
+                path=shlex.quote(recipe),
+            )
     summary = run_collect(load_recipe(recipe), out, most=most, again=again, names_encoding=names_encoding)
     if as_json:
         print_json(summary.to_dict())

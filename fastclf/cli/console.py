@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import logging
+import os
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +23,9 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with one s
 Model = Annotated[Path, typer.Argument(help="Folder of the model.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; all else goes to stderr.")]
 
+# Seconds between two signs of progress, on a terminal and in a file.
+_OFTEN, _SELDOM = 0.1, 60.0
+
 
 def parse_duration(text: str) -> float:
     """Return the seconds in "90", "90s", "5m" or "1h30m"."""
@@ -29,30 +36,74 @@ def parse_duration(text: str) -> float:
     return float(3600 * hours + 60 * minutes + seconds)
 
 
-def show_progress(what: str) -> Callable[[int, int], None] | None:
-    """Return a callback that counts on a terminal's stderr; None where stderr is a file."""
-    if not sys.stderr.isatty():
-        return None
+class _Line:
+    """The line on a terminal that progress is written over, and when somebody was last told."""
+
+    open = False
+    told = 0.0
+
+
+_line = _Line()
+
+
+def show_progress(what: str) -> Callable[[int, int], None]:
+    """Return a callback that counts on stderr: on one line of a terminal, elsewhere a line a minute."""
+    shown = sys.stderr.isatty()
+    started = time.monotonic()
+    _line.told = started
 
     def show(done: int, total: int) -> None:
-        if done == total or done % 25 == 0:
-            sys.stderr.write(f"\r{what}: {done}/{total}" + ("\n" if done == total else ""))
+        now, ended = time.monotonic(), done >= total
+        if shown and (ended or now - _line.told > _OFTEN):
+            _line.open, _line.told = not ended, now
+            sys.stderr.write(f"\r{what}: {done}/{total}" + ("\n" if ended else ""))
             sys.stderr.flush()
+        elif not shown and (now - _line.told > _SELDOM or (ended and _line.told > started)):
+            _line.told = now
+            say(f"{what}: {done}/{total}")
 
     return show
 
 
+def prepare_terminal() -> None:
+    """Let everything be printed: names that the terminal cannot write, and to a stream that is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def quiet_libraries() -> None:
-    """Keep the warnings of libraries about each other from the user's terminal."""
-    for category in (FutureWarning, DeprecationWarning, UserWarning):
-        warnings.simplefilter("ignore", category)
+    """Keep what libraries warn of from the user's terminal; a sentence that fastclf logs is shown.
+
+    Whoever asks Python for warnings (``-W``, ``PYTHONWARNINGS``) or sets FASTCLF_DEBUG gets them.
+    """
+    if sys.warnoptions or os.environ.get("FASTCLF_DEBUG"):
+        return
+    warnings.simplefilter("ignore")
+    # of children, and of a library that has a handler of its own
+    for name, value in (("PYTHONWARNINGS", "ignore"), ("HF_HUB_VERBOSITY", "error")):
+        os.environ.setdefault(name, value)
+    root = logging.getLogger()
+    if not any(isinstance(handler, _SayRecords) for handler in root.handlers):
+        root.addHandler(_SayRecords(logging.WARNING))
+
+
+class _SayRecords(logging.Handler):
+    """Tells what fastclf logs, and nothing else; Python itself would print all."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a record of ours."""
+        if record.name.partition(".")[0] == "fastclf":
+            say(record.getMessage())
 
 
 @contextlib.contextmanager
 def using_fastai(words: str = "Loading fastai ...") -> Iterator[None]:
     """Say what is loaded; whatever a library prints meanwhile (a download, a hint) is for people."""
     say(words)
-    quiet_libraries()
     with contextlib.redirect_stdout(sys.stderr):
         yield
 
@@ -63,5 +114,9 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person: on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell the person: on stderr, on a line of its own."""
+    if _line.open:
+        _line.open = False
+        sys.stderr.write("\n")
+    with contextlib.suppress(OSError):  # nobody listens
+        print(text, file=sys.stderr, flush=True)

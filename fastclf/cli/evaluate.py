@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
+from ..system import find_write_error
 from .console import Folder, Json, Model, print_json, say, show_progress
+from .places import check_model, check_photos
 
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
@@ -35,18 +38,33 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge a model on labelled photos. The test photos stay sealed unless --open-test-set is given."""
+    call = "evaluate MODEL DIR"
+    check_model(model, call, photos)
+    check_photos(photos, call, model)
     from ..card import repair_bundle
     from ..evaluation import evaluate as judge
     from ..model import ModelBundle
 
     if open_test_set or foreign is not None:  # what is found is written into the model
         repair_bundle(model)
+        _check_writable(model)
     bundle, progress = ModelBundle.load(model), show_progress("reading photos")
     result = judge(bundle, photos, open_test_set=open_test_set, foreign=foreign, progress=progress)
     if as_json:
         print_json(result.to_dict())
     for line in _tell(result, model):
         say(line)
+
+
+def _check_writable(model: Path) -> None:
+    """Refuse before the photos are read where what is found cannot be written into the model."""
+    if model.is_dir() and (reason := find_write_error(model)):
+        raise UsageError(
+            "What is found is written into the model, and {model} cannot be written ({reason}). Copy it to "
+            "another place.",
+            model=model,
+            reason=reason,
+        )
 
 
 def _tell(result: Evaluation, model: Path) -> Iterator[str]:

@@ -6,7 +6,6 @@ import contextlib
 import csv
 import io
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -15,18 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import FastclfError, PhotosError, UsageError
+from ..errors import FastclfError, LearnerError, PhotosError, UsageError
 from ..system import defuse_formula
 from .console import (
     Json,
     Model,
     parse_duration,
     print_json,
-    quiet_libraries,
     say,
     show_progress,
     using_fastai,
 )
+from .places import check_model, check_photos, check_source
 from .what import check_what, find_photos
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def demo(
     from ..server import check_port
 
     check_port("127.0.0.1", port)
+    check_model(out, "demo --out MODEL")
     if not (out / "bundle.json").exists():
         train("digits", out=out)
     photos = Path("photos") / "digits"
@@ -144,14 +144,20 @@ def train(
     On several GPUs: accelerate launch -m fastclf train DIR.
     """
     given = {k: v for k, v in locals().items() if v is not None and k not in _NOT_FOR_TRAINING}
+    from ..model import check_target
+
     started = time.monotonic()
     if time_limit is not None:
         given["time_limit"] = parse_duration(time_limit)
     if lr is not None:
         given["lr"] = _parse_lr(lr)
+    if (folder_of := Path(photos)).is_dir():
+        check_photos(folder_of, "train DIR")
     recipe = _load_recipe(photos)
     # what was said is judged before anything is fetched or read
     options = _build_options(recipe, given)
+    if recipe is not None:  # before its photos are collected
+        check_target(out.resolve())
     folder = Path(photos) if recipe is None else _find_collected(recipe, photos)
     if redraw_splits:
         _delete_splits(folder)
@@ -177,7 +183,6 @@ def _build_options(recipe: Recipe | None, given: dict[str, Any]) -> TrainOptions
 def _run_training(
     folder: Path, out: Path, recipe: Recipe | None, options: TrainOptions, started: float
 ) -> ModelBundle:
-    quiet_libraries()
     # whatever a library prints (a download, a hint) is for people
     with contextlib.redirect_stdout(sys.stderr):
         from ..training import train as run
@@ -196,7 +201,6 @@ def _run_training(
 
 def follow_training() -> None:
     """Train with the first of several processes, which reads, decides, speaks and writes."""
-    quiet_libraries()
     try:
         from ..training import follow
 
@@ -229,12 +233,21 @@ def import_learner(
     as_json: Json = False,
 ) -> None:
     """Convert a Learner that fastai exported, and check that both give the same answers."""
-    from ..model import check_trusted
+    from ..model import check_target, check_trusted
 
     check_trusted(file, trust_pickle)
+    check_target(out.resolve())
+    if photos is not None:
+        check_photos(photos, "import export.pkl --photos DIR")
     from ..training import read_pickle
 
-    read_pickle(file)  # what is none is refused before fastai is loaded
+    # what is none is refused before fastai is loaded
+    if b"fastai" not in read_pickle(file):
+        raise LearnerError(
+            "{file} is a pickle, but of nothing of fastai's. `learn.export('export.pkl')` writes what can be "
+            "imported.",
+            file=file,
+        )
     names = None if class_names is None else class_names.split(",")
     with using_fastai():
         from ..training import import_learner as run_import
@@ -249,6 +262,10 @@ def import_learner(
 
 def export_pkl(model: Model) -> None:
     """Write export.pkl, a fastai Learner that answers like the model, into a model's folder."""
+    from ..model import check_exportable
+
+    check_model(model, "export-pkl MODEL")
+    check_exportable(model)  # before fastai is loaded
     with using_fastai():
         from ..training import export_learner
 
@@ -274,6 +291,7 @@ def predict(
     """Classify photos. Unreadable files are reported and skipped; the exit code is then 1."""
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other; name one.")
+    check_model(model, "predict MODEL FILE", files[0])
     check_what(files)
     from ..model import Predictor
 
@@ -334,12 +352,13 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on, 1 to 65535.")] = 8866,
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
-    from ..server import find_inbox_file
+    check_model(model, "serve MODEL --photos DIR", photos or "")
+    if photos is not None:
+        check_photos(photos, "serve MODEL --photos DIR", model)
+    from ..server import check_serving, find_inbox_file
     from ..server import serve as run_server
 
-    if photos is not None and not photos.is_dir():
-        raise UsageError("There is no folder {photos}. Name the folder of the photos.", photos=photos)
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    check_serving(model, photos=photos, inbox=inbox, host=host, port=port)
     inbox = inbox or find_inbox_file(photos, model)
     say("Starting the dashboard ...")
     say(_tell_inbox(inbox))
@@ -357,17 +376,12 @@ def serve(
 
 def _load_recipe(name: str) -> Recipe | None:
     """Return the recipe of that name; None where it is a folder of photos."""
-    from ..collect import is_recipe_file, list_recipes, load_recipe
+    from ..collect import list_recipes, load_recipe
 
     if name and Path(name).is_dir():
         return None
-    if name not in list_recipes() and not is_recipe_file(name):
-        raise UsageError(
-            "{name} is neither a folder of photos nor a recipe. Recipes: {recipes}, or a "
-            "file of your own that ends with .toml.",
-            name=name,
-            recipes=", ".join(list_recipes()),
-        )
+    if name not in list_recipes():
+        check_source(name, list_recipes())
     return load_recipe(name)
 
 
@@ -431,7 +445,3 @@ def _parse_lr(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _raise_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

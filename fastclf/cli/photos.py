@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ..system import find_file_error
 from .console import Folder, Json, print_json, say, show_progress
 from .examples import write_examples
+from .places import check_model, check_photos
 
 if TYPE_CHECKING:
     from ..catalog import ImportReport
@@ -38,6 +40,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Find unreadable, duplicate, mislabelled and unusual photos. Changes nothing."""
+    check_photos(photos, "check DIR")
+    if model is not None:
+        check_model(model, "check DIR --model MODEL")
     if html is not None:
         _check_output(html, photos, (".html", ".htm"))
     report = run_check(photos, model, html, labels=labels)
@@ -72,16 +77,22 @@ def run_check(
 
 
 def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuse to write where no folder is, or over something that is no such file, a photo for example."""
+    """Refuse to write where no folder is, where nothing can be written, or over some other file."""
     if not file.absolute().parent.is_dir():
         raise UsageError(
             "There is no folder {folder} for {name}. Name another file.", folder=file.parent, name=file.name
         )
     inside = photos.resolve() in file.resolve().parents
+    if file.suffix.lower() not in suffixes and not file.exists() and file.suffix:
+        raise UsageError(
+            "{file} does not end with {suffix}. Name a file that does.", file=file, suffix=suffixes[0]
+        )
     if file.suffix.lower() not in suffixes and (file.exists() or inside):
         raise UsageError(
             "{file} would be overwritten. Name a file that ends with {suffix}.", file=file, suffix=suffixes[0]
         )
+    if reason := find_file_error(file):
+        raise UsageError("{file} cannot be written ({reason}). Name another file.", file=file, reason=reason)
 
 
 @edits.command("export", epilog=write_examples("edits export"))
@@ -94,6 +105,7 @@ def export_edits(
     from ..catalog import Catalog
     from ..system import write_atomic
 
+    check_photos(photos, "edits export DIR FILE")
     if str(file) != "-":
         _check_output(file, photos, (".csv",))
     with Catalog.of_photos(photos) as catalog:
@@ -102,7 +114,7 @@ def export_edits(
     if str(file) == "-":
         sys.stdout.write(data.decode())
         return
-    write_atomic(file.absolute(), data)
+    write_atomic(file.resolve(), data)
     say(f"{data.count(bytes([10])) - 1} edits are in {file}.")
 
 
@@ -115,6 +127,7 @@ def import_edits(
     """Apply exported edits to a copy of the photos; what is in doubt is skipped and reported."""
     from ..catalog import Catalog, count_words
 
+    check_photos(photos, "edits import DIR FILE")
     try:
         data = file.read_bytes()
     except OSError as e:
@@ -178,9 +191,11 @@ def materialize(
     as_json: Json = False,
 ) -> None:
     """Write a clean copy of a folder: with current labels, without removed photos."""
-    from ..catalog import Catalog
+    check_photos(photos, "materialize DIR DEST")
+    from ..catalog import Catalog, check_copy_target
 
     with Catalog.of_photos(photos) as catalog:
+        check_copy_target(photos, dest)
         catalog.scan(show_progress("reading photos"))
         made = catalog.materialize(dest)
     if as_json:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
 from ..photos import find_photo_files
-from ..system import advise_install
+from ..system import advise_install, find_write_error
 from .archives import check_encoding, download_archive, read_archive, read_source
 from .gather import Gatherer
 from .photo_store import PhotoStore
@@ -81,6 +81,7 @@ def collect_photos(
     recipe = replace(recipe, options=replace(recipe.options, **changes))  # type: ignore[arg-type]
     check_encoding(recipe.options.names_encoding)
     folder = Path(out) if out is not None else Path("photos") / recipe.name
+    _check_folder(folder)
     if recipe.sample:
         return _write_sample(recipe, folder)
 
@@ -125,10 +126,7 @@ def _collect(
 ) -> CollectSummary:
     started = time.monotonic()
     _check_packages()
-    if folder.exists() and not folder.is_dir():
-        raise PhotosError(
-            "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
-        )
+    _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with Catalog(folder) as catalog, _locked(catalog):
         before = _look_around(catalog)
@@ -137,6 +135,20 @@ def _collect(
             catalog.fetches.reopen_all()
         catalog.fetches.reopen(run.classes())
         return _finish(catalog, recipe, before, started, fill(run))
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse, before anything is fetched, a place where no photos can be written."""
+    if folder.exists() and not folder.is_dir():
+        raise PhotosError(
+            "{folder} is no folder. Name one with --out, or leave it out for photos/NAME.", folder=folder
+        )
+    if reason := find_write_error(folder):
+        raise PhotosError(
+            "No photos can be written to {folder} ({reason}). Name another folder with --out.",
+            folder=folder,
+            reason=reason,
+        )
 
 
 @dataclass(frozen=True)

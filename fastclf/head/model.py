@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..card import write_bundle
 from ..errors import RefitError
 from ..evaluation import Answers, calibrate_bundle, write_examples
-from ..model import Manifest, ModelBundle, Parity, PhotoRow, Predictor, write_photos
+from ..model import MANIFEST, Manifest, ModelBundle, Parity, PhotoRow, Predictor, write_photos
 from ..photos import MAX_FOLDER_BYTES, Photo
 from ..system import replaced_folder
 from .graph import attach_head
@@ -90,7 +90,7 @@ def write_model(
     RefitError
         If the written graph answers otherwise than the head does.
     """
-    with replaced_folder(out) as staging:
+    with replaced_folder(out, MANIFEST) as staging:
         (staging / "model.onnx").write_bytes(attach_head(graph, head))
         np.savez(staging / "head.npz", weight=head.weight, bias=head.bias)
         for name, file in (more or {}).items():

@@ -6,7 +6,6 @@ This half is light; the child process, `refit_worker`, needs SciPy and onnx (the
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 from ..errors import RefitError
 from ..model import IMPORTED, MANIFEST, ModelBundle
-from ..system import find_write_error, hash_file, recover_folder, run_child, swap_folder
+from ..system import copy_folder, find_write_error, hash_file, recover_folder, run_child, swap_folder
 
 _TIMEOUT = 3600.0
 
@@ -153,8 +152,8 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
     _check_free(previous)
     shutil.rmtree(previous, ignore_errors=True)
     # a copy, because the old bundle has to stay in its place until the new one takes it in one step
-    shutil.copytree(path, previous, copy_function=_link_or_copy)
-    swap_folder(candidate, path)
+    copy_folder(path, previous)
+    swap_folder(candidate, path, marker=MANIFEST)
     return ModelBundle.load(path)
 
 
@@ -181,10 +180,3 @@ def _check_free(folder: Path) -> None:
             folder=folder.parent,
             reason=reason,
         )
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

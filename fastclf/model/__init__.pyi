@@ -7,6 +7,7 @@ from .archs import find_arch as find_arch
 from .archs import list_archs as list_archs
 from .bundle import ModelBundle as ModelBundle
 from .bundle import PhotoRow as PhotoRow
+from .bundle import check_exportable as check_exportable
 from .bundle import check_target as check_target
 from .bundle import write_photos as write_photos
 from .cost import Latency as Latency

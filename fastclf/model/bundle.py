@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BundleError, Message, UsageError
+from ..errors import BundleError, ExportError, Message, UsageError
 from ..system import (
     ShortRepr,
     csv_bytes,
     find_write_error,
     hash_bytes,
     hash_file,
+    is_left_over,
     is_stray,
     unify_name,
     wait_for_folder,
@@ -25,7 +27,7 @@ from ..system import (
 )
 from .joint import JointDetector
 from .mahalanobis import MahalanobisDetector
-from .manifest import CARD_FILES, DAMAGE, LFS_POINTER, MANIFEST, Manifest, damage_as_error
+from .manifest import CARD_FILES, DAMAGE, IMPORTED, LFS_POINTER, MANIFEST, Manifest, damage_as_error
 from .ood import Detector
 from .preprocess import Preprocess
 
@@ -62,6 +64,8 @@ _MISSING = Message("is missing; copy the whole folder again")
 _FORBIDDEN = Message("may not be read by this user; its owner can change that with `chmod a+r`")
 _CHANGED = Message("is not as it was written")
 _POINTER = Message("is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`")
+# Bytes that the smallest model takes.
+_LEAST_ROOM = 20 * 2**20
 _PHOTO_COLUMNS = [f.name for f in fields(PhotoRow)]
 
 
@@ -293,9 +297,36 @@ def write_photos(folder: Path, rows: list[PhotoRow]) -> None:
     write_atomic(folder / "photos.csv", csv_bytes(_PHOTO_COLUMNS, map(astuple, sorted(rows))))
 
 
+def check_exportable(model: str | Path) -> ModelBundle:
+    """Open a model that an ``export.pkl`` is to be made of, which is written into its folder.
+
+    Raises
+    ------
+    ExportError
+        If it was imported, has no photos to compare on, or cannot be written.
+    """
+    bundle = ModelBundle.load(model)
+    if bundle.manifest.training.mode == IMPORTED:
+        raise ExportError(
+            "The model {path} was imported, so it came of an export.pkl. Use that one.", path=bundle.path
+        )
+    if not bundle.example_files:
+        raise ExportError(
+            "The model {path} has no example photos to compare the Learner on. Train again.", path=bundle.path
+        )
+    if reason := find_write_error(bundle.path):
+        raise ExportError(
+            "The Learner is written into the model, and {path} cannot be written ({reason}). Copy it to "
+            "another place.",
+            path=bundle.path,
+            reason=reason,
+        )
+    return bundle
+
+
 def check_target(target: Path) -> None:
     """Refuse to write where a file is, or a folder that holds something and no `bundle.json`."""
-    if target.is_file():
+    if target.exists() and not target.is_dir():
         raise UsageError("{target} is a file. Name a folder for the model with --out.", target=target)
     foreign = _find_foreign_file(target) if target.is_dir() else None
     if foreign is not None:
@@ -304,7 +335,7 @@ def check_target(target: Path) -> None:
             target=target,
             foreign=foreign,
         )
-    if reason := find_write_error(target):
+    if reason := find_write_error(target, _LEAST_ROOM):
         raise UsageError(
             "The model cannot be written to {target} ({reason}). Name another folder with --out.",
             target=target,
@@ -321,12 +352,16 @@ def _find_foreign_file(folder: Path) -> str | None:
         ours = set()
     # a kill in the middle of `write_atomic` leaves its temporary file
     left_over = tuple(f".{name}." for name in ours if "/" not in name)
-    names = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if not p.is_dir())
-    return next(
-        (n for n in names if n not in ours and not n.startswith(left_over) and not _is_stray(n)), None
-    )
+    names = _list_files(folder)
+    return next((name for name in names if name not in ours and not name.startswith(left_over)), None)
 
 
-def _is_stray(name: str) -> bool:
-    """Return whether a file, or a folder that it lies in, was left behind by a system."""
-    return any(is_stray(part) for part in name.split("/"))
+def _list_files(folder: Path) -> Iterator[str]:
+    """Yield the files in a folder by their paths; not what a system or a killed writer left there."""
+    for path in sorted(folder.iterdir()):
+        if is_stray(path.name) or is_left_over(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from (f"{path.name}/{name}" for name in _list_files(path))
+        else:
+            yield path.name

@@ -13,10 +13,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import onnxruntime as ort
-import platformdirs
 
 from ..errors import ExportError, describe_error
-from ..system import run_child, utc_now, write_atomic
+from ..system import find_user_cache, run_child, utc_now, write_atomic
 from .session import count_cores, default_threads, open_session, trim_heap
 
 # A time is the median of at least so many runs, over at least so many seconds.
@@ -62,7 +61,7 @@ class LatencyBook:
     """
 
     def __init__(self, path: Path | None = None, machine: Machine | None = None) -> None:
-        self.path = path or Path(platformdirs.user_cache_dir("fastclf", False)) / "latency.json"
+        self.path = path or find_user_cache() / "latency.json"
         self.machine = machine or describe_machine()
 
     def find(self, arch: str, size: int) -> Latency | None:

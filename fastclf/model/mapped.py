@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
-import platformdirs
 
-from ..system import hash_file, lies_on_network, sync_file
+from ..system import find_user_cache, hash_file, lies_on_network, sync_file
 from .session import PROVIDERS, build_session_options, default_threads, open_session
 
 _logger = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def open_mapped(path: Path, threads: int | None = None, *, root: Path | None = N
 
 def _find_folder(path: Path, root: Path | None) -> Path | None:
     """Return where the mapped form of a graph belongs, or None where there can be none."""
-    root = root or Path(platformdirs.user_cache_dir("fastclf", False)) / "graphs"
+    root = root or find_user_cache() / "graphs"
     try:
         if not _LEAST_BYTES <= path.stat().st_size <= _MOST_BYTES:
             return None

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import onnxruntime as ort
 from PIL import Image
 
-from ..errors import BundleError, UnreadablePhotoError, UsageError, describe_error
+from ..errors import BundleError, MemoryShortageError, UnreadablePhotoError, UsageError, describe_error
 from ..metrics import compute_softmax, find_sets
 from ..photos import MAX_BYTES, MAX_FOLDER_BYTES, NO_NAME, Given, Source, take_photo
+from ..system import is_out_of_memory
 from .bundle import ModelBundle
 from .mapped import open_mapped
 from .preprocess import BATCH, P
@@ -232,6 +233,7 @@ class Predictor:
         try:
             found: list[Array] = session.run(names, {"image": batch})
         except Exception as e:
+            _check_memory(e)
             raise BundleError(
                 "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=describe_error(e)
             ) from e
@@ -303,11 +305,19 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
         return open_mapped(bundle.onnx_path, threads)
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
+        _check_memory(e)
         raise BundleError(
             "The model {path} has a graph that ONNX Runtime refuses ({reason}).",
             path=bundle.path,
             reason=describe_error(e),
         ) from e
+
+
+def _check_memory(error: Exception) -> None:
+    if is_out_of_memory(error):
+        raise MemoryShortageError(
+            "There is not enough memory to run the model. Close other programs, or give fewer photos at once."
+        ) from error
 
 
 def _take(

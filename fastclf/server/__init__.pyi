@@ -1,3 +1,4 @@
 from .run import check_port as check_port
+from .run import check_serving as check_serving
 from .run import find_inbox_file as find_inbox_file
 from .run import serve as serve

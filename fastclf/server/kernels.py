@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -38,7 +39,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
     - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
-    - A websocket that does not offer today's framing is refused.
+    - A websocket that does not offer today's framing is refused, and one that a proxy spoilt is told of.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -133,12 +134,38 @@ def refuse_old_framing() -> None:
 
     @wraps(plain)
     async def pre_get(self: KernelWebsocketHandler) -> None:
+        _tell_of_proxy(self)
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
         if _PROTOCOL not in map(str.strip, offered.split(",")):
             raise HTTPError(400, "a kernel's websocket has to offer %s", _PROTOCOL)
         await plain(self)  # type: ignore[no-untyped-call]
 
     KernelWebsocketHandler.pre_get = pre_get  # type: ignore[method-assign]
+
+
+def find_lost_headers(handler: KernelWebsocketHandler) -> list[str]:
+    """Return which headers a proxy in front did not pass, by which a browser opens a websocket."""
+    headers = handler.request.headers
+    lost = [] if headers.get("Upgrade", "").lower() == "websocket" else ["Upgrade"]
+    if "upgrade" not in headers.get("Connection", "").lower():
+        lost.append("Connection")
+    if not handler.check_origin():
+        lost.append("Host")
+    return lost
+
+
+@functools.cache
+def _tell_once(lost: str) -> None:
+    _logger.error(
+        "A page could not open its live connection: the proxy in front changes or drops %s. It must pass "
+        'Host, Upgrade and Connection; README, "Share it", shows its lines. This is said once.',
+        lost,
+    )
+
+
+def _tell_of_proxy(handler: KernelWebsocketHandler) -> None:
+    if lost := find_lost_headers(handler):
+        _tell_once(" and ".join(lost))
 
 
 def read_max_visitors() -> int:

@@ -18,7 +18,7 @@ from typing import Any
 from ..card import repair_bundle
 from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
-from ..system import advise_install, find_private_place
+from ..system import advise_install, find_file_error, find_private_place
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
@@ -86,6 +86,40 @@ def check_port(host: str, port: int) -> None:
             ) from None
 
 
+def check_serving(
+    model: Path, *, photos: Path | None = None, inbox: Path | None = None, host: str, port: int
+) -> None:
+    """Make sure of what can be known before a server is started.
+
+    Raises
+    ------
+    BundleError
+        If the model does not open.
+    ServingError
+        If the port, the folder of photos or the inbox cannot be used.
+    """
+    repair_bundle(model)
+    ModelBundle.load(model)
+    if photos is not None and not photos.is_dir():
+        raise ServingError("There is no folder {photos}. Name that of the photos.", photos=photos)
+    if inbox is not None:
+        _check_inbox(inbox)
+    check_port(host, port)
+
+
+def _check_inbox(inbox: Path) -> None:
+    reason = find_file_error(inbox)
+    if not reason and inbox.is_file() and inbox.stat().st_size:
+        with inbox.open("rb") as f:
+            reason = "" if f.read(15) == b"SQLite format 3" else "is something else than an inbox"
+    if reason:
+        raise ServingError(
+            "The inbox cannot be {inbox} ({reason}). Name a new file with --inbox.",
+            inbox=inbox,
+            reason=reason,
+        )
+
+
 def serve(
     model: Path,
     *,
@@ -120,9 +154,7 @@ def serve(
     ServingError
         If the port cannot be used or the server does not start.
     """
-    repair_bundle(model)
-    ModelBundle.load(model)
-    check_port(host, port)
+    check_serving(model, host=host, port=port)
     if find_spec("voila") is None:
         raise ServingError("Voila is not installed. Run `{install}` again.", install=advise_install())
     with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import glob
+import errno
 import hashlib
 import io
 import os
+import secrets
 import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from .stray_files import is_stray
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _JOINERS = "\u200c\u200d"
+# What a file system answers that does not know what is asked of it.
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
 
 
 def hash_bytes(data: bytes) -> str:
@@ -46,27 +48,90 @@ def sync_file(path: Path) -> None:
     """Let a file's bytes reach the disk; one that is gone needs nothing."""
     # Windows syncs only what is open for writing
     with contextlib.suppress(FileNotFoundError), path.open("r+b" if os.name == "nt" else "rb") as f:
-        os.fsync(f.fileno())
+        _sync(f.fileno())
+
+
+def _sync(handle: int) -> None:
+    """Let what was written reach the disk; a file system that cannot be asked to does so by itself."""
+    try:
+        os.fsync(handle)
+    except OSError as e:
+        if e.errno not in _UNSUPPORTED:
+            raise
 
 
 def write_atomic_with(path: Path, write: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
     """Let `write` fill a file under a temporary name, sync it and rename it to `path`.
 
-    Without `sync` a power cut may leave an empty file: whoever relies on it calls `sync_file` first.
+    The file has the mode that the umask gives. Without `sync` a power cut may leave an empty file: whoever
+    relies on it calls `sync_file` first.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = hide_name(path, secrets.token_hex(4))
     try:
-        with os.fdopen(handle, "wb") as f:
+        # made as any file is, so that no disk has to know of modes
+        with temporary.open("xb") as f:
             write(f)
             f.flush()
             if sync:
-                os.fsync(f.fileno())
-        # mkstemp makes files private; a photo or a model is as readable as its folder lets it be
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+                _sync(f.fileno())
+        _put_in_place(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def hide_name(path: Path, suffix: str) -> Path:
+    """Return a hidden sibling of `path` that says what it belongs to, and is no longer than a name may be."""
+    name = path.name.encode(errors="surrogateescape")[: 250 - len(suffix)].decode(errors="ignore")
+    return path.with_name(f".{name}.{suffix}")
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a file to `path`; what cannot be renamed over, as a file that is a mount point, is filled."""
+    try:
+        temporary.replace(path)
+    except OSError as e:
+        if not path.is_file() or e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        shutil.copyfile(temporary, path)
+        sync_file(path)
+        temporary.unlink()
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes and, where the disk can keep it, its time; the mode is as the umask has it."""
+    shutil.copyfile(source, target)
+    with contextlib.suppress(OSError):
+        found = source.stat()
+        os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def link_or_copy(source: Path, target: Path) -> bool:
+    """Make `target` a hard link of a file, or a copy where the disk has none; return whether it is a link."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT):
+            raise
+        copy_file(source, target)
+        return False
+    return True
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Make `target` a new folder with all files of `source`, as links where the disk has them.
+
+    What a system left behind stays where it is.
+    """
+    target.mkdir()
+    for path in sorted(source.iterdir()):
+        if is_stray(path.name):
+            continue
+        place = target / path.name
+        if path.is_dir():
+            copy_folder(path, place)
+        else:
+            link_or_copy(path, place)
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -104,92 +169,3 @@ def clean_text(value: object, most: int) -> str:
     """
     text = "" if value is None else str(value)[:most]
     return "".join(c if c.isprintable() or c in _JOINERS else " " for c in text).strip()
-
-
-@contextmanager
-def replaced_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `target` when the block ends well.
-
-    The folder is a sibling of `target`, so that the last step is a rename. An old `target` is kept until
-    the new one is complete, and comes back if the rename fails.
-    """
-    target = target.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    staging.chmod(0o777 & ~_umask())
-    try:
-        yield staging
-        for path in sorted(p for p in staging.rglob("*") if p.is_file()):
-            sync_file(path)
-        swap_folder(staging, target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def recover_folder(target: Path) -> None:
-    """Bring back the old `target` if a kill came between the two renames of `replaced_folder`."""
-    target = target.absolute()
-    if not target.name or target.exists():
-        return
-    old = _old_name(target)
-    if old.is_dir() and not target.exists():
-        with contextlib.suppress(OSError):  # somebody else was faster
-            old.replace(target)
-
-
-def wait_for_folder(target: Path, seconds: float = 1.0) -> None:
-    """Wait while another process is between the two renames of `replaced_folder`; writes nothing.
-
-    After a kill in between it waits in vain: bringing the old `target` back is for those who write.
-    """
-    until = time.monotonic() + seconds
-    while not target.exists() and _old_name(target.absolute()).is_dir() and time.monotonic() < until:
-        time.sleep(0.01)
-
-
-def find_write_error(target: Path) -> str:
-    """Return why no folder `target` can be made where it is to be, or ""; its parent is made."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent):
-            return ""
-    except OSError as e:
-        return e.strerror or str(e)
-
-
-def _old_name(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
-
-
-def swap_folder(staging: Path, target: Path, attempts: int = 20) -> None:
-    """Rename `staging` to `target`, whose old content goes; a reader in between may bring it back."""
-    target = target.absolute()
-    old = _old_name(target)
-    for attempt in range(attempts):
-        recover_folder(target)
-        shutil.rmtree(old, ignore_errors=True)
-        if target.exists():
-            target.replace(old)
-        try:
-            staging.replace(target)
-            break
-        except OSError:
-            if attempt + 1 < attempts and target.exists():
-                continue
-            recover_folder(target)
-            raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sweep(target: Path, age: float = 86_400) -> None:
-    """Remove what a killed `replaced_folder` left beside `target` a day ago or earlier."""
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
-        if left.name != _old_name(target).name and time.time() - left.lstat().st_mtime > age:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

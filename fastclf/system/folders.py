@@ -10,10 +10,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from ..errors import CatalogError, Message
 from .files import hash_bytes
+from .home import find_user_data
 
 DATABASE = "catalog.sqlite"
 # File systems on which SQLite's locks or its shared memory cannot be relied on.
@@ -113,7 +112,7 @@ def _list_roots() -> list[Path]:
     named = os.environ.get("FASTCLF_CATALOG")
     if named:
         return [Path(named).expanduser()]
-    return [Path(platformdirs.user_data_dir("fastclf", False)), Path(tempfile.gettempdir()) / "fastclf"]
+    return [find_user_data(), Path(tempfile.gettempdir()) / "fastclf"]
 
 
 def _make_outside(folder: Path) -> Path:

@@ -15,7 +15,7 @@ _NAMES = frozenset({
     "icon\r", "icon\n",
     # Windows
     "thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$recycle.bin",
-    "recycler", "system volume information", "indexervolumeguid", "wpsettings.dat", "msocache",
+    "recycler", "recycled", "system volume information", "indexervolumeguid", "wpsettings.dat", "msocache",
     "pagefile.sys", "hiberfil.sys", "swapfile.sys", "$winreagent", "zone.identifier",
     # Linux, phones
     "lost+found", "lost.dir", ".directory", ".hidden", ".nomedia", ".thumbnails", ".thumbs", ".thumb",

@@ -10,8 +10,7 @@ from fastai.vision.all import Learner
 from safetensors.torch import load_file
 
 from ..card import save_manifest
-from ..errors import ExportError
-from ..model import BODY, IMPORTED, ModelBundle, Predictor, hash_files, python_version
+from ..model import BODY, ModelBundle, Predictor, check_exportable, hash_files, python_version
 from .data import mirror_preprocess
 from .export import build_blank_dls, check_parity
 from .fitting import set_head
@@ -40,16 +39,8 @@ def export_learner(model: str | Path) -> Path:
     WeightsError
         If the body's weights are neither in the model nor installed.
     """
-    bundle = ModelBundle.load(model)
-    if bundle.manifest.training.mode == IMPORTED:
-        raise ExportError(
-            "The model {path} was imported, so it came of an export.pkl. Use that one.", path=bundle.path
-        )
-    photos = sorted((bundle.path / "examples").glob("*.jpg"))
-    if not photos:
-        raise ExportError(
-            "The model {path} has no example photos to compare the Learner on. Train again.", path=bundle.path
-        )
+    bundle = check_exportable(model)
+    photos = bundle.example_files
     learn = build_like(bundle)
     with Predictor(bundle) as predictor:
         worst = check_parity(learn, predictor, photos, [str(photo) for photo in photos])

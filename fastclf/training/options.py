@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import MissingExtraError, UsageError, WeightsError
+from ..errors import MissingExtraError, UsageError, WeightsError, describe_error
 from ..head import AUTO, BALANCES
 from ..model import METHODS, PUBLISHED
 from ..system import advise_install, hash_file
@@ -32,6 +34,8 @@ FIND_LR = "find"
 # Epochs of all layers, by whether the body has learned already.
 EPOCHS = {True: 4, False: 15}
 TRACKERS = ("csv", "tensorboard", "wandb")
+# How files of weights begin that PyTorch wrote before 1.6, and how long the header of safetensors may be.
+_OLD_TORCH, _LONGEST_HEADER = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P", 100_000_000
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
 
@@ -190,11 +194,40 @@ class TrainOptions:
 
 
 def check_weights_file(path: Path) -> None:
-    """Raise WeightsError if there is no such file."""
+    """Raise WeightsError if there is no such file, or its first bytes are not those of weights."""
     if not path.is_file():
         raise WeightsError(
             "There is no file of weights {path}. Name a .safetensors, .pth or .bin file.", path=path
         )
+    try:
+        known = _looks_like_weights(path)
+    except (OSError, zipfile.BadZipFile) as e:
+        raise WeightsError(
+            "The weights {path} cannot be read ({reason}).", path=path, reason=describe_error(e)
+        ) from None
+    if not known:
+        raise WeightsError(
+            "{path} is no file of weights. Name a .safetensors, .pth or .bin file of a network.", path=path
+        )
+
+
+def _looks_like_weights(path: Path) -> bool:
+    """Return whether a file begins as one of PyTorch's does, or of safetensors: a length and so much JSON."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    with path.open("rb") as f:
+        start = f.read(16)
+        if start.startswith(_OLD_TORCH):
+            return True
+        length = int.from_bytes(start[:8], "little")
+        if start[8:9] != b"{" or length > min(path.stat().st_size, _LONGEST_HEADER):
+            return False
+        f.seek(8)
+        try:
+            return isinstance(json.loads(f.read(length)), dict)
+        except (ValueError, RecursionError):
+            return False
 
 
 def check_tracker(track: str | None) -> None:

@@ -21,7 +21,7 @@ from ..backbone import (
     find_weights,
     open_packaged,
 )
-from ..catalog import Dataset, load_dataset
+from ..catalog import Dataset, load_dataset, read_given_splits
 from ..errors import UsageError
 from ..head import HeadOptions, train_head
 from ..model import BODY, TIMM, TORCHVISION, ModelBundle, Preprocess, check_target, choose_arch, find_arch
@@ -151,10 +151,16 @@ class Run(Request):
 
     def train(self) -> ModelBundle:
         """Judge what was asked for before the photos are read; then read, choose and train."""
-        _check_places(self.folder, self.out)
-        check_tracker(self.options.track)
-        self.arch = self._choose_arch()
         options = self.options
+        _check_places(self.folder, self.out)
+        check_tracker(options.track)
+        if options.weights is not None:
+            check_weights_file(Path(options.weights))
+        if options.split_by not in (None, "folder"):
+            read_given_splits(Path(options.split_by))
+        if options.arch is not None and options.arch != PACKAGED.arch:
+            check_arch_name(options.arch)
+        self.arch = self._choose_arch()
         if self.arch != PACKAGED.arch or options.weights or options.mode == FINE_TUNE or not self.learned:
             check_arch_name(self.arch)
             self._check_weights()
@@ -172,9 +178,12 @@ class Run(Request):
         options = self.options
         if find_spec("fastai") is None:
             return
-        if options.weights is not None:
-            check_weights_file(Path(options.weights))
-        elif options.pretrained and not self.earlier and find_weights(self.arch) is None:
+        if (
+            options.weights is None
+            and options.pretrained
+            and not self.earlier
+            and find_weights(self.arch) is None
+        ):
             hosts = {TIMM: find_hub_host(), TORCHVISION: TORCH_HOST}
             facts = find_arch(self.arch)
             sources = find_libraries(self.arch) if facts is None else [facts.source]

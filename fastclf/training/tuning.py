@@ -27,6 +27,7 @@ from .continuing import build_continued
 from .data import build_dls
 from .distributed import Team, join_team
 from .export import export_bundle
+from .failures import explained
 from .fitting import (
     CheckpointStore,
     Fitted,
@@ -49,9 +50,10 @@ from .request import Request
 def fine_tune(run: Request) -> ModelBundle:
     """Train all layers of what `run` has chosen and read, and write the model."""
     training = FineTuning(run)
-    training.prepare()
-    training.fit()
-    return training.export()
+    with explained(training):
+        training.prepare()
+        training.fit()
+        return training.export()
 
 
 def compute_start(

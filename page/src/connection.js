@@ -10,6 +10,8 @@ const SILENCE_MS = 10_000;
 const DEAD_MS = 30_000;
 const OPENING_MS = 20_000;
 const PROBE_MS = 3000;
+// so many sockets in a row may fail while the server answers: more is no bad moment, but something in between
+const REFUSALS = 3;
 
 export class Comm {
   constructor(connection, target, id = makeId()) {
@@ -62,6 +64,7 @@ export class Connection {
     this.heard = performance.now();
     this.live = true;
     this.over = false;
+    this.refusals = 0;
     this.order = Promise.resolve();
     this.states = this.#expectStates();
     this.#adopt(page.socket);
@@ -250,7 +253,11 @@ export class Connection {
       await this.#pause(1000 * seconds);
       const found = await this.#ask();
       if (found === "gone") this.#giveUp();
-      else if (found !== "unknown" && (await this.#reopen())) return;
+      else if (found !== "unknown") {
+        if (await this.#reopen()) return;
+        this.refusals += 1;
+        if (this.refusals === REFUSALS) this.page.block();
+      }
     }
   }
 
@@ -272,6 +279,7 @@ export class Connection {
       socket.onopen = () => {
         clearTimeout(timer);
         this.mending = false;
+        this.refusals = 0;
         this.page.resume();
         this.#adopt(socket);
         this.probes.clear();

@@ -55,6 +55,17 @@ export function showWaiting() {
   }, PATIENCE_MS);
 }
 
+// The server answers, and yet no live connection to it can be opened: waiting longer does not help.
+export function showBlocked() {
+  clearTimeout(patience);
+  const notice = document.querySelector(".fastclf-notice-waiting");
+  notice?.replaceChildren(
+    make("strong", "", t("No live connection to the server can be opened.")),
+    make("p", "", t("The server answers, but something in between stops the connection. Tell whoever runs this page: the server's terminal says what is missing.")),
+    makeButton(t("Reload"), reload),
+  );
+}
+
 export function hideWaiting() {
   clearTimeout(patience);
   document.querySelector(".fastclf-notice-waiting")?.remove();

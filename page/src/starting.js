@@ -1,7 +1,7 @@
 // Stands inline in the page's first bytes: says what is happening, opens the line to the kernel, and ends
 // the kernel when the page is left. `client.js` takes over from here.
 
-import { hideWaiting, offerReload, sayBroken, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
+import { hideWaiting, offerReload, sayBroken, showBlocked, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
 import { chooseLanguage, speak, t } from "./texts.js";
 import { makeId, makeMessage, pack, PROTOCOL } from "./wire.js";
 
@@ -34,6 +34,7 @@ const page = {
   fail,
   wait: showWaiting,
   resume: hideWaiting,
+  block: showBlocked,
   refuse,
   sayBroken,
   begin,

@@ -202,7 +202,7 @@ def test_every_error_is_also_a_builtin_one() -> None:
     assert len(classes) >= 8
     for c in classes:
         assert issubclass(c, errors.FastclfError)
-        assert issubclass(c, ValueError | RuntimeError | ImportError)
+        assert issubclass(c, ValueError | RuntimeError | ImportError | MemoryError)
         assert c.__name__ in (errors.__doc__ or "")
 
 

@@ -7,13 +7,15 @@ import json
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
 
-from fastclf.server.kernels import GraceKernelManager, find_title, read_max_visitors
+from fastclf.server import kernels
+from fastclf.server.kernels import GraceKernelManager, find_lost_headers, find_title, read_max_visitors
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,28 @@ def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch:
     assert all(isinstance(name, str) for name in let_in)
     assert isinstance(refused, HTTPError)
     assert refused.status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("headers", "fits", "lost"),
+    [
+        ({"Upgrade": "websocket", "Connection": "Upgrade"}, True, []),
+        ({"Upgrade": "WebSocket", "Connection": "keep-alive, Upgrade"}, True, []),
+        ({"Connection": "close"}, True, ["Upgrade", "Connection"]),
+        ({"Upgrade": "websocket", "Connection": "close"}, True, ["Connection"]),
+        ({"Upgrade": "websocket", "Connection": "upgrade"}, False, ["Host"]),
+        ({}, False, ["Upgrade", "Connection", "Host"]),
+    ],
+)
+def test_what_a_proxy_did_not_pass_is_named(headers: dict[str, str], fits: bool, lost: list[str]) -> None:
+    handler: Any = SimpleNamespace(request=SimpleNamespace(headers=headers), check_origin=lambda: fits)
+    assert find_lost_headers(handler) == lost
+
+
+def test_a_proxy_that_spoils_websockets_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    handler: Any = SimpleNamespace(request=SimpleNamespace(headers={}), check_origin=lambda: True)
+    kernels._tell_once.cache_clear()
+    for _ in range(3):
+        kernels._tell_of_proxy(handler)
+    assert len(caplog.records) == 1
+    assert "Upgrade and Connection" in caplog.text

@@ -173,9 +173,16 @@ def _read_text(path: Path) -> str:
             "The recipe {path} is no file. Name a file that ends with {suffix}.", path=path, suffix=_SUFFIX
         )
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError("{path} is no text in UTF-8; save it as such.", path=path) from None
+        data = path.read_bytes()
+        # some editors of Windows write UTF-16, which begins with its mark
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as e:
+        raise UsageError(
+            "{path} is no text in UTF-8, line {line:d}; save it as such.",
+            path=path,
+            line=e.object[: e.start].count(b"\n") + 1,
+        ) from None
     except OSError as e:
         raise UsageError(
             "The recipe {path} cannot be read ({reason}).", path=path, reason=e.strerror

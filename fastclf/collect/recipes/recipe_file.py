@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ...errors import UsageError
+from ...errors import Message, UsageError
 from ..label_table import read_labels
 from ..labelling import LabelRule, is_class_name
 from ..samples import SAMPLES
 from ..services import SERVICES
 from .recipe import ClassPlan, CollectOptions, FileSource, Recipe
+from .toml_advice import explain_toml
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
 _TEXTS = (str, list)
@@ -58,7 +59,9 @@ def parse_recipe(text: str, file: str, base: Path | None = None) -> Recipe:
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise UsageError("{file} is not valid TOML: {reason}.", file=file, reason=e) from None
+        line, reason = explain_toml(text, e)
+        at = Message(", line {line:d}", line=line) if line else ""
+        raise UsageError("{file} is not valid TOML{at}: {reason}.", file=file, at=at, reason=reason) from None
     return _Reader(text, file, base or Path()).read(values)
 
 
@@ -214,12 +217,20 @@ class _Reader:
             if kinds == (float,):
                 kinds = (float, int)
             if isinstance(value, str) and not value.isprintable():
-                self.fail((*keys, key), f"is {value!r}; leave out what cannot be printed")
+                self.fail((*keys, key), f"is {value!r}; {self.advise_on_signs((*keys, key))}")
             if isinstance(value, float) and not math.isfinite(value):
                 self.fail((*keys, key), f"is {value}; it must be a finite number")
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 what = "a text or a list of texts" if kinds == _TEXTS else _WORDS[allowed[key]]
                 self.fail((*keys, key), f"is {value!r}; it must be {what}")
+
+    def advise_on_signs(self, keys: tuple[str, ...]) -> str:
+        """Say what to do about a text with signs that cannot be printed: most come of a Windows path."""
+        line = find_line(self.text, keys)
+        source = self.text.splitlines()[line - 1] if line else ""
+        if re.search(r"[A-Za-z]:\\|\\\\", source):
+            return "in double quotes a \\ begins a special sign, so write it in single quotes"
+        return "leave out what cannot be printed"
 
     def check_range(self, value: int, low: int, high: int, keys: tuple[str, ...]) -> None:
         if not low <= value <= high:

@@ -19,6 +19,7 @@ from ...head import LinearHead, add_outlook
 from ...metrics import compute_softmax
 from ...model import (
     BODY,
+    MANIFEST,
     NOT_RECORDED,
     FeatureCache,
     Licences,
@@ -102,7 +103,7 @@ def export_bundle(
         export_pkl=f"fastai Learner; opens on Python {python_version()} only",
         **about,
     )
-    with replaced_folder(target) as staging:
+    with replaced_folder(target, MANIFEST) as staging:
         _write_files(learn, net, preprocess, data, staging)
         write_bundle(staging, _judge(learn, data, ModelBundle(staging, manifest)))
     return ModelBundle.load(target)

@@ -19,6 +19,9 @@ from tqdm.auto import tqdm
 
 from ..distributed import Team
 
+# Seconds between two signs of progress in a file.
+_SELDOM = 60.0
+
 
 class Reseed(Callback):
     """Make an epoch depend on the seed, the phase and its number alone, so that it can be repeated.
@@ -52,13 +55,22 @@ class KeepNorm(Callback):
 
 
 class EpochProgress(Callback):
-    """Show a bar over all batches and a line an epoch, on stderr."""
+    """Show a bar over all batches and a line an epoch, on stderr; where that is a file, a line a minute.
+
+    Parameters
+    ----------
+    quiet
+        Whether to show nothing.
+    before, after
+        How many epochs other phases have before this one and behind it: epochs are counted through.
+    """
 
     order = 60
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, before: int = 0, after: int = 0) -> None:
+        self.quiet, self.before, self.after = quiet, before, after
         self.bar: Any = None
+        self.told = time.monotonic()
 
     def before_fit(self) -> None:
         """Open the bar."""
@@ -68,8 +80,9 @@ class EpochProgress(Callback):
             desc="training",
             unit="batch",
             file=sys.stderr,
-            disable=self.quiet,
-            mininterval=0.2 if sys.stderr.isatty() else 15,
+            disable=self.quiet or not sys.stderr.isatty(),
+            mininterval=0.2,
+            leave=False,
         )
 
     def before_train(self) -> None:
@@ -78,8 +91,17 @@ class EpochProgress(Callback):
 
     def after_batch(self) -> None:
         """Advance by a training batch."""
-        if self.training:
-            self.bar.update()
+        if not self.training:
+            return
+        self.bar.update()
+        now = time.monotonic()
+        if self.bar.disable and not self.quiet and now - self.told > _SELDOM:
+            self.told = now
+            done = f"{self.iter + 1}/{len(self.dls.train)}"
+            tqdm.write(f"epoch {self._count()}: batch {done}", file=sys.stderr)
+
+    def _count(self) -> str:
+        return f"{self.before + self.epoch + 1}/{self.before + self.n_epoch + self.after}"
 
     def after_epoch(self) -> None:
         """Say what the epoch reached."""
@@ -88,11 +110,17 @@ class EpochProgress(Callback):
         self.bar.total = self.n_epoch * len(self.dls.train)
         if not self.quiet:
             told = "  ".join(f"{name} {value:.4f}" for name, value in _read_figures(self).items())
-            tqdm.write(f"epoch {self.epoch + 1}/{self.n_epoch}  {told}", file=sys.stderr)
+            self.told = time.monotonic()
+            tqdm.write(f"epoch {self._count()}  {told}", file=sys.stderr)
 
     def after_fit(self) -> None:
         """Close the bar."""
-        self.bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away, also where the fit was broken off."""
+        if self.bar is not None:
+            self.bar.close()
 
 
 class TimeBudget(Callback):

@@ -41,6 +41,7 @@ class CheckpointStore:
         self.folder = out.absolute().with_name(f".{out.absolute().name}-training")
         text = json.dumps(facts, sort_keys=True, default=str)
         self.key = hashlib.sha256(text.encode()).hexdigest()
+        self.epochs = 0  # of the state that was written last
         state = self.load()
         self.settled: dict[str, Any] = dict(state["settled"]) if state else {}
 
@@ -66,6 +67,7 @@ class CheckpointStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic_with(self.path, lambda f: torch.save(whole, f))
+            self.epochs = len(state["rows"])
         except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
             _logger.warning(
                 "The training cannot be continued if it is interrupted: %s (%s).",

@@ -112,7 +112,7 @@ def fit(
     )  # fmt: skip
     team.fitting = True
     set_seed(seed, reproducible=True)
-    with _show_progress(learn, quiet):
+    with _show_progress(learn, quiet), _told_when_stopped(run):
         if run.resume() and say:
             say(f"Going on after epoch {len(run.record.epochs)} of a run that was interrupted.")
         if start_counts and not run.resumed_after:
@@ -147,6 +147,11 @@ class _Run:
     ended_by: str = "schedule"
     state: State | None = None
 
+    @property
+    def total(self) -> int:
+        """How many epochs all phases have."""
+        return sum(phase.epochs for phase in self.phases)
+
     def resume(self) -> bool:
         """Take over what an interrupted run left; return whether there was something."""
         self.state = self.team.agree(self.store.load() if self.store else None)
@@ -172,6 +177,11 @@ class _Run:
             self.state, self.epochs_done = None, 0
             self.phase += 1
 
+    def _build_progress(self) -> EpochProgress:
+        before = sum(phase.epochs for phase in self.phases[: self.phase])
+        after = sum(phase.epochs for phase in self.phases[self.phase + 1 :])
+        return EpochProgress(self.quiet or IN_NOTEBOOK, before, after)
+
     def _restore(self, state: State) -> None:
         get_model(self.learn.model).load_state_dict(state["model"])
         device = self.learn.dls.device
@@ -181,7 +191,8 @@ class _Run:
     def _train(self, phase: Phase) -> None:
         self.record.phase = phase.name
         reseed = Reseed(self.seed, self.phase, self.team.rank)
-        cbs = [reseed, self.record, EpochProgress(self.quiet or IN_NOTEBOOK), *self.cbs]
+        bar = self._build_progress()
+        cbs = [reseed, self.record, bar, *self.cbs]
         cbs += build_device_callbacks(self.learn)
         if self.team.size > 1:
             from ..distributed import InStep  # what it is made of needs accelerate
@@ -195,11 +206,30 @@ class _Run:
             cbs.append(Checkpoint(self.store, self.phase, self.record))
         if self.state:
             cbs.append(_Restore(self.state, self.epochs_done))
-        phase.fit(self.learn, cbs, self.epochs_done)
+        try:
+            phase.fit(self.learn, cbs, self.epochs_done)
+        finally:
+            bar.close()
         if stop and stop.stopped:
             self.ended_by = "patience"
         elif budget and budget.stopped_early:
             self.ended_by = "time"
+
+
+@contextlib.contextmanager
+def _told_when_stopped(run: _Run) -> Iterator[None]:
+    """Say in an interrupt how far the run came, and whether it goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        done = max(run.store.epochs, run.resumed_after) if run.store else 0
+        if not done:
+            raise KeyboardInterrupt(
+                "Stopped before an epoch was kept; the same command begins again."
+            ) from None
+        raise KeyboardInterrupt(
+            f"Stopped after epoch {done} of {run.total}; the same command goes on."
+        ) from None
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from ...errors import ExportError, LearnerError, UsageError, describe_error
 from ...evaluation import calibrate_bundle
 from ...model import (
     IMPORTED,
+    MANIFEST,
     Manifest,
     ModelBundle,
     Parity,
@@ -150,7 +151,7 @@ class _Import:
         net = _build_net(self.learn, preprocess, len(self.vocab))
         rows = list_rows(self.learned, names)
         manifest = self._describe(net, preprocess, rows, title=title, vocab=names)
-        with replaced_folder(target) as staging:
+        with replaced_folder(target, MANIFEST) as staging:
             write_network(net, preprocess, staging)
             write_photos(staging, rows)
             shutil.copyfile(self.source, staging / "export.pkl")

@@ -15,6 +15,7 @@ from fastai.vision.learner import model_meta
 
 from ...backbone import PACKAGED, find_packaged
 from ...errors import FastclfError, UsageError, WeightsError, describe_error
+from ...system import is_out_of_memory
 from ..arch_names import build_unknown_arch
 from .preprocessing import add_normalisation
 from .weights import (
@@ -113,6 +114,8 @@ def _build(dls: DataLoaders, arch: str, pretrained: bool, file: Path | None, dro
     try:
         return vision_learner(dls, resolved, pretrained=fetched, **options)
     except Exception as e:
+        if is_out_of_memory(e):
+            raise
         raise _explain(arch, e, fetched, file) from e
 
 
@@ -159,6 +162,8 @@ def measure_step(arch: str, size: int, batch_size: int = 16) -> float:
             # some networks of torchvision answer with several outputs while they learn
             (out if isinstance(out, torch.Tensor) else out[0]).mean().backward()
     except Exception as e:
+        if is_out_of_memory(e):
+            raise
         raise UsageError(
             "The architecture {arch} cannot be trained at {size:d} x {size:d} pixels ({reason}). Name "
             "another --size or --arch.",
@@ -183,6 +188,8 @@ def _check_size(learn: Learner, arch: str) -> None:
         with torch.no_grad():
             learn.model.eval()(torch.zeros(1, 3, height, width, device=device))
     except Exception as e:
+        if is_out_of_memory(e):
+            raise
         raise UsageError(
             "The architecture {arch} does not take photos of {height:d} x {width:d} pixels ({reason}). "
             "Name another --size (224 fits most) or --arch.",
