@@ -27,6 +27,7 @@ from .edits import (
     Edit,
     EditRow,
     apply_edits,
+    find_stacks,
     read_net_rows,
     read_rows,
     redo_step,
@@ -289,6 +290,11 @@ class Catalog:
     def redo(self) -> list[EditRow] | None:
         """Do the step again that was taken back last; returns its rows, or None if there is none."""
         return redo_step(self._store, self._who)
+
+    def count_steps(self) -> tuple[int, int]:
+        """Return how many steps `undo` could take back, and how many `redo` could do again."""
+        done, undone = find_stacks(self._store)
+        return len(done), len(undone)
 
     def edits(self, *, log: bool = False) -> list[EditRow]:
         """Return the net edits in order, or with `log` every row that was ever written."""

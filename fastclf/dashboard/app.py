@@ -15,7 +15,7 @@ from .classify import ClassifyModel, ClassifyPanel
 from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import say, translate
-from .widgets import PageFrame, SpokenBox, find_accents, render_paragraph
+from .widgets import PageFrame, PhotoViewer, SpokenBox, find_accents, render_paragraph
 
 _MOST_NAMED = 12
 
@@ -47,7 +47,7 @@ class DashboardPage(SpokenBox):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.head, self.refusal = widgets.HTML().add_class("fastclf-head"), widgets.HTML()
-        self.frame = PageFrame(foot=True)
+        self.frame, self.viewer = PageFrame(foot=True), PhotoViewer()
         super().__init__()
         self._build()
         self.frame.observe(lambda _: self.guard(self._renew), "wanted")
@@ -76,7 +76,7 @@ class DashboardPage(SpokenBox):
         self.strip.layout.display = "none" if len(panels) == 1 else ""
         self.frame.accents = find_accents(_find_text(self.bundle, "colour"))
         self.say_words()
-        self.children = [self.head, self.strip, *panels.values(), self.frame]
+        self.children = [self.head, self.strip, *panels.values(), self.frame, self.viewer]
 
     def _build_classify(self) -> widgets.Widget:
         if self.bundle is None:

@@ -6,6 +6,7 @@ class Tabs {
     Object.assign(this, makeTranslator(model));
     this.el = el;
     this.row = make("div", "fastclf-tabs", undefined, { role: "tablist" });
+    this.scrolled = {};
     el.append(this.row);
     this.draw();
     model.on("change:texts", () => this.draw());
@@ -16,11 +17,25 @@ class Tabs {
       this.root = el.closest(".fastclf");
       if (this.root) this.watcher.observe(this.root, { childList: true, subtree: true });
       this.show();
+      this.follow();
     });
+    this.onHash = () => this.follow();
+    addEventListener("hashchange", this.onHash);
   }
 
   close() {
     this.watcher.disconnect();
+    removeEventListener("hashchange", this.onHash);
+  }
+
+  // the page's address names the tab, so that it can be sent and found again; a notebook's is not ours
+  get isPage() {
+    return Boolean(this.root?.closest(".fastclf-page"));
+  }
+
+  follow() {
+    const name = location.hash.slice(1);
+    if (this.isPage && this.model.get("names").includes(name) && name !== this.model.get("selected")) this.select(name);
   }
 
   draw() {
@@ -38,14 +53,19 @@ class Tabs {
   }
 
   select(name) {
+    this.scrolled[this.model.get("selected")] = scrollY;
     this.model.set("selected", name);
     this.model.save_changes();
     this.show();
+    if (!this.isPage) return;
+    history.replaceState(history.state, "", `#${name}`);
+    scrollTo({ top: this.scrolled[name] ?? Math.min(scrollY, this.el.getBoundingClientRect().top + scrollY), behavior: "instant" });
   }
 
   onKey(event) {
     const names = this.model.get("names");
     const here = names.indexOf(this.model.get("selected"));
+    if (event.key === "ArrowDown") return this.enter(event, names[here]);
     const forward = getComputedStyle(this.row).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
     const steps = { ArrowLeft: -1, ArrowRight: -1, [forward]: 1 };
     const target = event.key === "Home" ? 0 : event.key === "End" ? names.length - 1 : (here + (steps[event.key] ?? 0) + names.length) % names.length;
@@ -53,6 +73,16 @@ class Tabs {
     event.preventDefault();
     this.select(names[target]);
     this.buttons[target].focus();
+  }
+
+  // from the tabs into what they show: to its photos where it has some
+  enter(event, name) {
+    const panel = this.root?.querySelector(`.fastclf-panel-${name}`);
+    const stops = ['.fastclf-grid-list [tabindex="0"]', "button, input, select, a[href], [tabindex=\"0\"]"];
+    const found = stops.map((stop) => panel?.querySelector(stop)).find(Boolean);
+    if (!found) return;
+    event.preventDefault();
+    found.focus();
   }
 
   show() {

@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 from ..conftest import Trained
 from ..drawing import draw_photo, encode
 from .conftest import Visit, choose, clear, sealed_digits
-from .pictures import EVERY_WIDTH, is_wider_than_the_window, keep, keep_light_and_dark
+from .pictures import EVERY_WIDTH, PHONE, is_wider_than_the_window, keep, keep_light_and_dark
 from .servers import Server
 
 pytestmark = pytest.mark.slow
@@ -73,6 +73,26 @@ def test_every_state_fits_the_window_and_has_no_barrier(
     first.get_by_role("button", name="That's wrong").click()
     expect(first.get_by_label("What is it really?")).to_be_focused()
     keep_light_and_dark(page, "classify-cards", widths)
+
+
+def test_a_photo_is_seen_large_with_its_heat(page: Page, trained: Trained) -> None:
+    choose(page, *sealed_digits(trained).values())
+    expect(cards(page)).to_have_count(3)
+    first = cards(page).first
+    first.locator(".fastclf-look").click()
+    viewer = page.get_by_role("dialog", name="The photo, large")
+    viewer.get_by_role("button", name="Why?").click()
+    expect(viewer.locator(".fastclf-viewer-heat")).to_be_visible()
+    viewer.get_by_label("Strength of the marks").fill("40")
+    expect(viewer.locator(".fastclf-viewer-heat")).to_have_css("opacity", "0.4")
+    keep_light_and_dark(page, "viewer", (PHONE,), whole=False)
+    page.keyboard.press("ArrowRight")
+    viewer.get_by_role("heading").focus()
+    page.keyboard.press("ArrowRight")
+    expect(viewer).to_contain_text("Photo 2 of 3")
+    expect(viewer.locator(".fastclf-viewer-heat")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(cards(page).nth(1).locator(".fastclf-look")).to_be_focused()
 
 
 def test_photos_are_dragged_and_pasted_anywhere_on_the_page(page: Page) -> None:

@@ -53,6 +53,9 @@ class MemoryStore(ReviewStore):
         self.undone.clear()
         return f"{len(decisions)} changes are stored."
 
+    def count_steps(self) -> tuple[int, int]:
+        return len(self.steps), len(self.undone)
+
     def undo(self) -> str | None:
         if not self.steps:
             return None

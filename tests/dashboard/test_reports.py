@@ -118,9 +118,9 @@ def test_the_preview_says_what_becomes_of_reports_and_photos(store: CatalogStore
         "1 photo will get another label (1 to green); 1 photo will be added to green; 2 reports will be dismissed."
     )
     panel.apply.click()
-    assert "1 file is added, and no other is touched." in panel.preview.value
-    assert "shirt &lt;b&gt;.jpg" in panel.preview.value
-    assert ">reported by a visitor<" in panel.preview.value
+    assert "1 file is added, and no other is touched." in panel.changes.summary
+    rows = {row["name"]: row for row in panel.changes.rows}
+    assert rows["shirt <b>.jpg"]["before"] == "reported by a visitor"
 
 
 def test_a_taken_report_is_a_new_file_in_the_class_folder_and_in_the_set(

@@ -78,7 +78,10 @@ class Cell {
     const frame = make("div", "fastclf-cell-frame");
     const url = this.urls.get(photo.key);
     if (url) {
-      frame.append(make("img", "", undefined, { src: url, alt: t("Photo {name}", { name: photo.name }) }));
+      const look = makeButton("fastclf-look", undefined, () => this.look(photo.key));
+      look.title = t("Look closely");
+      look.append(make("img", "", undefined, { src: url, alt: t("Photo {name}", { name: photo.name }) }));
+      frame.append(look);
     } else if (this.lacking.has(photo.key)) {
       frame.append(make("span", "fastclf-cell-none", t("No picture")));
     }
@@ -89,6 +92,10 @@ class Cell {
     if (photo.today) item.append(make("p", "fastclf-cell-today", photo.today));
     item.append(name);
     return item;
+  }
+
+  look(key) {
+    openViewer(new Lens(this, key));
   }
 
   ask() {
@@ -119,6 +126,53 @@ class Cell {
   }
 }
 
+// A cell's side of the viewer.
+class Lens {
+  constructor(cell, key) {
+    Object.assign(this, { cell, shown: key });
+  }
+
+  get photos() {
+    return this.cell.state.photos.filter(({ key }) => this.cell.urls.has(key));
+  }
+
+  get key() {
+    return this.photos.some(({ key }) => key === this.shown) ? this.shown : null;
+  }
+
+  get index() {
+    return this.photos.findIndex(({ key }) => key === this.shown);
+  }
+
+  step(n) {
+    this.shown = (this.photos[this.index + n] ?? this.photos[this.index]).key;
+  }
+
+  describe() {
+    const { photos, index } = this;
+    const { t } = this.cell.matrix;
+    const { name, said, today } = photos[index];
+    const place = t("Photo {i} of {n}", { i: index + 1, n: photos.length });
+    return { title: name, place, lines: [this.cell.title.textContent, t("Model: {answer}", { answer: said }), today], actions: [], first: !index, last: index + 1 === photos.length };
+  }
+
+  picture(key) {
+    return this.cell.urls.get(key);
+  }
+
+  large(key) {
+    return this.cell.matrix.large.get(key);
+  }
+
+  onKey() {
+    return false;
+  }
+
+  onClose() {
+    this.cell.list.children[this.index]?.querySelector("button")?.focus();
+  }
+}
+
 class Matrix {
   constructor(model, el) {
     this.model = model;
@@ -132,6 +186,7 @@ class Matrix {
     this.root.append(this.frame, this.words, this.hint);
     el.append(this.root);
     Object.assign(this, makeTranslator(model));
+    this.large = new LargePictures(model);
     this.sheet = new Cell(this);
     this.root.append(this.sheet.sheet);
     this.listen();
@@ -143,13 +198,14 @@ class Matrix {
       "change:table": () => this.draw(),
       "change:texts": () => this.draw(),
       "change:cell": () => this.sheet.update(this.model.get("cell")),
-      "msg:custom": (message, buffers) => message.type === "pictures" && this.sheet.take(message, buffers),
+      "msg:custom": (message, buffers) => (message.type === "large" ? this.large : this.sheet).take(message, buffers),
     });
   }
 
   close() {
     this.stop();
     this.sheet.destroy();
+    this.large.clear();
   }
 
   // keeps a name of another reading direction from turning the words around it

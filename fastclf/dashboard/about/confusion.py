@@ -73,6 +73,8 @@ class ConfusionMatrix(ScriptedWidget):
             self.cells.close()
         elif kind == "need":
             self._send_pictures(content.get("keys"))
+        elif kind == "large" and content.get("key") in {p.key for p in self.cells.shown}:
+            self.send_large(content["key"], self._read_large(content["key"]))
         else:
             raise BadMessageError(repr(content))
 
@@ -84,6 +86,12 @@ class ConfusionMatrix(ScriptedWidget):
         picture = None
         with logged("a thumbnail could not be read"):
             picture = self.cells.photos.read_thumbnail(key) if self.cells.photos else None
+        return picture
+
+    def _read_large(self, key: int) -> bytes | None:
+        picture = None
+        with logged("a photo could not be read"):
+            picture = self.cells.photos.read_large(key) if self.cells.photos else None
         return picture
 
 

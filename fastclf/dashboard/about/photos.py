@@ -18,6 +18,7 @@ from ...errors import Message
 from ...metrics import compute_softmax
 from ...model import FeatureCache, ModelBundle, PhotoRow, compute_logits, extract_features
 from ...photos import VALID, Photo
+from ..widgets import encode_large
 from .model import CellPhoto, FoundPhotos, Tell
 
 Array = npt.NDArray[Any]
@@ -49,6 +50,7 @@ class ValidationPhotos:
         self._gone: Counter[str] = Counter()
         self._sealed: Counter[str] = Counter()
         self._hashes: dict[int, str] = {}
+        self._paths: dict[int, Path] = {}
 
     def prepare(self, bundle: ModelBundle, tell: Tell) -> None:
         """Scan the folder and ask the model about its validation photos, as far as no cache knows.
@@ -73,6 +75,7 @@ class ValidationPhotos:
             extract_features(cache, photos, bundle, progress=lambda i, n: tell(_say_asking(i, n)))
             self._judged = _answer(bundle, cache, pairs)
             self._hashes = {photo.id: photo.sha256 for photo in photos}
+            self._paths = {photo.id: photo.path for photo in photos}
             self._bundle = bundle
 
     def find(self, label: str, answer: str) -> FoundPhotos:
@@ -90,6 +93,10 @@ class ValidationPhotos:
         """Return the JPEG of a validation photo, or None; of no other photo."""
         sha256 = self._hashes.get(key)
         return self._catalog.thumbnail(sha256) if self._catalog is not None and sha256 else None
+
+    def read_large(self, key: int) -> bytes | None:
+        """Return a validation photo to be looked at closely, or None; no other photo."""
+        return encode_large(self._paths[key]) if key in self._paths else None
 
     def _match(self, catalog: Catalog, bundle: ModelBundle) -> list[tuple[PhotoRow, Photo | None]]:
         """Return each validation photo that may be asked about, with its file where there is one."""

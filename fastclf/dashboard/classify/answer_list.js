@@ -58,8 +58,11 @@ class Card {
     this.frame = make("div", "fastclf-picture");
     if (this.url) {
       const image = Object.assign(make("img"), { src: this.url, alt: this.t("Your photo {name}", { name: this.card.name }) });
-      this.frame.append(image);
-      if (this.heat) this.frame.append(this.heat);
+      const look = makeButton("fastclf-look", undefined, () => this.list.look(this.key));
+      look.title = this.t("Look closely");
+      look.append(image);
+      if (this.heat) look.append(this.heat);
+      this.frame.append(look);
     } else {
       this.frame.classList.add("fastclf-no-picture");
       this.frame.setAttribute("aria-hidden", "true");
@@ -116,10 +119,15 @@ class Card {
       this.list.send("why", this.key);
     }
     this.showWhy();
+    this.list.lens?.viewer?.refresh();
+  }
+
+  get whyWords() {
+    return this.asking ? this.t("Stop") : this.heat ? this.t("Hide why") : this.t("Why?");
   }
 
   showWhy() {
-    this.why.textContent = this.asking ? this.t("Stop") : this.heat ? this.t("Hide why") : this.t("Why?");
+    this.why.textContent = this.whyWords;
     this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
   }
 
@@ -132,9 +140,13 @@ class Card {
     this.asking = false;
     this.forgetHeat();
     this.heat = Object.assign(make("img", "fastclf-heat"), { src: makeUrl(picture, "image/png"), alt: words });
-    this.frame.append(this.heat);
+    this.heatWords = words;
+    this.frame.firstChild.append(this.heat);
     this.say(words);
+    this.said.append(" ", makeLegend(this.t("little"), this.t("much")));
     this.showWhy();
+    this.frame.scrollIntoView({ block: "nearest" });
+    this.list.lens?.viewer?.refresh();
   }
 
   forgetHeat() {
@@ -142,6 +154,7 @@ class Card {
     URL.revokeObjectURL(this.heat.src);
     this.heat.remove();
     this.heat = null;
+    this.list.lens?.viewer?.refresh();
   }
 
   toggleForm() {
@@ -213,6 +226,7 @@ class AnswerList {
     this.model = model;
     Object.assign(this, makeTranslator(model));
     this.cards = new Map();
+    this.large = new LargePictures(model);
     this.root = make("section", "fastclf-answers");
     el.append(this.root);
     this.draw();
@@ -238,6 +252,17 @@ class AnswerList {
   close() {
     document.removeEventListener("fastclf-lost", this.onLost);
     this.cards.forEach((card) => card.close());
+    this.large.clear();
+  }
+
+  // the cards with a picture, in their order on the page
+  get seen() {
+    return [...this.list.children].map((item) => item.fastclfKey).filter((key) => this.cards.get(key)?.url);
+  }
+
+  look(key) {
+    this.lens = new Lens(this, key);
+    openViewer(this.lens);
   }
 
   clear() {
@@ -256,9 +281,8 @@ class AnswerList {
     );
     this.list = make("ol", "fastclf-cards", undefined, { role: "list" });
     this.spoken = make("p", "fastclf-quiet", undefined, { "aria-live": "polite" });
-    this.tools = row;
-    this.head.append(this.title);
-    this.root.replaceChildren(this.head, this.list, this.tools, this.spoken);
+    this.head.append(this.title, row);
+    this.root.replaceChildren(this.head, this.list, this.spoken);
     this.show();
   }
 
@@ -277,6 +301,7 @@ class AnswerList {
     else if (content.type === "words") content.cards.forEach((one) => this.cards.get(one.key)?.draw(one));
     else if (content.type === "stopped") card?.stopAsking();
     else if (content.type === "gone") this.drop(content.keys);
+    else if (content.type === "large") this.large.take(content, buffers);
     else if (content.type === "table") save(buffers[0], "answers.csv", "text/csv");
     else if (content.type === "progress") card?.showProgress(content.done, content.total);
     else if (content.type === "why") card?.showHeat(buffers[0], content.words);
@@ -318,6 +343,7 @@ class AnswerList {
   // The newest upload stands first; within it the photos keep their order.
   place(card) {
     card.item.fastclfPlace = [card.batch, card.order];
+    card.item.fastclfKey = card.key;
     const after = [...this.list.children].find(
       ({ fastclfPlace: [batch, order] }) => batch < card.batch || (batch === card.batch && order > card.order),
     );
@@ -362,11 +388,58 @@ class AnswerList {
 
   show() {
     const n = this.cards.size;
-    this.head.hidden = this.tools.hidden = !n;
+    this.head.hidden = !n;
     // the zone makes room for the answers
     document.querySelector(".fastclf-drop")?.classList.toggle("fastclf-drop-used", n > 0);
     this.list.classList.toggle("fastclf-single", n === 1);
     this.title.textContent = n > 1 ? this.t("{n} answers", { n }) : this.t("The answer");
+  }
+}
+
+// The cards' side of the viewer.
+class Lens {
+  constructor(list, key) {
+    Object.assign(this, { list, shown: key });
+  }
+
+  get key() {
+    return this.list.cards.has(this.shown) ? this.shown : null;
+  }
+
+  step(n) {
+    const { seen } = this.list;
+    this.shown = seen[seen.indexOf(this.shown) + n] ?? this.shown;
+  }
+
+  describe(key) {
+    const { t, seen } = this.list;
+    const card = this.list.cards.get(key);
+    const bars = card.card.bars.map(([label, , share]) => `${label} ${share}`).join(" · ");
+    const why = card.why && { text: card.whyWords, act: () => card.toggleWhy() };
+    const place = seen.length > 1 ? t("Photo {i} of {n}", { i: seen.indexOf(key) + 1, n: seen.length }) : "";
+    return { title: card.card.name, place, lines: [card.findHeading(), bars], actions: why ? [why] : [], first: key === seen[0], last: key === seen.at(-1) };
+  }
+
+  picture(key) {
+    return this.list.cards.get(key).url;
+  }
+
+  large(key) {
+    return this.list.large.get(key);
+  }
+
+  heat(key) {
+    const card = this.list.cards.get(key);
+    return card.heat && { url: card.heat.src, words: card.heatWords };
+  }
+
+  onKey() {
+    return false;
+  }
+
+  onClose() {
+    this.list.lens = null;
+    this.list.cards.get(this.shown)?.frame.querySelector("button")?.focus();
   }
 }
 

@@ -73,6 +73,8 @@ class AnswerList(ScriptedWidget):
             self.send({"type": "table"}, buffers=[self.model.build_table()])
         elif type(key) is not int or self.model.find(key) is None:
             raise BadMessageError(f"{kind!r} about the card {key!r}")
+        elif kind == "large":
+            self.send_large(key, self.model.read_large(key))
         elif kind == "remove":
             self.model.remove(key)
         elif kind == "why":

@@ -20,7 +20,7 @@ from ...photos import (
     make_thumbnail,
 )
 from ..texts import say, translate
-from ..widgets import Status
+from ..widgets import Status, encode_large
 from .answers import Answer, build_table
 
 if TYPE_CHECKING:
@@ -215,6 +215,14 @@ class ClassifyModel(traitlets.HasTraits):
             return build_report_zip(image, claim)
         self.inbox.add(image, claim)
         return None
+
+    def read_large(self, key: int) -> bytes | None:
+        """Return the photo of a card to be looked at closely, None where there is none."""
+        answer = self.find(key)
+        if answer is None or answer.photo is None:
+            return None
+        with self._work:
+            return encode_large(answer.photo, answer.name)
 
     def build_table(self) -> bytes:
         """Return all answers of the session as CSV."""

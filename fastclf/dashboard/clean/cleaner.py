@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ...errors import Message, UsageError
 from ..texts import say
-from ..widgets import PageFrame, SpokenBox
+from ..widgets import PageFrame, PhotoViewer, SpokenBox
 from .grid import PhotoGrid
 from .model import ReviewModel
 from .predicted_photos import PredictedStore, read_source
@@ -70,10 +70,10 @@ class ImageClassifierCleaner(SpokenBox):
         self.model.view = ALL
         self._on_filter_change(None)
         self.model.load()
-        self.grid = PhotoGrid(self.model)
+        self.grid = PhotoGrid(self.model, fastai=True)
         self._undo, self._redo = widgets.Button(), widgets.Button()
         row = widgets.HBox([self.dd_cats, self.dd_ds, self._undo, self._redo])
-        super().__init__([PageFrame(), row.add_class("fastclf-clean-filters"), self.grid])
+        super().__init__([PageFrame(), row.add_class("fastclf-clean-filters"), self.grid, PhotoViewer()])
         self.add_class("fastclf")
         self._link()
         self.say_words()

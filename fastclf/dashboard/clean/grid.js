@@ -42,13 +42,16 @@ class Tile {
     this.buildControls();
     this.box.addEventListener("mousedown", (event) => event.shiftKey && event.preventDefault());
     this.box.addEventListener("click", (event) => grid.onTileClick(event, this.key));
-    this.box.addEventListener("focusin", () => grid.setCurrent(this.key));
+    // a viewer that closes gives the focus back to where it was opened, which may be left behind
+    this.box.addEventListener("focusin", () => grid.lens || grid.mark(this.key));
   }
 
   buildPicture() {
     const frame = make("div", "fastclf-tile-frame");
     this.image = make("img", "fastclf-tile-image");
     this.image.draggable = false;
+    frame.addEventListener("dblclick", (event) => event.target.closest("label, input") || this.grid.open(this.key));
+    this.look = makeButton("fastclf-tile-look", "⤢", () => this.grid.open(this.key));
     this.noImage = make("p", "fastclf-tile-fault");
     const tick = make("label", "fastclf-tile-tick");
     this.check = make("input", "", undefined, { type: "checkbox" });
@@ -56,7 +59,7 @@ class Tile {
     this.check.addEventListener("change", () => this.grid.setSelected([this.key], this.check.checked));
     tick.append(this.check);
     this.outcome = make("p", "fastclf-tile-outcome");
-    frame.append(this.image, this.noImage, tick, this.outcome);
+    frame.append(this.image, this.noImage, tick, this.look, this.outcome);
     this.box.append(frame);
   }
 
@@ -160,14 +163,16 @@ class Tile {
     this.nameButton(this.remove, this.nameRemoval(tile));
     this.nameButton(this.skip, mark === "skip" ? this.t("Unskip") : this.t("Skip"));
     this.check.setAttribute("aria-label", this.t("Select {name}", { name }));
+    this.look.setAttribute("aria-label", this.t("Look closely at {name}", { name }));
   }
 
   fillSelect(vocab, report) {
     const known = JSON.stringify([vocab, report]);
     if (this.labels === known) return;
     this.labels = known;
-    const keep = report ? this.t("<Undecided>") : this.t("<Keep>");
-    const remove = report ? this.t("<Dismiss>") : this.t("<Delete>");
+    const fastai = this.grid.model.get("fastai");
+    const keep = report ? this.t("Undecided") : fastai ? this.t("<Keep>") : this.t("Keep");
+    const remove = report ? this.t("Dismiss") : fastai ? this.t("<Delete>") : this.t("Remove");
     const names = [["keep", keep], ...vocab.map((label, i) => [String(i), label]), ["remove", remove]];
     this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
   }
@@ -211,6 +216,12 @@ class Tile {
     this.describe(...this.place);
   }
 
+  setMarked(on) {
+    this.box.classList.toggle("fastclf-is-marked", on);
+    if (on) this.box.setAttribute("aria-current", "true");
+    else this.box.removeAttribute("aria-current");
+  }
+
   setTabbable(on) {
     // one stop for the tab key in the whole grid; the controls of that tile come after it
     this.tabbable = on;
@@ -224,9 +235,11 @@ class Grid {
     this.model = model;
     Object.assign(this, makeTranslator(model));
     this.pictures = new Pictures();
+    this.large = new LargePictures(model);
     this.tiles = new Map();
     this.selected = new Set();
-    this.current = null;
+    // what the keys and the bar act on while nothing is selected: always seen as such, or null
+    this.marked = null;
     this.anchor = null;
     this.keys = [];
     this.el = el;
@@ -245,7 +258,7 @@ class Grid {
     this.build();
     this.help.open = open;
     this.draw();
-    if (inside && this.current !== null) this.focus(this.current);
+    if (inside && this.marked !== null) this.focus(this.marked);
   }
 
   // the key of each label: its place, or the label itself where all of them are digits
@@ -269,7 +282,9 @@ class Grid {
     this.empty = make("p", "fastclf-grid-empty", undefined, { tabindex: -1 });
     const top = make("div", "fastclf-grid-top");
     top.append(this.bar, this.live);
+    this.live.tabIndex = -1;
     this.pager = this.makePager();
+    this.palette = new Palette(this);
     this.help = this.makeHelp();
     this.root.append(top, this.list, this.empty, this.pager, this.help);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
@@ -290,12 +305,15 @@ class Grid {
     const help = make("details", "fastclf-grid-help");
     const rows = [
       [t("Arrow keys"), t("go from photo to photo; with Shift they select")],
-      [t("1 to 9, 0"), t("give the photo in focus, or all selected, the label that the line above names for that key")],
+      [t("1 to 9, 0"), t("give the marked photo, or all selected, the label that the line above names for that key, and go on to the next")],
+      ["L", t("find a label by its first letters")],
       ["A", t("take the suggested label")],
       [t("Delete or X"), t("remove")],
       ["S", t("skip: it stays as it is and leaves the list")],
+      [t("Enter or double click"), t("look at the photo closely; there the same keys decide, + and - zoom")],
       [t("Space"), t("select; Ctrl+A selects the page, Escape nothing, Shift+click a range")],
       ["Ctrl+Z, Ctrl+Y", t("undo, do again")],
+      [t("Ctrl+Enter"), t("show what will change, before it is applied")],
       [t("Page Up, Page Down"), t("turn the page")],
     ];
     const list = make("dl");
@@ -323,13 +341,23 @@ class Grid {
   close() {
     this.stop();
     this.pictures.clear();
+    this.large.clear();
   }
 
   // pictures that were asked for: the page has let go of theirs, or never had them
   onMessage(message, buffers) {
+    if (message.type === "settled") this.schedule(() => this.settle());
+    if (message.type === "large") this.large.take(message, buffers);
     if (message.type !== "pictures") return;
     message.keys.forEach((key, i) => this.pictures.add(key, buffers[i]));
     this.tiles.forEach((tile) => tile.showPicture());
+  }
+
+  // after Apply: what was selected is done with, and the next photo is at hand
+  settle() {
+    this.setSelected([...this.selected], false, false);
+    if (this.keys.length) this.focus(this.marked ?? this.keys[0]);
+    else this.empty.focus();
   }
 
   send(message) {
@@ -338,12 +366,16 @@ class Grid {
 
   // ---- drawing
 
-  schedule() {
+  // draws once for all that one message changes; `after` is done when that is drawn
+  schedule(after) {
+    if (after) this.afterDraw = after;
     if (this.scheduled) return;
     this.scheduled = true;
     queueMicrotask(() => {
       this.scheduled = false;
       this.draw();
+      this.afterDraw?.();
+      this.afterDraw = undefined;
     });
   }
 
@@ -362,7 +394,7 @@ class Grid {
     this.takePictures();
     this.pictures.trim(new Set(keys));
     const inside = this.list.contains(document.activeElement);
-    const oldIndex = this.keys.indexOf(this.current);
+    const oldIndex = this.keys.indexOf(this.marked);
     this.place(tiles, place);
     this.keys = keys;
     this.recover(turned, oldIndex, inside);
@@ -372,6 +404,7 @@ class Grid {
     this.empty.textContent = place.empty;
     this.empty.hidden = keys.length > 0;
     this.askForPictures(tiles);
+    this.lens?.viewer?.refresh();
   }
 
   place(tiles, place) {
@@ -390,34 +423,53 @@ class Grid {
     });
   }
 
+  // A tile that left by a person's own doing hands the mark to the one that took its place. What else moves
+  // or takes tiles away (a check that ends, a filter) leaves no photo marked that nobody has looked at.
   recover(turned, oldIndex, inside) {
-    // a tile that left hands the focus to the one that took its place
+    const own = this.acting || inside;
+    this.acting = false;
     if (turned) this.anchor = null;
-    if (turned || !this.tiles.has(this.current)) {
-      const index = turned ? 0 : Math.min(Math.max(oldIndex, 0), this.keys.length - 1);
-      this.current = this.keys[index] ?? null;
+    const focused = this.keys.find((key) => this.tiles.get(key).box.contains(document.activeElement));
+    if (focused !== undefined) this.marked = focused;
+    else if (turned || !this.tiles.has(this.marked)) {
+      const index = turned ? (this.landing ?? 0) : Math.min(oldIndex, this.keys.length - 1);
+      this.marked = own && (turned || index >= 0) ? (this.keys.at(index) ?? null) : null;
     }
-    this.tiles.forEach((tile, key) => tile.setTabbable(key === this.current));
+    this.landing = undefined;
+    this.turning = false;
+    this.showMarked();
     if (turned && this.list.getBoundingClientRect().top < 0) this.root.scrollIntoView({ block: "start" });
     if (!inside || this.list.contains(document.activeElement)) return;
-    if (this.current === null) {
+    if (this.keys.length) this.focus(this.marked ?? this.keys[0]);
+    else {
       this.empty.hidden = false;
       this.empty.focus();
-    } else this.focus(this.current);
+    }
+  }
+
+  showMarked() {
+    const stop = this.marked ?? this.keys[0];
+    this.tiles.forEach((tile, key) => {
+      tile.setMarked(key === this.marked);
+      tile.setTabbable(key === stop);
+    });
   }
 
   drawBar() {
     const n = this.selected.size;
-    const known = JSON.stringify([this.vocab, n]);
+    const none = !n && this.marked === null;
+    const known = JSON.stringify([this.vocab, n, none]);
     if (known === this.knownBar) return;
     this.knownBar = known;
     const focused = this.bar.contains(document.activeElement) ? document.activeElement.dataset.does : null;
     const { t, tn } = this;
-    const target = n ? tn(n, "1 photo selected:", "{n} photos selected:") : t("Photo in focus:");
+    const one = none ? t("No photo is marked:") : t("Marked photo:");
+    const target = n ? tn(n, "1 photo selected:", "{n} photos selected:") : one;
     const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(this.labelKeys[i], label, () => this.actOnTarget("relabel", label)));
-    if (this.vocab.length > LABEL_KEYS.length) buttons.push(this.makeMore());
+    if (this.vocab.length > LABEL_KEYS.length) buttons.push(this.makeBarButton("L", t("Other label ..."), () => this.palette.open()));
     buttons.push(this.makeBarButton("X", t("Remove"), () => this.actOnTarget("remove")));
     buttons.push(this.makeBarButton("S", t("Skip"), () => this.actOnTarget("skip")));
+    buttons.forEach((button) => (button.disabled = none));
     if (n) buttons.push(this.makeBarButton("Esc", t("Select none"), () => this.selectNone()));
     else buttons.push(this.makeBarButton("Ctrl A", t("Select the page"), () => this.selectPage()));
     this.bar.replaceChildren(make("span", "fastclf-grid-target", target), ...buttons);
@@ -430,16 +482,6 @@ class Grid {
     button.append(make("kbd", "", key, { "aria-hidden": true }), " ", make("span", "", text));
     button.dataset.does = text;
     return button;
-  }
-
-  makeMore() {
-    const select = make("select", "", undefined, { "aria-label": this.t("Other labels") });
-    select.append(new Option(this.t("other label ..."), ""), ...this.vocab.slice(LABEL_KEYS.length).map((label, i) => new Option(label, String(i + LABEL_KEYS.length))));
-    select.addEventListener("change", () => {
-      if (select.value) this.actOnTarget("relabel", this.vocab[Number(select.value)]);
-      select.value = "";
-    });
-    return select;
   }
 
   drawPager(place) {
@@ -462,6 +504,16 @@ class Grid {
   showSaid() {
     const said = this.model.get("said");
     this.say(said.text, said.bad);
+    // undo and redo lead back to the photo that they moved
+    if (said.keys?.length) this.schedule(() => this.lead(said.keys));
+  }
+
+  lead(keys) {
+    const key = keys.find((each) => this.tiles.has(each));
+    if (key === undefined) return;
+    if (this.lens) this.mark(key);
+    else if (this.root.contains(document.activeElement)) this.focus(key);
+    this.lens?.viewer?.refresh();
   }
 
   say(text, bad = false) {
@@ -480,41 +532,63 @@ class Grid {
   }
 
   target() {
-    return this.selected.size ? [...this.selected] : this.current === null ? [] : [this.current];
+    return this.selected.size ? [...this.selected] : this.marked === null || this.turning ? [] : [this.marked];
   }
 
+  // decides about what is selected, else about the marked photo, and goes on to the next
   actOnTarget(action, label) {
-    this.act(this.target(), action, label);
+    const keys = this.target();
+    if (!keys.length) return this.turning || this.say(this.t("No photo is marked. Choose one by a click or the arrow keys."));
+    this.acting = true;
+    this.act(keys, action, label);
     if (this.selected.size) this.setSelected([...this.selected], false, false);
+    else this.advance();
+  }
+
+  // the marked photo large; there keys and buttons do what they do here
+  open(key) {
+    this.mark(key);
+    this.lens = new Lens(this);
+    openViewer(this.lens);
+  }
+
+  advance() {
+    const next = this.keys[this.keys.indexOf(this.marked) + 1];
+    const inside = this.list.contains(document.activeElement);
+    if (next === undefined) this.turn(1);
+    else if (inside) this.focus(next);
+    else this.mark(next);
   }
 
   takeSuggestion() {
-    let found = false;
-    for (const key of this.target()) {
-      const suggested = this.tiles.get(key)?.tile.reasons.find((reason) => reason.suggested !== null)?.suggested;
-      if (suggested) this.act([key], "relabel", suggested);
-      found ||= Boolean(suggested);
-    }
-    if (!found) this.say(this.t("No label is suggested here."));
+    const found = this.target().filter((key) => this.suggestionOf(key));
+    found.forEach((key) => this.act([key], "relabel", this.suggestionOf(key)));
+    if (!found.length) this.say(this.t("No label is suggested here."));
+    else if (!this.selected.size) this.advance();
+  }
+
+  suggestionOf(key) {
+    return this.tiles.get(key)?.tile.reasons.find((reason) => reason.suggested !== null)?.suggested;
   }
 
   turn(step) {
     const page = this.shown.page + step;
-    if (page < 0 || page >= this.shown.pages) return;
+    if (page < 0 || page >= this.shown.pages || this.turning) return;
+    this.acting = this.turning = true;
     this.send({ type: "page", step });
   }
 
   // ---- focus and selection
 
-  setCurrent(key) {
-    if (key === this.current) return;
-    this.tiles.get(this.current)?.setTabbable(false);
-    this.current = key;
-    this.tiles.get(key)?.setTabbable(true);
+  mark(key) {
+    if (key === this.marked) return;
+    this.marked = key;
+    this.showMarked();
+    this.drawBar();
   }
 
   focus(key) {
-    this.setCurrent(key);
+    this.mark(key);
     this.tiles.get(key)?.box.focus();
   }
 
@@ -528,7 +602,7 @@ class Grid {
   }
 
   selectTo(key) {
-    const from = this.keys.indexOf(this.anchor ?? this.current ?? key);
+    const from = this.keys.indexOf(this.anchor ?? this.marked ?? key);
     const to = this.keys.indexOf(key);
     const anchor = this.keys[from];
     this.setSelected(this.keys.slice(Math.min(from, to), Math.max(from, to) + 1), true);
@@ -539,8 +613,8 @@ class Grid {
     this.setSelected(this.keys, true);
   }
 
-  selectNone() {
-    this.setSelected([...this.selected], false);
+  selectNone(aloud = true) {
+    if (this.selected.size) this.setSelected([...this.selected], false, aloud);
   }
 
   onTileClick(event, key) {
@@ -558,52 +632,214 @@ class Grid {
   }
 
   onKey(event) {
-    if (event.target.closest("select, input, textarea")) return;
-    if (event.target.closest("button, summary") && (event.key === " " || event.key === "Enter")) return;
-    if (this.handle(event)) {
+    // a field that is written in keeps its keys, a list to choose from those without Ctrl
+    if (event.target.closest("input:not([type=checkbox]), textarea")) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (event.target.closest("select") && !command) return;
+    if (event.target.closest("button, summary, input") && (event.key === " " || event.key === "Enter")) return;
+    if (this.handle(event, command)) {
       event.preventDefault();
       event.stopPropagation();
     }
   }
 
-  handle(event) {
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  handle(event, command) {
+    const key = readKey(event);
     if (event.altKey) return false;
-    if (event.ctrlKey || event.metaKey) return this.handleCommand(key, event.shiftKey);
+    if (command) return this.handleCommand(key, event.shiftKey);
     const ahead = getComputedStyle(this.root).direction === "rtl" ? -1 : 1;
     const step = { ArrowLeft: -ahead, ArrowRight: ahead, ArrowUp: -this.columns(), ArrowDown: this.columns() }[key];
     if (step) return this.move(step, event.shiftKey);
     if (key === "PageUp" || key === "PageDown") return this.turn(key === "PageUp" ? -1 : 1), true;
     if (key === "Home" || key === "End") return this.focus(this.keys.at(key === "Home" ? 0 : -1)), true;
     if (key === "Escape" && this.selected.size) return this.selectNone(), true;
-    if (event.repeat) return false;
+    return !event.repeat && this.handleDecision(key);
+  }
+
+  handleDecision(key) {
     const number = this.labelKeys.indexOf(key);
     if (number >= 0) return this.actOnTarget("relabel", this.vocab[number]), true;
     if (key === "Delete" || key === "x") return this.actOnTarget("remove"), true;
     if (key === "s") return this.actOnTarget("skip"), true;
     if (key === "a") return this.takeSuggestion(), true;
-    if (key === " " && this.current !== null) return this.setSelected([this.current], !this.selected.has(this.current)), true;
+    if (key === "l") return this.palette.open(), true;
+    if (key === "Enter" && this.marked !== null) return this.open(this.marked), true;
+    if (key === " " && this.marked !== null) return this.setSelected([this.marked], !this.selected.has(this.marked)), true;
     return false;
   }
 
   handleCommand(key, shift) {
-    if (key === "z") return this.send({ type: shift ? "redo" : "undo" }), true;
-    if (key === "y") return this.send({ type: "redo" }), true;
+    const step = { z: shift ? "redo" : "undo", y: "redo" }[key];
+    if (step) this.acting = true;
+    if (step) return this.send({ type: step }), true;
     if (key === "a") return this.selectPage(), true;
+    if (key === "Enter") return this.send({ type: "apply" }), true;
     return false;
   }
 
   move(step, shift) {
-    const from = this.keys.indexOf(this.current);
-    const to = from + step;
+    const from = this.keys.indexOf(this.marked);
+    const to = from < 0 ? 0 : from + step;
     if (to < 0 || to >= this.keys.length) return true;
     if (shift) {
-      this.anchor ??= this.current;
+      this.anchor ??= this.marked;
       this.selectTo(this.keys[to]);
     }
     this.focus(this.keys[to]);
-    if (!shift) this.anchor = this.current;
+    if (!shift) this.anchor = this.marked;
     return true;
+  }
+}
+
+// The grid's side of the viewer: it shows the marked photo, and goes where the mark goes.
+class Lens {
+  constructor(grid) {
+    this.grid = grid;
+  }
+
+  get key() {
+    return this.grid.marked;
+  }
+
+  step(n) {
+    const to = this.grid.keys.indexOf(this.grid.marked) + n;
+    if (to >= 0 && to < this.grid.keys.length) this.grid.mark(this.grid.keys[to]);
+    else {
+      this.grid.landing = n < 0 ? -1 : 0;
+      this.grid.turn(n);
+    }
+  }
+
+  describe(key) {
+    const { grid } = this;
+    const { tile, place } = grid.tiles.get(key);
+    const [index, total] = place;
+    const lines = [[grid.tiles.get(key).nameLabel(tile), tile.split].filter(Boolean).join(" · "), tile.words, tile.answer];
+    return {
+      title: tile.name,
+      place: grid.t("Photo {i} of {n}", { i: index, n: total }),
+      lines: [...lines, ...tile.reasons.map((reason) => `${reason.title} ${reason.text}`), tile.fault],
+      actions: this.listActions(key),
+      first: index <= 1,
+      last: index >= total,
+    };
+  }
+
+  listActions(key) {
+    const { grid } = this;
+    const { t } = grid;
+    const act = (action, label) => () => (grid.selectNone(false), grid.actOnTarget(action, label));
+    const label = grid.suggestionOf(key);
+    const suggested = label ? [{ key: "A", text: t("Make it {label}", { label }), act: act("relabel", label) }] : [];
+    const labels = grid.vocab.slice(0, LABEL_KEYS.length).map((name, i) => ({ key: grid.labelKeys[i], text: name, act: act("relabel", name) }));
+    return [...suggested, ...labels, { key: "X", text: t("Remove"), act: act("remove") }, { key: "S", text: t("Skip"), act: act("skip") }];
+  }
+
+  picture(key) {
+    return this.grid.pictures.urls.get(key);
+  }
+
+  large(key) {
+    return this.grid.large.get(key);
+  }
+
+  onKey(event) {
+    const { grid } = this;
+    const command = event.ctrlKey || event.metaKey;
+    const key = readKey(event);
+    if (command) return ["z", "y"].includes(key) && grid.handleCommand(key, event.shiftKey);
+    if (key === "PageUp" || key === "PageDown") return this.step(key === "PageUp" ? -1 : 1), true;
+    if (event.repeat || ["l", " ", "Enter"].includes(key)) return false;
+    grid.selectNone(false);
+    return grid.handleDecision(key);
+  }
+
+  onClose() {
+    this.grid.lens = null;
+    if (this.grid.marked !== null) this.grid.focus(this.grid.marked);
+  }
+}
+
+// A key by what it writes; where that is no Latin letter or digit, by its place on the keyboard.
+function readKey({ key, code, shiftKey }) {
+  if (key.length > 1 || /^[a-z0-9 ]$/i.test(key)) return key.toLowerCase().length === 1 ? key.toLowerCase() : key;
+  const [, letter, digit] = /^Key([A-Z])$|^(?:Digit|Numpad)([0-9])$/.exec(code) || [];
+  return letter ? letter.toLowerCase() : digit && !shiftKey ? digit : key;
+}
+
+// A field and the labels that begin, or else contain, what is written in it.
+class Palette {
+  constructor(grid) {
+    this.grid = grid;
+    this.box = make("div", "fastclf-palette", undefined, { role: "dialog", "aria-label": grid.t("Find a label") });
+    this.field = make("input", "", undefined, {
+      type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "fastclf-palette-labels", "aria-label": grid.t("Label"), autocomplete: "off", spellcheck: "false",
+    });
+    this.list = make("ul", "", undefined, { role: "listbox", id: "fastclf-palette-labels", "aria-label": grid.t("Labels") });
+    this.field.addEventListener("input", () => this.draw());
+    this.field.addEventListener("keydown", (event) => this.onKey(event));
+    this.box.addEventListener("focusout", (event) => this.box.contains(event.relatedTarget) || this.close(false));
+    this.box.append(this.field, this.list);
+    this.box.hidden = true;
+    grid.bar.after(this.box);
+  }
+
+  open() {
+    if (!this.grid.target().length) return this.grid.actOnTarget();
+    this.field.value = "";
+    this.before = document.activeElement;
+    this.box.hidden = false;
+    this.draw();
+    this.field.focus();
+  }
+
+  close(back = true) {
+    this.box.hidden = true;
+    if (back) this.before?.focus();
+  }
+
+  draw() {
+    const wanted = this.field.value.trim().toLowerCase();
+    const starts = this.grid.vocab.filter((label) => label.toLowerCase().startsWith(wanted));
+    const holds = this.grid.vocab.filter((label) => !starts.includes(label) && label.toLowerCase().includes(wanted));
+    this.found = [...starts, ...holds];
+    this.list.replaceChildren(...this.found.map((label, i) => this.makeOption(label, i)));
+    this.choose(0);
+  }
+
+  makeOption(label, i) {
+    const option = make("li", "", label, { role: "option", id: `fastclf-palette-${i}`, dir: "auto" });
+    option.addEventListener("pointerdown", (event) => (event.preventDefault(), this.take(i)));
+    return option;
+  }
+
+  choose(index) {
+    this.index = Math.max(0, Math.min(index, this.found.length - 1));
+    [...this.list.children].forEach((node, i) => node.setAttribute("aria-selected", String(i === this.index)));
+    const chosen = this.list.children[this.index];
+    chosen?.scrollIntoView({ block: "nearest" });
+    if (chosen) this.field.setAttribute("aria-activedescendant", chosen.id);
+    else this.field.removeAttribute("aria-activedescendant");
+  }
+
+  take(index) {
+    const label = this.found[index];
+    if (label === undefined) return;
+    this.close();
+    this.grid.actOnTarget("relabel", label);
+  }
+
+  onKey(event) {
+    const act = {
+      Enter: () => this.take(this.index),
+      Escape: () => this.close(),
+      ArrowDown: () => this.choose(this.index + 1),
+      ArrowUp: () => this.choose(this.index - 1),
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
   }
 }
 

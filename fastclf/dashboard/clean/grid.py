@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import traitlets
@@ -22,20 +22,26 @@ _NO_PICTURE = Message("There is no picture of it: the file could not be read.")
 class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
-    A thumbnail travels once: the page keeps what it has and asks for what it lacks.
+    A thumbnail travels once: the page keeps what it has and asks for what it lacks. `on_apply` is called when
+    the keys for it are pressed.
     """
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    # whether choices are called <Keep> and <Delete>, as fastai's cleaner calls them
+    fastai = traitlets.Bool(False).tag(sync=True)
     tiles = traitlets.List(traitlets.Dict()).tag(sync=True)
     pictures = traitlets.Dict().tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
     said = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, model: ReviewModel) -> None:
+    def __init__(
+        self, model: ReviewModel, *, fastai: bool = False, on_apply: Callable[[], None] | None = None
+    ) -> None:
         self.model = model
+        self._on_apply = on_apply
         self._faults: dict[int, str] = {}
         self._sent: set[int] = set()
-        super().__init__(vocab=model.vocab)
+        super().__init__(vocab=model.vocab, fastai=fastai)
         self.add_class("fastclf-grid-host")
         model.observe(self._on_revision_change, "revision")
         self.draw()
@@ -59,6 +65,7 @@ class PhotoGrid(ScriptedWidget):
                 "text": translate(model.message),
                 "bad": model.status is Status.ERROR,
                 "number": model.spoken,
+                "keys": list(model.moved),
             }
 
     def _build_place(self) -> dict[str, Any]:
@@ -88,6 +95,17 @@ class PhotoGrid(ScriptedWidget):
         self._faults[key] = fault
         return picture
 
+    def _read_large(self, key: int) -> bytes | None:
+        try:
+            return self.model.store.read_large(key)
+        except Exception as e:
+            self._faults[key] = say_fault(e, _NO_PICTURE)
+            return None
+
+    def settle(self) -> None:
+        """Select nothing any more, and lead whoever has just applied his choices to the next photo."""
+        self.send({"type": "settled"})
+
     def say_words(self) -> None:
         """Say the tiles and what was said in the page's language."""
         super().say_words()
@@ -99,9 +117,7 @@ class PhotoGrid(ScriptedWidget):
 
     def fail(self, message: dict[str, Any]) -> None:
         """Show that an action did not work."""
-        self.model.refuse(
-            Message("That did not work, and nothing was changed. Try again or reload the page.")
-        )
+        self.model.refuse_action()
 
     def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         """Act on photos, turn the page, undo, open a group or send pictures, as a message asks."""
@@ -114,11 +130,17 @@ class PhotoGrid(ScriptedWidget):
             model.undo()
         elif kind == "redo":
             model.redo()
+        elif kind == "apply":
+            if self._on_apply is not None:
+                self._on_apply()
         elif kind == "group":
             model.open_group(self._read_group(message))
         elif kind == "need":
             on_page = {item.key for item in model.page_items}
             self.send_pictures({key: self._read(key) for key in self._read_keys(message) if key in on_page})
+        elif kind == "large":
+            [key] = self._read_keys({"keys": [message.get("key")]})
+            self.send_large(key, self._read_large(key))
         else:
             super().handle(message, buffers)
 

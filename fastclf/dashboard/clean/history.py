@@ -22,10 +22,11 @@ class Step:
 
 
 class Moved(NamedTuple):
-    """What undo or redo did in words, "" for nothing, and whether the store did it."""
+    """What undo or redo did in words, "" for nothing; whether the store did it, else for which photos."""
 
     words: str
     stored: bool = False
+    keys: tuple[int, ...] = ()
 
 
 class History:
@@ -46,6 +47,16 @@ class History:
     def skipped(self) -> set[int]:
         """The photos that were looked at and are to stay as they are."""
         return {key for key, decision in self.choices.items() if decision.action == SKIP}
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back, a choice or a stored one."""
+        return any(self._past) or self._store.count_steps()[0] > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone step to take again."""
+        return bool(self._future) or (not any(self._past) and self._store.count_steps()[1] > 0)
 
     def do(self, words: str, choices: Choices) -> bool:
         """Take a step; return False where it would change nothing."""
@@ -70,7 +81,7 @@ class History:
             self._set(step.before)
             words = Message("Undone: {step}", step=step.words)
         self._future.append(self._past.pop() if self._past else None)
-        return Moved(words, stored=step is None)
+        return Moved(words, stored=step is None, keys=tuple(step.before) if step else ())
 
     def redo(self) -> Moved:
         """Take the last undone step again; a new choice ends what the store could do again."""
@@ -83,7 +94,7 @@ class History:
             self._set(step.after)
             words = Message("Done again: {step}", step=step.words)
         self._past.append(self._future.pop() if self._future else None)
-        return Moved(words, stored=step is None)
+        return Moved(words, stored=step is None, keys=tuple(step.after) if step else ())
 
     def settle(self) -> None:
         """Note that the store has taken all that waited; what was skipped stays undoable."""

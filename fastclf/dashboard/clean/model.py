@@ -49,12 +49,14 @@ class ReviewModel(traitlets.HasTraits):
     show_removed = traitlets.Bool(False)
     group = traitlets.Any(None)
     page = traitlets.Int(0)
-    can_undo = traitlets.Bool(True)
+    can_undo = traitlets.Bool(False)
     can_redo = traitlets.Bool(False)
     revision = traitlets.Int(0)
     # counted, because the same words twice are two messages
     spoken = traitlets.Int(0)
     loads = traitlets.Int(0)
+    # the photos that the last undo or redo was about
+    moved = traitlets.Tuple(())
 
     def __init__(
         self,
@@ -152,6 +154,7 @@ class ReviewModel(traitlets.HasTraits):
         if self.status is Status.EMPTY and items:
             self.status = Status.READY
         self.loads += 1
+        self._update_moves()
         self._redraw()
         return True
 
@@ -226,7 +229,6 @@ class ReviewModel(traitlets.HasTraits):
         if words is None:
             return False
         self._history.settle()
-        self.can_undo, self.can_redo = True, False
         if self.load():
             self._tell(words, Status.DONE)
         return True
@@ -235,15 +237,17 @@ class ReviewModel(traitlets.HasTraits):
         """Take the last step back: a choice, or what was applied."""
         moved = self._ask(self._history.undo, Message("This could not be undone."))
         if moved is not None and not self._arrive(moved):
-            self.can_undo = False
             self._tell(Message("There is nothing left to undo."))
 
     def redo(self) -> None:
         """Take the last undone step again."""
         moved = self._ask(self._history.redo, Message("This could not be done again."))
         if moved is not None and not self._arrive(moved):
-            self.can_redo = False
             self._tell(Message("There is nothing left to do again."))
+
+    def refuse_action(self) -> None:
+        """Show that an action did not work."""
+        self.refuse(Message("That did not work, and nothing was changed. Try again or reload the page."))
 
     def refuse(self, reason: str) -> None:
         """Show that something did not work, and why."""
@@ -274,7 +278,7 @@ class ReviewModel(traitlets.HasTraits):
     def _do(self, words: str, choices: Mapping[int, Decision | None]) -> None:
         if self._history.do(words, choices):
             self._say(words)
-            self.can_undo, self.can_redo = True, False
+            self._update_moves()
             self._redraw()
         else:
             self._tell(Message("That changes nothing.") if choices else words)
@@ -284,9 +288,15 @@ class ReviewModel(traitlets.HasTraits):
         if moved.words and (not moved.stored or self.load()):
             self._drop_overtaken()
             self._say(moved.words)
-            self.can_undo = self.can_redo = True
+            self.moved = moved.keys
             self._redraw()
+        self._update_moves()
         return bool(moved.words)
+
+    def _update_moves(self) -> None:
+        fault = Message("What can be undone is not known.")
+        self.can_undo = bool(self._ask(lambda: self._history.can_undo, fault))
+        self.can_redo = bool(self._ask(lambda: self._history.can_redo, fault))
 
     def _is_leaving(self, key: int) -> bool:
         decision = self.choice_of(key)
@@ -313,7 +323,7 @@ class ReviewModel(traitlets.HasTraits):
         self.revision += 1
 
     def _say(self, words: str, status: Status = Status.READY) -> None:
-        self.message, self.status = words, status
+        self.message, self.status, self.moved = words, status, ()
         self.spoken += 1
 
     def _ask(self, call: Callable[[], _T], sentence: str) -> _T | None:

@@ -10,10 +10,10 @@ import ipywidgets as widgets
 from ...errors import Message
 from ..texts import say, say_count, show
 from ..widgets import SpokenBox, Status, build_row, logged, render_download, render_paragraph
+from .change_list import ChangeList
 from .filters import FilterBar
 from .grid import PhotoGrid
 from .model import ReviewModel
-from .preview import render_preview
 from .queue import find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
@@ -35,7 +35,7 @@ class CleanPanel(SpokenBox):
         self.view, self.label, self.split = self.filters.view, self.filters.label, self.filters.split
         self.summary = widgets.HTML().add_class("fastclf-clean-summary")
         self._build_groups()
-        self.grid = PhotoGrid(self.model)
+        self.grid = PhotoGrid(self.model, on_apply=self._on_apply_click)
         self._build_footer()
         self.retrain = RetrainPanel(self.retrain_model, lambda: len(self.model.pending), store.read_thumbnail)
         parts = [self.head, self.filters, self.summary, self.groups, self.grid, self.footer, self.download]
@@ -71,9 +71,9 @@ class CleanPanel(SpokenBox):
         self.groups = groups.add_class("fastclf-clean-groups")
 
     def _build_footer(self) -> None:
-        self.preview = widgets.HTML().add_class("fastclf-clean-preview")
+        self.changes = ChangeList(self.model, self._on_cancel_click).add_class("fastclf-clean-preview")
         self.confirm, self.cancel = widgets.Button(button_style="primary"), widgets.Button()
-        sheet = widgets.VBox([self.preview, build_row(self.confirm, self.cancel)])
+        sheet = widgets.VBox([self.changes, build_row(self.confirm, self.cancel)])
         self.sheet = sheet.add_class("fastclf-clean-sheet")
         self.sheet.layout.display = "none"
         self.undo, self.redo = widgets.Button(), widgets.Button()
@@ -142,6 +142,8 @@ class CleanPanel(SpokenBox):
         model, n = self.model, len(self.model.pending)
         busy = model.status is Status.BUSY
         self.undo.disabled, self.redo.disabled = busy or not model.can_undo, busy or not model.can_redo
+        self.undo.tooltip = "" if model.can_undo else say("There is nothing to undo.")
+        self.redo.tooltip = "" if model.can_redo else say("There is nothing to do again.")
         self.apply.disabled = self.confirm.disabled = busy or not n
         many = say_count(n, "Apply 1 change ...", "Apply {n} changes ...")
         self.apply.description = many if n else say("Apply ...")
@@ -157,14 +159,17 @@ class CleanPanel(SpokenBox):
         return self.sheet.layout.display != "none"
 
     def _open_preview(self) -> None:
-        self.preview.value = render_preview(self.model.build_preview())
+        self.changes.draw(is_open=True)
         self.sheet.layout.display, self.apply.layout.display = "", "none"
 
     def _close_preview(self) -> None:
         self.sheet.layout.display, self.apply.layout.display = "none", ""
-        self.preview.value = ""
+        self.changes.draw(is_open=False)
 
     def _on_apply_click(self) -> None:
+        if not self.model.pending:
+            self.model.apply()  # says that there is nothing
+            return
         self._open_preview()
         self.confirm.focus()
 
@@ -175,8 +180,8 @@ class CleanPanel(SpokenBox):
     def _on_confirm_click(self) -> None:
         if self.model.apply():
             self._close_preview()
-            # the button that had the focus is gone
-            self.undo.focus()
+            # the button that had the focus is gone, and Undo in its place would be pressed by a second Enter
+            self.grid.settle()
 
     def _show_download(self) -> None:
         edits = self.model.store.export_edits()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...errors import Message, UsageError
 from ...photos import decode_photo, encode_jpeg, make_thumbnail
-from ..widgets import say_share
+from ..widgets import encode_large, say_share
 from .review import Decision, Reason, ReviewItem, ReviewStore
 
 _SPLITS = {"training": "train", "validation": "valid", "val": "valid"}
@@ -52,6 +52,10 @@ class PredictedStore(ReviewStore):
     def read_thumbnail(self, key: int) -> bytes | None:
         """Decode one photo; raises UnreadablePhotoError with the reason."""
         return encode_jpeg(make_thumbnail(decode_photo(self.photos.fns[key]).image))
+
+    def read_large(self, key: int) -> bytes | None:
+        """Return one photo large; raises UnreadablePhotoError with the reason."""
+        return encode_large(self.photos.fns[key])
 
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Refuse: what becomes of the files is the caller's decision."""

@@ -1,25 +1,22 @@
-"""What applying the waiting choices will change: counted in words, listed, and as HTML, escaped here."""
+"""What applying the waiting choices will change: counted in words, and listed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 from ...errors import Message, count_message, join_messages
-from ..texts import say, say_count, show, translate
-from ..widgets import render_paragraph
+from ..texts import say, say_count
 from .review import Decision, ReviewItem
 from .wording import without_zeros
-
-MOST_ROWS = 500
 
 
 @dataclass(frozen=True)
 class Change:
     """One photo or report of a preview: what it is and what it will be."""
 
+    key: int
     name: str
     before: str
     after: str
@@ -53,7 +50,9 @@ def build_preview(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Preview:
     counts = Message("{changes}.", changes=join_messages(parts, "; "))
     return Preview(
         words=counts if parts else Message("Nothing will change."),
-        changes=tuple(Change(item.name, _say_before(item), _say_after(item, d)) for item, d in pairs),
+        changes=tuple(
+            Change(item.key, item.name, _say_before(item), _say_after(item, d)) for item, d in pairs
+        ),
         added=taken.total(),
     )
 
@@ -88,21 +87,8 @@ def _say_after(item: ReviewItem, decision: Decision) -> str:
     return Message("removed") if decision.action == "remove" else item.label
 
 
-def render_preview(preview: Preview) -> str:
-    """Return what will change as HTML: counts in words and a row a photo."""
-    rows = "".join(map(_render_change, preview.changes[:MOST_ROWS]))
-    left = len(preview.changes) - MOST_ROWS
-    more = render_paragraph(say("... and {n} more.", n=left)) if left > 0 else ""
-    title, words = escape(say("What will change")), escape(translate(preview.words))
-    heads = "".join(f'<th scope="col">{escape(h)}</th>' for h in (say("Photo"), say("Now"), say("After")))
-    return (
-        f'<h3>{title}</h3><p role="status">{words} {escape(_say_safety(preview.added))}</p>'
-        f'<div class="fastclf-clean-rows" tabindex="0" role="region" aria-label="{title}">'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{more}</div>"
-    )
-
-
-def _say_safety(added: int) -> str:
+def say_safety(added: int) -> str:
+    """Say what becomes of files, in the page's language."""
     if not added:
         return say("No file is touched, and it can be undone.")
     return say_count(
@@ -112,8 +98,3 @@ def _say_safety(added: int) -> str:
         "{n} files are added, and no other is touched. It can be undone; the added files then stay in their "
         "folders, out of the set.",
     )
-
-
-def _render_change(change: Change) -> str:
-    before, after = (f"<td><bdi>{escape(show(value))}</bdi></td>" for value in (change.before, change.after))
-    return f'<tr><td class="fastclf-file" dir="auto">{escape(change.name)}</td>{before}{after}</tr>'

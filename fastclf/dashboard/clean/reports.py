@@ -19,6 +19,7 @@ from ...errors import FastclfError, Message, PhotosError, UsageError
 from ...inbox import Inbox, Report
 from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
 from ...system import unify_name, write_atomic
+from ..widgets import encode_large
 from .review import Decision, Reason, ReviewItem
 
 # a person has said that the answer is wrong: above what any check says
@@ -79,6 +80,11 @@ class Reports:
             return None
         photo = decode_photo(self._inbox.read_photo(report.id), report.name)
         return encode_jpeg(make_thumbnail(photo.image))
+
+    def read_large(self, key: int) -> bytes | None:
+        """Return a report's photo large, or None."""
+        report = self._waiting.get(key)
+        return None if report is None else encode_large(self._inbox.read_photo(report.id), report.name)
 
     @contextlib.contextmanager
     def adopt(self, decisions: Sequence[Decision]) -> Iterator[list[Edit]]:

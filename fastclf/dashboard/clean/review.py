@@ -85,9 +85,17 @@ class ReviewStore(ABC):
     def read_thumbnail(self, key: int) -> bytes | None:
         """Return a JPEG, or None without one; may raise a FastclfError that says why there is none."""
 
+    def read_large(self, key: int) -> bytes | None:
+        """Return a JPEG to be looked at closely; by default the thumbnail."""
+        return self.read_thumbnail(key)
+
     @abstractmethod
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Store decisions as one step, all or none; return words of what was done."""
+
+    def count_steps(self) -> tuple[int, int]:
+        """Return how many stored steps can be undone, and how many done again."""
+        return 0, 0
 
     def undo(self) -> str | None:
         """Undo the last stored step; return words, None when nothing is left."""

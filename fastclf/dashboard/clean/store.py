@@ -21,6 +21,7 @@ from ...inbox import Inbox
 from ...model import ModelBundle
 from ...photos import TEST, Photo
 from ..texts import say, translate
+from ..widgets import encode_large
 from .doubts import find_reasons, list_remarks
 from .reports import Followed, Reports
 from .review import Decision, ReviewItem, ReviewStore
@@ -48,6 +49,7 @@ class CatalogStore(ReviewStore):
         self._notes: tuple[str, ...] = ()
         self._checked: CheckReport | None = None
         self._hashes: dict[int, str] = {}
+        self._paths: dict[int, Path] = {}
         self._lock = threading.Lock()
         self._stamp: str | None = None
 
@@ -142,6 +144,7 @@ class CatalogStore(ReviewStore):
         catalog = self.catalog
         photos = catalog.photos(removed=True).photos
         self._hashes = {p.id: p.sha256 for p in photos}
+        self._paths = {p.id: p.path for p in photos}
         opened = catalog.opened_hashes()
         answers = dict(self._checked.answers) if self._checked else {}
         for photo in photos:
@@ -167,6 +170,12 @@ class CatalogStore(ReviewStore):
         sha256 = self._hashes.get(key)
         return self.catalog.thumbnail(sha256) if sha256 else None
 
+    def read_large(self, key: int) -> bytes | None:
+        """Return a photo or a report large; raises UnreadablePhotoError with the reason."""
+        if key < 0:
+            return self.reports.read_large(key)
+        return encode_large(self._paths[key]) if key in self._paths else None
+
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Record decisions about photos and reports as one step, all or none; returns words."""
         edits = [Edit(d.key, d.action, d.label, d.why) for d in decisions if d.key >= 0]
@@ -178,6 +187,10 @@ class CatalogStore(ReviewStore):
         return say_applied(
             [row for row in rows if row.photo not in held], actions["relabel"], actions["remove"]
         )
+
+    def count_steps(self) -> tuple[int, int]:
+        """Return how many recorded steps can be taken back, and how many recorded again."""
+        return self.catalog.count_steps()
 
     def undo(self) -> str | None:
         """Take the last recorded step back; returns words, or None if there is none."""

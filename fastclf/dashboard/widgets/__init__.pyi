@@ -13,3 +13,5 @@ from .status import render_paragraph as render_paragraph
 from .status import render_status as render_status
 from .status import say_fault as say_fault
 from .status import say_share as say_share
+from .viewer import PhotoViewer as PhotoViewer
+from .viewer import encode_large as encode_large

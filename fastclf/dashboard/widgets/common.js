@@ -20,6 +20,53 @@ function makeUrl(bytes, type = "image/jpeg") {
   return URL.createObjectURL(new Blob([bytes], { type }));
 }
 
+// What the colours of a heat map mean.
+function makeLegend(little, much) {
+  const legend = make("span", "fastclf-legend");
+  legend.append(make("span", "", little), make("span", "fastclf-legend-scale", undefined, { "aria-hidden": true }), make("span", "", much));
+  return legend;
+}
+
+// Large pictures of a list's photos: each is asked for once, and the newest dozen are kept.
+class LargePictures {
+  constructor(model) {
+    this.model = model;
+    this.urls = new Map();
+    this.waiting = new Map();
+  }
+
+  // a promise of the picture's address, of undefined where there is none
+  get(key) {
+    if (this.urls.has(key)) return Promise.resolve(this.urls.get(key));
+    return new Promise((done) => {
+      if (!this.waiting.has(key)) this.model.send({ type: "large", key });
+      this.waiting.set(key, [...(this.waiting.get(key) || []), done]);
+    });
+  }
+
+  take({ key }, buffers) {
+    const url = buffers?.length ? makeUrl(buffers[0]) : undefined;
+    if (url) this.urls.set(key, url);
+    this.waiting.get(key)?.forEach((done) => done(url));
+    this.waiting.delete(key);
+    for (const [old, kept] of this.urls) {
+      if (this.urls.size <= 12) break;
+      URL.revokeObjectURL(kept);
+      this.urls.delete(old);
+    }
+  }
+
+  clear() {
+    this.urls.forEach((url) => URL.revokeObjectURL(url));
+    this.urls.clear();
+  }
+}
+
+// Asks the page's viewer to show a photo of a list; `host` is the list's side of it (see viewer.py).
+function openViewer(host) {
+  document.dispatchEvent(new CustomEvent("fastclf-view", { cancelable: true, detail: host }));
+}
+
 // listenTo(model, { "change:texts": act }): listens until what it returns is called.
 function listenTo(model, handlers) {
   for (const [name, act] of Object.entries(handlers)) model.on(name, act);

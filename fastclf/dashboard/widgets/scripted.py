@@ -72,6 +72,10 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
         none = [key for key in pictures if key not in found]
         self.send({"type": "pictures", "keys": [*found], "none": none}, buffers=[*found.values()])
 
+    def send_large(self, key: int, picture: bytes | None) -> None:
+        """Send the page a photo to be looked at closely, or say that there is none."""
+        self.send({"type": "large", "key": key}, buffers=[] if picture is None else [picture])
+
     def _on_message(self, _: Any, content: Any, buffers: Sequence[memoryview]) -> None:
         message = content if isinstance(content, dict) else {}
         try:
