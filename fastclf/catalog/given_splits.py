@@ -61,7 +61,8 @@ def collect_named(
         split = given.splits.get(unify_name(photo.name), photo.given_split)
         if split and SPLITS.index(split) >= SPLITS.index(splits.get(photo.sha256, TRAIN)):
             splits[photo.sha256] = split
-    if VALID not in splits.values():
+    if VALID not in splits.values() and all(photo.sha256 in splits for photo in photos):
+        # validation photos can only come from the training photos
         splits = {sha: split for sha, split in splits.items() if split != TRAIN}
     named = Named(splits, _name_groups(photos, given))
     _check_splits(recorded, named)

@@ -71,7 +71,11 @@ def collect(
         bool, typer.Option("--again", help="Also retry photos that were refused or have been deleted.")
     ] = False,
     names_encoding: Annotated[
-        str, typer.Option(metavar="NAME", help="Encoding of the names in an old zip file: gbk, cp1252.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Encoding of the names in an old archive: gbk, cp1252; by default told from the names.",
+        ),
     ] = "",
     check: Annotated[bool, typer.Option("--check/--no-check", help="Check the photos afterwards.")] = True,
     as_json: Json = False,

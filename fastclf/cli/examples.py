@@ -27,6 +27,8 @@ EXAMPLES = {
         "fastclf edits export photos/bears - --log",
     ),
     "edits import": ("fastclf edits import other/bears edits.csv",),
+    "edits merge": ("fastclf edits merge photos/bears Grizzly grizzly",),
+    "edits undo": ("fastclf edits undo photos/bears",),
     "materialize": ("fastclf materialize photos/bears clean/bears",),
     "import": (
         "fastclf import export.pkl --trust-pickle --out model",

@@ -147,7 +147,7 @@ def import_edits(
     )
 
 
-@edits.command("merge")
+@edits.command("merge", epilog=write_examples("edits merge"))
 def merge_classes(
     photos: Folder,
     old: Annotated[str, typer.Argument(metavar="OLD", help="The class that goes.")],
@@ -162,7 +162,7 @@ def merge_classes(
     say(f"{len(rows)} photos of {old!r} are now labelled {rows[0].new if rows else new!r}.")
 
 
-@edits.command("undo")
+@edits.command("undo", epilog=write_examples("edits undo"))
 def undo_edits(photos: Folder) -> None:
     """Take back the last step of edits: a merge, an import, a decision of the Clean tab."""
     from ..catalog import Catalog, count_words

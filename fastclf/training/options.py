@@ -35,7 +35,8 @@ FIND_LR = "find"
 EPOCHS = {True: 4, False: 15}
 TRACKERS = ("csv", "tensorboard", "wandb")
 # How files of weights begin that PyTorch wrote before 1.6, and how long the header of safetensors may be.
-_OLD_TORCH, _LONGEST_HEADER = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P", 100_000_000
+# a pickle of any protocol: what reads it says what is in it, and runs nothing
+_PICKLE, _LONGEST_HEADER = b"\x80", 100_000_000
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
 
@@ -218,7 +219,7 @@ def _looks_like_weights(path: Path) -> bool:
             return any(name.endswith("data.pkl") for name in archive.namelist())
     with path.open("rb") as f:
         start = f.read(16)
-        if start.startswith(_OLD_TORCH):
+        if start.startswith(_PICKLE):
             return True
         length = int.from_bytes(start[:8], "little")
         if start[8:9] != b"{" or length > min(path.stat().st_size, _LONGEST_HEADER):

@@ -79,7 +79,7 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     tiles = page.locator(".fastclf-tile")
     expect(tiles).to_have_count(24)
     # which photos come first is the model's doing
-    labels = [tiles.nth(i).inner_text().strip()[0] for i in range(2)]
+    labels = [tiles.nth(i).locator(".fastclf-tile-label").inner_text()[0] for i in range(2)]
     one, other = ("3" if labels[0] != "3" else "4"), ("7" if labels[1] != "7" else "8")
     tiles.nth(0).focus()
     page.keyboard.press(one)

@@ -315,8 +315,8 @@ def test_a_screen_reader_is_told_what_the_eye_sees(cleaner: Page) -> None:
     expect(photos.get_by_role("group", name=wanted)).to_be_visible()
     expect(photos.get_by_role("img", name="blue: blue/000.jpg")).to_be_visible()
     stops = "document.querySelectorAll('.fastclf-grid-list [tabindex=\"0\"]').length"
-    # the tile in focus with its tick, suggestion, select and two buttons; no other tile
-    assert cleaner.evaluate(stops) <= 6
+    # the tile in focus with its tick, its lens, suggestion, select and two buttons; no other tile
+    assert cleaner.evaluate(stops) <= 7
 
 
 def test_a_group_is_compared_and_the_changes_are_applied_after_a_look(cleaner: Page) -> None:

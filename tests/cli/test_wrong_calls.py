@@ -107,7 +107,7 @@ predict nosuch p/red/000.png | no model in nosuch
 predict p p/red/000.png | no model in p
 predict p/red/000.png model | The order is: fastclf predict MODEL FILE
 predict README.md p/red/000.png | README.md is a file
-predict model | FILE
+predict model | WHAT
 predict model p/red/000.png --json --csv | exclude
 serve nosuch | no model in nosuch
 serve p | no model in p

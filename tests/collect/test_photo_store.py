@@ -243,7 +243,9 @@ def test_what_became_of_bytes_is_an_outcome_with_all_that_is_known(catalog: Cata
         Outcome(numbers[2], WAITING, ENOUGH, received=hash_bytes(more), bytes=len(more)),
         Outcome(numbers[3], REFUSED, "is a web page, not a photo", lasting=True, bytes=15),
         # what to do about it is for the owner of a file, not for who found it
-        Outcome(numbers[4], REFUSED, "is cut off before its end", lasting=True, bytes=3000),
+        Outcome(
+            numbers[4], REFUSED, "is cut off: about 268 of its 300 rows are missing", lasting=True, bytes=3000
+        ),
     ]
     # one that is gone before it reaches the disk is no accident
     store.record([Outcome(numbers[0], STORED, path="cat/nothing.jpg")])

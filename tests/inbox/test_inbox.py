@@ -327,10 +327,13 @@ def test_photos_that_cannot_be_written_beside_have_their_inbox_elsewhere(
     assert len(Inbox(found).reports()) == 1
 
 
-def test_serve_says_where_reports_go(toy_model: Path, tmp_path: Path) -> None:
-    taken = call_fastclf("serve", toy_model, "--inbox", "in.sqlite", "--port", "99999", cwd=tmp_path)
+def test_serve_says_where_reports_go(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastclf.server.serve", lambda *_, **__: 0)
+    taken = call_fastclf("serve", toy_model, "--inbox", "in.sqlite", cwd=tmp_path)
     assert "Visitors' corrections go to in.sqlite." in taken.stderr
-    none = call_fastclf("serve", toy_model, "--port", "99999", cwd=tmp_path)
+    none = call_fastclf("serve", toy_model, cwd=tmp_path)
     assert "There is no inbox (--inbox FILE names one)" in none.stderr
 
 

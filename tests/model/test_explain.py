@@ -98,7 +98,7 @@ def test_ordinary_answers_do_not_ask_for_the_maps(
     mapped_model: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = Mock(wraps=mapped_model.session)
-    monkeypatch.setattr(mapped_model, "session", watched)
+    monkeypatch.setattr(mapped_model, "_session", watched)
     mapped_model.predict_images([draw_spot("red")], ["x"])
     [answered] = watched.run.call_args_list
     assert "maps" not in answered.args[0]

@@ -19,7 +19,7 @@ def test_results_about_many_photos_are_one_short_line(
             catalog.import_edits(catalog.export_edits()), ModelBundle.load(toy_model),
         ]  # fmt: skip
     assert repr(scan) == (
-        "ScanResult(files=30, decoded=30, new=<30 entries>, changed=(), moved=(), gone=(), lapsed=())"
+        "ScanResult(files=30, decoded=30, new=<30 entries>, changed=(), moved=(), gone=(), lapsed=(), notes=())"
     )
     for result in results:
         assert len(repr(result)) < 800

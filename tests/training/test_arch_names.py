@@ -15,6 +15,8 @@ from fastclf.errors import UsageError, WeightsError
 from fastclf.training import train
 from fastclf.training.arch_names import check_arch_name, find_libraries
 
+from ..drawing import draw_photos
+
 
 def test_every_name_that_the_libraries_list_is_known() -> None:
     assert all("timm" in find_libraries(name) for name in timm.list_models())
@@ -25,7 +27,7 @@ def test_every_name_that_the_libraries_list_is_known() -> None:
 
 def test_an_unknown_name_is_refused_with_three_others(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no architecture 'resnet19'") as e:
-        train(tmp_path / "no photos", tmp_path / "model", arch="resnet19")
+        train(draw_photos(tmp_path / "photos", 2), tmp_path / "model", arch="resnet19")
     similar = str(e.value).partition("Similar ones: ")[2].rstrip(".").split(", ")
     assert len(set(similar)) == 3
 
@@ -41,7 +43,7 @@ def test_weights_that_nobody_can_fetch_are_refused_before_photos_are_read(
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr("urllib.request.getproxies", dict)
     with pytest.raises(WeightsError, match=r"resnet18 are not on this machine.*no way out"):
-        train(tmp_path / "no photos", tmp_path / "model", arch="resnet18")
+        train(draw_photos(tmp_path / "photos", 2), tmp_path / "model", arch="resnet18")
 
 
 def test_weights_are_found_in_the_package_and_in_every_cache(

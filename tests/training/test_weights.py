@@ -8,6 +8,7 @@ import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_file_that_is_no_usable_weights_is_a_sentence(data: Any, tmp_path: Pat
             "text": b"hello, no weights",
         }.items():
             (tmp_path / f"{fault}.{kind}").write_bytes(content)
-            cases[f"{fault}.{kind}"] = "cannot be read"
+            cases[f"{fault}.{kind}"] = "cannot be read|is no file of weights"
     for name, value in {"list.pth": [1, 2], "numbers.pth": {"epoch": 3}}.items():
         torch.save(value, tmp_path / name)
         cases[name] = name
@@ -160,7 +161,7 @@ def test_pretrained_weights_out_of_reach_are_soon_a_sentence_with_the_ways_on(
     monkeypatch.setenv("HF_ENDPOINT", mirror)
     done = call_fastclf("train", photo_folder, "--arch", arch, "--mode=head", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    words = f"weights of {arch} are not on this machine, and {host} cannot be reached (timed out)."
+    words = f"weights of {arch} are not on this machine, and {host} cannot be reached ({host}: timed out)."
     assert words in done.stderr
     for way in (f"{PACKAGED.arch} brings its weights", "--weights FILE", "--no-pretrained"):
         assert way in done.stderr
@@ -172,18 +173,23 @@ def test_pretrained_weights_out_of_reach_are_soon_a_sentence_with_the_ways_on(
     assert not (tmp_path / "model").exists()
 
 
-def test_behind_a_proxy_the_loaders_try_and_their_failure_is_a_sentence(
+def test_behind_a_proxy_the_proxy_is_asked_and_the_loaders_failure_is_a_sentence(
     data: Any, asked: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("proxy refused")
 
     monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://127.0.0.1:9"})
+    with pytest.raises(
+        WeightsError, match=r"download.pytorch.org cannot be reached \(127.0.0.1: timed out\)"
+    ):
+        build_learner(build_dls(data, 32), "resnet18")
+    assert [name for name, _ in asked] == ["127.0.0.1"]
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: Mock())
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fail)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
     with pytest.raises(WeightsError, match=r"weights of resnet18 could not be loaded .*--no-pretrained"):
         build_learner(build_dls(data, 32), "resnet18")
-    assert asked == []
 
 
 def _cache_weights(arch: str, cache: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def test_training_follows_the_edits(photo_folder: Path) -> None:
 
 
 def test_a_table_that_names_no_photo_is_refused(photo_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "s.csv").write_text("path,split\nphotos/red/000.png,valid\n")
+    (tmp_path / "s.csv").write_text("path,split\nred/999.png,valid\n")
     with pytest.raises(UsageError, match="names no photo"):
         load_dataset(photo_folder, split_by=tmp_path / "s.csv")
     names = [p.relative_to(photo_folder).as_posix() for p in sorted(photo_folder.rglob("*.png"))]

@@ -59,7 +59,7 @@ class Card {
     if (this.url) {
       const image = Object.assign(make("img"), { src: this.url, alt: this.t("Your photo {name}", { name: this.card.name }) });
       const look = makeButton("fastclf-look", undefined, () => this.list.look(this.key));
-      look.title = this.t("Look closely");
+      look.setAttribute("aria-label", this.t("Look closely at {name}", { name: this.card.name }));
       look.append(image);
       if (this.heat) look.append(this.heat);
       this.frame.append(look);
