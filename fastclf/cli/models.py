@@ -315,8 +315,9 @@ def predict(
 def _write_row(cells: Sequence[object], mark: str = "") -> None:
     """Print a row of CSV in UTF-8, whatever the terminal's encoding; spreadsheets know it by the mark."""
     text = io.StringIO()
-    rounded = [f"{cell:.6f}" if isinstance(cell, float) else cell for cell in cells]
-    csv.writer(text, lineterminator="\n").writerow(map(defuse_formula, rounded))
+    # a number below 0 is no formula
+    shown = [f"{cell:.6f}" if isinstance(cell, float) else defuse_formula(cell) for cell in cells]
+    csv.writer(text, lineterminator="\n").writerow(shown)
     row, binary = f"{mark}{text.getvalue()}", getattr(sys.stdout, "buffer", None)
     if binary is None:  # a notebook's
         sys.stdout.write(row)

@@ -102,3 +102,5 @@ def test_a_table_is_marked_tamed_and_has_a_column_for_each_class(here: Path) -> 
         assert all(len(share) == 8 for share in shares.values())
         assert row["probability"] == shares[row["label"]]
         assert sum(map(float, shares.values())) == pytest.approx(1, abs=2e-6)
+        # a figure stays one, below 0 too: the blue photo is nothing unlike
+        assert float(row["ood_score"]) < 0
