@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from fastclf.model import Prediction
+
 from ..conftest import call_fastclf
 from ..drawing import draw_photo, encode
 
@@ -102,5 +104,11 @@ def test_a_table_is_marked_tamed_and_has_a_column_for_each_class(here: Path) -> 
         assert all(len(share) == 8 for share in shares.values())
         assert row["probability"] == shares[row["label"]]
         assert sum(map(float, shares.values())) == pytest.approx(1, abs=2e-6)
-        # a figure stays one, below 0 too: the blue photo is nothing unlike
-        assert float(row["ood_score"]) < 0
+
+
+def test_a_figure_below_0_is_no_formula(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Prediction("-2.png", "blue", 0.5, {"blue": 0.5}, unfamiliar=False, ood_score=-3.5)
+    monkeypatch.setattr("fastclf.model.Predictor.predict_many", lambda *_: [answer])
+    done = call_fastclf("predict", "model", "photos", "--csv", cwd=here)
+    [row] = csv.DictReader(io.StringIO(done.stdout[1:]))
+    assert (row["file"], row["ood_score"]) == ("'-2.png", "-3.500000")
