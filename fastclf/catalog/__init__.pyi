@@ -10,6 +10,7 @@ from .edit_files import ImportReport as ImportReport
 from .edit_files import count_words as count_words
 from .edit_files import export_edits as export_edits
 from .edit_files import import_edits as import_edits
+from .edit_files import parse_edits as parse_edits
 from .edits import Edit as Edit
 from .edits import EditRow as EditRow
 from .edits import check_label as check_label
@@ -21,6 +22,7 @@ from .fetches import Fetch as Fetch
 from .fetches import FetchLedger as FetchLedger
 from .fetches import Outcome as Outcome
 from .given_splits import GivenSplits as GivenSplits
+from .labels import refuse_unknown_class as refuse_unknown_class
 from .materialize import Materialized as Materialized
 from .materialize import check_copy_target as check_copy_target
 from .near_pairs import NearPair as NearPair

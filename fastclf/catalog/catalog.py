@@ -35,7 +35,7 @@ from .edits import (
 )
 from .fetches import FetchLedger
 from .given_splits import GivenSplits
-from .labels import choose_label, describe_near_labels
+from .labels import choose_label, describe_near_labels, refuse_unknown_class
 from .materialize import Materialized, materialize
 from .near_pairs import NearPairs, confirm_candidates, find_near_pairs
 from .scan import ScanResult, scan_folder
@@ -256,14 +256,9 @@ class Catalog:
         """
         wanted = unify_name(old)
         rows = self._store.read("SELECT id FROM photos WHERE present AND label = ?", (wanted,))
-        if not rows:
-            raise UsageError(
-                "{folder} has no class {label!r}. It has {known}.",
-                folder=self.folder,
-                label=old,
-                known=", ".join(self._list_labels()[:20]) or "none",
-            )
         known = self._list_labels()
+        if not rows:
+            refuse_unknown_class(self.folder, old, known)
         label = unify_name(new) if unify_name(new) in known else unify_name(new).strip()
         return self.apply([Edit(row["id"], RELABEL, label, why) for row in rows])
 

@@ -14,7 +14,17 @@ import numpy.typing as npt
 
 from ..errors import PhotosError
 from ..model import PhotoRow
-from ..photos import SPLITS, TEST, TRAIN, VALID, Photo, PhotoSet, Progress, find_class_folders
+from ..photos import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALID,
+    Photo,
+    PhotoSet,
+    Progress,
+    describe_one_class,
+    find_class_folders,
+)
 from ..system import ShortRepr
 from .catalog import Catalog
 from .near_pairs import NearPairs, find_pairs_across
@@ -248,12 +258,7 @@ def _check_number(photos: PhotoSet, conflicts: Sequence[Sequence[Photo]]) -> Non
             left=len(photos.vocab) or "no",
         )
     if len(photos.vocab) < 2:
-        raise PhotosError(
-            "{folder} holds {n} class with readable photos; a classifier needs two. "
-            "Add a sub-folder with photos of another kind.",
-            folder=photos.folder,
-            n=len(photos.vocab),
-        )
+        raise describe_one_class(photos.folder, len(photos.vocab))
 
 
 def _check_classes(photos: PhotoSet, conflicts: Sequence[Sequence[Photo]]) -> None:

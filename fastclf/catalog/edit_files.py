@@ -82,7 +82,7 @@ def import_edits(store: Store, data: bytes, who: str | None = None) -> ImportRep
     UsageError
         If it is no file of edits. Nothing is changed then.
     """
-    rows = _parse(data)
+    rows = parse_edits(data)
     with store.transaction():
         replay = _Replay(store)
         for number, row in enumerate(rows, 2):
@@ -160,7 +160,14 @@ class _Replay:
         )
 
 
-def _parse(data: bytes) -> list[dict[str, str]]:
+def parse_edits(data: bytes) -> list[dict[str, str]]:
+    """Return the rows of a file of edits, {column: cell} each.
+
+    Raises
+    ------
+    UsageError
+        If it is none, or too large.
+    """
     if len(data) > MAX_BYTES:
         raise UsageError(
             "The file of edits has {size:,} bytes; at most {most:,} are read.", size=len(data), most=MAX_BYTES
@@ -182,7 +189,7 @@ def _find_fault(row: dict[str, str]) -> str:
     try:
         check_edit(Edit(0, row["action"], row["to"] if row["action"] == RELABEL else None))
     except UsageError as e:
-        return f"was left alone: {e}"
+        return f"was left alone: {str(e).rstrip('.')}"
     return ""
 
 

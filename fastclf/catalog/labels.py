@@ -50,3 +50,20 @@ def choose_label(label: str, known: Sequence[str]) -> str:
             known=next(name for name in near if name != text),
         )
     return text
+
+
+def refuse_unknown_class(folder: Path, label: str, known: Sequence[str]) -> None:
+    """Refuse a label that no photo of a folder has.
+
+    Raises
+    ------
+    UsageError
+        If `label` is none of the `known` ones.
+    """
+    if unify_name(label) not in known:
+        raise UsageError(
+            "{folder} has no class {label!r}. It has {known}.",
+            folder=folder,
+            label=label,
+            known=", ".join(known[:20]) or "none",
+        )

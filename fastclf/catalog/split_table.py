@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import Message, UsageError
-from ..photos import PhotoSet, read_split_name
-from ..system import Table, read_table, unify_name
+from ..errors import Message, UsageError, count_message
+from ..photos import TRAIN, VALID, PhotoSet, read_split_name
+from ..system import FILE_COLUMNS, Table, read_table, unify_name
 from .given_splits import GivenSplits
+
+# What people call the column of splits; fastai's own says whether a photo is for validation.
+_SPLIT_COLUMNS = ("split", "set", "subset", "dataset", "partition", "phase", "is_valid")
+_IS_VALID = {
+    "true": VALID, "1": VALID, "yes": VALID, "1.0": VALID,
+    "false": TRAIN, "0": TRAIN, "no": TRAIN, "0.0": TRAIN,
+}  # fmt: skip
+_MOST_COLUMNS = 120
 
 
 def read_given(
@@ -29,10 +37,11 @@ def read_given(
     told = {*given.splits, *given.groups}
     if not {unify_name(name) for name in names} & told:
         raise UsageError(
-            "The table of splits {split_by} names no photo of {folder}. Paths are relative to that "
+            "The table of splits {split_by} names no photo of {folder}{first}. Paths are relative to that "
             "folder, like {example}.",
             split_by=split_by,
             folder=photos.folder,
+            first=Message("; its first is {name}", name=lost[0]) if lost else "",
             example=next(iter(sorted(names)), "class/photo.jpg"),
         )
     return given, tuple(_describe_table(table, told, lost, names))
@@ -41,18 +50,20 @@ def read_given(
 def _describe_table(table: Path, told: set[str], lost: Sequence[str], names: set[str]) -> Iterator[Message]:
     """Say which rows name no photo, and which photos no row."""
     if lost:
-        yield Message(
+        yield count_message(
+            len(lost),
+            "1 of the {all} paths in {table} names no photo here: {name}.",
             "{n} of the {all} paths in {table} name no photo here, for example {name}.",
-            n=len(lost),
             all=len(told),
             table=table.name,
             name=lost[0],
         )
     untold = sorted(name for name in names if unify_name(name) not in told)
     if untold:
-        yield Message(
+        yield count_message(
+            len(untold),
+            "1 photo stands in no row of {table}: {name}; its split is drawn.",
             "{n} photos stand in no row of {table}, for example {name}; they are split by drawing.",
-            n=len(untold),
             table=table.name,
             name=untold[0],
         )
@@ -61,6 +72,8 @@ def _describe_table(table: Path, told: set[str], lost: Sequence[str], names: set
 def read_given_splits(path: Path) -> GivenSplits:
     """Read a table of splits or groups, with the columns ``path`` and ``split`` or ``group``.
 
+    Other usual names of the first two are known as well: ``fname`` and fastai's ``is_valid`` for example.
+
     Raises
     ------
     UsageError
@@ -68,28 +81,31 @@ def read_given_splits(path: Path) -> GivenSplits:
         contradict each other.
     """
     try:
-        table = read_table(path.read_bytes(), str(path), ("path", "split", "group"))
+        table = read_table(path.read_bytes(), str(path), (*FILE_COLUMNS, *_SPLIT_COLUMNS, "group"))
     except OSError as e:
         raise UsageError(
             "The table of splits {path} cannot be read ({reason}).", path=path, reason=e.strerror or e
         ) from None
-    columns = set(table.columns)
-    if "path" not in columns or not columns & {"split", "group"}:
+    file, split = (
+        next((name for name in usual if name in table.columns), "")
+        for usual in (FILE_COLUMNS, _SPLIT_COLUMNS)
+    )
+    if not file or not (split or "group" in table.columns):
         raise UsageError(
             "The table of splits {path} needs a column `path` (relative to the photos' folder) and a column "
             "`split` (train, valid, test) or `group`; it has {columns}.",
             path=path,
-            columns=", ".join(table.columns) or "none",
+            columns=", ".join(table.columns)[:_MOST_COLUMNS] or "none",
         )
-    return _read_rows(table, path)
+    return _read_rows(table, path, file, split)
 
 
-def _read_rows(table: Table, path: Path) -> GivenSplits:
+def _read_rows(table: Table, path: Path, file: str, split: str) -> GivenSplits:
     """Return what the rows say; two that contradict each other are refused."""
     splits, groups = dict[str, str](), dict[str, str]()
     for line, row in table.rows:
-        name = tidy_path(row["path"])
-        for known, value in ((groups, _read_group(row)), (splits, _read_split(row, path))):
+        name = tidy_path(row[file])
+        for known, value in ((groups, _read_group(row)), (splits, _read_split(row, path, split))):
             if not value:
                 continue
             if known.setdefault(name, value) != value:
@@ -98,6 +114,8 @@ def _read_rows(table: Table, path: Path) -> GivenSplits:
                     "one of the two.",
                     path=path, line=line, name=name or "a row without a path", value=value, known=known[name],
                 )  # fmt: skip
+    if not splits and not groups:
+        raise UsageError("The table of splits {path} has no row with a path and a split or group.", path=path)
     return GivenSplits(splits, groups)
 
 
@@ -155,9 +173,9 @@ def _read_group(row: Mapping[str, str]) -> str:
     return row.get("group", "").strip()
 
 
-def _read_split(row: Mapping[str, str], path: Path) -> str:
-    value = row.get("split", "").strip()
-    split = read_split_name(value)
+def _read_split(row: Mapping[str, str], path: Path, column: str) -> str:
+    value = row.get(column, "").strip()
+    split = _IS_VALID.get(value.lower(), "") if column == "is_valid" else read_split_name(value)
     if value and not split:
         raise UsageError(
             "The table of splits {path} holds the split {value!r}; it can be train, valid or test.",

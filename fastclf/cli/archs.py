@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..backbone import find_weights
 from ..errors import FastclfError, MissingExtraError, UsageError
 from ..model import DEFAULT_PRETRAINED, TORCHVISION, ArchFacts, choose_arch, list_archs
 from .console import Json, print_json, say, using_fastai
@@ -98,6 +97,12 @@ def _to_table(times: dict[str, Latency]) -> str:
     )
 
 
+def _find_weights(facts: ArchFacts) -> str | None:
+    from ..backbone import find_weights  # and NumPy, which other commands' refusals do without
+
+    return find_weights(facts.name, facts.weights)
+
+
 def _row(facts: ArchFacts, latency: Latency | None) -> tuple[str, ...]:
     memory = None if latency is None else latency.memory_mb
     return (
@@ -110,7 +115,7 @@ def _row(facts: ArchFacts, latency: Latency | None) -> tuple[str, ...]:
         f"{facts.imagenet:.1f} % at {facts.imagenet_size}",
         f"{facts.fixed_size} only" if facts.fixed_size else "any",
         "exact" if facts.maps else "-",
-        find_weights(facts.name, facts.weights) or "-",
+        _find_weights(facts) or "-",
     )
 
 
@@ -146,7 +151,7 @@ def _to_dict(book: LatencyBook, times: dict[str, Latency], notes: Sequence[str])
         "archs": [
             {
                 **f.to_dict(),
-                "weights_at": find_weights(f.name, f.weights),
+                "weights_at": _find_weights(f),
                 "latency": _latency_dict(times.get(f.name)),
             }
             for f in list_archs()

@@ -74,7 +74,7 @@ def collect(
         str,
         typer.Option(
             metavar="NAME",
-            help="Encoding of the names in an old archive: gbk, cp1252; by default told from the names.",
+            help="How an old zip file writes names, such as gbk or cp1252; by default it is seen or asked.",
         ),
     ] = "",
     check: Annotated[bool, typer.Option("--check/--no-check", help="Check the photos afterwards.")] = True,

@@ -20,14 +20,18 @@ EXAMPLES = {
         "fastclf evaluate model photos/bears",
         "fastclf evaluate model photos/bears --foreign photos/other --json",
     ),
-    "predict": ("fastclf predict model a.jpg b.jpg", "fastclf predict model a.jpg --csv"),
+    "predict": (
+        "fastclf predict model a.jpg b.jpg",
+        "fastclf predict model photos/new 'more/*.jpg' --csv",
+        "fastclf predict model photos.zip --json",
+    ),
     "edits": ("fastclf edits export photos/bears edits.csv",),
     "edits export": (
         "fastclf edits export photos/bears edits.csv",
         "fastclf edits export photos/bears - --log",
     ),
     "edits import": ("fastclf edits import other/bears edits.csv",),
-    "edits merge": ("fastclf edits merge photos/bears Grizzly grizzly",),
+    "edits merge": ('fastclf edits merge photos/bears "Teddy " teddy',),
     "edits undo": ("fastclf edits undo photos/bears",),
     "materialize": ("fastclf materialize photos/bears clean/bears",),
     "import": (

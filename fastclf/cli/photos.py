@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..system import find_file_error
+from ..system import find_file_error, has_catalog
 from .console import Folder, Json, print_json, say, show_progress
 from .examples import write_examples
 from .places import check_model, check_photos
@@ -62,13 +62,14 @@ def run_check(
     from ..check import check_folder, find_bundle, write_page
     from ..model import ModelBundle
 
+    named = None if model is None else ModelBundle.load(model)
     with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         if catalog.note:
             say(catalog.note)
         found = catalog.photos().photos
         default = os.environ.get("FASTCLF_MODEL") or "model"
-        bundle = ModelBundle.load(model) if model is not None else find_bundle(default, found)
+        bundle = named or find_bundle(default, found)
         report = check_folder(catalog, bundle, labels=labels, progress=show_progress("computing features"))
         if html is not None:
             hashes = {p.name: p.sha256 for p in found}
@@ -125,7 +126,7 @@ def import_edits(
     as_json: Json = False,
 ) -> None:
     """Apply exported edits to a copy of the photos; what is in doubt is skipped and reported."""
-    from ..catalog import Catalog, count_words
+    from ..catalog import Catalog, count_words, parse_edits
 
     check_photos(photos, "edits import DIR FILE")
     try:
@@ -134,6 +135,7 @@ def import_edits(
         raise UsageError(
             "The file of edits {file} cannot be read ({reason}).", file=file, reason=e.strerror
         ) from None
+    parse_edits(data)
     with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         report = catalog.import_edits(data)
@@ -154,8 +156,12 @@ def merge_classes(
     new: Annotated[str, typer.Argument(metavar="NEW", help="The class that stays.")],
 ) -> None:
     """Give all photos of one class the label of another. No file is moved; `edits undo` takes it back."""
-    from ..catalog import Catalog
+    from ..catalog import Catalog, refuse_unknown_class
+    from ..photos import find_class_folders
 
+    check_photos(photos, "edits merge DIR OLD NEW")
+    if photos.is_dir() and not has_catalog(photos):
+        refuse_unknown_class(photos, old, find_class_folders(photos))
     with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         rows = catalog.merge_classes(old, new, why=f"merged with {new}")
@@ -166,10 +172,15 @@ def merge_classes(
 def undo_edits(photos: Folder) -> None:
     """Take back the last step of edits: a merge, an import, a decision of the Clean tab."""
     from ..catalog import Catalog, count_words
+    from ..photos import refuse_early
 
-    with Catalog.of_photos(photos) as catalog:
-        catalog.scan(show_progress("reading photos"))
-        rows = catalog.undo()
+    check_photos(photos, "edits undo DIR")
+    refuse_early(photos)
+    rows = None
+    if has_catalog(photos):
+        with Catalog.of_photos(photos) as catalog:
+            catalog.scan(show_progress("reading photos"))
+            rows = catalog.undo()
     if rows is None:
         say("There is no step to take back.")
     else:
@@ -194,8 +205,9 @@ def materialize(
     check_photos(photos, "materialize DIR DEST")
     from ..catalog import Catalog, check_copy_target
 
-    with Catalog.of_photos(photos) as catalog:
+    if photos.is_dir():
         check_copy_target(photos, dest)
+    with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
         made = catalog.materialize(dest)
     if as_json:

@@ -5,22 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
-from ..system import Table, read_table
+from ..system import FILE_COLUMNS, Table, read_table
 
-# What people call these columns, the likeliest first.
-_FILES = (
-    "path",
-    "file",
-    "filename",
-    "file_name",
-    "fname",
-    "image",
-    "image_path",
-    "img",
-    "name",
-    "id",
-    "image_id",
-)
+# What people call the column of labels, the likeliest first.
 _LABELS = ("label", "labels", "class", "category", "target", "species", "breed", "y")
 
 
@@ -45,8 +32,8 @@ def read_labels(path: Path, file: str = "", label: str = "") -> dict[str, str]:
         raise UsageError(
             "The table of labels {path} cannot be read ({reason}).", path=path, reason=e.strerror or e
         ) from None
-    table = read_table(data, str(path), [file, label] if file else [*_FILES, *_LABELS])
-    columns = _find_column(table, file, _FILES, 0), _find_column(table, label, _LABELS, 1)
+    table = read_table(data, str(path), [file, label] if file else [*FILE_COLUMNS, *_LABELS])
+    columns = _find_column(table, file, FILE_COLUMNS, 0), _find_column(table, label, _LABELS, 1)
     if None in columns or columns[0] == columns[1]:
         raise UsageError(
             "The table of labels {path} has the columns {columns}; name that of the files and that of the "

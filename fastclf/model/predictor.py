@@ -144,9 +144,11 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Answer about many photos in their order; one that cannot be read gets a Prediction with `error`.
 
-        Each is given as `predict` takes it, or as the UnreadablePhotoError of a photo that could not be had.
+        Each is given as `predict` takes it, or as the UnreadablePhotoError of a photo that could not be had;
+        an array may hold them all, (N, height, width, 3).
         """
-        single = isinstance(sources, str | bytes | os.PathLike | Image.Image | np.ndarray | Mapping)
+        single = isinstance(sources, str | bytes | os.PathLike | Image.Image | Mapping)
+        single = single or getattr(sources, "ndim", 4) in (2, 3)  # four axes are a batch of photos
         if single or hasattr(sources, "read") or not isinstance(sources, Iterable):
             raise UsageError("predict_many takes several photos, [a, b] for example; predict takes one.")
         if batch_size < 1:

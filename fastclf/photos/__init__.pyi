@@ -19,8 +19,9 @@ from .given import NO_NAME as NO_NAME
 from .given import Given as Given
 from .given import take_photo as take_photo
 from .layout import find_layout as find_layout
-from .sniff import HEAD_BYTES as HEAD_BYTES
-from .sniff import sniff_format as sniff_format
+from .no_classes import describe_one_class as describe_one_class
+from .signatures import HEAD_BYTES as HEAD_BYTES
+from .signatures import sniff_format as sniff_format
 from .split_names import read_split_name as read_split_name
 from .splits import LEFT_OUT as LEFT_OUT
 from .splits import SPLITS as SPLITS

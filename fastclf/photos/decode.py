@@ -27,7 +27,7 @@ from PIL import (  # the plugins register their formats when they are imported
     WebPImagePlugin,  # noqa: F401
 )
 
-from ..errors import Message, UnreadablePhotoError
+from ..errors import MemoryShortageError, Message, UnreadablePhotoError
 from .colours import convert_to_srgb, reads_profile
 from .depth import (
     find_rawmode,
@@ -67,8 +67,11 @@ MAX_PIXELS = 80_000_000
 # refused: fewer of those of which libjpeg keeps all coefficients.
 _REDUCED, _REDUCED_BUFFERED = 5, 1.5
 MAX_ASPECT = 1000
+# Where there is no memory for so few pixels, the photo is not to blame.
+_ANY_MEMORY = 16_000_000
 
 _BLURRED = Message("is cut off: its finer details are missing; save or fetch it again")
+_GAP = Message("is damaged: parts in its middle are missing; save or fetch it again")
 _EMPTY = "is empty (0 bytes); it was probably not fully saved or downloaded"
 
 
@@ -158,6 +161,8 @@ def decode_photo(
     ------
     UnreadablePhotoError
         If the file is missing, empty, too large, cut off, damaged or no photo. The message names the file.
+    MemoryShortageError
+        If there is no memory for a photo of usual size, which is not the photo's fault.
     """
     name, data = name or _name_of(source), b""
     try:
@@ -166,6 +171,10 @@ def decode_photo(
         data = _read_bytes(source, max_bytes)
         return _decode(data, _Wanted(least_side, least_short_side, max_pixels))
     except _FAULTS as e:
+        if isinstance(e, MemoryError) and count_pixels(data) <= _ANY_MEMORY:
+            raise MemoryShortageError(
+                "There is not enough memory to read even small photos. Close other programs, then try again."
+            ) from None
         raise UnreadablePhotoError(name, _explain(e, data)) from None
 
 
@@ -226,8 +235,8 @@ def _read_jpeg(
     frame: JpegFrame, sealed: SealedJpeg, wanted: _Wanted, orientation: int | None
 ) -> DecodedPhoto:
     reduce = _find_reduction(frame, wanted)
-    if not sealed.whole:
-        raise _RefusedError(_BLURRED)
+    if not sealed.whole or sealed.skips:
+        raise _RefusedError(_GAP if sealed.skips else _BLURRED)
     draft = wanted.find_draft(frame.size, reduce)
     try:
         image = _load_jpeg(sealed.data, draft, watched=sealed.tidy and sealed.waits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .jpeg_rows import list_segments
@@ -80,13 +80,20 @@ def _keep_png(data: bytes) -> Essentials:
     chunks, orientation, profile = [_PNG], 1, False
     for kind, start, length in _list_chunks(data):
         whole = data[start : start + 12 + length]
-        if kind in _PNG_KEPT:
+        if kind in _PNG_KEPT and not (kind == b"tRNS" and length not in _list_transparent(chunks)):
             chunks.append(whole)
         elif kind == b"eXIf":
             orientation = read_orientation(whole[8:-4])
         profile = profile or kind == b"iCCP"
     end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
     return Essentials(b"".join([*chunks, end]), orientation, profile)
+
+
+def _list_transparent(chunks: Sequence[bytes]) -> range | tuple[int, ...]:
+    """Return how long PNG's word on what is transparent may be, given the header and palette before it."""
+    colours = next((chunk[17] for chunk in chunks if chunk[4:8] == b"IHDR"), 0)
+    palette = next((len(chunk) - 12 for chunk in chunks if chunk[4:8] == b"PLTE"), 0)
+    return range(palette // 3 + 1) if colours == 3 else (2,) if colours == 0 else (6,) if colours == 2 else ()
 
 
 def _list_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -56,7 +56,7 @@ def take_photo(given: object) -> tuple[str, Source | Image.Image]:
     if hasattr(given, "__array__") or hasattr(given, "__array_interface__"):
         return "", _take_array(given)
     raise UsageError(
-        "A photo is given as {known}; this is a {kind}.{hint}",
+        "A photo is given as {known}; this is of type {kind}.{hint}",
         known=_KNOWN,
         kind=type(given).__name__,
         hint=" For several photos there is predict_many." if isinstance(given, list | tuple | set) else "",

@@ -19,7 +19,7 @@ END = b"\xff\xd9"
 _AHEAD = int(("11110" * 13)[:64], 2).to_bytes(8, "big").replace(b"\xff", b"\xff\0")
 _BLOCK = 2**18
 _LEAST_FILL, _LONG_FILL = 8, 64
-_HUFFMAN = 0xC4
+_HUFFMAN, _RESTARTS = 0xC4, 0xDD
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
 _PROGRESSIVE = 0xC2
@@ -44,6 +44,8 @@ class JpegFrame:
         How many colours it has, each a component.
     scan
         Where its first scan begins.
+    restarts
+        Whether marks that count up stand among its data.
     """
 
     kind: int = 0
@@ -51,6 +53,7 @@ class JpegFrame:
     size: tuple[int, int] = (0, 0)
     parts: int = 0
     scan: int = 0
+    restarts: bool = False
 
     @property
     def usual(self) -> bool:
@@ -71,6 +74,7 @@ class _Scans:
     marked: bool = False
     n: int = 0
     whole: bool = True
+    skips: bool = False
     _missing: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, header: bytes, progressive: bool) -> None:
@@ -96,6 +100,8 @@ def read_jpeg_frame(data: bytes) -> JpegFrame | None:
         if marker in _FRAMES and len(body) >= 6:
             frame.kind, frame.bits, frame.parts = marker, body[0], body[5]
             frame.size = (int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
+        elif marker == _RESTARTS:
+            frame.restarts = any(body[:2])
         elif marker == 0xDA:
             frame.scan = start
             return frame if frame.kind else None
@@ -132,6 +138,8 @@ class SealedJpeg:
         Whether there are scans for all that a progressive photo needs.
     n_added
         How many bytes stand in place of the mark.
+    skips
+        Whether something is missing in the middle: its marks do not count up.
     """
 
     data: bytes
@@ -139,6 +147,7 @@ class SealedJpeg:
     other: bytes | None
     whole: bool
     n_added: int
+    skips: bool = False
 
     @property
     def waits(self) -> bool:
@@ -166,7 +175,7 @@ def seal_jpeg(data: bytes, frame: JpegFrame) -> SealedJpeg | None:
     mark = END if frame.buffered or scans.n > 1 else b""
     added = mark if mark and scans.marked else _AHEAD + mark
     other = None if scans.marked else b"".join((body, bytes(len(_AHEAD)), mark))
-    return SealedJpeg(b"".join((body, added)), scans.marked, other, scans.whole, len(added))
+    return SealedJpeg(b"".join((body, added)), scans.marked, other, scans.whole, len(added), scans.skips)
 
 
 def _walk_scans(data: bytes, frame: JpegFrame) -> _Scans:
@@ -176,7 +185,8 @@ def _walk_scans(data: bytes, frame: JpegFrame) -> _Scans:
         header = data[at + 4 : at + 2 + length]
         if len(header) >= 6:
             scans.add(header, progressive)
-        at = _find_marker(data, at + 2 + length)
+        start, at = at + 2 + length, _find_marker(data, at + 2 + length)
+        scans.skips |= frame.restarts and _skip_mark(data, start, at)
         while at + 4 <= len(data) and data[at + 1] in _BETWEEN_SCANS:
             at = _find_marker(data, at + 2 + int.from_bytes(data[at + 2 : at + 4], "big"))
         if at + 4 > len(data) or data[at + 1] != 0xDA or length < 2:
@@ -184,6 +194,14 @@ def _walk_scans(data: bytes, frame: JpegFrame) -> _Scans:
     scans.end, scans.marked = at, data[at : at + 2] == END
     scans.finish(frame.parts)
     return scans
+
+
+def _skip_mark(data: bytes, start: int, end: int) -> bool:
+    """Return whether the marks in a scan, which count from 0 to 7 and begin anew, leave one out."""
+    values = np.frombuffer(data, np.uint8)[start:end]
+    after = values[1:][values[:-1] == 0xFF]
+    marks = after[(after & 0xF8) == 0xD0] & 7
+    return bool((marks != np.arange(len(marks)) % 8).any())
 
 
 def _find_marker(data: bytes, start: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +12,7 @@ from ..system import unify_name
 from .no_classes import describe_flat_splits
 from .split_folders import SplitFolders, are_flat, are_splits, find_split_folders, name_splits, pass_through
 from .split_names import is_filler, read_split_name
-from .splits import TRAIN
+from .splits import TRAIN, VALID
 from .tree import Folder, show_name
 
 # Folders that hold the classes are looked for so many levels below the one that was named.
@@ -168,18 +168,52 @@ def _split_layout(base: Folder, splits: SplitFolders) -> Layout:
         loose += [folder, inner] if inner is not folder else [folder]
         classes += [ClassFolder(sub, _label(sub), split) for sub in inner.listing.folders if _counts(sub)]
         others += [sub for sub in inner.listing.folders if not _counts(sub)]
+        others += _list_beside(folder, inner)
+        _refuse_inner_splits(inner, split)
+        _refuse_folds(inner)
     known = {*splits.folders, *splits.flat}
     others += [sub for sub in base.listing.folders if sub not in known]
     flat = [splits.inner[folder] for folder in splits.flat]
-    said = ", ".join(f"{_call(folder)} = {split}" for folder, split in splits.folders.items())
-    if not trains:
-        said = ", ".join(_call(folder) for folder in splits.folders)
-    notes = (
-        [Message("The folders name splits: {splits}.", splits=said)]
-        if trains
-        else [Message("The classes are the folders in {folder}.", folder=said)]
-    )
-    return Layout(base, tuple(classes), tuple(loose), tuple(flat), tuple(others), tuple(notes))
+    notes = tuple(_describe_splits(splits.folders))
+    return Layout(base, tuple(classes), tuple(loose), tuple(flat), tuple(others), notes)
+
+
+def _list_beside(outer: Folder, inner: Folder) -> Iterator[Folder]:
+    """Yield the folders that lie beside those which lead from one folder to another in it."""
+    while outer is not inner:
+        [way] = outer.full
+        yield from (sub for sub in outer.listing.folders if sub is not way)
+        outer = way
+
+
+def _refuse_inner_splits(inner: Folder, split: str) -> None:
+    """Refuse train/cat, train/dog, train/validation/cat: the split inside is no class."""
+    for folder, said in find_split_folders(inner).folders.items():
+        shared = {_label(sub) for sub in folder.full} & {_label(sub) for sub in inner.full}
+        if said != split and shared:
+            raise PhotosError(
+                "{folder} is named like a split, holds classes and lies among the classes of {above}. Move "
+                "it out of there, beside {name}; if it is a class, move a photo or more directly into it.",
+                folder=folder.path,
+                above=inner.path,
+                name=_call(inner),
+            )
+
+
+def _describe_splits(folders: Mapping[Folder, str]) -> Iterator[Message]:
+    """Say which folders are which splits, and where validation photos come from if none holds any."""
+    names = ", ".join(_call(folder) for folder in folders)
+    if TRAIN not in folders.values():
+        yield Message("The classes are the folders in {folder}.", folder=names)
+        return
+    called = {folder: folder.own_name for folder in folders}
+    said = (_call(f) if called[f] == split else f"{_call(f)} ({split})" for f, split in folders.items())
+    yield Message("The folders name splits: {splits}.", splits=", ".join(said))
+    if VALID not in folders.values():
+        yield Message(
+            "No folder holds validation photos, so they are drawn from those in {folder}.",
+            folder=", ".join(_call(folder) for folder, split in folders.items() if split == TRAIN),
+        )
 
 
 def _has_splits_inside(base: Folder) -> bool:
@@ -213,12 +247,26 @@ def _plain_layout(base: Folder, splits: SplitFolders) -> Layout:
     of = [sub for sub in base.listing.folders if sub not in copies and _counts(sub)]
     classes = [ClassFolder(sub, _label(sub)) for sub in of]
     others = [sub for sub in base.listing.folders if sub not in of]
-    odd = [folder for folder in (*splits.flat, *splits.folders) if len(classes) > 1]
-    note = Message(
-        "{names} is taken for a class, not for a split: it holds photos as the folders beside it do.",
-        names=_list_names(odd),
-    )
-    return Layout(base, tuple(classes), (base,), (), tuple(others), (note,) if odd else ())
+    odd = [folder for folder in (*splits.flat, *splits.folders) if len(classes) > 1 and folder in of]
+    notes = [
+        Message(
+            "{name} is taken for a class, not for a split: it holds photos as the folders beside it do.",
+            name=_call(folder),
+        )
+        for folder in odd
+    ]
+    return Layout(base, tuple(classes), (base,), (), tuple(others), (*notes, *_describe_groups(of)))
+
+
+def _describe_groups(classes: Sequence[Folder]) -> Iterator[Message]:
+    """Say that folders which all hold the same ones are the classes: it could be the other way round."""
+    inside = [{_label(sub) for sub in folder.full} for folder in classes if folder.contains_photos]
+    if len(inside) > 1 and len(inside[0]) > 1 and all(names == inside[0] for names in inside):
+        yield Message(
+            "The classes are {classes}; each holds the folders {inside}, whose photos are of that class.",
+            classes=_list_names(classes),
+            inside=", ".join(sorted(inside[0])[:_NAMED]),
+        )
 
 
 def _find_copies(base: Folder) -> set[Folder]:
@@ -273,9 +321,10 @@ def _refuse_data_sets(base: Folder) -> None:
 
 
 def _is_data_set(folder: Folder) -> bool:
-    if folder.has_photos or len(folder.full) < 2:
+    splits = find_split_folders(folder)
+    if folder.has_photos or (len(folder.full) < 2 and TRAIN not in splits.folders.values()):
         return False
-    return bool(find_split_folders(folder).folders) or all(sub.has_photos for sub in folder.full)
+    return bool(splits.folders) or all(sub.has_photos for sub in folder.full)
 
 
 def _counts(folder: Folder) -> bool:

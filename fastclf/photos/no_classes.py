@@ -51,6 +51,16 @@ def describe_nothing(root: Folder, layout: Layout) -> PhotosError:
     )
 
 
+def describe_one_class(folder: Path, n: int) -> PhotosError:
+    """Return what to raise where a classifier is wanted and fewer than two classes have photos."""
+    return PhotosError(
+        "{folder} holds {n} class with readable photos; a classifier needs two. "
+        "Add a sub-folder with photos of another kind.",
+        folder=folder,
+        n=n,
+    )
+
+
 def describe_flat_splits(base: Folder, splits: SplitFolders) -> PhotosError:
     """Return what to raise where folders named like splits hold photos and no classes."""
     flat = sorted(splits.flat, key=lambda folder: SPLITS.index(splits.flat[folder]))

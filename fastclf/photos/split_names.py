@@ -9,10 +9,13 @@ from .splits import TEST, TRAIN, VALID
 
 _WORDS = {
     TRAIN: "train training trn trainval learn entrenamiento entrenar entrainement entraînement apprentissage"
-    " treino treinamento treinar addestramento trening тренировка обучение 训练 训练集 訓練 学習 훈련",
+    " treino treinamento treinar addestramento trening treningowy uczący тренировка обучение навчання"
+    " trainen trainingen oefenen träna träning trening eğitim latih pelatihan تدريب"
+    " 训练 训练集 訓練 学習 훈련",
     VALID: "valid val validation validate validating vld dev devel development validierung validacion"
     " validación validação validacao convalida валидация 验证 验证集 検証 검증",
-    TEST: "test testing tst tests prueba pruebas teste testes prova тест 测试 测试集 測試 テスト 테스트",
+    TEST: "test testing tst tests prueba pruebas teste testes prova toets testen testowy testowanie uji"
+    " اختبار тест тестирование 测试 测试集 測試 テスト 테스트",
 }
 # A validation set to most; a test set to those who have one of that name besides.
 _EITHER = "eval evaluation évaluation evaluate holdout heldout unseen"

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ..system import DATABASE, is_stray
 from .decode import SUFFIXES
-from .sniff import HEAD_BYTES, sniff_format
+from .signatures import HEAD_BYTES, sniff_format
 
 _Tag = TypeVar("_Tag")
 # So many folders are looked through for the first photo, and so many odd files for what their bytes say.

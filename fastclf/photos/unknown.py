@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..errors import Message
 from .essentials import read_tiff_tags
 from .jpeg_rows import read_jpeg_frame
+from .signatures import ARCHIVE, ELSE, HEIC, PICTURE, RAW, READ, SEVERAL, Signature, find_signature
 
 _PICTURE = Message("is {kind}, which is not read here; save it as PNG")
 _PACKED = Message("is {kind}, not a photo; unpack it")
@@ -17,71 +18,17 @@ _ELSE = Message("is {kind}, not a photo")
 _NAMED_PICTURE, _FILE = Message("a {name} picture"), Message("a {name} file")
 _RAW, _ARCHIVE = Message("a camera's RAW photo ({name})"), Message("a {name} archive")
 
-# (place, first bytes, sentence, kind, its name)
-_MAGIC: tuple[tuple[int, bytes, str, str, str], ...] = (
-    (0, b"\0\0\0\x0cjP  ", _PICTURE, _NAMED_PICTURE, "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", _PICTURE, _NAMED_PICTURE, "JPEG 2000"),
-    (0, b"\0\0\0\x0cJXL ", _PICTURE, _NAMED_PICTURE, "JPEG XL"),
-    (0, b"\xff\x0a", _PICTURE, _NAMED_PICTURE, "JPEG XL"),
-    (0, b"\xff\xd8\xff\xf7", _PICTURE, _NAMED_PICTURE, "JPEG-LS"),
-    (0, b"II\xbc\x01", _PICTURE, _NAMED_PICTURE, "JPEG XR"),
-    (0, b"8BPS", _PICTURE, _NAMED_PICTURE, "Photoshop"),
-    (0, b"gimp xcf", _PICTURE, _NAMED_PICTURE, "GIMP"),
-    (0, b"\x76\x2f\x31\x01", _PICTURE, _NAMED_PICTURE, "OpenEXR"),
-    (0, b"#?R", _PICTURE, _NAMED_PICTURE, "Radiance HDR"),
-    (0, b"DDS ", _PICTURE, _NAMED_PICTURE, "DDS"),
-    (0, b"BPG\xfb", _PICTURE, _NAMED_PICTURE, "BPG"),
-    (0, b"qoif", _PICTURE, _NAMED_PICTURE, "QOI"),
-    (0, b"\x59\xa6\x6a\x95", _PICTURE, _NAMED_PICTURE, "Sun raster"),
-    (0, b"\x01\xda", _PICTURE, _NAMED_PICTURE, "SGI"),
-    (0, b"SIMPLE  =", _PICTURE, _NAMED_PICTURE, "FITS"),
-    (0, b"%!PS", _PICTURE, _NAMED_PICTURE, "EPS"),
-    (128, b"DICM", _PICTURE, _NAMED_PICTURE, "DICOM"),
-    (4, b"ftypcrx", _PICTURE, _RAW, "CR3"),
-    (0, b"FUJIFILMCCD-RAW", _PICTURE, _RAW, "RAF"),
-    (0, b"IIRO", _PICTURE, _RAW, "ORF"),
-    (0, b"IIRS", _PICTURE, _RAW, "ORF"),
-    (0, b"IIU\0", _PICTURE, _RAW, "RW2"),
-    (0, b"\0MRM", _PICTURE, _RAW, "MRW"),
-    (0, b"FOVb", _PICTURE, _RAW, "X3F"),
-    (0, b"PK\3\4", _PACKED, _ARCHIVE, "ZIP"),
-    (0, b"PK\5\6", _PACKED, _ARCHIVE, "ZIP"),
-    (0, b"\x1f\x8b", _PACKED, _ARCHIVE, "gzip"),
-    (0, b"Rar!", _PACKED, _ARCHIVE, "RAR"),
-    (0, b"7z\xbc\xaf", _PACKED, _ARCHIVE, "7-Zip"),
-    (0, b"BZh", _PACKED, _ARCHIVE, "bzip2"),
-    (0, b"\xfd7zXZ", _PACKED, _ARCHIVE, "xz"),
-    (0, b"\x28\xb5\x2f\xfd", _PACKED, _ARCHIVE, "Zstandard"),
-    (257, b"ustar", _PACKED, _ARCHIVE, "tar"),
-    (0, b"%PDF", _SEVERAL, Message("a PDF document"), ""),
-    (0, b"\xd0\xcf\x11\xe0", _SEVERAL, Message("an Office document"), ""),
-    (0, b"\0\0\1\0", _SEVERAL, Message("an icon"), ""),
-    (0, b"\0\0\2\0", _SEVERAL, Message("an icon"), ""),
-    (0, b"icns", _SEVERAL, Message("an icon"), ""),
-    (8, b"AVI ", _SEVERAL, Message("a video"), ""),
-    (0, b"\x1a\x45\xdf\xa3", _SEVERAL, Message("a video"), ""),
-    (0, b"FLV\1", _SEVERAL, Message("a video"), ""),
-    (0, b"\0\0\1\xba", _SEVERAL, Message("a video"), ""),
-    (0, b"\x30\x26\xb2\x75", _SEVERAL, Message("a video"), ""),
-    (0, b"\x93NUMPY", _SEVERAL, _FILE, "NumPy"),
-    (0, b"\x89HDF", _SEVERAL, _FILE, "HDF5"),
-    (0, b"CDF\1", _SEVERAL, _FILE, "NetCDF"),
-    (0, b"PAR1", _SEVERAL, _FILE, "Parquet"),
-    (0, b"SQLite format 3", _ELSE, _FILE, "SQLite"),
-    (8, b"WAVE", _ELSE, Message("a sound"), ""),
-    (0, b"ID3", _ELSE, Message("a sound"), ""),
-    (0, b"OggS", _ELSE, Message("a sound"), ""),
-    (0, b"fLaC", _ELSE, Message("a sound"), ""),
-    (0, b"MZ", _ELSE, Message("a program"), ""),
-    (0, b"\x7fELF", _ELSE, Message("a program"), ""),
-)
-_READ = (
-    (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (8, b"WEBP", "WebP"), (0, b"GIF8", "GIF"),
-    (0, b"BM", "BMP"), (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"II+\0", "TIFF"),
-    (0, b"MM\0+", "TIFF"),
-    (4, b"ftypavi", "AVIF"), (0, b"P4", "PBM"), (0, b"P5", "PGM"), (0, b"P6", "PPM"),
-)  # fmt: skip
-_HEIC = (b"heic", b"heix", b"mif1", b"hevc", b"msf1", b"heim")
+_NAMED = {
+    PICTURE: (_PICTURE, _NAMED_PICTURE),
+    RAW: (_PICTURE, _RAW),
+    ARCHIVE: (_PACKED, _ARCHIVE),
+    SEVERAL: (_SEVERAL, _FILE),
+    ELSE: (_ELSE, _FILE),
+}
+_CALLED = {
+    "PDF": Message("a PDF document"), "Office": Message("an Office document"), "icon": Message("an icon"),
+    "video": Message("a video"), "sound": Message("a sound"), "program": Message("a program"),
+}  # fmt: skip
 _FRAMES = {0xC3: "lossless", 0xC9: "arithmetic", 0xCA: "arithmetic", 0xCB: "arithmetic"}
 _FRAMES |= dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical")
 _DNG_VERSION, _SUB_IFDS, _SUBFILE = 50706, 330, 254
@@ -96,13 +43,14 @@ def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
         return Message("is a web page, not a photo; use {formats} or AVIF", formats=usual)
     if b"<svg" in head:
         return Message("is an SVG drawing, not a photo; use {formats} or AVIF", formats=usual)
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+    found = find_signature(data)
+    if found and found.kind == HEIC:
         return (
             "is a HEIC photo, which is not read here; save it as JPEG (the extra fastclf[heic] reads these)"
         )
     if not any(data[:1024]):
         return "holds only zeros; save or fetch it again"
-    if words := _describe_foreign(data) or _describe_damaged(data) or _describe_text(data, head):
+    if words := _describe_foreign(found) or _describe_damaged(data) or _describe_text(data, head):
         return words
     return Message("is not a photo that can be read here; use {formats} or AVIF", formats=usual)
 
@@ -118,15 +66,11 @@ def describe_misread(data: bytes) -> str:
     return _describe_tiff(tags) if tags.get(_BANDS, 1) > _MOST_BANDS else ""
 
 
-def _describe_foreign(data: bytes) -> str:
-    for at, start, sentence, kind, name in _MAGIC:
-        if data[at : at + len(start)] == start:
-            return Message(sentence, kind=Message(kind, name=name) if name else kind)
-    if data[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free") and data[8:11] != b"avi":
-        return Message(_SEVERAL, kind=Message("a video"))
-    if data[-18:-1] == b"TRUEVISION-XFILE.":
-        return Message(_PICTURE, kind=Message(_NAMED_PICTURE, name="TGA"))
-    return ""
+def _describe_foreign(found: Signature | None) -> str:
+    if found is None or found.kind not in _NAMED:
+        return ""
+    sentence, kind = _NAMED[found.kind]
+    return Message(sentence, kind=_CALLED.get(found.name) or Message(kind, name=found.name))
 
 
 def describe_bits(bits: int) -> str:
@@ -138,9 +82,10 @@ def describe_bits(bits: int) -> str:
 
 def _describe_damaged(data: bytes) -> str:
     """Return what is wrong with a file that begins like a photo, as a clause; "" where it does not."""
-    name = name_format(data)
-    if not name:
+    found = find_signature(data)
+    if found is None or found.kind != READ:
         return ""
+    name = found.name
     frame = read_jpeg_frame(data) if name == "JPEG" else None
     return (
         (frame and (describe_bits(frame.bits) or _describe_frame(frame.kind)))
@@ -153,11 +98,6 @@ def _describe_frame(kind: int) -> str:
     if kind not in _FRAMES:
         return ""
     return Message(_PICTURE, kind=Message(_NAMED_PICTURE, name=f"JPEG ({_FRAMES[kind]})"))
-
-
-def name_format(data: bytes) -> str:
-    """Return the name of the format that a file begins like, of those that are read; else ""."""
-    return next((name for at, start, name in _READ if data[at : at + len(start)] == start), "")
 
 
 def _describe_tiff(tags: dict[int, int]) -> str:

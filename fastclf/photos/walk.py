@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Message, PhotosError
-from ..system import unify_name
+from ..system import has_catalog, unify_name
 from .layout import ClassFolder, find_layout
-from .no_classes import describe_nothing
+from .no_classes import describe_nothing, describe_one_class
 from .passed_over import PassedOver, write_notes
 from .splits import TRAIN
 from .tree import File, Folder, walk_folders
@@ -97,8 +97,15 @@ def walk_photos(folder: Path, *, empty_ok: bool = False) -> FoundFiles:
     return FoundFiles(tuple(found), tuple(labels), tuple(write_notes(layout, passed)))
 
 
-def refuse_early(folder: str | Path) -> None:
+def refuse_early(folder: str | Path, classes: int = 1) -> None:
     """Refuse what holds no photos in class folders, before anything is written or read.
+
+    Parameters
+    ----------
+    folder
+        The photos' folder.
+    classes
+        How many classes have to have photos: 2 to train. Where there is a catalog, edits may have made more.
 
     Raises
     ------
@@ -107,8 +114,11 @@ def refuse_early(folder: str | Path) -> None:
     """
     root = _open_root(Path(folder))
     layout = find_layout(root)
-    if not any(one.folder.contains_photos for one in layout.classes):
+    full = {one.label for one in layout.classes if one.folder.contains_photos}
+    if not full:
         raise describe_nothing(root, layout)
+    if len(full) < classes and not has_catalog(root.path):
+        raise describe_one_class(root.path, len(full))
 
 
 def list_photo_files(folder: Path) -> list[FoundFile]:

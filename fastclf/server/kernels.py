@@ -141,6 +141,13 @@ def refuse_old_framing() -> None:
         await plain(self)  # type: ignore[no-untyped-call]
 
     KernelWebsocketHandler.pre_get = pre_get  # type: ignore[method-assign]
+    KernelWebsocketHandler.write_error = _write_status  # type: ignore[method-assign, assignment]
+
+
+def _write_status(handler: KernelWebsocketHandler, status_code: int, **_: Any) -> None:
+    """Answer with the status alone: Jupyter's page for it is not there, and its traceback would be logged."""
+    handler.set_header("Content-Type", "text/plain")
+    handler.finish(f"{status_code}\n")
 
 
 def find_lost_headers(handler: KernelWebsocketHandler) -> list[str]:

@@ -13,6 +13,7 @@ from .files import write_atomic as write_atomic
 from .files import write_atomic_with as write_atomic_with
 from .folders import DATABASE as DATABASE
 from .folders import find_private_place as find_private_place
+from .folders import has_catalog as has_catalog
 from .folders import lies_on_network as lies_on_network
 from .home import ensure_home as ensure_home
 from .home import find_user_cache as find_user_cache
@@ -31,6 +32,7 @@ from .swap import recover_folder as recover_folder
 from .swap import replaced_folder as replaced_folder
 from .swap import swap_folder as swap_folder
 from .swap import wait_for_folder as wait_for_folder
+from .tables import FILE_COLUMNS as FILE_COLUMNS
 from .tables import Table as Table
 from .tables import decode_text as decode_text
 from .tables import read_table as read_table

@@ -54,6 +54,12 @@ def find_private_place(folder: Path) -> PrivatePlace:
     return PrivatePlace(outside, False, Message(reason, folder=folder, place=outside))
 
 
+def has_catalog(folder: Path) -> bool:
+    """Return whether there is a catalog of a photo folder, in it or elsewhere; nothing is written."""
+    outside = (root / _name_outside(folder) for root in _list_roots())
+    return any((place / DATABASE).is_file() for place in (folder / ".fastclf", *outside))
+
+
 def lies_on_network(path: Path) -> bool:
     """Return whether a path lies on a network file system, where neither locks nor mapped files are safe."""
     return find_filesystem(path) in _NETWORK

@@ -7,6 +7,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
+# Accents of Latin, Greek and Cyrillic letters combine with a class from here on; what makes another letter
+# of a Japanese or Hindi one, with a lower one.
+_LEAST_ACCENT = 200
 _JOINTS = re.compile(r"[\s_\-\u2010-\u2015]+")
 
 
@@ -27,7 +30,8 @@ def unify_name(text: str) -> str:
 def find_near_names(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Return groups of names that somebody may have meant as one, each sorted, in the order of the names.
 
-    They differ in case, blanks, underscores, hyphens, the width of their letters, or an "s" at the end.
+    They differ in case, accents, blanks, underscores, hyphens, signs that nobody sees, the width of their
+    letters, or an "s" at the end.
 
     Examples
     --------
@@ -43,5 +47,11 @@ def find_near_names(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _strip_name(name: str) -> str:
-    """Return what is left of a name without case, width and joints; the name itself where nothing is."""
-    return _JOINTS.sub("", unicodedata.normalize("NFKC", name).casefold()) or name
+    """Return a name without case, width, accents and joints; the name itself where nothing is left."""
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    kept = (
+        sign
+        for sign in apart
+        if unicodedata.combining(sign) < _LEAST_ACCENT and unicodedata.category(sign) != "Cf"
+    )
+    return _JOINTS.sub("", unicodedata.normalize("NFC", "".join(kept))) or name

@@ -23,18 +23,21 @@ _NAMES = frozenset({
     # NAS, snapshots, clouds
     "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@sharebin", "@sharesnap", "@__thumb", ".@__thumb",
     "#recycle", "#snapshot", ".snapshot", ".snapshots", "~snapshot", ".zfs", ".synologyworkingdirectory",
+    "_gsdata_", "trashbox", "@transcode", "@database", "@appstore", "@quarantine", ".qsync", "onedrivetemp",
     ".recycle", ".dropbox", ".dropbox.cache", ".dropbox.attr", ".stfolder", ".stversions", ".stignore",
     ".sync", ".csync_journal.db", ".owncloudsync.log", ".tmp.drivedownload", ".tmp.driveupload",
     # programs for photos
     ".picasaoriginals", ".picasa.ini", "picasa.ini", ".picasa3temp", "zbthumbnail.info", "pspbrwse.jbf",
     ".dtrash", ".comments", "captureone", ".bridgecache", ".bridgecachet", ".bridgelabelsandratings",
-    # notebooks
-    ".ipynb_checkpoints", ".virtual_documents", "__pycache__",
+    # notebooks, and what programs keep beside them
+    ".ipynb_checkpoints", ".virtual_documents", "__pycache__", "node_modules", "site-packages", "wandb",
+    "mlruns", "lightning_logs", "__results___files",
 })  # fmt: skip
 _PATTERNS = (
     "._*", "found.[0-9][0-9][0-9]", ".trash-*", ".nfs????*", ".fuse_hidden*", ".goutputstream-*", "~$*",
     ".~lock.*#", ".sync_*.db*", "._sync_*.db*", "*@synoeastream", "*@synoresource", "*:zone.identifier",
-    "*.lrdata", "*.lrprev", ".com.apple.*",
+    "*.lrdata", "*.lrprev", "*.photoslibrary", "*.aplibrary", "*.photolibrary", "*.imovielibrary",
+    ".trashed-*", ".com.apple.*",
 )  # fmt: skip
 _STRAY = re.compile("|".join(fnmatch.translate(pattern) for pattern in _PATTERNS))
 

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from ..errors import UsageError, describe_error
 
+# What people call the column of the photos' files, the likeliest first.
+FILE_COLUMNS = (
+    "path", "file", "filename", "file_name", "filepath", "file_path", "fname", "image", "image_path", "img",
+    "photo", "name", "id", "image_id",
+)  # fmt: skip
 _SEPARATORS = ",;\t|"
+# Letters of an alphabet have a zero byte each in UTF-16; one in so many letters is enough to tell it.
+_LEAST_ZEROS = 5
+_BINARY = (b"PK\3\4", b"\xd0\xcf\x11\xe0", b"%PDF", b"SQLite", b"PAR1")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
@@ -42,9 +50,10 @@ def decode_text(data: bytes) -> str:
     True
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
-    if not encoding and b"\0" in data[:1000]:
+    odd, even = data[1:1000:2].count(0), data[:1000:2].count(0)
+    if not encoding and _LEAST_ZEROS * max(odd, even) > len(data[:1000:2]):
         # without a mark the zero bytes of plain letters tell the order
-        encoding = "utf-16-le" if data[1:1000:2].count(0) > data[:1000:2].count(0) else "utf-16-be"
+        encoding = "utf-16-le" if odd > even else "utf-16-be"
     if encoding:
         return data.decode(encoding, "replace")
     try:
@@ -68,14 +77,16 @@ def read_table(data: bytes, called: str, wanted: Iterable[str]) -> Table:
     Raises
     ------
     UsageError
-        If a line cannot be read, or has more cells than the header.
+        If it is no text, a line cannot be read, or has more cells than the header.
 
     Examples
     --------
     >>> read_table(b"sep=;\\nPath; Split\\ncat/1.jpg;test\\n", "t.csv", ["path"]).rows
     ((3, {'path': 'cat/1.jpg', 'split': 'test'}),)
     """
-    lines = list(_read_cells(decode_text(data), called, set(wanted)))
+    if data.startswith(_BINARY):
+        raise UsageError("{path} is no text; save the table as CSV, then name that file.", path=called)
+    lines = list(_read_cells(decode_text(data).rstrip("\0"), called, set(wanted)))
     if not lines:
         return Table((), ())
     (_, header), *rest = lines

@@ -6,8 +6,8 @@ import os
 import warnings
 from importlib.util import find_spec
 
-from ..errors import MissingExtraError
-from ..system import advise_install
+from ..errors import MissingExtraError, UsageError, describe_error
+from ..system import advise_install, is_out_of_memory
 
 _FOR_A_HEAD = ("onnx", "scipy", "threadpoolctl")
 
@@ -48,6 +48,14 @@ def load_fastai() -> None:
             import fastai.vision.all  # noqa: F401
             import timm  # noqa: F401
     except ImportError as e:
+        if not isinstance(e, ModuleNotFoundError) or is_out_of_memory(e):
+            raise UsageError(
+                "fastai and torch are installed, but cannot be loaded ({reason}). Where memory is short, "
+                "close other programs; else run `{install}` again, or train a head (--mode head) "
+                "without --arch.",
+                reason=describe_error(e),
+                install=advise_install("train"),
+            ) from e
         raise MissingExtraError(
             "Training all layers, and other architectures, need the package {name}, which is not installed. "
             "Run `{install}`, or train a head (--mode head) without --arch.",

@@ -23,7 +23,6 @@ from ..backbone import (
 )
 from ..catalog import Dataset, load_dataset, read_given_splits
 from ..errors import UsageError
-from ..head import HeadOptions, train_head
 from ..model import BODY, TIMM, TORCHVISION, ModelBundle, Preprocess, check_target, choose_arch, find_arch
 from ..photos import TRAIN, Progress, refuse_early
 from ..system import has_gpu, read_rank
@@ -222,6 +221,8 @@ class Run(Request):
         return choose_mode(self.options, self.data, learned=self.learned, say=self.say)
 
     def _train_head(self) -> ModelBundle:
+        from ..head import HeadOptions, train_head  # and SciPy, which a refusal does without
+
         options = self.options
         if options.track:
             self.say(f"--track {options.track} has nothing to report: mode head has no epochs.")
@@ -314,7 +315,7 @@ def finds_gpu() -> bool:
 
 def _check_places(folder: Path, out: Path) -> None:
     """Refuse a folder without classes, and a model's that would be taken for one or cannot be written."""
-    refuse_early(folder)
+    refuse_early(folder, classes=2)
     target = out.resolve()
     if folder.resolve() in target.parents or target == folder.resolve():
         raise UsageError(

@@ -76,6 +76,17 @@ def test_a_table_fits_in_either_spelling(copies: dict[str, Path], form: str, tab
     assert {r.photo.name[-5] for r in data.rows if r.split == "valid"} == {"0", "1"}
 
 
+@pytest.mark.parametrize("head", ["fname,is_valid", "image_id,is_valid", "filename,set", "file,subset"])
+def test_a_table_of_the_course_is_taken_with_its_own_columns(copies: dict[str, Path], head: str) -> None:
+    words = ("True", "False") if head.endswith("is_valid") else ("val", "Training")
+    rows = [f"{c}/{i}.png,{words[i >= 2]}" for c in ("Bär", "Hündin") for i in range(6)]
+    file = copies["NFC"].parent / "s.csv"
+    file.write_text(f"{head}\n" + "\n".join(rows[:-1]), encoding="utf-8")
+    data = load_dataset(copies["NFC"], split_by=file)
+    assert {r.photo.name[-5] for r in data.rows if r.split == "valid"} >= {"0", "1"}
+    assert data.notes[-1] == "1 photo stands in no row of s.csv: Hündin/5.png; its split is drawn."
+
+
 def test_two_spellings_of_a_folder_are_one_class(tmp_path: Path) -> None:
     draw(tmp_path, {spell("Bär", "NFC"): 3, spell("Bär", "NFD"): 4, "cat": 3})
     with scanned(tmp_path) as catalog:
@@ -107,7 +118,7 @@ def test_every_row_fits_or_is_counted_or_refused(tmp_path: Path) -> None:
     rows = "".join(f"{c}/{i}.png,train\n" for c in ("cat", "dog") for i in range(4))
     table.write_text(f"path,split\n{rows}cat/99.png,test\n")
     notes = " ".join(load_dataset(folder, split_by=table).notes)
-    assert "1 of the 9 paths in s.csv name no photo here, for example cat/99.png" in notes
+    assert "1 of the 9 paths in s.csv names no photo here: cat/99.png" in notes
     assert "2 photos stand in no row of s.csv, for example cat/4.png" in notes
     table.write_text(f"path,split\n{rows}./cat/0.png,test\n")
     with pytest.raises(UsageError, match=r"line 10: cat/0.png is in test, and an earlier line says train"):
@@ -192,7 +203,12 @@ def test_what_is_taken_and_what_is_not_is_said_before_training(tmp_path: Path) -
     draw(tmp_path, {"test": 4}, first=500)
     (tmp_path / "train" / "cat" / "notes.txt").write_text("mine")
     said = " ".join(load_dataset(tmp_path).describe())
-    for words in ("Classes: cat 10, dog 12.", "train = train", "The 4 photos in test", "train/cat/notes.txt"):
+    for words in (
+        "Classes: cat 10, dog 12.",
+        "name splits: train",
+        "The 4 photos in test",
+        "train/cat/notes.txt",
+    ):
         assert words in said
     with Catalog(tmp_path) as catalog:
         assert catalog.clear_splits() == 22

@@ -129,8 +129,8 @@ def test_what_exif_says_of_a_picture_is_obeyed_as_it_is_of_a_file(toy_model: Pat
 REFUSED: dict[str, tuple[Any, str]] = {
     "closed file": (closed(io.BytesIO(PNG)), "cannot be read"),
     "closed picture": (closed(Image.open(io.BytesIO(PNG))), "was closed"),
-    "list": ([PNG], "predict_many"), "tuple": ((PNG, PNG), "predict_many"), "number": (3, "this is a int"),
-    "none": (None, "this is a NoneType"), "address": ("https://example.org/a.jpg", "web address"),
+    "list": ([PNG], "predict_many"), "tuple": ((PNG, PNG), "predict_many"), "number": (3, "this is of type int"),
+    "none": (None, "this is of type NoneType"), "address": ("https://example.org/a.jpg", "web address"),
     "text file": (io.StringIO("a"), 'open\\(path, "rb"\\)'), "channels first": (PIXELS.transpose(2, 0, 1), "permute"),
     "tensor": (Tensor(PIXELS.transpose(2, 0, 1)), "permute"), "batch": (PIXELS[None], "a batch"),
     "one row": (PIXELS[0, :, 0], "is \\(height, width\\)"), "two channels": (PIXELS[..., :2], "is \\(height"),
@@ -158,6 +158,11 @@ def test_what_is_no_photo_is_refused_in_a_sentence(toy_model: Path, name: str) -
 def test_one_photo_is_not_taken_for_several(toy_model: Path, one: Any) -> None:
     with pytest.raises(UsageError, match="predict takes one"):
         Predictor(toy_model).predict_many(one)
+
+
+def test_an_array_may_hold_several_photos(toy_model: Path) -> None:
+    answers = Predictor(toy_model).predict_many(np.stack([PIXELS, PIXELS]))  # type: ignore[arg-type]
+    assert [answer.label for answer in answers] == ["red", "red"]
 
 
 def test_a_wrong_call_is_a_usage_error(toy_model: Path) -> None:

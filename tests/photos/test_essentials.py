@@ -39,6 +39,7 @@ PNGS = {
     "checksum of a time": put(PNG, spoil(chunk(b"tIME", bytes(7)))),
     "unpacks to nothing": put(PNG, chunk(b"zTXt", b"Comment\0\0no zlib")),
     "unknown packing": put(PNG, chunk(b"zTXt", b"Comment\0\7" + bytes(9))),
+    "transparency of a wrong length": put(PNG, chunk(b"tRNS", b"x")),
     "short gamma": put(PNG, chunk(b"gAMA", b"")),
     "short size": put(PNG, chunk(b"pHYs", b"\0")),
     "two animations": put(PNG, chunk(b"acTL", struct.pack(">II", 1, 0)) + chunk(b"fcTL", bytes(3))),

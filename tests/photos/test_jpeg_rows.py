@@ -112,3 +112,13 @@ def test_a_jpeg_of_very_many_pixels_is_read_smaller_and_a_png_is_refused(
     ):
         with pytest.raises(UnreadablePhotoError, match="at most"):
             decode_photo(refused, max_pixels=900_000)
+
+
+def test_what_is_missing_in_the_middle_is_told_where_marks_count_the_parts() -> None:
+    data = encode(draw("RGB", 3, (320, 240)), "JPEG", quality=90, restart_marker_rows=1)
+    marks = [at for at in range(len(data) - 1) if data[at] == 0xFF and 0xD0 <= data[at + 1] <= 0xD7]
+    assert len(marks) == 14
+    assert not isinstance(read(data), str)
+    assert read(data[: marks[4]] + data[marks[6] :]) == (
+        "x is damaged: parts in its middle are missing; save or fetch it again."
+    )

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fastclf.errors import PhotosError
-from fastclf.photos import build_tree, find_class_folder, find_layout, read_split_name, walk_photos
+from fastclf.errors import PhotosError, UnreadablePhotoError
+from fastclf.photos import (
+    build_tree,
+    decode_photo,
+    find_class_folder,
+    find_layout,
+    read_split_name,
+    walk_photos,
+)
 
 PHOTO = b"\xff\xd8\xff\xe0 begins like a photo"
 
@@ -66,6 +73,8 @@ LAYOUTS = {
     "training alone": (["train/cat", "train/dog"], {"train"}),
     "class first": (["cat/train", "cat/test", "dog/train", "dog/test"], {"train", "test"}),
     "class first, three": (["cat/Training", "cat/val", "dog/Training", "dog/test"], {"train", "valid", "test"}),
+    "Dutch": (["trainen/cat", "trainen/dog", "testen/cat"], {"train", "test"}),
+    "a class called as its split": (["train/cat", "train/dog", "test/cat", "train/dog/test"], {"train", "test"}),
     "another language": (["entrenamiento/cat", "entrenamiento/dog", "validación/dog"], {"train", "valid"}),
     "Chinese": (["训练集/cat", "训练集/dog", "测试集/cat"], {"train", "test"}),
     "one more split": (["train/cat", "train/dog", "valid/cat", "extra/cat", "extra/dog"], {"train", "valid"}),
@@ -133,6 +142,16 @@ def test_classes_that_look_like_something_else_are_classes(
         (["images/0a.jpg", "images/0b.jpg"], "no class folders"),
         (["cat/0.txt", "dog/0.txt"], "none of the 2 files in it is one \\(cat/0.txt"),
         (["cat/", "dog/"], "holds no photos. Make one sub-folder per class"),
+        (["v1/train/cat", "v1/train/dog", "v2/train/cat"], "folder of data sets: v1 .train., v2 .train."),
+        (["a/train/cat", "a/test/cat", "b/train/cat"], "folder of data sets: a .test, train., b .train."),
+        (
+            ["train/cat", "train/dog", "train/validation/cat"],
+            "validation is named like a split, holds classes",
+        ),
+        (
+            ["train/fold1/cat", "train/fold1/dog", "train/fold2/cat", "train/fold2/dog"],
+            "Each of the folders fold1",
+        ),
     ],
 )
 def test_what_would_be_misunderstood_is_refused_in_words(
@@ -168,14 +187,58 @@ def test_names_say_splits_in_any_usual_spelling(name: str, split: str) -> None:
         ("loose.jpg", "1 photo lies beside the class folders.*: loose.jpg"),
         ("models/best.pth", "The folder models holds no photos"),
         ("cat/.secret.jpg", "1 hidden file or folder was passed over: cat/.secret.jpg"),
-        ("train/cat", "The folders name splits: train = train"),
+        ("train/cat", "The folders name splits: train, valid"),
+        ("cat/x.dcm", "1 file that is no photo"),
+        ("Train/cat", "The folders name splits: Train .train., valid"),
+        ("training/labels/0.txt", "The folder training holds no photos"),
     ],
 )
 def test_what_is_concluded_and_passed_over_is_said(tmp_path: Path, extra: str, words: str) -> None:
     notes = walk_photos(
-        fill(tmp_path, *(["valid/cat"] if extra.startswith("train") else CLASSES), extra)
+        fill(tmp_path, *(["valid/cat"] if extra.lower().startswith("train/") else CLASSES), extra)
     ).notes
     assert any(__import__("re").search(words, note) for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    ("folders", "notes"),
+    [
+        (["train/cat", "train/dog"], ["The folders name splits: train.",
+         "No folder holds validation photos, so they are drawn from those in train."]),
+        (["cat", "dog", "valid/cat", "valid/dog"],
+         ["The folder valid is no split and no class, so its photos were passed over."]),
+        (["train", "val", "cat", "dog"],
+         [f"{name} is taken for a class, not for a split: it holds photos as the folders beside it do."
+          for name in ("train", "val")]),
+        (["one/cat", "one/dog", "two/cat", "two/dog"],
+         ["The classes are one, two; each holds the folders cat, dog, whose photos are of that class."]),
+        (["train/images/cat", "train/labels/0.txt", "val/images/cat"],
+         ["The folders name splits: train, val (valid).",
+          "The folder train/labels holds no photos and was passed over."]),
+    ],
+)  # fmt: skip
+def test_what_is_concluded_contradicts_itself_in_nothing(
+    tmp_path: Path, folders: list[str], notes: list[str]
+) -> None:
+    assert list(walk_photos(fill(tmp_path, *folders)).notes) == notes
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("scan", bytes(128) + b"DICM" + bytes(9)), ("a.pcx", b"\x0a\5\1\x08" + bytes(90)),
+        ("b.ras", b"\x59\xa6\x6a\x95" + bytes(90)), ("c.sgi", b"\x01\xda\1\1" + bytes(90)),
+        ("d.pam", b"P7\nWIDTH 2\n"), ("e.eps", b"%!PS-Adobe"), ("f.psd", b"8BPS\0\1" + bytes(9)),
+        ("g.jp2", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(9)), ("h", b"\0\0\0\x18ftypheic" + bytes(20)),
+    ],
+)  # fmt: skip
+def test_a_picture_that_is_not_read_is_a_named_failure_with_its_format(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    (fill(tmp_path, *CLASSES) / "cat" / name).write_bytes(data)
+    assert f"cat/{name}" in {file.name for file in walk_photos(tmp_path).files}
+    with pytest.raises(UnreadablePhotoError, match=r"(picture|HEIC photo), which is not read"):
+        decode_photo(data, name)
 
 
 def test_system_files_are_not_worth_a_word(tmp_path: Path) -> None:

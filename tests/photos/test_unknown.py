@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastclf.errors import UnreadablePhotoError
+from fastclf.errors import MemoryShortageError, UnreadablePhotoError
 from fastclf.photos import decode_photo
 
 from ..drawing import draw_photo, encode
@@ -105,4 +105,19 @@ def test_a_long_name_and_a_fault_of_the_disk_are_told() -> None:
 def test_a_table_of_huffman_codes_cut_off_is_a_damaged_jpeg() -> None:
     data = b"\xff\xd8" + segment(0xC4, b"\0" * 3) + encode(draw_photo("red", 0), "JPEG")[2:]
     with pytest.raises(UnreadablePhotoError, match="damaged"):
+        decode_photo(data)
+
+
+@pytest.mark.parametrize(
+    ("size", "error"), [((40, 30), MemoryShortageError), ((6000, 4000), UnreadablePhotoError)]
+)
+def test_a_small_photo_is_not_to_blame_where_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], error: type[Exception]
+) -> None:
+    def run_out(*_: object) -> None:
+        raise MemoryError
+
+    data = encode(Image.new("1", size), "PNG")
+    monkeypatch.setattr("fastclf.photos.decode._read", run_out)
+    with pytest.raises(error, match="memory"):
         decode_photo(data)

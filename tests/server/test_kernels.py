@@ -12,10 +12,17 @@ from typing import Any
 
 import pytest
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.web import HTTPError
 
 from fastclf.server import kernels
-from fastclf.server.kernels import GraceKernelManager, find_lost_headers, find_title, read_max_visitors
+from fastclf.server.kernels import (
+    GraceKernelManager,
+    find_lost_headers,
+    find_title,
+    read_max_visitors,
+    refuse_old_framing,
+)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,14 @@ def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch:
 def test_what_a_proxy_did_not_pass_is_named(headers: dict[str, str], fits: bool, lost: list[str]) -> None:
     handler: Any = SimpleNamespace(request=SimpleNamespace(headers=headers), check_origin=lambda: fits)
     assert find_lost_headers(handler) == lost
+
+
+def test_a_refused_websocket_gets_its_status_and_no_traceback_is_logged() -> None:
+    refuse_old_framing()
+    sent: list[str] = []
+    handler: Any = SimpleNamespace(set_header=lambda *_: None, finish=sent.append)
+    KernelWebsocketHandler.write_error(handler, 400, exc_info=(None, None, None))
+    assert sent == ["400\n"]
 
 
 def test_a_proxy_that_spoils_websockets_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ STRAY = (
     "System Volume Information", "lost+found", ".Trash-1000", ".nfs000000001", ".thumbnails", ".directory",
     "@eaDir", "@Recycle", "#recycle", "#snapshot", ".snapshot", "cat.jpg@SynoEAStream", ".picasa.ini",
     "Previews.lrdata", ".picasaoriginals", "~$labels.xlsx", ".ipynb_checkpoints", "__pycache__", "LOST.DIR",
+    "node_modules", "wandb", "Photos Library.photoslibrary", "_gsdata_", "trashbox",
 )  # fmt: skip
 SOMEBODYS = (
     "cat", "cat.jpg", ".git", ".fastclf", "models", "recycling", "thumbs", "desktop", "lost", "trash", "icon",

@@ -26,6 +26,11 @@ def test_a_table_reads_the_same_however_it_was_saved(separator: str, end: str, e
     assert [tuple(row.values()) for _, row in table.rows] == [tuple(row) for row in ROWS[1:]]
 
 
+def test_zeros_behind_a_table_do_not_change_its_letters() -> None:
+    table = read_table(write(",", "\n", "utf-8") + bytes(9), "t.csv", ["path"])
+    assert table.rows == read_table(write(",", "\n", "utf-8"), "t.csv", ["path"]).rows
+
+
 def test_what_a_spreadsheet_says_of_its_separator_is_no_row() -> None:
     table = read_table(write(";", "\r\n", "utf-8-sig", "sep=;\r\n"), "t.csv", ["path"])
     assert table.columns == ("path", "split")
@@ -34,7 +39,11 @@ def test_what_a_spreadsheet_says_of_its_separator_is_no_row() -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"path,split\na/1.jpg,train,x\n", "line 2 has 3 cells"), (b'path\n"a\n', "line 2: this is no CSV")],
+    [
+        (b"path,split\na/1.jpg,train,x\n", "line 2 has 3 cells"),
+        (b'path\n"a\n', "line 2: this is no CSV"),
+        (b"PK\3\4" + bytes(90), "is no text; save the table as CSV"),
+    ],
 )
 def test_a_row_that_fits_nothing_is_refused_by_its_line(data: bytes, words: str) -> None:
     with pytest.raises(UsageError, match=words):
@@ -56,6 +65,9 @@ def test_a_name_has_one_spelling(form: str) -> None:
         (["hot dog", "hot_dog", "hot-dog"], [("hot dog", "hot-dog", "hot_dog")]),
         (["ｃａｔ", "cat"], [("cat", "ｃａｔ")]),
         (["bus", "glass", "grass", "C", "C++", "cat", "bat"], []),
+        (["do\u00adg", "dog\u200b", "dog"], [("dog", "dog\u200b", "do\u00adg")]),
+        (["naive", "naïve", "İzmir", "izmir"], [("izmir", "İzmir"), ("naive", "naïve")]),
+        (["か", "が", "कल", "काल", "ガラス", "カラス"], []),
         ([str(i) for i in range(20)], []),
     ],
 )

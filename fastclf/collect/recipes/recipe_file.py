@@ -111,7 +111,10 @@ class _Reader:
     def read_class(self, label: str, value: Any) -> ClassPlan:
         keys = ("classes", label)
         if not is_class_name(label):
-            self.fail(keys, "cannot be the name of a folder; leave out / \\ : * ? and leading dots")
+            self.fail(
+                keys,
+                "cannot be the name of a folder; leave out / \\ : * ?, leading dots and blanks at its ends",
+            )
         if not isinstance(value, dict):
             value = {"search": value}
         self.check(value, _CLASS, keys)
