@@ -473,10 +473,10 @@ def compare_tagged(rows: list[dict[str, Any]], wide: list[dict[str, Any]]) -> li
 def compare_scaled(
     page: Page, predictor: Predictor, path: Path, limits: dict[str, int], profile: bytes | None = None
 ) -> dict[str, Any]:
-    from fastclf.dashboard.widgets.scripted import read_script
+    from fastclf.dashboard.classify.photo_drop import PhotoDrop
 
     taken = take_with_a_phone(path, profile)
-    script = read_script("classify/photo_drop.js")
+    script = PhotoDrop._esm
     sent = base64.b64decode(page.evaluate(PREPARE, [script, base64.b64encode(taken).decode(), limits]))
     (one, seen), (other, seen_of_sent) = (ask(predictor, data) for data in (taken, sent))
     return {

@@ -18,6 +18,8 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # a host's name with a dot in it, which is no scheme
 _HOST = re.compile(r"[^\s/:@]+\.[^\s/:@.]+\.?(:\d+)?([/?#]|$)")
 _DATA = re.compile(r"data:image/([a-z0-9.+-]+)((?:;[^,;]*)*?)(;base64)?,", re.IGNORECASE)
+# What may be the network's fault here as much as the address's.
+_UNREACHED = ("names the host {host}, which could not be looked up", "could not be connected to")
 _INSTEAD = Message("Save the photo on your device and choose the file instead.")
 _AGAIN = Message("Try again in a minute, or save the photo on your device and choose the file.")
 _PICTURE = Message("Copy the address of the picture itself, or save it on your device and choose the file.")
@@ -53,6 +55,13 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         with Fetcher(rule) as fetcher:
             data = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
     except FetchError as e:
+        if e.reason.template in _UNREACHED:
+            raise AddressError(
+                "This page could not reach {address}: it may have no network, or the address may be wrong. "
+                "{advice}",
+                address=_show(address),
+                advice=_INSTEAD,
+            ) from None
         raise AddressError(
             "{address} {reason}. {advice}",
             address=_show(address),

@@ -113,7 +113,9 @@ class DashboardPage(SpokenBox):
         words = _find_text(self.bundle, "intro")
         if self.bundle and not words:
             vocab = self.bundle.vocab
-            named = ", ".join(vocab[:_MOST_NAMED]) + (" ..." if len(vocab) > _MOST_NAMED else "")
+            # a word joiner keeps "t-shirt" on one line
+            whole = [label.replace("-", "-\u2060") for label in vocab[:_MOST_NAMED]]
+            named = ", ".join(whole) + (" ..." if len(vocab) > _MOST_NAMED else "")
             words = say("Give it a photo and read what it shows. It tells apart: {labels}.", labels=named)
         return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{render_paragraph(words)}</header>'
 

@@ -302,7 +302,7 @@ def _explain(error: BaseException, data: bytes) -> str:
     if isinstance(error, MemoryError):
         return "does not fit into memory; scale it down"
     if isinstance(error, UnidentifiedImageError):
-        return describe_unknown(data, FORMATS)
+        return describe_unknown(data, [*FORMATS[:6], *(["HEIC"] if reads_heif() else [])])
     return describe_error(error, data)
 
 

@@ -37,8 +37,8 @@ _BITS, _COMPRESSION, _PHOTOMETRIC, _BANDS, _SAMPLES = 258, 259, 262, 277, 339
 
 
 def describe_unknown(data: bytes, formats: Sequence[str]) -> str:
-    """Return what a file's first bytes are instead of a photo, as a clause; `formats` are the usual first."""
-    head, usual = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower(), ", ".join(formats[:6])
+    """Return what a file's first bytes are instead of a photo, as a clause; `formats` are the usual ones."""
+    head, usual = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower(), ", ".join(formats)
     if head.startswith((b"<!doctype html", b"<html", b"<head")):
         return Message("is a web page, not a photo; use {formats} or AVIF", formats=usual)
     if b"<svg" in head:

@@ -23,6 +23,18 @@ export function reload() {
   location.reload();
 }
 
+// Folded, a notice leaves room for what is read under it.
+function makeFold(notice) {
+  const button = makeButton(t("Less"), () => {
+    const folded = notice.classList.toggle("fastclf-notice-folded");
+    button.textContent = folded ? t("More") : t("Less");
+    button.setAttribute("aria-expanded", String(!folded));
+  });
+  button.classList.add("fastclf-notice-fold");
+  button.setAttribute("aria-expanded", "true");
+  return button;
+}
+
 // The session is gone: what stands on the page stays, under a notice.
 export function showLost() {
   if (document.querySelector(".fastclf-notice[role=alert]")) return;
@@ -34,7 +46,9 @@ export function showLost() {
     make("p", "", t("The server has stopped it, or a pause was too long. You can still read this page; reload it to go on.")),
   );
   const button = makeButton(t("Reload"), reload);
-  notice.append(button);
+  const row = make("div", "fastclf-notice-row");
+  row.append(button, makeFold(notice));
+  notice.append(row);
   document.body.classList.add("fastclf-lost");
   document.body.append(notice);
   button.focus({ preventScroll: true });

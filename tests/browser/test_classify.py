@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import signal
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..conftest import Trained
 from ..drawing import draw_photo, encode
 from .conftest import Visit, choose, clear, sealed_digits
 from .pictures import EVERY_WIDTH, PHONE, is_wider_than_the_window, keep, keep_light_and_dark
-from .servers import Server
+from .servers import Server, read_kernel
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +126,8 @@ def test_a_web_address_that_is_not_public_is_refused_in_a_sentence(page: Page, s
     field.press("Enter")
     expect(page.get_by_role("alert").filter(has_text=re.compile(r"\w"))).to_contain_text("127.0.0.1")
     assert cards(page).count() == 0
+    # it can be mended
+    expect(field).to_have_value(f"{server.url}voila/static/x.png")
     choose(page, png("after.png"))
     expect(cards(page)).to_have_count(1)
 
@@ -153,7 +156,8 @@ def test_a_phone_photo_travels_small_and_upright(
 
 def test_a_hundred_photos_show_progress_and_can_be_cancelled(page: Page) -> None:
     choose(page, *[png(f"photo-{i}.png", ("red", "green", "blue")[i % 3]) for i in range(103)])
-    expect(page.get_by_role("alert").filter(has_text="3 more were skipped")).to_be_visible()
+    # which ones, before anything is answered
+    expect(page.get_by_role("alert").filter(has_text="3 more were skipped")).to_contain_text("photo-102.png")
     bar = page.get_by_role("progressbar", name="Photos answered")
     expect(bar).to_have_attribute("max", "100")
     page.wait_for_function("document.querySelectorAll('.fastclf-card').length >= 5")
@@ -195,6 +199,19 @@ def test_cards_are_added_announced_saved_as_a_table_and_removed(page: Page) -> N
     page.get_by_role("button", name="Remove second.png").click()
     expect(cards(page)).to_have_count(2)
     expect(cards(page).nth(0)).to_be_focused()
+    page.get_by_role("button", name="Undo").click()
+    expect(cards(page)).to_have_count(3)
+    page.get_by_role("button", name="Clear all").click()
+    expect(cards(page)).to_have_count(0)
+    keep(page, "classify-cleared")
+    page.get_by_role("button", name="Undo").click()
+    expect(cards(page)).to_have_count(3)
+    assert [card.get_attribute("aria-label") for card in cards(page).all()] == names
+    # the next upload ends the offer
+    page.get_by_role("button", name="Remove first.png").click()
+    choose(page, png("fourth.png"))
+    expect(cards(page)).to_have_count(3)
+    expect(page.get_by_role("button", name="Undo")).to_be_hidden()
 
 
 def test_everything_on_a_card_works_with_the_keyboard(page: Page) -> None:
@@ -203,12 +220,11 @@ def test_everything_on_a_card_works_with_the_keyboard(page: Page) -> None:
     expect(cards(page)).to_have_count(1)
     reached = []
     page.locator(".fastclf-cards").evaluate("(e) => e.querySelector('li').focus()")
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel"))
+        reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.title"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert re.fullmatch("Look closely at .*", reached[0])
-    assert reached[1:] == ["Why?", "That's wrong", "×"]
+    assert reached == ["Look closely", "Why?", "That's wrong", "Save", "×"]
     page.get_by_role("button", name="Why?").press("Enter")
     expect(page.locator(".fastclf-heat")).to_be_visible()
     expect(page.get_by_role("status").filter(has_text=re.compile("marked parts"))).to_be_visible()
@@ -217,6 +233,183 @@ def test_everything_on_a_card_works_with_the_keyboard(page: Page) -> None:
     page.get_by_role("button", name="That's wrong").press("Enter")
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="That's wrong")).to_be_focused()
+
+
+def test_many_answers_are_counted_chosen_sorted_and_listed(page: Page, trained: Trained) -> None:
+    broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff"}
+    choose(page, *sealed_digits(trained).values())
+    choose(page, broken)
+    expect(cards(page)).to_have_count(4)
+    assert not page.locator(".fastclf-line").first.is_visible()
+    choose(page, *sealed_digits(trained).values())
+    choose(page, png("last.png"))
+    expect(cards(page)).to_have_count(8)
+    # from eight on a list, whose rows open
+    line = page.locator(".fastclf-line").first
+    expect(line).to_be_visible()
+    expect(page.get_by_role("button", name="Why?")).to_have_count(0)
+    line.click()
+    expect(line).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("button", name="Why?")).to_have_count(1)
+    chip = page.locator(".fastclf-chip").filter(has_text="unreadable")
+    expect(chip).to_have_text("1 unreadable")
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text("1 of 8 answers are shown.")).to_be_visible()
+    assert page.locator(".fastclf-card:visible").count() == 1
+    keep_light_and_dark(page, "classify-chosen", (PHONE,), whole=False)
+    # new answers are never left out
+    choose(page, png("new.png"))
+    expect(page.locator(".fastclf-card:visible")).to_have_count(9)
+    page.get_by_label("Order").select_option("Most doubtful first")
+    expect(cards(page).last).to_have_attribute("aria-label", "broken.jpg")
+    keep_light_and_dark(page, "classify-list", (PHONE,))
+    page.get_by_role("button", name="Show as cards").click()
+    expect(line).to_be_hidden()
+    page.get_by_role("button", name="Show as a list").click()
+    expect(line).to_be_visible()
+    page.get_by_label("Order").select_option("Newest first")
+    expect(cards(page).first).to_have_attribute("aria-label", "new.png")
+
+
+def test_what_is_new_comes_into_view(page: Page) -> None:
+    choose(page, *(png(f"{number}.png") for number in range(7)))
+    expect(cards(page)).to_have_count(7)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    choose(page, png("newest.png"))
+    expect(page.locator(".fastclf-card[aria-label='newest.png'] .fastclf-line")).to_be_in_viewport()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    choose(page, *(png(f"{number}.png") for number in range(101)))
+    expect(page.get_by_role("alert").filter(has_text="1 more were skipped")).to_be_in_viewport()
+
+
+def test_answers_outlive_a_reload_and_are_the_kernels_again(page: Page, trained: Trained) -> None:
+    page.locator(".fastclf-example").nth(2).click()
+    expect(cards(page)).to_have_count(1)
+    choose(page, *sealed_digits(trained).values())
+    expect(cards(page)).to_have_count(4)
+    before = cards(page).evaluate_all(
+        "all => all.map((e) => [e.ariaLabel, e.querySelector('h3').textContent])"
+    )
+    page.reload()
+    expect(cards(page)).to_have_count(4)
+    # as soon as the new kernel has answered them, each can be asked why
+    expect(page.get_by_role("button", name="Why?")).to_have_count(4)
+    after = cards(page).evaluate_all(
+        "all => all.map((e) => [e.ariaLabel, e.querySelector('h3').textContent])"
+    )
+    assert after == before
+    choose(page, png("later.png"))
+    expect(cards(page).first).to_have_attribute("aria-label", "later.png")
+    clear(page)
+    assert page.evaluate("Object.keys(sessionStorage).filter((k) => !k.endsWith(' seen')).length") == 0
+    choose(page, png("old.png"))
+    expect(cards(page)).to_have_count(1)
+    # after ten minutes nothing is left
+    page.evaluate("onpagehide = () => sessionStorage.setItem('fastclf-kept / seen', Date.now() - 601_000)")
+    page.reload()
+    page.locator(".fastclf-drop .fastclf-primary").wait_for()
+    page.wait_for_function("Object.keys(sessionStorage).every((k) => !k.startsWith('fastclf-kept / 1'))")
+    assert cards(page).count() == 0
+
+
+def test_an_answer_is_a_picture_and_all_are_printed(page: Page, trained: Trained) -> None:
+    choose(page, *list(sealed_digits(trained).values())[:2])
+    expect(cards(page)).to_have_count(2)
+    with page.expect_download() as download:
+        cards(page).first.get_by_role("button", name="Save as a picture").click()
+    with Image.open(download.value.path()) as image:
+        assert image.format == "JPEG"
+        assert image.width == 1080 < image.height
+        # below the photo stand words, and bars in the page's colour
+        below = np.asarray(image.convert("RGB"))[1080:].reshape(-1, 3).astype(int)
+    assert (below.min(0) < 60).all()
+    assert (below[:, 2] - below[:, 0] > 100).sum() > 1000
+    page.emulate_media(media="print")
+    for tool in (".fastclf-drop", ".fastclf-answers-head button", ".fastclf-remove", ".fastclf-foot"):
+        expect(page.locator(tool).first).to_be_hidden()
+    expect(cards(page).first.get_by_role("heading")).to_be_visible()
+    assert cards(page).first.evaluate("(e) => getComputedStyle(e).breakInside") == "avoid"
+    page.emulate_media(media="screen")
+
+
+CAMERA = """([name]) => {
+    window.stopped = 0;
+    navigator.mediaDevices.getUserMedia = async () => {
+        if (name) throw new DOMException("no", name);
+        const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
+        const context = canvas.getContext("2d");
+        setInterval(() => { context.fillStyle = "red"; context.fillRect(0, 0, 320, 240); }, 50);
+        const stream = canvas.captureStream(20);
+        for (const track of stream.getTracks()) {
+            const stop = track.stop.bind(track);
+            track.stop = () => { window.stopped += 1; stop(); };
+        }
+        return stream;
+    };
+}"""
+
+
+def test_a_computers_camera_takes_a_photo_and_is_always_off_afterwards(page: Page) -> None:
+    page.evaluate(CAMERA, [""])
+    page.get_by_role("button", name="Take a photo").click()
+    window = page.get_by_role("dialog", name="Take a photo")
+    expect(window.get_by_role("button", name="Take", exact=True)).to_be_enabled()
+    keep_light_and_dark(page, "classify-camera", (PHONE,), whole=False)
+    window.get_by_role("button", name="Take", exact=True).click()
+    expect(cards(page)).to_have_count(1)
+    assert page.evaluate("window.stopped") == 1
+    page.get_by_role("button", name="Take a photo").click()
+    expect(window.get_by_role("button", name="Take", exact=True)).to_be_enabled()
+    page.keyboard.press("Escape")
+    expect(window).to_have_count(0)
+    assert page.evaluate("window.stopped") == 2
+    page.evaluate(CAMERA, ["NotAllowedError"])
+    page.get_by_role("button", name="Take a photo").click()
+    expect(window.get_by_role("status")).to_contain_text("not allowed here")
+    window.get_by_role("button", name="Close").click()
+    page.evaluate("Object.defineProperty(window, 'isSecureContext', { value: false })")
+    page.get_by_role("button", name="Take a photo").click()
+    expect(page.get_by_role("alert").filter(has_text="over https")).to_be_visible()
+
+
+def test_a_button_pastes_what_was_copied(page: Page) -> None:
+    data = b64encode(encode(draw_photo("red", 0), "PNG")).decode()
+    page.evaluate(
+        """data => {
+            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+            const item = new ClipboardItem({ "image/png": new Blob([bytes], { type: "image/png" }) });
+            navigator.clipboard.read = async () => [item];
+        }""",
+        data,
+    )
+    page.get_by_role("button", name="Paste").click()
+    expect(cards(page)).to_have_count(1)
+    page.evaluate("() => { navigator.clipboard.read = async () => { throw new Error(); }; }")
+    page.get_by_role("button", name="Paste").click()
+    expect(page.get_by_role("alert").filter(has_text="Ctrl+V")).to_be_visible()
+
+
+def test_a_page_without_its_kernel_still_gives_the_table(visit: Visit, server: Server) -> None:
+    page = visit(server.url, width=PHONE, height=740)
+    page.locator(".fastclf-example").nth(3).click()
+    expect(cards(page)).to_have_count(1)
+    [kernel] = server.find_kernels(read_kernel(page))
+    kernel.send_signal(signal.SIGKILL)
+    notice = page.locator(".fastclf-notice[role=alert]")
+    expect(notice).to_be_visible()
+    whole = notice.bounding_box()
+    notice.get_by_role("button", name="Less").click()
+    folded = notice.bounding_box()
+    assert whole is not None
+    assert folded is not None
+    assert folded["height"] < 0.55 * whole["height"]
+    keep(page, "classify-lost")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as a table").click()
+    [row] = csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig")))
+    assert (row["file"], row["label"]) == ("Example photo 4", "3")
+    assert float(row["3"]) == pytest.approx(float(row["probability"]))
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,12 @@ def test_a_wrong_answer_reaches_the_owners_inbox_or_is_a_file_where_there_is_non
         expect(page.get_by_role("status").filter(has_text="Thank you")).to_be_visible()
         [report] = Inbox(opened.server.folder / "inbox.sqlite").reports()
         assert (report.answer, report.label) == ("5", "8")
+        # once, and the mark outlives a reload
+        for _ in range(2):
+            expect(page.get_by_text("You said: 8")).to_be_visible()
+            expect(page.get_by_role("button", name="Why?")).to_have_count(1)
+            expect(page.get_by_role("button", name="That's wrong")).to_have_count(0)
+            page.reload()
         return
     page.get_by_label("What is it really?").select_option("none of these")
     with page.expect_download() as download:

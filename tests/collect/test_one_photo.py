@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import subprocess
 import sys
 import time
@@ -90,6 +91,16 @@ def test_addresses_that_nobody_may_fetch_are_refused_in_words(url: str, words: s
     text = refuse(url)
     assert words in text
     assert "secret" not in text
+
+
+def test_a_server_without_a_network_does_not_blame_the_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "no name server")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    assert refuse("https://a.example/a.jpg").startswith(
+        "This page could not reach https://a.example/a.jpg: it may"
+    )
 
 
 def as_data(data: bytes, kind: str = "image/png") -> str:

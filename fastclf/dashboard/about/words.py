@@ -231,8 +231,9 @@ def _is_shown(block: Block, table: ConfusionTable | None) -> bool:
 def _render_foot(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return privacy, versions and the card to take along."""
     privacy = say(
-        "Your photos stay in this session's memory and are gone when you close the page, except one that you "
-        "report."
+        "Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten "
+        "minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, "
+        "except one that you report."
     )
     made = say(
         "The model was made on {time} with fastclf {version}; this page is fastclf {page}.",

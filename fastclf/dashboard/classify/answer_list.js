@@ -1,240 +1,33 @@
-// The cards: a picture, the answer in words, bars, and what can be asked of it.
+// The cards of all photos: they come, are chosen among, go and come back, and outlive a reload.
 
 const QUIET_FROM = 4; // from that many cards at once only their number is announced
-
-function save(bytes, name, type) {
-  const url = makeUrl(bytes, type);
-  const link = Object.assign(make("a"), { href: url, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
-class Card {
-  constructor(list, card, picture) {
-    Object.assign(this, { list, key: card.key, batch: card.batch, order: card.order });
-    this.t = list.t;
-    this.url = picture.byteLength ? makeUrl(picture) : "";
-    this.item = make("li", "fastclf-card", undefined, { tabindex: -1 });
-    this.draw(card);
-  }
-
-  close() {
-    if (this.url) URL.revokeObjectURL(this.url);
-    this.forgetHeat();
-    this.item.remove();
-  }
-
-  draw(card) {
-    this.card = card;
-    this.item.dataset.level = card.level;
-    this.item.setAttribute("aria-label", card.name);
-    this.answer = make("div", "fastclf-answer");
-    this.words = make("h3", "", this.findHeading(), { dir: "auto", id: `fastclf-answer-${card.key}` });
-    this.answer.append(this.words);
-    if (card.level === "failed") this.answer.append(make("p", "", card.words));
-    else if (card.level === "unfamiliar") this.answer.append(make("p", "fastclf-file", this.t("If it had to choose all the same:")), this.drawBars());
-    else this.answer.append(this.drawBars());
-    this.answer.append(make("p", "fastclf-file", card.name, { dir: "auto" }));
-    if (card.level !== "failed") this.answer.append(this.drawActions());
-    this.said = make("p", "fastclf-said", undefined, { role: "status" });
-    this.answer.append(this.said);
-    const remove = makeButton("fastclf-remove", "×", () => this.list.remove(this.key));
-    remove.setAttribute("aria-label", this.t("Remove {name}", { name: card.name }));
-    const formWasOpen = Boolean(this.form);
-    this.closeForm();
-    this.item.replaceChildren(this.drawPicture(), this.answer, remove);
-    if (this.why) this.showWhy();
-    if (formWasOpen) this.openForm();
-  }
-
-  findHeading() {
-    const headings = { failed: this.t("No answer"), unfamiliar: this.t("Unlike the photos this model learned from") };
-    return headings[this.card.level] || this.card.words;
-  }
-
-  drawPicture() {
-    this.frame = make("div", "fastclf-picture");
-    if (this.url) {
-      const image = Object.assign(make("img"), { src: this.url, alt: this.t("Your photo {name}", { name: this.card.name }) });
-      const look = makeButton("fastclf-look", undefined, () => this.list.look(this.key));
-      look.setAttribute("aria-label", this.t("Look closely at {name}", { name: this.card.name }));
-      look.append(image);
-      if (this.heat) look.append(this.heat);
-      this.frame.append(look);
-    } else {
-      this.frame.classList.add("fastclf-no-picture");
-      this.frame.setAttribute("aria-hidden", "true");
-      this.frame.textContent = "?";
-    }
-    return this.frame;
-  }
-
-  drawBars() {
-    const bars = make("ul", "fastclf-bars");
-    for (const [label, probability, share] of this.card.bars) {
-      const row = make("li");
-      const track = make("span", "fastclf-track", undefined, { "aria-hidden": true }); // the number beside it says the same
-      const fill = make("span", "fastclf-fill");
-      fill.style.inlineSize = `${(probability * 100).toFixed(1)}%`;
-      track.append(fill);
-      const name = make("span", "fastclf-label", label, { dir: "auto", title: label });
-      row.append(name, track, make("span", "fastclf-share", share));
-      bars.append(row);
-    }
-    if (!this.card.more) return bars;
-    const box = make("div");
-    box.append(bars, make("p", "fastclf-file", this.list.tn(this.card.more, "1 more class is less likely.", "{n} more classes are less likely.")));
-    return box;
-  }
-
-  drawActions() {
-    const row = make("div", "fastclf-row fastclf-actions");
-    this.why = this.makeAction(this.t("Why?"), () => this.toggleWhy());
-    this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
-    this.wrong = this.makeAction(this.t("That's wrong"), () => this.toggleForm());
-    this.wrong.setAttribute("aria-expanded", "false");
-    row.append(this.why, this.wrong);
-    return row;
-  }
-
-  makeAction(text, act) {
-    const button = makeButton("fastclf-button fastclf-small", text, act);
-    button.setAttribute("aria-describedby", this.words.id);
-    return button;
-  }
-
-  toggleWhy() {
-    if (this.heat) {
-      this.forgetHeat();
-      this.say("");
-    } else if (this.asking) {
-      this.asking = false;
-      this.list.send("stop", this.key);
-      this.say("");
-    } else {
-      this.asking = true;
-      this.say(this.t("Looking for what speaks for it ..."));
-      this.list.send("why", this.key);
-    }
-    this.showWhy();
-    this.list.lens?.viewer?.refresh();
-  }
-
-  get whyWords() {
-    return this.asking ? this.t("Stop") : this.heat ? this.t("Hide why") : this.t("Why?");
-  }
-
-  showWhy() {
-    this.why.textContent = this.whyWords;
-    this.why.setAttribute("aria-pressed", String(Boolean(this.heat)));
-  }
-
-  showProgress(done, total) {
-    if (this.asking && total > 1) this.said.textContent = this.t("Covering the photo piece by piece: {done} of {total}", { done, total });
-  }
-
-  showHeat(picture, words) {
-    if (!this.asking) return;
-    this.asking = false;
-    this.forgetHeat();
-    this.heat = Object.assign(make("img", "fastclf-heat"), { src: makeUrl(picture, "image/png"), alt: words });
-    this.heatWords = words;
-    this.frame.firstChild.append(this.heat);
-    this.say(words);
-    this.said.append(" ", makeLegend(this.t("little"), this.t("much")));
-    this.showWhy();
-    this.frame.scrollIntoView({ block: "nearest" });
-    this.list.lens?.viewer?.refresh();
-  }
-
-  forgetHeat() {
-    if (!this.heat) return;
-    URL.revokeObjectURL(this.heat.src);
-    this.heat.remove();
-    this.heat = null;
-    this.list.lens?.viewer?.refresh();
-  }
-
-  toggleForm() {
-    if (this.form) this.closeForm();
-    else this.openForm();
-  }
-
-  closeForm() {
-    this.form?.remove();
-    this.form = null;
-    this.wrong?.setAttribute("aria-expanded", "false");
-  }
-
-  openForm() {
-    const { t } = this;
-    this.form = make("form", "fastclf-wrong");
-    const label = make("label", "fastclf-field");
-    const select = make("select");
-    const add = (value, text) => select.append(Object.assign(make("option", "", text), { value }));
-    add("", t("Choose ..."));
-    this.list.labels.forEach((name, index) => name !== this.card.label && add(String(index), name));
-    add("none", t("none of these"));
-    select.required = true;
-    label.append(make("span", "", t("What is it really?")), select);
-    const row = make("div", "fastclf-row");
-    const send = make("button", "fastclf-button fastclf-primary fastclf-small", this.list.hasInbox ? t("Send") : t("Save as a file"));
-    row.append(send, makeButton("fastclf-button fastclf-small", t("Not now"), () => this.leaveForm()));
-    const outcome = this.list.hasInbox
-      ? t("This photo and your answer go to the owner of this page; nothing else is kept.")
-      : t("This page keeps nothing. You get a small file with the photo and your answer.");
-    this.form.append(label, make("p", "fastclf-file", outcome), row);
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (!select.value) return;
-      this.list.send("wrong", this.key, { label: select.value === "none" ? null : this.list.labels[Number(select.value)] });
-      this.leaveForm();
-      this.say(this.t("Sending ..."));
-    });
-    this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.leaveForm());
-    this.answer.insertBefore(this.form, this.said);
-    this.wrong.setAttribute("aria-expanded", "true");
-    select.focus();
-  }
-
-  leaveForm() {
-    this.closeForm();
-    this.wrong?.focus();
-  }
-
-  say(words, bad = false) {
-    this.said.classList.toggle("fastclf-error", bad);
-    this.said.textContent = words;
-  }
-
-  fail(words) {
-    this.stopAsking();
-    this.say(words, true);
-  }
-
-  stopAsking() {
-    if (this.asking) this.say("");
-    this.asking = false;
-    if (this.why) this.showWhy();
-  }
-}
 
 class AnswerList {
   constructor(model, el) {
     this.model = model;
     Object.assign(this, makeTranslator(model));
     this.cards = new Map();
+    // what the page has sent and has no answer to, by its number; what was removed and may come back
+    this.sent = new Map();
+    this.gone = new Map();
     this.large = new LargePictures(model);
+    this.kept = new Kept();
+    this.choice = new Choice(this);
     this.root = make("section", "fastclf-answers");
     el.append(this.root);
     this.draw();
-    this.onLost = () => this.cards.forEach((card) => card.stopAsking());
-    document.addEventListener("fastclf-lost", this.onLost);
-    model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
-    model.on("change:texts", () => this.redraw());
+    this.listen();
     model.send({ type: "hello" });
+  }
+
+  listen() {
+    this.listeners = new AbortController();
+    const on = (name, act) => document.addEventListener(name, act, { signal: this.listeners.signal });
+    on("fastclf-lost", () => this.lose());
+    on("fastclf-sent", ({ detail }) => this.sent.set(detail.id, detail));
+    on("fastclf-drop", () => this.sendAgain());
+    this.model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
+    this.model.on("change:texts", () => this.redraw());
   }
 
   get labels() {
@@ -245,19 +38,33 @@ class AnswerList {
     return this.model.get("has_inbox");
   }
 
+  // the cards in their order on the page
+  get all() {
+    return [...this.list.children].map((item) => item.fastclfCard);
+  }
+
+  // the keys of those with a picture that are shown
+  get seen() {
+    return this.all.filter((card) => card.url && !card.item.hidden).map((card) => card.key);
+  }
+
   send(type, key, more = {}) {
     this.model.send({ type, key, ...more });
   }
 
   close() {
-    document.removeEventListener("fastclf-lost", this.onLost);
+    this.listeners.abort();
+    this.toast.hide();
+    this.kept.close();
     this.cards.forEach((card) => card.close());
     this.large.clear();
   }
 
-  // the cards with a picture, in their order on the page
-  get seen() {
-    return [...this.list.children].map((item) => item.fastclfKey).filter((key) => this.cards.get(key)?.url);
+  // The session is gone: the page goes on with what it has.
+  lose() {
+    this.lost = true;
+    this.cards.forEach((card) => card.lose());
+    this.toast.hide();
   }
 
   look(key) {
@@ -265,40 +72,65 @@ class AnswerList {
     openViewer(this.lens);
   }
 
-  clear() {
-    // what is still under way would come after it
-    document.dispatchEvent(new CustomEvent("fastclf-clear"));
-    this.send("clear");
+  // Whether the kernel does not know a card.
+  isOurs(card) {
+    return card.kept || this.lost;
   }
+
+  // ---- what is drawn
 
   draw() {
     this.head = make("div", "fastclf-answers-head");
     this.title = make("h2", "", undefined, { tabindex: -1 });
     const row = make("div", "fastclf-row");
     row.append(
-      makeButton("fastclf-button fastclf-small", this.t("Download as a table"), () => this.send("table")),
+      makeButton("fastclf-button fastclf-small", this.t("Download as a table"), () => this.saveTable()),
       makeButton("fastclf-button fastclf-small", this.t("Clear all"), () => this.clear()),
     );
     this.list = make("ol", "fastclf-cards", undefined, { role: "list" });
     this.spoken = make("p", "fastclf-quiet", undefined, { "aria-live": "polite" });
     this.head.append(this.title, row);
-    this.root.replaceChildren(this.head, this.list, this.spoken);
+    this.choice.draw();
+    this.root.replaceChildren(this.head, this.choice.root, this.list, this.spoken);
+    this.toast?.hide();
+    this.toast = new Toast(this.root);
     this.show();
   }
 
   redraw() {
+    const cards = this.all;
     this.draw();
-    const cards = [...this.cards.values()];
     cards.forEach((card) => {
       card.draw(card.card);
       this.place(card);
     });
+    this.show();
   }
+
+  show() {
+    const n = this.cards.size;
+    this.head.hidden = !n;
+    // the zone makes room for the answers
+    document.querySelector(".fastclf-drop")?.classList.toggle("fastclf-drop-used", n > 0);
+    this.list.classList.toggle("fastclf-single", n === 1);
+    this.title.textContent = n > 1 ? this.t("{n} answers", { n }) : this.t("The answer");
+    this.choice.show();
+  }
+
+  place(card) {
+    const after = this.all.find((other) => other !== card && this.choice.compare(other, card) > 0);
+    this.list.insertBefore(card.item, after?.item || null);
+  }
+
+  // ---- what the kernel says
 
   onMessage(content, buffers) {
     const card = this.cards.get(content.key);
     if (content.type === "all" || content.type === "add") this.take(content, buffers);
-    else if (content.type === "words") content.cards.forEach((one) => this.cards.get(one.key)?.draw(one));
+    else if (content.type === "words") {
+      content.cards.forEach((one) => this.renew(one));
+      this.choice.show();
+    }
     else if (content.type === "stopped") card?.stopAsking();
     else if (content.type === "gone") this.drop(content.keys);
     else if (content.type === "large") this.large.take(content, buffers);
@@ -314,40 +146,89 @@ class AnswerList {
     }
   }
 
-  take({ type, cards }, buffers) {
-    cards.forEach((card, index) => {
-      const known = this.cards.get(card.key);
-      if (known) known.draw(card);
-      else {
-        const made = new Card(this, card, buffers[index]);
-        this.cards.set(card.key, made);
-        this.place(made);
-      }
-    });
-    this.show();
-    if (type !== "add") return;
-    this.announce(cards);
-    this.reveal(cards[0]);
+  renew(one) {
+    const card = this.cards.get(one.key);
+    if (!card) return;
+    if (Boolean(card.card.said) !== Boolean(one.said)) this.kept.renew(one);
+    card.draw(one);
   }
 
-  // On a phone the answer would stand below the window's edge.
+  take({ type, cards }, buffers) {
+    const fresh = cards.filter((card, index) => this.takeOne(card, asBytes(buffers[index])));
+    if (type === "all") this.restore();
+    if (fresh.length) this.choice.chosen.clear(); // whatever was left out, new answers are seen
+    this.show();
+    if (this.back) this.title.focus();
+    this.back = false;
+    if (type !== "add" || !fresh.length) return;
+    // a new upload ends the offer to undo
+    if (fresh[0].batch !== this.revealed) this.toast.hide();
+    this.announce(fresh);
+    this.reveal(fresh[0]);
+  }
+
+  // Takes a card in; returns whether nobody has seen it yet.
+  takeOne(card, picture) {
+    const known = this.cards.get(card.key) || this.all.find((other) => other.kept && other.card.order === card.order);
+    const back = this.gone.get(card.order);
+    if (known && !known.kept) {
+      this.renew(card);
+      return false;
+    }
+    if (known) {
+      this.cards.delete(known.key);
+      this.cards.set(card.key, known);
+      known.take(card, picture);
+    } else {
+      const made = new Card(this, card, picture);
+      this.cards.set(card.key, made);
+      this.place(made);
+    }
+    const job = this.sent.get(card.order) || back;
+    this.sent.delete(card.order);
+    this.kept.put(card, job?.message ?? null, picture, job?.bytes);
+    return !known && !back;
+  }
+
+  // ---- after a reload
+
+  // What was kept stands on the page at once, and is asked again behind it.
+  restore() {
+    if (this.restored) return;
+    this.restored = this.kept.read().filter(({ card }) => !this.all.some((other) => other.card.order === card.order));
+    this.restored.forEach(({ card, picture }) => {
+      const made = new Card(this, { ...card, key: `kept-${card.order}` }, picture, true);
+      this.cards.set(made.key, made);
+      this.place(made);
+    });
+    this.sendAgain();
+  }
+
+  sendAgain() {
+    if (!this.restored?.length) return;
+    const jobs = this.restored.map(({ card, message, photo }) => ({ id: card.order, batch: card.batch, bytes: photo, message: message && { ...message, said: card.said } }));
+    const event = new CustomEvent("fastclf-again", { cancelable: true, detail: jobs });
+    document.dispatchEvent(event);
+    if (event.defaultPrevented) this.restored = []; // whoever takes photos in has them
+  }
+
+  // ---- new answers
+
+  // Wherever one has scrolled, the first answer of an upload comes into view; who writes is led there on a wish.
   reveal(card) {
     if (card.batch === this.revealed) return;
     this.revealed = card.batch;
-    const { words, item } = this.cards.get(card.key);
-    if (words.getBoundingClientRect().bottom <= innerHeight) return;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    item.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    const shown = this.cards.get(card.key);
+    const { top, bottom } = (shown.line.offsetParent ? shown.line : shown.words).getBoundingClientRect();
+    if (top >= 0 && bottom <= innerHeight) return;
+    const busy = document.querySelector("dialog[open]") || this.root.querySelector("form")?.contains(document.activeElement);
+    if (busy) this.toast.show(this.t("A new answer is there."), this.t("Show it"), () => this.scrollTo(shown));
+    else this.scrollTo(shown);
   }
 
-  // The newest upload stands first; within it the photos keep their order.
-  place(card) {
-    card.item.fastclfPlace = [card.batch, card.order];
-    card.item.fastclfKey = card.key;
-    const after = [...this.list.children].find(
-      ({ fastclfPlace: [batch, order] }) => batch < card.batch || (batch === card.batch && order > card.order),
-    );
-    this.list.insertBefore(card.item, after || null);
+  scrollTo({ item }) {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    item.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
 
   announce(cards) {
@@ -362,18 +243,67 @@ class AnswerList {
     }, 700);
   }
 
+  // ---- removing, and bringing back
+
   remove(key) {
-    const items = [...this.list.children];
-    const index = items.indexOf(this.cards.get(key).item);
-    const next = items[index + 1] || items[index - 1];
-    this.send("remove", key);
-    (next || document.querySelector(".fastclf-drop .fastclf-primary"))?.focus();
+    const card = this.cards.get(key);
+    const shown = this.all.filter(({ item }) => !item.hidden);
+    const index = shown.indexOf(card);
+    const next = shown[index + 1] || shown[index - 1];
+    this.takeAway([card], "remove", key);
+    this.offerBack(this.t("{name} is removed.", { name: card.card.name }));
+    (next?.item || document.querySelector(".fastclf-drop .fastclf-primary"))?.focus();
+  }
+
+  clear() {
+    // what is still under way would come after it
+    document.dispatchEvent(new CustomEvent("fastclf-clear"));
+    this.sent.clear();
+    this.takeAway(this.all, "clear");
+    this.offerBack(this.t("All photos are cleared."));
+  }
+
+  // What goes now may come back, what went before no more.
+  takeAway(cards, type, key) {
+    this.toast.hide();
+    this.gone = new Map(cards.map(({ card, kept, picture }) => [card.order, { card, kept, picture, ...this.kept.find(card.order) }]));
+    cards.forEach(({ card }) => this.kept.drop(card.order));
+    const ours = cards.filter((card) => this.isOurs(card));
+    if (ours.length < cards.length) this.send(type, key);
+    this.drop(ours.map((card) => card.key));
+  }
+
+  // The kernel holds what was removed until this offer is over.
+  offerBack(words) {
+    if (this.lost) return;
+    const forget = () => {
+      this.gone.clear();
+      this.send("forget");
+    };
+    this.toast.show(words, this.t("Undo"), () => this.bringBack(), forget);
+  }
+
+  bringBack() {
+    this.gone.forEach(({ card, kept, picture }) => {
+      if (!kept) return;
+      const made = new Card(this, { ...card, key: `kept-${card.order}` }, picture, true);
+      this.cards.set(made.key, made);
+      this.place(made);
+      this.kept.put(card, null, picture);
+    });
+    this.send("restore");
+    this.show();
+    this.back = true;
+    this.title.focus();
   }
 
   drop(keys) {
+    if (!keys.length) return;
     const focused = this.root.contains(document.activeElement);
     keys.forEach((key) => {
-      this.cards.get(key)?.close();
+      const card = this.cards.get(key);
+      if (card) this.kept.drop(card.card.order);
+      card?.close();
       this.cards.delete(key);
     });
     this.show();
@@ -386,61 +316,33 @@ class AnswerList {
     }
   }
 
-  show() {
-    const n = this.cards.size;
-    this.head.hidden = !n;
-    // the zone makes room for the answers
-    document.querySelector(".fastclf-drop")?.classList.toggle("fastclf-drop-used", n > 0);
-    this.list.classList.toggle("fastclf-single", n === 1);
-    this.title.textContent = n > 1 ? this.t("{n} answers", { n }) : this.t("The answer");
+  // ---- files
+
+  saveTable() {
+    if (this.all.some((card) => this.isOurs(card))) save(buildTable(this.all.map(({ card }) => card)), "answers.csv", "text/csv");
+    else this.send("table");
+  }
+
+  async share(card) {
+    const large = this.isOurs(card) ? null : await this.large.get(card.key);
+    const image = await loadImage(large || card.url);
+    const title = document.querySelector("h1")?.textContent || "";
+    const root = this.root.closest(".fastclf");
+    const blob = await new AnswerPicture({
+      image,
+      words: unbroken(card.findHeading()),
+      bars: card.card.bars,
+      note: [title, card.card.name].filter(Boolean).join(" · "),
+      accent: getComputedStyle(root).getPropertyValue("--accent-light").trim() || "#1b57b3",
+      rtl: getComputedStyle(root).direction === "rtl",
+    }).draw();
+    await shareFile(blob, `${card.card.name.replace(/\.\w+$/, "").replace(/[^\p{L}\p{N} _-]+/gu, "-") || "answer"}-answer.jpg`);
   }
 }
 
-// The cards' side of the viewer.
-class Lens {
-  constructor(list, key) {
-    Object.assign(this, { list, shown: key });
-  }
-
-  get key() {
-    return this.list.cards.has(this.shown) ? this.shown : null;
-  }
-
-  step(n) {
-    const { seen } = this.list;
-    this.shown = seen[seen.indexOf(this.shown) + n] ?? this.shown;
-  }
-
-  describe(key) {
-    const { t, seen } = this.list;
-    const card = this.list.cards.get(key);
-    const bars = card.card.bars.map(([label, , share]) => `${label} ${share}`).join(" · ");
-    const why = card.why && { text: card.whyWords, act: () => card.toggleWhy() };
-    const place = seen.length > 1 ? t("Photo {i} of {n}", { i: seen.indexOf(key) + 1, n: seen.length }) : "";
-    return { title: card.card.name, place, lines: [card.findHeading(), bars], actions: why ? [why] : [], first: key === seen[0], last: key === seen.at(-1) };
-  }
-
-  picture(key) {
-    return this.list.cards.get(key).url;
-  }
-
-  large(key) {
-    return this.list.large.get(key);
-  }
-
-  heat(key) {
-    const card = this.list.cards.get(key);
-    return card.heat && { url: card.heat.src, words: card.heatWords };
-  }
-
-  onKey() {
-    return false;
-  }
-
-  onClose() {
-    this.list.lens = null;
-    this.list.cards.get(this.shown)?.frame.querySelector("button")?.focus();
-  }
+// A buffer of a message as bytes, whichever kind it came as.
+function asBytes(buffer) {
+  return ArrayBuffer.isView(buffer) ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer || 0);
 }
 
 export default showAs(AnswerList);

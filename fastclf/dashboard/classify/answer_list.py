@@ -23,7 +23,12 @@ _logger = logging.getLogger(__name__)
 
 
 class AnswerList(ScriptedWidget):
-    """A card a photo, the newest upload first; a card travels once."""
+    """A card a photo, the newest upload first; a card travels once.
+
+    What is removed can be brought back for a while; the page says when that is over.
+    """
+
+    _parts = ("card.js", "lens.js", "choice.js", "toast.js", "kept.js", "table.js", "picture.js")
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     has_inbox = traitlets.Bool(False).tag(sync=True)
@@ -40,7 +45,10 @@ class AnswerList(ScriptedWidget):
         """Say the cards in the page's language."""
         super().say_words()
         # the pictures are there already
-        self.send({"type": "words", "cards": [build_card(answer) for answer in self.model.answers]})
+        self._send_words(self.model.answers)
+
+    def _send_words(self, answers: Sequence[Answer]) -> None:
+        self.send({"type": "words", "cards": [build_card(answer) for answer in answers]})
 
     def _on_answers_change(self, change: dict[str, Any]) -> None:
         old, new = ({answer.key: answer for answer in side} for side in (change["old"], change["new"]))
@@ -52,6 +60,8 @@ class AnswerList(ScriptedWidget):
         added = [answer for key, answer in new.items() if key not in old]
         if added:
             self._send_cards("add", added)
+        if marked := [a for key, a in new.items() if key in old and a.said != old[key].said]:
+            self._send_words(marked)
 
     def _send_all(self) -> None:
         self._send_cards("all", list(self.model.answers))
@@ -69,6 +79,10 @@ class AnswerList(ScriptedWidget):
             self._send_all()
         elif kind == "clear":
             self.model.clear()
+        elif kind == "restore":
+            self.model.restore()
+        elif kind == "forget":
+            self.model.forget()
         elif kind == "table":
             self.send({"type": "table"}, buffers=[self.model.build_table()])
         elif type(key) is not int or self.model.find(key) is None:

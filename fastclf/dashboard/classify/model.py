@@ -21,7 +21,7 @@ from ...photos import (
 )
 from ..texts import say, translate
 from ..widgets import Status, encode_large
-from .answers import Answer, build_table
+from .answers import Answer, Said, build_table, find_sure
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,6 +75,8 @@ class ClassifyModel(traitlets.HasTraits):
         self._lock, self._work = threading.RLock(), threading.Lock()
         self._number = 0
         self._batch = 0
+        # what the last removal took away, until the next one or a new upload
+        self._removed: tuple[Answer, ...] = ()
 
     def find(self, key: object) -> Answer | None:
         """Return a card, or None where it has been removed."""
@@ -85,22 +87,39 @@ class ClassifyModel(traitlets.HasTraits):
         self.status, self.message = Status.ERROR, reason
 
     def clear(self) -> None:
-        """Forget all photos and answers."""
+        """Take away all photos and answers; `restore` brings them back, `forget` ends that."""
         with self._lock:
+            self._removed = self.answers
             self.answers, self.message, self.status = (), "", Status.EMPTY
         self.settle()
 
     def remove(self, key: int) -> None:
-        """Forget one photo."""
+        """Take away one photo; `restore` brings it back."""
         with self._lock:
+            self._removed = tuple(answer for answer in self.answers if answer.key == key)
             self.answers = tuple(answer for answer in self.answers if answer.key != key)
             if not self.answers:
                 self.status, self.message = Status.EMPTY, ""
 
-    def begin_batch(self) -> int:
-        """Return the number of a new upload; its cards stand together."""
+    def restore(self) -> None:
+        """Bring back what the last removal took away, if nothing was done since."""
         with self._lock:
-            self._batch += 1
+            back, self._removed = self._removed, ()
+            if back:
+                self.answers = tuple(sorted((*self.answers, *back), key=lambda answer: answer.key))
+                self.status = Status.DONE
+
+    def forget(self) -> None:
+        """Let go for good of what was removed."""
+        with self._lock:
+            self._removed = ()
+        self.settle()
+
+    def begin_batch(self, least: int = 0) -> int:
+        """Return the number of a new upload, at least `least`; its cards stand together."""
+        with self._lock:
+            self._removed = ()
+            self._batch = max(self._batch + 1, least)
             return self._batch
 
     def describe_fault(self, fault: FastclfError) -> str:
@@ -131,11 +150,15 @@ class ClassifyModel(traitlets.HasTraits):
         batch: int,
         order: int = 0,
         is_wanted: Callable[[], bool] = lambda: True,
+        *,
+        example: int = 0,
+        said: Said | None = None,
     ) -> bool:
         """Answer about one photo; returns False where no photo can be answered, which `message` explains.
 
         `batch` and `order` say which upload it came with, and its place there. `is_wanted` is asked once the
-        answer is there. A photo that cannot be read gets a card that says why.
+        answer is there. A photo that cannot be read gets a card that says why. `example` is the number of an
+        example of the page, `said` what was said of the photo's answer before.
         """
         try:
             if not self._has_room():
@@ -152,7 +175,7 @@ class ClassifyModel(traitlets.HasTraits):
             self.refuse(words)
             return False
         if is_wanted():
-            self._append(answer)
+            self._append(replace(answer, example=example, said=said))
         self.status, self.message = Status.DONE, ""
         return True
 
@@ -199,11 +222,14 @@ class ClassifyModel(traitlets.HasTraits):
     def report(self, key: int, label: str | None) -> bytes | None:
         """Take a visitor's word that an answer is wrong: into the inbox, else back as a zip's bytes.
 
-        The label is the right class, or None for "none of these"; may raise a FastclfError.
+        The label is the right class, or None for "none of these"; may raise a FastclfError. A photo is
+        reported once.
         """
         from ...inbox import Claim, build_report_zip
 
         answer, image = self._open_photo(key)
+        if answer.said is not None:
+            raise UsageError("You have said already what this photo shows.")
         predictor, p = self._open_predictor(), answer.prediction
         if label is not None and label not in predictor.vocab:
             raise UsageError("{label!r} is no class of this model.", label=label)
@@ -211,10 +237,15 @@ class ClassifyModel(traitlets.HasTraits):
         claim = Claim(
             name=answer.name, answer=p.label, probability=p.probability, label=label, model=features_id
         )
-        if self.inbox is None:
-            return build_report_zip(image, claim)
-        self.inbox.add(image, claim)
-        return None
+        parcel = build_report_zip(image, claim) if self.inbox is None else None
+        if self.inbox is not None:
+            self.inbox.add(image, claim)
+        self._mark(key, Said(label))
+        return parcel
+
+    def _mark(self, key: int, said: Said) -> None:
+        with self._lock:
+            self.answers = tuple(replace(a, said=said) if a.key == key else a for a in self.answers)
 
     def read_large(self, key: int) -> bytes | None:
         """Return the photo of a card to be looked at closely, None where there is none."""
@@ -247,6 +278,7 @@ class ClassifyModel(traitlets.HasTraits):
         return Answer(
             key=0, name=name, thumbnail=encode_jpeg(make_thumbnail(photo.image, THUMBNAIL_SIDE)),
             prediction=prediction, photo=_keep_photo(source, photo), batch=batch, order=order,
+            sure=find_sure(predictor.bundle.manifest),
         )  # fmt: skip
 
     def _summarise(self, answers: tuple[Any, ...], left: int) -> None:

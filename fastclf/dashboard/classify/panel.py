@@ -22,7 +22,7 @@ class ClassifyPanel(widgets.VBox):
         self, model: ClassifyModel, examples: list[Path], labels: list[str] | None = None, side: int = 224
     ) -> None:
         self.model = model
-        self.drop = PhotoDrop(model, examples, side)
+        self.drop = PhotoDrop(model, examples, side, labels or [])
         self.plain = PlainUpload(model, self.drop)
         self.answers = AnswerList(model, labels or [])
         super().__init__([self.drop, self.plain, self.answers])

@@ -4,6 +4,9 @@ const AHEAD = 2; // photos under way at once
 const QUALITIES = [0.9, 0.82, 0.74, 0.66];
 const PLAIN = ["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif"];
 
+const ADDRESS = /^(https?:\/\/|data:image\/)\S+$/i;
+const MOST_NAMED = 5; // photos in one sentence
+
 const rest = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 function makeCanvas(width, height) {
@@ -74,7 +77,9 @@ class Drop {
     this.limits = model.get("limits");
     this.queue = [];
     this.waiting = new Map();
-    this.total = this.done = this.answered = this.left = this.number = this.batch = 0;
+    this.total = this.done = this.answered = this.left = 0;
+    // higher than those of this page before it was loaded again
+    this.number = this.batch = Date.now();
     this.root = make("section", "fastclf-drop");
     el.append(this.root);
     this.listeners = new AbortController();
@@ -86,6 +91,8 @@ class Drop {
     const { signal } = this.listeners;
     document.addEventListener("fastclf-clear", () => this.total && this.cancel(""), { signal });
     document.addEventListener("fastclf-lost", () => this.total && this.cancel(this.t("The session has ended before all photos were looked at.")), { signal });
+    document.addEventListener("fastclf-again", (event) => this.takeAgain(event), { signal });
+    document.dispatchEvent(new CustomEvent("fastclf-drop"));
     model.set("alive", true);
     model.save_changes();
     if (model.get("examples")) model.send({ type: "examples" });
@@ -93,6 +100,7 @@ class Drop {
 
   close() {
     this.listeners.abort();
+    this.camera.end();
     this.pictures?.forEach((url) => url && URL.revokeObjectURL(url));
     this.root.closest(".fastclf")?.classList.remove("fastclf-alive");
   }
@@ -111,7 +119,8 @@ class Drop {
     const heading = make("h2", "fastclf-quiet", t("Your photos"));
     this.zone = make("div", "fastclf-drop-zone");
     this.zone.append(this.drawButtons(), make("p", "fastclf-drop-hint", t("or drop them anywhere on this page, or paste them")));
-    this.zone.append(this.drawAddress());
+    const formats = this.limits.heic ? t("JPEG, PNG, WebP, AVIF, TIFF and iPhones' HEIC, up to {n} MB each", { n: this.limits.bytes >> 20 }) : t("JPEG, PNG, WebP, AVIF and TIFF, up to {n} MB each", { n: this.limits.bytes >> 20 });
+    this.zone.append(make("p", "fastclf-drop-formats", formats), this.drawAddress());
     this.progress = this.drawProgress();
     this.note = make("p", "fastclf-drop-note", undefined, { role: "status" });
     this.alert = make("p", "fastclf-drop-note fastclf-error", undefined, { role: "alert" });
@@ -125,12 +134,35 @@ class Drop {
     this.input = this.makeInput({ multiple: true });
     const choose = makeButton("fastclf-button fastclf-primary", this.t("Choose photos"), () => this.input.click());
     row.append(choose);
+    this.camera?.end();
+    this.camera = new Camera(this);
     if (matchMedia("(pointer: coarse)").matches) {
       const camera = this.makeInput({ capture: "environment" });
       row.append(makeButton("fastclf-button", this.t("Take a photo"), () => camera.click()), camera);
-    }
+    } else row.append(makeButton("fastclf-button", this.t("Take a photo"), () => this.camera.open()));
+    if (navigator.clipboard?.read) row.append(makeButton("fastclf-button", this.t("Paste"), () => this.paste()));
     row.append(this.input);
     return row;
+  }
+
+  // What a button may paste; Ctrl+V works everywhere.
+  async paste() {
+    let items;
+    try {
+      items = await navigator.clipboard.read();
+    } catch {
+      return this.warn(this.t("The browser does not let this page read the clipboard. Press Ctrl+V instead."));
+    }
+    const files = [];
+    for (const item of items) {
+      const type = item.types.find((one) => one.startsWith("image/"));
+      if (type) files.push(new File([await item.getType(type)], `${this.t("photo")}.${type.slice(6)}`, { type }));
+    }
+    const texts = items.filter((item) => item.types.includes("text/plain"));
+    const address = files.length || !texts.length ? "" : (await (await texts[0].getType("text/plain")).text()).trim();
+    if (files.length) this.takeFiles(files);
+    else if (ADDRESS.test(address)) this.takeAddress(address);
+    else this.warn(this.t("There is no photo and no web address to paste. Copy one first."));
   }
 
   makeInput(properties) {
@@ -176,6 +208,7 @@ class Drop {
       if (!url) return;
       const button = makeButton("fastclf-example", undefined, () => this.takeExample(index));
       const image = Object.assign(make("img"), { src: url, alt: this.t("Example photo {n}", { n: index + 1 }) });
+      button.title = image.alt;
       button.append(image);
       const item = make("li");
       item.append(button);
@@ -223,21 +256,38 @@ class Drop {
     }
     if (files.length) this.takeFiles(files);
     const address = files.length ? "" : (data?.getData("text/uri-list") || data?.getData("text/plain") || "").trim();
-    if (/^(https?:\/\/|data:image\/)\S+$/i.test(address.split("\n")[0])) this.takeAddress(address.split("\n")[0]);
+    if (ADDRESS.test(address.split("\n")[0])) this.takeAddress(address.split("\n")[0]);
     else if (!files.length) return false;
     return true;
   }
 
   takeFiles(files) {
     const most = this.limits.photos;
-    const left = files.length - most;
-    if (left > 0) this.warn(this.t("{n} more were skipped: {most} photos at once are the limit. Choose those afterwards.", { n: left, most }));
-    this.add(files.slice(0, most).map((file) => ({ file })), left > 0);
+    const left = files.slice(most);
+    if (left.length) {
+      const names = left.slice(0, MOST_NAMED).map(({ name }) => name).join(", ") + (left.length > MOST_NAMED ? " ..." : "");
+      this.warn(this.t("{n} more were skipped: {most} photos at once are the limit. Choose those afterwards: {names}", { n: left.length, most, names }));
+    }
+    this.add(files.slice(0, most).map((file) => ({ file })), left.length > 0);
   }
 
   takeAddress(url) {
-    this.address.value = "";
     this.add([{ message: { type: "address", url } }]);
+  }
+
+  // An address that did not work can be mended.
+  showAddress(url, fault) {
+    if (!fault && this.address.value.trim() === url) this.address.value = "";
+    if (!fault || url.startsWith("data:")) return;
+    this.address.value ||= url;
+    this.address.closest("details").open = true;
+  }
+
+  // After a reload: what stands on the page is asked again, under its numbers of before.
+  takeAgain(event) {
+    event.preventDefault();
+    const jobs = event.detail.filter(({ message }) => message);
+    this.add(jobs);
   }
 
   takeExample(index) {
@@ -260,12 +310,20 @@ class Drop {
   async pump() {
     while (this.queue.length && this.waiting.size < AHEAD) {
       const job = this.queue.shift();
-      const id = ++this.number;
+      const id = job.id ?? ++this.number;
+      job.batch ??= this.batch;
       this.waiting.set(id, job);
-      const message = { ...(job.message || {}), id, batch: this.batch };
-      if (!job.file) this.model.send(message);
-      else await this.sendFile(message, job.file);
+      const message = { ...job.message, id, batch: job.batch };
+      if (job.file) await this.sendFile(message, job.file);
+      else this.send(message, job.bytes);
     }
+  }
+
+  // The answers hear what was sent: they keep it for a reload.
+  send(message, bytes) {
+    const { id, batch, ...rest } = message;
+    document.dispatchEvent(new CustomEvent("fastclf-sent", { detail: { id, message: rest, bytes } }));
+    this.model.send(message, undefined, bytes ? [bytes.slice().buffer] : undefined);
   }
 
   async sendFile(message, file) {
@@ -279,8 +337,8 @@ class Drop {
       blob = null; // a file that cannot be read, a folder for example
     }
     if (round !== this.batch || !this.waiting.has(message.id)) return;
-    if (bytes) this.model.send({ type: "photo", name, ...message }, undefined, [bytes]);
-    else if (blob) this.model.send({ type: "large", name, size: blob.size, ...message });
+    if (bytes) this.send({ type: "photo", name, ...message }, new Uint8Array(bytes));
+    else if (blob) this.send({ type: "large", name, size: blob.size, ...message });
     else this.finish(message.id, this.t("{name} could not be read by the browser.", { name }));
     await rest(0);
   }
@@ -299,7 +357,10 @@ class Drop {
   }
 
   finish(id, fault, stop) {
-    if (!this.waiting.delete(id)) return;
+    const job = this.waiting.get(id);
+    if (!job) return;
+    this.waiting.delete(id);
+    if (job.message?.type === "address") this.showAddress(job.message.url, fault);
     this.done += 1;
     if (fault) this.addFault(fault);
     else this.answered += 1;
@@ -321,9 +382,10 @@ class Drop {
 
   cancel(words) {
     const left = this.queue.length + this.waiting.size;
+    const batches = new Set([this.batch, ...[...this.waiting.values()].map(({ batch }) => batch)]);
     this.queue.length = 0;
     this.waiting.clear();
-    this.model.send({ type: "cancel", batch: this.batch });
+    batches.forEach((batch) => this.model.send({ type: "cancel", batch }));
     this.end(words ?? this.tn(left, "Cancelled; 1 photo was skipped.", "Cancelled; {n} photos were skipped."));
     if (words === undefined) this.root.querySelector(".fastclf-primary").focus();
   }
@@ -350,8 +412,10 @@ class Drop {
     if (said.bad) this.warn(said.text);
   }
 
+  // Wherever one has scrolled, a refusal is seen.
   warn(words) {
     this.alert.textContent = words;
+    if (words && this.root.offsetParent) this.alert.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -11,10 +11,11 @@ from typing import Any
 import traitlets
 
 from ...errors import FastclfError, UnreadablePhotoError
-from ...photos import MAX_BYTES, decode_photo, describe_excess, encode_jpeg, make_thumbnail
+from ...photos import MAX_BYTES, decode_photo, describe_excess, encode_jpeg, make_thumbnail, reads_heif
 from ...system import clean_text, start_thread
 from ..texts import say, translate
 from ..widgets import ScriptedWidget, Status
+from .answers import Said
 from .model import ClassifyModel
 
 _logger = logging.getLogger(__name__)
@@ -29,13 +30,17 @@ _LONGEST_NAME = 300
 # A picture may stand in its own address, in base64.
 _LONGEST_ADDRESS = 4 * MAX_BYTES
 _MOST_FETCHES = 3
+_LARGEST_BATCH = 2**53
 
 
 class PhotoDrop(ScriptedWidget):
     """Takes photos from the page, one message each, and tells it when each has its answer.
 
-    The page scales photos down to some four times `side`, the longer side of what the network sees.
+    The page scales photos down to some four times `side`, the longer side of what the network sees. After a
+    reload it sends again what it has kept, under the numbers of before.
     """
+
+    _parts = ("camera.js",)
 
     limits = traitlets.Dict().tag(sync=True)
     examples = traitlets.Int(0).tag(sync=True)
@@ -43,8 +48,10 @@ class PhotoDrop(ScriptedWidget):
     # set by the page's script: from then on nobody needs the plain upload
     alive = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, model: ClassifyModel, examples: Sequence[Path] = (), side: int = 224) -> None:
-        self.model = model
+    def __init__(
+        self, model: ClassifyModel, examples: Sequence[Path] = (), side: int = 224, labels: Sequence[str] = ()
+    ) -> None:
+        self.model, self.labels = model, list(labels)
         self._examples = list(examples)
         self._batches: dict[str, int] = {}
         self._cancelled: set[str] = set()
@@ -58,6 +65,7 @@ class PhotoDrop(ScriptedWidget):
                 "bytes": MAX_BYTES,
                 "sent": LARGEST_SENT,
                 "side": min(max(4 * side, low), high),
+                "heic": reads_heif(),
             },
         )
         model.observe(self._on_state_change, ["status", "message"])
@@ -137,7 +145,7 @@ class PhotoDrop(ScriptedWidget):
         if type(index) is int and 0 <= index < len(self._examples):
             path = self._examples[index]
             try:
-                self._answer(message, path.name, path.read_bytes())
+                self._answer(message, path.name, path.read_bytes(), index + 1)
             except OSError:
                 self._finish(message, say("This example photo is not there any more."))
 
@@ -155,22 +163,32 @@ class PhotoDrop(ScriptedWidget):
         finally:
             self._fetches.release()
 
-    def _answer(self, message: dict[str, Any], name: str, source: bytes) -> None:
+    def _answer(self, message: dict[str, Any], name: str, source: bytes, example: int = 0) -> None:
         done = self.model.add(
             name,
             source,
             self._find_batch(message),
             _read_order(message),
             is_wanted=lambda: str(message.get("batch")) not in self._cancelled,
+            example=example,
+            said=self._read_said(message),
         )
         self._finish(message, "" if done else self.model.message, stop=not done)
 
     def _find_batch(self, message: dict[str, Any]) -> int:
         # cards of one upload stand together, whichever order they come in
-        named = str(message.get("batch"))
+        batch = message.get("batch")
+        least = batch if isinstance(batch, int) and 0 < batch < _LARGEST_BATCH else 0
+        named = str(batch)
         if named not in self._batches:
-            self._batches[named] = self.model.begin_batch()
+            self._batches[named] = self.model.begin_batch(least)
         return self._batches[named]
+
+    def _read_said(self, message: dict[str, Any]) -> Said | None:
+        """Return what the page says that its visitor has said of the photo before."""
+        said = message.get("said")
+        label = said.get("label") if isinstance(said, dict) else None
+        return Said(label) if isinstance(said, dict) and (label is None or label in self.labels) else None
 
     def _finish(self, message: dict[str, Any], fault: str = "", *, stop: bool = False) -> None:
         """Tell the page that a photo is done, and with `stop` that the others will not be."""

@@ -20,6 +20,11 @@ function makeUrl(bytes, type = "image/jpeg") {
   return URL.createObjectURL(new Blob([bytes], { type }));
 }
 
+// "46 %" and "t-shirt" stay on one line: a no-break space, and a word joiner after a hyphen.
+function unbroken(text) {
+  return text.replace(/(\d) %/g, "$1\u00a0%").replace(/-(?=\S)/g, "-\u2060");
+}
+
 // What the colours of a heat map mean.
 function makeLegend(little, much) {
   const legend = make("span", "fastclf-legend");

@@ -65,7 +65,7 @@ class Frame {
       return;
     }
     const foot = make("footer", "fastclf-foot");
-    foot.append(make("p", "", this.t("Your photos stay in this session's memory and are gone when you close the page, except one that you report.")));
+    foot.append(make("p", "", this.t("Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, except one that you report.")));
     const label = make("label");
     this.select = make("select");
     for (const [code, name] of Object.entries(this.languages)) {

@@ -15,13 +15,12 @@ from ..texts import language, select_texts
 from .parts import SpokenWidget
 
 _logger = logging.getLogger(__name__)
-_DASHBOARD = Path(__file__).parent.parent
+_COMMON = Path(__file__).with_name("common.js")
 
 
-def read_script(file: str | Path) -> str:
-    """Return a script, its path from the dashboard's folder, behind what all scripts share."""
-    common, own = Path(__file__).with_name("common.js"), _DASHBOARD / file
-    return "\n".join(script.read_text(encoding="utf-8") for script in (common, own))
+def read_scripts(files: Sequence[Path]) -> str:
+    """Return scripts as one."""
+    return "\n".join(script.read_text(encoding="utf-8") for script in files)
 
 
 class BadMessageError(ValueError):
@@ -31,9 +30,11 @@ class BadMessageError(ValueError):
 class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
     """An anywidget with the script of its module: ``grid.js`` for what ``grid.py`` defines.
 
-    There ``t("...")`` of ``makeTranslator(model)`` looks a text up, in the page's language.
+    Before it stand what all scripts share and its `_parts`, scripts of the same folder. There ``t("...")`` of
+    ``makeTranslator(model)`` looks a text up, in the page's language.
     """
 
+    _parts: ClassVar[tuple[str, ...]] = ()
     _script: ClassVar[str] = ""
 
     texts = traitlets.Dict().tag(sync=True)
@@ -42,7 +43,8 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
         script = Path(inspect.getfile(cls)).with_suffix(".js")
         # adding traits derives a class too, of the same module
         if cls.__module__ != cls.__mro__[1].__module__:
-            cls._script, cls._esm = script.read_text(encoding="utf-8"), read_script(script)
+            files = [*map(script.with_name, cls._parts), script]
+            cls._script, cls._esm = read_scripts(files), read_scripts([_COMMON, *files])
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **kwargs: Any) -> None:
