@@ -6,13 +6,17 @@ from .catalog import Catalog as Catalog
 from .dataset import Dataset as Dataset
 from .dataset import SplitPhoto as SplitPhoto
 from .dataset import load_dataset as load_dataset
+from .drafts import Draft as Draft
+from .drafts import Drafts as Drafts
 from .edit_files import ImportReport as ImportReport
 from .edit_files import count_words as count_words
 from .edit_files import export_edits as export_edits
 from .edit_files import import_edits as import_edits
 from .edit_files import parse_edits as parse_edits
+from .edits import SCAN as SCAN
 from .edits import Edit as Edit
 from .edits import EditRow as EditRow
+from .edits import Watermark as Watermark
 from .edits import check_label as check_label
 from .fetches import DUPLICATE as DUPLICATE
 from .fetches import REFUSED as REFUSED

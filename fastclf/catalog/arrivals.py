@@ -11,12 +11,10 @@ import numpy as np
 from ..issues import Fingerprint, describe_photo, find_pixel_pairs
 from ..photos import decode_photo
 from ..system import hash_bytes, utc_now
-from .edits import REMOVE, RESTORE, Edit, find_stacks, write_step
+from .edits import REMOVE, RESTORE, SCAN, Edit, find_stacks, write_step
 from .near_pairs import StoredSignatures, stack_hashes
 from .store import Store
 
-# whoever decides nothing but only looks at the folder
-_SCAN = "scan"
 _SIDE = 256
 _WITHOUT_FILE = "FROM photos WHERE NOT present AND folder_label = ''"
 
@@ -98,7 +96,7 @@ class Arrivals:
             there = {row["path"]: row for row in rows if row["path"] in wanted}
             edits = [Edit(row["id"], REMOVE, None, why) for row in there.values() if not row["removed"]]
             if edits:
-                write_step(self._store, edits, _SCAN, _SCAN)
+                write_step(self._store, edits, SCAN, SCAN)
         return {name: row["id"] for name, row in there.items()}
 
     def register(self, photos: Mapping[str, str]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress, refuse_early
 from ..system import DATABASE, find_private_place, unify_name, utc_now
 from .arrivals import Arrivals
+from .drafts import Drafts
 from .edit_files import ImportReport, export_edits, import_edits
 from .edits import (
     RELABEL,
@@ -26,10 +27,13 @@ from .edits import (
     RESTORE,
     Edit,
     EditRow,
+    Watermark,
     apply_edits,
     find_stacks,
+    follow_edits,
     read_net_rows,
     read_rows,
+    read_version,
     redo_step,
     undo_step,
 )
@@ -38,6 +42,7 @@ from .given_splits import GivenSplits
 from .labels import choose_label, describe_near_labels, refuse_unknown_class
 from .materialize import Materialized, materialize
 from .near_pairs import NearPairs, confirm_candidates, find_near_pairs
+from .reading import find_stale
 from .scan import ScanResult, scan_folder
 from .splits import Assignment, adopt_splits, assign_splits, clear_splits
 from .store import Store
@@ -160,6 +165,12 @@ class Catalog:
         result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.decoded:
             self._store.shrink()
+        self._note_scan(result)
+        if self._stray is not None:
+            self._bring_home(self._stray)
+        return result
+
+    def _note_scan(self, result: ScanResult) -> None:
         self.remarks = (*result.notes, *describe_near_labels(self.folder, self._list_labels()))
         if result.lapsed:
             lapsed = Message(
@@ -168,9 +179,6 @@ class Catalog:
                 names=", ".join(result.lapsed[:3]) + (" ..." if len(result.lapsed) > 3 else ""),
             )
             self.note = join_messages([self.note, lapsed])
-        if self._stray is not None:
-            self._bring_home(self._stray)
-        return result
 
     def _bring_home(self, stray: Path) -> None:
         """Take in the edits that were made while the folder could not be written."""
@@ -186,6 +194,11 @@ class Catalog:
         if n or doubt:
             message = Message(words, n=n, m=doubt, place=stray.parent)
             self.note = join_messages([self.note, message])
+
+    def list_files(self) -> int:
+        """Take note of the folder's files without decoding new ones; returns how many wait for a scan."""
+        self._note_scan(scan_folder(self._store, self.folder, decode=False))
+        return len(find_stale(self._store))
 
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with current labels, as of the last scan; with `removed` also those taken out."""
@@ -295,6 +308,15 @@ class Catalog:
         """Return the net edits in order, or with `log` every row that was ever written."""
         return read_rows(self._store) if log else read_net_rows(self._store)
 
+    @property
+    def version(self) -> int:
+        """A number that differs once another process, or another connection, has written anything."""
+        return read_version(self._store)
+
+    def follow(self, known: Watermark | None = None) -> Watermark:
+        """Return where the record of edits stands, with the rows that other processes wrote since `known`."""
+        return follow_edits(self._store, known)
+
     def export_edits(self, *, log: bool = False) -> bytes:
         """Return the net edits, or with `log` the whole history, as CSV."""
         return export_edits(self._store, log=log)
@@ -385,6 +407,11 @@ class Catalog:
     def arrivals(self) -> Arrivals:
         """What joins these photos from outside."""
         return Arrivals(self._store)
+
+    @property
+    def drafts(self) -> Drafts:
+        """The choices about these photos that wait to be applied."""
+        return Drafts(self._store, self._who)
 
     def feature_cache(self, features_id: str) -> FeatureCache:
         """Return the cached features of one network or descriptor."""

@@ -13,6 +13,8 @@ from .store import Store
 
 RELABEL, REMOVE, RESTORE = "relabel", "remove", "restore"
 ACTIONS = (RELABEL, REMOVE, RESTORE)
+# whoever decides nothing but only looks at the folder
+SCAN = "scan"
 MAX_LABEL = 255
 MAX_WHY = 1000
 
@@ -172,6 +174,40 @@ def read_rows(store: Store, where: str = "", values: Sequence[object] = ()) -> l
     return [
         EditRow(**dict(row)) for row in store.read(f"SELECT {names} FROM edits {where} ORDER BY id", values)
     ]
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """How far the record of edits was read.
+
+    Attributes
+    ----------
+    version
+        SQLite's count of what other connections committed, as this connection sees it.
+    last
+        The number of the last edit.
+    rows
+        What was appended between the two last looks.
+    """
+
+    version: int
+    last: int
+    rows: tuple[EditRow, ...] = ()
+
+
+def read_version(store: Store) -> int:
+    """Return a number that differs once another connection has committed anything."""
+    return int(store.read("PRAGMA data_version")[0][0])
+
+
+def follow_edits(store: Store, known: Watermark | None = None) -> Watermark:
+    """Look what was appended since `known`; where no other connection wrote anything, that is nothing."""
+    version = read_version(store)
+    if known is not None and known.version == version:
+        return replace(known, rows=())
+    rows = () if known is None else tuple(read_rows(store, "WHERE id > ?", (known.last,)))
+    [[last]] = store.read("SELECT IFNULL(MAX(id), 0) FROM edits")
+    return Watermark(version, max([last, *(row.id for row in rows)]), rows)
 
 
 def read_net_rows(store: Store) -> list[EditRow]:

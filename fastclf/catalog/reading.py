@@ -79,11 +79,24 @@ def find_stale(store: Store) -> set[str]:
     return {row["sha256"] for row in rows}
 
 
+class _Anything(set[str]):
+    """What is said to hold every hash."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
 def read_files(
-    store: Store, files: Sequence[FoundFile], stale: set[str], progress: Progress | None
+    store: Store,
+    files: Sequence[FoundFile],
+    stale: set[str],
+    progress: Progress | None,
+    *,
+    decode: bool = True,
 ) -> tuple[list[SeenFile], int]:
     """Hash files and decode the unknown ones; what was decoded is kept even if the scan is killed later."""
     known = {row["sha256"] for row in store.read("SELECT sha256 FROM contents")} - stale
+    known = known if decode else _Anything()
     seen: list[SeenFile] = []
     decoded = 0
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

@@ -48,20 +48,26 @@ class ScanResult(ShortRepr):
 
 
 def scan_folder(
-    store: Store, folder: Path, progress: Progress | None = None, *, empty_ok: bool = False
+    store: Store,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    empty_ok: bool = False,
+    decode: bool = True,
 ) -> ScanResult:
     """Bring the catalog up to the folder's state.
 
     A file of the same name, size and time is taken as unchanged. Another is hashed, and decoded only if no
     file with the same bytes was decoded before. A file that vanished from one name and stands under another
     is a renamed photo: it keeps its number and its edits, and in another class folder takes that one's label.
+    Without `decode` files are only hashed: the next scan reads them.
     """
     walked = walk_photos(folder, empty_ok=empty_ok)
     _unify_labels(store)
-    return replace(_match_folder(store, walked, progress), notes=walked.notes)
+    return replace(_match_folder(store, walked, progress, decode), notes=walked.notes)
 
 
-def _match_folder(store: Store, walked: FoundFiles, progress: Progress | None) -> ScanResult:
+def _match_folder(store: Store, walked: FoundFiles, progress: Progress | None, decode: bool) -> ScanResult:
     found = walked.files
     known = {row["path"]: row for row in store.read("SELECT * FROM photos WHERE present")}
     stale = find_stale(store)
@@ -74,7 +80,7 @@ def _match_folder(store: Store, walked: FoundFiles, progress: Progress | None) -
             todo.append(file)
     decoded = 0
     if todo:
-        read, decoded = read_files(store, todo, stale, progress)
+        read, decoded = read_files(store, todo, stale, progress, decode=decode)
         seen += read
     elif len(known) == len(found) and all(_is_in_place(f, known[f.name]) for f in found):
         return ScanResult(len(found), 0)

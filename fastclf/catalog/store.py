@@ -11,6 +11,7 @@ from ..system import Database
 # photos:   a file in the folder; its number stays when it is renamed. One without a class folder never was in
 #           it: a photo from outside that a step turned away.
 # edits:    appended, never changed; steps are what one call did, and what undo and redo move over.
+# drafts:   choices about photos, or by negative numbers about reports, that wait to become edits.
 # fetches:  an address that was found for a class, and what became of it; never deleted.
 # searches: which pages of which search were read.
 _TABLES = """
@@ -40,6 +41,10 @@ CREATE INDEX edits_photo ON edits (photo);
 CREATE INDEX edits_step ON edits (step);
 CREATE TRIGGER edits_stay BEFORE UPDATE ON edits BEGIN SELECT RAISE (ABORT, 'edits are never changed'); END;
 CREATE TRIGGER edits_kept BEFORE DELETE ON edits BEGIN SELECT RAISE (ABORT, 'edits are never deleted'); END;
+CREATE TABLE drafts (
+  photo INTEGER PRIMARY KEY, name TEXT NOT NULL, old TEXT NOT NULL, removed INTEGER NOT NULL,
+  action TEXT NOT NULL, label TEXT, why TEXT NOT NULL, time TEXT NOT NULL, who TEXT NOT NULL
+);
 CREATE TABLE splits (
   sha256 TEXT PRIMARY KEY, grp TEXT NOT NULL, split TEXT NOT NULL CHECK (split IN ('train', 'valid', 'test')),
   origin TEXT NOT NULL, seed INTEGER NOT NULL, time TEXT NOT NULL
@@ -81,7 +86,13 @@ DELETE FROM pairs;
 DELETE FROM compared;
 UPDATE contents SET measured = '', hashes = NULL, signature = NULL, comparable = 0 WHERE reason IS NULL;
 ALTER TABLE pairs RENAME COLUMN mirrored TO turn;
-"""
+""",
+    3: """
+CREATE TABLE drafts (
+  photo INTEGER PRIMARY KEY, name TEXT NOT NULL, old TEXT NOT NULL, removed INTEGER NOT NULL,
+  action TEXT NOT NULL, label TEXT, why TEXT NOT NULL, time TEXT NOT NULL, who TEXT NOT NULL
+);
+""",
 }
 
 
@@ -89,7 +100,7 @@ class Store(Database):
     """One connection to a catalog; every fault is a `CatalogError`."""
 
     tables: ClassVar = _TABLES
-    version: ClassVar = 3
+    version: ClassVar = 4
     upgrades: ClassVar = _UPGRADES
     error: ClassVar = CatalogError
     variable: ClassVar = "FASTCLF_CATALOG"

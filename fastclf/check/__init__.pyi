@@ -1,9 +1,12 @@
 from .inputs import CheckInputs as CheckInputs
+from .inputs import choose_inputs as choose_inputs
 from .inputs import describe_thumbnails as describe_thumbnails
 from .inputs import find_bundle as find_bundle
 from .inputs import find_first_answers as find_first_answers
+from .inputs import find_judge as find_judge
 from .inputs import find_open_photos as find_open_photos
 from .inputs import find_sealed as find_sealed
+from .inputs import judge_some as judge_some
 from .page import write_page as write_page
 from .report import CheckReport as CheckReport
 from .run import check_catalog as check_catalog

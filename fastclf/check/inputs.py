@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -18,10 +19,13 @@ from ..catalog import Catalog
 from ..errors import BundleError, Message, WeightsError
 from ..issues import DESCRIPTOR_ID, compute_descriptor
 from ..metrics import Metrics, compute_softmax
-from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
+from ..model import FeatureCache, ModelBundle, Predictor, compute_logits, extract_features
 from ..photos import TEST, TRAIN, VALID, Photo, Progress
 
 Array = npt.NDArray[Any]
+
+# So many photos are answered between two looks at the clock.
+_PART = 32
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ def choose_inputs(
 ) -> CheckInputs:
     """Return the best features at hand, and a model's own answers where they count.
 
-    A model of other photos is passed over.
+    A model of other photos is passed over, unless it knows all their classes.
     """
     photos = catalog.photos().photos
-    if bundle is not None and not knows_photos(bundle, photos):
+    if bundle is not None and not can_judge(bundle, photos):
         bundle = None
     note = None
     if find_packaged() is not None and find_spec("onnx") is not None:
@@ -107,13 +111,21 @@ def _ask_model(
         pred_probs=find_own_answers(bundle, photos, features) if better else None,
         provenance=f"the body of {bundle.title} ({bundle.manifest.arch})",
         vocab=bundle.vocab if better else None,
-        out_of_sample=False,
-        notes=(_write_trained(better),),
+        out_of_sample=not _has_seen_labels(bundle),
+        notes=(_write_trained(better, frozen=not _has_seen_labels(bundle)),),
         sealed=sealed,
     )
 
 
-def _write_trained(better: bool | None) -> Message:
+def _has_seen_labels(bundle: ModelBundle) -> bool:
+    """Return whether the body was trained on labels of these classes; a frozen one was not."""
+    head = bundle.manifest.training.head
+    return head is None or head.own_features is not False
+
+
+def _write_trained(better: bool | None, *, frozen: bool) -> Message:
+    if better and frozen:
+        return Message("The photos that the model was not trained on are judged by its own answers.")
     if better:
         return Message(
             "The features come from a network that was trained on these labels, which hides some wrong ones; "
@@ -157,6 +169,36 @@ def _write_chance(bundle: ModelBundle, valid: Metrics) -> Message:
         n=valid["n"],
         chance=_find_chance(valid),
     )
+
+
+def judge_some(
+    catalog: Catalog, bundle: ModelBundle, seconds: float, progress: Progress | None = None
+) -> dict[str, tuple[str, float]]:
+    """Return {name: (label, probability)} of photos that a model never saw, as many as it answers in time.
+
+    They are spread over the folder; what is sealed is not looked at. A model that is not surely better than
+    chance answers nothing. What is computed stays in the catalog's cache.
+    """
+    if not beats_chance(bundle):
+        return {}
+    sealed, trained = find_sealed(bundle), {r.sha256 for r in bundle.read_photos() if r.split == TRAIN}
+    photos = [
+        p for p in find_open_photos(catalog, catalog.photos().photos, sealed) if p.sha256 not in trained
+    ]
+    # a hash spreads them evenly, and in the same way every time
+    photos.sort(key=lambda p: p.sha256)
+    cache, predictor = catalog.feature_cache(bundle.manifest.features_id), Predictor(bundle)
+    until, done = time.monotonic() + seconds, 0
+    while done < len(photos) and time.monotonic() < until:
+        part = photos[done : done + _PART]
+        extract_features(cache, part, bundle, predictor=predictor)
+        done += len(part)
+        if progress:
+            progress(done, len(photos))
+    features = _stack(catalog, cache, photos[:done], sealed)
+    if not features.size:
+        return {}
+    return name_answers(photos[:done], find_own_answers(bundle, photos[:done], features), bundle.vocab)
 
 
 def find_first_answers(catalog: Catalog, bundle: ModelBundle) -> dict[str, tuple[str, float]]:
@@ -218,6 +260,22 @@ def knows_photos(bundle: ModelBundle, photos: Sequence[Photo]) -> bool:
     """Return whether a bundle was trained on some of these photos."""
     known = {row.sha256 for row in bundle.read_photos()}
     return any(p.sha256 in known for p in photos)
+
+
+def can_judge(bundle: ModelBundle, photos: Sequence[Photo]) -> bool:
+    """Return whether a bundle was trained on some of these photos, or knows all their classes well enough."""
+    if knows_photos(bundle, photos):
+        return True
+    return {p.label for p in photos} <= set(bundle.vocab) and bool(beats_chance(bundle))
+
+
+def find_judge(path: str | Path, photos: Sequence[Photo]) -> ModelBundle | None:
+    """Return the bundle at `path` if there is a sound one that `can_judge` these photos."""
+    try:
+        bundle = ModelBundle.load(path, verify=False)
+    except BundleError:
+        return None
+    return bundle if can_judge(bundle, photos) else None
 
 
 def find_bundle(path: str | Path, photos: Sequence[Photo]) -> ModelBundle | None:

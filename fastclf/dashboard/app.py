@@ -49,6 +49,7 @@ class DashboardPage(SpokenBox):
         self.head, self.refusal = widgets.HTML().add_class("fastclf-head"), widgets.HTML()
         self.frame, self.viewer = PageFrame(foot=True), PhotoViewer()
         super().__init__()
+        self.clean: CleanTab | None = None
         self._build()
         self.frame.observe(lambda _: self.guard(self._renew), "wanted")
 
@@ -66,6 +67,8 @@ class DashboardPage(SpokenBox):
         except FastclfError as e:
             self.fault = e.message
         panels: dict[str, widgets.Widget] = {"classify": self._build_classify()}
+        if self.clean is not None:
+            self.clean.stop()
         if is_owner():
             # only here does anything come to be that can change something
             panels["clean"] = self.clean = self._build_clean()

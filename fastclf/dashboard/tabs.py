@@ -18,7 +18,7 @@ from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 
 if TYPE_CHECKING:
     from .about import AboutPanel
-    from .clean import CatalogStore, CleanPanel
+    from .clean import CatalogStore, CleanPanel, Watch
 
 _logger = logging.getLogger(__name__)
 
@@ -54,13 +54,26 @@ class CleanTab(SpokenBox):
         self.panel: CleanPanel | None = None
         self._words, self._status = "", Status.BUSY
         self._started, self.done = threading.Event(), threading.Event()
+        self._watch: Watch | None = None
         super().__init__([self.note])
 
     def start(self) -> None:
         """Scan and check in the background; a second call does nothing."""
         if not self._started.is_set():
+            from .clean import Watch
+
             self._started.set()
+            self._watch = Watch(self.store.look, self._meet_others)
             start_thread(self._prepare)
+
+    def stop(self) -> None:
+        """Look for no changes of others any more: another tab has taken this one's place."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    def _meet_others(self) -> None:
+        if self.panel is not None:
+            self.panel.guard(self.panel.model.meet_others)
 
     def say_words(self) -> None:
         """Say in the page's language what is being prepared."""
@@ -91,6 +104,11 @@ class CleanTab(SpokenBox):
         obstacle = self.store.find_obstacle()
         self.panel = CleanPanel(self.store, None if obstacle else self.store, why_not=obstacle)
         self.children = [self.note, self.panel]
+        if self._watch is not None:
+            self._watch.start()
+        if self.store.is_hurried:
+            self.store.finish_opening(self._tell)
+            self.panel.refresh()
         self.store.prepare(self._tell)
         self.panel.refresh()
         self._tell(self.store.note)

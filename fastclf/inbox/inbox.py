@@ -90,6 +90,11 @@ class Inbox:
                 f"INSERT INTO reports ({', '.join(values)}) VALUES ({places})", list(values.values())
             )
 
+    @property
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """What differs once anybody has written to the inbox: times and sizes of its files."""
+        return tuple(_read_stamp(self.path.with_name(f"{self.path.name}{end}")) for end in ("", "-wal"))
+
     def reports(self) -> list[Report]:
         """Return the reports that wait, the oldest first."""
         rows = self._read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
@@ -210,6 +215,14 @@ class Inbox:
                 reason=e.strerror,
                 variable=VARIABLE,
             ) from None
+
+
+def _read_stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_mtime_ns, found.st_size
 
 
 def find_inbox() -> Inbox | None:

@@ -11,8 +11,10 @@ from playwright.sync_api import Page, expect
 
 from fastclf import ModelBundle
 from fastclf.catalog import Catalog
+from fastclf.inbox import Claim, Inbox
 
 from ..conftest import Trained, run_fastclf
+from ..drawing import draw_photo
 from ..scanned import hash_folder, labels_of
 from .conftest import Launch
 from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
@@ -89,6 +91,11 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     tiles.nth(2).get_by_role("button", name="Remove").click()
     expect(tiles.nth(2)).to_contain_text("will be removed")
     keep_light_and_dark(page, "clean", widths)
+    # on a phone the first photo is seen without scrolling
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.evaluate("scrollTo(0, 0)")
+    assert tiles.nth(0).bounding_box()["y"] < 500
+    page.set_viewport_size({"width": 1000, "height": 900})
     page.get_by_label("Class", exact=True).select_option(label="5")
     expect(page.locator(".fastclf-clean-summary")).to_contain_text("182 shown")
     page.get_by_label("Class", exact=True).select_option(label="all classes")
@@ -165,3 +172,44 @@ def test_what_the_environment_says_makes_an_owner_who_reads_what_is_wrong_with_t
     blast(page)
     with Catalog(photos) as catalog:
         wait_until(lambda: "remove" in {r.action for r in catalog.edits(log=True)})
+
+
+def test_choices_survive_a_reload_and_what_somebody_else_did_is_seen_and_asked_for(
+    launch: Launch, page: Page, judged: tuple[Path, Path]
+) -> None:
+    options = ["--owner", f"--photos=photos/{judged[0].name}", "--inbox=inbox.sqlite"]
+    server = launch("serve", model=judged[1], photos=judged[0], options=options)
+    folder = server.folder / "photos" / judged[0].name
+    open_clean(page, server)
+    tiles = page.locator(".fastclf-tile")
+    name = tiles.nth(0).locator(".fastclf-tile-name").inner_text()
+    tiles.nth(0).focus()
+    page.keyboard.press("x")
+    page.keyboard.press("x")
+    expect(page.get_by_role("button", name="Apply 2 changes ...")).to_be_visible()
+    # a reload asks nothing, for nothing is lost
+    page.on("dialog", lambda dialog: pytest.fail(dialog.type))
+    open_clean(page, server)
+    expect(page.get_by_text("2 changes from")).to_be_visible()
+    keep(page, "clean-drafts")
+    with Catalog(folder, who="eve") as catalog:
+        label = next(label for label in ("blue", "green", "red") if not name.startswith(label))
+        catalog.relabel([name], label)
+    expect(page.get_by_role("status").filter(has_text="Somebody else changed photos")).to_be_visible()
+    claim = Claim(name="new.jpg", answer="blue", probability=0.6, label="red")
+    Inbox(server.folder / "inbox.sqlite").add(draw_photo("red", 7), claim)
+    expect(page.get_by_role("status").filter(has_text="1 new report came in.")).to_be_visible()
+    page.get_by_role("button", name="Apply 2 changes ...").click()
+    doubted = page.locator(".fastclf-is-doubted")
+    expect(doubted).to_contain_text(f"somebody made it {label} meanwhile")
+    keep(page, "clean-conflict")
+    page.get_by_role("button", name="Apply these changes").click()
+    expect(page.get_by_text("Applied: 1 removed.")).to_be_visible()
+    page.get_by_role("button", name="Apply 1 change ...").click()
+    doubted.get_by_role("button", name="Change it all the same").click()
+    expect(doubted).to_have_count(0)
+    page.get_by_role("button", name="Apply these changes").click()
+    expect(page.get_by_role("button", name="Apply ...", exact=True)).to_be_disabled()
+    with Catalog(folder) as catalog:
+        assert catalog.drafts.read() == []
+        assert len([row for row in catalog.edits() if row.action == "remove"]) == 2

@@ -24,6 +24,8 @@ from tests.dashboard.memory import VOCAB, MemoryStore, build_group, build_item
 
 items = [build_item(k, VOCAB[k % 3], 1 - k / 100) for k in range(60)]
 items[2] = replace(items[2], name="<img src=x onerror=document.title='pwned'>.jpg")
+for k, share in ((4, 0.97), (5, 0.99), (7, 0.9)):
+    items[k] = replace(items[k], answer="blue", probability=share)
 items += build_group("duplicate", 1, [60, 61, 62], best=61)
 frame, viewer, again, box = PageFrame(), PhotoViewer(), widgets.Button(description="Begin again"), widgets.VBox()
 
@@ -372,3 +374,44 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
     expect(cleaner.get_by_role("button", name="Deshacer", exact=True)).to_be_visible()
     expect(tile(cleaner, 1)).to_contain_text("pasará a")
     expect_focus(cleaner, 2)
+
+
+def test_small_photos_a_page_of_any_size_and_a_search_by_name(cleaner: Page) -> None:
+    cleaner.set_viewport_size({"width": 1440, "height": 900})
+    cleaner.get_by_label("Photos on a page").select_option("48 a page")
+    expect(cleaner.locator(".fastclf-tile-image:visible")).to_have_count(48)
+    cleaner.get_by_label("Size of the photos").select_option("Small")
+    tile(cleaner, 0).focus()
+    inside = """[...document.querySelectorAll(".fastclf-tile")].filter((node) => {
+        const box = node.getBoundingClientRect();
+        const foot = document.querySelector(".fastclf-clean-footer").getBoundingClientRect().top;
+        return box.top >= document.querySelector(".fastclf-grid-top").getBoundingClientRect().bottom && box.bottom <= foot;
+    }).length"""
+    cleaner.locator(".fastclf-grid-tools").evaluate("node => node.scrollIntoView({ block: 'start' })")
+    assert cleaner.evaluate(inside) >= 24
+    keep(cleaner, "cleaner-small", check=False)
+    cleaner.get_by_label("Go to page").fill("2")
+    cleaner.keyboard.press("Enter")
+    expect_said(cleaner, "Page 2 of 2, photos 49 to 63 of 63")
+    field = cleaner.get_by_label("Find by name")
+    field.fill("GREEN/00")
+    expect(cleaner.locator(".fastclf-tile")).to_have_count(3)
+    expect(field).to_be_focused()
+    field.fill("nothing")
+    expect(cleaner.locator(".fastclf-grid-empty")).to_have_text("No photo fits these filters.")
+    field.fill("")
+    expect(cleaner.locator(".fastclf-tile")).to_have_count(48)
+    cleaner.get_by_label("Size of the photos").select_option("Medium")
+    cleaner.get_by_label("Photos on a page").select_option("24 a page")
+    expect(cleaner.locator(".fastclf-tile")).to_have_count(24)
+
+
+def test_what_the_model_is_sure_of_is_accepted_at_once_after_a_look(cleaner: Page) -> None:
+    cleaner.get_by_role("button", name="Accept 2 suggestions over 95 % ...").click()
+    rows = cleaner.get_by_role("list", name="What will change").get_by_role("listitem")
+    expect(rows).to_have_count(2)
+    expect(cleaner.get_by_role("button", name="Apply these changes")).to_be_focused()
+    cleaner.keyboard.press("Escape")
+    expect(cleaner.get_by_role("button", name="Accept")).to_have_count(0)
+    cleaner.get_by_role("button", name="Undo", exact=True).click()
+    expect(cleaner.get_by_role("button", name="Accept 2 suggestions over 95 % ...")).to_be_visible()

@@ -247,6 +247,7 @@ def write_as_before(catalog: Catalog) -> None:
     """Leave a catalog as the schema before this one had it."""
     store = catalog._store
     with store.transaction():
+        store.write("DROP TABLE drafts")
         store.write("ALTER TABLE pairs RENAME COLUMN turn TO mirrored")
         store.write("UPDATE contents SET measured = '3', hashes = zeroblob(96), signature = zeroblob(4608)")
         store.write("UPDATE thumbnails SET jpeg = zeroblob(200000)")

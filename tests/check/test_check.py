@@ -307,6 +307,11 @@ def test_a_models_own_answers_count_where_it_was_not_trained(
         assert found.answers[photo.name][0] == bundle.vocab[int(logits.argmax())]
     stranger = ModelBundle.load(write_toy_bundle(tmp_path / "other"))
     assert "descriptor" in check_folder(catalog, stranger).features.source
+    # one that was judged, and knows these classes, judges photos that it never saw
+    stranger = ModelBundle.load(write_toy_bundle(tmp_path / "known", judged=True))
+    found = check_folder(catalog, stranger)
+    assert found.features.source.startswith("the body of")
+    assert len(found.answers) == 30
 
 
 @pytest.mark.slow

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fastclf.dashboard.clean.review import Decision, Reason, ReviewItem, ReviewStore
+from fastclf.dashboard.clean.review import Decision, Reason, ReviewItem, ReviewStore, Waiting
 from fastclf.photos import encode_jpeg
 
 from ..drawing import draw_photo
@@ -18,6 +18,8 @@ JPEG = encode_jpeg(draw_photo("red", 1))
 class MemoryStore(ReviewStore):
     """A store in memory that obeys the protocol, with a log of what it was asked for."""
 
+    keeps_drafts = True
+
     def __init__(self, items: Sequence[ReviewItem], vocab: Sequence[str] = VOCAB) -> None:
         self.vocab = list(vocab)
         self.base = {item.key: item for item in items}
@@ -27,6 +29,9 @@ class MemoryStore(ReviewStore):
         self.fault: Exception | None = None  # of storing
         self.read_fault: Exception | None = None
         self.no_pictures: dict[int, Exception | None] = {}
+        self.drafts: dict[int, Waiting] = {}
+        self.draft_fault: Exception | None = None
+        self.news = ""
 
     def load_items(self) -> list[ReviewItem]:
         if self.read_fault:
@@ -52,6 +57,24 @@ class MemoryStore(ReviewStore):
         self.steps.append(list(decisions))
         self.undone.clear()
         return f"{len(decisions)} changes are stored."
+
+    def read_drafts(self) -> list[Waiting]:
+        return list(self.drafts.values())
+
+    def keep_drafts(self, waiting: Sequence[Waiting], dropped: Collection[int]) -> None:
+        if self.draft_fault:
+            raise self.draft_fault
+        self.drafts = {k: one for k, one in self.drafts.items() if k not in dropped}
+        self.drafts.update({one.decision.key: one for one in waiting})
+
+    def find_news(self) -> str:
+        news, self.news = self.news, ""
+        return news
+
+    def meet(self, key: int, **changes: object) -> None:
+        """Change a photo as somebody else does it."""
+        self.base[key] = replace(self.base[key], **changes)
+        self.news = "Somebody else changed photos."
 
     def count_steps(self) -> tuple[int, int]:
         return len(self.steps), len(self.undone)

@@ -97,12 +97,15 @@ def all_html(panel: CleanPanel) -> str:
 
 def test_a_page_of_tiles_goes_out_with_label_answer_reasons_and_pictures(store: MemoryStore) -> None:
     store.base[0] = build_item(0, "red", 0.99, answer="blue", probability=0.999, split="train")
+    store.base[1] = build_item(1, "green", 0.98, answer="green", probability=0.999)
     panel = CleanPanel(store)
     assert len(panel.grid.tiles) == 24
+    assert tile(panel, 1)["answer"] == "Looks like green, over 99 %"
     assert panel.grid.vocab == VOCAB
     first = tile(panel, 0)
     assert (first["name"], first["label"], first["split"]) == ("red/000.jpg", "red", "training")
-    assert first["answer"] == "Looks like blue, over 99 %"
+    # a reason that suggests it has said it
+    assert first["answer"] == ""
     [reason] = first["reasons"]
     assert (reason["text"], reason["suggested"]) == ("the model says blue (0)", "blue")
     assert panel.grid.pictures["0"] == JPEG
@@ -220,7 +223,8 @@ def test_apply_shows_first_what_will_change(panel: CleanPanel, store: MemoryStor
     assert not store.steps
     changes = panel.changes
     assert "1 photo will get another label (1 to green); 1 photo will be removed." in changes.summary
-    assert {"key": 4, "name": "green/004.jpg", "before": "green", "after": "removed"} in changes.rows
+    row = {"key": 4, "name": "green/004.jpg", "before": "green", "after": "removed", "doubt": ""}
+    assert row in changes.rows
     act(panel, 7)
     assert "2 photos will be removed" in changes.summary
     panel.cancel.click()

@@ -456,3 +456,19 @@ def test_a_report_that_the_inbox_has_dropped_is_said_and_blocks_no_undo(
     )
     assert "1 report is no longer in the inbox" in (store.undo() or "")
     assert in_set(folder) == {}
+
+
+def test_a_report_that_comes_while_the_list_is_open_is_shown_and_said(
+    store: CatalogStore, inbox: Inbox
+) -> None:
+    panel = CleanPanel(store)
+    before = store.look()
+    panel.model.choose([panel.grid.tiles[3]["key"]], "remove")
+    panel.model.meet_others()
+    assert "report" not in panel.model.message
+    add_report(inbox, draw_photo("blue", 503), "d.jpg", answer="red", label="blue")
+    assert store.look() != before
+    panel.model.meet_others()
+    assert panel.model.message == "1 new report came in."
+    assert ("Reported by visitors (4)", "report") in panel.view.options
+    assert len(panel.model.pending) == 1

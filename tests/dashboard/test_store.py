@@ -10,6 +10,7 @@ import pytest
 from fastclf import Catalog
 from fastclf.dashboard import build_app
 from fastclf.dashboard.clean import CatalogStore
+from fastclf.dashboard.clean.model import ReviewModel
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.tabs import CleanTab
 from fastclf.dashboard.texts import language, translate
@@ -53,6 +54,10 @@ def prepared(folder: Path, model: Path) -> tuple[CatalogStore, dict[str, ReviewI
     return store, {item.name: item for item in store.load_items()}
 
 
+def say_remarks(store: CatalogStore) -> str:
+    return " ".join(translate(remark) for remark in store.remarks)
+
+
 def kinds(item: ReviewItem) -> set[str]:
     return {reason.kind for reason in item.reasons}
 
@@ -89,9 +94,9 @@ def test_a_whole_class_is_said_in_the_pages_language_and_why_no_model_can_be_ret
     for i in range(3):
         draw_photo("red", 900 + i).save(folder / "few" / f"{i}.png")
     store, items = prepared(folder, tmp_path / "none")
-    assert "few has 3 photos; some dozens a class make a model. That is under a third" in store.note
+    assert "few has 3 photos; some dozens a class make a model. That is under a third" in say_remarks(store)
     language.code = "es"
-    assert "few tiene 3 fotos" in store.note
+    assert "few tiene 3 fotos" in say_remarks(store)
     assert not any("balance" in kinds(item) for item in items.values())
     assert "There is no model" in store.find_obstacle()
     assert "duplicate" in kinds(items["red/copy.png"])
@@ -222,9 +227,62 @@ def test_what_the_store_says_is_said_in_the_pages_language(folder: Path, model: 
     for code in ("es", "ar"):
         language.code = code
         assert {translate(text) for text in reasons}.isdisjoint(reasons)
-        assert "sealed for the test" not in store.note
+        assert "sealed for the test" not in say_remarks(store)
         store.open(said.append)
     assert said[0] == "Revisando las fotos ..."
     # what is stored is English
     store.apply([Decision(items["red/copy.png"].key, "remove", None, items["red/copy.png"].reasons[0].text)])
     assert b"the same file as red/000.png" in store.export_edits()
+
+
+def test_two_owners_see_each_others_edits_and_the_one_who_waits_finds_it_again(
+    folder: Path, model: Path
+) -> None:
+    one, other = CatalogStore(folder, model), CatalogStore(folder, model)
+    for store in (one, other):
+        store.open(lambda words: None)
+    keys = {item.name: item.key for item in one.load_items()}
+    before = one.look()
+    assert other.find_news() == ""
+    page = ReviewModel(one)
+    page.load()
+    page.choose([keys["red/wrong.png"]], "relabel", "green")
+    page._waiting.wait()
+    assert one.look() == before
+    other.apply([Decision(keys["red/003.png"], "relabel", "blue", "")])
+    assert other.find_news() == ""
+    assert one.look() != before
+    page.meet_others()
+    assert page.message == "Somebody else changed photos: 1 relabelled (red/003.png)."
+    assert page.item(keys["red/003.png"]).label == "blue"
+    assert other.find_news() == ""
+    again = ReviewModel(other)
+    again.load()
+    assert [decision.label for decision in again.pending.values()] == ["green"]
+
+
+def test_many_new_photos_are_judged_by_the_model_before_they_are_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastclf.dashboard.clean.store._MANY", 10)
+    # a model of other photos that knows these classes
+    store = CatalogStore(folder, write_toy_bundle(tmp_path / "stranger", judged=True))
+    store.open(lambda words: None)
+    assert store.is_hurried
+    items = {item.name: item for item in store.load_items()}
+    assert store.catalog.measures() == {}
+    assert items["red/wrong.png"].answer == "green"
+    assert kinds(items["red/wrong.png"]) == {"label"}
+    assert store.read_thumbnail(items["red/wrong.png"].key).startswith(b"\xff\xd8")
+    store.finish_opening(lambda words: None)
+    items = {item.name: item for item in store.load_items()}
+    assert kinds(items["red/wrong.png"]) >= {"label"}
+    assert "duplicate" in kinds(items["red/copy.png"])
+    store.prepare(lambda words: None)
+    assert store.summary == "Ranked by the model's doubt."
+    assert "plain descriptor" not in say_remarks(store)
+    assert "other photos" in store.find_obstacle()
+    # the next session finds nothing new
+    again = CatalogStore(folder, tmp_path / "stranger")
+    again.open(lambda words: None)
+    assert not again.is_hurried

@@ -74,12 +74,19 @@ class ChangeList {
     row.dataset.key = key;
     row.append(make("img", "", undefined, { alt: "" }), make("p", "fastclf-change-words"), make("p", "fastclf-file", undefined, { dir: "auto" }));
     row.append(makeButton("fastclf-change-drop", "\u00d7", () => this.model.send({ type: "drop", key })));
+    const ask = make("p", "fastclf-change-doubt");
+    ask.append(make("span"), " ", makeButton("", this.t("Change it all the same"), () => this.model.send({ type: "confirm", key })));
+    row.append(ask);
     this.watcher.observe(row);
     return row;
   }
 
-  fill(row, { key, name, before, after }) {
-    const [image, words, file, button] = row.children;
+  fill(row, { key, name, before, after, doubt }) {
+    const [image, words, file, button, ask] = row.children;
+    row.classList.toggle("fastclf-is-doubted", Boolean(doubt));
+    ask.hidden = !doubt;
+    ask.firstChild.textContent = doubt;
+    ask.lastChild.setAttribute("aria-label", `${this.t("Change it all the same")} ${name}`);
     words.replaceChildren(make("bdi", "", before), " \u2192 ", make("b", "", after, { dir: "auto" }));
     [file.textContent, file.title] = [name, name];
     const leave = this.t("Leave {name} as it is", { name });

@@ -38,7 +38,13 @@ class ChangeList(ScriptedWidget):
             self.summary = f"{translate(found.words)} {say_safety(found.added)}" if is_open else ""
             self.more = say("... and {n} more.", n=left) if left > 0 else ""
             self.rows = [
-                {"key": c.key, "name": c.name, "before": show(c.before), "after": show(c.after)}
+                {
+                    "key": c.key,
+                    "name": c.name,
+                    "before": show(c.before),
+                    "after": show(c.after),
+                    "doubt": translate(c.doubt),
+                }
                 for c in changes[:MOST_ROWS]
             ]
 
@@ -47,6 +53,8 @@ class ChangeList(ScriptedWidget):
         kind = message.get("type")
         if kind == "drop":
             self.model.choose([self._read_key(message.get("key"))], KEEP)
+        elif kind == "confirm":
+            self.model.confirm([self._read_key(message.get("key"))])
         elif kind == "close":
             self._close()
         elif kind == "need":

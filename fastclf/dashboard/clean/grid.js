@@ -2,6 +2,7 @@
 
 const MOST_PICTURES = 1000;
 const LABEL_KEYS = "1234567890";
+const PAGE_SIZES = [24, 48, 96];
 
 class Pictures {
   // A thumbnail comes once and is kept as an object URL; the oldest go first.
@@ -283,10 +284,11 @@ class Grid {
     const top = make("div", "fastclf-grid-top");
     top.append(this.bar, this.live);
     this.live.tabIndex = -1;
+    this.tools = new Tools(this);
     this.pager = this.makePager();
     this.palette = new Palette(this);
     this.help = this.makeHelp();
-    this.root.append(top, this.list, this.empty, this.pager, this.help);
+    this.root.append(this.tools.row, top, this.list, this.empty, this.pager, this.help);
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     this.el.append(this.root);
   }
@@ -296,7 +298,9 @@ class Grid {
     this.before = makeButton("", this.t("‹ Previous page"), () => this.turn(-1));
     this.after = makeButton("", this.t("Next page ›"), () => this.turn(1));
     this.where = make("span");
-    nav.append(this.before, this.where, this.after);
+    this.jump = make("input", "", undefined, { type: "number", min: 1, inputmode: "numeric", "aria-label": this.t("Go to page") });
+    this.jump.addEventListener("change", () => this.jumpTo(Number(this.jump.value) - 1));
+    nav.append(this.before, this.where, this.jump, this.after, this.tools.pageSize);
     return nav;
   }
 
@@ -324,6 +328,8 @@ class Grid {
 
   listen() {
     const draw = () => this.schedule();
+    this.onLeave = (event) => this.model.get("unkept") && event.preventDefault();
+    addEventListener("beforeunload", this.onLeave);
     this.stop = listenTo(this.model, {
       "change:tiles": draw,
       "change:place": draw,
@@ -340,6 +346,7 @@ class Grid {
 
   close() {
     this.stop();
+    removeEventListener("beforeunload", this.onLeave);
     this.pictures.clear();
     this.large.clear();
   }
@@ -487,7 +494,11 @@ class Grid {
   drawPager(place) {
     this.before.disabled = place.page <= 0;
     this.after.disabled = place.page + 1 >= place.pages;
-    this.pager.hidden = place.pages < 2;
+    [this.before, this.after, this.where, this.jump].forEach((part) => (part.hidden = place.pages < 2));
+    this.pager.hidden = place.total <= PAGE_SIZES[0];
+    this.jump.max = place.pages;
+    if (document.activeElement !== this.jump) this.jump.value = place.page + 1;
+    this.tools.draw(place);
     const last = place.first + this.keys.length - 1;
     const [page, first] = [place.page + 1, place.first];
     const total = place.total.toLocaleString("en-US");
@@ -576,6 +587,14 @@ class Grid {
     if (page < 0 || page >= this.shown.pages || this.turning) return;
     this.acting = this.turning = true;
     this.send({ type: "page", step });
+  }
+
+  jumpTo(page) {
+    const to = Math.max(0, Math.min(Math.trunc(page) || 0, this.shown.pages - 1));
+    this.jump.value = to + 1;
+    if (to === this.shown.page || this.turning) return;
+    this.acting = this.turning = true;
+    this.send({ type: "page", to });
   }
 
   // ---- focus and selection
@@ -757,6 +776,77 @@ class Lens {
   onClose() {
     this.grid.lens = null;
     if (this.grid.marked !== null) this.grid.focus(this.grid.marked);
+  }
+}
+
+// Above the photos: a search by name, how large they are, and what the model is sure of, all at once.
+class Tools {
+  constructor(grid) {
+    this.grid = grid;
+    const { t } = grid;
+    this.row = make("div", "fastclf-grid-tools", undefined, { role: "group", "aria-label": t("The list") });
+    this.find = make("input", "fastclf-grid-find", undefined, { type: "search", placeholder: t("Find by name"), "aria-label": t("Find by name"), autocomplete: "off", spellcheck: "false", maxlength: 200 });
+    this.find.addEventListener("input", () => this.onFind(250));
+    this.find.addEventListener("change", () => this.onFind(0));
+    this.size = this.makeSelect(t("Size of the photos"), [["small", t("Small")], ["medium", t("Medium")], ["large", t("Large")]], () => this.setSize(this.size.value));
+    this.pageSize = this.makeSelect(t("Photos on a page"), PAGE_SIZES.map((n) => [String(n), t("{n} a page", { n })]), () => this.setPageSize());
+    this.sure = makeButton("fastclf-grid-sure", "", () => grid.send({ type: "sure" }));
+    this.row.append(...(grid.model.get("fastai") ? [] : [this.find]), this.size, this.sure);
+    this.setSize(recall("fastclf-tile-size") || "medium");
+    this.wanted = Number(recall("fastclf-page-size"));
+  }
+
+  makeSelect(name, options, act) {
+    const select = make("select", "", undefined, { "aria-label": name, title: name });
+    select.append(...options.map(([value, text]) => new Option(text, value)));
+    select.addEventListener("change", act);
+    return select;
+  }
+
+  onFind(wait) {
+    clearTimeout(this.finding);
+    this.finding = setTimeout(() => this.find.value !== this.grid.shown.part && this.grid.send({ type: "find", part: this.find.value }), wait);
+  }
+
+  setSize(size) {
+    this.size.value = size;
+    if (!this.size.value) this.size.value = "medium";
+    this.grid.root.dataset.size = this.size.value;
+    keepChoice("fastclf-tile-size", this.size.value);
+  }
+
+  setPageSize() {
+    keepChoice("fastclf-page-size", this.pageSize.value);
+    this.grid.send({ type: "size", n: Number(this.pageSize.value) });
+  }
+
+  draw({ size, sure, part }) {
+    if (document.activeElement !== this.find) this.find.value = part;
+    // what this browser chose before is asked for once
+    const { wanted } = this;
+    this.wanted = 0;
+    if (PAGE_SIZES.includes(wanted) && wanted !== size && !this.grid.model.get("fastai")) this.grid.send({ type: "size", n: wanted });
+    this.pageSize.value = String(size);
+    this.pageSize.hidden = !PAGE_SIZES.includes(size);
+    this.sure.hidden = !sure;
+    this.sure.textContent = this.grid.tn(sure, "Accept 1 suggestion over 95 % ...", "Accept {n} suggestions over 95 % ...");
+  }
+}
+
+// A choice of this browser; one that keeps nothing has none.
+function recall(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function keepChoice(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // it is asked again the next time
   }
 }
 

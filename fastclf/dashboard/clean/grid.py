@@ -16,6 +16,8 @@ from .review import ACTIONS, KEEP, SKIP, Decision, Reason, ReviewItem
 from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_outcome
 
 MOST_KEYS = 10_000
+MOST_LETTERS = 200
+PAGE_SIZES = (24, 48, 96)
 _NO_PICTURE = Message("There is no picture of it: the file could not be read.")
 
 
@@ -33,6 +35,8 @@ class PhotoGrid(ScriptedWidget):
     pictures = traitlets.Dict().tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
     said = traitlets.Dict().tag(sync=True)
+    # whether leaving the page would lose choices that wait
+    unkept = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self, model: ReviewModel, *, fastai: bool = False, on_apply: Callable[[], None] | None = None
@@ -61,6 +65,7 @@ class PhotoGrid(ScriptedWidget):
                 _build_tile(i, model.choice_of(i.key), self._faults.get(i.key, ""), groups) for i in items
             ]
             self.place = self._build_place()
+            self.unkept = bool(model.unkept and model.pending)
             self.said = {
                 "text": translate(model.message),
                 "bad": model.status is Status.ERROR,
@@ -77,6 +82,9 @@ class PhotoGrid(ScriptedWidget):
             "pages": model.pages,
             "total": len(model.queue),
             "first": model.page * model.page_size + 1,
+            "size": model.page_size,
+            "part": model.part,
+            "sure": model.count_sure() if self._on_apply is not None and model.group is None else 0,
             "empty": self._say_empty(),
         }
 
@@ -125,14 +133,20 @@ class PhotoGrid(ScriptedWidget):
         if kind == "act":
             model.choose(self._read_keys(message), *self._read_action(message))
         elif kind == "page":
-            model.page += _read_step(message)
+            model.page = model.page + _read_step(message) if "step" in message else _read_page(message)
+        elif kind == "size":
+            model.set_page_size(_read_size(message))
+        elif kind == "find":
+            model.part = _read_part(message)
+        elif kind == "sure":
+            model.accept_sure()
+            self._ask_to_apply()
         elif kind == "undo":
             model.undo()
         elif kind == "redo":
             model.redo()
         elif kind == "apply":
-            if self._on_apply is not None:
-                self._on_apply()
+            self._ask_to_apply()
         elif kind == "group":
             model.open_group(self._read_group(message))
         elif kind == "need":
@@ -143,6 +157,10 @@ class PhotoGrid(ScriptedWidget):
             self.send_large(key, self._read_large(key))
         else:
             super().handle(message, buffers)
+
+    def _ask_to_apply(self) -> None:
+        if self._on_apply is not None:
+            self._on_apply()
 
     def _read_keys(self, message: dict[str, Any]) -> list[int]:
         keys = message.get("keys")
@@ -177,10 +195,33 @@ def _read_step(message: dict[str, Any]) -> int:
     return step
 
 
+def _read_page(message: dict[str, Any]) -> int:
+    page = message.get("to")
+    if type(page) is not int or page < 0:
+        raise BadMessageError(f"the page is {page!r}")
+    return page
+
+
+def _read_size(message: dict[str, Any]) -> int:
+    size = message.get("n")
+    if size not in PAGE_SIZES:
+        raise BadMessageError(f"the size of a page is {size!r}; it must be one of {PAGE_SIZES}")
+    return int(size)
+
+
+def _read_part(message: dict[str, Any]) -> str:
+    part = message.get("part")
+    if not isinstance(part, str) or len(part) > MOST_LETTERS:
+        raise BadMessageError(f"the part of a name is no text of at most {MOST_LETTERS} letters")
+    return part
+
+
 def _build_tile(
     item: ReviewItem, choice: Decision | None, fault: str, groups: Mapping[GroupId, Sequence[ReviewItem]]
 ) -> dict[str, Any]:
     """Return one tile as JSON; names and labels go out as they are and are never read as HTML."""
+    reasons = sorted(item.reasons, key=lambda reason: -reason.doubt)
+    suggested = {r.suggested for r in reasons if r.kind == "label" and r.suggested not in (None, item.label)}
     return {
         "key": item.key,
         "name": item.name,
@@ -188,9 +229,10 @@ def _build_tile(
         "report": item.report,
         "split": show(SPLIT_WORDS.get(item.split, item.split)) if item.split else item.noted,
         "removed": item.removed,
-        "answer": translate(say_answer(item)),
+        # a reason that suggests it has said it
+        "answer": "" if item.answer in suggested else translate(say_answer(item)),
         "differs": item.answer is not None and item.answer != item.label and not item.report,
-        "reasons": [_build_reason(reason, item, groups) for reason in item.reasons],
+        "reasons": [_build_reason(reason, item, groups) for reason in reasons],
         "mark": choice.action if choice else "",
         "words": translate(say_outcome(item, choice)) if choice else "",
         "choice": choice.label if choice else None,

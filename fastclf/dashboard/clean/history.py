@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,13 +96,13 @@ class History:
         self._past.append(self._future.pop() if self._future else None)
         return Moved(words, stored=step is None, keys=tuple(step.after) if step else ())
 
-    def settle(self) -> None:
-        """Note that the store has taken all that waited; what was skipped stays undoable."""
-        kept = [step and _keep_skips(step) for step in self._past]
+    def settle(self, applied: Collection[int]) -> None:
+        """Note that the store has taken what waited for these photos; the rest stays undoable."""
+        kept = [step and _keep_rest(step, applied) for step in self._past]
         self._past = [step for step in kept if step is None or step.after]
         self._past.append(None)
         self._future.clear()
-        self.drop(self.pending)
+        self.drop(applied)
 
     def drop(self, keys: Iterable[int]) -> None:
         """Forget the choices for photos for which they mean nothing any more."""
@@ -117,10 +117,13 @@ class History:
                 self.choices[key] = decision
 
 
-def _keep_skips(step: Step) -> Step:
+def _keep_rest(step: Step, applied: Collection[int]) -> Step:
     """Return what a step did beside the choices that were applied."""
     before, after = (
-        {key: one if one and one.action == SKIP else None for key, one in side.items()}
+        {
+            key: one if one and (one.action == SKIP or key not in applied) else None
+            for key, one in side.items()
+        }
         for side in (step.before, step.after)
     )
     keys = [key for key in after if before[key] != after[key]]

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import traitlets
 
-from ...errors import Message
+from ...errors import Message, count_message, join_messages
+from ...system import unify_name
 from ..widgets import Status, say_fault
 from .history import History, Moved
 from .preview import Preview, build_preview
@@ -22,10 +23,12 @@ from .queue import (
     count_views,
     find_best,
     find_queue,
+    is_sure,
     rank_by_doubt,
 )
-from .review import ACTIONS, KEEP, KINDS, SKIP, Decision, ReviewItem, ReviewStore
-from .wording import say_choice, say_kept
+from .review import ACTIONS, KEEP, KINDS, SKIP, Decision, ReviewItem, ReviewStore, Waiting
+from .waiting import Basis, WaitingChoices
+from .wording import say_choice, say_choices, say_kept, say_left
 
 _T = TypeVar("_T")
 
@@ -47,6 +50,7 @@ class ReviewModel(traitlets.HasTraits):
     label = traitlets.Unicode()
     split = traitlets.Unicode()
     show_removed = traitlets.Bool(False)
+    part = traitlets.Unicode()
     group = traitlets.Any(None)
     page = traitlets.Int(0)
     can_undo = traitlets.Bool(False)
@@ -57,6 +61,8 @@ class ReviewModel(traitlets.HasTraits):
     loads = traitlets.Int(0)
     # the photos that the last undo or redo was about
     moved = traitlets.Tuple(())
+    # why choices that wait cannot be kept for another session; "" where they are
+    unkept = traitlets.Unicode()
 
     def __init__(
         self,
@@ -73,6 +79,10 @@ class ReviewModel(traitlets.HasTraits):
         self.groups: dict[GroupId, tuple[ReviewItem, ...]] = {}
         self._rank = rank
         self._history = History(store)
+        self._waiting = WaitingChoices(store, self._on_keeping)
+        # what an earlier session left waiting, and when that was; None before it was asked for
+        self._drafts: dict[int, Decision] | None = None
+        self.drafts_time = ""
         self._ranked: list[ReviewItem] = []
         self._by_key: dict[int, ReviewItem] = {}
         self._size = 0
@@ -93,7 +103,8 @@ class ReviewModel(traitlets.HasTraits):
     @property
     def filter(self) -> Filter:
         """The filters of now."""
-        return Filter(self.view, self.label, self.split, self.show_removed)
+        part = unify_name(self.part).casefold().strip()
+        return Filter(self.view, self.label, self.split, self.show_removed, part)
 
     @property
     def queue(self) -> Sequence[ReviewItem]:
@@ -120,6 +131,17 @@ class ReviewModel(traitlets.HasTraits):
     def pending(self) -> Mapping[int, Decision]:
         """{key: decision} of all choices that wait to be applied, whatever is shown."""
         return MappingProxyType(self._history.pending)
+
+    @property
+    def drafts(self) -> list[int]:
+        """The photos of which what an earlier session chose still waits."""
+        found = self._drafts or {}
+        return [key for key, decision in self.pending.items() if found.get(key) == decision]
+
+    @property
+    def conflicts(self) -> dict[int, Basis]:
+        """{key: what the photo was} of choices about photos that somebody else changed after them."""
+        return self._waiting.find_conflicts(self._by_key, self.pending)
 
     def item(self, key: int) -> ReviewItem:
         """Return a photo."""
@@ -148,6 +170,7 @@ class ReviewModel(traitlets.HasTraits):
         # reports are not in the set
         self._size = sum(not item.report for item in items)
         self.groups = build_groups(items)
+        self._take_up_drafts()
         self._drop_overtaken()
         if self.group is not None and self.group not in self.groups:
             self.close_group()
@@ -157,6 +180,58 @@ class ReviewModel(traitlets.HasTraits):
         self._update_moves()
         self._redraw()
         return True
+
+    def meet_others(self) -> None:
+        """Take up what somebody else changed meanwhile, and say it; choices and place stay."""
+        words = self._ask(self.store.find_news, Message("What others changed could not be read."))
+        if not words:
+            return
+        # a photo in the middle, which a few that come or go before it leave on its page
+        items = self.page_items
+        place = items[len(items) // 2].key if items else None
+        if self.load():
+            self._return_to(place)
+            self._tell(join_messages([words, *say_left(len(self.conflicts))]))
+
+    def set_page_size(self, n: int) -> None:
+        """Show so many photos on a page, and go on where the first of this page is."""
+        first = self.page_items[0].key if self.page_items else None
+        self.page_size = n
+        self._return_to(first)
+        self._redraw(stale=False)
+
+    def count_sure(self) -> int:
+        """Return how many suggestions of the list `accept_sure` would take."""
+        return len(self._find_sure())
+
+    def accept_sure(self) -> None:
+        """Choose what is suggested where the model is sure: for every photo of the list, as one step."""
+        items = self._find_sure()
+        n = len(items)
+        words = count_message(n, "1 suggestion is accepted.", "{n} suggestions are accepted.")
+        self._do(words, {item.key: _decide(item, "relabel", item.answer) for item in items})
+
+    def _find_sure(self) -> list[ReviewItem]:
+        return [item for item in self.queue if is_sure(item) and self.choice_of(item.key) is None]
+
+    def _return_to(self, key: int | None) -> None:
+        """Show the page that a photo stands on by now."""
+        place = next((i for i, item in enumerate(self.queue) if item.key == key), None)
+        if place is not None:
+            self.page = place // self.page_size
+
+    def drop_drafts(self) -> None:
+        """Leave all photos as they are of which what an earlier session chose still waits."""
+        keys = self.drafts
+        n = len(keys)
+        words = count_message(n, "1 change is dropped.", "{n} changes are dropped.")
+        self._do(words, dict.fromkeys(keys))
+
+    def confirm(self, keys: Iterable[int]) -> None:
+        """Let choices stand although somebody else changed the photos after them."""
+        self._waiting.note([self._by_key[key] for key in keys if key in self.pending])
+        self._keep()
+        self._redraw()
 
     def open_group(self, group: GroupId) -> None:
         """Show the copies of one group side by side."""
@@ -189,6 +264,8 @@ class ReviewModel(traitlets.HasTraits):
         """
         items = [self._by_key[key] for key in dict.fromkeys(keys) if key in self._by_key]
         able = [item for item in items if self._allows(item, action, label)]
+        # whoever decides again has seen what somebody else made of the photos
+        self._waiting.note(able)
         if able:
             self._do(say_choice(action, label, able), {i.key: _decide(i, action, label) for i in able})
         elif items:
@@ -215,22 +292,28 @@ class ReviewModel(traitlets.HasTraits):
     def build_preview(self) -> Preview:
         """Return what `apply` will change."""
         pairs = [(self._by_key[key], decision) for key, decision in self.pending.items()]
-        return build_preview(sorted(pairs, key=lambda pair: pair[0].name))
+        return build_preview(sorted(pairs, key=lambda pair: pair[0].name), self.conflicts)
 
     def apply(self) -> bool:
-        """Store all pending choices as one step; on a failure they stay pending."""
-        decisions = list(self.pending.values())
+        """Store all pending choices as one step; on a failure they stay pending.
+
+        Those about photos that somebody else changed meanwhile wait until they are confirmed.
+        """
+        self.meet_others()
+        left = self.conflicts
+        decisions = [decision for key, decision in self.pending.items() if key not in left]
         if not decisions:
-            self._tell(Message("There is nothing to apply."))
+            nothing = Message("There is nothing to apply.")
+            self._tell(join_messages(say_left(len(left)) or [nothing]))
             return False
         self.status = Status.BUSY
         failed = Message("The changes could not be stored; nothing was changed.")
         words = self._ask(lambda: self.store.apply(decisions), failed)
         if words is None:
             return False
-        self._history.settle()
+        self._history.settle({decision.key for decision in decisions})
         if self.load():
-            self._tell(words, Status.DONE)
+            self._tell(join_messages([words, *say_left(len(left))]), Status.DONE)
         return True
 
     def undo(self) -> None:
@@ -253,7 +336,7 @@ class ReviewModel(traitlets.HasTraits):
         """Show that something did not work, and why."""
         self._tell(reason, Status.ERROR)
 
-    @traitlets.observe("view", "label", "split", "show_removed", "group")
+    @traitlets.observe("view", "label", "split", "show_removed", "part", "group")
     def _on_filter_change(self, change: dict[str, Any]) -> None:
         if change["name"] != "group" and self.group is not None:
             self.group = None
@@ -276,7 +359,9 @@ class ReviewModel(traitlets.HasTraits):
         return action in (*ACTIONS, SKIP, KEEP)
 
     def _do(self, words: str, choices: Mapping[int, Decision | None]) -> None:
+        self._waiting.note([self._by_key[key] for key in choices if key not in self.pending])
         if self._history.do(words, choices):
+            self._keep()
             self._say(words)
             self._update_moves()
             self._redraw()
@@ -285,7 +370,9 @@ class ReviewModel(traitlets.HasTraits):
 
     def _arrive(self, moved: Moved) -> bool:
         """Show what undo or redo has done; tell whether it did anything."""
+        ours = [] if not moved.stored else [key for key in self.pending if key not in self.conflicts]
         if moved.words and (not moved.stored or self.load()):
+            self._waiting.note([self._by_key[key] for key in ours if key in self._by_key])
             self._drop_overtaken()
             self._say(moved.words)
             self.moved = moved.keys
@@ -308,6 +395,33 @@ class ReviewModel(traitlets.HasTraits):
         self._history.drop(
             [k for k, decision in self.pending.items() if k not in known or not _matters(known[k], decision)]
         )
+        self._keep()
+
+    def _keep(self) -> None:
+        self._waiting.keep(self._by_key, self.pending)
+
+    def _on_keeping(self, fault: str) -> None:
+        if fault != self.unkept:
+            self.unkept = fault
+            self.revision += 1
+
+    def _take_up_drafts(self) -> None:
+        """Choose once more what an earlier session left waiting: what was chosen at once is one step."""
+        if self._drafts is not None:
+            return
+        found = self._ask(self._waiting.read, Message("What waited for Apply could not be read.")) or []
+        able = [one for one in found if self._still_means(one)]
+        self._drafts = {one.decision.key: one.decision for one in able}
+        self.drafts_time = max((one.time for one in able), default="")
+        for time in sorted({one.time for one in able}):
+            step = {one.decision.key: one.decision for one in able if one.time == time}
+            self._history.do(say_choices([(self._by_key[k], d) for k, d in step.items()]), step)
+
+    def _still_means(self, one: Waiting) -> bool:
+        item, decision = self._by_key.get(one.decision.key), one.decision
+        if item is None or item.name != one.name or decision.action not in ACTIONS:
+            return False
+        return self._allows(item, decision.action, decision.label) and _matters(item, decision)
 
     def _redraw(self, *, stale: bool = True) -> None:
         if stale:

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...errors import Message
-from ..texts import say, say_count, show
+from ..texts import say, say_count, show, translate
 from ..widgets import SpokenBox, Status, build_row, logged, render_download, render_paragraph
 from .change_list import ChangeList
 from .filters import FilterBar
@@ -18,6 +18,7 @@ from .queue import find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
 from .review import Retrainer, ReviewStore
+from .waiting import say_time
 from .wording import KIND_WORDS, count_photos
 
 
@@ -34,11 +35,15 @@ class CleanPanel(SpokenBox):
         self.filters = FilterBar(self.model, self.guard)
         self.view, self.label, self.split = self.filters.view, self.filters.label, self.filters.split
         self.summary = widgets.HTML().add_class("fastclf-clean-summary")
+        self._build_kept()
         self._build_groups()
         self.grid = PhotoGrid(self.model, on_apply=self._on_apply_click)
         self._build_footer()
         self.retrain = RetrainPanel(self.retrain_model, lambda: len(self.model.pending), store.read_thumbnail)
-        parts = [self.head, self.filters, self.summary, self.groups, self.grid, self.footer, self.download]
+        parts = [
+            self.head, self.kept, self.filters, self.summary, self.groups, self.grid, self.footer,
+            self.download,
+        ]  # fmt: skip
         super().__init__([widgets.VBox(parts).add_class("fastclf-clean-work"), self.retrain])
         self.add_class("fastclf-clean")
         self._link()
@@ -51,8 +56,9 @@ class CleanPanel(SpokenBox):
 
     def say_words(self) -> None:
         """Say everything in the page's language."""
-        self.head.value = f"<h2>{escape(say('Doubtful photos'))}</h2>{render_paragraph(_say_hint())}"
+        self._show_head()
         self.filters.say_words()
+        self.drop.description = say("Drop them")
         self.close_group.description = say("Back to the list")
         self.confirm.description = say("Apply these changes")
         self.cancel.description = say("Not yet")
@@ -63,6 +69,10 @@ class CleanPanel(SpokenBox):
     def show_failure(self) -> None:
         """Show that what was asked for did not work."""
         self.model.refuse(Message("That did not work. Try again or reload the page."))
+
+    def _build_kept(self) -> None:
+        self.kept_note, self.drop = widgets.HTML(), widgets.Button()
+        self.kept = build_row(self.kept_note, self.drop).add_class("fastclf-clean-kept")
 
     def _build_groups(self) -> None:
         self.group_note = widgets.HTML()
@@ -88,6 +98,7 @@ class CleanPanel(SpokenBox):
         for button, act in (
             (self.undo, model.undo),
             (self.redo, model.redo),
+            (self.drop, model.drop_drafts),
             (self.keep_best, model.keep_best),
             (self.close_group, model.close_group),
             (self.apply, self._on_apply_click),
@@ -96,15 +107,51 @@ class CleanPanel(SpokenBox):
         ):
             button.on_click(lambda _, act=act: self.guard(act))
         model.observe(self._on_model_change, ["revision", "status", "can_undo", "can_redo"])
-        model.observe(lambda _: self.guard(self._show_download), "loads")
+        model.observe(lambda _: self.guard(self._on_load), "loads")
 
     def _on_model_change(self, _: Any) -> None:
         with logged("the Clean panel could not be drawn"):
             self.filters.show()
+            self._show_kept()
             self._show_summary()
             self._show_groups()
             self._show_actions()
             self.retrain.refresh()
+
+    def _on_load(self) -> None:
+        self._show_download()
+        self._show_head()
+
+    def _show_head(self) -> None:
+        """Say what the order follows; how this works and what was noticed stand behind a click."""
+        store = self.model.store
+        words = [_say_hint(), *(translate(remark) for remark in store.remarks if remark)]
+        more = f"<summary>{escape(say('More about this'))}</summary>{''.join(map(render_paragraph, words))}"
+        summary = render_paragraph(translate(store.summary))
+        value = f"<h2>{escape(say('Doubtful photos'))}</h2>{summary}<details>{more}</details>"
+        if self.head.value != value:
+            self.head.value = value
+
+    def _show_kept(self) -> None:
+        """Say what an earlier session left waiting, and that choices of now cannot be kept."""
+        model, n = self.model, len(self.model.drafts)
+        words = []
+        if n:
+            time = say_time(model.drafts_time)
+            words.append(
+                say_count(
+                    n,
+                    "1 change from {time} waits for Apply.",
+                    "{n} changes from {time} wait for Apply.",
+                    time=time,
+                )
+            )
+        if model.unkept and model.pending:
+            lost = say("Your choices are lost when this page is left before Apply: they cannot be kept.")
+            words.append(f"{lost} {translate(model.unkept)}")
+        self.kept.layout.display = "" if words else "none"
+        self.drop.layout.display = "" if n else "none"
+        self.kept_note.value = render_paragraph(" ".join(words))
 
     def _show_summary(self) -> None:
         model, n = self.model, len(self.model.queue)

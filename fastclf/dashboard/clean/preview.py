@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ...errors import Message, count_message, join_messages
 from ..texts import say, say_count
 from .review import Decision, ReviewItem
+from .waiting import Basis
 from .wording import without_zeros
 
 
@@ -20,6 +22,7 @@ class Change:
     name: str
     before: str
     after: str
+    doubt: str = ""  # what somebody else did meanwhile: it is not applied before that is confirmed
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,11 @@ class Preview:
     added: int  # how many new files there will be
 
 
-def build_preview(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Preview:
-    """Return counts in words and the list of what will change."""
+def build_preview(
+    chosen: Sequence[tuple[ReviewItem, Decision]], conflicts: Mapping[int, Basis] = MappingProxyType({})
+) -> Preview:
+    """Return counts in words and the list of what will change; what is in conflict first, and not counted."""
+    pairs = [(item, decision) for item, decision in chosen if item.key not in conflicts]
     taken = Counter(str(d.label) for item, d in pairs if item.report and d.action == "relabel")
     added = [
         count_message(
@@ -51,7 +57,8 @@ def build_preview(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Preview:
     return Preview(
         words=counts if parts else Message("Nothing will change."),
         changes=tuple(
-            Change(item.key, item.name, _say_before(item), _say_after(item, d)) for item, d in pairs
+            Change(item.key, item.name, _say_before(item), _say_after(item, d), _say_doubt(item, conflicts))
+            for item, d in sorted(chosen, key=lambda pair: pair[0].key not in conflicts)
         ),
         added=taken.total(),
     )
@@ -85,6 +92,16 @@ def _say_after(item: ReviewItem, decision: Decision) -> str:
     if item.report:
         return Message("dismissed")
     return Message("removed") if decision.action == "remove" else item.label
+
+
+def _say_doubt(item: ReviewItem, conflicts: Mapping[int, Basis]) -> str:
+    if item.key not in conflicts:
+        return ""
+    basis = conflicts[item.key]
+    if basis.removed != item.removed:
+        out = Message("was in the set, somebody removed it meanwhile")
+        return out if item.removed else Message("was removed, somebody restored it meanwhile")
+    return Message("was {old}, somebody made it {new} meanwhile", old=basis.label, new=item.label)
 
 
 def say_safety(added: int) -> str:

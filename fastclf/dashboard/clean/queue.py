@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ...system import unify_name
 from .review import KINDS, Reason, ReviewItem
 
 DOUBTS, ALL, REMOVED = "doubts", "all", "removed"
 VIEWS = (DOUBTS, *KINDS, ALL, REMOVED)
+
+# what many take at once has to be more certain than what is looked at one by one; chosen by hand, not tuned
+SURE = 0.95
 
 GroupId = tuple[str, int]
 Rank = Callable[[ReviewItem], tuple[object, ...]]
@@ -23,12 +27,15 @@ class Filter:
     label: str = ""  # "" for all
     split: str = ""  # "" for all
     show_removed: bool = False  # whether removed photos stand among the others
+    part: str = ""  # of the name, whatever its case; "" for all
 
     def accepts(self, item: ReviewItem) -> bool:
         """Tell whether class, split and removal let a photo through; the view is not asked."""
         if self.label and self.label not in item.classes:
             return False
         if self.split and item.split != self.split:
+            return False
+        if self.part and self.part not in unify_name(item.name).casefold():
             return False
         return not item.removed or self.show_removed or self.view == REMOVED
 
@@ -49,8 +56,8 @@ def find_queue(ranked: Iterable[ReviewItem], wanted: Filter, skipped: Collection
 def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection[int]) -> dict[str, int]:
     """Return {view: number of photos} for the class and the split of `wanted`."""
     counts = Counter(dict.fromkeys(VIEWS, 0))
-    hidden = Filter(wanted.view if wanted.view != REMOVED else ALL, wanted.label, wanted.split)
-    removed = Filter(REMOVED, wanted.label, wanted.split)
+    hidden = replace(wanted, view=wanted.view if wanted.view != REMOVED else ALL, show_removed=False)
+    removed = replace(wanted, view=REMOVED, show_removed=False)
     for item in items:
         if item.removed and removed.accepts(item):
             counts[REMOVED] += 1
@@ -61,6 +68,17 @@ def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection
             counts[DOUBTS] += 1
             counts.update({reason.kind for reason in item.reasons})
     return dict(counts)
+
+
+def is_sure(item: ReviewItem) -> bool:
+    """Tell whether the model is sure of another label, and nothing speaks against taking its word.
+
+    What is sealed has no answer.
+    """
+    if item.removed or item.report or item.answer in (None, item.label):
+        return False
+    suggested = any(reason.suggested == item.answer for reason in item.reasons)
+    return suggested and (item.probability or 0.0) >= SURE
 
 
 def build_groups(items: Iterable[ReviewItem]) -> dict[GroupId, tuple[ReviewItem, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -71,11 +71,25 @@ class Decision:
     why: str = ""  # the doubt that led to it, in words
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A decision that waits to be applied, and what the photo was when it was made."""
+
+    decision: Decision
+    name: str
+    label: str
+    removed: bool
+    time: str  # ISO 8601 in UTC
+
+
 class ReviewStore(ABC):
     """Keeps the photos and the edits. What it says is English, best a message."""
 
     vocab: list[str]
+    summary: str = ""  # what the order follows, and what is left out
+    remarks: Sequence[str] = ()  # what else is to be known about the photos and the order
     has_inbox = False  # whether visitors can report photos
+    keeps_drafts = False  # whether decisions that wait outlive the session
 
     @abstractmethod
     def load_items(self) -> list[ReviewItem]:
@@ -92,6 +106,22 @@ class ReviewStore(ABC):
     @abstractmethod
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Store decisions as one step, all or none; return words of what was done."""
+
+    def read_drafts(self) -> list[Waiting]:
+        """Return the decisions that an earlier session left waiting, in their order."""
+        return []
+
+    def keep_drafts(self, waiting: Sequence[Waiting], dropped: Collection[int]) -> None:
+        """Keep decisions that wait, and forget others; called, where it `keeps_drafts`, by a thread."""
+        raise NotImplementedError
+
+    def look(self) -> object:
+        """Return what differs once somebody else has changed anything; called every few seconds."""
+        return None
+
+    def find_news(self) -> str:
+        """Return words of what others changed since the last call, "" for nothing."""
+        return ""
 
     def count_steps(self) -> tuple[int, int]:
         """Return how many stored steps can be undone, and how many done again."""

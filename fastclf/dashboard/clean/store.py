@@ -6,30 +6,43 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from ...catalog import Catalog, Edit, EditRow
-from ...check import CheckInputs, CheckReport, check_catalog, check_folder, find_bundle, find_first_answers
+from ...catalog import SCAN, Catalog, Draft, Edit, EditRow, Watermark
+from ...check import (
+    CheckInputs,
+    CheckReport,
+    check_catalog,
+    choose_inputs,
+    find_bundle,
+    find_first_answers,
+    find_judge,
+    judge_some,
+)
 from ...errors import FastclfError, Message
 from ...head import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
 from ...inbox import Inbox
 from ...model import ModelBundle
-from ...photos import TEST, Photo
+from ...photos import TEST, Photo, decode_photo, encode_jpeg, make_thumbnail
 from ..texts import say, translate
 from ..widgets import encode_large
 from .doubts import find_reasons, list_remarks
 from .reports import Followed, Reports
-from .review import Decision, ReviewItem, ReviewStore
-from .wording import say_applied, say_redone, say_undone
+from .review import Decision, ReviewItem, ReviewStore, Waiting
+from .wording import say_applied, say_news, say_ranking, say_redone, say_undone
 
 _logger = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
+
+# From so many new photos on the model answers before they are read, and for how long: the rest of ten seconds
+# is for the files' hashes and for drawing the page.
+_MANY, _FIRST_SECONDS = 500, 4.0
 
 
 class CatalogStore(ReviewStore):
@@ -39,19 +52,28 @@ class CatalogStore(ReviewStore):
     reports of the inbox stand among the photos.
     """
 
+    keeps_drafts = True
+
     def __init__(self, folder: Path, model: Path, inbox: Inbox | None = None) -> None:
         self.folder, self.model = folder, model
-        self.vocab = []
+        self.vocab: list[str] = []
         self.has_inbox = inbox is not None
         # on the null device lies an inbox that stays empty
         self._inbox = inbox or Inbox(os.devnull)
         self._remark = ""
-        self._notes: tuple[str, ...] = ()
+        self._ranking: str = ""
+        # whether the list began before all photos were read
+        self.is_hurried = False
         self._checked: CheckReport | None = None
         self._hashes: dict[int, str] = {}
         self._paths: dict[int, Path] = {}
         self._lock = threading.Lock()
         self._stamp: str | None = None
+        # how far the record of edits is known, which of them are this session's, and the reports that wait
+        self._mark: Watermark | None = None
+        self._own: set[int] = set()
+        self._reported: frozenset[int] = frozenset()
+        self._turn = threading.RLock()
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -65,11 +87,13 @@ class CatalogStore(ReviewStore):
 
     @property
     def note(self) -> str:
-        """What is to be said about the folder and the check, in the page's language."""
-        return " ".join(translate(note) for note in (*self._notes, self._remark) if note)
+        """What has to be said about the folder, in the page's language."""
+        return " ".join(translate(note) for note in (self.catalog.note, self._remark) if note)
 
     def open(self, tell: Tell) -> None:
-        """Scan the folder and look for what needs no network: enough to begin with.
+        """Look through the folder for enough to begin with.
+
+        Where many photos are new, that is what the model says of some of them; else what needs no network.
 
         Raises
         ------
@@ -77,18 +101,45 @@ class CatalogStore(ReviewStore):
             If the folder or its catalog cannot be used.
         """
         with self._lock:
-            catalog = self.catalog
             tell(say("Looking through the photos ..."))
+            self.is_hurried = self._begin_with_model(tell)
+        if not self.is_hurried:
+            self.finish_opening(tell)
+        self._recover_reports()
+        self._mark = self.catalog.follow()
+        self._reported = self._list_reported()
+
+    def _begin_with_model(self, tell: Tell) -> bool:
+        """Have the model answer on some of many new photos, before they are all read; tell whether it did."""
+        catalog = self.catalog
+        bundle = find_judge(self.model, catalog.photos().photos) if catalog.list_files() > _MANY else None
+        if bundle is None:
+            return False
+        first = judge_some(
+            catalog,
+            bundle,
+            _FIRST_SECONDS,
+            lambda i, n: tell(say("Looking at photo {i} of {n} ...", i=i, n=n)),
+        )
+        self._checked = CheckReport(folder=self.folder.name, photos=0, answers=first)
+        self.summary = say_ranking("model", 0)
+        return bool(first)
+
+    def finish_opening(self, tell: Tell) -> None:
+        """Read all photos and look for what needs no network; what the model said so far stays."""
+        with self._lock:
+            catalog = self.catalog
             catalog.scan(
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
             nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
             report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
-            first = find_first_answers(catalog, bundle) if bundle else {}
+            before = self._checked.answers if self._checked else {}
+            first = {**before, **(find_first_answers(catalog, bundle) if bundle else {})}
             self._checked = replace(report, answers=first)
-            self._notes = (catalog.note, *catalog.remarks)
-            self._recover_reports()
+            self.remarks = catalog.remarks
+            self.summary = say_ranking("model" if first else "", report.sealed)
 
     def _recover_reports(self) -> None:
         """Mend what a kill left; an inbox that cannot be read is said, and the photos cleaned without it."""
@@ -97,14 +148,16 @@ class CatalogStore(ReviewStore):
         except FastclfError as e:
             _logger.warning("The visitors' reports are not shown. %s", e)
             self._remark, self.has_inbox = e.message, False
-            self.reports = Reports(self.catalog, Inbox(os.devnull))
+            self._inbox = Inbox(os.devnull)
+            self.reports = Reports(self.catalog, self._inbox)
 
     def prepare(self, tell: Tell) -> None:
         """Check the labels as well, with the best features at hand; takes seconds the first time."""
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
             self._checked = self._check(tell)
-            self._notes = (self.catalog.note, *list_remarks(self._checked), *self._checked.notes)
+            self.remarks = (*list_remarks(self._checked), *self._checked.notes)
+            self.summary = say_ranking(self._ranking, self._checked.sealed)
 
     def _check(self, tell: Tell, attempts: int = 3) -> CheckReport:
         """Check all photos; once more if some were changed while their features were computed."""
@@ -113,10 +166,13 @@ class CatalogStore(ReviewStore):
             before = _list_photos(catalog)
             attempts -= 1
             try:
-                report = check_folder(
-                    catalog,
-                    find_bundle(self.model, catalog.photos().photos),
-                    progress=lambda i, n: tell(say("Looking at photo {i} of {n} ...", i=i, n=n)),
+                bundle = find_judge(self.model, catalog.photos().photos)
+                inputs = choose_inputs(
+                    catalog, bundle, lambda i, n: tell(say("Looking at photo {i} of {n} ...", i=i, n=n))
+                )
+                report = check_catalog(catalog, inputs)
+                self._ranking = (
+                    "plain" if inputs.features is None else "network" if bundle is None else "model"
                 )
             except ValueError:
                 if not attempts or _list_photos(catalog) == before:
@@ -168,7 +224,10 @@ class CatalogStore(ReviewStore):
         if key < 0:
             return self.reports.read_thumbnail(key)
         sha256 = self._hashes.get(key)
-        return self.catalog.thumbnail(sha256) if sha256 else None
+        if sha256 is None:
+            return None
+        # one that no scan has read yet is made of its file
+        return self.catalog.thumbnail(sha256) or _make_thumbnail(self._paths.get(key))
 
     def read_large(self, key: int) -> bytes | None:
         """Return a photo or a report large; raises UnreadablePhotoError with the reason."""
@@ -179,8 +238,8 @@ class CatalogStore(ReviewStore):
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Record decisions about photos and reports as one step, all or none; returns words."""
         edits = [Edit(d.key, d.action, d.label, d.why) for d in decisions if d.key >= 0]
-        with self.reports.adopt([d for d in decisions if d.key < 0]) as adopted:
-            rows = self.catalog.apply([*edits, *adopted])
+        with self._turn, self.reports.adopt([d for d in decisions if d.key < 0]) as adopted:
+            rows = self._own_rows(self.catalog.apply([*edits, *adopted]))
             self._follow(rows, self.catalog.undo)
         held = {edit.photo for edit in adopted}
         actions = Counter(d.action for d in decisions if d.key < 0)
@@ -194,13 +253,52 @@ class CatalogStore(ReviewStore):
 
     def undo(self) -> str | None:
         """Take the last recorded step back; returns words, or None if there is none."""
-        rows = self.catalog.undo()
-        return None if rows is None else say_undone(self._follow(rows, self.catalog.redo))
+        with self._turn:
+            rows = self.catalog.undo()
+            return None if rows is None else say_undone(self._follow(self._own_rows(rows), self.catalog.redo))
 
     def redo(self) -> str | None:
         """Record the last undone step again; returns words, or None if there is none."""
-        rows = self.catalog.redo()
-        return None if rows is None else say_redone(self._follow(rows, self.catalog.undo))
+        with self._turn:
+            rows = self.catalog.redo()
+            return None if rows is None else say_redone(self._follow(self._own_rows(rows), self.catalog.undo))
+
+    def _own_rows(self, rows: list[EditRow]) -> list[EditRow]:
+        self._own.update(row.id for row in rows)
+        return rows
+
+    def look(self) -> object:
+        """Return what differs once another process has written to the catalog or to the inbox."""
+        return self.catalog.version, self._inbox.stamp
+
+    def find_news(self) -> str:
+        """Return words of what others edited and visitors reported since the last call; "" for nothing."""
+        with self._turn:
+            self._mark = self.catalog.follow(self._mark)
+            rows = [row for row in self._mark.rows if row.id not in self._own and row.who != SCAN]
+            before, self._reported = self._reported, self._list_reported()
+        return say_news(rows, len(self._reported - before))
+
+    def _list_reported(self) -> frozenset[int]:
+        return frozenset(report.id for report in self._inbox.reports())
+
+    def read_drafts(self) -> list[Waiting]:
+        """Return the decisions that an earlier session left waiting."""
+        return [
+            Waiting(Decision(d.photo, d.action, d.label, d.why), d.name, d.old, d.removed, d.time)
+            for d in self.catalog.drafts.read()
+        ]
+
+    def keep_drafts(self, waiting: Sequence[Waiting], dropped: Collection[int]) -> None:
+        """Keep decisions that wait in the catalog."""
+        drafts = [
+            Draft(
+                photo=one.decision.key, name=one.name, old=one.label, removed=one.removed,
+                action=one.decision.action, label=one.decision.label, why=one.decision.why, time=one.time,
+            )
+            for one in waiting
+        ]  # fmt: skip
+        self.catalog.drafts.keep(drafts, dropped)
 
     def _follow(self, rows: Sequence[EditRow], revert: Callable[[], object]) -> Followed:
         try:
@@ -237,6 +335,10 @@ class CatalogStore(ReviewStore):
             return ModelBundle.load(self.model, verify=False).vocab
         except FastclfError:
             return []
+
+
+def _make_thumbnail(path: Path | None) -> bytes | None:
+    return encode_jpeg(make_thumbnail(decode_photo(path).image)) if path is not None else None
 
 
 def _build_item(photo: Photo, answer: str | None, probability: float | None) -> ReviewItem:

@@ -34,6 +34,13 @@ SPLIT_WORDS = {
     "": Message("no split"),
 }
 
+_RANKINGS = {
+    "model": Message("Ranked by the model's doubt."),
+    "network": Message("Ranked by the doubt of a network that does not know these classes."),
+    "plain": Message("Ranked by colours and shapes alone, which is often wrong."),
+    "": Message("Copies and poor photos come first; no label is judged yet."),
+}
+
 
 def count_photos(n: int) -> Message:
     """Return "1 photo" or "7 photos".
@@ -100,6 +107,43 @@ def _say_part(action: str, label: str | None, items: Sequence[ReviewItem]) -> Me
             who=who,
         )
     return count_message(n, "{who} stays as before.", "{who} stay as before.", who=who)
+
+
+def say_ranking(by: str, sealed: int) -> Message:
+    """Return what the list's order follows, and how many photos are left out.
+
+    `by` names whose doubt it is: "model", "network" for one that knows nothing of these labels, "plain" for a
+    descriptor; "" where no label was judged yet.
+    """
+    left = count_message(sealed, "1 test photo is left out.", "{n} test photos are left out.")
+    return join_messages([_RANKINGS[by], *without_zeros(left)])
+
+
+def say_choices(pairs: Sequence[tuple[ReviewItem, Decision]]) -> Message:
+    """Return a sentence about choices that were made at once."""
+    [(_, first), *_] = pairs
+    if all((d.action, d.label) == (first.action, first.label) for _, d in pairs):
+        return say_choice(first.action, first.label, [item for item, _ in pairs])
+    return count_message(len(pairs), "1 change.", "{n} changes.")
+
+
+def say_left(n: int) -> list[Message]:
+    """Return a sentence about choices that are not applied before they are confirmed; nothing for none."""
+    return without_zeros(
+        count_message(
+            n,
+            "1 choice is about a photo that was changed meanwhile: confirm it in What will change.",
+            "{n} choices are about photos that were changed meanwhile: confirm them in What will change.",
+        )
+    )
+
+
+def say_news(rows: Sequence[EditRow], reports: int) -> Message:
+    """Return words of what others did: their edits, and how many reports came; "" for nothing."""
+    words = without_zeros(count_message(reports, "1 new report came in.", "{n} new reports came in."))
+    if rows:
+        words.insert(0, Message("Somebody else changed photos: {changes}.", changes=_say_rows(rows)))
+    return join_messages(words)
 
 
 def say_kept(losers: int, groups: int, left: int) -> Message:
