@@ -26,8 +26,9 @@ ROOT = Path(__file__).parent
 PAGE = ROOT / "page"
 STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
 STAMP = STATIC / "built-from.txt"
-# what the browser tests look for barriers with; not a part of the page
-AXE = ROOT / "tests" / "browser" / "axe.min.js"
+# what the browser tests look for barriers with, and what they listen to; no part of the page
+TESTS = ROOT / "tests" / "browser"
+AXE, READER = TESTS / "axe.min.js", TESTS / "reader.min.js"
 MADE = ("client.js", "head.html", "licences.txt")
 _LAST_LINES = 15
 
@@ -47,7 +48,8 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
 def build_page() -> bool:
     """Bundle the page unless what is there was made from these sources; return whether anything was done."""
     digest = hash_sources()
-    made = all((STATIC / name).is_file() for name in MADE) and (AXE.is_file() or not AXE.parent.is_dir())
+    wanted = [*(STATIC / name for name in MADE), *((AXE, READER) if TESTS.is_dir() else ())]
+    made = all(file.is_file() for file in wanted)
     if made and STAMP.is_file() and STAMP.read_text() == digest:
         return False
     node, npm = find_node()
@@ -69,9 +71,9 @@ def build_page() -> bool:
             work,
             "The dashboard's page could not be bundled.",
         )
-        axe = work / "node_modules" / "axe-core" / "axe.min.js"
-        if AXE.parent.is_dir() and axe.is_file():
-            shutil.copy(axe, AXE)
+        if TESTS.is_dir():
+            shutil.copy(work / "node_modules" / "axe-core" / "axe.min.js", AXE)
+            _run([*node, "reader.mjs", str(READER)], work, "The tests' screen reader could not be bundled.")
     STAMP.write_text(digest)
     return True
 

@@ -14,6 +14,7 @@ from .facts import describe_refits as describe_refits
 from .facts import describe_training as describe_training
 from .facts import describe_use as describe_use
 from .facts import find_limits as find_limits
+from .facts import is_useful as is_useful
 from .failures import describe_failures as describe_failures
 from .judged import chart_sureness as chart_sureness
 from .judged import describe_quality as describe_quality

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from ..errors import Message
+from ..errors import Message, count_message
 from ..model import NOT_RECORDED
 from .blocks import (
     Block,
@@ -27,6 +27,9 @@ from .blocks import (
 from .charts import draw_lines
 
 _MOST_CLASSES = 100
+_MOST_PAIRS = 3
+# above that error rate a model is wrong as often as right
+_HALF = 0.5
 # What a manifest holds of ours where others have a name or a licence.
 _OURS = (NOT_RECORDED, "trained here from scratch; no foreign weights")
 
@@ -50,8 +53,21 @@ def describe_classes(manifest: dict[str, Any]) -> Message:
     return Message("It tells {n:d} classes apart: {names}.", n=len(vocab), names=name_list(vocab))
 
 
+def is_useful(manifest: dict[str, Any]) -> bool:
+    """Return whether it is measured that the model is right more often than wrong."""
+    parts = judged_parts(manifest)
+    return bool(parts) and error_interval(parts[-1][1])[1] < _HALF
+
+
 def describe_use(manifest: dict[str, Any]) -> Message:
     """Say what the model is good for, as a clause."""
+    if not is_useful(manifest):
+        parts = judged_parts(manifest)
+        if not parts:
+            return Message("trying it out: how often it is right was not measured")
+        return Message(
+            "trying it out: going by the {photos}, it may be wrong as often as right", photos=parts[-1][0]
+        )
     n = ((manifest.get("metrics") or {}).get("train") or {}).get("n")
     if n:
         return Message("telling these apart in photos like the {n:d} that it learned from", n=n)
@@ -67,16 +83,9 @@ def find_limits(manifest: dict[str, Any]) -> Iterator[Message]:
         yield Message("anything that matters, before it has been judged: nothing is known of its errors")
         return
     words, m = parts[-1]
-    high = error_interval(m)[1]
-    yield Message(
-        "uses in which one wrong answer in {n:d} is too many: the error rate may be up to {share}, going by "
-        "the {photos}",
-        n=max(1, round(1 / high)),
-        share=percent(high),
-        photos=words,
-    )
+    yield _find_error_limit(words, error_interval(m)[1])
     often = [p for p in m.get("confused_pairs") or [] if p["n"] >= 2 and p["n"] / p["of"] >= 0.1]
-    for p in often[:3]:
+    for p in often[:_MOST_PAIRS]:
         yield Message(
             "telling {label} from {answer}: {n:d} of {of:d} photos of {label} were called {answer}",
             label=clean(p["label"]),
@@ -84,6 +93,25 @@ def find_limits(manifest: dict[str, Any]) -> Iterator[Message]:
             n=p["n"],
             of=p["of"],
         )
+    if len(often) > _MOST_PAIRS:
+        n = len(often) - _MOST_PAIRS
+        yield count_message(
+            n, "1 more pair of classes that it mixes up as often", "{n} more pairs like these"
+        )
+
+
+def _find_error_limit(words: Message, high: float) -> Message:
+    """Say for what the model errs too often, by the upper end of its error rate."""
+    if high >= _HALF:
+        said = "anything that matters: up to {share} of its answers may be wrong, going by the {photos}"
+        return Message(said, share=percent(high), photos=words)
+    return Message(
+        "uses in which one wrong answer in {n:d} is too many: the error rate may be up to {share}, going by "
+        "the {photos}",
+        n=round(1 / high),
+        share=percent(high),
+        photos=words,
+    )
 
 
 def _find_foreign_limit(manifest: dict[str, Any]) -> Message:
@@ -202,20 +230,34 @@ def describe_training(manifest: dict[str, Any]) -> Section:
         known = Message("yes") if training["pretrained"] else Message("no, from random weights")
         rows.append([Message("pretrained"), known])
     rows += [
-        [Message(words), clean(training[key])]
+        [Message(words), _write_value(training[key])]
         for key, words in _TRAINING.items()
         if training.get(key) is not None
     ]
     more = {Message("head"): training.get("head"), Message("versions"): training.get("versions")}
     for name, values in more.items():
         if isinstance(values, dict) and values:
-            rows.append([name, ", ".join(f"{clean(k)} {clean(v)}" for k, v in values.items())])
+            rows.append([name, _write_value(values)])
     rows.append(["fastclf", _write_record(manifest.get("fastclf"))])
     blocks: list[Block] = [Table("Settings", ["what", "value"], rows)]
     if not training:
         blocks.append(Text("How it was trained is not recorded."))
     blocks += _describe_epochs(training.get("epochs"))
     return Section("Training", blocks)
+
+
+def _write_value(value: object) -> str:
+    """Write a setting; of several, those that are one figure or word each."""
+    if isinstance(value, bool):
+        return Message("yes") if value else Message("no")
+    if isinstance(value, dict):
+        plain = {
+            k: v for k, v in value.items() if isinstance(v, str | int | float) and not isinstance(v, bool)
+        }
+        return ", ".join(f"{clean(k)} {clean(v)}" for k, v in plain.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(clean(v) for v in value if isinstance(v, str | int | float))
+    return clean(value)
 
 
 def _write_record(value: object) -> str:

@@ -175,6 +175,11 @@ def _describe_calibration(words: Message, m: dict[str, Any]) -> Message:
         "On the {photos}, stated probabilities are off by {share} on average ({raw} before temperature "
         "scaling)."
     )
+    if off != percent(raw) and m["ece"] > raw:
+        said = (
+            "On the {photos}, stated probabilities are off by {share} on average; temperature scaling made "
+            "that worse ({raw} before)."
+        )
     return Message(said, photos=words, share=off, raw=percent(raw))
 
 

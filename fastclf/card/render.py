@@ -133,7 +133,10 @@ class HtmlBlocks:
         kind = ' class="card-number"' if _NUMBER.fullmatch(text) else ""
         if isinstance(text, Message):
             return f"<td{kind}>{self._write(text)}</td>"
-        return f"<td{kind}>{write_text(text)}</td>" if kind else f"<td>{_name(text)}</td>"
+        # whatever the page's direction, the sign stands behind the number
+        return (
+            f'<td{kind}><bdi dir="ltr">{write_text(text)}</bdi></td>' if kind else f"<td>{_name(text)}</td>"
+        )
 
     def _render_confusion(self, block: Confusion) -> str:
         head = "".join(f'<th scope="col">{_name(name)}</th>' for name in block.vocab)

@@ -14,7 +14,7 @@ from ..model import ModelBundle, find_photo_folder
 from .classify import ClassifyModel, ClassifyPanel
 from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
-from .texts import say, translate
+from .texts import find_maker_text, language, name_class, say, translate
 from .widgets import PageFrame, PhotoViewer, SpokenBox, find_accents, render_paragraph
 
 _MOST_NAMED = 12
@@ -66,6 +66,7 @@ class DashboardPage(SpokenBox):
             self.bundle = ModelBundle.load(self.path, verify=False)
         except FastclfError as e:
             self.fault = e.message
+        language.maker = {} if self.bundle is None else self.bundle.manifest.translations
         panels: dict[str, widgets.Widget] = {"classify": self._build_classify()}
         if self.clean is not None:
             self.clean.stop()
@@ -117,10 +118,11 @@ class DashboardPage(SpokenBox):
         if self.bundle and not words:
             vocab = self.bundle.vocab
             # a word joiner keeps "t-shirt" on one line
-            whole = [label.replace("-", "-\u2060") for label in vocab[:_MOST_NAMED]]
+            whole = [name_class(label).replace("-", "-\u2060") for label in vocab[:_MOST_NAMED]]
             named = ", ".join(whole) + (" ..." if len(vocab) > _MOST_NAMED else "")
             words = say("Give it a photo and read what it shows. It tells apart: {labels}.", labels=named)
-        return f'<header class="fastclf-head"><h1>{escape(title)}</h1>{render_paragraph(words)}</header>'
+        paragraph = f"<p><bdi>{escape(words)}</bdi></p>" if words else ""
+        return f'<header class="fastclf-head"><h1><bdi>{escape(title)}</bdi></h1>{paragraph}</header>'
 
     def _show_refusal(self) -> None:
         if not self.fault:
@@ -137,7 +139,7 @@ class DashboardPage(SpokenBox):
 
 def _find_text(bundle: ModelBundle | None, name: str) -> str:
     """Return the maker's title, intro or colour: ``FASTCLF_TITLE`` and so on, else the bundle's."""
-    given = os.environ.get(f"FASTCLF_{name.upper()}", "").strip()
+    given = os.environ.get(f"FASTCLF_{name.upper()}", "").strip() or find_maker_text(name)
     if given or bundle is None:
         return given
     return str(getattr(bundle.manifest, name)).strip()

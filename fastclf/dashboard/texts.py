@@ -25,6 +25,8 @@ class Language(traitlets.HasTraits):
     """The language that the page asked for; panels observe `code` and say their words again."""
 
     code = traitlets.Enum(tuple(LANGUAGES), default_value="en")
+    # the maker's own texts: title, intro and class names by language, as in `Manifest.translations`
+    maker = traitlets.Dict()
 
 
 language = Language()
@@ -62,6 +64,24 @@ def translate(text: str) -> str:
 def show(value: str) -> str:
     """Return a message in the page's language; a name or a label stays as it is, whatever it says."""
     return translate(value) if isinstance(value, Message) else value
+
+
+def find_maker_text(name: str) -> str:
+    """Return the maker's title or intro in the page's language, or ""."""
+    found = _find_maker_texts().get(name)
+    return found.strip() if isinstance(found, str) else ""
+
+
+def name_class(label: str) -> str:
+    """Return what the page calls a class in its language; files and answers keep the model's own name."""
+    names = _find_maker_texts().get("classes")
+    found = names.get(label) if isinstance(names, dict) else None
+    return found if isinstance(found, str) and found.strip() else label
+
+
+def _find_maker_texts() -> dict[str, object]:
+    found = language.maker.get(language.code)
+    return found if isinstance(found, dict) else {}
 
 
 class _Speaker(MessageFormatter):

@@ -4,6 +4,10 @@ from .balance import OFF as OFF
 from .balance import describe_balance as describe_balance
 from .balance import even_out as even_out
 from .balance import find_shift as find_shift
+from .earlier import MOST_EARLIER as MOST_EARLIER
+from .earlier import EarlierModel as EarlierModel
+from .earlier import list_earlier as list_earlier
+from .earlier import use_earlier as use_earlier
 from .graph import attach_head as attach_head
 from .learning_curve import LearningCurve as LearningCurve
 from .learning_curve import measure_learning_curve as measure_learning_curve
@@ -15,8 +19,8 @@ from .refit import ChangedPhoto as ChangedPhoto
 from .refit import Refit as Refit
 from .refit import discard_refit as discard_refit
 from .refit import find_obstacle as find_obstacle
-from .refit import find_previous as find_previous
 from .refit import refit_head as refit_head
 from .refit import use_refit as use_refit
+from .refit_progress import RefitProgress as RefitProgress
 from .training import HeadOptions as HeadOptions
 from .training import train_head as train_head

@@ -9,13 +9,17 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import RefitError
+from ..metrics import PairedDifference, compare_paired
 from ..model import IMPORTED, MANIFEST, ModelBundle
-from ..system import copy_folder, find_write_error, hash_file, recover_folder, run_child, swap_folder
+from ..system import find_write_error, hash_file, recover_folder, run_child, swap_folder
+from .earlier import drop_oldest, keep_as_earlier
+from .refit_progress import STEPS, RefitProgress, read_progress
 
 _TIMEOUT = 3600.0
 
@@ -61,8 +65,16 @@ class Refit:
     notes: tuple[str, ...]
     stamp: str
 
+    @property
+    def difference(self) -> PairedDifference:
+        """How much better the new model is, and whether that is more than chance."""
+        gained = sum(photo.after == photo.label for photo in self.changed)
+        return compare_paired(gained, len(self.changed) - gained, self.n)
 
-def refit_head(model: str | Path, folder: str | Path) -> Refit:
+
+def refit_head(
+    model: str | Path, folder: str | Path, progress: Callable[[RefitProgress], object] | None = None
+) -> Refit:
     """Fit a bundle's head, temperature and unfamiliarity anew on the current labels of a folder of photos.
 
     The body stays as it is, so cached features serve; those of new photos are computed. The new bundle goes
@@ -74,11 +86,20 @@ def refit_head(model: str | Path, folder: str | Path) -> Refit:
         Folder of the bundle.
     folder
         The photos, with their catalog.
+    progress
+        Called several times a second with how far it is. What it raises ends the child process, and goes on
+        from here; `StoppedError` is meant for that.
 
     Raises
     ------
     BundleError, PhotosError, RefitError, MissingExtraError
         With a sentence; the old bundle is as it was.
+
+    Examples
+    --------
+    >>> refit = refit_head("model", "photos", lambda done: print(f"{done.share:.0%}"))  # doctest: +SKIP
+    >>> refit.difference.is_better  # doctest: +SKIP
+    True
     """
     started = time.monotonic()
     recover_folder(Path(model))
@@ -89,19 +110,25 @@ def refit_head(model: str | Path, folder: str | Path) -> Refit:
     candidate = find_candidate(old.path)
     _check_free(candidate)
     with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
-        report = Path(scratch, "report.json")
+        report, told = Path(scratch, "report.json"), Path(scratch, "progress")
         run_child(
             "fastclf.head.refit_worker",
-            [old.path.absolute(), Path(folder).absolute(), candidate.absolute(), report],
+            [old.path.absolute(), Path(folder).absolute(), candidate.absolute(), report, told],
             what="Retraining",
             error=RefitError,
             timeout=_TIMEOUT,
+            watch=None if progress is None else lambda: _tell(progress, told),
         )
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     values["changed"] = tuple(ChangedPhoto(**changed) for changed in values["changed"])
     values["notes"] = tuple(values["notes"])
     seconds = round(time.monotonic() - started, 2)
     return Refit(old.path, candidate, seconds=seconds, stamp=hash_file(candidate / MANIFEST), **values)
+
+
+def _tell(progress: Callable[[RefitProgress], object], told: Path) -> None:
+    # before the child has begun, too: somebody may want it to end
+    progress(read_progress(told) or RefitProgress(STEPS[0]))
 
 
 def find_obstacle(bundle: ModelBundle) -> str:
@@ -121,14 +148,8 @@ def find_candidate(model: Path) -> Path:
     return model.with_name(f".{model.name}-refitted")
 
 
-def find_previous(model: Path) -> Path:
-    """Return the folder that keeps the bundle which the last refit replaced."""
-    model = model.absolute()
-    return model.with_name(f".{model.name}-previous")
-
-
 def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
-    """Put the refitted bundle in the old one's place; the old one is kept beside it (`find_previous`).
+    """Put the refitted bundle in the old one's place; the old one is kept beside it (`list_earlier`).
 
     The `stamp` is of the `Refit` that is meant; by default it is whichever is there.
 
@@ -148,12 +169,10 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
             "Another retraining replaced this new model meanwhile. Retrain again and compare once more; "
             "nothing was changed."
         )
-    previous = find_previous(path)
-    _check_free(previous)
-    shutil.rmtree(previous, ignore_errors=True)
     # a copy, because the old bundle has to stay in its place until the new one takes it in one step
-    copy_folder(path, previous)
+    keep_as_earlier(path)
     swap_folder(candidate, path, marker=MANIFEST)
+    drop_oldest(path)
     return ModelBundle.load(path)
 
 

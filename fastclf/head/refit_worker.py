@@ -28,16 +28,20 @@ from ..system import utc_now
 from .balance import OFF, even_out
 from .linear import STRENGTH_ON_OWN_FEATURES, LinearHead, fit_head
 from .model import NO_LEARNER, SeenPhotos, write_model
+from .refit_progress import ProgressFile
 
 
-def main(model: str, folder: str, out: str, report: str) -> None:
-    """Refit and write the bundle and the report."""
+def main(model: str, folder: str, out: str, report: str, told: str) -> None:
+    """Refit and write the bundle and the report; how far that is, is told in a file."""
+    progress = ProgressFile(told)
     bundle = ModelBundle.load(model, verify=False)
     with Catalog(folder) as catalog:
-        photos = read_photos(catalog, bundle)
+        photos = read_photos(catalog, bundle, progress)
         edits = len(catalog.edits())
     vocab = sorted({p.label for p in photos.train.photos})
+    progress.begin("fit")
     head = _fit(bundle, photos.train, vocab)
+    progress.begin("write")
     judged = photos.valid.select([p.label in vocab for p in photos.valid.photos])
     manifest = _describe(bundle.manifest, photos, vocab, len(judged.photos), edits)
     # as it was, so that the model can still be trained further; some are shared without
@@ -85,7 +89,7 @@ class Photos:
     computed: int
 
 
-def read_photos(catalog: Catalog, bundle: ModelBundle) -> Photos:
+def read_photos(catalog: Catalog, bundle: ModelBundle, progress: ProgressFile) -> Photos:
     """Scan the folder, give every photo its split and bring the features.
 
     Raises
@@ -93,7 +97,7 @@ def read_photos(catalog: Catalog, bundle: ModelBundle) -> Photos:
     RefitError
         If no classifier can be trained and judged on what is there.
     """
-    catalog.scan()
+    catalog.scan(progress.begin("scan"))
     photos = catalog.photos().without_conflicts().photos
     known = bundle.read_photos()
     catalog.adopt_splits({row.sha256: (row.group, row.split) for row in known})
@@ -106,12 +110,13 @@ def read_photos(catalog: Catalog, bundle: ModelBundle) -> Photos:
         VALID: [row for row in rows if row[2] == VALID and row[0].sha256 not in trained_on],
     }
     cache, body = catalog.feature_cache(bundle.manifest.features_id), Backbone.of_model(bundle)
-    computed = len({p.sha256 for part in wanted.values() for p, *_ in part} - cache.load().keys())
+    every = [p for part in wanted.values() for p, *_ in part]
+    computed = len({p.sha256 for p in every} - cache.load().keys())
+    features = body.extract(cache, every, progress.begin("features"))
+    parts = np.split(features, [len(wanted[TRAIN])])
     train, valid = (
-        SeenPhotos.keep_read(
-            [p for p, *_ in part], body.extract(cache, [p for p, *_ in part]), [g for _, g, _ in part]
-        )
-        for part in wanted.values()
+        SeenPhotos.keep_read([p for p, *_ in part], found, [g for _, g, _ in part])
+        for part, found in zip(wanted.values(), parts, strict=True)
     )
     _check(catalog.folder, {p.label for p in train.photos}, valid.photos)
     return Photos(

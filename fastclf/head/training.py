@@ -31,7 +31,7 @@ class HeadOptions:
 
     Attributes
     ----------
-    title, intro, colour, recipe
+    title, intro, colour, translations, recipe
         As in the manifest.
     photo_licence
         The licence of the photos that have none on record.
@@ -50,6 +50,7 @@ class HeadOptions:
     title: str = ""
     intro: str = ""
     colour: str = ""
+    translations: Mapping[str, Any] = field(default_factory=dict)
     recipe: str | None = None
     photo_licence: str = "not recorded"
     seed: int = 0
@@ -160,6 +161,7 @@ def _describe(
         title=options.title,
         intro=options.intro,
         colour=options.colour,
+        translations=dict(options.translations),
         recipe=options.recipe,
         arch=body.arch,
         vocab=vocab,

@@ -3,6 +3,8 @@ from .conformal import SetMetrics as SetMetrics
 from .conformal import find_set_threshold as find_set_threshold
 from .conformal import find_sets as find_sets
 from .conformal import measure_sets as measure_sets
+from .paired import PairedDifference as PairedDifference
+from .paired import compare_paired as compare_paired
 from .reliability import Sure as Sure
 from .reliability import wilson_interval as wilson_interval
 from .scores import Metrics as Metrics

@@ -215,6 +215,9 @@ class Manifest(_Record):
         Which versions wrote the bundle, and when (ISO 8601).
     title, intro, colour
         What the dashboard says, "" for its own words and colour.
+    translations
+        {language: {"title": ..., "intro": ..., "classes": {label: text}}}: what the dashboard shows in other
+        languages; answers keep the names of `vocab`.
     recipe
         The name of the recipe that the photos came by.
     arch
@@ -250,6 +253,7 @@ class Manifest(_Record):
     title: str = ""
     intro: str = ""
     colour: str = ""
+    translations: dict[str, Any] = field(default_factory=dict)
     recipe: str | None = None
     arch: str
     vocab: list[str]
@@ -399,6 +403,8 @@ def _check_values(path: Path, values: dict[str, Any]) -> None:
     for name, share in (values.get("sets") or {}).items():
         if name in ("coverage", "threshold") and not (isinstance(share, int | float) and 0 <= share <= 1):
             raise TypeError(f"sets has the {name} {share!r}")
+    if not isinstance(values.get("translations") or {}, dict):
+        raise TypeError(f"translations is {values['translations']!r}")
     if not isinstance(values["sealed_test"]["openings"], list) or not isinstance(values["metrics"], dict):
         raise BundleError(
             "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST

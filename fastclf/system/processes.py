@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import FastclfError, Message, MissingExtraError, pack_message, unpack_message
@@ -18,6 +19,8 @@ from .installed import advise_install
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
 _MISSING, _FAILED, _NO_MEMORY = 3, 4, 5
+# Seconds between two looks at a child, and those that one which is ended has to clear up.
+_LOOK, _GRACE = 0.1, 5.0
 
 # What a launcher of several processes sets: torchrun and accelerate the first pair, MPI one of the others.
 _LAUNCHED = (
@@ -42,7 +45,13 @@ def has_gpu() -> bool:
 
 
 def run_child(
-    module: str, args: Sequence[object], *, what: str, error: type[FastclfError], timeout: float
+    module: str,
+    args: Sequence[object],
+    *,
+    what: str,
+    error: type[FastclfError],
+    timeout: float,
+    watch: Callable[[], object] | None = None,
 ) -> None:
     """Run a module's function ``main`` in a child process and wait; its failures become sentences.
 
@@ -58,6 +67,8 @@ def run_child(
         What to raise when it fails.
     timeout
         Seconds until it is ended.
+    watch
+        Called several times a second while it works; what it raises ends the child and goes on from here.
 
     Raises
     ------
@@ -71,10 +82,10 @@ def run_child(
     # into a file, which nobody waits for that the child leaves behind
     with tempfile.TemporaryFile() as log:
         try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env(),
-                timeout=timeout, check=False,
-            )  # fmt: skip
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env()
+            )
+            status = _wait_for(child, time.monotonic() + timeout, watch)
         except OSError as e:
             reason = e.strerror or e
             raise error("{what} could not be started ({reason}).", what=words, reason=reason) from None
@@ -84,10 +95,37 @@ def run_child(
                 what=words,
                 n=timeout,
             ) from None
-        if done.returncode:
+        if status:
             log.seek(0)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-            raise _explain(words, done.returncode, lines[-1] if lines else "it said nothing", error)
+            raise _explain(words, status, lines[-1] if lines else "it said nothing", error)
+
+
+def _wait_for(child: subprocess.Popen[bytes], until: float, watch: Callable[[], object] | None) -> int:
+    """Return a child's exit status; whatever ends the waiting ends the child."""
+    try:
+        while True:
+            left = until - time.monotonic()
+            try:
+                return child.wait(left if watch is None else max(0.0, min(_LOOK, left)))
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= until:
+                    raise
+            if watch is not None:
+                watch()
+    except BaseException:
+        _end(child)
+        raise
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child, which may clear up first."""
+    child.terminate()
+    try:
+        child.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _build_env() -> dict[str, str]:
@@ -117,6 +155,8 @@ def _explain(what: Message, status: int, said: str, error: type[FastclfError]) -
 
 def _run_main(module: str, *args: str) -> int:
     """Be the child: return the exit status that the parent understands."""
+    # what is half written is cleared up by those who write
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_FAILED))
     try:
         importlib.import_module(module).main(*args)
     except MemoryError:

@@ -7,7 +7,8 @@ import json
 import math
 import re
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -93,6 +94,8 @@ class TrainOptions:
         The dashboard's title.
     intro, colour
         What it says below the title, and its colour ("#1b57b3"); "" leaves the dashboard's own.
+    translations
+        Title, intro and class names in other languages, as in a `Recipe`.
     """
 
     arch: str | None = None
@@ -117,6 +120,7 @@ class TrainOptions:
     title: str = ""
     intro: str = ""
     colour: str = ""
+    translations: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def for_recipe(cls, recipe: Recipe | None, **given: Any) -> Self:
@@ -124,7 +128,7 @@ class TrainOptions:
         given = {name: value for name, value in given.items() if value is not None}
         if recipe is None:
             return cls(**given)
-        look = {name: getattr(recipe, name) for name in ("title", "intro", "colour")}
+        look = {name: getattr(recipe, name) for name in ("title", "intro", "colour", "translations")}
         options = {**look, **recipe.train}
         if "weights" in given:
             options.pop("pretrained", None)

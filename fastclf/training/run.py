@@ -231,7 +231,8 @@ class Run(Request):
         if options.mode is None:
             self._offer_fine_tuning(body)
         told = HeadOptions(
-            title=options.title, intro=options.intro, colour=options.colour, recipe=self.recipe,
+            title=options.title, intro=options.intro, colour=options.colour,
+            translations=options.translations, recipe=self.recipe,
             photo_licence=self.photo_licence, seed=options.seed, balance=options.balance,
             own_features=self.own_features,
             record={**self.describe_options(), "resize": resize, "augment": self.augment}, more=more,

@@ -80,6 +80,10 @@ def follow() -> None:
     join_team().follow(fit)
 
 
+# What the page shows, which decides no result.
+_LOOK = ("title", "intro", "colour", "translations")
+
+
 @dataclass
 class FineTuning:
     """One training of all layers: planned, trained, described, exported."""
@@ -141,6 +145,7 @@ class FineTuning:
             title=self.options.title,
             intro=self.options.intro,
             colour=self.options.colour,
+            translations=dict(self.options.translations),
             recipe=self.run.recipe,
             training=self.describe(),
             photo_licence=self.run.photo_licence,
@@ -195,7 +200,7 @@ class FineTuning:
     def _list_facts(self) -> dict[str, Any]:
         """Return what decides the result; a time limit only decides how far the run gets."""
         options = {**asdict(self.options), "time_limit": bool(self.options.time_limit)}
-        for passing in ("restart", "title", "intro", "colour", "track", "weights", "from_model"):
+        for passing in (*_LOOK, "restart", "track", "weights", "from_model"):
             del options[passing]
         return {
             "options": options,

@@ -111,13 +111,21 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     page.get_by_role("button", name="Apply these changes").click()
     expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 1,797 photos")
     expect(page.get_by_text("Applied: 2 relabelled, 1 removed.")).to_be_visible()
-    page.get_by_role("button", name="Retrain").click()
+    page.get_by_role("button", name="Retrain").press("Enter")
+    # the focus waits at the status, and goes on to what there is to compare
+    status = page.locator(".fastclf-retrain-status p").first
+    expect(status).to_be_focused()
+    expect(page.get_by_role("progressbar", name="Retraining")).to_be_visible()
     expect(page.locator(".fastclf-accuracies tr")).to_have_count(2)
+    expect(page.locator(".fastclf-compare h3").first).to_be_focused()
+    expect(page.get_by_role("progressbar", name="Retraining")).to_be_hidden()
     keep_light_and_dark(page, "clean-retrained", widths)
     assert (model / "bundle.json").read_bytes() == old
-    page.get_by_role("button", name="Use the new one").click()
-    expect(page.get_by_text("The new model answers from now on")).to_be_visible()
+    page.get_by_role("button", name="Use the new one").press("Enter")
+    expect(page.get_by_text("The new model answers from now on")).to_be_focused()
     assert len(ModelBundle.load(model).manifest.refits) == 1
+    expect(page.get_by_role("button", name="Use this one")).to_be_visible()
+    keep(page, "clean-earlier-models")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the edits").click()
     download.value.save_as(tmp_path / "edits.csv")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastclf.card import build_card_html, build_card_markdown, escape_markdown
+from fastclf.card import build_card_html, build_card_markdown, escape_markdown, is_useful
 from fastclf.metrics import compute_metrics
 
 VOCAB = ["ant", "bee", "cat"]
@@ -297,3 +297,40 @@ def test_the_table_of_answers_shades_and_names_its_cells(manifest: dict[str, Any
     m = manifest["metrics"]["valid"]["confusion"]
     assert f'title="{m[0][1]} of {sum(m[0])} photos of ant were called bee">{m[0][1]}</td>' in page
     assert page.count('class="card-right"') == 6
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "useful", "limit"),
+    [
+        (0, 30, False, "anything that matters: up to 100.0 % of its answers may be wrong"),
+        (44, 100, False, "anything that matters: up to 65.3 % of its answers may be wrong"),
+        (0, 1, False, "up to 100.0 % of its answers"),
+        (1, 1, False, "up to 79.3 % of its answers"),
+        (66, 100, True, "one wrong answer in 2 is too many: the error rate may be up to 43.7 %"),
+        (100, 100, True, "one wrong answer in 27 is too many: the error rate may be up to 3.7 %"),
+    ],
+)
+def test_what_it_is_for_is_sane_at_every_accuracy(
+    manifest: dict[str, Any], right: int, n: int, useful: bool, limit: str
+) -> None:
+    manifest["metrics"] = {"valid": {"n": n, "accuracy": right / n}}
+    assert is_useful(manifest) is useful
+    markdown = build_card_markdown(manifest)
+    assert limit in markdown
+    assert "answer in 1 is" not in markdown
+    assert ("trying it out" in markdown) is not useful
+
+
+def test_no_python_value_stands_on_a_card_and_scaling_that_made_it_worse_is_said(
+    manifest: dict[str, Any],
+) -> None:
+    head = {"C": 0.02, "folds": 5, "own_features": False, "tried": [{"C": 0.1, "loss": 1.5}, {"C": 0.2}]}
+    manifest["training"].update(head=head, lr=[0.1, 0.2], pretrained=True)
+    for text in render(manifest):
+        assert "C 0.02, folds 5" in text
+        assert "0.1, 0.2" in text
+        for word in ("{", "[{", "False", "None", "own_features", "{'"):
+            assert word not in re.sub(r"(?s)<style>.*?</style>|style=.*?>", "", text), word
+    assert "before temperature scaling)" in build_card_markdown(manifest)
+    manifest["metrics"]["valid"].update(ece=0.05, ece_raw=0.02)
+    assert "temperature scaling made that worse (2.0 % before)" in build_card_markdown(manifest)

@@ -87,6 +87,19 @@ def test_a_recipe_says_what_it_means(tmp_path: Path) -> None:
     assert recipe.options.photos_per_class == 150
 
 
+def test_a_recipe_may_be_said_in_other_languages() -> None:
+    text = SEARCH + '[es]\ntitle = "Insectos"\nclasses = { a = "hormiga" }\n'
+    recipe = parse_recipe(text, "mine.toml")
+    assert recipe.translations == {"es": {"title": "Insectos", "classes": {"a": "hormiga"}}}
+    assert [c.label for c in recipe.classes] == ["a", "b"]
+    for wrong, words in (
+        ('[es]\nname = "x"', r"line 7: es\.name is unknown"),
+        ("[es.classes]\na = 1", r"es\.classes\.a is 1; it must be a text"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            parse_recipe(SEARCH + wrong, "mine.toml")
+
+
 def test_an_unknown_recipe_lists_the_known_ones_and_the_way_to_ones_own(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"bears, birds, digits, pets.*recipes new"):
         load_recipe("unicorns")

@@ -33,7 +33,7 @@ from .judged import build_judged, build_wide, change_manifest, read_manifest
 
 HEADINGS = [
     "What it is for", "How good it is", "What it mixes up", "How sure it is", "All figures", "Where it fails",
-    "Data and split", "Training", "Licences", "Privacy", "Version",
+    "Data and split", "Training", "Licences", "Version",
 ]  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def test_a_part_that_cannot_be_said_leaves_the_others(model: Path) -> None:
     panel._build()  # as `start`, without reading the sound manifest again
     assert "This part of the model card cannot be shown" in read(panel)
     assert "Right on" in read(panel)
-    assert "Privacy" in read_headings(panel)
+    assert "Version" in read_headings(panel)
     assert panel.matrix is not None
 
 
@@ -199,6 +199,21 @@ def test_one_mix_up_and_none_are_said_in_words(model: Path) -> None:
         panel = show(model)
         assert words in read(panel)
         assert (panel.matrix is None) == (confusion is None)
+
+
+def test_mix_ups_that_are_equally_frequent_are_all_named(model: Path) -> None:
+    change_valid(model, confusion=[[5, 2, 0], [0, 5, 2], [2, 0, 5]], n=21)
+    text = " ".join(read_texts(show(model)))
+    assert (
+        "The most frequent mix-ups, 2 photos each: blue called green, green called red, red called blue."
+        in text
+    )
+
+
+def test_a_model_that_is_wrong_as_often_as_right_gets_no_tick(model: Path) -> None:
+    assert 'class="fastclf-about-good"' in read(show(model))
+    change_valid(model, n=100, accuracy=0.44, accuracy_interval=[0.347, 0.538])
+    assert 'class="fastclf-about-good fastclf-about-unsure"' in read(show(model))
 
 
 def test_of_many_classes_the_most_confused_are_in_the_table(model: Path, tmp_path: Path) -> None:

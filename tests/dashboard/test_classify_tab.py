@@ -464,7 +464,7 @@ def test_a_page_that_comes_later_sees_todays_model(tmp_path: Path) -> None:
     write_toy_bundle(tmp_path / "model")
     app.frame.wanted = "en"
     assert "There is no model yet" not in find_texts(app)
-    assert "<h1>Toy colours</h1>" in app.head.value
+    assert "<h1><bdi>Toy colours</bdi></h1>" in app.head.value
     assert app.strip.names == ["classify", "about"]
     before = app.children
     app.frame.wanted = "es"
@@ -527,11 +527,11 @@ def find_texts(widget: ipywidgets.Widget) -> str:
 def test_the_makers_title_words_and_colour_stand_on_the_page(
     toy_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "<h1>Toy colours</h1>" in build_app(toy_model).head.value
+    assert "<h1><bdi>Toy colours</bdi></h1>" in build_app(toy_model).head.value
     monkeypatch.setenv("FASTCLF_TITLE", "Bears & co")
     monkeypatch.setenv("FASTCLF_INTRO", "<i>Which</i> bear?")
     monkeypatch.setenv("FASTCLF_COLOUR", "#ffcc00")
     app = build_app(toy_model)
-    assert "<h1>Bears &amp; co</h1>" in app.head.value
+    assert "<h1><bdi>Bears &amp; co</bdi></h1>" in app.head.value
     assert "&lt;i&gt;Which" in app.head.value
     assert set(app.frame.accents) == {"light", "dark"}

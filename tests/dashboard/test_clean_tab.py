@@ -17,7 +17,7 @@ from fastclf.dashboard.clean.review import Reason
 from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import FastclfError, PhotosError, UnreadablePhotoError
-from fastclf.head import ChangedPhoto, Refit
+from fastclf.head import ChangedPhoto, EarlierModel, Refit, RefitProgress
 
 from .memory import JPEG, VOCAB, MemoryStore, build_group, build_item
 
@@ -41,14 +41,18 @@ class FakeRetrainer:
         self.gate = threading.Event()
         self.fault = fault
         self.chosen: list[str] = []
+        self.gained, self.lost = 1, 1
+        self.earlier: list[EarlierModel] = []
 
-    def retrain(self) -> Refit:
-        assert self.gate.wait(10)
+    def retrain(self, progress: Callable[[RefitProgress], object]) -> Refit:
+        progress(RefitProgress("features", 30, 60))
+        while not self.gate.wait(0.01):
+            progress(RefitProgress("features", 30, 60))
         if self.fault:
             raise self.fault
         changed = (
-            ChangedPhoto(0, f"{EVIL}.jpg", "red", "blue", "red"),
-            ChangedPhoto(1, "b.jpg", "red", "red", "blue"),
+            *[ChangedPhoto(0, f"{EVIL}.jpg", "red", "blue", "red")] * self.gained,
+            *[ChangedPhoto(1, "b.jpg", "red", "red", "blue")] * self.lost,
         )
         return build_refit(0.85, 0.925, 40, changed, f"Note {EVIL}")
 
@@ -59,6 +63,14 @@ class FakeRetrainer:
     def keep_old(self) -> str:
         self.chosen.append("old")
         return "The old model stays."
+
+    def list_earlier(self) -> list[EarlierModel]:
+        return self.earlier
+
+    def use_earlier(self, stamp: str) -> str:
+        self.chosen.append(stamp)
+        self.earlier = []
+        return "The earlier model is in use."
 
 
 @pytest.fixture
@@ -417,8 +429,10 @@ def test_retraining_runs_beside_a_living_page(panel: CleanPanel, monkeypatch: py
         threading.Event().wait(0.01)
     # what is said aloud does not change with every second
     assert len(said) == 1
-    assert 'role="timer"' in retrain.clock.value
+    assert retrain.status.work["percent"] == 38
+    assert retrain.status.work["text"].startswith("Looking at photo 30 of 60 ...")
     finish(panel)
+    assert retrain.status.work == {}
     assert said[0].startswith("Retraining on the current labels")
     for words in ("85.0 %", "92.5 %", "34 of 40", "37 of 40"):
         assert words in retrain.comparison.value
@@ -439,9 +453,58 @@ def test_the_new_model_or_the_old_one(panel: CleanPanel, button: str, choice: st
     finish(panel)
     getattr(panel.retrain, button).click()
     assert panel.retrain_model.retrainer.chosen == [choice]
-    assert words in panel.retrain.note.value
+    assert words in panel.retrain.status.said["text"]
     assert panel.retrain.comparison.value == ""
     assert not panel.retrain.button.disabled
+
+
+def test_a_retraining_that_is_cancelled_leaves_nothing_to_choose(panel: CleanPanel) -> None:
+    panel.retrain.button.click()
+    panel.retrain.cancel.click()
+    panel.retrain_model.wait(10)
+    assert "Nothing has changed" in panel.retrain.status.said["text"]
+    assert panel.retrain.comparison.value == ""
+    assert not panel.retrain.button.disabled
+    assert panel.retrain.cancel.layout.display == "none"
+    assert panel.retrain_model.retrainer.chosen == []
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "words", "first"),
+    [
+        (9, 0, "measurably better", "Use the new one"),
+        (2, 1, "No measurable difference", "Keep the old one"),
+        (0, 9, "measurably worse", "Keep the old one"),
+    ],
+)
+def test_the_button_that_the_figures_speak_for_stands_first(
+    panel: CleanPanel, gained: int, lost: int, words: str, first: str
+) -> None:
+    panel.retrain_model.retrainer.gained, panel.retrain_model.retrainer.lost = gained, lost
+    panel.retrain.button.click()
+    finish(panel)
+    assert words in panel.retrain.comparison.value
+    buttons = panel.retrain._choice.children
+    assert buttons[0].description == first
+    assert [b.button_style for b in buttons] == ["primary", ""]
+
+
+def test_earlier_models_stand_in_a_list_and_can_be_used_again(store: MemoryStore) -> None:
+    retrainer = FakeRetrainer()
+    made = "2026-01-02T03:04:05+00:00"
+    retrainer.earlier = [
+        EarlierModel(Path("a"), "stamp", made, 0.925, 40),
+        EarlierModel(Path("b"), "other", made, None, 0),
+    ]
+    panel = CleanPanel(store, retrainer)
+    earlier = panel.retrain.earlier
+    html = all_html(panel)
+    assert "made 2026-01-02 03:04 UTC, 92.5 % of 40 validation photos right" in html
+    assert "not measured" in html
+    earlier.buttons[0].click()
+    assert retrainer.chosen == ["stamp"]
+    assert "earlier model is in use" in panel.retrain.status.said["text"]
+    assert earlier.buttons == []
 
 
 @pytest.mark.parametrize(
@@ -458,9 +521,9 @@ def test_a_failed_retraining_is_a_sentence_and_can_be_tried_again(
     panel = CleanPanel(store, FakeRetrainer(fault))
     panel.retrain.button.click()
     finish(panel)
-    assert words in panel.retrain.note.value
-    assert 'role="alert"' in panel.retrain.note.value
-    assert "secret" not in panel.retrain.note.value
+    assert words in panel.retrain.status.said["text"]
+    assert panel.retrain.status.said["kind"] == "error"
+    assert "secret" not in panel.retrain.status.said["text"]
     assert not panel.retrain.button.disabled
 
 
@@ -493,8 +556,8 @@ def test_a_choice_that_fails_keeps_both_models_to_choose_from(panel: CleanPanel)
     finish(panel)
     panel.retrain_model.retrainer.use_new = explode
     panel.retrain.use_new.click()
-    assert 'role="alert"' in panel.retrain.note.value
-    assert "secret" not in panel.retrain.note.value
+    assert panel.retrain.status.said["kind"] == "error"
+    assert "secret" not in panel.retrain.status.said["text"]
     assert panel.retrain_model.result is not None
 
 

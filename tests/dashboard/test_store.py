@@ -143,15 +143,20 @@ def test_retraining_goes_through_the_store(folder: Path, model: Path) -> None:
     store, _ = prepared(folder, model)
     assert store.find_obstacle() == ""
     old = (model / "bundle.json").read_bytes()
-    result = store.retrain()
+    steps = []
+    result = store.retrain(steps.append)
+    assert steps
     assert 0 < result.after <= 1
     assert result.n > 0
     assert (model / "bundle.json").read_bytes() == old
     store.keep_old()
     assert (model / "bundle.json").read_bytes() == old
-    store.retrain()
-    assert ".model-previous" in store.use_new()
+    store.retrain(steps.append)
+    assert "earlier models" in store.use_new()
     assert (model / "bundle.json").read_bytes() != old
+    [earlier] = store.list_earlier()
+    store.use_earlier(earlier.stamp)
+    assert (model / "bundle.json").read_bytes() == old
 
 
 def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

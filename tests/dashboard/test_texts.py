@@ -52,9 +52,11 @@ FIELD = re.compile(r"\{[^{}]*\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
 SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
 # the rooms whose sentences reach the page
-BELOW = ["card", "catalog", "check", "collect/web", "inbox", "issues", "model", "photos", "refit", "system"]
+BELOW = ["card", "catalog", "check", "collect/web", "inbox", "issues", "model", "photos", "head", "system"]
 ROOMS = sorted(
-    [PACKAGE / "collect/one_photo.py", *(file for room in BELOW for file in (PACKAGE / room).rglob("*.py"))]
+    {PACKAGE / "collect/one_photo.py", *(file for room in BELOW for file in (PACKAGE / room).rglob("*.py"))}
+    # which a command alone calls
+    - {PACKAGE / "head/training.py"}
 )
 
 

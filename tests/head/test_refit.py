@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,20 @@ import pytest
 from fastclf import ModelBundle, Predictor
 from fastclf.card import build_card
 from fastclf.catalog import Catalog
-from fastclf.errors import BundleError, MissingExtraError, RefitError
+from fastclf.errors import BundleError, MissingExtraError, RefitError, StoppedError
 from fastclf.evaluation import record_opening
-from fastclf.head import discard_refit, find_previous, find_shift, refit_head, use_refit
+from fastclf.head import (
+    RefitProgress,
+    discard_refit,
+    find_shift,
+    list_earlier,
+    refit_head,
+    use_earlier,
+    use_refit,
+)
+from fastclf.head.earlier import find_earlier
 from fastclf.head.refit import find_candidate
-from fastclf.model import CARD_FILES, PhotoRow
+from fastclf.model import CARD_FILES, MetricsByPart, PhotoRow
 from fastclf.system import advise_install, hash_file, run_child
 
 from ..drawing import draw_photo, draw_photos
@@ -174,7 +184,8 @@ def test_using_the_new_model_keeps_the_old_and_it_can_be_refitted_again(pair: tu
     new = hash_file(find_candidate(model) / "bundle.json")
     use_refit(model)
     assert hash_file(model / "bundle.json") == new
-    assert hash_file(find_previous(model) / "bundle.json") == old
+    [earlier] = list_earlier(model)
+    assert (earlier.stamp, hash_file(earlier.path / "bundle.json")) == (old, old)
     assert not find_candidate(model).exists()
     assert refit_head(model, folder).after == 1.0
     discard_refit(model)
@@ -185,10 +196,53 @@ def test_using_the_new_model_keeps_the_old_and_it_can_be_refitted_again(pair: tu
     assert len(ModelBundle.load(model).manifest.refits) == 1
 
 
+def test_the_last_three_models_are_kept_with_their_figures_and_each_can_be_used_again(
+    tmp_path: Path,
+) -> None:
+    model = write_toy_bundle(tmp_path / "model")
+    measured = MetricsByPart(valid={"n": 18, "accuracy": 0.5})
+    stamps = []
+    for n in range(5):
+        shutil.copytree(model, find_candidate(model))
+        replace(ModelBundle.load(model).manifest, title=f"{n}", metrics=measured).write(find_candidate(model))
+        use_refit(model)
+        stamps.append(hash_file(model / "bundle.json"))
+    assert [m.stamp for m in list_earlier(model)] == stamps[3:0:-1]
+    assert [(m.accuracy, m.n) for m in list_earlier(model)] == [(0.5, 18)] * 3
+    with pytest.raises(BundleError, match="not there any more"):
+        use_earlier(model, stamps[0])
+    use_earlier(model, stamps[2])
+    assert hash_file(model / "bundle.json") == stamps[2]
+    assert [m.stamp for m in list_earlier(model)] == [stamps[4], stamps[3], stamps[1]]
+    (list_earlier(model)[0].path / "head.npz").write_bytes(b"damaged")
+    with pytest.raises(BundleError):
+        use_earlier(model, stamps[4])
+    assert hash_file(model / "bundle.json") == stamps[2]
+
+
+def test_a_refit_says_how_far_it_is_and_one_that_is_stopped_leaves_nothing(pair: tuple[Path, Path]) -> None:
+    model, folder = pair
+    before, seen = hash_folder(model.parent), []
+
+    def watch(progress: RefitProgress) -> None:
+        seen.append(progress)
+        if progress.step == "write":
+            raise StoppedError("Enough.")
+
+    with pytest.raises(StoppedError):
+        refit_head(model, folder, watch)
+    assert hash_folder(model.parent) == before
+    assert not find_candidate(model).exists()
+    assert not [p for p in model.parent.iterdir() if "refitted" in p.name]
+    shares = [progress.share for progress in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] >= 0.75
+
+
 def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "photos", per_class=20)
     model = write_toy_bundle(tmp_path / "model")
-    for name in ("model-new", "model-previous"):
+    for name in ("model-new", ".model-earlier"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "thesis.txt").write_text("mine")
     with scanned(folder) as catalog:
@@ -204,8 +258,7 @@ def test_a_refit_touches_no_folder_of_others_and_no_other_refit(tmp_path: Path) 
     [opening] = ModelBundle.load(model).manifest.sealed_test.openings
     assert opening["inherited"] is True
     assert hash_folder(tmp_path / "model-new").keys() == {"thesis.txt"}
-    assert hash_folder(tmp_path / "model-previous").keys() == {"thesis.txt"}
-    shutil.rmtree(find_previous(model))
+    assert "thesis.txt" in hash_folder(find_earlier(model))
     find_candidate(model).mkdir()
     (find_candidate(model) / "mine").write_text("x")
     with pytest.raises(RefitError, match="in the way"):

@@ -98,6 +98,9 @@ class Recipe:
         What the dashboard calls it.
     intro, colour
         What the dashboard says below the title, and its colour ("#1b57b3"); "" leaves its own.
+    translations
+        Title, intro and class names, a text a label, in other languages: {"es": {"title": ..., "intro": ...,
+        "classes": {...}}}. The page shows them; files and answers keep the recipe's own names.
     sample
         The built-in photos that it uses, or "".
     classes
@@ -118,6 +121,7 @@ class Recipe:
     title: str
     intro: str = ""
     colour: str = ""
+    translations: Mapping[str, Any] = field(default_factory=dict)
     sample: str = ""
     classes: tuple[ClassPlan, ...] = ()
     archive: FileSource | None = None

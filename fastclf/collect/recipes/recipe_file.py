@@ -41,10 +41,13 @@ _TRAIN: dict[str, Any] = {
     "batch_size": int, "lr": float, "seed": int, "split_by": str, "pretrained": bool, "mode": str,
     "patience": int,
 }  # fmt: skip
+_TRANSLATION: dict[str, Any] = {"title": str, "intro": str, "classes": dict}
 _PLAIN = [key for key, kind in _TOP.items() if kind is str]
 _SOURCES = ("sample", "classes", "archive", "folder")
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
+# The name of a table of translations: a language.
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}")
 
 
@@ -72,8 +75,12 @@ class _Reader:
         self.text, self.file, self.base = text, file, base
 
     def read(self, values: dict[str, Any]) -> Recipe:
+        codes = [key for key, value in values.items() if _LANGUAGE.fullmatch(key) and isinstance(value, dict)]
+        translations = {code: self.read_translation(values[code], code) for code in codes}
+        values = {key: value for key, value in values.items() if key not in codes}
         self.check_top(values)
         return Recipe(
+            translations=translations,
             **{key: values[key] for key in _PLAIN if key in values},
             classes=self.read_classes(values.get("classes", {})),
             archive=self.read_files(values, "archive", "url", _ARCHIVE),
@@ -96,6 +103,13 @@ class _Reader:
             self.fail((), f"{found}; it takes one of [classes], [archive], [folder] and sample")
         if "sample" in values and values["sample"] not in SAMPLES:
             self.fail(("sample",), f"is {values['sample']!r}; it can be {', '.join(SAMPLES)}")
+
+    def read_translation(self, table: dict[str, Any], code: str) -> dict[str, Any]:
+        self.check(table, _TRANSLATION, (code,))
+        for label, name in table.get("classes", {}).items():
+            if not isinstance(name, str) or not name.strip() or not name.isprintable():
+                self.fail((code, "classes", label), f"is {name!r}; it must be a text that is not empty")
+        return table
 
     def read_classes(self, classes: dict[str, Any]) -> tuple[ClassPlan, ...]:
         if len(classes) == 1:

@@ -7,9 +7,9 @@ from typing import Any
 import traitlets
 
 from ...card import clean
-from ..texts import say, translate
+from ..texts import name_class, say, translate
 from ..widgets import BadMessageError, ScriptedWidget, Status, logged, say_share
-from .model import CellModel, CellPhoto
+from .model import CellModel, CellPhoto, ConfusionTable
 
 
 class ConfusionMatrix(ScriptedWidget):
@@ -26,11 +26,7 @@ class ConfusionMatrix(ScriptedWidget):
         self.cells = cells
         table = cells.table
         super().__init__(
-            table={
-                "names": list(table.names),
-                "counts": [list(r) for r in table.counts],
-                "totals": list(table.totals),
-            },
+            table=_build_table(table),
             opens=cells.photos is not None and table.part == "valid",
         )
         self.add_class("fastclf-confusion-host")
@@ -39,6 +35,7 @@ class ConfusionMatrix(ScriptedWidget):
     def say_words(self) -> None:
         """Say the cell that is open in the page's language."""
         super().say_words()
+        self.table = _build_table(self.cells.table)
         self._draw()
 
     def _draw(self) -> None:
@@ -93,6 +90,12 @@ class ConfusionMatrix(ScriptedWidget):
         with logged("a photo could not be read"):
             picture = self.cells.photos.read_large(key) if self.cells.photos else None
         return picture
+
+
+def _build_table(table: ConfusionTable) -> dict[str, Any]:
+    """Return the table as JSON, its classes as the page calls them."""
+    names = [clean(name_class(label)) for label in table.labels]
+    return {"names": names, "counts": [list(r) for r in table.counts], "totals": list(table.totals)}
 
 
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:

@@ -55,12 +55,12 @@ class ConfusionTable:
     part: str  # "valid" or "test": the photos that were judged
     n: int  # how many these were
 
-    def find_worst(self) -> tuple[int, int] | None:
-        """Return (row, column) of the most frequent mix-up; None where nothing was mixed up."""
+    def find_worst(self) -> list[tuple[int, int]]:
+        """Return (row, column) of the most frequent mix-ups, which are equally frequent; maybe none."""
         k = range(len(self.names))
         cells = [(row, column) for row in k for column in k if row != column]
-        worst = max(cells, key=lambda c: self.counts[c[0]][c[1]], default=None)
-        return worst if worst and self.counts[worst[0]][worst[1]] else None
+        most = max((self.counts[row][column] for row, column in cells), default=0)
+        return [(row, column) for row, column in cells if self.counts[row][column] == most > 0]
 
 
 def find_confusion(manifest: dict[str, Any]) -> ConfusionTable | None:

@@ -30,18 +30,20 @@ from ...card import (
     describe_use,
     error_interval,
     find_limits,
+    is_useful,
     judged_parts,
     moment,
     percent,
     write_text,
 )
-from ...errors import Message
+from ...errors import Message, count_message, join_messages
 from ...model import IMPORTED
-from ..texts import say, translate
+from ..texts import name_class, say, translate
 from ..widgets import render_download
 from .model import ConfusionTable, scale_share
 
 _logger = logging.getLogger(__name__)
+_MOST_NAMED = 5
 _card = HtmlBlocks(translate)
 
 
@@ -62,12 +64,14 @@ def render_fault() -> str:
 
 def _render_purpose(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
     """Return what the model is good for, and for what not."""
+    kind = "fastclf-about-good" if is_useful(manifest) else "fastclf-about-good fastclf-about-unsure"
     limits = "".join(f"<li>{write_text(translate(limit))}</li>" for limit in find_limits(manifest))
+    named = {**manifest, "vocab": [name_class(label) for label in manifest["vocab"]]}
     return _render_part(
         say("What it is for"),
-        f"<p>{write_text(translate(describe_classes(manifest)))}</p>"
+        f"<p>{write_text(translate(describe_classes(named)))}</p>"
         '<div class="fastclf-about-uses">'
-        f'<div class="fastclf-about-good"><h3>{escape(say("Good for"))}</h3>'
+        f'<div class="{kind}"><h3>{escape(say("Good for"))}</h3>'
         f"<ul><li>{write_text(translate(describe_use(manifest)))}</li></ul></div>"
         f'<div class="fastclf-about-bad"><h3>{escape(say("Not for"))}</h3><ul>{limits}</ul></div></div>',
     )
@@ -131,14 +135,39 @@ def _say_table(table: ConfusionTable) -> list[str]:
 
 def _say_worst(table: ConfusionTable) -> str:
     worst = table.find_worst()
-    if worst is None:
+    if not worst:
         return say("No photo was taken for another class.")
-    row, column = worst
+    if len(worst) > 1:
+        return _say_equally_bad(table, worst)
+    row, column = worst[0]
     n, of = table.counts[row][column], table.totals[row]
-    values = {"n": n, "of": of, "label": table.names[row], "answer": table.names[column]}
+    values = {"n": n, "of": of, "label": _name(table, row), "answer": _name(table, column)}
     if n == 1:
         return say("The most frequent mix-up: 1 of {of} photos of {label} was called {answer}.", **values)
     return say("The most frequent mix-up: {n} of {of} photos of {label} were called {answer}.", **values)
+
+
+def _name(table: ConfusionTable, k: int) -> str:
+    return clean(name_class(table.labels[k]))
+
+
+def _say_equally_bad(table: ConfusionTable, worst: list[tuple[int, int]]) -> str:
+    """Say several mix-ups that are equally frequent; all of them, or how many more there are."""
+    pairs = [
+        Message("{label} called {answer}", label=_name(table, row), answer=_name(table, column))
+        for row, column in worst[:_MOST_NAMED]
+    ]
+    named: Message = join_messages(pairs, ", ")
+    if len(worst) > _MOST_NAMED:
+        named = Message("{names} and {n:d} more", names=named, n=len(worst) - _MOST_NAMED)
+    row, column = worst[0]
+    words = count_message(
+        table.counts[row][column],
+        "The most frequent mix-ups, 1 photo each: {pairs}.",
+        "The most frequent mix-ups, {n} photos each: {pairs}.",
+        pairs=named,
+    )
+    return translate(words)
 
 
 def _render_sureness(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
@@ -229,12 +258,7 @@ def _is_shown(block: Block, table: ConfusionTable | None) -> bool:
 
 
 def _render_foot(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
-    """Return privacy, versions and the card to take along."""
-    privacy = say(
-        "Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten "
-        "minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, "
-        "except one that you report."
-    )
+    """Return versions and the card to take along; what becomes of photos is said in the page's foot."""
     made = say(
         "The model was made on {time} with fastclf {version}; this page is fastclf {page}.",
         time=moment(manifest.get("created") or "–"),
@@ -242,9 +266,7 @@ def _render_foot(manifest: dict[str, Any], _: ConfusionTable | None) -> str:
         page=__version__,
     )
     download = attempt(_render_download, manifest)
-    return _render_part(say("Privacy"), _render_lines([privacy])) + _render_part(
-        say("Version"), _render_lines([made]) + download
-    )
+    return _render_part(say("Version"), _render_lines([made]) + download)
 
 
 def _render_download(manifest: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...system import clean_text, defuse_formula
-from ..texts import say, translate
+from ..texts import name_class, say, translate
 from ..widgets import say_share
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Said:
     @property
     def words(self) -> str:
         """The class, or that it is none."""
-        return say("none of these") if self.label is None else clean_text(self.label, _MOST_LABEL)
+        return say("none of these") if self.label is None else _say_class(self.label)
 
 
 def find_sure(manifest: Manifest) -> float:
@@ -90,7 +90,7 @@ def describe(prediction: Prediction, sure: float = SURE) -> str:
     """
     if prediction.error is not None or prediction.probability is None:
         return translate(prediction.error or "")
-    label, share = clean_text(prediction.label, _MOST_LABEL), say_share(prediction.probability)
+    label, share = _say_class(prediction.label), say_share(prediction.probability)
     level = find_level(prediction, sure)
     if level == "unfamiliar":
         return say(
@@ -108,7 +108,7 @@ def describe(prediction: Prediction, sure: float = SURE) -> str:
 def _describe_set(prediction: Prediction) -> str:
     """Name the classes one of which is right, where one is not enough."""
     share = say_share(prediction.set_coverage or 0)
-    a, b, *more = (clean_text(label, _MOST_LABEL) for label in prediction.label_set or [])
+    a, b, *more = map(_say_class, prediction.label_set or [])
     if more:
         return say("{a}, {b} or {c}, {share}", a=a, b=b, c=more[0], share=share)
     return say("{a} or {b}, {share}", a=a, b=b, share=share)
@@ -129,7 +129,7 @@ def build_card(answer: Answer) -> dict[str, Any]:
     """Return one card as JSON; names and labels go out as they are and are never read as HTML."""
     prediction = answer.prediction
     probs, level = prediction.probs or {}, find_level(prediction, answer.sure)
-    shown = [(clean_text(label, _MOST_LABEL), p) for label, p in list(probs.items())[: _count_bars(probs)]]
+    shown = [(_say_class(label), p) for label, p in list(probs.items())[: _count_bars(probs)]]
     said = answer.said
     return {
         "key": answer.key,
@@ -167,11 +167,16 @@ def _say_rest(probs: Mapping[str, float], shown: int) -> str:
 
 def _say_choices(probs: Mapping[str, float]) -> str:
     """Say between which classes a doubtful answer was chosen."""
-    labels = sorted(clean_text(label, _MOST_LABEL) for label in probs)
+    labels = sorted(_say_class(label) for label in probs)
     named = ", ".join(labels[:_MOST_CHOICES])
     if len(labels) > _MOST_CHOICES:
         named = say("{labels} and {n} more", labels=named, n=len(labels) - _MOST_CHOICES)
     return say("Chosen among {labels}. If it shows something else, the answer is wrong.", labels=named)
+
+
+def _say_class(label: str | None) -> str:
+    """Return a class as the page shows it, no longer than fits."""
+    return clean_text(name_class(label or ""), _MOST_LABEL)
 
 
 def build_table(answers: Sequence[Answer]) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ...head import Refit
+from ...head import EarlierModel, Refit, RefitProgress
 from ...issues import list_kinds
 
 KINDS = ("report", *(kind.key for kind in list_kinds() if kind.badge))
@@ -143,11 +143,20 @@ class ReviewStore(ABC):
 class Retrainer(Protocol):
     """Makes a new model of current labels."""
 
-    def retrain(self) -> Refit:
-        """Train and judge the new model; blocks; may raise a FastclfError."""
+    def retrain(self, progress: Callable[[RefitProgress], object]) -> Refit:
+        """Train and judge the new model; blocks; may raise a FastclfError.
+
+        What `progress` raises ends it, and nothing is changed.
+        """
 
     def use_new(self) -> str:
         """Put the new model in the old one's place; return words of what was done."""
 
     def keep_old(self) -> str:
         """Forget the new model; return words of what was done."""
+
+    def list_earlier(self) -> Sequence[EarlierModel]:
+        """Return the models that were in use before, the last one first."""
+
+    def use_earlier(self, stamp: str) -> str:
+        """Put one of them back into its place; return words of what was done."""

@@ -25,7 +25,17 @@ from ...check import (
     judge_some,
 )
 from ...errors import FastclfError, Message
-from ...head import Refit, discard_refit, find_obstacle, find_previous, refit_head, use_refit
+from ...head import (
+    EarlierModel,
+    Refit,
+    RefitProgress,
+    discard_refit,
+    find_obstacle,
+    list_earlier,
+    refit_head,
+    use_earlier,
+    use_refit,
+)
 from ...inbox import Inbox
 from ...model import ModelBundle
 from ...photos import TEST, Photo, decode_photo, encode_jpeg, make_thumbnail
@@ -311,24 +321,32 @@ class CatalogStore(ReviewStore):
         """Return the net edits as CSV."""
         return self.catalog.export_edits()
 
-    def retrain(self) -> Refit:
-        """Refit the model's head on current labels."""
-        result = refit_head(self.model, self.folder)
+    def retrain(self, progress: Callable[[RefitProgress], object]) -> Refit:
+        """Refit the model's head on current labels; what `progress` raises ends it."""
+        result = refit_head(self.model, self.folder, progress)
         self._stamp = result.stamp
         return result
 
     def use_new(self) -> str:
         """Put the refitted model in the old one's place."""
         use_refit(self.model, self._stamp)
-        kept = find_previous(self.model).name
-        return Message(
-            "The new model answers from now on. The old one is kept beside it as {name}.", name=kept
-        )
+        return Message("The new model answers from now on. The old one is kept among the earlier models.")
 
     def keep_old(self) -> str:
         """Forget the refitted model."""
         discard_refit(self.model, self._stamp)
         return Message("The old model stays in use.")
+
+    def list_earlier(self) -> list[EarlierModel]:
+        """Return the models that were in use before, the last one first."""
+        return list_earlier(self.model)
+
+    def use_earlier(self, stamp: str) -> str:
+        """Put one of them back into its place."""
+        use_earlier(self.model, stamp)
+        return Message(
+            "The earlier model answers from now on. The one that did before is among the earlier models."
+        )
 
     def _read_vocab(self) -> list[str]:
         try:

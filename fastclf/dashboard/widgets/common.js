@@ -27,7 +27,8 @@ function unbroken(text) {
 
 // What the colours of a heat map mean.
 function makeLegend(little, much) {
-  const legend = make("span", "fastclf-legend");
+  // who listens has heard it in words
+  const legend = make("span", "fastclf-legend", undefined, { "aria-hidden": true });
   legend.append(make("span", "", little), make("span", "fastclf-legend-scale", undefined, { "aria-hidden": true }), make("span", "", much));
   return legend;
 }

@@ -77,7 +77,7 @@ def export_bundle(
     weight_licence
         The licence of the weights that the training began with.
     about
-        ``title``, ``intro``, ``colour`` and ``recipe`` of the `Manifest`.
+        ``title``, ``intro``, ``colour``, ``translations`` and ``recipe`` of the `Manifest`.
 
     Raises
     ------
