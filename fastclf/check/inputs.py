@@ -19,7 +19,7 @@ from ..catalog import Catalog
 from ..errors import BundleError, Message, WeightsError
 from ..issues import DESCRIPTOR_ID, compute_descriptor
 from ..metrics import Metrics, compute_softmax
-from ..model import FeatureCache, ModelBundle, Predictor, compute_logits, extract_features
+from ..model import FeatureCache, ModelBundle, compute_logits, extract_features
 from ..photos import TEST, TRAIN, VALID, Photo, Progress
 
 Array = npt.NDArray[Any]
@@ -179,6 +179,8 @@ def judge_some(
     They are spread over the folder; what is sealed is not looked at. A model that is not surely better than
     chance answers nothing. What is computed stays in the catalog's cache.
     """
+    from ..model import Predictor  # loads ONNX Runtime
+
     if not beats_chance(bundle):
         return {}
     sealed, trained = find_sealed(bundle), {r.sha256 for r in bundle.read_photos() if r.split == TRAIN}
