@@ -27,6 +27,13 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
     ----------
     model
         Folder of the bundle; by default ``FASTCLF_MODEL``, else ``model``.
+
+    Examples
+    --------
+    In a notebook::
+
+        from fastclf.dashboard import build_app
+        build_app("model")
     """
     page = DashboardPage(Path(model or os.environ.get("FASTCLF_MODEL") or "model"))
     page.add_class("fastclf")

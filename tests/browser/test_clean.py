@@ -77,7 +77,7 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     before, old = hash_folder(photos), (model / "bundle.json").read_bytes()
     open_clean(page, server)
     expect(page.locator(".fastclf-clean-summary")).to_contain_text("of 1,797 photos")
-    page.get_by_label("Show").select_option(label="All photos (1,797)")
+    page.get_by_label("Show", exact=True).select_option(label="All photos (1,797)")
     tiles = page.locator(".fastclf-tile")
     expect(tiles).to_have_count(24)
     # which photos come first is the model's doing

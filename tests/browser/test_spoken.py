@@ -98,7 +98,7 @@ def test_a_cleaner_hears_what_is_marked_what_it_becomes_and_what_was_applied(pag
     page.get_by_role("tab", name="Clean").click()
     page.locator(".fastclf-tile").first.wait_for()
     expect(page.get_by_text("still being looked for")).to_have_count(0)
-    page.get_by_label("Show").select_option(label="All photos (90)")
+    page.get_by_label("Show", exact=True).select_option(label="All photos (90)")
     page.locator(".fastclf-tile").first.focus()
     page.keyboard.press("x")
     expect(page.locator(".fastclf-tile").first).to_contain_text("will be removed")

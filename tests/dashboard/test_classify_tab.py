@@ -17,10 +17,17 @@ import ipywidgets
 import pytest
 from PIL import Image
 
-from fastclf import Prediction, Predictor
+from fastclf import ModelBundle, Prediction, Predictor
 from fastclf.dashboard import build_app
 from fastclf.dashboard.classify import ClassifyModel, ClassifyPanel
-from fastclf.dashboard.classify.answers import SURE, Answer, build_card, describe, find_sure
+from fastclf.dashboard.classify.answers import (
+    SURE,
+    Answer,
+    build_card,
+    build_table,
+    describe,
+    find_sure,
+)
 from fastclf.dashboard.classify.model import MAX_ANSWERS, MAX_FILES
 from fastclf.dashboard.classify.photo_drop import LONGEST_SIDE
 from fastclf.dashboard.model_source import ModelSource
@@ -535,3 +542,26 @@ def test_the_makers_title_words_and_colour_stand_on_the_page(
     assert "<h1><bdi>Bears &amp; co</bdi></h1>" in app.head.value
     assert "&lt;i&gt;Which" in app.head.value
     assert set(app.frame.accents) == {"light", "dark"}
+
+
+def test_the_makers_words_are_said_in_the_pages_language_and_files_keep_the_models_names(
+    tmp_path: Path,
+) -> None:
+    model = write_toy_bundle(tmp_path / "model")
+    manifest = ModelBundle.load(model).manifest
+    words = {"title": "Colores", "classes": {"red": "rojo"}}
+    dataclasses.replace(manifest, title="Colours", translations={"es": words}).write(model)
+    app = build_app(model)
+    answer = Answer(
+        1, "a.png", None, Prediction("a.png", "red", 0.95, {"red": 0.95, "blue": 0.05}, False, 0.1)
+    )
+    assert "<bdi>Colours</bdi>" in app.head.value
+    assert answer.words == "red, 95 %"
+    language.code = "es"
+    assert "<bdi>Colores</bdi>" in app.head.value
+    assert "rojo" in app.head.value
+    assert answer.words == "rojo, 95 %"
+    assert build_card(answer)["bars"][0][0] == "rojo"
+    assert build_card(answer)["label"] == "red"
+    assert b"rojo" not in build_table([answer])
+    language.code = "en"

@@ -59,6 +59,7 @@ def test_the_page_is_bundled_again_when_a_source_changes(
     static = copy / "static"
     static.mkdir()
     places = {"ROOT": copy, "PAGE": copy / "page", "STATIC": static, "STAMP": static / "stamp"}
+    places["TESTS"] = copy / "tests"  # a checkout without them bundles nothing for them
     for name, value in places.items():
         monkeypatch.setattr(hook, name, value)
     for name in hook.MADE:

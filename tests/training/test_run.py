@@ -48,7 +48,7 @@ def test_the_mode_follows_the_photos_the_device_and_the_weights(
     photos: str, gpu: bool, options: dict[str, Any], mode: str, words: str | None,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(module, "finds_gpu", lambda: gpu)
-    monkeypatch.setattr(module, "train_head", lambda *_, **__: "head")
+    monkeypatch.setattr("fastclf.head.train_head", lambda *_, **__: "head")
     monkeypatch.setattr(tuning, "fine_tune", lambda _: "fine-tune")
     said: list[str] = []
     assert train(folders[photos], tmp_path / "model", size=64, say=said.append, **options) == mode

@@ -19,6 +19,11 @@ function chooseLanguage(known) {
   return "en";
 }
 
+// In a notebook, X would cut the cell: keys pressed here are no commands of Jupyter, which looks at what has the focus.
+function keepKeys({ target }) {
+  target.dataset.lmSuppressShortcuts = "true";
+}
+
 class Frame {
   constructor(model, el) {
     Object.assign(this, { model, el }, makeTranslator(model));
@@ -28,7 +33,10 @@ class Frame {
     model.on("change:texts", () => this.drawFoot());
     this.drawFoot();
     // the element is put into the page after this
-    requestAnimationFrame(() => this.show());
+    requestAnimationFrame(() => {
+      this.show();
+      this.el.closest(".fastclf")?.addEventListener("focusin", keepKeys);
+    });
     this.onLanguage = () => this.ask(chooseLanguage(this.known));
     document.addEventListener("fastclf-language", this.onLanguage);
     this.onLanguage();
