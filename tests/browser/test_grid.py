@@ -142,6 +142,8 @@ def test_a_skipped_photo_hands_the_focus_to_the_next(cleaner: Page) -> None:
     tile(cleaner, 4).focus()
     cleaner.keyboard.press("s")
     expect_focus(cleaner, 5)
+    # the focus goes on at once, the photo a moment later
+    expect(tile(cleaner, 4)).to_have_attribute("data-key", "5")
     tile(cleaner, 4).get_by_role("button", name="Skip").click()
     expect_focus(cleaner, 6)
     cleaner.keyboard.press("Control+z")
