@@ -177,7 +177,8 @@ def speak(page: Page, language: str) -> None:
 
 def clear(page: Page) -> None:
     """Take away what an earlier test has left among the answers."""
-    button = page.get_by_role("button", name="Clear all")
+    # not the plain upload's, which stands there until the page's scripts run
+    button = page.locator(".fastclf-answers").get_by_role("button", name="Clear all")
     if button.is_visible():
         button.click()
     expect(page.locator(".fastclf-card")).to_have_count(0)

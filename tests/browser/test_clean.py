@@ -94,7 +94,7 @@ def test_an_owner_cleans_retrains_and_takes_the_edits_along(
     # on a phone the first photo is seen without scrolling
     page.set_viewport_size({"width": 360, "height": 740})
     page.evaluate("scrollTo(0, 0)")
-    assert tiles.nth(0).bounding_box()["y"] < 500
+    assert tiles.nth(0).bounding_box()["y"] < 540
     page.set_viewport_size({"width": 1000, "height": 900})
     page.get_by_label("Class", exact=True).select_option(label="5")
     expect(page.locator(".fastclf-clean-summary")).to_contain_text("182 shown")
