@@ -14,7 +14,7 @@ import typer
 from .. import __version__
 from ..errors import UsageError
 from ..system import ensure_home, read_rank
-from . import archs, collect, evaluate, models, photos
+from . import archs, collect, evaluate, models, photos, predict
 from .console import parse_duration, prepare_terminal, quiet_libraries
 from .endings import run_to_end
 from .examples import write_examples
@@ -57,7 +57,7 @@ _add("collect", collect.collect)
 _add("check", photos.check)
 _add("train", models.train)
 _add("evaluate", evaluate.evaluate)
-_add("predict", models.predict)
+_add("predict", predict.predict)
 app.add_typer(photos.edits, epilog=write_examples("edits"))
 _add("materialize", photos.materialize)
 _add("import", models.import_learner)

@@ -236,7 +236,7 @@ def _list_folder(folder: Folder) -> Listing:
                 hidden.append(f"{prefix}{entry.name}")
         elif _is_folder(entry):
             path = folder.path / entry.name
-            if not _holds_model(path):
+            if not _is_written_by_fastclf(path):
                 folders.append(Folder(path, f"{prefix}{entry.name}", entry.is_symlink()))
         else:
             files.append(File(f"{prefix}{entry.name}", folder.path, entry))
@@ -250,9 +250,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _holds_model(folder: Path) -> bool:
+def _is_written_by_fastclf(folder: Path) -> bool:
+    """Return whether a folder is a model, or the report of what was collected."""
     try:
-        return (folder / "bundle.json").exists()
+        return (folder / "bundle.json").exists() or (folder / "collected.csv").exists()
     except OSError:  # it may not be entered, which listing it will say
         return False
 

@@ -46,6 +46,8 @@ _logger = logging.getLogger(__name__)
 
 # Photos a class below which all layers would learn them by heart; chosen by hand.
 _FEW = 15
+# Options that mean something only where there are epochs.
+_OF_EPOCHS = ("epochs", "lr", "batch_size", "time_limit", "patience")
 # What training all layers added where it was measured (benchmarks/README.md, "fine_tuning").
 _GAINED = "On photos of clothing that moved the share of right answers by less than two points."
 
@@ -226,6 +228,9 @@ class Run(Request):
         options = self.options
         if options.track:
             self.say(f"--track {options.track} has nothing to report: mode head has no epochs.")
+        unused = [f"--{name.replace('_', '-')}" for name in _OF_EPOCHS if getattr(options, name)]
+        if unused:
+            self.say(f"{', '.join(unused)}: not used, mode head has no epochs; --mode fine-tune does.")
         resize = self._choose_resize()
         body, more = self._open_body(resize)
         if options.mode is None:

@@ -301,6 +301,13 @@ def test_answers_outlive_a_reload_and_are_the_kernels_again(page: Page, trained:
     assert after == before
     choose(page, png("later.png"))
     expect(cards(page).first).to_have_attribute("aria-label", "later.png")
+    # what was removed and came back is kept again
+    cards(page).first.get_by_role("button", name="Remove later.png").click()
+    expect(cards(page)).to_have_count(4)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(cards(page)).to_have_count(5)
+    page.reload()
+    expect(page.get_by_role("button", name="Why?")).to_have_count(5)
     clear(page)
     assert page.evaluate("Object.keys(sessionStorage).filter((k) => !k.endsWith(' seen')).length") == 0
     choose(page, png("old.png"))

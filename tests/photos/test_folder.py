@@ -86,10 +86,11 @@ def test_links_that_lead_back_are_walked_once(photo_folder: Path) -> None:
     assert len({p.resolve() for p in found}) == len(found)
 
 
-def test_a_model_inside_the_photo_folder_is_no_class(photo_folder: Path) -> None:
-    (photo_folder / "model").mkdir()
-    (photo_folder / "model" / "bundle.json").write_text("{}")
-    draw_photo("red", 5).save(photo_folder / "model" / "example.png")
+@pytest.mark.parametrize("file", ["bundle.json", "collected.csv"])
+def test_what_fastclf_wrote_inside_the_photo_folder_is_no_class(photo_folder: Path, file: str) -> None:
+    (photo_folder / "ours").mkdir()
+    (photo_folder / "ours" / file).write_text("{}")
+    draw_photo("red", 5).save(photo_folder / "ours" / "example.png")
     assert {file.label for file in find_photo_files(photo_folder)} == {"red", "green", "blue"}
 
 

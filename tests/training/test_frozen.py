@@ -48,7 +48,8 @@ def test_a_head_on_weights_from_a_file_keeps_them_and_says_what_was_done(
     said: list[str] = []
     options: dict[str, Any] = {"arch": ARCH, "size": SIZE, "weights": str(weights), "mode": "head"}
     out = tmp_path / "models" / "model"
-    bundle = train(data.photos.folder, out, **options, track="csv", say=said.append, quiet=True)
+    unused: dict[str, Any] = {"track": "csv", "epochs": 3, "time_limit": 600}
+    bundle = train(data.photos.folder, out, **options, **unused, say=said.append, quiet=True)
     record = bundle.manifest.training.to_dict()
     assert (record["mode"], record["size"], record["resize"]) == ("head", SIZE, "published")
     assert record["head"]["own_features"] is False
@@ -57,6 +58,7 @@ def test_a_head_on_weights_from_a_file_keeps_them_and_says_what_was_done(
     # its place is nobody's business
     assert str(weights.parent) not in (bundle.path / "bundle.json").read_text()
     assert any("--track csv has nothing to report" in sentence for sentence in said)
+    assert any(sentence.startswith("--epochs, --time-limit: not used") for sentence in said)
     assert [path.name for path in out.parent.iterdir()] == ["model"]
     assert "export.pkl" not in bundle.manifest.files
     written, published = load_file(bundle.path / "body.safetensors"), load_file(weights)
