@@ -66,6 +66,7 @@ export class Connection {
     this.over = false;
     this.refusals = 0;
     this.order = Promise.resolve();
+    this.onStates = null;
     this.states = this.#expectStates();
     this.#adopt(page.socket);
     page.early.splice(0).forEach((data) => this.#receive(data));
@@ -98,9 +99,29 @@ export class Connection {
   #expectStates() {
     return new Promise((resolve, reject) => {
       const control = new Comm(this, "jupyter.widget.control", this.page.control);
-      control.on_msg(resolve);
+      control.on_msg((message) => {
+        this.hasStates = true;
+        control.on_msg((later) => this.#catchUp(later));
+        resolve(message);
+      });
       control.on_close(() => reject(new Error("The kernel knows no widgets.")));
     });
+  }
+
+  // A line that breaks takes along what was on its way here, too. So whatever the widgets hold is asked for again;
+  // then scripts ask for what they still wait for.
+  #askStates() {
+    this.isBehind = false;
+    const content = { comm_id: this.page.control, data: { method: "request_states" } };
+    this.socket.send(pack(makeMessage(this.page.session, "comm_msg", content)));
+  }
+
+  async #catchUp(message) {
+    // older than what was sent meanwhile; without a line it is asked for when there is one
+    if (this.outbox.size && this.live) this.#askStates();
+    if (this.outbox.size || !this.live) return;
+    await this.onStates?.(message);
+    document.dispatchEvent(new CustomEvent("fastclf-mended"));
   }
 
   #adopt(socket) {
@@ -116,7 +137,8 @@ export class Connection {
     const message = unpack(data);
     this.outbox.arrived(message.parent_header?.msg_id);
     if (message.header.msg_type === "status") this.#onStatus(message);
-    else if (message.content.comm_id === this.page.control) this.#handle(message);
+    // all others wait for the first, which builds the widgets
+    else if (!this.hasStates && message.content.comm_id === this.page.control) this.#handle(message);
     else this.order = this.order.then(() => this.#handle(message)).catch((error) => console.error(error));
   }
 
@@ -163,6 +185,7 @@ export class Connection {
     // of what was done only the answer was lost
     known.filter((id) => !this.outbox.has(id)).forEach((id) => this.#tell(id, status));
     if (refused) this.page.announce("undelivered");
+    if (this.isBehind) this.#askStates();
     if (this.outbox.size) this.#watch();
   }
 
@@ -246,6 +269,7 @@ export class Connection {
     if (this.over || this.page.leaving || this.mending) return;
     this.mending = true;
     this.live = false;
+    this.isBehind = true;
     clearTimeout(this.watching);
     this.watching = 0;
     this.page.wait();

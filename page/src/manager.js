@@ -12,12 +12,17 @@ export class Manager extends ManagerBase {
   constructor(connection) {
     super();
     this.connection = connection;
+    connection.onStates = (states) => this.#build(states);
     connection.onCommOpen = (comm, message) => !this.has_model(comm.comm_id) && this.handle_comm_open(comm, message);
   }
 
-  // Build every widget from the one answer that holds them all.
   async load() {
-    this.states = await this.connection.states;
+    await this.#build(await this.connection.states);
+  }
+
+  // Makes every widget from the one answer that holds them all; those that are there take what they have missed.
+  async #build(states) {
+    this.states = states;
     const loading = this._loadFromKernel();
     this.connection.hold(loading);
     await loading;

@@ -164,6 +164,19 @@ def hold_line(page: Page) -> None:
     };""")
 
 
+def break_line_after(page: Page, act: Callable[[], object]) -> None:
+    """Do what makes the kernel speak, and let the line that all of it comes over die before the page hears it."""
+    page.evaluate("""() => {
+        window.unheard = [];
+        line.onmessage = (event) => window.unheard.push(new TextDecoder().decode(event.data));
+    }""")
+    act()
+    # at its end a kernel says that it is idle again
+    page.wait_for_function("""() => window.unheard.some((text) => text.includes('"idle"'))""")
+    page.wait_for_timeout(300)
+    page.evaluate("line.close()")
+
+
 def speak(page: Page, language: str) -> None:
     """Put an open page into another language."""
     page.evaluate(

@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..conftest import Trained
 from ..drawing import draw_photo, encode
-from .conftest import Visit, choose, clear, sealed_digits
+from .conftest import Visit, break_line_after, choose, clear, hold_line, sealed_digits
 from .pictures import EVERY_WIDTH, PHONE, is_wider_than_the_window, keep, keep_light_and_dark
 from .servers import Server, read_kernel
 
@@ -281,6 +281,24 @@ def test_what_is_new_comes_into_view(page: Page) -> None:
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     choose(page, *(png(f"{number}.png") for number in range(101)))
     expect(page.get_by_role("alert").filter(has_text="1 more were skipped")).to_be_in_viewport()
+
+
+def test_an_answer_that_was_lost_on_its_way_is_asked_for(
+    visit: Visit, server: Server, trained: Trained
+) -> None:
+    page = visit()
+    hold_line(page)
+    page.goto(server.url)
+    page.locator(".fastclf-example img").first.wait_for()
+    break_line_after(page, page.locator(".fastclf-example").first.click)
+    expect(cards(page)).to_have_count(1)
+    expect(page.locator(".fastclf-progress")).to_be_hidden()
+    cards(page).first.get_by_role("button", name="Why?").wait_for()
+    break_line_after(page, cards(page).first.get_by_role("button", name="Why?").click)
+    expect(cards(page).first.locator(".fastclf-heat")).to_be_visible()
+    # an answer that has arrived does not come twice
+    choose(page, png("red.png"))
+    expect(cards(page)).to_have_count(2)
 
 
 def test_answers_outlive_a_reload_and_are_the_kernels_again(page: Page, trained: Trained) -> None:

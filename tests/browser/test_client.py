@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Publish, Share, hold_line
+from .conftest import Publish, Share, break_line_after, hold_line
 from .servers import Server, build_checkout, start
 
 pytestmark = pytest.mark.slow
@@ -145,6 +145,8 @@ def test_every_control_speaks_with_the_kernel_and_markup_in_a_description_is_tex
 SWALLOW = """() => {
     window.swallowed = 0;
     window.resent = 0;
+    window.mended = 0;
+    document.addEventListener("fastclf-mended", () => window.mended++);
     const send = WebSocket.prototype.send;
     WebSocket.prototype.send = function (bytes) {
         if (window.swallowing) return void window.swallowed++;
@@ -165,8 +167,11 @@ def test_what_a_dying_socket_took_along_is_sent_again_in_order_and_nothing_else(
         page.get_by_role("button", name="Press").click()
         expect_log(page, f"pressed {n}")
         page.evaluate("line.close()")
+        if n == 1:
+            page.wait_for_function("window.mended === 1")
     page.get_by_role("button", name="Press").click()
     expect_log(page, "pressed 3")
+    page.wait_for_function("window.mended === 2")
     # what has arrived is not sent again
     assert page.evaluate("window.resent") == 0
     page.evaluate("window.swallowing = true")
@@ -183,3 +188,17 @@ def test_what_a_dying_socket_took_along_is_sent_again_in_order_and_nothing_else(
     expect(page.get_by_text("born 4")).to_be_visible()
     expect(page.get_by_text("born 5")).to_have_count(0)
     assert page.evaluate("window.resent") == page.evaluate("window.swallowed") == 3
+
+
+def test_what_was_said_to_the_page_over_a_dying_line_is_asked_for(server: Server, page: Page) -> None:
+    hold_line(page)
+    open_page(page, server)
+    born = page.get_by_text("born", exact=False)
+    before = born.count()
+    # a new widget and the change of another are lost
+    break_line_after(page, page.get_by_role("button", name="Press").click)
+    assert born.count() == before
+    page.get_by_label("Area").fill("typed meanwhile")
+    expect(page.get_by_text(f"born {before + 1}")).to_have_count(1)
+    expect_log(page, "value typed meanwhile")
+    expect(page.get_by_label("Area")).to_have_value("typed meanwhile")

@@ -10,6 +10,8 @@ class Cell {
     this.urls = new Map();
     this.lacking = new Set();
     this.asked = new Set();
+    this.listeners = new AbortController();
+    onMended(() => this.askAgain(), this.listeners.signal);
     this.place = null;
     const { t } = matrix;
     const id = `${matrix.id}-title`;
@@ -105,6 +107,11 @@ class Cell {
     this.matrix.model.send({ type: "need", keys });
   }
 
+  askAgain() {
+    const keys = [...this.asked].filter((key) => !this.urls.has(key) && !this.lacking.has(key));
+    if (keys.length) this.matrix.model.send({ type: "need", keys });
+  }
+
   take(message, buffers) {
     message.keys.forEach((key, i) => this.urls.set(key, makeUrl(buffers[i])));
     message.none.forEach((key) => this.lacking.add(key));
@@ -121,6 +128,7 @@ class Cell {
 
   destroy() {
     this.place = null;
+    this.listeners.abort();
     if (this.sheet.open) this.sheet.close();
     this.urls.forEach((url) => URL.revokeObjectURL(url));
   }

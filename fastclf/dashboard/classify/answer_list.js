@@ -26,6 +26,7 @@ class AnswerList {
     on("fastclf-lost", () => this.lose());
     on("fastclf-sent", ({ detail }) => this.sent.set(detail.id, detail));
     on("fastclf-drop", () => this.sendAgain());
+    onMended(() => this.askAgain(), this.listeners.signal);
     this.model.on("msg:custom", (content, buffers) => this.onMessage(content, buffers));
     this.model.on("change:texts", () => this.redraw());
   }
@@ -58,6 +59,11 @@ class AnswerList {
     this.kept.close();
     this.cards.forEach((card) => card.close());
     this.large.clear();
+  }
+
+  askAgain() {
+    this.model.send({ type: "hello" });
+    this.cards.forEach((card) => card.asking && this.send("why", card.key));
   }
 
   // The session is gone: the page goes on with what it has.

@@ -92,6 +92,7 @@ class Drop {
     document.addEventListener("fastclf-clear", () => this.total && this.cancel(""), { signal });
     document.addEventListener("fastclf-lost", () => this.total && this.cancel(this.t("The session has ended before all photos were looked at.")), { signal });
     document.addEventListener("fastclf-again", (event) => this.takeAgain(event), { signal });
+    onMended(() => this.sendWaiting(), signal);
     document.dispatchEvent(new CustomEvent("fastclf-drop"));
     model.set("alive", true);
     model.save_changes();
@@ -313,10 +314,20 @@ class Drop {
       const id = job.id ?? ++this.number;
       job.batch ??= this.batch;
       this.waiting.set(id, job);
-      const message = { ...job.message, id, batch: job.batch };
-      if (job.file) await this.sendFile(message, job.file);
-      else this.send(message, job.bytes);
+      await this.sendJob(id, job);
     }
+  }
+
+  async sendJob(id, job) {
+    const message = { ...job.message, id, batch: job.batch };
+    if (job.file) await this.sendFile(message, job.file);
+    else this.send(message, job.bytes);
+  }
+
+  // The kernel knows what it has answered, and says it again.
+  async sendWaiting() {
+    for (const [id, job] of [...this.waiting]) if (this.waiting.has(id)) await this.sendJob(id, job);
+    if (this.model.get("examples") && !this.pictures) this.model.send({ type: "examples" });
   }
 
   // The answers hear what was sent: they keep it for a reload.

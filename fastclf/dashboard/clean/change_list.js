@@ -8,6 +8,8 @@ class ChangeList {
     this.rows = new Map();
     this.urls = new Map();
     this.wanted = new Set();
+    this.listeners = new AbortController();
+    onMended(() => this.watchAgain(), this.listeners.signal);
     this.build();
     this.draw();
     this.stop = listenTo(model, {
@@ -20,6 +22,7 @@ class ChangeList {
 
   close() {
     this.stop();
+    this.listeners.abort();
     this.watcher.disconnect();
     this.urls.forEach((url) => URL.revokeObjectURL(url));
     this.sheet?.removeEventListener("keydown", this.onKey);
@@ -94,6 +97,12 @@ class ChangeList {
     button.title = leave;
     const url = this.urls.get(key);
     if (url && image.src !== url) image.src = url;
+  }
+
+  // what is in view is told anew
+  watchAgain() {
+    this.watcher.disconnect();
+    this.rows.forEach((row) => this.watcher.observe(row));
   }
 
   drop(key, row) {

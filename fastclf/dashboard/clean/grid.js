@@ -330,6 +330,8 @@ class Grid {
     const draw = () => this.schedule();
     this.onLeave = (event) => this.model.get("unkept") && event.preventDefault();
     addEventListener("beforeunload", this.onLeave);
+    this.listeners = new AbortController();
+    onMended(draw, this.listeners.signal);
     this.stop = listenTo(this.model, {
       "change:tiles": draw,
       "change:place": draw,
@@ -346,6 +348,7 @@ class Grid {
 
   close() {
     this.stop();
+    this.listeners.abort();
     removeEventListener("beforeunload", this.onLeave);
     this.pictures.clear();
     this.large.clear();

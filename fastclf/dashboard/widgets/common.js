@@ -39,6 +39,8 @@ class LargePictures {
     this.model = model;
     this.urls = new Map();
     this.waiting = new Map();
+    this.listeners = new AbortController();
+    onMended(() => this.waiting.forEach((_, key) => model.send({ type: "large", key })), this.listeners.signal);
   }
 
   // a promise of the picture's address, of undefined where there is none
@@ -63,6 +65,7 @@ class LargePictures {
   }
 
   clear() {
+    this.listeners.abort();
     this.urls.forEach((url) => URL.revokeObjectURL(url));
     this.urls.clear();
   }
@@ -77,6 +80,11 @@ function openViewer(host) {
 function listenTo(model, handlers) {
   for (const [name, act] of Object.entries(handlers)) model.on(name, act);
   return () => Object.entries(handlers).forEach(([name, act]) => model.off(name, act));
+}
+
+// After a broken line an answer may be lost: whoever waits for one asks again.
+function onMended(act, signal) {
+  document.addEventListener("fastclf-mended", act, { signal });
 }
 
 // What a widget's script exports: a view of the model is made for an element, and closed with it.
