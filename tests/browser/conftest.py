@@ -165,13 +165,17 @@ def hold_line(page: Page) -> None:
 
 
 def break_line_after(page: Page, act: Callable[[], object]) -> None:
-    """Do what makes the kernel speak, and let the line that all of it comes over die before the page hears it."""
+    """Let the page do something and hear that the kernel is busy with it; then the line dies with all of the answer."""
     page.evaluate("""() => {
+        const hear = line.onmessage;
         window.unheard = [];
-        line.onmessage = (event) => window.unheard.push(new TextDecoder().decode(event.data));
+        line.onmessage = (event) => {
+            const text = new TextDecoder().decode(event.data);
+            if (text.includes('"busy"')) hear(event);
+            else window.unheard.push(text);
+        };
     }""")
     act()
-    # at its end a kernel says that it is idle again
     page.wait_for_function("""() => window.unheard.some((text) => text.includes('"idle"'))""")
     page.wait_for_timeout(300)
     page.evaluate("line.close()")
