@@ -18,8 +18,12 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # a host's name with a dot in it, which is no scheme
 _HOST = re.compile(r"[^\s/:@]+\.[^\s/:@.]+\.?(:\d+)?([/?#]|$)")
 _DATA = re.compile(r"data:image/([a-z0-9.+-]+)((?:;[^,;]*)*?)(;base64)?,", re.IGNORECASE)
-# What may be the network's fault here as much as the address's.
-_UNREACHED = ("names the host {host}, which could not be looked up", "could not be connected to")
+# What may be the network's fault here as much as the address's: without one, systems call every host unknown.
+_UNREACHED = (
+    "names the host {host}, which is not known",
+    "names the host {host}, which could not be looked up",
+    "could not be connected to",
+)
 _INSTEAD = Message("Save the photo on your device and choose the file instead.")
 _AGAIN = Message("Try again in a minute, or save the photo on your device and choose the file.")
 _PICTURE = Message("Copy the address of the picture itself, or save it on your device and choose the file.")

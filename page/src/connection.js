@@ -4,6 +4,7 @@ import { Outbox } from "./outbox.js";
 import { makeId, makeMessage, pack, unpack } from "./wire.js";
 
 const ENDED = ["restarting", "autorestarting", "dead"];
+const OUTPUTS = ["stream", "display_data", "execute_result", "error", "clear_output"];
 const LONGEST_PAUSE_S = 4;
 const SILENCE_MS = 10_000;
 // a big photo may take long on a slow line, and nothing is heard meanwhile
@@ -57,6 +58,7 @@ export class Connection {
     this.page = page;
     this.comms = new Map();
     this.onCommOpen = null;
+    this.onOutput = null;
     this.outbox = new Outbox();
     page.first.splice(0).forEach((message) => this.outbox.add(message, true));
     this.callbacks = new Map();
@@ -208,7 +210,7 @@ export class Connection {
     } else if (message.header.msg_type === "comm_close") {
       this.comms.delete(id);
       await comm?.onClose?.(message);
-    }
+    } else if (OUTPUTS.includes(message.header.msg_type)) this.onOutput?.(message);
   }
 
   // A kernel that was ended says nothing, and nor does a line that is cut: ask when a message has no echo.

@@ -4,6 +4,7 @@ import { DOMWidgetView } from "@jupyter-widgets/base";
 import { ManagerBase } from "@jupyter-widgets/base-manager/lib/manager-base";
 import { Widget } from "@lumino/widgets";
 import { Comm } from "./connection.js";
+import { giveToOutput } from "./outputs.js";
 import { findClass } from "./widgets.js";
 
 const CONTROL = "jupyter.widget.control";
@@ -13,6 +14,7 @@ export class Manager extends ManagerBase {
     super();
     this.connection = connection;
     connection.onStates = (states) => this.#build(states);
+    connection.onOutput = giveToOutput;
     connection.onCommOpen = (comm, message) => !this.has_model(comm.comm_id) && this.handle_comm_open(comm, message);
   }
 

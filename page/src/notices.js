@@ -95,6 +95,10 @@ export function sayBroken() {
   return t("This part of the page could not be drawn.");
 }
 
+export function sayPicture() {
+  return t("A picture without a description");
+}
+
 // Nothing was drawn, so the words stand in the middle of the page.
 function showInstead(heading, words, buttonText, onClick) {
   const place = document.getElementById("fastclf-starting");

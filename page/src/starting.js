@@ -1,7 +1,7 @@
 // Stands inline in the page's first bytes: says what is happening, opens the line to the kernel, and ends
 // the kernel when the page is left. `client.js` takes over from here.
 
-import { hideWaiting, offerReload, sayBroken, showBlocked, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
+import { hideWaiting, offerReload, sayBroken, sayPicture, showBlocked, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
 import { chooseLanguage, speak, t } from "./texts.js";
 import { makeId, makeMessage, pack, PROTOCOL } from "./wire.js";
 
@@ -37,6 +37,7 @@ const page = {
   block: showBlocked,
   refuse,
   sayBroken,
+  sayPicture,
   begin,
   meet,
   open,

@@ -1,4 +1,4 @@
-// The widgets that the page can draw: the common controls of ipywidgets, and every anywidget.
+// The widgets that the page can draw: the common controls of ipywidgets, Output, and every anywidget.
 
 import * as base from "@jupyter-widgets/base";
 import * as bool from "@jupyter-widgets/controls/lib/widget_bool";
@@ -9,11 +9,13 @@ import * as selection from "@jupyter-widgets/controls/lib/widget_selection";
 import * as string from "@jupyter-widgets/controls/lib/widget_string";
 import * as upload from "@jupyter-widgets/controls/lib/widget_upload";
 import "anywidget";
+import * as outputs from "./outputs.js";
 import { defined } from "./stand-ins/define.js";
 
 const MODULES = {
   "@jupyter-widgets/base": [base],
   "@jupyter-widgets/controls": [bool, box, button, description, selection, string, upload],
+  "@jupyter-widgets/output": [outputs],
   anywidget: [defined.anywidget(base)],
 };
 

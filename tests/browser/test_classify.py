@@ -273,14 +273,18 @@ def test_many_answers_are_counted_chosen_sorted_and_listed(page: Page, trained: 
 
 
 def test_what_is_new_comes_into_view(page: Page) -> None:
+    page.set_viewport_size({"width": 1000, "height": 400})
     choose(page, *(png(f"{number}.png") for number in range(7)))
     expect(cards(page)).to_have_count(7)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     choose(page, png("newest.png"))
     expect(page.locator(".fastclf-card[aria-label='newest.png'] .fastclf-line")).to_be_in_viewport()
+    # and how many there are of each
+    expect(page.locator(".fastclf-answers-head")).to_be_in_viewport(ratio=1)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     choose(page, *(png(f"{number}.png") for number in range(101)))
     expect(page.get_by_role("alert").filter(has_text="1 more were skipped")).to_be_in_viewport()
+    page.set_viewport_size({"width": 1000, "height": 900})
 
 
 def test_an_answer_that_was_lost_on_its_way_is_asked_for(
@@ -336,6 +340,67 @@ def test_answers_outlive_a_reload_and_are_the_kernels_again(page: Page, trained:
     page.locator(".fastclf-drop .fastclf-primary").wait_for()
     page.wait_for_function("Object.keys(sessionStorage).every((k) => !k.startsWith('fastclf-kept / 1'))")
     assert cards(page).count() == 0
+
+
+# what a browser does whose storage is refused, full, or nearly so
+DENIED = """for (const name of ["sessionStorage", "localStorage"]) {
+    Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });
+}"""
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+SMALL = """const setItem = Storage.prototype.setItem;
+Storage.prototype.setItem = function (name, text) {
+    const others = Object.keys(this).filter((key) => key !== name).map((key) => this.getItem(key).length);
+    if (others.reduce((sum, n) => sum + n, text.length) > ROOM) throw new DOMException("full", "QuotaExceededError");
+    setItem.call(this, name, text);
+};"""
+
+
+@pytest.mark.parametrize("storage", [DENIED, FULL], ids=["denied", "full"])
+def test_where_the_browser_keeps_nothing_photos_are_answered_all_the_same(
+    visit: Visit, server: Server, storage: str
+) -> None:
+    page = visit()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.add_init_script(storage)
+    page.goto(server.url)
+    page.locator(".fastclf-example").first.click()
+    choose(page, png("a.png"), png("b.png"))
+    expect(cards(page)).to_have_count(3)
+    page.get_by_role("button", name="Remove a.png").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(cards(page)).to_have_count(3)
+    page.get_by_label("Language").select_option("Español")
+    expect(page.get_by_role("tab").first).to_have_text("Clasificar")
+    page.reload()
+    page.locator(".fastclf-example").first.click()
+    expect(cards(page)).to_have_count(1)
+    assert errors == []
+
+
+def test_where_there_is_little_room_the_oldest_photos_give_way_and_every_answer_stays(
+    visit: Visit, server: Server
+) -> None:
+    page = visit()
+    page.goto(server.url)
+    # much larger than what is shown of them
+    photo = encode(draw_photo("red", 0, (800, 600)), "JPEG")
+    photos = [{"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": photo} for n in range(4)]
+    choose(page, *photos)
+    expect(cards(page)).to_have_count(4)
+    sizes = page.evaluate("Object.values(sessionStorage).map((text) => text.length)")
+    # the kernel has answered all, and the page begins anew with less room
+    clear(page)
+    page.add_init_script(SMALL.replace("ROOM", str(int(0.8 * sum(sizes)))))
+    page.reload()
+    choose(page, *photos)
+    expect(cards(page)).to_have_count(4)
+    page.reload()
+    expect(cards(page)).to_have_count(4)
+    # the newest is the kernel's again, of the oldest only the answer is left
+    newest, oldest = (page.locator(f".fastclf-card[aria-label='{n}.jpg']") for n in (3, 0))
+    expect(newest.get_by_role("button", name="Why?")).to_have_count(1)
+    expect(oldest).to_contain_text("From before this page was loaded again.")
 
 
 def test_an_answer_is_a_picture_and_all_are_printed(page: Page, trained: Trained) -> None:

@@ -126,16 +126,19 @@ def test_what_has_the_focus_keeps_its_keys_from_a_notebook(cleaner: Page) -> Non
     expect(tile(cleaner, 0)).to_have_attribute("data-lm-suppress-shortcuts", "true")
 
 
+# the words of the button that has the focus, if nothing covers its middle
+SEEN = """() => {
+    const { left, top, width, height } = document.activeElement.getBoundingClientRect();
+    return document.elementFromPoint(left + width / 2, top + height / 2)?.closest("button")?.innerText;
+}"""
+
+
 def test_at_400_per_cent_no_bar_covers_what_has_the_focus(cleaner: Page) -> None:
     cleaner.set_viewport_size({"width": 360, "height": 225})
     for bar in (".fastclf-grid-top", ".fastclf-clean-footer"):
         expect(cleaner.locator(bar)).to_have_css("position", "static")
     tile(cleaner, 0).get_by_role("button", name="Skip").focus()
-    seen = """() => {
-        const { left, top, width, height } = document.activeElement.getBoundingClientRect();
-        return document.elementFromPoint(left + width / 2, top + height / 2)?.closest("button")?.innerText;
-    }"""
-    assert cleaner.evaluate(seen) == "Skip"
+    assert cleaner.evaluate(SEEN) == "Skip"
 
 
 def test_a_skipped_photo_hands_the_focus_to_the_next(cleaner: Page) -> None:
@@ -373,6 +376,21 @@ def test_a_narrow_window_shows_all_of_it(cleaner: Page) -> None:
         .map((node) => [node.outerHTML.slice(0, 80), node.getBoundingClientRect().height])
         .filter(([, height]) => height && height < 43.9)"""
     assert cleaner.evaluate(low) == []
+    # the labels stay at hand, and cover nothing that has the focus
+    for index, name, top in ((6, "Remove", 20), (10, "Skip", 740)):
+        button = tile(cleaner, index).get_by_role("button", name=name)
+        button.evaluate("(node, top) => scrollBy(0, node.getBoundingClientRect().top - top)", top)
+        expect(cleaner.locator(".fastclf-grid-top")).to_be_in_viewport(ratio=1)
+        button.focus()
+        assert cleaner.evaluate(SEEN) == name
+    # the viewer's cross stands beside the name
+    tile(cleaner, 0).focus()
+    cleaner.keyboard.press("Enter")
+    viewer = cleaner.get_by_role("dialog", name="The photo, large")
+    name, cross = viewer.get_by_role("heading").bounding_box(), viewer.get_by_label("Close").bounding_box()
+    assert cross["x"] >= name["x"] + name["width"]
+    assert cross["y"] <= name["y"] + name["height"]
+    cleaner.keyboard.press("Escape")
 
 
 def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
@@ -389,6 +407,11 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
     cleaner.keyboard.press("3")
     expect(tile(cleaner, 1)).to_contain_text("ستصبح")
     keep(cleaner, "cleaner-arabic", check=False)
+    # what is before an arrow stands right of it, so it points to the left
+    cleaner.keyboard.press("Control+Enter")
+    expect(cleaner.locator(".fastclf-arrow").first).to_have_css("scale", "-1 1")
+    cleaner.keyboard.press("Escape")
+    tile(cleaner, 2).focus()
     # what is chosen and in focus stays in another language
     speak(cleaner, "es")
     expect(cleaner.get_by_role("button", name="Deshacer", exact=True)).to_be_visible()

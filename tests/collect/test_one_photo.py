@@ -93,9 +93,12 @@ def test_addresses_that_nobody_may_fetch_are_refused_in_words(url: str, words: s
     assert "secret" not in text
 
 
-def test_a_server_without_a_network_does_not_blame_the_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [socket.EAI_AGAIN, socket.EAI_NONAME])
+def test_a_server_without_a_network_does_not_blame_the_address_alone(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_AGAIN, "no name server")
+        raise socket.gaierror(code, "no name server")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     assert refuse("https://a.example/a.jpg").startswith(

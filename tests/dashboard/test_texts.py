@@ -15,6 +15,7 @@ from fastclf import Catalog, ModelBundle
 from fastclf.collect import fetch_photo
 from fastclf.dashboard.texts import (
     LANGUAGES,
+    RIGHT_TO_LEFT,
     find_script_texts,
     language,
     load_areas,
@@ -274,6 +275,14 @@ def test_what_the_catalogue_does_not_know_stays_english() -> None:
         "A sentence of nobody about 1,200 photos."
     )
     assert translate("") == ""
+
+
+def test_every_share_in_a_right_to_left_sentence_reads_alike() -> None:
+    # a space parts the sign from its number, so both stand in a run of their own
+    for text, found in load_catalogue().items():
+        for code in RIGHT_TO_LEFT:
+            alone = re.sub("\u2066[^\u2069]*\u2069", "", found.get(code, ""))
+            assert not re.search(r"[\d}][ \u00a0]%", alone), text
 
 
 def test_a_name_in_a_right_to_left_sentence_stands_by_itself() -> None:

@@ -234,7 +234,10 @@ class AnswerList {
 
   scrollTo({ item }) {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    item.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    // with what is counted above the first one, where there is room for both
+    const both = item.getBoundingClientRect().bottom - this.head.getBoundingClientRect().top;
+    const target = item === this.list.firstChild && both < innerHeight ? this.head : item;
+    target.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
 
   announce(cards) {

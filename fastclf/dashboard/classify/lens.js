@@ -16,7 +16,7 @@ class Lens {
   describe(key) {
     const { t, seen } = this.list;
     const card = this.list.cards.get(key);
-    const bars = card.card.bars.map(([label, , share]) => `${label} ${share}`).join(" · ");
+    const bars = card.card.bars.map(([label, , share]) => `${label}\u00a0${share}`).join(" · ");
     const why = card.why && { text: card.whyWords, act: () => card.toggleWhy() };
     const place = seen.length > 1 ? t("Photo {i} of {n}", { i: seen.indexOf(key) + 1, n: seen.length }) : "";
     return { title: card.card.name, place, lines: [card.findHeading(), bars], actions: why ? [why] : [], first: key === seen[0], last: key === seen.at(-1) };

@@ -90,7 +90,7 @@ class ChangeList {
     ask.hidden = !doubt;
     ask.firstChild.textContent = doubt;
     ask.lastChild.setAttribute("aria-label", `${this.t("Change it all the same")} ${name}`);
-    words.replaceChildren(make("bdi", "", before), " \u2192 ", make("b", "", after, { dir: "auto" }));
+    words.replaceChildren(make("bdi", "", before), " ", make("span", "fastclf-arrow", "\u2192"), " ", make("b", "", after, { dir: "auto" }));
     [file.textContent, file.title] = [name, name];
     const leave = this.t("Leave {name} as it is", { name });
     button.setAttribute("aria-label", leave);

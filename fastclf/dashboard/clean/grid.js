@@ -138,7 +138,7 @@ class Tile {
   makeReason(reason) {
     const row = make("li", "fastclf-reason");
     row.dataset.kind = reason.kind;
-    row.append(make("b", "", reason.title), " ", make("span", "", reason.text));
+    row.append(make("b", "", reason.title), " ", make("span", "", unbroken(reason.text)));
     if (reason.best) row.append(" ", make("span", "fastclf-reason-best", this.t("copy to keep")));
     if (reason.suggested !== null) {
       const take = () => this.grid.act([this.key], "relabel", reason.suggested);

@@ -124,7 +124,7 @@ class Viewer {
       button.append(make("span", "", text));
       row.append(button);
     }
-    this.foot.replaceChildren(...lines.filter(Boolean).map((line) => make("p", "", line, { dir: "auto" })), row);
+    this.foot.replaceChildren(...lines.filter(Boolean).map((line) => make("p", "", unbroken(line), { dir: "auto" })), row);
     if (focused >= 0) this.foot.querySelectorAll("button")[focused]?.focus();
   }
 
