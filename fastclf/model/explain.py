@@ -47,6 +47,8 @@ _COLOURS = np.array([(90, 20, 160), (215, 50, 120), (255, 165, 40), (255, 240, 1
 # Shares of the strongest heat: what stays transparent, and where the lines stand.
 _LEAST, _LINES = 0.2, (0.5, 0.8)
 _MOST_ALPHA = 0.5
+# What is marked is looked for on so many places a side; more than that share of the photo is no place.
+_GRID, _EVERYWHERE = 30, 0.5
 _DARK, _LIGHT = (20, 0, 40), (255, 255, 255)
 
 
@@ -105,6 +107,25 @@ class Explanation:
         y, x = max(0, top), max(0, left)
         share[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
         return np.asarray(np.clip(share / max(1e-6, float(share.max())), 0, 1))
+
+    def find_place(self) -> tuple[int, int] | None:
+        """Return in which third of the whole photo, counted from the top and from the left, the middle of it lies.
+
+        None where it is in no place: nothing speaks for the label, or most of the photo does.
+
+        Examples
+        --------
+        >>> seen = Explanation("cat", "occlusion", np.eye(4, dtype=np.float32)[:, :1], (0, 0, 0.3, 1))
+        >>> seen.find_place()
+        (0, 0)
+        """
+        share = self.spread((_GRID, _GRID))
+        strong = np.where(share >= _LINES[0], share, 0)
+        if not strong.any() or (strong > 0).mean() > _EVERYWHERE:
+            return None
+        middle = (np.arange(_GRID) + 0.5) / _GRID
+        row, column = ((strong.sum(axis) * middle).sum() / strong.sum() for axis in (1, 0))
+        return min(2, int(3 * row)), min(2, int(3 * column))
 
     def render(self, size: tuple[int, int]) -> bytes:
         """Return what to lay over the photo, as a PNG that is read on light and dark and without seeing red.

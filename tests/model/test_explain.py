@@ -218,3 +218,23 @@ def test_the_overlay_of_a_cropped_photo_covers_only_what_was_seen() -> None:
     padded[0] = padded[3] = 1
     outside = Explanation("a", OCCLUSION, padded, (0, -0.5, 1, 1.5))
     assert not read_alpha(outside, (200, 100))[40:60].any()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "box", "place"),
+    [
+        (slice(0, 2), slice(0, 2), (0, 0, 1, 1), (0, 0)),
+        (slice(3, 5), slice(6, 8), (0, 0, 1, 1), (1, 2)),
+        (slice(6, 8), slice(3, 5), (0, 0, 1, 1), (2, 1)),
+        # the network saw the right half alone
+        (slice(0, 2), slice(0, 2), (0.5, 0, 1, 1), (0, 1)),
+        (slice(0, 8), slice(0, 8), (0, 0, 1, 1), None),
+        (slice(0, 0), slice(0, 0), (0, 0, 1, 1), None),
+    ],
+)
+def test_where_the_marks_are_is_told_by_thirds(
+    rows: slice, columns: slice, box: tuple[float, ...], place: tuple[int, int] | None
+) -> None:
+    heat = np.full((8, 8), -0.1, np.float32)
+    heat[rows, columns] = 1
+    assert Explanation("a", ACTIVATION, heat, box).find_place() == place

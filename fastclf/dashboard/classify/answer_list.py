@@ -11,7 +11,7 @@ import traitlets
 
 from ...errors import FastclfError, StoppedError
 from ...system import start_thread
-from ..texts import say
+from ..texts import name_class, say
 from ..widgets import BadMessageError, ScriptedWidget
 from .answers import Answer, build_card
 from .model import ClassifyModel
@@ -161,9 +161,22 @@ class AnswerList(ScriptedWidget):
 
 
 def _say_explanation(found: Explanation) -> str:
+    """Say what the marks mean and, for who does not see them, where they are."""
+    label, place = name_class(found.label), _say_place(found.find_place())
     if found.method == "class activation":
-        return say("The marked parts speak for {label}.", label=found.label)
-    return say("Without the marked parts the answer {label} becomes less sure.", label=found.label)
+        words = say("The marked parts speak for {label}.", label=label)
+    else:
+        words = say("Without the marked parts the answer {label} becomes less sure.", label=label)
+    return f"{words} {place}".strip()
+
+
+def _say_place(place: tuple[int, int] | None) -> str:
+    rows = (
+        (say("Mostly the upper left."), say("Mostly the top."), say("Mostly the upper right.")),
+        (say("Mostly the left."), say("Mostly the middle."), say("Mostly the right.")),
+        (say("Mostly the lower left."), say("Mostly the bottom."), say("Mostly the lower right.")),
+    )
+    return "" if place is None else rows[place[0]][place[1]]
 
 
 def _read_size(jpeg: bytes) -> tuple[int, int]:
