@@ -109,7 +109,7 @@ class Explanation:
         return np.asarray(np.clip(share / max(1e-6, float(share.max())), 0, 1))
 
     def find_place(self) -> tuple[int, int] | None:
-        """Return in which third of the whole photo, counted from the top and from the left, the middle of it lies.
+        """Return in which third of the photo, from the top and from the left, the middle of it lies.
 
         None where it is in no place: nothing speaks for the label, or most of the photo does.
 
