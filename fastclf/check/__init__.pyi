@@ -11,3 +11,4 @@ from .page import write_page as write_page
 from .report import CheckReport as CheckReport
 from .run import check_catalog as check_catalog
 from .run import check_folder as check_folder
+from .similar import SimilarPhotos as SimilarPhotos

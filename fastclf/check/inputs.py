@@ -48,6 +48,8 @@ class CheckInputs:
         Sentences to add to the report.
     sealed
         sha256 of photos that are sealed for the test, beside those whose recorded split says so.
+    features_id
+        Under which the catalog's cache keeps the features.
     """
 
     features: Array | None = None
@@ -57,6 +59,7 @@ class CheckInputs:
     out_of_sample: bool = True
     notes: tuple[str, ...] = ()
     sealed: frozenset[str] = frozenset()
+    features_id: str = DESCRIPTOR_ID
 
 
 def choose_inputs(
@@ -91,7 +94,12 @@ def _look(
     cache = catalog.feature_cache(body.features_id)
     body.extract(cache, find_open_photos(catalog, photos, sealed), progress)
     source = f"{body.arch} with its published weights, frozen"
-    return CheckInputs(_stack(catalog, cache, photos, sealed), provenance=source, sealed=sealed)
+    return CheckInputs(
+        _stack(catalog, cache, photos, sealed),
+        provenance=source,
+        sealed=sealed,
+        features_id=body.features_id,
+    )
 
 
 def _ask_model(
@@ -114,6 +122,7 @@ def _ask_model(
         out_of_sample=not _has_seen_labels(bundle),
         notes=(_write_trained(better, frozen=not _has_seen_labels(bundle)),),
         sealed=sealed,
+        features_id=bundle.manifest.features_id,
     )
 
 

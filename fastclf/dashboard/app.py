@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -82,7 +83,8 @@ class DashboardPage(SpokenBox):
             panels["clean"] = self.clean = self._build_clean()
         if self.bundle is not None:
             folder = _find_photos(self.bundle) if is_owner() else None
-            panels["about"] = self.about = AboutTab(self.bundle, folder)
+            clean_photos = self._clean_photos if is_owner() else None
+            panels["about"] = self.about = AboutTab(self.bundle, folder, clean_photos)
         self.strip = TabStrip(panels)
         self.strip.layout.display = "none" if len(panels) == 1 else ""
         self.frame.accents = find_accents(_find_text(self.bundle, "colour"))
@@ -108,6 +110,12 @@ class DashboardPage(SpokenBox):
 
         source.start(refuse)
         return box
+
+    def _clean_photos(self, keys: Sequence[int], words: str) -> None:
+        """Lead from photos behind a number of the confusion matrix to the same ones in the Clean tab."""
+        if self.clean is not None:
+            self.strip.show("clean")
+            self.clean.show_photos(keys, words)
 
     def _build_clean(self) -> CleanTab:
         from .clean import CatalogStore

@@ -10,6 +10,8 @@ class Tabs {
     el.append(this.row);
     this.draw();
     model.on("change:texts", () => this.draw());
+    // what another part of the page leads to
+    model.on("msg:custom", ({ type, name }) => type === "show" && this.lead(name));
     this.row.addEventListener("keydown", (event) => this.onKey(event));
     // panels are drawn in their own time
     this.watcher = new MutationObserver(() => this.show());
@@ -36,6 +38,11 @@ class Tabs {
   follow() {
     const name = location.hash.slice(1);
     if (this.isPage && this.model.get("names").includes(name) && name !== this.model.get("selected")) this.select(name);
+  }
+
+  lead(name) {
+    this.select(name);
+    this.buttons.find((button) => button.dataset.name === name)?.focus();
   }
 
   draw() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,10 @@ class TabStrip(ScriptedWidget):
         if start is not None:
             self.guard(start)
 
+    def show(self, name: str) -> None:
+        """Have the page show a panel, as if its tab had been chosen."""
+        self.send({"type": "show", "name": name})
+
 
 class CleanTab(SpokenBox):
     """The Clean panel behind a line that says what is being prepared."""
@@ -52,6 +57,8 @@ class CleanTab(SpokenBox):
         self.store = store
         self.note = widgets.HTML().add_class("fastclf-note")
         self.panel: CleanPanel | None = None
+        # photos that were asked for before there was a panel
+        self._asked: tuple[Sequence[int], str] | None = None
         self._words, self._status = "", Status.BUSY
         self._started, self.done = threading.Event(), threading.Event()
         self._watch: Watch | None = None
@@ -65,6 +72,16 @@ class CleanTab(SpokenBox):
             self._started.set()
             self._watch = Watch(self.store.look, self._meet_others)
             start_thread(self._prepare)
+
+    def show_photos(self, keys: Sequence[int], words: str) -> None:
+        """Show some photos in place of the list, at once or when the photos are there."""
+        self._asked = keys, words
+        self._show_asked()
+
+    def _show_asked(self) -> None:
+        if self.panel is not None and self._asked is not None:
+            asked, self._asked = self._asked, None
+            self.panel.show_photos(*asked)
 
     def stop(self) -> None:
         """Look for no changes of others any more: another tab has taken this one's place."""
@@ -104,6 +121,7 @@ class CleanTab(SpokenBox):
         obstacle = self.store.find_obstacle()
         self.panel = CleanPanel(self.store, None if obstacle else self.store, why_not=obstacle)
         self.children = [self.note, self.panel]
+        self._show_asked()
         if self._watch is not None:
             self._watch.start()
         if self.store.is_hurried:
@@ -124,10 +142,18 @@ class CleanTab(SpokenBox):
 
 
 class AboutTab(widgets.VBox):
-    """The About panel, which nothing is imported for before it is looked at; a visitor has no folder."""
+    """The About panel, which nothing is imported for before it is looked at; a visitor has no folder.
 
-    def __init__(self, bundle: ModelBundle, folder: Path | None = None) -> None:
-        self.bundle, self.folder = bundle, folder
+    With `clean_photos` the photos of a cell of the confusion matrix can be opened in the Clean tab.
+    """
+
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        folder: Path | None = None,
+        clean_photos: Callable[[Sequence[int], str], None] | None = None,
+    ) -> None:
+        self.bundle, self.folder, self._clean_photos = bundle, folder, clean_photos
         self.panel: AboutPanel | None = None
         super().__init__()
 
@@ -137,6 +163,6 @@ class AboutTab(widgets.VBox):
             from .about import AboutPanel, ValidationPhotos
 
             photos = None if self.folder is None else ValidationPhotos(self.folder)
-            self.panel = AboutPanel(self.bundle, photos)
+            self.panel = AboutPanel(self.bundle, photos, self._clean_photos)
             self.children = [self.panel]
         self.panel.start()

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 import traitlets
 
 from ..errors import Message, MessageFormatter
 
+# the fields of messages that hold a class
+_CLASS_FIELDS = frozenset({"label", "answer", "suggested", "old", "new"})
 LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
 
@@ -54,7 +58,7 @@ def translate(text: str) -> str:
     Fields that are messages are translated with it; names and figures stay as they are. A text that is no
     message is looked up as a whole.
     """
-    if language.code == "en" or not text:
+    if not text or (language.code == "en" and "en" not in language.maker):
         return str(text)
     if not isinstance(text, Message) or not text.fields:
         return find_text(str(text), language.code)
@@ -72,11 +76,22 @@ def find_maker_text(name: str) -> str:
     return found.strip() if isinstance(found, str) else ""
 
 
-def name_class(label: str) -> str:
+class ShownClass(str):
+    """A class as the page calls it; in a message it is not looked up once more."""
+
+
+def name_class(label: str, tidy: Callable[[str], str] = str) -> ShownClass:
     """Return what the page calls a class in its language; files and answers keep the model's own name."""
+    if isinstance(label, ShownClass):
+        return label
     names = _find_maker_texts().get("classes")
     found = names.get(label) if isinstance(names, dict) else None
-    return found if isinstance(found, str) and found.strip() else label
+    return ShownClass(tidy(found if isinstance(found, str) and found.strip() else label))
+
+
+def name_classes(labels: Iterable[str]) -> dict[str, str]:
+    """Return {class: what the page calls it} where that differs."""
+    return {label: name for label in labels if (name := name_class(label)) != label}
 
 
 def _find_maker_texts() -> dict[str, object]:
@@ -86,6 +101,12 @@ def _find_maker_texts() -> dict[str, object]:
 
 class _Speaker(MessageFormatter):
     """Fills translated templates; a name in another script keeps its own order in the sentence."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return a field's value, of a class what the page calls it."""
+        value = kwargs[field_name]
+        is_class = field_name in _CLASS_FIELDS and isinstance(value, str) and not isinstance(value, Message)
+        return name_class(value) if is_class else value, field_name
 
     def format_field(self, value: object, spec: str) -> str:
         if isinstance(value, Message):

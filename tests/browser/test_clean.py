@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from fastclf.inbox import Claim, Inbox
 from ..conftest import Trained, run_fastclf
 from ..drawing import draw_photo
 from ..scanned import hash_folder, labels_of
-from .conftest import Launch
+from .conftest import Launch, speak
 from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
 from .servers import MODES, Server, on_the_wire, read_kernel, wait_until
 from .test_dashboard import open_page
@@ -180,6 +181,55 @@ def test_what_the_environment_says_makes_an_owner_who_reads_what_is_wrong_with_t
     blast(page)
     with Catalog(photos) as catalog:
         wait_until(lambda: "remove" in {r.action for r in catalog.edits(log=True)})
+
+
+def test_photos_behind_a_number_of_the_matrix_open_in_clean_and_what_is_like_them_too(
+    launch: Launch, page: Page, judged: tuple[Path, Path]
+) -> None:
+    options = ["--owner", "--photos=photos/photos"]
+    server = launch("serve", model=judged[1], photos=judged[0], options=options)
+    tiles, sheet = page.locator(".fastclf-tile"), page.get_by_role("dialog", name="2 of 6 photos of blue")
+    said = page.locator(".fastclf-clean-groups")
+    page.goto(server.url)
+    page.get_by_role("tab", name="About").click()
+    blue_called_red = page.locator("tbody tr").nth(0).locator(".fastclf-matrix-cell").nth(2)
+    # nobody has looked at the Clean tab before
+    blue_called_red.click()
+    expect(sheet.get_by_role("img")).to_have_count(2)
+    names = [name.inner_text() for name in sheet.locator(".fastclf-cell-name").all()]
+    picture, frame = sheet.get_by_role("img").first.bounding_box(), sheet.locator(".fastclf-cell-frame").first
+    assert picture["y"] >= frame.bounding_box()["y"]
+    sheet.get_by_role("button", name="Open in Clean").click()
+    expect(page.get_by_role("tab", name="Clean")).to_have_attribute("aria-selected", "true")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first).to_be_focused()
+    assert page.url.endswith("#clean")
+    assert [tile.inner_text() for tile in page.locator(".fastclf-tile-name").all()] == names
+    expect(said).to_contain_text("Photos of blue that were called red.")
+    # the check goes on behind them, and leaves them alone
+    expect(page.locator(".fastclf-panel-clean > .fastclf-note")).to_have_text("")
+    expect(tiles).to_have_count(2)
+    keep_light_and_dark(page, "clean-opened", (360, 1440), whole=False)
+    # real features tell what else looks like one of them, in less than the page needs to show it
+    tiles.first.focus()
+    page.keyboard.press("3")
+    page.get_by_role("button", name="More like this").first.click()
+    expect(said).to_contain_text(f"The photos most like {names[0]}, the nearest first.")
+    expect(tiles).to_have_count(24)
+    expect(tiles.nth(1).locator(".fastclf-tile-label")).to_contain_text(re.compile("red|blue"))
+    page.get_by_role("button", name="Back to the list").click()
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("the most doubtful first")
+    expect(tiles.first).to_be_visible()
+    # and again, with the Clean tab at hand
+    page.get_by_role("tab", name="About").click()
+    blue_called_red.click()
+    sheet.get_by_role("button", name="Open in Clean").press("Enter")
+    expect(tiles).to_have_count(2)
+    expect(tiles.first).to_be_focused()
+    speak(page, "ar")
+    expect(said).to_contain_text("صور")
+    page.set_viewport_size({"width": 768, "height": 900})
+    keep(page, "clean-opened-arabic")
 
 
 def test_choices_survive_a_reload_and_what_somebody_else_did_is_seen_and_asked_for(

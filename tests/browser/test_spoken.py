@@ -90,6 +90,8 @@ def test_a_visitor_hears_the_answer_and_what_speaks_for_it(page: Page) -> None:
         "button, Remove mine.png",
         "end of tabpanel, Classify",
     )
+    # where the heat is, is said once
+    assert sum("marked parts" in phrase for phrase in said) == 1
     # the scale of the colours is for those who see them
     assert not {"little", "much"} & set(said)
 
@@ -126,6 +128,7 @@ def test_a_cleaner_hears_what_is_marked_what_it_becomes_and_what_was_applied(pag
         "heading, What will change, level 3",
         "1 photo will be removed. No file is touched, and it can be undone.",
         "list, What will change",
+        f"from {group.split('; ')[2]} to removed",
         f"button, Leave {name} as it is",
         "button, Apply these changes",
         "button, Not yet",

@@ -14,7 +14,7 @@ def english() -> Iterator[None]:
     yield
     # what this test has built would say all its words again, in every test after it
     language.unobserve_all("code")
-    language.code = "en"
+    language.code, language.maker = "en", {}
 
 
 @pytest.fixture(autouse=True)

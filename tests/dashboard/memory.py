@@ -19,6 +19,7 @@ class MemoryStore(ReviewStore):
     """A store in memory that obeys the protocol, with a log of what it was asked for."""
 
     keeps_drafts = True
+    finds_similar = True
 
     def __init__(self, items: Sequence[ReviewItem], vocab: Sequence[str] = VOCAB) -> None:
         self.vocab = list(vocab)
@@ -32,6 +33,7 @@ class MemoryStore(ReviewStore):
         self.drafts: dict[int, Waiting] = {}
         self.draft_fault: Exception | None = None
         self.news = ""
+        self.similar_fault: Exception | None = None
 
     def load_items(self) -> list[ReviewItem]:
         if self.read_fault:
@@ -50,6 +52,13 @@ class MemoryStore(ReviewStore):
         if fault := self.no_pictures.get(key):
             raise fault
         return None if key in self.no_pictures else JPEG
+
+    def find_similar(self, key: int, n: int) -> list[int]:
+        """The photos with the nearest keys."""
+        if self.similar_fault:
+            raise self.similar_fault
+        others = [item.key for item in self.load_items() if item.key != key and not item.removed]
+        return sorted(others, key=lambda other: abs(other - key))[:n]
 
     def apply(self, decisions: Sequence[Decision]) -> str:
         if self.fault:

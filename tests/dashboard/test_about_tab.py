@@ -288,6 +288,28 @@ def test_thumbnails_are_those_of_the_open_cell_only(model: Path, photos: Path) -
     assert panel.photos.read_thumbnail(sealed) is None
 
 
+def test_the_photos_of_the_open_cell_can_be_cleaned_where_there_is_somewhere_to(
+    model: Path, photos: Path
+) -> None:
+    asked: list[tuple[list[int], str]] = []
+    panel = AboutPanel(
+        ModelBundle.load(model),
+        ValidationPhotos(photos),
+        lambda keys, words: asked.append((list(keys), words)),
+    )
+    panel.start()
+    assert panel.matrix.cleans
+    send(panel.matrix, type="clean")  # none is open
+    keys = [p["key"] for p in open_cell(panel, 0, 2)["photos"]]
+    send(panel.matrix, type="clean")
+    assert asked == [(keys, "Photos of blue that were called red.")]
+    keys = [p["key"] for p in open_cell(panel, 1, 1)["photos"]]
+    send(panel.matrix, type="clean")
+    assert asked[1] == (keys, "Photos of green that were recognised.")
+    assert not show(model, photos).matrix.cleans
+    assert not AboutPanel(ModelBundle.load(model)).matrix
+
+
 def test_edits_since_the_training_leave_the_cell_as_it_was_judged(model: Path, photos: Path) -> None:
     names = sorted(p["name"] for p in open_cell(show(model, photos), 0, 2)["photos"])
     with Catalog(photos) as catalog:

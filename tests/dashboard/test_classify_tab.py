@@ -342,6 +342,20 @@ def test_another_language_says_the_cards_again(page: Page) -> None:
     assert not page.all("all")
 
 
+def test_the_form_offers_classes_as_the_page_calls_them_and_the_files_keep_their_own(page: Page) -> None:
+    language.maker = {"es": {"classes": {"green": "verde"}}}
+    page.photo("red.png", RED)
+    assert page.panel.answers.names == {}
+    language.code = "es"
+    assert page.panel.answers.names == {"green": "verde"}
+    assert page.panel.answers.labels == ["blue", "green", "red"]
+    page.ask("wrong", page.cards[0]["key"], label="green")
+    assert page.last("words")["cards"][0]["said"] == {"label": "green", "words": "verde"}
+    page.ask("table")
+    [row] = csv.DictReader(io.StringIO(page.parcel("table").decode("utf-8-sig")))
+    assert row["correction"] == "green"
+
+
 def test_the_page_sends_several_times_what_the_network_sees(model: ClassifyModel) -> None:
     for side, longest in ((8, LONGEST_SIDE[0]), (224, 896), (600, LONGEST_SIDE[1])):
         assert ClassifyPanel(model, [], [], side).drop.limits["side"] == longest

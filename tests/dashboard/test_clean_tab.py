@@ -353,17 +353,71 @@ def test_the_download_holds_the_stored_edits_of_now(panel: CleanPanel) -> None:
 def test_a_group_side_by_side_and_keep_best(panel: CleanPanel) -> None:
     panel.view.value = "duplicate"
     assert "1 group of copies" in panel.group_note.value
-    assert panel.close_group.layout.display == "none"
+    assert panel.back.layout.display == "none"
     assert tile(panel, 60)["reasons"][0]["size"] == 3
-    send(panel, type="group", kind="duplicate", group=1)
+    send(panel, type="group", kind="duplicate", group=1, key=60)
     assert [t["key"] for t in panel.grid.tiles] == [61, 60, 62]
     assert "3 photos side by side" in panel.group_note.value
     panel.keep_best.click()
     assert [tile(panel, k)["mark"] for k in (61, 60, 62)] == ["", "remove", "remove"]
-    panel.close_group.click()
+    panel.back.click()
     assert panel.model.group is None
     panel.view.value = "label"
     assert panel.groups.layout.display == "none"
+
+
+def test_photos_like_one_are_asked_for_and_left_by_messages(panel: CleanPanel, store: MemoryStore) -> None:
+    assert panel.grid.finds_similar
+    send(panel, type="like", key=20)
+    assert [t["key"] for t in panel.grid.tiles[:3]] == [20, 19, 21]
+    assert len(panel.grid.tiles) == panel.model.page_size
+    assert "The photos most like" in panel.group_note.value
+    assert panel.groups.layout.display == panel.back.layout.display == ""
+    assert panel.keep_best.layout.display == "none"
+    assert panel.summary.layout.display == "none"
+    assert panel.grid.place["sure"] == 0
+    send(panel, type="back")
+    assert panel.grid.place["lead"] == [1, 20]
+    assert panel.back.layout.display == "none"
+    assert panel.summary.layout.display == ""
+    store.similar_fault = FastclfError("Nobody has looked at it yet.")
+    send(panel, type="like", key=20)
+    assert (panel.grid.said["text"], panel.grid.said["bad"]) == ("Nobody has looked at it yet.", True)
+
+
+def test_what_the_list_was_made_for_is_the_first_reason_of_a_photo() -> None:
+    doubts = (Reason("odd", "far from all", 0.9), Reason("duplicate", "a copy (0)", 0.5, group=1))
+    items = [build_item(0, reasons=doubts), *build_group("duplicate", 1, [1], best=1)]
+    panel = CleanPanel(MemoryStore(items))
+
+    def first() -> str:
+        return tile(panel, 0)["reasons"][0]["kind"]
+
+    assert first() == "odd"
+    panel.view.value = "duplicate"
+    assert first() == "duplicate"
+    panel.view.value = "doubts"
+    send(panel, type="group", kind="duplicate", group=1, key=0)
+    assert first() == "duplicate"
+
+
+def test_classes_are_called_as_the_page_calls_them_and_stay_what_they_are(
+    panel: CleanPanel, store: MemoryStore
+) -> None:
+    language.maker = {"es": {"classes": {"red": "rojo", "blue": "azul"}}}
+    language.code = "es"
+    assert panel.grid.names == {"blue": "azul", "red": "rojo"}
+    assert ("rojo", "red") in panel.label.options
+    key = next(t["key"] for t in panel.grid.tiles if t["label"] == "red")
+    send(panel, type="act", keys=[key], action="relabel", label="blue")
+    assert tile(panel, key)["choice"] == "blue"
+    assert tile(panel, key)["words"] == "pasará a azul"
+    panel.apply.click()
+    row = next(row for row in panel.changes.rows if row["key"] == key)
+    assert (row["before"], row["after"]) == ("rojo", "azul")
+    panel.confirm.click()
+    [[decision]] = store.steps
+    assert decision.label == "blue"
 
 
 def test_keep_best_is_disabled_with_the_reason_where_no_copy_is_named() -> None:

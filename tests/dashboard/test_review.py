@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -274,11 +275,87 @@ def test_a_group_is_shown_alone_and_the_way_back_leads_to_the_same_page() -> Non
     model.keep_best()
     assert {k: d.action for k, d in model.pending.items()} == {30: "remove", 32: "remove"}
     assert model.pending[30].why == "a copy (30)"
-    model.close_group()
+    model.close_shortlist()
     assert model.page == 1
     assert len(model.queue) == 33
     model.open_group(("duplicate", 99))
     assert model.group is None
+
+
+def test_photos_like_one_stand_alone_and_the_way_back_leads_to_where_the_list_was_left() -> None:
+    model, store = build_model([build_item(k, doubt=0.9 if k < 20 else 0.0) for k in range(30)], page_size=4)
+    model.page = 2
+    model.show_similar(9)
+    assert keys(model.queue) == [9, 8, 10, 7]
+    assert model.shortlist.words == "The photos most like red/009.jpg, the nearest first."
+    assert model.group is None
+    assert model.shown_groups() == []
+    # from one of them on to others; the way back is one step all the same
+    model.show_similar(25)
+    assert keys(model.queue) == [25, 24, 26, 23]
+    model.choose([24, 25], "relabel", "blue")
+    assert keys(model.queue) == [25, 24, 26, 23]
+    assert model.close_shortlist() == 9
+    assert model.page == 2
+    assert 9 in keys(model.page_items)
+    assert len(model.pending) == 2
+    # photos that leave the list meanwhile do not lead past the place
+    model.show_similar(9)
+    model.choose([0, 1, 2, 3], "skip")
+    model.close_shortlist()
+    assert 9 in keys(model.page_items)
+    assert model.page == 1
+    # a filter leaves it too
+    model.show_similar(9)
+    model.view = "all"
+    assert model.shortlist is None
+    assert len(model.queue) == 30
+    # what is gone meanwhile is left out, and a list of nothing is left
+    model.show_similar(9)
+    del store.base[8]
+    model.load()
+    assert keys(model.queue) == [9, 10, 7]
+    store.base.clear()
+    model.load()
+    assert model.shortlist is None
+
+
+def test_why_nothing_is_found_is_a_sentence_and_the_list_stays() -> None:
+    model, store = build_model([build_item(k, doubt=0.9) for k in range(30)])
+    store.similar_fault = PhotosError("Nobody has looked at it yet.")
+    model.show_similar(3)
+    assert (model.status, model.message) == (Status.ERROR, "Nobody has looked at it yet.")
+    assert model.shortlist is None
+    model.show_photos([98, 99], "Two photos.")
+    assert model.message == "None of these photos is in the folder any more."
+    assert model.shortlist is None
+    model.show_photos([98, 3], "Two photos.")
+    assert keys(model.queue) == [3]
+    assert model.message == "1 photo is no longer in the folder."
+
+
+def test_the_copy_that_is_chosen_is_kept_and_the_others_are_removed_in_one_step() -> None:
+    items = build_group("near-duplicate", 1, [1, 2, 3, 4], best=1)
+    items[3] = replace(items[3], removed=True)
+    model, _ = build_model(items)
+    model.keep_copy(2)
+    assert not model.pending, "no group is open"
+    model.open_group(("near-duplicate", 1))
+    model.choose([2], "remove")
+    model.keep_copy(2)
+    assert {k: d.action for k, d in model.pending.items()} == {1: "remove", 3: "remove"}
+    assert model.message == "red/002.jpg is kept; 2 photos will be removed."
+    assert model.pending[1].why == "a copy (1)"
+    # a copy that was removed before comes back when it is the one to keep
+    model.keep_copy(4)
+    assert {k: d.action for k, d in model.pending.items()} == {
+        1: "remove",
+        2: "remove",
+        3: "remove",
+        4: "restore",
+    }
+    model.undo()
+    assert {k: d.action for k, d in model.pending.items()} == {1: "remove", 3: "remove"}
 
 
 def test_keep_best_of_all_groups_never_loses_every_copy() -> None:

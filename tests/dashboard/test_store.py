@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fastclf import Catalog
+from fastclf import Catalog, ModelBundle
 from fastclf.dashboard import build_app
 from fastclf.dashboard.clean import CatalogStore
 from fastclf.dashboard.clean.model import ReviewModel
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.tabs import CleanTab
 from fastclf.dashboard.texts import language, translate
-from fastclf.errors import FastclfError
+from fastclf.errors import FastclfError, Message, UsageError
 from fastclf.model import PhotoRow
+from fastclf.photos import TEST
 
 from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
@@ -104,6 +106,43 @@ def test_a_whole_class_is_said_in_the_pages_language_and_why_no_model_can_be_ret
     assert "other photos" in store.find_obstacle()
 
 
+def test_the_photos_most_like_one_are_found_by_cached_features_and_none_that_is_sealed(
+    folder: Path, model: Path
+) -> None:
+    # whatever is known of sealed photos, as from a time when they were not
+    with Catalog(folder) as catalog:
+        known = [p.sha256 for p in catalog.photos().photos if p.split == TEST]
+        catalog.feature_cache(ModelBundle.load(model).manifest.features_id).add(
+            {sha256: np.array([0.9, 0.1, 0.1]) for sha256 in known}
+        )
+    store = CatalogStore(folder, model)
+    store.open(lambda words: None)
+    photo = store.load_items()[0]
+    with pytest.raises(UsageError, match="when the check of all photos is done"):
+        store.find_similar(photo.key, 5)
+    store.prepare(lambda words: None)
+    items = {item.key: item for item in store.load_items()}
+    by_name = {item.name: item for item in items.values()}
+    sealed = [item for item in items.values() if item.split == TEST]
+    with pytest.raises(UsageError, match="is sealed"):
+        store.find_similar(sealed[0].key, 5)
+    with pytest.raises(UsageError, match="was not read"):
+        store.find_similar(by_name["red/broken.png"].key, 5)
+    # a photo's features are its mean colour; one of the red pictures lies among the blue ones
+    red = next(item.key for item in items.values() if item.name.startswith("red/0") and item.answer)
+    found = store.find_similar(red, 5)
+    assert all(items[key].label == "red" or "conflict" in items[key].name for key in found)
+    everything = store.find_similar(red, 1000)
+    assert everything[:5] == found
+    assert red not in everything
+    assert not {item.key for item in sealed} & set(everything)
+    # a removed photo is not found, but found for
+    store.apply([Decision(found[0], "remove")])
+    store.load_items()
+    assert store.find_similar(red, 4) == found[1:]
+    assert red in store.find_similar(found[0], 10)
+
+
 def test_a_photo_that_is_sealed_after_it_was_judged_shows_nothing(folder: Path, model: Path) -> None:
     for i in range(30):
         draw_photo("red", 700 + i).save(folder / "blue" / f"late{i}.png")
@@ -178,6 +217,29 @@ def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytes
     assert clean.done.wait(60)
     assert len(clean.panel.model) == 63
     assert clean.panel.retrain.button.disabled is False
+
+
+def test_photos_that_were_asked_for_before_the_tab_was_ready_are_shown_when_it_is(
+    folder: Path, model: Path
+) -> None:
+    with Catalog(folder) as catalog:
+        asked = [p.id for p in catalog.photos().photos if p.label == "red"][:3]
+    words = Message("Photos of {label} that were called {answer}.", label="red", answer="blue")
+    tab = CleanTab(CatalogStore(folder, model))
+    tab.show_photos(asked, words)
+    tab.start()
+    assert tab.done.wait(60)
+    tab.stop()
+    grid = tab.panel.grid
+    assert [tile["key"] for tile in grid.tiles] == asked
+    assert grid.place["title"] == "Photos of red that were called blue."
+    assert grid.place["lead"] == [1, None]
+    # at once when it is ready; and the way back
+    tab.show_photos(asked[:1], words)
+    assert [tile["key"] for tile in grid.tiles] == asked[:1]
+    tab.panel.back.click()
+    assert not grid.place["title"]
+    assert grid.place["lead"] == [3, None]
 
 
 def test_a_tab_that_cannot_start_says_why_and_tries_again(folder: Path, model: Path, tmp_path: Path) -> None:

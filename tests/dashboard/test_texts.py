@@ -20,6 +20,7 @@ from fastclf.dashboard.texts import (
     language,
     load_areas,
     load_catalogue,
+    name_class,
     say,
     say_count,
     show,
@@ -195,6 +196,22 @@ def test_whatever_a_field_holds_stays_as_it_is(name: str, code: str) -> None:
     assert name in translate(Message("will become {label}", label=name))
     assert name in translate(UnreadablePhotoError(name, "does not exist").message)
     assert translate(Message(name)) == name
+
+
+def test_a_class_in_a_sentence_is_called_as_the_page_calls_it_once_and_nothing_else_is() -> None:
+    language.maker = {"es": {"classes": {"crisps": "chips", "chips": "fries"}}, "en": {"classes": {"a": "b"}}}
+    language.code = "es"
+    assert translate(Message("will become {label}", label="crisps")) == "pasará a chips"
+    # a name that was looked up already is no other class
+    assert translate(Message("will become {label}", label=name_class("crisps"))) == "pasará a chips"
+    renamed = Message(
+        "{name} {outcome}.", name="crisps", outcome=Message("will become {label}", label="chips")
+    )
+    assert "fries" in translate(renamed)
+    assert "crisps" in translate(renamed)
+    assert renamed == "crisps will become chips."
+    language.code = "en"
+    assert translate(Message("will become {label}", label="a")) == "will become b"
 
 
 def test_numbers_are_grouped_and_counted() -> None:

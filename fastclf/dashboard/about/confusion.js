@@ -19,8 +19,9 @@ class Cell {
     this.sheet = make("dialog", "fastclf-cell", undefined, { "data-lm-suppress-shortcuts": true, "aria-labelledby": id });
     this.title = make("h3", "fastclf-cell-title", undefined, { id, tabindex: -1 });
     this.shut = makeButton("fastclf-cell-close", t("Close"), () => this.sheet.close());
+    this.clean = makeButton("fastclf-cell-clean", t("Open in Clean"), () => this.cleanPhotos());
     const head = make("div", "fastclf-cell-head");
-    head.append(this.title, this.shut);
+    head.append(this.title, this.clean, this.shut);
     this.note = make("p", "fastclf-cell-note", undefined, { role: "status" });
     this.list = make("ul", "fastclf-cell-photos");
     this.more = makeButton("fastclf-cell-more", "", () => this.showMore());
@@ -35,6 +36,14 @@ class Cell {
     this.sheet.showModal();
     this.title.focus();
     this.matrix.model.send({ type: "open", row, column });
+  }
+
+  // the Clean tab takes the focus, and the photos of this cell with it
+  cleanPhotos() {
+    this.matrix.model.send({ type: "clean" });
+    this.place = null;
+    this.matrix.model.send({ type: "close" });
+    this.sheet.close();
   }
 
   onClose() {
@@ -56,6 +65,8 @@ class Cell {
     const { t, tn } = this.matrix;
     this.state = state;
     this.shut.textContent = t("Close");
+    this.clean.textContent = t("Open in Clean");
+    this.clean.hidden = !this.matrix.model.get("cleans") || !state.photos.length;
     this.title.textContent = this.matrix.describe(...this.place);
     this.note.textContent = state.note;
     this.note.hidden = !state.note;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import traitlets
@@ -11,23 +12,29 @@ from ..texts import name_class, say, translate
 from ..widgets import BadMessageError, ScriptedWidget, Status, logged, say_share
 from .model import CellModel, CellPhoto, ConfusionTable
 
+CleanPhotos = Callable[[Sequence[int], str], None]
+
 
 class ConfusionMatrix(ScriptedWidget):
     """Rows what the photos show, columns what the model said; a click says a cell in words.
 
-    For an owner it also opens the cell's photos; a thumbnail travels when the page asks for it.
+    For an owner it also opens the cell's photos; a thumbnail travels when the page asks for it. They can be
+    cleaned where there is `clean_photos`, which is called with their keys and words of what they are.
     """
 
     table = traitlets.Dict().tag(sync=True)
     opens = traitlets.Bool().tag(sync=True)
+    # whether the photos of a cell can be worked on elsewhere on the page
+    cleans = traitlets.Bool().tag(sync=True)
     cell = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, cells: CellModel) -> None:
-        self.cells = cells
+    def __init__(self, cells: CellModel, clean_photos: CleanPhotos | None = None) -> None:
+        self.cells, self._clean_photos = cells, clean_photos
         table = cells.table
         super().__init__(
             table=_build_table(table),
             opens=cells.photos is not None and table.part == "valid",
+            cleans=clean_photos is not None,
         )
         self.add_class("fastclf-confusion-host")
         cells.observe(lambda _: self._draw(), "revision")
@@ -66,6 +73,8 @@ class ConfusionMatrix(ScriptedWidget):
             self.cells.open(row, column)
         elif kind == "more":
             self.cells.show_more()
+        elif kind == "clean" and self._clean_photos is not None and self.cells.found.photos:
+            self._clean_photos([photo.key for photo in self.cells.found.photos], self.cells.words)
         elif kind == "close":
             self.cells.close()
         elif kind == "need":
@@ -94,17 +103,17 @@ class ConfusionMatrix(ScriptedWidget):
 
 def _build_table(table: ConfusionTable) -> dict[str, Any]:
     """Return the table as JSON, its classes as the page calls them."""
-    names = [clean(name_class(label)) for label in table.labels]
+    names = [name_class(label, clean) for label in table.labels]
     return {"names": names, "counts": [list(r) for r in table.counts], "totals": list(table.totals)}
 
 
 def _build_photo(photo: CellPhoto) -> dict[str, Any]:
-    today = say("labelled {label} today", label=clean(photo.today)) if photo.today else ""
+    today = say("labelled {label} today", label=name_class(photo.today, clean)) if photo.today else ""
     # a number and its sign stay on one line
     share = translate(say_share(photo.probability)).replace(" %", "\N{NO-BREAK SPACE}%")
     return {
         "key": photo.key,
         "name": photo.name,
-        "said": f"{clean(photo.answer)}, {share}",
+        "said": f"{name_class(photo.answer, clean)}, {share}",
         "today": say("removed since") if photo.removed else today,
     }

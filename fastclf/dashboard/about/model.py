@@ -139,6 +139,15 @@ class CellModel(traitlets.HasTraits):
         """The photos that are shown by now."""
         return self.found.photos[: self.limit]
 
+    @property
+    def words(self) -> str:
+        """What the photos of the open cell are."""
+        row, column = self.cell or (0, 0)
+        label, answer = self.table.labels[row], self.table.labels[column]
+        if label == answer:
+            return Message("Photos of {label} that were recognised.", label=label)
+        return Message("Photos of {label} that were called {answer}.", label=label, answer=answer)
+
     def open(self, row: int, column: int) -> None:
         """Look for the photos behind a cell, in the background; what was open before is closed."""
         k = range(len(self.table.names))

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from ...errors import FastclfError
 from ...model import ModelBundle
 from ..widgets import SpokenBox, logged
-from .confusion import ConfusionMatrix
+from .confusion import CleanPhotos, ConfusionMatrix
 from .model import CellModel, ConfusionTable, find_confusion
 from .words import ABOVE, BELOW, attempt, render_fault
 
@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 class AboutPanel(SpokenBox):
     """The model card in the page's look and language, filled when it is first looked at.
 
-    `photos` finds those behind the cells of the confusion matrix; a visitor has none and reads counts.
+    `photos` finds those behind the cells of the confusion matrix; a visitor has none and reads counts. With
+    `clean_photos` those of a cell can be opened in the Clean tab.
     """
 
-    def __init__(self, bundle: ModelBundle, photos: ValidationPhotos | None = None) -> None:
-        self.bundle, self.photos = bundle, photos
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        photos: ValidationPhotos | None = None,
+        clean_photos: CleanPhotos | None = None,
+    ) -> None:
+        self.bundle, self.photos, self._clean_photos = bundle, photos, clean_photos
         self.matrix: ConfusionMatrix | None = None
         self._table: ConfusionTable | None = None
         self._parts: tuple[widgets.HTML, ...] = ()
@@ -72,7 +78,9 @@ class AboutPanel(SpokenBox):
         self._parts = tuple(widgets.HTML() for _ in (*ABOVE, *BELOW))
         self.say_words()
         if self._table is not None:
-            self.matrix = ConfusionMatrix(CellModel(self.bundle, self._table, self.photos))
+            self.matrix = ConfusionMatrix(
+                CellModel(self.bundle, self._table, self.photos), self._clean_photos
+            )
         n, matrix = len(ABOVE), [self.matrix] if self.matrix else []
         self.children = [*self._parts[:n], *matrix, *self._parts[n:]]
 

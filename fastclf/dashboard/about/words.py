@@ -148,7 +148,7 @@ def _say_worst(table: ConfusionTable) -> str:
 
 
 def _name(table: ConfusionTable, k: int) -> str:
-    return clean(name_class(table.labels[k]))
+    return name_class(table.labels[k], clean)
 
 
 def _say_equally_bad(table: ConfusionTable, worst: list[tuple[int, int]]) -> str:

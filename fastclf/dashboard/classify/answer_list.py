@@ -11,7 +11,7 @@ import traitlets
 
 from ...errors import FastclfError, StoppedError
 from ...system import start_thread
-from ..texts import name_class, say
+from ..texts import name_class, name_classes, say
 from ..widgets import BadMessageError, ScriptedWidget
 from .answers import Answer, build_card
 from .model import ClassifyModel
@@ -31,18 +31,21 @@ class AnswerList(ScriptedWidget):
     _parts = ("card.js", "lens.js", "choice.js", "toast.js", "kept.js", "table.js", "picture.js")
 
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    # {class: what the page calls it}, where that differs
+    names = traitlets.Dict().tag(sync=True)
     has_inbox = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, model: ClassifyModel, labels: list[str]) -> None:
         self.model = model
         self._stops: dict[int, threading.Event] = {}
         self._explaining = threading.Lock()
-        super().__init__(labels=labels, has_inbox=model.inbox is not None)
+        super().__init__(labels=labels, names=name_classes(labels), has_inbox=model.inbox is not None)
         model.observe(self._on_answers_change, "answers")
         model.observe(lambda _: self._send_all(), "resends")
 
     def say_words(self) -> None:
         """Say the cards in the page's language."""
+        self.names = name_classes(self.labels)
         super().say_words()
         # the pictures are there already
         self._send_words(self.model.answers)

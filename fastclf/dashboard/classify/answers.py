@@ -176,7 +176,7 @@ def _say_choices(probs: Mapping[str, float]) -> str:
 
 def _say_class(label: str | None) -> str:
     """Return a class as the page shows it, no longer than fits."""
-    return clean_text(name_class(label or ""), _MOST_LABEL)
+    return name_class(label or "", lambda name: clean_text(name, _MOST_LABEL))
 
 
 def build_table(answers: Sequence[Answer]) -> bytes:
@@ -193,7 +193,7 @@ def build_table(answers: Sequence[Answer]) -> bytes:
         p = answer.prediction
         unfamiliar = "" if p.unfamiliar is None else str(p.unfamiliar).lower()
         shares = [_write((p.probs or {}).get(label)) for label in labels]
-        said = answer.said.words if answer.said else ""
+        said = (answer.said.label or answer.said.words) if answer.said else ""
         row = [
             answer.shown_name,
             p.label or "",

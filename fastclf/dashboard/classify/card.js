@@ -185,7 +185,7 @@ class Card {
     if (!this.asking) return;
     this.asking = false;
     this.forgetHeat();
-    this.heat = Object.assign(make("img", "fastclf-heat"), { src: makeUrl(picture, "image/png"), alt: words });
+    this.heat = Object.assign(make("img", "fastclf-heat"), { src: makeUrl(picture, "image/png"), alt: "" }); // the line below says where
     this.heatWords = words;
     this.frame.firstChild.append(this.heat);
     this.say(words);
@@ -221,7 +221,7 @@ class Card {
     const select = make("select");
     const add = (value, text) => select.append(Object.assign(make("option", "", text), { value }));
     add("", t("Choose ..."));
-    this.list.labels.forEach((name, index) => name !== this.card.label && add(String(index), name));
+    this.list.labels.forEach((name, index) => name !== this.card.label && add(String(index), this.list.nameClass(name)));
     add("none", t("none of these"));
     select.required = true;
     label.append(make("span", "", t("What is it really?")), select);

@@ -90,7 +90,10 @@ class ChangeList {
     ask.hidden = !doubt;
     ask.firstChild.textContent = doubt;
     ask.lastChild.setAttribute("aria-label", `${this.t("Change it all the same")} ${name}`);
-    words.replaceChildren(make("bdi", "", before), " ", make("span", "fastclf-arrow", "\u2192"), " ", make("b", "", after, { dir: "auto" }));
+    // an arrow is for the eye
+    const seen = make("span", "", undefined, { "aria-hidden": true });
+    seen.append(make("bdi", "", before), " ", make("span", "fastclf-arrow", "\u2192"), " ", make("b", "", after, { dir: "auto" }));
+    words.replaceChildren(seen, make("span", "fastclf-quiet", this.t("from {before} to {after}", { before, after })));
     [file.textContent, file.title] = [name, name];
     const leave = this.t("Leave {name} as it is", { name });
     button.setAttribute("aria-label", leave);

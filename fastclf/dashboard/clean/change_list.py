@@ -7,7 +7,8 @@ from typing import Any
 
 import traitlets
 
-from ..texts import say, show, translate
+from ...errors import Message
+from ..texts import name_class, say, translate
 from ..widgets import BadMessageError, ScriptedWidget
 from .model import ReviewModel
 from .preview import say_safety
@@ -41,8 +42,8 @@ class ChangeList(ScriptedWidget):
                 {
                     "key": c.key,
                     "name": c.name,
-                    "before": show(c.before),
-                    "after": show(c.after),
+                    "before": _show_state(c.before),
+                    "after": _show_state(c.after),
                     "doubt": translate(c.doubt),
                 }
                 for c in changes[:MOST_ROWS]
@@ -80,3 +81,8 @@ class ChangeList(ScriptedWidget):
         if type(key) is not int or key not in self.model.pending:
             raise BadMessageError(f"no choice waits for photo {key!r}")
         return key
+
+
+def _show_state(value: str) -> str:
+    """Return a class as the page calls it, or what else a photo is."""
+    return translate(value) if isinstance(value, Message) else name_class(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..texts import say, show
+from ..texts import name_class, say, show
 from .model import ReviewModel
 from .queue import VIEWS
 from .wording import SPLIT_WORDS, VIEW_WORDS
@@ -45,7 +45,9 @@ class FilterBar(widgets.HBox):
         try:
             _fill(self.view, [(f"{show(VIEW_WORDS[v])} ({counts[v]:,})", v) for v in views], model.view)
             _fill(
-                self.label, [(say("all classes"), ""), *((name, name) for name in model.vocab)], model.label
+                self.label,
+                [(say("all classes"), ""), *((name_class(label), label) for label in model.vocab)],
+                model.label,
             )
             splits = [(say("all photos"), ""), *((show(SPLIT_WORDS[s]), s) for s in model.find_splits() if s)]
             _fill(self.split, splits, model.split)

@@ -3,6 +3,24 @@
 const MOST_PICTURES = 1000;
 const LABEL_KEYS = "1234567890";
 const PAGE_SIZES = [24, 48, 96];
+// so many copies stand side by side
+const MOST_BESIDE = 4;
+
+function sayReason({ title, text }) {
+  return `${title} ${text}`;
+}
+
+// One of several stands in a place that is as wide as the widest: marking a photo by pressing on it must not
+// move what is pressed.
+function makeStack(className, nodes) {
+  const stack = make("span", `fastclf-stack ${className}`);
+  stack.append(...nodes);
+  return stack;
+}
+
+function makeSteady(className, texts, shown) {
+  return makeStack(className, texts.map((text, i) => make("span", i === shown ? "" : "fastclf-is-unseen", text)));
+}
 
 class Pictures {
   // A thumbnail comes once and is kept as an object URL; the oldest go first.
@@ -33,7 +51,7 @@ class Tile {
   constructor(grid, key) {
     this.grid = grid;
     this.key = key;
-    this.t = grid.t;
+    [this.t, this.tn] = [grid.t, grid.tn];
     this.item = make("li", "fastclf-tile-item");
     this.box = make("div", "fastclf-tile", undefined, { role: "group" });
     this.box.dataset.key = key;
@@ -59,7 +77,10 @@ class Tile {
     this.check.addEventListener("click", (event) => event.shiftKey && this.grid.selectTo(this.key));
     this.check.addEventListener("change", () => this.grid.setSelected([this.key], this.check.checked));
     tick.append(this.check);
-    this.outcome = make("p", "fastclf-tile-outcome");
+    this.outcome = make("div", "fastclf-tile-outcome");
+    this.outcomeWords = make("span");
+    this.like = makeButton("fastclf-tile-like", "", () => this.grid.showSimilar(this.key));
+    this.outcome.append(this.outcomeWords, this.like);
     frame.append(this.image, this.noImage, tick, this.look, this.outcome);
     this.box.append(frame);
   }
@@ -104,6 +125,7 @@ class Tile {
     this.box.classList.toggle("fastclf-is-removed", removed);
     this.box.dataset.mark = mark;
     const title = this.nameLabel(tile);
+    this.like.hidden = !this.grid.model.get("finds_similar") || !["relabel", "remove"].includes(mark) || tile.report;
     this.image.alt = `${title}: ${name}`;
     this.title.textContent = title;
     this.label.replaceChildren(this.title);
@@ -113,7 +135,7 @@ class Tile {
     this.answer.textContent = tile.answer;
     this.answer.hidden = !tile.answer;
     this.answer.classList.toggle("fastclf-differs", tile.differs);
-    this.outcome.textContent = words;
+    this.outcomeWords.textContent = words;
     this.outcome.hidden = !words;
     this.updateReasons(tile);
     this.updateControls(tile);
@@ -123,14 +145,17 @@ class Tile {
 
   nameLabel({ label, removed, report }) {
     if (report) return this.t("Not in the set yet");
-    return removed ? this.t("{label} (removed)", { label }) : label;
+    const name = this.grid.nameClass(label);
+    return removed ? this.t("{label} (removed)", { label: name }) : name;
   }
 
   updateReasons(tile) {
     const known = JSON.stringify(tile.reasons);
     if (known === this.known) return;
     this.known = known;
-    this.reasons.replaceChildren(...tile.reasons.map((reason) => this.makeReason(reason)));
+    const rows = tile.reasons.map((reason) => this.makeReason(reason));
+    if (rows.length > 1) rows[0].lastChild.append(this.makeMore(tile.reasons.slice(1)));
+    this.reasons.replaceChildren(...rows);
     this.reasons.hidden = !tile.reasons.length;
     this.setTabbable(this.tabbable);
   }
@@ -138,19 +163,30 @@ class Tile {
   makeReason(reason) {
     const row = make("li", "fastclf-reason");
     row.dataset.kind = reason.kind;
-    row.append(make("b", "", reason.title), " ", make("span", "", unbroken(reason.text)));
-    if (reason.best) row.append(" ", make("span", "fastclf-reason-best", this.t("copy to keep")));
-    if (reason.suggested !== null) {
-      const take = () => this.grid.act([this.key], "relabel", reason.suggested);
-      const label = reason.suggested;
-      const words = this.tile.report ? this.t("Add to {label}", { label }) : this.t("Make it {label}", { label });
-      row.append(" ", makeButton("fastclf-reason-do", words, take));
-    }
-    if (reason.size > 1) {
-      const show = () => this.grid.send({ type: "group", kind: reason.kind, group: reason.group });
-      row.append(" ", makeButton("fastclf-reason-do", this.t("Compare {n}", { n: reason.size }), show));
-    }
+    const words = make("span", "fastclf-reason-words");
+    words.append(make("b", "", reason.title), " ", make("span", "fastclf-reason-text", unbroken(reason.text)));
+    if (reason.best) words.append(" ", make("span", "fastclf-reason-best", this.t("copy to keep")));
+    // where it is cut off
+    words.title = sayReason(reason);
+    const acts = make("span", "fastclf-reason-acts");
+    if (reason.suggested !== null) acts.append(this.makeSuggestion(reason.suggested));
+    if (reason.size > 1) acts.append(makeButton("fastclf-reason-do", this.t("Compare {n}", { n: reason.size }), () => this.grid.compare(this.key, reason)));
+    row.append(words, acts);
     return row;
+  }
+
+  makeSuggestion(suggested) {
+    const label = this.grid.nameClass(suggested);
+    const words = this.tile.report ? this.t("Add to {label}", { label }) : this.t("Make it {label}", { label });
+    return makeButton("fastclf-reason-do", words, () => this.grid.act([this.key], "relabel", suggested));
+  }
+
+  // a photo of the usual size has room for one reason; the others are in the viewer
+  makeMore(reasons) {
+    const n = reasons.length;
+    const more = makeButton("fastclf-reason-do fastclf-reason-more", this.tn(n, "1 more reason", "{n} more reasons"), () => this.grid.open(this.key));
+    more.title = reasons.map(sayReason).join("\n");
+    return more;
   }
 
   updateControls(tile) {
@@ -162,6 +198,7 @@ class Tile {
     this.select.disabled = removed;
     this.select.setAttribute("aria-label", report ? this.t("Class for {name}", { name }) : this.t("Label of {name}", { name }));
     this.nameButton(this.remove, this.nameRemoval(tile));
+    this.nameButton(this.like, this.t("More like this"));
     this.nameButton(this.skip, mark === "skip" ? this.t("Unskip") : this.t("Skip"));
     this.check.setAttribute("aria-label", this.t("Select {name}", { name }));
     this.look.setAttribute("aria-label", this.t("Look closely at {name}", { name }));
@@ -174,7 +211,7 @@ class Tile {
     const fastai = this.grid.model.get("fastai");
     const keep = report ? this.t("Undecided") : fastai ? this.t("<Keep>") : this.t("Keep");
     const remove = report ? this.t("Dismiss") : fastai ? this.t("<Delete>") : this.t("Remove");
-    const names = [["keep", keep], ...vocab.map((label, i) => [String(i), label]), ["remove", remove]];
+    const names = [["keep", keep], ...vocab.map((label, i) => [String(i), this.grid.nameClass(label)]), ["remove", remove]];
     this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
   }
 
@@ -205,7 +242,7 @@ class Tile {
     if (words) parts.push(words);
     if (this.grid.selected.has(this.key)) parts.push(this.t("selected"));
     if (answer) parts.push(answer);
-    parts.push(...reasons.map((reason) => `${reason.title} ${reason.text}`));
+    parts.push(...reasons.map(sayReason));
     this.box.setAttribute("aria-label", parts.join("; "));
     this.place = [index, total];
   }
@@ -315,6 +352,9 @@ class Grid {
       [t("Delete or X"), t("remove")],
       ["S", t("skip: it stays as it is and leaves the list")],
       [t("Enter or double click"), t("look at the photo closely; there the same keys decide, + and - zoom")],
+      ["C", t("compare the copies of the photo side by side; there a number keeps that one and removes the others")],
+      ...(this.model.get("finds_similar") ? [["M", t("more like this: the photos that look most like it")]] : []),
+      ["Escape", t("back to the list")],
       [t("Space"), t("select; Ctrl+A selects the page, Escape nothing, Shift+click a range")],
       ["Ctrl+Z, Ctrl+Y", t("undo, do again")],
       [t("Ctrl+Enter"), t("show what will change, before it is applied")],
@@ -337,6 +377,7 @@ class Grid {
       "change:place": draw,
       "change:vocab": draw,
       "change:texts": () => this.rebuild(),
+      "change:names": () => this.rebuild(),
       "change:said": () => this.showSaid(),
       "change:pictures": () => {
         this.takePictures();
@@ -398,6 +439,7 @@ class Grid {
     const tiles = this.model.get("tiles");
     const place = this.model.get("place");
     const keys = tiles.map((tile) => tile.key);
+    const known = this.shown?.list;
     const turned = this.shown && (this.shown.list !== place.list || this.shown.page !== place.page);
     if (this.shown && this.shown.list !== place.list) this.selected.clear();
     this.shown = place;
@@ -410,11 +452,28 @@ class Grid {
     this.recover(turned, oldIndex, inside);
     this.drawBar();
     this.drawPager(place);
-    if (turned) this.say(place.total ? this.where.textContent : place.empty);
+    if (turned) this.say(this.describeList(place, known));
     this.empty.textContent = place.empty;
     this.empty.hidden = keys.length > 0;
     this.askForPictures(tiles);
+    if (this.comparing !== undefined && place.copies) this.openCopies();
     this.lens?.viewer?.refresh();
+    this.follow(...place.lead);
+  }
+
+  describeList(place, known) {
+    if (!place.total) return place.empty;
+    return place.title && place.list !== known ? place.title : this.where.textContent;
+  }
+
+  // leads to a photo, once, when it can be seen
+  follow(number, key, attempts = 100) {
+    if (number <= (this.led ?? 0)) return;
+    if (!this.root.offsetParent && attempts) return requestAnimationFrame(() => this.follow(number, key, attempts - 1));
+    this.led = number;
+    if (this.tiles.has(key)) this.focus(key);
+    else if (this.keys.length) this.focus(this.marked ?? this.keys[0]);
+    else this.empty.focus();
   }
 
   place(tiles, place) {
@@ -473,17 +532,19 @@ class Grid {
     this.knownBar = known;
     const focused = this.bar.contains(document.activeElement) ? document.activeElement.dataset.does : null;
     const { t, tn } = this;
-    const one = none ? t("No photo is marked:") : t("Marked photo:");
-    const target = n ? tn(n, "1 photo selected:", "{n} photos selected:") : one;
-    const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(this.labelKeys[i], label, () => this.actOnTarget("relabel", label)));
+    const targets = [tn(n, "1 photo selected:", "{n} photos selected:"), t("No photo is marked:"), t("Marked photo:")];
+    const target = makeSteady("fastclf-grid-target", targets, n ? 0 : none ? 1 : 2);
+    const buttons = this.vocab.slice(0, LABEL_KEYS.length).map((label, i) => this.makeBarButton(this.labelKeys[i], this.nameClass(label), () => this.actOnTarget("relabel", label)));
     if (this.vocab.length > LABEL_KEYS.length) buttons.push(this.makeBarButton("L", t("Other label ..."), () => this.palette.open()));
     buttons.push(this.makeBarButton("X", t("Remove"), () => this.actOnTarget("remove")));
     buttons.push(this.makeBarButton("S", t("Skip"), () => this.actOnTarget("skip")));
     buttons.forEach((button) => (button.disabled = none));
-    if (n) buttons.push(this.makeBarButton("Esc", t("Select none"), () => this.selectNone()));
-    else buttons.push(this.makeBarButton("Ctrl A", t("Select the page"), () => this.selectPage()));
-    this.bar.replaceChildren(make("span", "fastclf-grid-target", target), ...buttons);
-    if (focused) [...this.bar.children].find((node) => node.dataset.does === focused)?.focus();
+    const selects = [["Esc", t("Select none"), () => this.selectNone()], ["Ctrl A", t("Select the page"), () => this.selectPage()]];
+    buttons.push(...selects.map((one) => this.makeBarButton(...one)));
+    // both are there, and one is seen
+    buttons.at(n ? -1 : -2).classList.add("fastclf-is-unseen");
+    this.bar.replaceChildren(target, ...buttons.slice(0, -2), makeStack("fastclf-grid-selects", buttons.slice(-2)));
+    if (focused) [...this.bar.querySelectorAll("button")].find((node) => node.dataset.does === focused)?.focus();
   }
 
   makeBarButton(key, text, onClick) {
@@ -531,6 +592,7 @@ class Grid {
   }
 
   say(text, bad = false) {
+    this.lens?.viewer?.say(text, bad);
     this.live.setAttribute("role", bad ? "alert" : "status");
     this.live.classList.toggle("fastclf-error", bad);
     // emptied first, so that the same words are read out a second time
@@ -564,6 +626,32 @@ class Grid {
     this.mark(key);
     this.lens = new Lens(this);
     openViewer(this.lens);
+  }
+
+  // the copies of a photo, large and side by side
+  compare(key, { kind, group }) {
+    this.comparing = key;
+    if (this.shown.copies) this.openCopies();
+    else this.send({ type: "group", kind, group, key });
+  }
+
+  openCopies() {
+    const key = this.tiles.has(this.comparing) ? this.comparing : this.keys[0];
+    this.comparing = undefined;
+    this.open(key);
+  }
+
+  compareMarked() {
+    const reason = this.tiles.get(this.marked)?.tile.reasons.find(({ size }) => size > 1);
+    if (this.shown.copies) this.compare(this.marked, {});
+    else if (reason) this.compare(this.marked, reason);
+    else this.say(this.t("There is no copy of this photo."));
+  }
+
+  showSimilar(key) {
+    if (key === null) return this.say(this.t("No photo is marked. Choose one by a click or the arrow keys."));
+    this.acting = true;
+    this.send({ type: "like", key });
   }
 
   advance() {
@@ -675,6 +763,7 @@ class Grid {
     if (key === "PageUp" || key === "PageDown") return this.turn(key === "PageUp" ? -1 : 1), true;
     if (key === "Home" || key === "End") return this.focus(this.keys.at(key === "Home" ? 0 : -1)), true;
     if (key === "Escape" && this.selected.size) return this.selectNone(), true;
+    if (key === "Escape" && this.shown.title) return this.send({ type: "back" }), true;
     return !event.repeat && this.handleDecision(key);
   }
 
@@ -685,6 +774,8 @@ class Grid {
     if (key === "s") return this.actOnTarget("skip"), true;
     if (key === "a") return this.takeSuggestion(), true;
     if (key === "l") return this.palette.open(), true;
+    if (key === "c") return this.compareMarked(), true;
+    if (key === "m" && this.model.get("finds_similar")) return this.showSimilar(this.marked), true;
     if (key === "Enter" && this.marked !== null) return this.open(this.marked), true;
     if (key === " " && this.marked !== null) return this.setSelected([this.marked], !this.selected.has(this.marked)), true;
     return false;
@@ -736,15 +827,55 @@ class Lens {
     const { grid } = this;
     const { tile, place } = grid.tiles.get(key);
     const [index, total] = place;
-    const lines = [[grid.tiles.get(key).nameLabel(tile), tile.split].filter(Boolean).join(" · "), tile.words, tile.answer];
+    const reasons = tile.reasons.map(sayReason);
+    // a caption says the rest
+    const alone = this.beside(key).length < 2;
     return {
       title: tile.name,
       place: grid.t("Photo {i} of {n}", { i: index, n: total }),
-      lines: [...lines, ...tile.reasons.map((reason) => `${reason.title} ${reason.text}`), tile.fault],
+      lines: alone ? [this.label(key), tile.words, tile.answer, ...reasons, tile.fault] : [[tile.answer, ...reasons].filter(Boolean).join(" · "), tile.fault],
       actions: this.listActions(key),
       first: index <= 1,
       last: index >= total,
     };
+  }
+
+  // of copies that stand side by side: what each is
+  beside(key) {
+    const { grid } = this;
+    if (!grid.shown.copies || grid.keys.length < 2) return [key];
+    const from = grid.keys.indexOf(key);
+    const start = from - (from % MOST_BESIDE);
+    return grid.keys.slice(start, start + MOST_BESIDE);
+  }
+
+  caption(key) {
+    const { t } = this.grid;
+    const { tile } = this.grid.tiles.get(key);
+    const best = tile.reasons.some((reason) => reason.best) ? t("copy to keep") : "";
+    const keep = [t("Keep this one"), t("Keep this one, remove the others")];
+    return { label: this.label(key), note: tile.words || best, mark: tile.mark, name: tile.name, keep };
+  }
+
+  label(key) {
+    const shown = this.grid.tiles.get(key);
+    return [shown.nameLabel(shown.tile), shown.tile.split].filter(Boolean).join(" · ");
+  }
+
+  // beside copies of one label nobody gives another
+  listLabels(beside) {
+    const { grid } = this;
+    if (beside.length > 1 && new Set(beside.map((key) => grid.tiles.get(key).tile.label)).size < 2) return [];
+    return grid.vocab.slice(0, LABEL_KEYS.length).map((label, i) => [label, beside.length > 1 ? "" : grid.labelKeys[i]]);
+  }
+
+  choose(key) {
+    this.grid.mark(key);
+  }
+
+  keep(key) {
+    this.grid.mark(key);
+    this.grid.send({ type: "copy", key });
   }
 
   listActions(key) {
@@ -752,9 +883,16 @@ class Lens {
     const { t } = grid;
     const act = (action, label) => () => (grid.selectNone(false), grid.actOnTarget(action, label));
     const label = grid.suggestionOf(key);
-    const suggested = label ? [{ key: "A", text: t("Make it {label}", { label }), act: act("relabel", label) }] : [];
-    const labels = grid.vocab.slice(0, LABEL_KEYS.length).map((name, i) => ({ key: grid.labelKeys[i], text: name, act: act("relabel", name) }));
-    return [...suggested, ...labels, { key: "X", text: t("Remove"), act: act("remove") }, { key: "S", text: t("Skip"), act: act("skip") }];
+    const suggested = label ? [{ key: "A", text: t("Make it {label}", { label: grid.nameClass(label) }), act: act("relabel", label) }] : [];
+    const labels = this.listLabels(this.beside(key)).map(([name, digit]) => ({ key: digit, text: grid.nameClass(name), act: act("relabel", name) }));
+    const more = grid.model.get("finds_similar") ? [{ key: "M", text: t("More like this"), act: () => this.leaveFor(key) }] : [];
+    return [...suggested, ...labels, { key: "X", text: t("Remove"), act: act("remove") }, { key: "S", text: t("Skip"), act: act("skip") }, ...more];
+  }
+
+  // photos like it are many: they are seen in the list
+  leaveFor(key) {
+    this.viewer.leave();
+    this.grid.showSimilar(key);
   }
 
   picture(key) {
@@ -771,8 +909,11 @@ class Lens {
     const key = readKey(event);
     if (command) return ["z", "y"].includes(key) && grid.handleCommand(key, event.shiftKey);
     if (key === "PageUp" || key === "PageDown") return this.step(key === "PageUp" ? -1 : 1), true;
-    if (event.repeat || ["l", " ", "Enter"].includes(key)) return false;
+    if (event.repeat || ["l", "c", " ", "Enter"].includes(key)) return false;
+    const beside = this.beside(grid.marked);
+    if (beside.length > 1 && /^[0-9]$/.test(key)) return beside[key - 1] !== undefined && (this.keep(beside[key - 1]), true);
     grid.selectNone(false);
+    if (key === "m" && grid.model.get("finds_similar")) return this.leaveFor(grid.marked), true;
     return grid.handleDecision(key);
   }
 
@@ -893,15 +1034,17 @@ class Palette {
 
   draw() {
     const wanted = this.field.value.trim().toLowerCase();
-    const starts = this.grid.vocab.filter((label) => label.toLowerCase().startsWith(wanted));
-    const holds = this.grid.vocab.filter((label) => !starts.includes(label) && label.toLowerCase().includes(wanted));
+    // by the page's name of a class, and by the model's own
+    const fits = (does) => this.grid.vocab.filter((label) => [this.grid.nameClass(label), label].some((name) => does(name.toLowerCase())));
+    const starts = fits((name) => name.startsWith(wanted));
+    const holds = fits((name) => name.includes(wanted)).filter((label) => !starts.includes(label));
     this.found = [...starts, ...holds];
     this.list.replaceChildren(...this.found.map((label, i) => this.makeOption(label, i)));
     this.choose(0);
   }
 
   makeOption(label, i) {
-    const option = make("li", "", label, { role: "option", id: `fastclf-palette-${i}`, dir: "auto" });
+    const option = make("li", "", this.grid.nameClass(label), { role: "option", id: `fastclf-palette-${i}`, dir: "auto" });
     option.addEventListener("pointerdown", (event) => (event.preventDefault(), this.take(i)));
     return option;
   }

@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from ...errors import Message
-from ..texts import say, show, translate
+from ..texts import name_classes, say, show, translate
 from ..widgets import BadMessageError, ScriptedWidget, Status, logged, say_fault
 from .model import ReviewModel
 from .queue import GroupId
@@ -33,6 +33,9 @@ class PhotoGrid(ScriptedWidget):
     fastai = traitlets.Bool(False).tag(sync=True)
     tiles = traitlets.List(traitlets.Dict()).tag(sync=True)
     pictures = traitlets.Dict().tag(sync=True)
+    # {class: what the page calls it}, where that differs
+    names = traitlets.Dict().tag(sync=True)
+    finds_similar = traitlets.Bool(False).tag(sync=True)
     place = traitlets.Dict().tag(sync=True)
     said = traitlets.Dict().tag(sync=True)
     # whether leaving the page would lose choices that wait
@@ -45,7 +48,9 @@ class PhotoGrid(ScriptedWidget):
         self._on_apply = on_apply
         self._faults: dict[int, str] = {}
         self._sent: set[int] = set()
-        super().__init__(vocab=model.vocab, fastai=fastai)
+        # the photo that the page shall lead to; counted, so that a page which opens late hears of it too
+        self._lead: tuple[int, int | None] = 0, None
+        super().__init__(vocab=model.vocab, fastai=fastai, finds_similar=model.store.finds_similar)
         self.add_class("fastclf-grid-host")
         model.observe(self._on_revision_change, "revision")
         self.draw()
@@ -58,12 +63,11 @@ class PhotoGrid(ScriptedWidget):
         groups = {} if model.group is not None else model.groups
         with self.hold_sync():
             self.vocab = model.vocab
+            self.names = name_classes(model.vocab)
             if new:
                 self.pictures = {str(key): picture for key, picture in new.items() if picture is not None}
                 self._sent.update(new)
-            self.tiles = [
-                _build_tile(i, model.choice_of(i.key), self._faults.get(i.key, ""), groups) for i in items
-            ]
+            self.tiles = [self._build_tile(item, groups) for item in items]
             self.place = self._build_place()
             self.unkept = bool(model.unkept and model.pending)
             self.said = {
@@ -73,19 +77,34 @@ class PhotoGrid(ScriptedWidget):
                 "keys": list(model.moved),
             }
 
+    def _build_tile(self, item: ReviewItem, groups: Mapping[GroupId, Sequence[ReviewItem]]) -> dict[str, Any]:
+        model, group = self.model, self.model.group
+
+        def rank(reason: Reason) -> tuple[bool, float]:
+            # what the list was made for comes first
+            asked = (reason.kind, reason.group) == group or (group is None and reason.kind == model.view)
+            return not asked, -reason.doubt
+
+        reasons = sorted(item.reasons, key=rank)
+        return _build_tile(item, reasons, model.choice_of(item.key), self._faults.get(item.key, ""), groups)
+
     def _build_place(self) -> dict[str, Any]:
-        model = self.model
+        model, shortlist = self.model, self.model.shortlist
         return {
             # another list: a selection made in the old one ends
-            "list": f"{model.filter}{model.group}",
+            "list": f"{model.filter}{shortlist and (shortlist.group or shortlist.words)}",
+            # what these photos are, where they are not the whole list; copies are compared side by side
+            "title": translate(shortlist.words) if shortlist else "",
+            "copies": model.group is not None,
             "page": model.page,
             "pages": model.pages,
             "total": len(model.queue),
             "first": model.page * model.page_size + 1,
             "size": model.page_size,
             "part": model.part,
-            "sure": model.count_sure() if self._on_apply is not None and model.group is None else 0,
+            "sure": model.count_sure() if self._on_apply is not None and shortlist is None else 0,
             "empty": self._say_empty(),
+            "lead": list(self._lead),
         }
 
     def _say_empty(self) -> str:
@@ -110,6 +129,15 @@ class PhotoGrid(ScriptedWidget):
             self._faults[key] = say_fault(e, _NO_PICTURE)
             return None
 
+    def go_back(self) -> None:
+        """Leave the shortlist, and lead whoever looked at it to where the list was left."""
+        self.lead(self.model.close_shortlist())
+
+    def lead(self, key: int | None = None) -> None:
+        """Lead whoever looks at the page to a photo of the list, or to its first."""
+        self._lead = self._lead[0] + 1, key
+        self.draw()
+
     def settle(self) -> None:
         """Select nothing any more, and lead whoever has just applied his choices to the next photo."""
         self.send({"type": "settled"})
@@ -130,7 +158,9 @@ class PhotoGrid(ScriptedWidget):
     def handle(self, message: dict[str, Any], buffers: Sequence[memoryview]) -> None:
         """Act on photos, turn the page, undo, open a group or send pictures, as a message asks."""
         model, kind = self.model, message.get("type")
-        if kind == "act":
+        if kind in ("group", "like", "copy", "large"):
+            self._act_on(self._read_key(message), message)
+        elif kind == "act":
             model.choose(self._read_keys(message), *self._read_action(message))
         elif kind == "page":
             model.page = model.page + _read_step(message) if "step" in message else _read_page(message)
@@ -147,16 +177,25 @@ class PhotoGrid(ScriptedWidget):
             model.redo()
         elif kind == "apply":
             self._ask_to_apply()
-        elif kind == "group":
-            model.open_group(self._read_group(message))
+        elif kind == "back":
+            self.go_back()
         elif kind == "need":
             on_page = {item.key for item in model.page_items}
             self.send_pictures({key: self._read(key) for key in self._read_keys(message) if key in on_page})
-        elif kind == "large":
-            [key] = self._read_keys({"keys": [message.get("key")]})
-            self.send_large(key, self._read_large(key))
         else:
             super().handle(message, buffers)
+
+    def _act_on(self, key: int, message: dict[str, Any]) -> None:
+        """Show a photo's copies, those most like it or itself large, or keep it among its copies."""
+        kind = message["type"]
+        if kind == "group":
+            self.model.open_group(self._read_group(message), key)
+        elif kind == "like":
+            self.model.show_similar(key)
+        elif kind == "copy":
+            self.model.keep_copy(key)
+        else:
+            self.send_large(key, self._read_large(key))
 
     def _ask_to_apply(self) -> None:
         if self._on_apply is not None:
@@ -170,6 +209,9 @@ class PhotoGrid(ScriptedWidget):
             if type(key) is not int or key not in self.model:
                 raise BadMessageError(f"there is no photo {key!r}")
         return keys
+
+    def _read_key(self, message: dict[str, Any]) -> int:
+        return self._read_keys({"keys": [message.get("key")]})[0]
 
     def _read_action(self, message: dict[str, Any]) -> tuple[str, str | None]:
         action, label = message.get("action"), message.get("label")
@@ -217,10 +259,13 @@ def _read_part(message: dict[str, Any]) -> str:
 
 
 def _build_tile(
-    item: ReviewItem, choice: Decision | None, fault: str, groups: Mapping[GroupId, Sequence[ReviewItem]]
+    item: ReviewItem,
+    reasons: Sequence[Reason],
+    choice: Decision | None,
+    fault: str,
+    groups: Mapping[GroupId, Sequence[ReviewItem]],
 ) -> dict[str, Any]:
     """Return one tile as JSON; names and labels go out as they are and are never read as HTML."""
-    reasons = sorted(item.reasons, key=lambda reason: -reason.doubt)
     suggested = {r.suggested for r in reasons if r.kind == "label" and r.suggested not in (None, item.label)}
     return {
         "key": item.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from .queue import (
     Filter,
     GroupId,
     Rank,
+    Shortlist,
     build_groups,
     count_views,
     find_best,
@@ -28,7 +30,7 @@ from .queue import (
 )
 from .review import ACTIONS, KEEP, KINDS, SKIP, Decision, ReviewItem, ReviewStore, Waiting
 from .waiting import Basis, WaitingChoices
-from .wording import say_choice, say_choices, say_kept, say_left
+from .wording import say_choice, say_choices, say_copy_kept, say_group, say_kept, say_left, say_missing
 
 _T = TypeVar("_T")
 
@@ -51,7 +53,8 @@ class ReviewModel(traitlets.HasTraits):
     split = traitlets.Unicode()
     show_removed = traitlets.Bool(False)
     part = traitlets.Unicode()
-    group = traitlets.Any(None)
+    # the photos that stand in place of the list, else None
+    shortlist = traitlets.Any(None)
     page = traitlets.Int(0)
     can_undo = traitlets.Bool(False)
     can_redo = traitlets.Bool(False)
@@ -87,7 +90,8 @@ class ReviewModel(traitlets.HasTraits):
         self._by_key: dict[int, ReviewItem] = {}
         self._size = 0
         self._queue: list[ReviewItem] | None = None
-        self._page_before_group = 0
+        # where the list was left, and at which photo
+        self._place_before: tuple[int, int | None] = (0, None)
 
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
@@ -108,13 +112,18 @@ class ReviewModel(traitlets.HasTraits):
 
     @property
     def queue(self) -> Sequence[ReviewItem]:
-        """The photos of the current filter, or of the open group, over all pages."""
+        """The photos of the current filter, or of the shortlist, over all pages."""
         if self._queue is None:
-            if self.group is not None:
-                self._queue = list(self.groups.get(self.group, ()))
+            if self.shortlist is not None:
+                self._queue = [self._by_key[key] for key in self.shortlist.keys]
             else:
                 self._queue = find_queue(self._ranked, self.filter, self._history.skipped)[: self.limit]
         return self._queue
+
+    @property
+    def group(self) -> GroupId | None:
+        """The group of copies that is open."""
+        return self.shortlist.group if self.shortlist else None
 
     @property
     def pages(self) -> int:
@@ -172,8 +181,7 @@ class ReviewModel(traitlets.HasTraits):
         self.groups = build_groups(items)
         self._take_up_drafts()
         self._drop_overtaken()
-        if self.group is not None and self.group not in self.groups:
-            self.close_group()
+        self._renew_shortlist()
         if self.status is Status.EMPTY and items:
             self.status = Status.READY
         self.loads += 1
@@ -233,22 +241,65 @@ class ReviewModel(traitlets.HasTraits):
         self._keep()
         self._redraw()
 
-    def open_group(self, group: GroupId) -> None:
-        """Show the copies of one group side by side."""
+    def open_group(self, group: GroupId, key: int | None = None) -> None:
+        """Show the copies of one group side by side; the list was left at photo `key`."""
         if group in self.groups and group != self.group:
-            if self.group is None:
-                self._page_before_group = self.page
-            self.group = group
+            self._open(self._list_group(group), key)
 
-    def close_group(self) -> None:
-        """Go back to the list."""
-        page, self.group = self._page_before_group, None
+    def show_similar(self, key: int) -> None:
+        """Show the photos most like one, the nearest first, as many as one page holds."""
+        fault = Message("The photos most like this one could not be looked for.")
+        found = self._ask(lambda: self.store.find_similar(key, self.page_size - 1), fault)
+        if found is not None:
+            words = Message("The photos most like {name}, the nearest first.", name=self._by_key[key].name)
+            self.show_photos([key, *found], words, key)
+
+    def show_photos(self, keys: Sequence[int], words: str, key: int | None = None) -> None:
+        """Show some photos in place of the list, which was left at photo `key`; `words` say what they are."""
+        known = tuple(key for key in keys if key in self._by_key)
+        if not known:
+            self.refuse(Message("None of these photos is in the folder any more."))
+            return
+        self._open(Shortlist(words, known), key)
+        if missing := say_missing(len(keys) - len(known)):
+            self._tell(join_messages(missing))
+
+    def close_shortlist(self) -> int | None:
+        """Go back to the list, where it was left; returns the photo at which that was."""
+        if self.shortlist is None:
+            return None
+        page, key = self._place_before
+        self.shortlist = None
         self.page = page
+        self._return_to(key)
+        return key
+
+    def _open(self, shortlist: Shortlist, key: int | None) -> None:
+        if self.shortlist is None:
+            self._place_before = self.page, key
+        self.shortlist = shortlist
+
+    def _list_group(self, group: GroupId) -> Shortlist:
+        keys = tuple(item.key for item in self.groups[group])
+        return Shortlist(say_group(group[0], len(keys)), keys, group)
+
+    def _renew_shortlist(self) -> None:
+        """Leave out what is no longer there; without any photo left, go back to the list."""
+        before = self.shortlist
+        if before is None:
+            return
+        keys = tuple(key for key in before.keys if key in self._by_key)
+        if before.group is not None:
+            self.shortlist = self._list_group(before.group) if before.group in self.groups else None
+        else:
+            self.shortlist = replace(before, keys=keys) if keys else None
+        if self.shortlist is None:
+            self.page = self._place_before[0]
 
     def shown_groups(self) -> list[GroupId]:
         """Return the open group, else those of which the list shows a photo, in its order."""
-        if self.group is not None:
-            return [self.group]
+        if self.shortlist is not None:
+            return [self.shortlist.group] if self.shortlist.group else []
         found = {
             (reason.kind, reason.group): None
             for item in self.queue
@@ -288,6 +339,22 @@ class ReviewModel(traitlets.HasTraits):
                 if item.key not in kept and not item.removed and item.key not in self._history.skipped:
                     losers[item.key] = Decision(item.key, "remove", why=_find_why(item, group))
         self._do(say_kept(len(losers), len(groups) - left, left), losers)
+
+    def keep_copy(self, key: int) -> None:
+        """Keep one copy of the open group, and mark all others for removal."""
+        members = self.groups.get(self.group, ()) if self.group else ()
+        best = next((item for item in members if item.key == key), None)
+        if best is None:
+            return
+        choices: dict[int, Decision | None] = {
+            item.key: Decision(item.key, "remove", why=_find_why(item, self.group))
+            for item in members
+            if item is not best and not item.removed
+        }
+        words = say_copy_kept(best.name, len(choices))
+        if best.removed or self._is_leaving(key):
+            choices[key] = _decide(best, "restore", None)
+        self._do(words, choices)
 
     def build_preview(self) -> Preview:
         """Return what `apply` will change."""
@@ -336,10 +403,10 @@ class ReviewModel(traitlets.HasTraits):
         """Show that something did not work, and why."""
         self._tell(reason, Status.ERROR)
 
-    @traitlets.observe("view", "label", "split", "show_removed", "part", "group")
+    @traitlets.observe("view", "label", "split", "show_removed", "part", "shortlist")
     def _on_filter_change(self, change: dict[str, Any]) -> None:
-        if change["name"] != "group" and self.group is not None:
-            self.group = None
+        if change["name"] != "shortlist" and self.shortlist is not None:
+            self.shortlist = None
             return
         self._queue = None
         if self.page:

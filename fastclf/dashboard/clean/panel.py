@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
 from ...errors import Message
-from ..texts import say, say_count, show, translate
+from ..texts import say, say_count, translate
 from ..widgets import SpokenBox, Status, build_row, logged, render_download, render_paragraph
 from .change_list import ChangeList
 from .filters import FilterBar
 from .grid import PhotoGrid
 from .model import ReviewModel
-from .queue import find_best
+from .queue import GroupId, find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
 from .review import Retrainer, ReviewStore
 from .waiting import say_time
-from .wording import KIND_WORDS, count_photos
+from .wording import count_photos
 
 
 class CleanPanel(SpokenBox):
@@ -54,12 +55,17 @@ class CleanPanel(SpokenBox):
         """Read the photos; choices that still mean something are kept."""
         self.guard(self.model.load)
 
+    def show_photos(self, keys: Sequence[int], words: str) -> None:
+        """Show some photos in place of the list, and lead whoever asked for them there."""
+        self.model.show_photos(keys, words)
+        self.grid.lead()
+
     def say_words(self) -> None:
         """Say everything in the page's language."""
         self._show_head()
         self.filters.say_words()
         self.drop.description = say("Drop them")
-        self.close_group.description = say("Back to the list")
+        self.back.description = say("Back to the list")
         self.confirm.description = say("Apply these changes")
         self.cancel.description = say("Not yet")
         self.undo.description, self.redo.description = say("Undo"), say("Redo")
@@ -76,8 +82,8 @@ class CleanPanel(SpokenBox):
 
     def _build_groups(self) -> None:
         self.group_note = widgets.HTML()
-        self.keep_best, self.close_group = widgets.Button(), widgets.Button()
-        groups = build_row(self.group_note, self.keep_best, self.close_group)
+        self.keep_best, self.back = widgets.Button(), widgets.Button()
+        groups = build_row(self.group_note, self.keep_best, self.back)
         self.groups = groups.add_class("fastclf-clean-groups")
 
     def _build_footer(self) -> None:
@@ -100,7 +106,7 @@ class CleanPanel(SpokenBox):
             (self.redo, model.redo),
             (self.drop, model.drop_drafts),
             (self.keep_best, model.keep_best),
-            (self.close_group, model.close_group),
+            (self.back, self.grid.go_back),
             (self.apply, self._on_apply_click),
             (self.cancel, self._on_cancel_click),
             (self.confirm, self._on_confirm_click),
@@ -155,7 +161,9 @@ class CleanPanel(SpokenBox):
 
     def _show_summary(self) -> None:
         model, n = self.model, len(self.model.queue)
-        if model.view == "report" and model.group is None:
+        # the line about it says what it is
+        self.summary.layout.display = "" if model.shortlist is None else "none"
+        if model.view == "report":
             words = say_count(n, "1 report waits.", "{n} reports wait.")
             words += " " + say("Give it a class to add the photo to the set, or dismiss it.")
         elif len(model):
@@ -166,24 +174,28 @@ class CleanPanel(SpokenBox):
         self.summary.value = render_paragraph(words)
 
     def _show_groups(self) -> None:
-        model, groups = self.model, self.model.shown_groups()
-        self.groups.layout.display = "" if groups else "none"
-        self.close_group.layout.display = "none" if model.group is None else ""
-        if not groups:
-            return
-        able = sum(find_best(group, model.groups[group]) is not None for group in groups)
+        shortlist, groups = self.model.shortlist, self.model.shown_groups()
+        self.groups.layout.display = "" if groups or shortlist else "none"
+        self.back.layout.display = "" if shortlist else "none"
+        self.keep_best.layout.display = "" if groups else "none"
+        words = [translate(shortlist.words)] if shortlist else []
+        if groups:
+            words += self._offer_best(groups)
+        self.group_note.value = render_paragraph(" ".join(words))
+
+    def _offer_best(self, groups: list[GroupId]) -> list[str]:
+        """Offer to keep the best copy of each group; return what has to be said about them."""
+        model, n, words = self.model, len(groups), []
+        able = any(find_best(group, model.groups[group]) is not None for group in groups)
         self.keep_best.disabled = not able
         if model.group is not None:
-            kind, photos = KIND_WORDS.get(model.group[0], model.group[0]), count_photos(len(model.queue))
-            words = say("{kind}: {photos} side by side.", kind=show(kind), photos=photos)
             self.keep_best.description = say("Keep the best, remove the others")
         else:
-            n = len(groups)
-            words = say_count(n, "1 group of copies in this list.", "{n} groups of copies in this list.")
+            words.append(
+                say_count(n, "1 group of copies in this list.", "{n} groups of copies in this list.")
+            )
             self.keep_best.description = say("Keep the best of each, remove the others")
-        if not able:
-            words += " " + say("No copy to keep is named: choose yourself.")
-        self.group_note.value = render_paragraph(words)
+        return words if able else [*words, say("No copy to keep is named: choose yourself.")]
 
     def _show_actions(self) -> None:
         model, n = self.model, len(self.model.pending)

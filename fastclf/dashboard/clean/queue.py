@@ -40,6 +40,15 @@ class Filter:
         return not item.removed or self.show_removed or self.view == REMOVED
 
 
+@dataclass(frozen=True)
+class Shortlist:
+    """Photos that stand in place of the list, until somebody goes back to it."""
+
+    words: str  # what they are
+    keys: tuple[int, ...]
+    group: GroupId | None = None  # the copies that they are, else None
+
+
 def rank_by_doubt(item: ReviewItem) -> tuple[object, ...]:
     """Return a sort key: most doubtful first, ties by name."""
     return (-item.doubt, item.name)

@@ -90,6 +90,7 @@ class ReviewStore(ABC):
     remarks: Sequence[str] = ()  # what else is to be known about the photos and the order
     has_inbox = False  # whether visitors can report photos
     keeps_drafts = False  # whether decisions that wait outlive the session
+    finds_similar = False  # whether it can tell which photos are most alike
 
     @abstractmethod
     def load_items(self) -> list[ReviewItem]:
@@ -102,6 +103,18 @@ class ReviewStore(ABC):
     def read_large(self, key: int) -> bytes | None:
         """Return a JPEG to be looked at closely; by default the thumbnail."""
         return self.read_thumbnail(key)
+
+    def find_similar(self, key: int, n: int) -> list[int]:
+        """Return the photos of the last `load_items` most like one, the nearest first.
+
+        Called where the store `finds_similar`.
+
+        Raises
+        ------
+        FastclfError
+            If that cannot be told, with the reason.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def apply(self, decisions: Sequence[Decision]) -> str:

@@ -17,6 +17,7 @@ from ...catalog import SCAN, Catalog, Draft, Edit, EditRow, Watermark
 from ...check import (
     CheckInputs,
     CheckReport,
+    SimilarPhotos,
     check_catalog,
     choose_inputs,
     find_bundle,
@@ -24,7 +25,7 @@ from ...check import (
     find_judge,
     judge_some,
 )
-from ...errors import FastclfError, Message
+from ...errors import FastclfError, Message, UsageError
 from ...head import (
     EarlierModel,
     Refit,
@@ -63,6 +64,7 @@ class CatalogStore(ReviewStore):
     """
 
     keeps_drafts = True
+    finds_similar = True
 
     def __init__(self, folder: Path, model: Path, inbox: Inbox | None = None) -> None:
         self.folder, self.model = folder, model
@@ -75,6 +77,8 @@ class CatalogStore(ReviewStore):
         # whether the list began before all photos were read
         self.is_hurried = False
         self._checked: CheckReport | None = None
+        self._similar: SimilarPhotos | None = None
+        self._photos: Sequence[Photo] = ()
         self._hashes: dict[int, str] = {}
         self._paths: dict[int, Path] = {}
         self._lock = threading.Lock()
@@ -181,6 +185,7 @@ class CatalogStore(ReviewStore):
                     catalog, bundle, lambda i, n: tell(say("Looking at photo {i} of {n} ...", i=i, n=n))
                 )
                 report = check_catalog(catalog, inputs)
+                self._similar = SimilarPhotos(catalog, inputs.features_id, inputs.sealed)
                 self._ranking = (
                     "plain" if inputs.features is None else "network" if bundle is None else "model"
                 )
@@ -209,6 +214,7 @@ class CatalogStore(ReviewStore):
         """Return all photos with current labels and the reasons to look at them."""
         catalog = self.catalog
         photos = catalog.photos(removed=True).photos
+        self._photos = photos
         self._hashes = {p.id: p.sha256 for p in photos}
         self._paths = {p.id: p.path for p in photos}
         opened = catalog.opened_hashes()
@@ -244,6 +250,17 @@ class CatalogStore(ReviewStore):
         if key < 0:
             return self.reports.read_large(key)
         return encode_large(self._paths[key]) if key in self._paths else None
+
+    def find_similar(self, key: int, n: int) -> list[int]:
+        """Return the photos most like one by the features of the check; raises UsageError with the reason."""
+        if self._similar is None:
+            raise UsageError("Photos can be compared when the check of all photos is done.")
+        found = self._similar.find(self._photos, key, n)
+        if found is None:
+            raise UsageError(
+                "Nothing can be compared with this photo: it is sealed, waits in the inbox, or was not read."
+            )
+        return found
 
     def apply(self, decisions: Sequence[Decision]) -> str:
         """Record decisions about photos and reports as one step, all or none; returns words."""

@@ -58,6 +58,11 @@ def count_groups(n: int) -> Message:
     return count_message(n, "1 group", "{n} groups")
 
 
+def say_group(kind: str, n: int) -> Message:
+    """Return what an open group of copies is."""
+    return Message("{kind}: {photos} side by side.", kind=KIND_WORDS.get(kind, kind), photos=count_photos(n))
+
+
 def say_answer(item: ReviewItem) -> Message:
     """Return what the model says of a photo; "" where nothing is known."""
     if item.answer is None:
@@ -162,6 +167,19 @@ def say_kept(losers: int, groups: int, left: int) -> Message:
         groups=count_groups(left),
     )
     return join_messages([kept, *without_zeros(alone)])
+
+
+def say_copy_kept(name: str, losers: int) -> Message:
+    """Return a sentence about a copy that was chosen among others."""
+    photos = count_photos(losers)
+    return Message("{name} is kept; {photos} will be removed.", name=name, photos=photos)
+
+
+def say_missing(n: int) -> list[Message]:
+    """Return a sentence about photos that were asked for and are not here; nothing for none."""
+    return without_zeros(
+        count_message(n, "1 photo is no longer in the folder.", "{n} photos are no longer in the folder.")
+    )
 
 
 def say_applied(rows: Sequence[EditRow], added: int, dismissed: int) -> Message:

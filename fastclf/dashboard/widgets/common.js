@@ -102,5 +102,7 @@ function makeTranslator(model) {
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
   const t = (text, values = {}) => fill(model.get("texts")?.[text] ?? text, values);
   const tn = (n, one, many, values = {}) => t(n === 1 ? one : many, { n: n.toLocaleString("en-US"), ...values });
-  return { t, tn };
+  // the page's name of a class, where the maker gave one in its language
+  const nameClass = (label) => model.get("names")?.[label] ?? label;
+  return { t, tn, nameClass };
 }

@@ -13,6 +13,10 @@ class Viewer {
     document.addEventListener("fastclf-view", this.onView);
   }
 
+  leave() {
+    this.sheet.close();
+  }
+
   close() {
     this.stop();
     document.removeEventListener("fastclf-view", this.onView);
@@ -30,13 +34,14 @@ class Viewer {
     const head = make("div", "fastclf-viewer-head");
     head.append(this.title, this.place, this.makeTools(), this.makeTool("×", t("Close"), () => this.sheet.close()));
     this.stage = make("div", "fastclf-viewer-stage");
-    this.image = make("img", "fastclf-viewer-image", undefined, { draggable: "false" });
-    this.heat = make("img", "fastclf-viewer-heat", undefined, { alt: "", draggable: "false" });
+    this.board = make("div", "fastclf-viewer-board");
+    this.panes = [];
     this.before = this.makeTool("‹", t("Photo before"), () => this.go(-1), "fastclf-viewer-before");
     this.next = this.makeTool("›", t("Next photo"), () => this.go(1), "fastclf-viewer-next");
-    this.stage.append(this.image, this.heat, this.before, this.next);
+    this.stage.append(this.board, this.before, this.next);
     this.foot = make("div", "fastclf-viewer-foot");
-    this.sheet.append(head, this.stage, this.makeHeatTools(), this.foot);
+    this.said = make("p", "fastclf-viewer-said", undefined, { role: "status" });
+    this.sheet.append(head, this.stage, this.makeHeatTools(), this.said, this.foot);
     this.listen();
     this.el.append(this.sheet);
   }
@@ -61,7 +66,7 @@ class Viewer {
     this.heatTools = make("div", "fastclf-viewer-heat-tools");
     const label = make("label");
     this.strength = make("input", "", undefined, { type: "range", min: 0, max: 100, value: 100 });
-    this.strength.addEventListener("input", () => (this.heat.style.opacity = this.strength.value / 100));
+    this.strength.addEventListener("input", () => this.panes.forEach(({ heat }) => (heat.style.opacity = this.strength.value / 100)));
     label.append(make("span", "", this.t("Strength of the marks")), this.strength);
     this.heatWords = make("p");
     this.heatTools.append(this.heatWords, makeLegend(this.t("little"), this.t("much")), label);
@@ -81,10 +86,10 @@ class Viewer {
     this.sheet.addEventListener("keydown", (event) => this.onKey(event));
     this.stage.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     this.stage.addEventListener("dblclick", (event) => event.target.closest("button") || this.toggle(event));
+    this.stage.addEventListener("click", (event) => this.choose(event));
     this.stage.addEventListener("pointerdown", (event) => this.onDown(event));
     this.stage.addEventListener("pointermove", (event) => this.onMove(event));
     for (const name of ["pointerup", "pointercancel"]) this.stage.addEventListener(name, (event) => this.onUp(event));
-    this.image.addEventListener("load", () => this.lay());
     new ResizeObserver(() => this.lay()).observe(this.stage);
   }
 
@@ -95,7 +100,7 @@ class Viewer {
     event.preventDefault();
     this.host = event.detail;
     this.host.viewer = this;
-    this.shown = null;
+    this.said.textContent = "";
     this.sheet.showModal();
     this.title.focus();
     this.refresh();
@@ -111,8 +116,14 @@ class Viewer {
     this.before.hidden = Boolean(first);
     this.next.hidden = Boolean(last);
     this.drawFoot(lines, actions);
-    if (key !== this.shown) this.show(key, title);
+    this.drawPanes(key, title);
     this.drawHeat(key);
+  }
+
+  // what was done; who looks here does not see the page behind
+  say(text, bad = false) {
+    this.said.classList.toggle("fastclf-error", bad);
+    this.said.textContent = text;
   }
 
   drawFoot(lines, actions) {
@@ -128,20 +139,30 @@ class Viewer {
     if (focused >= 0) this.foot.querySelectorAll("button")[focused]?.focus();
   }
 
-  async show(key, title) {
-    this.shown = key;
+  drawPanes(key, title) {
+    const keys = this.host.beside?.(key) ?? [key];
+    if (keys.join() !== this.panes.map((pane) => pane.key).join()) this.show(keys);
+    if (keys.length === 1) this.panes[0].image.alt = title;
+    else this.panes.forEach((pane) => pane.describe(this.host.caption(pane.key), pane.key === key));
+  }
+
+  show(keys) {
+    const inside = this.board.contains(document.activeElement);
+    this.panes = keys.map((key, i) => new Pane(this, key, keys.length > 1 ? i + 1 : 0));
+    this.board.replaceChildren(...this.panes.map((pane) => pane.root));
+    this.board.dataset.panes = keys.length;
     this.fit();
-    this.image.alt = title;
-    this.image.src = this.host.picture(key) || "data:,";
-    const large = await this.host.large(key);
-    if (large && key === this.shown) this.image.src = large;
+    this.panes.forEach((pane) => pane.fill());
+    if (inside) this.title.focus();
   }
 
   drawHeat(key) {
     const heat = this.host.heat?.(key);
-    this.heat.hidden = this.heatTools.hidden = !heat;
+    const [pane] = this.panes;
+    pane.heat.hidden = this.heatTools.hidden = !heat;
     if (!heat) return;
-    if (this.heat.src !== heat.url) this.heat.src = heat.url;
+    if (pane.heat.src !== heat.url) pane.heat.src = heat.url;
+    pane.heat.style.opacity = this.strength.value / 100;
     this.heatWords.textContent = heat.words;
   }
 
@@ -152,8 +173,9 @@ class Viewer {
 
   onClose() {
     const { host } = this;
-    this.host = this.shown = null;
-    this.image.src = "data:,";
+    this.host = null;
+    this.panes = [];
+    this.board.replaceChildren();
     if (!host) return;
     host.viewer = null;
     host.onClose();
@@ -169,11 +191,13 @@ class Viewer {
   // a double tap leads from the whole photo to its own pixels, or near, and back
   toggle({ clientX, clientY }) {
     if (this.scale > 1) this.fit();
-    else this.zoom(Math.max(2.5, this.image.naturalWidth / this.image.width), this.find(clientX, clientY));
+    else this.zoom(Math.max(2.5, 1 / (this.panes[0]?.fit || 1)), this.find(clientX, clientY));
   }
 
+  // where that is, from the middle of the photo that lies there
   find(clientX, clientY) {
-    const { left, top, width, height } = this.stage.getBoundingClientRect();
+    const pane = this.panes.find((one) => one.contains(clientX, clientY)) ?? this.panes[0];
+    const { left, top, width, height } = pane.frame.getBoundingClientRect();
     return [clientX - left - width / 2, clientY - top - height / 2];
   }
 
@@ -194,24 +218,11 @@ class Viewer {
   }
 
   lay() {
-    const { clientWidth, clientHeight } = this.stage;
-    const { naturalWidth, naturalHeight } = this.image;
-    if (!clientWidth || !naturalWidth) return;
-    const fit = Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight);
-    const [width, height] = [naturalWidth * fit, naturalHeight * fit];
-    // the photo never leaves the stage
-    const [most, highest] = [Math.max(0, (width * this.scale - clientWidth) / 2), Math.max(0, (height * this.scale - clientHeight) / 2)];
-    this.x = Math.min(most, Math.max(-most, this.x));
-    this.y = Math.min(highest, Math.max(-highest, this.y));
-    for (const layer of [this.image, this.heat]) {
-      Object.assign(layer.style, {
-        width: `${width}px`,
-        height: `${height}px`,
-        transform: `translate(-50%, -50%) translate(${this.x}px, ${this.y}px) scale(${this.scale})`,
-        // single pixels are to be seen as such
-        imageRendering: fit * this.scale > 3 ? "pixelated" : "auto",
-      });
-    }
+    const rooms = this.panes.map((pane) => pane.measure(this.scale));
+    // copies move together, so that the same place is seen in all of them
+    this.x = clamp(this.x, Math.max(0, ...rooms.map(([most]) => most)));
+    this.y = clamp(this.y, Math.max(0, ...rooms.map(([, most]) => most)));
+    this.panes.forEach((pane) => pane.lay(this));
     this.share.textContent = `${Math.round(100 * this.scale)}\u00a0%`;
     this.smaller.disabled = this.scale <= FURTHEST;
     this.larger.disabled = this.scale >= CLOSEST;
@@ -223,6 +234,14 @@ class Viewer {
   onWheel(event) {
     event.preventDefault();
     this.zoom(Math.exp(-event.deltaY / 400), this.find(event.clientX, event.clientY));
+  }
+
+  // of copies side by side the one that is clicked
+  choose({ target, clientX, clientY }) {
+    const pane = this.panes.find((one) => one.contains(clientX, clientY));
+    if (this.panes.length < 2 || !pane || target.closest("button")) return;
+    this.host.choose(pane.key);
+    this.refresh();
   }
 
   onDown(event) {

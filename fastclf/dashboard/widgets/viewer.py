@@ -31,7 +31,12 @@ class PhotoViewer(ScriptedWidget):
     - ``picture(key)``: the address of the small picture, and ``large(key)``: a promise of that of the large
       one;
     - ``heat(key)``, if it has any: ``url`` and ``words`` of a heat map;
+    - ``beside(key)``, if it has copies: the photos that stand side by side with it, itself among them; and of
+      each ``caption(key)``, ``choose(key)`` and ``keep(key)``;
     - ``onKey(event)``: keys that mean something in the list; and ``onClose()``.
 
-    The viewer gives it ``viewer``, whose ``refresh()`` shows what has changed.
+    The viewer gives it ``viewer``, whose ``refresh()`` shows what has changed, ``say(words)`` tells what was
+    done, and ``leave()`` closes it.
     """
+
+    _parts = ("pane.js",)
