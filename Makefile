@@ -2,6 +2,8 @@
 # make test:      everything, then every test but the whole matrices, the browser ones included
 # make test-quick: what needs no training, server or browser; make test-thorough: the matrices, PART=3/10 a tenth of them
 # make check:     lint, types, import contracts
+# make fuzz:      for SECONDS=60, all targets or TARGET=photo (CONTRIBUTING.md); make audit: known vulnerabilities
+# make lock:      renews the lock file of the tests' environment; make setup LOCKED=1 installs what it names
 # make benchmark NAME=page DATA="...": one of the benchmarks; benchmarks/README.md names them all
 
 # one worker on each of two cores; who is done first takes over half of what is left to the other
@@ -10,11 +12,13 @@ PART ?= 1/1
 PORT ?= 8866
 MODEL ?= model
 NAME = page
+SECONDS = 60
+TARGET =
 export PYTHON
 # hundreds of processes are started in a run of the tests; without kept bytecode each compiles all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup dashboard test test-quick test-thorough check format benchmark clean
+.PHONY: setup dashboard test test-quick test-thorough check format fuzz audit lock benchmark clean
 
 setup:
 	@./scripts/setup
@@ -40,6 +44,16 @@ check: setup
 format: setup
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
+
+audit: setup
+	@.venv/bin/python scripts/audit
+
+lock: setup
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" "$$(command -v uv || echo .venv/bin/uv)" pip compile -q --no-config pyproject.toml \
+		--extra dev --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade -o requirements.lock
+
+fuzz: setup
+	@./scripts/fuzz $(SECONDS) $(TARGET)
 
 benchmark: setup
 	@chromium=$$([ "$(NAME)" != page ] || ./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m benchmarks $(NAME) $(DATA)

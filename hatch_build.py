@@ -1,19 +1,23 @@
-"""Bundle the dashboard's page when the package is built or installed.
+"""Bundle the dashboard's page when the package is built or installed, and list which packages are in it.
 
-`python hatch_build.py` does only that. The sources are in `page/`, the result is in the Voila template's
+`python hatch_build.py` does only the first. The sources are in `page/`, the result is in the Voila template's
 `static/` folder. It is not committed, but in the wheel and in the sdist, so only a checkout needs the npm
 registry.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +45,16 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
     """Runs before hatchling packs or links the package."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Bundle the page unless it is up to date."""
+        """Bundle the page unless it is up to date, and let the wheel hold a list of its parts."""
         build_page()
+        self._folder = Path(tempfile.mkdtemp(prefix="fastclf-sbom-"))
+        sbom = self._folder / "fastclf.cdx.json"
+        sbom.write_text(json.dumps(describe_parts(), indent=1, ensure_ascii=False), encoding="utf-8")
+        build_data["sbom_files"] = [str(sbom)]
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was written for the wheel."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def build_page() -> bool:
@@ -76,6 +88,51 @@ def build_page() -> bool:
             _run([*node, "reader.mjs", str(READER)], work, "The tests' screen reader could not be bundled.")
     STAMP.write_text(digest)
     return True
+
+
+def describe_parts() -> dict[str, Any]:
+    """Return a CycloneDX list of the packages that the page's script holds, and of those that pip adds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [re.match(r"[\w.-]+", line)[0].lower() for line in project["dependencies"]]  # type: ignore[index]
+    root = _describe_part("pypi", project["name"], project["version"], project["license"])
+    added = [{**_describe_part("pypi", name), "scope": "required"} for name in sorted(needed)]
+    bundled = [_describe_part("npm", *part) for part in list_bundled()]
+    for part in bundled:
+        if hashes := _find_hashes(part["name"], part["version"]):
+            part["hashes"] = hashes
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {**root, "type": "application", "components": bundled}},
+        "components": added,
+        "dependencies": [{"ref": root["bom-ref"], "dependsOn": [part["bom-ref"] for part in added]}],
+    }
+
+
+def list_bundled() -> list[tuple[str, str, str]]:
+    """Return (name, version, licence) of the packages whose parts the page's script holds."""
+    text = (STATIC / "licences.txt").read_text(encoding="utf-8")
+    return re.findall(r"(?:\A.*\n\n|^-{80}\n\n)(\S+) (\S+) \(([^)]+)\)$", text, re.MULTILINE)
+
+
+def _describe_part(kind: str, name: str, version: str = "", licence: str = "") -> dict[str, Any]:
+    place = f"pkg:{kind}/{name.replace('@', '%40')}{f'@{version}' if version else ''}"
+    named = {"version": version, "licenses": [{"license": {"id": licence}}]} if version else {}
+    return {"type": "library", "bom-ref": place, "name": name, **named, "purl": place}
+
+
+def _find_hashes(name: str, version: str) -> list[dict[str, str]]:
+    """Return the hash by which npm checks a package."""
+    locked = json.loads((PAGE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    found = {
+        value["integrity"]
+        for place, value in locked.items()
+        if place.endswith(f"node_modules/{name}") and value["version"] == version and "integrity" in value
+    }
+    return [
+        {"alg": "SHA-512", "content": base64.b64decode(one.removeprefix("sha512-")).hex()} for one in found
+    ]
 
 
 def hash_sources() -> str:

@@ -9,7 +9,15 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2];
 const catalogueFile = process.argv[3] || join(here, "..", "fastclf", "dashboard", "texts.json");
-const COMMON = { bundle: true, minify: true, write: false, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
+const COMMON = { bundle: true, minify: true, write: false, target: "es2022", legalComments: "none", logLevel: "warning", metafile: true, absWorkingDir: here };
+const inputs = new Set();
+
+async function bundle(options) {
+  const made = await build({ ...COMMON, ...options });
+  Object.keys(made.metafile.inputs).forEach((path) => inputs.add(path));
+  return made;
+}
+
 const standIn = (name) => join(here, "src", "stand-ins", `${name}.js`);
 
 const STAND_INS = { jquery: "jquery", "sanitize-html": "sanitize", "@lumino/widgets": "lumino" };
@@ -33,16 +41,14 @@ const styles = {
 };
 
 async function bundleStyle(path) {
-  const made = await build({ ...COMMON, entryPoints: [path], plugins: [smaller] });
+  const made = await bundle({ entryPoints: [path], plugins: [smaller] });
   return made.outputFiles[0].text.trim();
 }
 
 async function bundleClient() {
-  return build({
-    ...COMMON,
+  return bundle({
     entryPoints: ["src/client.js"],
     format: "esm",
-    metafile: true,
     inject: [standIn("define")],
     plugins: [smaller, styles],
   });
@@ -62,25 +68,40 @@ async function collectTexts() {
 
 async function bundleHead() {
   const define = { TEXTS: JSON.stringify(await collectTexts()) };
-  const script = await build({ ...COMMON, entryPoints: ["src/starting.js"], format: "iife", define, charset: "utf8" });
+  const script = await bundle({ entryPoints: ["src/starting.js"], format: "iife", define, charset: "utf8" });
   const style = await bundleStyle(join(here, "src", "page.css"));
   // Jinja reads the templates that include this
   return `{% raw %}<style>${style}</style>\n<script>${script.outputFiles[0].text.trim()}</script>{% endraw %}\n`;
 }
 
-async function collectLicences(inputs) {
-  const names = new Set(inputs.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter(Boolean));
-  ["solid-js", "@lukeed/uuid"].forEach((name) => names.add(name)); // inside anywidget's one file
+// Packages that stand within a file of another one, which says so in its comments: {name: version}.
+async function findInlined(paths) {
+  const found = new Map();
+  for (const path of paths) {
+    const text = await readFile(join(here, path), "utf-8");
+    for (const [, version, name] of text.matchAll(/node_modules\/\.pnpm\/[^/]*?@([\d.]+)[^/]*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//g)) {
+      found.set(name, version);
+    }
+  }
+  return found;
+}
+
+async function collectLicences() {
+  const paths = [...inputs].filter((path) => path.startsWith("node_modules/"));
+  const inlined = await findInlined(paths);
+  const names = new Set(paths.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)[1]));
+  inlined.forEach((_, name) => names.add(name));
   const texts = [];
   for (const name of [...names].sort()) {
     const folder = join(here, "node_modules", name);
     const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf-8"));
+    const held = inlined.get(name) ?? version;
     const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|copying)/i.test(file));
     const paths = files.map((file) => join(folder, file));
     // some packages leave theirs in their repository
     if (!paths.length) paths.push(join(here, "licences", `${name.split("/")[0]}.txt`));
     const words = await Promise.all(paths.map((path) => readFile(path, "utf-8")));
-    texts.push(`${name} ${version} (${license})\n${words.map((text) => `\n${text.trim()}\n`).join("")}`);
+    texts.push(`${name} ${held} (${license})\n${words.map((text) => `\n${text.trim()}\n`).join("")}`);
   }
   return `The page's script contains parts of these packages.\n\n${texts.join(`\n${"-".repeat(80)}\n\n`)}`;
 }
@@ -89,4 +110,4 @@ const client = await bundleClient();
 await mkdir(out, { recursive: true });
 await writeFile(join(out, "client.js"), client.outputFiles[0].contents);
 await writeFile(join(out, "head.html"), await bundleHead());
-await writeFile(join(out, "licences.txt"), await collectLicences(Object.keys(client.metafile.inputs)));
+await writeFile(join(out, "licences.txt"), await collectLicences());

@@ -19,6 +19,7 @@ from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress, refuse_early
 from ..system import DATABASE, find_private_place, unify_name, utc_now
 from .arrivals import Arrivals
+from .damage import reads_rows
 from .drafts import Drafts
 from .edit_files import ImportReport, export_edits, import_edits
 from .edits import (
@@ -145,6 +146,7 @@ class Catalog:
     ) -> None:
         self.close()
 
+    @reads_rows
     def scan(self, progress: Progress | None = None, *, empty_ok: bool = False) -> ScanResult:
         """Look at the folder; read and decode only what is not known yet.
 
@@ -195,11 +197,13 @@ class Catalog:
             message = Message(words, n=n, m=doubt, place=stray.parent)
             self.note = join_messages([self.note, message])
 
+    @reads_rows
     def list_files(self) -> int:
         """Take note of the folder's files without decoding new ones; returns how many wait for a scan."""
         self._note_scan(scan_folder(self._store, self.folder, decode=False))
         return len(find_stale(self._store))
 
+    @reads_rows
     def photos(self, *, removed: bool = False) -> PhotoSet:
         """Return the photos with current labels, as of the last scan; with `removed` also those taken out."""
         rows = [row for row in self._store.read(_PHOTOS) if removed or not row["removed"]]
@@ -207,6 +211,7 @@ class Catalog:
         failures = sorted((row["name"], unpack_message(row["reason"])) for row in rows if row["reason"])
         return PhotoSet(self.folder, photos, tuple(failures))
 
+    @reads_rows
     def unreadable(self) -> list[UnreadableFile]:
         """Return the files that cannot be used, the removed ones too, by name."""
         rows = sorted((row for row in self._store.read(_PHOTOS) if row["reason"]), key=itemgetter("name"))
@@ -215,11 +220,13 @@ class Catalog:
             for r in rows
         ]
 
+    @reads_rows
     def thumbnail(self, sha256: str) -> bytes | None:
         """Return a photo's thumbnail as JPEG, at most 256 pixels long; None where there is none."""
         rows = self._store.read("SELECT jpeg FROM thumbnails WHERE sha256 = ?", (sha256,))
         return unpack_thumbnail(rows[0]["jpeg"]) if rows else None
 
+    @reads_rows
     def measures(self) -> dict[str, Quality]:
         """Return {sha256: what was measured on it} of all readable contents."""
         rows = self._store.read("SELECT sha256, quality FROM contents WHERE quality IS NOT NULL")
@@ -291,19 +298,23 @@ class Catalog:
         """Apply edits as one step: all of them or, if one is refused, none."""
         return apply_edits(self._store, decided, self._who)
 
+    @reads_rows
     def undo(self) -> list[EditRow] | None:
         """Take back the last step that stands; returns the rows that do it, or None if none stands."""
         return undo_step(self._store, self._who)
 
+    @reads_rows
     def redo(self) -> list[EditRow] | None:
         """Do the step again that was taken back last; returns its rows, or None if there is none."""
         return redo_step(self._store, self._who)
 
+    @reads_rows
     def count_steps(self) -> tuple[int, int]:
         """Return how many steps `undo` could take back, and how many `redo` could do again."""
         done, undone = find_stacks(self._store)
         return len(done), len(undone)
 
+    @reads_rows
     def edits(self, *, log: bool = False) -> list[EditRow]:
         """Return the net edits in order, or with `log` every row that was ever written."""
         return read_rows(self._store) if log else read_net_rows(self._store)
@@ -313,14 +324,17 @@ class Catalog:
         """A number that differs once another process, or another connection, has written anything."""
         return read_version(self._store)
 
+    @reads_rows
     def follow(self, known: Watermark | None = None) -> Watermark:
         """Return where the record of edits stands, with the rows that other processes wrote since `known`."""
         return follow_edits(self._store, known)
 
+    @reads_rows
     def export_edits(self, *, log: bool = False) -> bytes:
         """Return the net edits, or with `log` the whole history, as CSV."""
         return export_edits(self._store, log=log)
 
+    @reads_rows
     def import_edits(self, data: bytes) -> ImportReport:
         """Replay exported edits as one step; see `fastclf.catalog.import_edits`."""
         return import_edits(self._store, data, self._who)
@@ -329,14 +343,17 @@ class Catalog:
         """Write a clean copy of the folder: current labels, without removed and unreadable photos."""
         return materialize(self.photos(), Path(dest))
 
+    @reads_rows
     def find_near_pairs(self) -> NearPairs:
         """Return the contents that are nearly the same picture; only new ones are compared."""
         return find_near_pairs(self._store)
 
+    @reads_rows
     def confirm_pairs(self, candidates: Sequence[tuple[str, str]]) -> list[float]:
         """Return how surely each two contents (sha256), alike by their features, are one picture."""
         return confirm_candidates(self._store, candidates)
 
+    @reads_rows
     def assign_splits(
         self,
         photos: Sequence[Photo],

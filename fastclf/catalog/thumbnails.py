@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, features
 
-from ..photos import encode_jpeg, make_thumbnail
+from ..photos import decode_photo, encode_jpeg, make_thumbnail
 
 THUMBNAIL_SIDE = 256
 # A smaller photo is kept as it is and enlarged when it is shown; kept enlarged, it would take ten times more.
@@ -24,7 +24,6 @@ def pack_thumbnail(thumbnail: Image.Image, image: Image.Image) -> bytes:
 
 def unpack_thumbnail(kept: bytes) -> bytes:
     """Return the thumbnail as JPEG."""
-    with Image.open(io.BytesIO(kept), formats=["JPEG", "WEBP"]) as image:
-        if image.format == "JPEG":
-            return kept
-        return encode_jpeg(make_thumbnail(image.convert("RGB"), THUMBNAIL_SIDE))
+    if kept.startswith(b"\xff\xd8"):
+        return kept
+    return encode_jpeg(make_thumbnail(decode_photo(kept, "thumbnail").image, THUMBNAIL_SIDE))

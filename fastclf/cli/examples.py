@@ -44,6 +44,13 @@ EXAMPLES = {
         "fastclf serve model --photos photos/bears --owner",
         "fastclf serve model --host 0.0.0.0 --port 80",
     ),
+    "inbox": ("fastclf inbox list",),
+    "inbox list": ("fastclf inbox list", "fastclf inbox list --inbox photos/.fastclf/inbox.sqlite --json"),
+    "inbox erase": (
+        "fastclf inbox erase 12 13",
+        "fastclf inbox erase --older-than 30",
+        "fastclf inbox erase --all --inbox photos/.fastclf/inbox.sqlite",
+    ),
     "archs": ("fastclf archs", "fastclf archs --size 160 --again"),
 }
 

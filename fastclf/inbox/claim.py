@@ -62,6 +62,22 @@ class Report(Claim):
     sha256: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptReport(Report):
+    """A report with what became of it.
+
+    Attributes
+    ----------
+    state
+        "waiting", "taken" or "dismissed".
+    bytes
+        Of its photo; 0 where that is freed already.
+    """
+
+    state: str
+    bytes: int
+
+
 def build_report(claim: Claim, jpeg: bytes) -> Report:
     """Return a report of now, with the number 0."""
     p = claim.probability

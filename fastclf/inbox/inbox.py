@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import InboxError, UsageError
 from ..system import Database, lies_on_network
-from .claim import Claim, Report, build_report, encode_report_photo
+from .claim import Claim, KeptReport, Report, build_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
 _OUTCOMES = ("taken", "dismissed")
@@ -41,6 +41,7 @@ class _Store(Database):
     error: ClassVar = InboxError
     variable: ClassVar = VARIABLE
     after_damage: ClassVar = "fastclf then starts a new inbox."
+    wipes: ClassVar = True
 
 
 class Inbox:
@@ -99,6 +100,32 @@ class Inbox:
         """Return the reports that wait, the oldest first."""
         rows = self._read(f"SELECT {_COLUMNS} FROM reports WHERE state = 'waiting' ORDER BY id")
         return [Report(**dict(row)) for row in rows]
+
+    def list_kept(self) -> list[KeptReport]:
+        """Return all that is kept of reports, the oldest first: those that wait, and settled ones."""
+        rows = self._read(
+            f"SELECT {_COLUMNS}, state, LENGTH(IFNULL(jpeg, '')) AS bytes FROM reports ORDER BY id"
+        )
+        return [KeptReport(**dict(row)) for row in rows]
+
+    def erase(self, ids: Iterable[int]) -> int:
+        """Erase reports with their photos, whatever became of them; returns how many there were.
+
+        Nothing of them stays in the inbox's file. A photo that the owner has taken into the set stays there.
+
+        Raises
+        ------
+        InboxError
+            If the inbox cannot be written; then every report is still there.
+        """
+        wanted = set(ids)
+        found = [report.id for report in self.list_kept() if report.id in wanted]
+        if found:
+            with self._open() as store:
+                with store.transaction():
+                    store.write_many("DELETE FROM reports WHERE id = ?", [(id,) for id in found])
+                store.rewrite()
+        return len(found)
 
     def read_photo(self, id: int) -> bytes:
         """Return a report's photo as JPEG.

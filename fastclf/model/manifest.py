@@ -34,7 +34,7 @@ LFS_POINTER = b"version https://git-lfs"
 # What reading a damaged or hostile file raises, below Python's own parsers.
 DAMAGE = (
     OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError,
-    EOFError, zipfile.BadZipFile, zlib.error, csv.Error,
+    EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, csv.Error,
 )  # fmt: skip
 _REQUIRED_KEYS = (
     "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",

@@ -19,6 +19,7 @@ from ..metrics import compute_softmax, find_sets
 from ..photos import MAX_BYTES, MAX_FOLDER_BYTES, NO_NAME, Given, Source, take_photo
 from ..system import is_out_of_memory
 from .bundle import ModelBundle
+from .manifest import damage_as_error
 from .mapped import open_mapped
 from .preprocess import BATCH, P
 from .session import trim_heap
@@ -101,7 +102,8 @@ class Predictor:
         self.preprocess = self.bundle.preprocess
         self._threads = threads
         self._session: ort.InferenceSession | None = _open_session(self.bundle, threads)
-        self._check_graph()
+        with damage_as_error(self.bundle.path):
+            self._check_graph()
         trim_heap()
 
     @property

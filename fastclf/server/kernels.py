@@ -24,6 +24,8 @@ DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
 
 _PROTOCOL = "v1.kernel.websocket.jupyter.org"
+# IPython would write down when each session began and ended
+_NO_HISTORY = "--HistoryManager.hist_file=:memory:"
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
       connected yet, so the plain manager would end it under the visitor's eyes.
     - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
+    - No session is written down: IPython keeps its history in memory.
     - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
     - A websocket that does not offer today's framing is refused, and one that a proxy spoilt is told of.
     """
@@ -79,6 +82,8 @@ class GraceKernelManager(AsyncMappingKernelManager):
     async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]
         """Start a kernel, if it is to wait for a visitor or there is a place left."""
         recover_folder(self.model)
+        if "VOILA_PREHEAT" in (kwargs.get("env") or {}):  # not a notebook of a Jupyter server's owner
+            kwargs["extra_arguments"] = [*(kwargs.get("extra_arguments") or ()), _NO_HISTORY]
         if (kwargs.get("env") or {}).get("VOILA_PREHEAT") == "True":
             kernel_id: str = await super().start_kernel(**kwargs)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}

@@ -23,6 +23,8 @@ from ..system import advise_install, find_file_error, find_private_place
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
 _INBOX = "inbox.sqlite"
+# A socket's path has 103 bytes at most, and below such a folder Voila and Jupyter take 65 of them.
+_LONGEST_PLACE = 38
 # tornado warns at every visit that Jupyter's ping settings are odd; the maker can do nothing about that
 _LAUNCH = (
     "import logging; logging.getLogger('tornado.general').setLevel(logging.ERROR); "
@@ -47,8 +49,19 @@ def read_settings() -> dict[str, Any]:
     things otherwise, and an extension cannot preheat.
     """
     settings: dict[str, Any] = json.loads(find_notebook().with_name("voila.json").read_text(encoding="utf-8"))
+    place = _find_socket_folder()
+    if place is None:
+        return settings
     # only a server on this machine can have kernels behind sockets that no port reaches
-    return {**settings, **({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})}
+    voila = {**settings["Voila"], "connection_dir_root": place}
+    return {**settings, "Voila": voila, "KernelManager": {"transport": "ipc"}}
+
+
+def _find_socket_folder() -> str | None:
+    """Return a folder whose path leaves room for the name of a kernel's socket; None where there is none."""
+    places = (tempfile.gettempdir(), "/tmp") if os.name == "posix" else ()
+    short = (place for place in places if len(os.fsencode(place)) <= _LONGEST_PLACE)
+    return next((place for place in short if os.access(place, os.W_OK)), None)
 
 
 def check_port(host: str, port: int) -> None:

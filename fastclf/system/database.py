@@ -34,7 +34,7 @@ _SENTENCES = (
         ),
     ),
     (
-        ("malformed", "not a database"),
+        ("malformed", "not a database", "decode"),
         Message("{file} is damaged ({text}). Put a copy of it back, or move it away: {then}"),
     ),
     (("disk I/O",), Message("{file} cannot be read or written ({text}). Check the disk, then try again.")),
@@ -73,6 +73,8 @@ class Database:
         The environment variable that names another place.
     after_damage
         What is to be known before a damaged file is moved away.
+    wipes
+        Whether what is deleted is overwritten.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class Database:
     error: ClassVar[type[FastclfError]]
     variable: ClassVar[str]
     after_damage: ClassVar[str]
+    wipes: ClassVar[bool] = False
 
     def __init__(self, file: Path, *, wal: bool = True, busy_seconds: float = _BUSY_SECONDS) -> None:
         self.file = file
@@ -149,9 +152,17 @@ class Database:
                 self._connection.execute("VACUUM")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def rewrite(self) -> None:
+        """Write the file anew, so that nothing of what was deleted stays in it."""
+        with self._lock, self._told():
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _prepare(self, wal: bool) -> None:
         self._set_journal("WAL" if wal else "DELETE")
         self._connection.execute("PRAGMA synchronous = FULL")
+        if self.wipes:
+            self._connection.execute("PRAGMA secure_delete = ON")
         if self._read_version() in (0, *self.upgrades):
             self._connection.execute("BEGIN IMMEDIATE")
             # another process may have been faster
@@ -189,10 +200,10 @@ class Database:
         """Turn SQLite's errors into sentences."""
         try:
             yield
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeError) as e:  # a damaged file's names need not be text
             raise self.error(self._describe(e)) from e
 
-    def _describe(self, error: sqlite3.Error) -> Message:
+    def _describe(self, error: Exception) -> Message:
         text = str(error)
         template = next(words for marks, words in _SENTENCES if any(mark in text for mark in marks))
         return Message(

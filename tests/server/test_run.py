@@ -13,7 +13,7 @@ import pytest
 from fastclf import ModelBundle
 from fastclf.errors import BundleError, ServingError
 from fastclf.server import serve
-from fastclf.server.run import check_port
+from fastclf.server.run import check_port, read_settings
 
 
 class StartedError(Exception):
@@ -55,6 +55,24 @@ def test_serve_passes_whole_paths_and_honours_the_environment(
     monkeypatch.delenv("FASTCLF_OWNER")
     assert "FASTCLF_OWNER" not in start(Path("model"))
     assert start(Path("model"), photos=Path("p"), owner=True)["FASTCLF_PHOTOS"] == str(folder / "p")
+
+
+@pytest.mark.parametrize(
+    ("temporary", "writable", "place"),
+    [("/tmp", True, "/tmp"), ("/var/folders/zz/" + "x" * 30, True, "/tmp"), ("/" + "x" * 60, False, None)],
+    ids=["short", "as on macOS", "nowhere"],
+)
+def test_kernels_have_sockets_where_their_names_are_short_enough(
+    monkeypatch: pytest.MonkeyPatch, temporary: str, writable: bool, place: str | None
+) -> None:
+    monkeypatch.setattr("fastclf.server.run.tempfile.gettempdir", lambda: temporary)
+    monkeypatch.setattr("fastclf.server.run.os.access", lambda path, mode: writable)
+    settings = read_settings()
+    assert settings["Voila"].get("connection_dir_root") == place
+    assert ("KernelManager" in settings) == (place is not None)
+    if place:
+        assert len(f"{place}/voila_12345678/kernel-{'0' * 36}-ipc-5") <= 103
+    assert "tornado_settings" in settings["Voila"]
 
 
 def test_a_server_starts_with_the_model_and_the_card_that_a_kill_left_behind(

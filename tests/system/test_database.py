@@ -104,3 +104,18 @@ def test_a_locked_database_is_a_sentence(file: Path) -> None:
         pass
     store.close()
     other.close()
+
+
+def test_a_file_whose_own_names_are_no_text_is_told_as_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "catalog.sqlite"
+    Store(file).close()
+    data = file.read_bytes()
+    assert b"tablephotos" in data
+    file.write_bytes(data.replace(b"tablephotos", b"table\xff\xfeotos"))
+
+    def use() -> None:
+        with contextlib.closing(Store(file)) as store:
+            store.read("SELECT * FROM photos")
+
+    with pytest.raises(CatalogError, match=r"catalog\.sqlite is damaged"):
+        use()

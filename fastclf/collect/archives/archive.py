@@ -77,13 +77,21 @@ def _find_kind(file: Reader, called: str) -> Callable[[Reader], io.BufferedIOBas
         return XzFile
     if head[257:262] == b"ustar" or _is_tar_header(head):
         return lambda f: f
-    if zipfile.is_zipfile(file):
+    if _is_zip(file):
         return None
     page = head.lstrip().lower().startswith((b"<!doctype html", b"<html"))
     hint = "It is a web page; its address may ask for a login." if page else "Unpack it and name the folder."
     raise ArchiveError(
         "{archive} is no zip, tar, tar.gz, tar.bz2 or tar.xz file. {hint}", archive=called, hint=hint
     )
+
+
+def _is_zip(file: Reader) -> bool:
+    """Return whether a zip file ends here, whatever stands before it."""
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # what looks like its end contradicts itself
+        return False
 
 
 def _is_tar_header(block: bytes) -> bool:

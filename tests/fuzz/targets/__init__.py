@@ -1,0 +1,12 @@
+"""All that is fuzzed; a new reader of strangers' bytes gets a line in one of these files."""
+
+from __future__ import annotations
+
+from ..target import Target
+from . import archives, bundles, catalogs, messages, photos, texts
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for room in (photos, bundles, texts, archives, catalogs, messages)
+    for target in room.TARGETS
+}
