@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import Message, PhotosError, UsageError, join_messages, unpack_message
+from ..errors import CatalogError, Message, PhotosError, UsageError, join_messages, unpack_message
 from ..issues import Quality
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress, refuse_early
@@ -39,6 +39,7 @@ from .edits import (
     undo_step,
 )
 from .fetches import FetchLedger
+from .forged import refuse_bytes, refuse_forged
 from .given_splits import GivenSplits
 from .labels import choose_label, describe_near_labels, refuse_unknown_class
 from .materialize import Materialized, materialize
@@ -164,6 +165,7 @@ class Catalog:
         CatalogError
             If the catalog cannot be written.
         """
+        refuse_bytes(self._store, self.folder)
         result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.decoded:
             self._store.shrink()
@@ -230,7 +232,14 @@ class Catalog:
     def measures(self) -> dict[str, Quality]:
         """Return {sha256: what was measured on it} of all readable contents."""
         rows = self._store.read("SELECT sha256, quality FROM contents WHERE quality IS NOT NULL")
-        return {row["sha256"]: Quality(**json.loads(row["quality"])) for row in rows}
+        try:
+            return {row["sha256"]: Quality(**json.loads(row["quality"])) for row in rows}
+        except (ValueError, TypeError):
+            raise CatalogError(
+                "The catalog {file} holds measures that fastclf did not write. Move it away: fastclf then "
+                "starts a new one.",
+                file=self.private / DATABASE,
+            ) from None
 
     def relabel(
         self, names: Iterable[str | Path], label: str, why: str = "", *, new_class: bool = False
@@ -484,6 +493,7 @@ class Catalog:
 
 
 def _make_photo(row: sqlite3.Row, folder: Path) -> Photo:
+    refuse_forged(row, folder)
     facts = {**dict(row), "plain": bool(row["plain"]), "removed": bool(row["removed"])}
     del facts["reason"]  # it is readable
     return Photo(path=folder / row["name"], **facts)

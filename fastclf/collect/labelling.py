@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import UsageError
+from .bounded_pattern import open_pattern
 
 WAYS = ("folder", "case", "pattern", "table")
 MAX_CLASS_NAME = 100
@@ -88,8 +89,7 @@ class LabelRule:
         if self.by == "table":
             return self._look_up(name)
         if self.by == "pattern":
-            match = re.search(self.pattern, file)
-            return match[1] if match else None
+            return open_pattern(self.pattern).find(file)
         letter = next((c for c in file.rpartition(".")[0] or file if c.isalpha()), "")
         return self.upper if letter.isupper() else self.lower if letter.islower() else None
 
@@ -134,13 +134,7 @@ def _check_label(key: str, label: str) -> None:
 
 
 def _check_pattern(pattern: str) -> None:
-    try:
-        groups = re.compile(pattern).groups
-    except (re.error, OverflowError, RecursionError) as e:
-        raise UsageError(
-            "pattern is {pattern!r}: it is no regular expression ({reason}).", pattern=pattern, reason=e
-        ) from None
-    if not groups:
+    if not open_pattern(pattern).groups:
         raise UsageError(
             "pattern is {pattern!r}: it has no group. Put round brackets around the label, as in ^(.+)_\\d+.",
             pattern=pattern,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from ..errors import RefitError
 from ..metrics import PairedDifference, compare_paired
 from ..model import IMPORTED, MANIFEST, ModelBundle
-from ..system import find_write_error, hash_file, recover_folder, run_child, swap_folder
+from ..system import find_write_error, hash_file, recover_folder, run_child, scratch_folder, swap_folder
 from .earlier import drop_oldest, keep_as_earlier
 from .refit_progress import STEPS, RefitProgress, read_progress
 
@@ -109,7 +108,7 @@ def refit_head(
         raise RefitError(obstacle)
     candidate = find_candidate(old.path)
     _check_free(candidate)
-    with tempfile.TemporaryDirectory(prefix="fastclf-refit-") as scratch:
+    with scratch_folder("refit") as scratch:
         report, told = Path(scratch, "report.json"), Path(scratch, "progress")
         run_child(
             "fastclf.head.refit_worker",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import CheckError, Message, UsageError, count_message
 from ..photos import Photo
-from ..system import ShortRepr, run_child
+from ..system import ShortRepr, run_child, scratch_folder
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
 
 Array = npt.NDArray[Any]
@@ -271,7 +270,7 @@ def _hash(seed: int, name: str) -> str:
 
 def _run_worker(timeout: float, **arrays: Array) -> dict[str, Array]:
     """Hand the arrays to the child process and return its answer."""
-    with tempfile.TemporaryDirectory(prefix="fastclf-labels-") as name:
+    with scratch_folder("labels") as name:
         folder = Path(name)
         save_arrays(folder / "in.npz", arrays)
         run_child(_WORKER, [folder], what="Judging the labels", error=CheckError, timeout=timeout)

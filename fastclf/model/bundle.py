@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from ..errors import BundleError, ExportError, Message, UsageError
 from ..system import (
     ShortRepr,
     csv_bytes,
+    find_given_fault,
     find_write_error,
     hash_bytes,
     hash_file,
@@ -25,9 +27,20 @@ from ..system import (
     wait_for_folder,
     write_atomic,
 )
+from .arrays import read_arrays
+from .graph_check import check_graph
 from .joint import JointDetector
 from .mahalanobis import MahalanobisDetector
-from .manifest import CARD_FILES, DAMAGE, IMPORTED, LFS_POINTER, MANIFEST, Manifest, damage_as_error
+from .manifest import (
+    CARD_FILES,
+    DAMAGE,
+    IMPORTED,
+    LFS_POINTER,
+    MANIFEST,
+    Manifest,
+    damage_as_error,
+    read_manifest,
+)
 from .ood import Detector
 from .preprocess import Preprocess
 
@@ -57,6 +70,7 @@ class PhotoRow:
 # What a manifest may name.
 KINDS: dict[str, type[Detector]] = {made.kind: made for made in (MahalanobisDetector, JointDetector)}
 _PHOTOS = "photos.csv"
+_SHA256 = re.compile("[0-9a-f]{64}")
 # Without these there is no answer; all else in a bundle is for training further, for checks and for people.
 _NEEDED = ("model.onnx", "head.npz", "ood.npz")
 _TEXT_FILES = (".csv", ".json", ".md", ".html", ".txt")
@@ -64,6 +78,9 @@ _MISSING = Message("is missing; copy the whole folder again")
 _FORBIDDEN = Message("may not be read by this user; its owner can change that with `chmod a+r`")
 _CHANGED = Message("is not as it was written")
 _POINTER = Message("is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`")
+# Bytes that a file may have: the largest body is some gigabytes, and ONNX takes no more than two.
+_MOST_BYTES = {".onnx": 2**31, ".safetensors": 2**33, ".pkl": 2**33, ".npz": 2**28, ".jpg": 2**25}
+_MOST_ELSE = 2**27
 # Bytes that the smallest model takes.
 _LEAST_ROOM = 20 * 2**20
 _PHOTO_COLUMNS = [f.name for f in fields(PhotoRow)]
@@ -101,7 +118,8 @@ class ModelBundle(ShortRepr):
                 bundle.verify_files()
             bundle._check_head()
             bundle._check_detector()
-            if _find_fault(bundle.path / _PHOTOS, "") == "":
+            check_graph(bundle._open(bundle.onnx_path.name))
+            if _find_fault(bundle.path / _PHOTOS, folder, "") == "":
                 bundle.read_photos()
         return bundle
 
@@ -133,8 +151,8 @@ class ModelBundle(ShortRepr):
     @cached_property
     def head(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """(weight, bias) of the last layer: (K, D) and (K,)."""
-        with np.load(self.path / "head.npz", allow_pickle=False) as arrays:
-            return arrays["weight"], arrays["bias"]
+        arrays = read_arrays(self._open("head.npz"))
+        return arrays["weight"], arrays["bias"]
 
     @cached_property
     def detector(self) -> Detector | None:
@@ -142,14 +160,14 @@ class ModelBundle(ShortRepr):
         ood = self.manifest.ood
         if ood is None or "ood.npz" not in self.manifest.files:
             return None
-        with np.load(self.path / "ood.npz", allow_pickle=False) as arrays:
-            return KINDS[ood.kind].read(ood, arrays)
+        return KINDS[ood.kind].read(ood, read_arrays(self._open("ood.npz")))
 
     @property
     def example_files(self) -> list[Path]:
         """The example photos that are there, in the order of their names."""
         names = sorted(name for name in self.manifest.files if name.startswith("examples/"))
-        return [self.path / name for name in names if (self.path / name).is_file()]
+        files = [self.path / name for name in names if (self.path / name).is_file()]
+        return [file for file in files if not _find_strange(file, self.path)]
 
     def read_photos(self) -> list[PhotoRow]:
         """Return the photos that the model was trained and judged on; may raise a BundleError."""
@@ -161,8 +179,18 @@ class ModelBundle(ShortRepr):
                     path=self.path,
                     columns=rows.fieldnames,
                 )
-            found = [PhotoRow(**{name: row[name] for name in _PHOTO_COLUMNS}) for row in rows]
-            return [replace(row, label=unify_name(row.label)) for row in found]
+            return [self._read_row(row) for row in rows]
+
+    def _read_row(self, values: dict[str, str]) -> PhotoRow:
+        row = PhotoRow(**{name: values[name] for name in _PHOTO_COLUMNS})
+        if not _SHA256.fullmatch(row.sha256 or ""):
+            raise BundleError(
+                "The model {path} has a {file} in which {hash!r} is no photo's hash.",
+                path=self.path,
+                file=_PHOTOS,
+                hash=str(row.sha256)[:80],
+            )
+        return replace(row, label=unify_name(row.label))
 
     def require(self, name: str) -> Path:
         """Return the path of a file that answers do without.
@@ -172,7 +200,7 @@ class ModelBundle(ShortRepr):
         BundleError
             If it is missing, may not be read, or is a pointer of Git LFS.
         """
-        fault = _find_fault(self.path / name, "")
+        fault = _find_fault(self.path / name, self.path, "")
         if fault:
             raise BundleError(
                 "The model {path} answers, but what you want of it needs more: {name} {fault}.",
@@ -195,7 +223,7 @@ class ModelBundle(ShortRepr):
         for name, expected in self.manifest.files.items():
             if name in CARD_FILES:
                 continue  # a kill may have come before it was written
-            fault = _find_fault(self.path / name, expected)
+            fault = _find_fault(self.path / name, self.path, expected)
             if fault is _CHANGED:
                 raise BundleError(
                     "The model {path} is not as it was written: {name} differs from the hash in "
@@ -204,13 +232,15 @@ class ModelBundle(ShortRepr):
                     name=name,
                     file=MANIFEST,
                 )
-            if fault and name in _NEEDED:
-                raise BundleError(
-                    "The model {path} cannot be used: its file {name} {fault}.",
-                    path=self.path,
-                    name=name,
-                    fault=fault,
-                )
+            if fault and (name in _NEEDED or fault not in (_MISSING, _FORBIDDEN, _POINTER)):
+                raise _build_fault(self.path, name, fault)
+
+    def _open(self, name: str) -> Path:
+        """Return the path of a file that answers need; may raise a BundleError."""
+        fault = _find_fault(self.path / name, self.path, "")
+        if fault:
+            raise _build_fault(self.path, name, fault)
+        return self.path / name
 
     def _check_detector(self) -> None:
         ood = self.manifest.ood
@@ -269,9 +299,17 @@ def find_bundle_folder(path: Path) -> Path:
     return path
 
 
-def _find_fault(file: Path, expected: str) -> str:
+def _build_fault(path: Path, name: str, fault: str) -> BundleError:
+    return BundleError(
+        "The model {path} cannot be used: its file {name} {fault}.", path=path, name=name, fault=fault
+    )
+
+
+def _find_fault(file: Path, folder: Path, expected: str) -> str:
     """Return why a bundle's file cannot be used, as a clause, or ""; `expected` is "" for any hash."""
     try:
+        if strange := _find_strange(file, folder):
+            return strange
         with file.open("rb") as f:
             start = f.read(len(LFS_POINTER))
         if start == LFS_POINTER:
@@ -283,6 +321,10 @@ def _find_fault(file: Path, expected: str) -> str:
         return _FORBIDDEN
     except IsADirectoryError:
         return _MISSING
+
+
+def _find_strange(file: Path, folder: Path) -> str | None:
+    return find_given_fault(file, folder, _MOST_BYTES.get(file.suffix, _MOST_ELSE))
 
 
 def _fits(file: Path, expected: str) -> bool:
@@ -346,9 +388,9 @@ def check_target(target: Path) -> None:
 def _find_foreign_file(folder: Path) -> str | None:
     """Return the name of a file that no bundle of ours wrote there, None where `folder` may be replaced."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_manifest(folder))
         ours = {MANIFEST, *manifest["files"]} if manifest["schema"] >= 1 else set()
-    except (OSError, ValueError, TypeError, KeyError):
+    except (BundleError, OSError, ValueError, TypeError, KeyError):
         ours = set()
     # a kill in the middle of `write_atomic` leaves its temporary file
     left_over = tuple(f".{name}." for name in ours if "/" not in name)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 from .. import __version__
 from ..errors import BundleError, describe_error
 from ..metrics import Metrics
-from ..system import hash_file, unify_name, utc_now, write_atomic
+from ..system import find_given_fault, hash_file, unify_name, utc_now, write_atomic
 from .preprocess import Preprocess
 
 SCHEMA = 1
@@ -40,6 +40,8 @@ _REQUIRED_KEYS = (
     "schema", "fastclf", "python", "created", "arch", "vocab", "features_id", "preprocess",
     "temperature", "metrics", "sealed_test", "training", "files",
 )  # fmt: skip
+# Bytes of `bundle.json`, and letters of a class's name; a folder's name has 255 bytes.
+_MOST_BYTES, _LONGEST_NAME = 2**25, 1000
 _REQUIRED_FILES = ("model.onnx", "head.npz", "photos.csv")
 _TEXTS = ("fastclf", "python", "created", "title", "intro", "colour", "arch", "features_id", "export_pkl")
 
@@ -338,16 +340,31 @@ def _unify_texts(value: Any) -> Any:
     return unify_name(value) if isinstance(value, str) else value
 
 
+def read_manifest(folder: Path) -> str:
+    """Return the text of `bundle.json`; BundleError where it is no file of the folder, or a huge one."""
+    file = folder / MANIFEST
+    if fault := find_given_fault(file, folder, _MOST_BYTES):
+        raise BundleError(
+            "The model {path} cannot be used: its file {name} {fault}.",
+            path=folder,
+            name=MANIFEST,
+            fault=fault,
+        )
+    return file.read_text(encoding="utf-8-sig")
+
+
 def _load(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8-sig"))
+        manifest = json.loads(read_manifest(folder))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
             "There is no model in {folder}. Train one with `fastclf train DIR --out {folder}`, "
             "or name another folder.",
             folder=folder,
         ) from None
+    except BundleError:
+        raise
     except (OSError, ValueError) as e:
         if isinstance(e, json.JSONDecodeError) and e.doc.encode().startswith(LFS_POINTER):
             raise BundleError(
@@ -392,6 +409,12 @@ def _check_values(path: Path, values: dict[str, Any]) -> None:
             "The model {path} names fewer than two classes in {file}.", path=path, file=MANIFEST
         )
     "".join(vocab).encode()  # a lone surrogate is no text
+    if len(set(vocab)) < len(vocab) or not all(v.strip() and len(v) <= _LONGEST_NAME for v in vocab):
+        raise BundleError(
+            "The model {path} names a class twice in {file}, or one without a name or with an endless one.",
+            path=path,
+            file=MANIFEST,
+        )
     if not isinstance(files, dict) or not all(_is_inside(name) for name in files):
         raise BundleError("The model {path} lists files outside of its folder; do not use it.", path=path)
     if not isinstance(temperature, int | float) or not 1e-3 <= temperature <= 1e3:

@@ -2,7 +2,6 @@ from .decode import MAX_BYTES as MAX_BYTES
 from .decode import MAX_FOLDER_BYTES as MAX_FOLDER_BYTES
 from .decode import MAX_PIXELS as MAX_PIXELS
 from .decode import SUFFIXES as SUFFIXES
-from .decode import DecodedPhoto as DecodedPhoto
 from .decode import Source as Source
 from .decode import count_pixels as count_pixels
 from .decode import decode_photo as decode_photo
@@ -20,6 +19,7 @@ from .given import Given as Given
 from .given import take_photo as take_photo
 from .layout import find_layout as find_layout
 from .no_classes import describe_one_class as describe_one_class
+from .rgb import DecodedPhoto as DecodedPhoto
 from .signatures import HEAD_BYTES as HEAD_BYTES
 from .signatures import sniff_format as sniff_format
 from .split_names import read_split_name as read_split_name

@@ -15,7 +15,6 @@ from pathlib import Path
 from PIL import (  # the plugins register their formats when they are imported
     AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
-    ExifTags,
     GifImagePlugin,  # noqa: F401
     Image,
     ImageFile,
@@ -28,7 +27,8 @@ from PIL import (  # the plugins register their formats when they are imported
 )
 
 from ..errors import MemoryShortageError, Message, UnreadablePhotoError
-from .colours import convert_to_srgb, reads_profile
+from .bands import split_bands
+from .budget import CountedBytes, check_memory, check_pieces, check_scans, open_counted, release_decoder
 from .depth import (
     find_rawmode,
     is_dark,
@@ -39,9 +39,12 @@ from .depth import (
     read_significant_bits,
     scale_greys,
 )
-from .essentials import keep_essentials, read_orientation
+from .essentials import keep_essentials
 from .jpeg_rows import JpegFrame, SealedJpeg, read_jpeg_frame, seal_jpeg
 from .jpeg_scans import watch_last_scan
+from .ppm import quicken_samples
+from .refusal import RefusedError
+from .rgb import DecodedPhoto, build_rgb
 from .unknown import (
     describe_bits,
     describe_error,
@@ -73,38 +76,6 @@ _ANY_MEMORY = 16_000_000
 _BLURRED = Message("is cut off: its finer details are missing; save or fetch it again")
 _GAP = Message("is damaged: parts in its middle are missing; save or fetch it again")
 _EMPTY = "is empty (0 bytes); it was probably not fully saved or downloaded"
-
-
-@dataclass(frozen=True)
-class DecodedPhoto:
-    """A photo as RGB, with what was found on the way.
-
-    Attributes
-    ----------
-    image
-        The photo: mode RGB, upright, alpha over white.
-    format
-        Pillow's name of the file format, "JPEG" for example.
-    plain
-        Whether fastai's own reading, ``Image.open(f).convert("RGB")``, gives the same pixels.
-    upright
-        Whether the file's pixels stand as they are to be seen, without EXIF.
-    size
-        Width and height as the photo is to be seen, before any reduction.
-    colours_known
-        Whether the file has no colour profile or one that can be read; else its colours are taken as sRGB.
-    scale
-        Which values became black and white where the file has more than 8 bits; None where they were taken as
-        they are. See `fastclf.photos.depth` for the rule.
-    """
-
-    image: Image.Image
-    format: str
-    plain: bool
-    upright: bool = True
-    size: tuple[int, int] = (0, 0)
-    colours_known: bool = True
-    scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -181,13 +152,13 @@ def decode_photo(
 def _read_image(image: Image.Image, max_pixels: int) -> DecodedPhoto:
     _check_dimensions(*image.size, max_pixels)
     image.load()
-    return _to_rgb(image, image.size, None, scale_greys(image) if is_deep(image) else None)
+    return build_rgb(image, image.size, None, scale_greys(image) if is_deep(image) else None, is_ours=False)
 
 
 def _decode(data: bytes, wanted: _Wanted) -> DecodedPhoto:
     try:
         return _read(data, wanted)
-    except _RefusedError:
+    except RefusedError:
         raise
     except _FAULTS:
         kept = keep_essentials(data)
@@ -202,19 +173,24 @@ def _decode(data: bytes, wanted: _Wanted) -> DecodedPhoto:
 def _read(data: bytes, wanted: _Wanted, orientation: int | None = None) -> DecodedPhoto:
     frame = read_jpeg_frame(data) if data.startswith(b"\xff\xd8") else None
     sealed = seal_jpeg(data, frame) if frame and frame.usual else None
+    if frame and not sealed:
+        check_scans(data, frame.size)
     if frame and (words := describe_bits(frame.bits)):
-        raise _RefusedError(words)
+        raise RefusedError(words)
     if frame and sealed:
         return _read_jpeg(frame, sealed, wanted, orientation)
     if words := describe_misread(data):
-        raise _RefusedError(words)
+        raise RefusedError(words)
     with _open(data) as image:
         _check_dimensions(*image.size, wanted.max_pixels)
+        check_memory(image, data)
+        release_decoder(image)
+        quicken_samples(image)
         size, planes = image.size, mend_planes(image)
         is_colour = bool(find_rawmode(image))
         image.load()
         scaled = _scale_depth(image, data, is_colour)
-        photo = _to_rgb(image, size, orientation, scaled)
+        photo = build_rgb(image, size, orientation, scaled)
         return replace(photo, plain=False) if planes else photo
 
 
@@ -228,7 +204,8 @@ def _scale_depth(
         return None
     with _open(data) as again:
         mend_planes(again)
-        return join_bytes(image, load_lower(again))
+        order = load_lower(again)
+        return join_bytes(image, again, order)
 
 
 def _read_jpeg(
@@ -236,28 +213,35 @@ def _read_jpeg(
 ) -> DecodedPhoto:
     reduce = _find_reduction(frame, wanted)
     if not sealed.whole or sealed.skips:
-        raise _RefusedError(_GAP if sealed.skips else _BLURRED)
+        raise RefusedError(_GAP if sealed.skips else _BLURRED)
     draft = wanted.find_draft(frame.size, reduce)
     try:
-        image = _load_jpeg(sealed.data, draft, watched=sealed.tidy and sealed.waits)
-        if sealed.other and image.tobytes() != _load_jpeg(sealed.other, draft).tobytes():
+        image = _load_jpeg(sealed.data, frame, draft, watched=sealed.tidy and sealed.waits)
+        if sealed.other and not _are_same(image, _load_jpeg(sealed.other, frame, draft)):
             raise OSError("truncated")
     except OSError as e:
         raise _explain_cut(e, sealed.filled, frame) from None
-    photo = _to_rgb(image, frame.size, orientation)
+    photo = build_rgb(image, frame.size, orientation)
     is_plain = sealed.tidy and reduce == 1
     return photo if is_plain else replace(photo, plain=False)
 
 
-def _load_jpeg(data: bytes, draft: tuple[int, int] | None, *, watched: bool = False) -> Image.Image:
-    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+def _are_same(one: Image.Image, other: Image.Image) -> bool:
+    pairs = zip(split_bands(one), split_bands(other), strict=True)
+    return all(a.tobytes() == b.tobytes() for (_, a), (_, b) in pairs)
+
+
+def _load_jpeg(
+    data: bytes, frame: JpegFrame, draft: tuple[int, int] | None, *, watched: bool = False
+) -> Image.Image:
+    image = JpegImagePlugin.JpegImageFile(open_counted(data, frame.scan))
     if draft:
         # both sides are kept above what is asked for
         image.draft(None, draft)
     watch = watch_last_scan(image, len(data)) if watched else None
     image.load()
     if watch and not watch.whole:
-        raise _RefusedError(_BLURRED)
+        raise RefusedError(_BLURRED)
     return image
 
 
@@ -267,7 +251,7 @@ def _explain_cut(error: OSError, filled: bytes, frame: JpegFrame) -> Exception:
         return error
     width, height = frame.size
     try:
-        image = _load_jpeg(filled, (max(1, width // 8), max(1, height // 8))).convert("RGB")
+        image = _load_jpeg(filled, frame, (max(1, width // 8), max(1, height // 8))).convert("RGB")
     except _FAULTS:
         return error
     # what libjpeg fills in is the same down to the last row
@@ -277,7 +261,7 @@ def _explain_cut(error: OSError, filled: bytes, frame: JpegFrame) -> Exception:
     n = round(missing * height / image.height)
     if not n:
         return error
-    return _RefusedError(
+    return RefusedError(
         "is cut off: about {n} of its {total} rows are missing; save or fetch it again", n=n, total=height
     )
 
@@ -295,7 +279,7 @@ def _find_reduction(frame: JpegFrame, wanted: _Wanted) -> int:
 
 def _explain(error: BaseException, data: bytes) -> str:
     """Return why a photo could not be decoded, as a clause without its name."""
-    if isinstance(error, _RefusedError):
+    if isinstance(error, RefusedError):
         return error.reason
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return Message("has more than {n} pixels; scale it down", n=MAX_PIXELS)
@@ -358,17 +342,9 @@ def _encode(image: Image.Image, kind: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-class _RefusedError(Exception):
-    """A reason, still without the file's name."""
-
-    def __init__(self, reason: str, /, **fields: object) -> None:
-        self.reason = Message(reason, **fields)
-        super().__init__(self.reason)
-
-
 # what the reading of a file, and Pillow's parsers on damaged headers, raise
 _FAULTS = (
-    _RefusedError, Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, OSError,
+    RefusedError, Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError, OSError,
     ValueError, SyntaxError, struct.error, IndexError, TypeError, EOFError, ArithmeticError, KeyError,
     RuntimeError, AssertionError, AttributeError,
 )  # fmt: skip
@@ -388,9 +364,9 @@ def _read_bytes(source: Source, max_bytes: int) -> bytes:
         with Path(source).open("rb") as f:
             content = f.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise _RefusedError(describe_excess(size, max_bytes))
+        raise RefusedError(describe_excess(size, max_bytes))
     if not content:
-        raise _RefusedError(_EMPTY)
+        raise RefusedError(_EMPTY)
     return content
 
 
@@ -398,14 +374,19 @@ def _measure_regular(path: Path) -> int:
     """Return a file's bytes; refuse what is none: a pipe would wait for ever, a device never ends."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise _RefusedError("is a pipe or a device, not a photo")
+        raise RefusedError("is a pipe or a device, not a photo")
     return status.st_size
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
     _register_heif()
     formats = [name for name in (*FORMATS, "HEIF") if name in Image.OPEN]
-    return Image.open(io.BytesIO(data), formats=formats)
+    check_pieces(data)
+    stream = CountedBytes(data)
+    image = Image.open(stream, formats=formats)
+    if image.tile and image.tile[0].codec_name == "bmp_rle":
+        stream.allow_runs()
+    return image
 
 
 @functools.cache
@@ -419,80 +400,22 @@ def _register_heif() -> None:
 
 def _check_dimensions(width: int, height: int, most: int = MAX_PIXELS) -> None:
     if width < 1 or height < 1:
-        raise _RefusedError(
+        raise RefusedError(
             "is {width:d} x {height:d} pixels; there is nothing to see", width=width, height=height
         )
     if width * height > most and most < MAX_PIXELS:
-        raise _RefusedError(describe_pixels(width * height, most))
+        raise RefusedError(describe_pixels(width * height, most))
     if width * height > most:
-        raise _RefusedError(
+        raise RefusedError(
             "has {width} x {height} pixels; at most {most} are read, so scale it down",
             width=width,
             height=height,
             most=most,
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise _RefusedError(
+        raise RefusedError(
             "is {width} x {height} pixels; a photo may be at most {most} times as long as wide",
             width=width,
             height=height,
             most=MAX_ASPECT,
         )
-
-
-def _to_rgb(
-    image: Image.Image,
-    size: tuple[int, int],
-    orientation: int | None = None,
-    scaled: tuple[Image.Image, tuple[float, float]] | None = None,
-) -> DecodedPhoto:
-    """Return a loaded photo upright and as RGB; `scaled` is what its 16 bits make, with black and white."""
-    kind, info = _name_format(image), image.info
-    orientation = _orientation(image) if orientation is None else orientation
-    if scaled:
-        image = scaled[0]
-    turn = _TURNS.get(orientation)
-    if turn is not None:
-        image = image.transpose(turn)
-    clear = "A" in image.getbands() or "a" in image.getbands() or (not scaled and "transparency" in info)
-    if clear:
-        rgba = image.convert("RGBA")
-        rgb = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    else:
-        rgb = image.convert("RGB")
-    profile = info.get("icc_profile")
-    coloured = image if image.mode in ("CMYK", "L") else rgb
-    meant, known = convert_to_srgb(coloured, profile), reads_profile(coloured, profile)
-    rgb = rgb if meant is None else meant
-    plain = not (turn is not None or scaled or clear or meant is not None) and kind not in ("HEIF", "PPM")
-    # `convert` made a picture of its own; what Pillow keeps of the file (EXIF, GPS, comments) stays behind
-    rgb.info = {}
-    seen = size[::-1] if orientation in range(5, 9) else size
-    return DecodedPhoto(rgb, kind, plain, turn is None, seen, known, scaled and scaled[1])
-
-
-# how pixels are turned that a camera held otherwise took, by EXIF's number
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
-
-
-def _name_format(image: Image.Image) -> str:
-    """Return Pillow's name of a file's format; a JPEG with further pictures behind it is called MPO."""
-    if image.format != "JPEG" or "mp" not in image.info:
-        return image.format or "unknown"
-    light = any(b"hdrgm:" in segment[1] for segment in getattr(image, "applist", ()))
-    return "JPEG" if light else "MPO"
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation, 1 where it is none: the picture may be fine where its EXIF is broken."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-        value = value[0] if isinstance(value, tuple | bytes) and value else value
-        return int(value)
-    except Exception:  # noqa: BLE001 - whatever a parser meets in it
-        exif = image.info.get("exif")
-        return read_orientation(exif) if isinstance(exif, bytes) else 1

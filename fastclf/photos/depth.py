@@ -9,16 +9,20 @@ lowest to the highest. A twentieth beyond 0 and 1, which resizing leaves, is cut
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from .bands import split_bands
+
 Array = npt.NDArray[Any]
 
 _BITS, _FORMAT, _PHOTOMETRIC, _LARGEST, _PLANAR = 258, 339, 262, 281, 284
-_ROWS = 2**22
+# Pixels that are taken at once, and as floats, which take eight times the room.
+_PIXELS, _BLOCK = 2**20, 2**16
 _QUARTER = 63
 _BEYOND = 0.05
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if np.little_endian else "16L"}
@@ -34,10 +38,15 @@ def scale_greys(image: Image.Image, declared: int = 0) -> tuple[Image.Image, tup
 
     `declared` is the largest value that the file names for its greys, 0 where it names none.
     """
-    values, bits = _read_values(image)
-    black, white = _find_range(values, bits, declared or _read_declared(image))
-    grey = _scale(values, black, white)
-    return Image.fromarray(255 - grey if _read_tag(image, _PHOTOMETRIC) == 0 else grey), (black, white)
+    view, bits = _find_kind(image)
+    black, white = _find_range(_list_values(image, view), bits, declared or _read_declared(image))
+    inverted, grey = _read_tag(image, _PHOTOMETRIC) == 0, Image.new("L", image.size)
+    top = 0
+    for values in _list_values(image, view):
+        part = _scale(values, black, white)
+        grey.paste(Image.fromarray(255 - part if inverted else part), (0, top))
+        top += len(part)
+    return grey, (black, white)
 
 
 def read_significant_bits(data: bytes) -> int:
@@ -67,27 +76,47 @@ def mend_planes(image: ImageFile.ImageFile) -> bool:
     return True
 
 
-def load_lower(image: ImageFile.ImageFile) -> Image.Image:
-    """Load the lower bytes of a photo's 16 bits instead of the upper ones."""
+def load_lower(image: ImageFile.ImageFile) -> list[int]:
+    """Load the lower bytes of a photo's 16 bits instead of the upper ones; returns which bands they are."""
     if find_rawmode(image).startswith("LA"):  # Pillow makes RGBA of them; here upper and lower bytes of both
         image.tile = [tile._replace(args="RGBA") for tile in image.tile]
         image.load()
-        grey, alpha = image.getchannel(1), image.getchannel(3)
-        return Image.merge("RGBA", (grey, grey, grey, alpha))
+        return [1, 1, 1, 3]
     image.tile = [tile._replace(args=_swap_args(tile.args)) for tile in image.tile]
     image.load()
-    return image
+    return list(range(len(image.getbands())))
 
 
-def join_bytes(upper: Image.Image, lower: Image.Image) -> tuple[Image.Image, tuple[float, float]]:
-    """Return dark colours of 16 bits as a photo of 8, and which values became black and white."""
-    high, colours = np.asarray(upper), 3
-    values = high.astype(np.uint16) * np.uint16(256) + np.asarray(lower)
-    black, white = _find_range(values[..., :colours], 16, 0)
-    scaled = _scale(values, black, white)
-    if int(high[..., colours:].max(initial=0)) > _QUARTER:  # an alpha of its own depth
-        scaled[..., colours:] = high[..., colours:]
-    return Image.fromarray(scaled), (black, white)
+def join_bytes(
+    upper: Image.Image, lower: Image.Image, order: list[int]
+) -> tuple[Image.Image, tuple[float, float]]:
+    """Return dark colours of 16 bits as a photo of 8, and which values became black and white.
+
+    The lower bytes are the bands `order` of `lower`. Both pictures are used up.
+    """
+    n_colours, extrema = 3, upper.getextrema()
+    black, white = _find_range((v[..., :n_colours] for v in _join(upper, lower, order)), 16, 0)
+    keeps_alpha = any(most > _QUARTER for _, most in extrema[n_colours:])  # type: ignore[misc]
+    top = 0
+    for values in _join(upper, lower, order):
+        scaled = _scale(values, black, white)
+        if keeps_alpha:  # an alpha of its own depth
+            scaled[..., n_colours:] = values[..., n_colours:] >> 8
+        upper.paste(Image.fromarray(scaled), (0, top))
+        top += len(scaled)
+    lower.close()
+    return upper, (black, white)
+
+
+def _join(upper: Image.Image, lower: Image.Image, order: list[int]) -> Iterator[Array]:
+    """Yield the values of 16 bits, a band of rows at a time."""
+    pairs = zip(split_bands(upper, _PIXELS), split_bands(lower, _PIXELS), strict=True)
+    for (_, high), (_, low) in pairs:
+        values = np.asarray(high).astype(np.uint16)
+        values <<= 8
+        bands = np.asarray(low)
+        values += bands if order == [*range(bands.shape[2])] else bands[..., order]
+        yield values
 
 
 def is_dark(image: Image.Image) -> bool:
@@ -99,16 +128,23 @@ def _is_signed_byte(image: Image.Image) -> bool:
     return image.mode == "L" and _read_tag(image, _FORMAT) == 2 and _read_tag(image, _BITS) == 8
 
 
-def _read_values(image: Image.Image) -> tuple[Array, int]:
-    """Return the greys as the file means them, and the bits of their container."""
-    values, bits = np.asarray(image), _read_tag(image, _BITS)
+def _find_kind(image: Image.Image) -> tuple[Any, int]:
+    """Return as what numbers the greys are meant, None for their own, and the bits of their container."""
+    bits = _read_tag(image, _BITS)
     if _is_signed_byte(image):
-        return values.view(np.int8), 8
+        return np.int8, 8
     if image.mode.startswith("I;16") or bits == 16 or (image.mode == "I" and image.format == "PPM"):
-        return values, 16
+        return None, 16
     # Pillow holds whole numbers of 32 bits as signed ones
     is_unsigned = image.mode == "I" and bits == 32 and _read_tag(image, _FORMAT) in (None, 1)
-    return values.view(np.uint32) if is_unsigned else values, 32
+    return np.uint32 if is_unsigned else None, 32
+
+
+def _list_values(image: Image.Image, view: Any) -> Iterator[Array]:
+    """Yield the greys as the file means them, a band of rows at a time."""
+    for _, band in split_bands(image, _PIXELS):
+        values = np.asarray(band)
+        yield values if view is None else values.view(view)
 
 
 def _swap_args(args: Any) -> Any:
@@ -118,13 +154,17 @@ def _swap_args(args: Any) -> Any:
     return (_swap_args(args[0]), *args[1:])
 
 
-def _find_range(values: Array, bits: int, declared: int) -> tuple[float, float]:
+def _find_range(bands: Iterable[Array], bits: int, declared: int) -> tuple[float, float]:
     """Return which values become black and white."""
-    finite = values if values.dtype.kind in "ui" else values[np.isfinite(values)]
-    if not finite.size:
+    least, most, kind = np.inf, -np.inf, ""
+    for values in bands:
+        kind = values.dtype.kind
+        finite = values if kind in "ui" else values[np.isfinite(values)]
+        if finite.size:
+            least, most = min(least, float(finite.min())), max(most, float(finite.max()))
+    if least > most:
         return 0.0, 1.0
-    least, most = float(finite.min()), float(finite.max())
-    if values.dtype.kind == "f":
+    if kind == "f":
         return _find_float_range(least, most)
     if least < 0:
         return least, least + _round_up(most - least)
@@ -147,14 +187,20 @@ def _round_up(most: float) -> float:
 
 
 def _scale(values: Array, black: float, white: float) -> npt.NDArray[np.uint8]:
-    """Bring values to 0 to 255, some rows at a time: as floats they take eight times the room."""
+    """Bring values to 0 to 255; many of 16 bits by a table."""
+    if values.dtype == np.uint16 and values.size > 2**17:
+        table = _scale(np.arange(2**16, dtype=np.int32), black, white)
+        return table.take(values)
     out = np.empty(values.shape, np.uint8)
-    step = max(1, _ROWS // max(1, values[:1].size))
+    step = max(1, _BLOCK // max(1, values[:1].size))
     for row in range(0, len(values), step):
-        part = np.nan_to_num(
-            values[row : row + step].astype(np.float64), nan=black, posinf=white, neginf=black
-        )
-        out[row : row + step] = np.clip((part - black) * (255 / (white - black)) + 0.5, 0, 255)
+        part = values[row : row + step].astype(np.float64)
+        if values.dtype.kind == "f":
+            np.nan_to_num(part, copy=False, nan=black, posinf=white, neginf=black)
+        part -= black
+        part *= 255 / (white - black)
+        part += 0.5
+        out[row : row + step] = np.clip(part, 0, 255, out=part)
     return out
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .jpeg_rows import list_segments
+from .tiff_tags import find_order, iterate_tags, read_orientation
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = {b"IHDR", b"PLTE", b"tRNS", b"IDAT"}
@@ -18,10 +19,9 @@ _TIFF_KEPT = {
     254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 281, 284, 292, 293, 317, 320, 322, 323, 324, 325,
     332, 338, 339, 347, 512, 513, 514, 519, 520, 521, 529, 530, 531, 532,
 }  # fmt: skip
-_ORIENTATION = 274
 _ADOBE, _LEAST_ADOBE = 0xEE, 12
-# Bytes of a value by its type; a type that nobody knows has no value that could be needed.
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+# Pieces that are looked at: a file of more is refused before.
+_MOST = 200_000
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,6 @@ def keep_essentials(data: bytes) -> Essentials | None:
     return None
 
 
-def read_orientation(exif: bytes) -> int:
-    """Return the orientation that EXIF bytes name, 1 to 8; 1 where they are broken or say something else."""
-    exif = exif[exif.startswith(b"Exif\0\0") * 6 :]
-    try:
-        order = _find_order(exif)
-        for tag, kind, _, value in _list_entries(exif, order):
-            if tag == _ORIENTATION:
-                found = struct.unpack(
-                    order + {3: "H", 4: "I", 1: "B", 9: "i", 8: "h"}.get(kind, "H"),
-                    value[: _SIZES.get(kind, 2)],
-                )
-                return int(found[0]) if found[0] in range(1, 9) else 1
-    except (struct.error, ValueError):
-        pass
-    return 1
-
-
 def _keep_png(data: bytes) -> Essentials:
     chunks, orientation, profile = [_PNG], 1, False
     for kind, start, length in _list_chunks(data):
@@ -99,7 +82,9 @@ def _list_transparent(chunks: Sequence[bytes]) -> range | tuple[int, ...]:
 def _list_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, place and length of a PNG's chunks; past one of a wrong length, pixels are looked for."""
     at = len(_PNG)
-    while at + 12 <= len(data):
+    for _ in range(_MOST):
+        if at + 12 > len(data):
+            return
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if kind == b"IEND":
             return
@@ -128,7 +113,9 @@ def _keep_jpeg(data: bytes) -> Essentials:
 
 def _keep_webp(data: bytes) -> Essentials:
     kept, orientation, profile, at = [b"WEBP"], 1, False, 12
-    while at + 8 <= len(data):
+    for _ in range(_MOST):
+        if at + 8 > len(data):
+            break
         kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         chunk = data[at : at + 8 + length + length % 2]
         if kind == b"VP8X":  # no profile, no EXIF, no XMP
@@ -145,9 +132,11 @@ def _keep_webp(data: bytes) -> Essentials:
 
 def _keep_tiff(data: bytes) -> Essentials:
     """Put a list of the needed tags behind the file; its values stay where they are."""
-    order = _find_order(data)
+    order = find_order(data)
     entries = {
-        tag: (tag, kind, n, value) for tag, kind, n, value in _list_entries(data, order) if tag in _TIFF_KEPT
+        tag.number: (tag.number, tag.kind, tag.count, tag.value)
+        for tag in iterate_tags(data)
+        if tag.number in _TIFF_KEPT
     }
     orientation = read_orientation(data)
     body = data + bytes(len(data) % 2)
@@ -157,42 +146,3 @@ def _keep_tiff(data: bytes) -> Essentials:
     return Essentials(
         body[:4] + struct.pack(order + "I", len(body)) + body[8:] + table + bytes(4), orientation
     )
-
-
-def _find_order(data: bytes) -> str:
-    if data[:2] not in (b"II", b"MM"):
-        raise ValueError("no TIFF")
-    return "<" if data[:2] == b"II" else ">"
-
-
-def _list_entries(data: bytes, order: str) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield tag, type, count and the four bytes of value or place of the entries that can be values."""
-    (at,) = struct.unpack(order + "I", data[4:8])
-    (n,) = struct.unpack(order + "H", data[at : at + 2])
-    for i in range(n):
-        entry = data[at + 2 + 12 * i : at + 14 + 12 * i]
-        if len(entry) < 12:
-            return
-        tag, kind, count = struct.unpack(order + "HHI", entry[:8])
-        if kind in _SIZES:
-            yield tag, kind, count, entry[8:]
-
-
-def read_tiff_tags(data: bytes) -> dict[int, int]:
-    """Return {tag: its value, or the first of several} of a TIFF's whole numbers."""
-    tags: dict[int, int] = {}
-    try:
-        order = _find_order(data)
-        for tag, kind, n, value in _list_entries(data, order):
-            size, code = (
-                (2, "H") if kind == 3 else (4, "I") if kind in (4, 13) else (1, "B") if kind == 1 else (0, "")
-            )
-            if not size:
-                tags[tag] = -1
-                continue
-            at = struct.unpack(order + "I", value)[0] if n * size > 4 else 0
-            where = data[at : at + size] if n * size > 4 else value[:size]
-            tags[tag] = struct.unpack(order + code, where)[0]
-    except (struct.error, ValueError):
-        pass
-    return tags

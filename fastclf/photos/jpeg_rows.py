@@ -7,19 +7,25 @@ where not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from .budget import check_passes, refuse_pieces
 
 END = b"\xff\xd9"
 # The decoder reads up to eight bytes ahead of what it needs. These are so made that a block which is decoded
 # from them takes more than there are: of eleven patterns the one by which most cuts were seen, 99 % of those
 # in the last forty bytes, and all but those of the last block.
 _AHEAD = int(("11110" * 13)[:64], 2).to_bytes(8, "big").replace(b"\xff", b"\xff\0")
-_BLOCK = 2**18
+_BLOCK, _FIRST_BLOCK = 2**18, 2**14
+# Segments that are looked at; cameras write some dozens.
+_MOST_SEGMENTS = 50_000
 _LEAST_FILL, _LONG_FILL = 8, 64
 _HUFFMAN, _RESTARTS = 0xC4, 0xDD
+_MARKER = re.compile(rb"\xff[^\x00\xff]", re.DOTALL)
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
 _PROGRESSIVE = 0xC2
@@ -73,6 +79,7 @@ class _Scans:
     end: int = 0
     marked: bool = False
     n: int = 0
+    passes: int = 0
     whole: bool = True
     skips: bool = False
     _missing: dict[int, list[int]] = field(default_factory=dict)
@@ -81,6 +88,7 @@ class _Scans:
         """Count what a scan gives of each component: which coefficients, to which bit."""
         self.n += 1
         ids, (first, last, bits) = header[1 : 1 + 2 * header[0] : 2], header[-3:]
+        self.passes += len(ids)
         for one in ids:
             if not progressive:
                 self._missing[one] = []
@@ -109,11 +117,17 @@ def read_jpeg_frame(data: bytes) -> JpegFrame | None:
 
 
 def list_segments(data: bytes, start: int = 2) -> Iterator[tuple[int, int, bytes]]:
-    """Yield marker, place and body of each segment, up to the first scan; ends where no segment follows."""
-    while start + 4 <= len(data) and data[start] == 0xFF:
-        marker = data[start + 1]
-        if marker == 0xFF or marker in _ALONE:
-            start += 1 if marker == 0xFF else 2
+    """Yield marker, place and body of each segment, up to the first scan; ends where no segment follows.
+
+    What lies between two segments is passed over, as every decoder does; of too many segments the first come.
+    """
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(data, start)
+        if found is None or found.end() + 2 > len(data):
+            return
+        start, marker = found.start(), data[found.end() - 1]
+        if marker in _ALONE:
+            start += 2
             continue
         length = int.from_bytes(data[start + 2 : start + 4], "big")
         yield marker, start, data[start + 4 : start + 2 + length]
@@ -179,16 +193,20 @@ def seal_jpeg(data: bytes, frame: JpegFrame) -> SealedJpeg | None:
 
 
 def _walk_scans(data: bytes, frame: JpegFrame) -> _Scans:
-    scans, at, progressive = _Scans(), frame.scan, frame.buffered
+    scans, at, progressive, n_between = _Scans(), frame.scan, frame.buffered, 0
     while True:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         header = data[at + 4 : at + 2 + length]
         if len(header) >= 6:
             scans.add(header, progressive)
+        check_passes(max(scans.n, scans.passes), frame.size)
         start, at = at + 2 + length, _find_marker(data, at + 2 + length)
         scans.skips |= frame.restarts and _skip_mark(data, start, at)
         while at + 4 <= len(data) and data[at + 1] in _BETWEEN_SCANS:
             at = _find_marker(data, at + 2 + int.from_bytes(data[at + 2 : at + 4], "big"))
+            n_between += 1
+            if n_between > _MOST_SEGMENTS:
+                refuse_pieces()
         if at + 4 > len(data) or data[at + 1] != 0xDA or length < 2:
             break
     scans.end, scans.marked = at, data[at : at + 2] == END
@@ -206,13 +224,14 @@ def _skip_mark(data: bytes, start: int, end: int) -> bool:
 
 def _find_marker(data: bytes, start: int) -> int:
     """Return where the next marker stands that ends a scan, or the file's end."""
-    values = np.frombuffer(data, np.uint8)
-    for block in range(start, len(data) - 1, _BLOCK):
-        part = values[block : block + _BLOCK + 1]
+    values, block, size = np.frombuffer(data, np.uint8), start, _FIRST_BLOCK
+    while block < len(data) - 1:
+        part = values[block : block + size + 1]
         places = (part[:-1] == 0xFF).nonzero()[0]
         ends = _ENDS_SCAN.take(part.take(places + 1))
         if len(ends) and ends[first := int(ends.argmax())]:
             return block + int(places[first])
+        block, size = block + size, min(2 * size, _BLOCK)
     return len(data)
 
 

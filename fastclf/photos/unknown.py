@@ -7,9 +7,9 @@ import struct
 from collections.abc import Sequence
 
 from ..errors import Message
-from .essentials import read_tiff_tags
 from .jpeg_rows import read_jpeg_frame
 from .signatures import ARCHIVE, ELSE, HEIC, PICTURE, RAW, READ, SEVERAL, Signature, find_signature
+from .tiff_tags import read_tiff_tags
 
 _PICTURE = Message("is {kind}, which is not read here; save it as PNG")
 _PACKED = Message("is {kind}, not a photo; unpack it")

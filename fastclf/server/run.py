@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +17,7 @@ from typing import Any
 from ..card import repair_bundle
 from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
-from ..system import advise_install, find_file_error, find_private_place
+from ..system import advise_install, find_file_error, find_private_place, scratch_folder
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
@@ -170,7 +169,7 @@ def serve(
     check_serving(model, host=host, port=port)
     if find_spec("voila") is None:
         raise ServingError("Voila is not installed. Run `{install}` again.", install=advise_install())
-    with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
+    with scratch_folder("serve") as folder:
         # Voila reads voila.json from the folder that it is started in
         Path(folder, "voila.json").write_text(json.dumps(read_settings()))
         command = [

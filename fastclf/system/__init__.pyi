@@ -15,6 +15,7 @@ from .folders import DATABASE as DATABASE
 from .folders import find_private_place as find_private_place
 from .folders import has_catalog as has_catalog
 from .folders import lies_on_network as lies_on_network
+from .given_file import find_given_fault as find_given_fault
 from .home import ensure_home as ensure_home
 from .home import find_user_cache as find_user_cache
 from .home import find_user_data as find_user_data
@@ -25,6 +26,7 @@ from .names import unify_name as unify_name
 from .processes import has_gpu as has_gpu
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child
+from .scratch import scratch_folder as scratch_folder
 from .short_repr import ShortRepr as ShortRepr
 from .stray_files import is_stray as is_stray
 from .swap import is_left_over as is_left_over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import threading
 import time
@@ -40,11 +41,23 @@ _SENTENCES = (
     (("disk I/O",), Message("{file} cannot be read or written ({text}). Check the disk, then try again.")),
     (("",), Message("{file} refused to work ({text}).")),
 )
+_FOREIGN = Message(
+    "{file} holds a {kind} that fastclf did not make ({name}), so whoever made it may want to run something "
+    "here. Move it away: {then}"
+)
 _NEWER = Message("{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.")
 _OLDER = Message(
     "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). Move it away: "
     "{then}"
 )
+
+
+@functools.cache
+def _list_schema(tables: str) -> frozenset[tuple[str, str]]:
+    """Return name and statement of all that some statements make."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(tables)
+        return frozenset(made.execute("SELECT name, sql FROM sqlite_master"))
 
 
 class Database:
@@ -159,6 +172,8 @@ class Database:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _prepare(self, wal: bool) -> None:
+        self._connection.execute("PRAGMA trusted_schema = OFF")
+        self._refuse_foreign()
         self._set_journal("WAL" if wal else "DELETE")
         self._connection.execute("PRAGMA synchronous = FULL")
         if self.wipes:
@@ -177,6 +192,15 @@ class Database:
             words = _NEWER if version > self.version else _OLDER
             then = Message(self.after_damage)
             raise self.error(words, file=self.file, a=version, b=self.version, then=then)
+
+    def _refuse_foreign(self) -> None:
+        """Refuse what would run statements of others: triggers, views and tables of modules."""
+        own = _list_schema(self.tables)
+        for kind, name, sql in self._connection.execute("SELECT type, name, sql FROM sqlite_master"):
+            is_run = kind in ("trigger", "view") or "VIRTUAL" in str(sql).upper().split("(")[0]
+            if is_run and (name, sql) not in own:
+                then = Message(self.after_damage)
+                raise self.error(_FOREIGN, file=self.file, kind=kind, name=str(name)[:60], then=then)
 
     def _read_version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -10,6 +10,7 @@ import io
 import os
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,11 @@ from typing import BinaryIO
 
 from .stray_files import is_stray
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\u2212")
+_BREAKS = ("\t", "\r", "\n", "\0")
+_UNSEEN = " \t\r\n\v\f\0\u00a0\u00ad\u061c\u180e\u2028\u2029\u3000\ufeff" + "".join(
+    map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A)))
+)
 _JOINERS = "\u200c\u200d"
 # What a file system answers that does not know what is asked of it.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
@@ -154,7 +159,11 @@ def defuse_formula(value: object) -> object:
     >>> defuse_formula("=HYPERLINK(...)"), defuse_formula("bear.jpg"), defuse_formula(-1)
     ("'=HYPERLINK(...)", 'bear.jpg', -1)
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    # spreadsheets pass over signs that nobody sees, and some take wide letters for narrow ones
+    start = unicodedata.normalize("NFKC", value.lstrip(_UNSEEN)[:8]).lstrip(_UNSEEN)
+    return f"'{value}" if value.startswith(_BREAKS) or start.startswith(_FORMULA) else value
 
 
 def clean_text(value: object, most: int) -> str:

@@ -97,6 +97,11 @@ def _find_obstacle(folder: Path, inside: Path) -> str:
             "{folder} lies on a network file system, where a database is not safe, so what fastclf notes "
             "about it is kept in {place} (FASTCLF_CATALOG names another place)."
         )
+    if _is_strange(inside):
+        return (
+            "{folder} brings links or pipes in the place of fastclf's own files, which are not followed, so "
+            "what fastclf notes about it is kept in {place} (FASTCLF_CATALOG names another place)."
+        )
     try:
         inside.mkdir(exist_ok=True)
         tempfile.TemporaryFile(dir=inside).close()
@@ -108,6 +113,17 @@ def _find_obstacle(folder: Path, inside: Path) -> str:
             "names another place)."
         )
     return ""
+
+
+def _is_strange(inside: Path) -> bool:
+    """Return whether what should be fastclf's own folder leads somewhere else, or holds what is no file."""
+    if inside.is_symlink():
+        return True
+    try:
+        with os.scandir(inside) as found:
+            return not all(e.is_dir(follow_symlinks=False) or e.is_file(follow_symlinks=False) for e in found)
+    except OSError:
+        return False
 
 
 def _name_outside(folder: Path) -> str:
@@ -139,7 +155,7 @@ def _make_outside(folder: Path) -> Path:
 def _take_along(inside: Path, outside: Path) -> None:
     """Start from the catalog that came with a folder which cannot be written."""
     source, target = inside / DATABASE, outside / DATABASE
-    if target.exists() or not source.is_file():
+    if target.exists() or _is_strange(inside) or not source.is_file():
         return
     with contextlib.suppress(OSError):
         for suffix in ("-wal", ""):  # the database last: it makes the copy count

@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 
+from fastclf.collect import bounded_pattern
 from fastclf.collect.labelling import LabelRule, is_class_name
 from fastclf.errors import UsageError
 
@@ -89,3 +90,22 @@ def test_such_a_text_can_be_a_class_folder(text: str, tmp_path) -> None:
 )  # fmt: skip
 def test_such_a_text_cannot_be_a_class_folder(text: str) -> None:
     assert not is_class_name(text)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+$", "(a|a)*$", "(a?){30}a{30}", "(.*).*.*.*.*x", "((a*)*)*b", "(?:(a|aa)+)+b", "(?=(a+)+)b(c)",
+        "(a{1,200}){200}", "(?:a?b?)*(c)",
+    ],
+)  # fmt: skip
+def test_a_pattern_that_could_run_for_ever_is_refused_before_it_runs(pattern: str) -> None:
+    with pytest.raises(UsageError, match="far too long"):
+        LabelRule(by="pattern", pattern=pattern)
+
+
+def test_all_names_together_take_a_pattern_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_pattern, "_MOST_SECONDS", 0.0)
+    rule = LabelRule(by="pattern", pattern="^(.+)_of_nobody_else")
+    with pytest.raises(UsageError, match="far too long"):
+        rule.find_label("pug_7.jpg")

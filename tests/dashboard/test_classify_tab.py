@@ -20,6 +20,7 @@ from PIL import Image
 from fastclf import ModelBundle, Prediction, Predictor
 from fastclf.dashboard import build_app
 from fastclf.dashboard.classify import ClassifyModel, ClassifyPanel
+from fastclf.dashboard.classify import model as classify_model
 from fastclf.dashboard.classify.answers import (
     SURE,
     Answer,
@@ -292,13 +293,23 @@ def test_a_wrong_answer_goes_to_the_inbox(toy_model: Path, tmp_path: Path) -> No
     assert "said already" in page.last("fault")["words"]
     page.photo("red.png", RED)
     page.ask("wrong", page.cards[1]["key"], label=None)
-    assert [(r.name, r.answer, r.label) for r in inbox.reports()] == [
-        ("red.png", "red", "green"), ("red.png", "red", None),
-    ]  # fmt: skip
-    assert len(page.all("acknowledged")) == 2
+    assert [(r.name, r.answer, r.label) for r in inbox.reports()] == [("red.png", "red", "green")]
+    assert len(page.all("acknowledged")) == 1
     page.ask("table")
     rows = list(csv.DictReader(io.StringIO(page.parcel("table").decode("utf-8-sig"))))
-    assert [row["correction"] for row in rows] == ["green", "none of these"]
+    assert [row["correction"] for row in rows] == ["green", ""]
+
+
+def test_one_session_sends_no_more_than_its_share_of_reports(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classify_model, "MAX_REPORTS", 2)
+    page = open_page(toy_model, inbox := Inbox(tmp_path / "inbox.sqlite"))
+    for n in range(3):
+        page.photo(f"{n}.png", encode(draw_photo("red", n), "PNG"))
+        page.ask("wrong", page.cards[-1]["key"], label="green")
+    assert len(inbox.reports()) == 2
+    assert "as many as one session sends" in page.last("fault")["words"]
 
 
 def test_the_table_has_a_row_a_photo_and_runs_no_formula(page: Page) -> None:

@@ -140,7 +140,7 @@ def test_a_file_that_parses_as_nothing_is_a_sentence(toy_model: Path, name: str,
 def test_a_graph_that_is_none_is_refused(toy_model: Path) -> None:
     (toy_model / "model.onnx").write_bytes(b"this is no graph")
     edit(toy_model, files=hash_files(toy_model))
-    with pytest.raises(BundleError, match="ONNX Runtime refuses"):
+    with pytest.raises(BundleError, match="no ONNX graph"):
         Predictor(toy_model)
 
 
@@ -232,7 +232,7 @@ def test_nothing_of_another_version_is_lost_when_a_manifest_is_written_again(tmp
 
 
 def test_photos_come_back_as_they_were_written(toy_model: Path) -> None:
-    rows = [PhotoRow("b", "dog, big", "b", "train"), PhotoRow("a", 'a "cat"', "a", "test")]
+    rows = [PhotoRow("b" * 64, "dog, big", "b", "train"), PhotoRow("a" * 64, 'a "cat"', "a", "test")]
     write_photos(toy_model, rows)
     bundle = ModelBundle.load(toy_model, verify=False)
     assert bundle.read_photos() == [rows[1], rows[0]]

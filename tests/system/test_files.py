@@ -26,7 +26,27 @@ def test_a_text_becomes_one_line_without_what_is_not_seen(text: object, clean: s
     assert clean_text(text, 200) == clean
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t",
+        "\r",
+        "\n",
+        " =",
+        "\uff1d",
+        "\uff0b",
+        "\uff0d",
+        "\uff20",
+        "\ufe66",
+        "\u200b=",
+        "\ufeff\uff1d",
+        "\u2212",
+    ],
+)
 def test_no_cell_of_a_stranger_is_run_as_a_formula(start: str) -> None:
     assert defuse_formula(f"{start}cmd") == f"'{start}cmd"
     assert [defuse_formula(cell) for cell in ("a=b", "", -1, None)] == ["a=b", "", -1, None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ArchiveError, FastclfError, MissingExtraError, PhotosError, UsageError
-from ...system import advise_install
+from ...system import advise_install, scratch_folder
 from .archive import read_archive
 from .members import Member, ReadLimits, Wanted, is_left_out, show_name
 
@@ -70,7 +69,7 @@ def read_cloud(place: str, wanted: Wanted, limits: ReadLimits, encoding: str = "
     if cloud.is_folder():
         yield from cloud.read(wanted)
     elif cloud.root.lower().endswith(_ARCHIVES):
-        with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
+        with scratch_folder("cloud") as folder:
             archive = Path(folder) / "archive"
             cloud.download(archive)
             yield from read_archive(archive, wanted, limits=limits, called=place, encoding=encoding)

@@ -136,7 +136,7 @@ class _Reader:
         urls = value.get("urls", "")
         if not terms and not urls:
             self.fail(keys, "says neither what to search for nor a file with urls")
-        if urls and not self.find(urls).is_file():
+        if urls and not _is_file(self.find(urls)):
             self.fail((*keys, "urls"), f"names {urls}, and there is no such file beside the recipe")
         photos = value.get("photos")
         if photos is not None:
@@ -258,6 +258,14 @@ class _Reader:
         where = f"{self.file}, line {line}" if line else self.file
         at = f": {'.'.join(keys)}" if keys else ""
         raise UsageError("{where}{at} {what}.", where=where, at=at, what=what)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is such a file; a name that no disk takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def find_line(text: str, keys: tuple[str, ...]) -> int | None:

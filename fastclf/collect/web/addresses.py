@@ -13,7 +13,16 @@ from .failures import FetchError
 
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-zA-Z0-9._:-]{1,253}")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Where the last 32 bits are an IPv4 address: NAT64, mapped, compatible and translated ones.
+_HOLD_IPV4 = [ipaddress.ip_network(n) for n in ("64:ff9b::/96", "::ffff:0:0/96", "::/96", "::ffff:0:0:0/96")]
+# What some Python takes for public and is not: a cloud's own services, protocols, relays, documentation.
+_NOT_PUBLIC = [
+    ipaddress.ip_network(n)
+    for n in (
+        "168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "100::/64", "2001::/23",
+        "2001:db8::/32", "3fff::/20", "5f00::/16", "fec0::/10",
+    )
+]  # fmt: skip
 # What stands in paths and queries as it is; "%" is of what is quoted already.
 _KEPT = "%/:?[]@!$&'()*+,;=~"
 _UNKNOWN = "names the host {host}, which is not known"
@@ -98,18 +107,18 @@ def is_public(address: str) -> bool:
         inside = _find_embedded(ip)
         if inside:
             return all(_is_plain_public(i) for i in inside)
-        if ip.is_site_local:
-            return False
     return _is_plain_public(ip)
 
 
 def _is_plain_public(ip: IPAddress) -> bool:
+    if any(ip in network for network in _NOT_PUBLIC if network.version == ip.version):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback)
 
 
 def _find_embedded(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    found = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-    if ip in _NAT64:
+    found = [ip.sixtofour, *(ip.teredo or ())]
+    if any(ip in network for network in _HOLD_IPV4):
         found.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
     return [i for i in found if i is not None]
 

@@ -19,6 +19,7 @@ from ...photos import (
     encode_jpeg,
     make_thumbnail,
 )
+from ...system import hash_bytes
 from ..texts import say, translate
 from ..widgets import Status, encode_large
 from .answers import Answer, Said, build_table, find_sure
@@ -36,6 +37,8 @@ MAX_FILES = 20
 # Photos of one session: each is kept until it is removed or the page is closed.
 MAX_ANSWERS = 300
 THUMBNAIL_SIDE = 480
+# Reports that one session sends to the owner's inbox.
+MAX_REPORTS = 20
 # What is kept of a large photo: enough for the network to see the same.
 KEPT_BYTES, KEPT_SIDE = 2**20, 1600
 # Browsers send smaller copies; what comes with more than this was not scaled. A JPEG of more is read smaller.
@@ -77,6 +80,8 @@ class ClassifyModel(traitlets.HasTraits):
         self._batch = 0
         # what the last removal took away, until the next one or a new upload
         self._removed: tuple[Answer, ...] = ()
+        # hashes of the photos that were reported
+        self._reported: set[str] = set()
 
     def find(self, key: object) -> Answer | None:
         """Return a card, or None where it has been removed."""
@@ -239,9 +244,20 @@ class ClassifyModel(traitlets.HasTraits):
         )
         parcel = build_report_zip(image, claim) if self.inbox is None else None
         if self.inbox is not None:
+            self._check_reports(answer)
             self.inbox.add(image, claim)
+            self._reported.add(hash_bytes(answer.photo or b""))
         self._mark(key, Said(label))
         return parcel
+
+    def _check_reports(self, answer: Answer) -> None:
+        """Refuse a second word on a photo, and more reports than one visitor has."""
+        if hash_bytes(answer.photo or b"") in self._reported:
+            raise UsageError("You have said already what this photo shows.")
+        if len(self._reported) >= MAX_REPORTS:
+            raise UsageError(
+                "{n} reports are as many as one session sends. Thank you for all of them.", n=MAX_REPORTS
+            )
 
     def _mark(self, key: int, said: Said) -> None:
         with self._lock:

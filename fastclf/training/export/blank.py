@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from fastai.vision.all import (
 )
 
 from ...model import Latency, time_graph
+from ...system import scratch_folder
 from ..network import build_learner, read_preprocess
 from .graph import ExportNet, write_graph
 
@@ -60,7 +60,7 @@ def measure_latency(arch: str, size: int = 224) -> Latency:
     ExportError
         If it does not export, or ONNX Runtime does not run it.
     """
-    with tempfile.TemporaryDirectory(prefix="fastclf-") as folder:
+    with scratch_folder("export") as folder:
         graph = Path(folder) / "model.onnx"
         export_blank(arch, graph, size)
         return time_graph(graph, arch, size)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastai.vision.all import Learner
 
+from ...system import scratch_folder
 from .callbacks import KeepNorm, Reseed, TimeBudget
 
 # Highest learning rates of Adam with the one-cycle schedule for batches of 64: that of fastai's `fine_tune`,
@@ -119,7 +119,7 @@ def find_lr(
     budget = None if deadline is None else TimeBudget(deadline)
     place = learn.model_dir
     # by default the finder's copy of the weights goes into the photos' folder
-    with tempfile.TemporaryDirectory(prefix="fastclf-lr-") as folder:
+    with scratch_folder("rate") as folder:
         learn.model_dir = folder
         try:
             cbs = [Reseed(seed, -1), *([budget] if budget else []), *([KeepNorm()] if freeze_norm else [])]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,7 +33,7 @@ from ...model import (
     write_photos,
 )
 from ...photos import TRAIN, VALID
-from ...system import replaced_folder
+from ...system import replaced_folder, scratch_folder
 from ..export import ExportNet, compute_features_id, write_network
 from ..network import read_preprocess
 from .batch_resize import find_batch_resize
@@ -97,7 +96,7 @@ def import_learner(
     >>> import_learner(learn, "model")  # doctest: +SKIP
     """
     target = Path(out).resolve()
-    with tempfile.TemporaryDirectory(prefix="fastclf-import-") as scratch:
+    with scratch_folder("import") as scratch:
         if isinstance(learner, Learner):
             check_target(target)
             read_vocab(learner)  # what cannot be imported is refused before it is written down
