@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -86,9 +87,20 @@ def describe_end(error: BaseException) -> tuple[str, int]:
             1,
         )
     if isinstance(error, OSError):
-        about = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror or describe_error(error)}{about}.", 1
+        return _describe_fault_of_disk(error), 1
     return _describe_unforeseen(error), 1
+
+
+def _describe_fault_of_disk(error: OSError) -> str:
+    about = f" ({error.filename})" if error.filename else ""
+    words = f"{error.strerror or describe_error(error)}{about}."
+    advice = {
+        errno.ENOSPC: "Make room, then run the same command again.",
+        errno.EDQUOT: "Make room, then run the same command again.",
+        errno.EROFS: "Nothing can be written there: name another place.",
+        errno.EIO: "Check the disk, then run the same command again.",
+    }
+    return f"{words} {advice.get(error.errno or 0, '')}".rstrip()
 
 
 def _describe_wrong_call(error: Exception) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..catalog import DUPLICATE, REFUSED, STORED, WAITING, Catalog, Fetch, Outcome
 from ..errors import UnreadablePhotoError
-from ..system import sync_file, write_atomic_with
+from ..system import make_folder, sync_file, sync_folder, write_atomic_with
 from .prepare import Prepared, prepare_photo
 
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{20}\..*\..*")
@@ -67,9 +67,11 @@ class PhotoStore:
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
         """Put outcomes on record, after the photos that were stored have reached the disk."""
-        for outcome in outcomes:
-            if outcome.status == STORED:
-                sync_file(self._folder / outcome.path)
+        stored = [self._folder / outcome.path for outcome in outcomes if outcome.status == STORED]
+        for file in stored:
+            sync_file(file)
+        for folder in {file.parent for file in stored}:
+            sync_folder(folder)
         if outcomes:
             self.ledger.finish(outcomes)
 
@@ -100,7 +102,7 @@ class PhotoStore:
             self._names.update(dict.fromkeys(_hashes(photo), name))
             self._counts[label] += 1
         target = self._folder / label / photo.name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         write_atomic_with(target, lambda f: f.write(photo.data), sync=False)
         return _stored(name, photo.stored)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..catalog import Catalog
 from ..errors import CatalogError, MissingExtraError, PhotosError, SearchError
 from ..photos import find_photo_files
-from ..system import advise_install, find_write_error
+from ..system import advise_install, find_write_error, make_folder
 from .archives import check_encoding, download_archive, read_archive, read_source
 from .gather import Gatherer
 from .photo_store import PhotoStore
@@ -127,7 +127,7 @@ def _collect(
     started = time.monotonic()
     _check_packages()
     _check_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with Catalog(folder) as catalog, _locked(catalog):
         before = _look_around(catalog)
         run = _Run(catalog, recipe, rule, tell, bars)

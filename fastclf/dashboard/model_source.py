@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+# How often a model is opened that is replaced each time while it is; chosen by hand.
+_TRIES = 5
+
 
 class ModelSource:
     """Opens the bundle in a folder, in the background, and again when the folder holds another one."""
@@ -38,13 +41,10 @@ class ModelSource:
         BundleError
             If the model does not open.
         """
-        from ..model import Predictor
-
         with self._lock:
-            stamp = read_stamp(self.path)
-            if self._predictor is None or stamp != self._stamp:
+            if self._predictor is None or read_stamp(self.path) != self._stamp:
                 try:
-                    self._predictor, self._stamp = Predictor(self.path, threads=None), stamp
+                    self._predictor, self._stamp = _open_whole(self.path)
                 except FastclfError as e:
                     if self._predictor is None:
                         raise
@@ -60,6 +60,23 @@ class ModelSource:
                 on_fault(e.message)
         except Exception:
             _logger.exception("opening the model failed")
+
+
+def _open_whole(path: Path) -> tuple[Predictor, bytes]:
+    """Open a model and return its stamp; one that is replaced meanwhile, half read, is opened again."""
+    from ..model import Predictor
+
+    for left in reversed(range(_TRIES)):
+        stamp = read_stamp(path)
+        try:
+            predictor = Predictor(path, threads=None)
+        except FastclfError:
+            if read_stamp(path) == stamp or not left:
+                raise
+            continue
+        if read_stamp(path) == stamp or not left:
+            break
+    return predictor, stamp
 
 
 def read_stamp(folder: Path) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from ..errors import InboxError, UsageError
-from ..system import Database, lies_on_network
+from ..system import Database, lies_on_network, make_folder
 from .claim import Claim, KeptReport, Report, build_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
@@ -231,7 +231,7 @@ class Inbox:
 
     def _make_file(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.path.parent, 0o700)
             # SQLite gives its own files beside it the same permissions
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as e:

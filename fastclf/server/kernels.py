@@ -94,7 +94,9 @@ class GraceKernelManager(AsyncMappingKernelManager):
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End the kernel if it has been idle for too long since it was handed over."""
         kernel = self._kernels.get(kernel_id)
-        if kernel is not None and kernel_id not in self._seen:
+        # a clock that was set back would let it stay for as long
+        is_ahead = kernel is not None and kernel.last_activity > utcnow()
+        if kernel is not None and (kernel_id not in self._seen or is_ahead):
             self._seen = (self._seen & set(self._kernels)) | {kernel_id}
             kernel.last_activity = utcnow()
             return

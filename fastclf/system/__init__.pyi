@@ -7,7 +7,9 @@ from .files import hash_bytes as hash_bytes
 from .files import hash_file as hash_file
 from .files import hide_name as hide_name
 from .files import link_or_copy as link_or_copy
+from .files import make_folder as make_folder
 from .files import sync_file as sync_file
+from .files import sync_folder as sync_folder
 from .files import utc_now as utc_now
 from .files import write_atomic as write_atomic
 from .files import write_atomic_with as write_atomic_with

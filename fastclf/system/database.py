@@ -45,6 +45,13 @@ _FOREIGN = Message(
     "{file} holds a {kind} that fastclf did not make ({name}), so whoever made it may want to run something "
     "here. Move it away: {then}"
 )
+_GONE = Message(
+    "{file} was moved or deleted while it was in use. Put it back, or start anew; nothing was changed."
+)
+_REPLACED = Message(
+    "Another file stands where {file} was while it was in use. Start anew, or reload the page; nothing was "
+    "changed."
+)
 _NEWER = Message("{file} was written by a newer fastclf (schema {a}; this one knows {b}). Update fastclf.")
 _OLDER = Message(
     "{file} was written before the first release of fastclf (schema {a}; this one knows {b}). Move it away: "
@@ -105,6 +112,7 @@ class Database:
 
     def __init__(self, file: Path, *, wal: bool = True, busy_seconds: float = _BUSY_SECONDS) -> None:
         self.file = file
+        self._place = file.absolute()  # the working directory may be another one later
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         self._open = False
@@ -115,6 +123,7 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             try:
                 self._prepare(wal)
+                self._identity = self._identify()
             except BaseException:
                 self._connection.close()
                 raise
@@ -143,6 +152,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Write all of the block or nothing of it; other writers wait. Blocks do not nest."""
         with self._lock:
+            self._check_place()
             with self._told():
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -175,7 +185,8 @@ class Database:
         self._connection.execute("PRAGMA trusted_schema = OFF")
         self._refuse_foreign()
         self._set_journal("WAL" if wal else "DELETE")
-        self._connection.execute("PRAGMA synchronous = FULL")
+        # without a write-ahead log FULL would let a power cut undo what was the last to be committed
+        self._connection.execute("PRAGMA synchronous = EXTRA")
         if self.wipes:
             self._connection.execute("PRAGMA secure_delete = ON")
         if self._read_version() in (0, *self.upgrades):
@@ -201,6 +212,19 @@ class Database:
             if is_run and (name, sql) not in own:
                 then = Message(self.after_damage)
                 raise self.error(_FOREIGN, file=self.file, kind=kind, name=str(name)[:60], then=then)
+
+    def _check_place(self) -> None:
+        """Refuse to write to what nobody would find: SQLite goes on in a file that is there no more."""
+        identity = self._identify()
+        if identity != self._identity:
+            raise self.error(_REPLACED if identity else _GONE, file=self.file)
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            found = self._place.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _read_version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -56,6 +56,28 @@ def sync_file(path: Path) -> None:
         _sync(f.fileno())
 
 
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder reach the disk: what was made, renamed or removed there stays so."""
+    if os.name == "nt":  # which opens no folder, and keeps names in order by itself
+        return
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            _sync(handle)
+        finally:
+            os.close(handle)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, so that each new name is on the disk; one that is there stays."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    folder.mkdir(mode=mode, exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def _sync(handle: int) -> None:
     """Let what was written reach the disk; a file system that cannot be asked to does so by itself."""
     try:
@@ -68,20 +90,33 @@ def _sync(handle: int) -> None:
 def write_atomic_with(path: Path, write: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
     """Let `write` fill a file under a temporary name, sync it and rename it to `path`.
 
-    The file has the mode that the umask gives. Without `sync` a power cut may leave an empty file: whoever
-    relies on it calls `sync_file` first.
+    The file has the mode that the umask gives. Without `sync` a power cut may leave an empty file or none:
+    whoever relies on it calls `sync_file` and `sync_folder` first.
     """
     temporary = hide_name(path, secrets.token_hex(4))
     try:
         # made as any file is, so that no disk has to know of modes
-        with temporary.open("xb") as f:
+        with naming(path), temporary.open("xb") as f:
             write(f)
             f.flush()
             if sync:
                 _sync(f.fileno())
         _put_in_place(temporary, path)
+        if sync:
+            sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let a fault of the disk that names no file, as a write's, name `path`."""
+    try:
+        yield
+    except OSError as e:
+        if e.filename is None and e.errno is not None:
+            e.filename = str(path)
         raise
 
 

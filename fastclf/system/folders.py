@@ -8,10 +8,11 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..errors import CatalogError, Message
-from .files import hash_bytes
+from .files import hash_bytes, make_folder, write_atomic_with
 from .home import find_user_data
 
 DATABASE = "catalog.sqlite"
@@ -103,7 +104,7 @@ def _find_obstacle(folder: Path, inside: Path) -> str:
             "what fastclf notes about it is kept in {place} (FASTCLF_CATALOG names another place)."
         )
     try:
-        inside.mkdir(exist_ok=True)
+        make_folder(inside)
         tempfile.TemporaryFile(dir=inside).close()
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT) and inside.is_dir():
@@ -141,7 +142,7 @@ def _make_outside(folder: Path) -> Path:
     name, roots = _name_outside(folder), _list_roots()
     for root in roots:
         with contextlib.suppress(OSError):
-            (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(root / name, 0o700)
             tempfile.TemporaryFile(dir=root / name).close()
             return root / name
     raise CatalogError(
@@ -161,4 +162,5 @@ def _take_along(inside: Path, outside: Path) -> None:
         for suffix in ("-wal", ""):  # the database last: it makes the copy count
             part = source.with_name(source.name + suffix)
             if part.is_file():
-                shutil.copyfile(part, outside / part.name)
+                with part.open("rb") as f:
+                    write_atomic_with(outside / part.name, partial(shutil.copyfileobj, f))

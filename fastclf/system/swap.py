@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .files import copy_file, hide_name, sync_file
+from .files import copy_file, hide_name, make_folder, naming, sync_file, sync_folder
 from .stray_files import is_stray
 
 # Inside a folder that cannot be renamed: what is being made, what is being moved away, what was, and what is
 # no longer needed.
 _NEW, _MOVING, _OLD, _GONE = ".fastclf-new", ".fastclf-moving", ".fastclf-old", ".fastclf-gone"
-# Seconds after which nobody is at work any more in a folder that was left half replaced; chosen by hand.
-_PATIENCE = 10.0
+# Seconds after which nobody is at work any more in a folder that was left half replaced, and by which only a
+# clock is wrong that was set back since; chosen by hand.
+_PATIENCE, _SET_BACK = 10.0, 3600.0
 
 
 @contextmanager
@@ -36,13 +37,14 @@ def replaced_folder(target: Path, marker: str = "") -> Iterator[Path]:
         The file without which its content is not whole; where content is exchanged, it comes last.
     """
     target = target.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     _sweep(target)
     staging = _make_staging(target)
     try:
-        yield staging
-        _finish_files(staging)
-        swap_folder(staging, target, marker=marker)
+        with naming(target):
+            yield staging
+            _finish_files(staging)
+            swap_folder(staging, target, marker=marker)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -77,7 +79,7 @@ def _is_stuck(target: Path) -> bool:
 
 
 def _finish_files(staging: Path) -> None:
-    """Sync every file, and give it the mode that the umask gives: some libraries write private ones."""
+    """Sync all, and give files the mode that the umask gives: some libraries write private ones."""
     mode = staging.stat().st_mode & 0o666
     for path in sorted(p for p in staging.rglob("*") if p.is_file()):
         sync_file(path)
@@ -86,6 +88,8 @@ def _finish_files(staging: Path) -> None:
         if found.st_nlink == 1 and found.st_mode & 0o666 != mode:
             with contextlib.suppress(OSError):  # a disk without modes
                 path.chmod(mode)
+    for folder in (staging, *(p for p in staging.rglob("*") if p.is_dir())):
+        sync_folder(folder)
 
 
 def is_left_over(name: str) -> bool:
@@ -150,6 +154,8 @@ def swap_folder(staging: Path, target: Path, attempts: int = 20, marker: str = "
                 continue
             recover_folder(target)
             raise
+    # before what comes back in its stead goes
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -161,12 +167,12 @@ def exchange_content(staging: Path, target: Path, marker: str = "") -> None:
     _recover_inside(target)
     moving, old, gone = (target / name for name in (_MOVING, _OLD, _GONE))
     try:
-        moving.mkdir()
+        make_folder(moving)
         # without its marker the rest counts for nothing
         _move_all(target, moving, first=marker, leave={moving, staging})
-        moving.rename(old)
+        _rename(moving, old)
         _move_all(staging, target, last=marker)
-        old.rename(gone)
+        _rename(old, gone)
     except BaseException:
         _recover_inside(target)
         raise
@@ -178,23 +184,30 @@ def _recover_inside(target: Path) -> None:
     """Undo an exchange of content that was broken off, or end it."""
     moving, old, staging, gone = (target / name for name in (_MOVING, _OLD, _NEW, _GONE))
     shutil.rmtree(gone, ignore_errors=True)
+    if old.is_dir():
+        for path in target.iterdir():
+            if path not in (old, staging) and not is_stray(path.name):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        # from here on nothing is removed, so that this may be broken off as well
+        _rename(old, moving)
     if moving.is_dir():
         _move_all(moving, target)
+        sync_folder(target)
         moving.rmdir()
-    if not old.is_dir():
-        return
-    for path in target.iterdir():
-        if path not in (old, staging) and not is_stray(path.name):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    _move_all(old, target)
-    old.rmdir()
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename a folder between what came before in the folder around it and what follows, on the disk too."""
+    sync_folder(source.parent)
+    source.rename(target)
+    sync_folder(target.parent)
 
 
 def _is_left(target: Path) -> bool:
     """Return whether an exchange of content was broken off, so long ago that nobody goes on with it."""
     places = [place for place in (target / _MOVING, target / _OLD) if place.is_dir()]
     ages = [time.time() - place.stat().st_mtime for place in (target, *places)]
-    return bool(places) and min(ages) > _PATIENCE
+    return bool(places) and (min(ages) > _PATIENCE or min(ages) < -_SET_BACK)
 
 
 def _move_all(
@@ -214,11 +227,14 @@ def _move(source: Path, target: Path) -> None:
     except OSError:
         if not source.is_dir():
             copy_file(source, target)
+            sync_file(target)
+            sync_folder(target.parent)
             source.unlink()
             return
-    target.mkdir(exist_ok=True)
+    make_folder(target)
     for path in sorted(source.iterdir()):
         _move(path, target / path.name)
+    sync_folder(target)
     source.rmdir()
 
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import Message
-from .files import hide_name
+from .files import hide_name, make_folder
 
 # Bytes that a place has to take to count as one that can be written.
 _PROBE = 64 * 1024
@@ -31,7 +31,7 @@ def find_write_error(target: Path, room: int = 0) -> str:
         if target.is_dir():
             _try_writing(target)
             return _find_shortage(target, room)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         probe = hide_name(target, secrets.token_hex(4))
         probe.mkdir()
         try:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from ..card import save_manifest
 from ..model import BODY, ModelBundle, Predictor, check_exportable, hash_files, python_version
+from ..system import sync_file
 from .data import mirror_preprocess
 from .export import build_blank_dls, check_parity
 from .fitting import set_head
@@ -46,6 +47,11 @@ def export_learner(model: str | Path) -> Path:
         worst = check_parity(learn, predictor, photos, [str(photo) for photo in photos])
     path, made = bundle.path / _FILE, bundle.path.absolute() / f".{_FILE}.new"
     learn.export(made)
+    sync_file(made)
+    if _FILE in bundle.manifest.files:
+        # a kill before the new hash is written may not leave a model that differs from its manifest
+        listed = {name: known for name, known in bundle.manifest.files.items() if name != _FILE}
+        bundle = save_manifest(bundle.path, replace(bundle.manifest, files=listed))
     made.replace(path)
     about = f"fastai Learner; opens on Python {python_version()} only; probabilities equal within {worst:.1g}"
     files = {**bundle.manifest.files, _FILE: hash_files(bundle.path)[_FILE]}

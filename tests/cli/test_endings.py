@@ -71,7 +71,7 @@ def test_another_error_is_not_taken_for_it(error: Exception) -> None:
         (
             OSError(errno.ENOSPC, "No space left on device", "a/b"),
             1,
-            "fastclf: No space left on device (a/b).\n",
+            "fastclf: No space left on device (a/b). Make room, then run the same command again.\n",
         ),
         (KeyboardInterrupt(), 130, "fastclf: Stopped.\n"),
         (KeyboardInterrupt("Stopped after epoch 2 of 3."), 130, "fastclf: Stopped after epoch 2 of 3.\n"),

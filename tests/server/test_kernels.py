@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.web import HTTPError
@@ -138,3 +140,25 @@ def test_a_proxy_that_spoils_websockets_is_told_of_once(caplog: pytest.LogCaptur
         kernels._tell_of_proxy(handler)
     assert len(caplog.records) == 1
     assert "Upgrade and Connection" in caplog.text
+
+
+def test_a_kernel_outlives_its_visitor_no_longer_because_the_clock_was_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[float] = []
+
+    async def cull(self: Any, kernel_id: str) -> None:
+        left.append((self._kernels[kernel_id].last_activity - utcnow()).total_seconds())
+
+    monkeypatch.setattr(AsyncMappingKernelManager, "cull_kernel_if_idle", cull)
+
+    async def wait() -> None:
+        manager = GraceKernelManager()
+        manager._kernels["a"] = SimpleNamespace(last_activity=utcnow() + timedelta(days=1))
+        manager._seen.add("a")
+        for _ in range(2):
+            await manager.cull_kernel_if_idle("a")
+
+    run_in_a_thread(wait())
+    assert len(left) == 1
+    assert left[0] <= 0

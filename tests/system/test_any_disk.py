@@ -149,6 +149,37 @@ def _kill_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "rename", count)
 
 
+def leave_alone(target: Path, seconds: float = 60) -> None:
+    """Make all of it so old that nobody is at work there; what lies ahead was written before the clock went back."""
+    when = time.time() - seconds
+    for path in (target, *target.iterdir()):
+        os.utime(path, (when, when))
+
+
+@pytest.mark.parametrize("again", range(1, 9))
+@pytest.mark.parametrize("step", range(4, 9))
+def test_a_kill_while_the_old_content_comes_back_loses_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, again: int
+) -> None:
+    target, staging = fill(tmp_path / "model", OLD), fill(tmp_path / "model" / ".fastclf-new", NEW)
+    for n, work in ((step, lambda: exchange_content(staging, target, "bundle.json")), (again, None)):
+        with monkeypatch.context() as patch, contextlib.suppress(_KilledError):
+            _kill_at(n, patch)
+            (work or (lambda: recover_folder(target)))()
+        leave_alone(target)
+    recover_folder(target)
+    assert {n: d for n, d in read(target).items() if not n.startswith(".fastclf-new")} in (OLD, NEW)
+
+
+@pytest.mark.parametrize("seconds", [60, -86_400])
+def test_what_a_kill_left_comes_back_although_the_clock_was_set_back(tmp_path: Path, seconds: float) -> None:
+    target = fill(tmp_path / "model", NEW)
+    fill(target / ".fastclf-old", OLD)
+    leave_alone(target, seconds)
+    recover_folder(target)
+    assert read(target) == OLD
+
+
 @pytest.mark.parametrize("step", range(1, 13))
 def test_a_kill_while_content_is_exchanged_leaves_the_old_or_the_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
@@ -164,9 +195,7 @@ def test_a_kill_while_content_is_exchanged_leaves_the_old_or_the_new(
             whole = OLD if seen["bundle.json"] == b"old" else NEW
             assert {n: d for n, d in seen.items() if not n.startswith(".fastclf")} == whole
     recover_folder(target)  # somebody may still be at work
-    long_ago = time.time() - 60
-    for path in (target, *target.iterdir()):
-        os.utime(path, (long_ago, long_ago))
+    leave_alone(target)
     recover_folder(target)
     found = {n: d for n, d in read(target).items() if not n.startswith(".fastclf-new")}
     assert found in (OLD, NEW)

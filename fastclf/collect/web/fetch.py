@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpcore2
 
-from ...system import sync_file
 from .addresses import AddressRule
 from .failures import FetchError, describe_size, describe_status, explained, is_number
+from .part_file import PartFile
 from .timed import Clock, TimedBackend
 
 # Chosen, not measured: each is checked, and takes of the photo's time.
@@ -24,44 +24,6 @@ _FILE_SECONDS = 12 * 3600.0
 # Seconds between the tries of a file that breaks off, and the most that a server may ask for: a person waits.
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
 _MOST_PAUSE = 60.0
-
-
-class _PartFile:
-    """The beginning of a file that is being fetched, and the validator of what it is the beginning of."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.file = path.with_name(f"{path.name}.part")
-        self._stamp = path.with_name(f"{path.name}.part.stamp")
-
-    def ask(self) -> dict[str, str]:
-        """Return the headers that ask for the rest."""
-        self._known = self._stamp.read_text(encoding="ascii") if self._stamp.exists() else ""
-        self._have = self.file.stat().st_size if self.file.exists() and self._known else 0
-        return {"Range": f"bytes={self._have}-", "If-Range": self._known} if self._have else {}
-
-    def begin(self, status: int, found: Mapping[str, str]) -> tuple[int, int | None]:
-        """Return how many bytes are there already, and how many the file has; note its validator."""
-        etag, length = found.get("etag", ""), found.get("content-length", "")
-        if status == 206:
-            asked, _, whole = found.get("content-range", "").partition("/")
-            if not self._have or not asked.startswith(f"bytes {self._have}-") or etag != self._known:
-                self.forget()
-                raise FetchError("answered with a part that does not fit what is there", lasting=False)
-            return self._have, int(whole) if is_number(whole) else None
-        # a weak validator does not promise equal bytes
-        self._stamp.write_text(etag if etag.startswith('"') and etag.isascii() else "", encoding="ascii")
-        return 0, int(length) if is_number(length) else None
-
-    def forget(self) -> None:
-        """Let the next try begin anew."""
-        self._stamp.unlink(missing_ok=True)
-
-    def finish(self) -> None:
-        """Give the complete file its name."""
-        sync_file(self.file)
-        self.file.replace(self._path)
-        self.forget()
 
 
 class Fetcher:
@@ -146,7 +108,7 @@ class Fetcher:
         OSError
             If the file cannot be written.
         """
-        part = _PartFile(path)
+        part = PartFile(path)
         for pause in (*_PAUSES, None):
             try:
                 with self._limited(_FILE_SECONDS):
@@ -158,7 +120,7 @@ class Fetcher:
                 self.stop.wait(max(pause, min(e.retry_after or 0.0, _MOST_PAUSE)))
 
     def _continue(
-        self, url: str, part: _PartFile, max_bytes: int, progress: Callable[[int, int | None], None] | None
+        self, url: str, part: PartFile, max_bytes: int, progress: Callable[[int, int | None], None] | None
     ) -> None:
         with contextlib.ExitStack() as stack:
             try:
@@ -170,9 +132,9 @@ class Fetcher:
                 raise
             found = _fold(response)
             have, total = part.begin(response.status, found)
-            with part.file.open("ab" if have else "wb") as f:
+            with part.open(have) as write:
                 for chunk in _read(response, max_bytes, have):
-                    f.write(chunk)
+                    write(chunk)
                     have += len(chunk)
                     if progress:
                         progress(have, total)

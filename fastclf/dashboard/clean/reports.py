@@ -18,7 +18,7 @@ from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, check_label,
 from ...errors import FastclfError, Message, PhotosError, UsageError
 from ...inbox import Inbox, Report
 from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
-from ...system import unify_name, write_atomic
+from ...system import make_folder, unify_name, write_atomic
 from ..widgets import encode_large
 from .review import Decision, Reason, ReviewItem
 
@@ -205,7 +205,7 @@ def _add_file(folder: Path, label: str, origin: Origin, data: bytes) -> AddedFil
     place = find_class_folder(folder, label)
     path, number = place / origin.file_name, 1
     try:
-        place.mkdir(exist_ok=True)
+        make_folder(place)
         while path.is_symlink() or path.exists():
             if path.is_file() and path.read_bytes() == data:
                 return AddedFile(path, path.relative_to(folder).as_posix(), is_new=False)

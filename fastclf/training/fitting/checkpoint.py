@@ -17,7 +17,7 @@ from fastai.callback.core import Callback
 from fastai.torch_core import get_model
 
 from ...errors import describe_error
-from ...system import write_atomic_with
+from ...system import make_folder, write_atomic_with
 from .callbacks import EpochRecord, was_trained
 
 State = dict[str, Any]
@@ -65,7 +65,7 @@ class CheckpointStore:
         """
         whole = {**_plain(state), "settled": self.settled, "key": self.key}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             write_atomic_with(self.path, lambda f: torch.save(whole, f))
             self.epochs = len(state["rows"])
         except (OSError, RuntimeError) as e:  # torch reports a full disk as a RuntimeError
