@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import CatalogError, Message, PhotosError, UsageError, join_messages, unpack_message
+from ..errors import Message, PhotosError, UsageError, join_messages, unpack_message
 from ..issues import Quality
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress, refuse_early
@@ -232,14 +232,7 @@ class Catalog:
     def measures(self) -> dict[str, Quality]:
         """Return {sha256: what was measured on it} of all readable contents."""
         rows = self._store.read("SELECT sha256, quality FROM contents WHERE quality IS NOT NULL")
-        try:
-            return {row["sha256"]: Quality(**json.loads(row["quality"])) for row in rows}
-        except (ValueError, TypeError):
-            raise CatalogError(
-                "The catalog {file} holds measures that fastclf did not write. Move it away: fastclf then "
-                "starts a new one.",
-                file=self.private / DATABASE,
-            ) from None
+        return {row["sha256"]: Quality(**json.loads(row["quality"])) for row in rows}
 
     def relabel(
         self, names: Iterable[str | Path], label: str, why: str = "", *, new_class: bool = False
