@@ -36,6 +36,7 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
         from fastclf.dashboard import build_app
         build_app("model")
     """
+    _remember_little()
     page = DashboardPage(Path(model or os.environ.get("FASTCLF_MODEL") or "model"))
     page.add_class("fastclf")
     return page
@@ -44,6 +45,15 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
 def is_owner() -> bool:
     """Return whether whoever opens the page may change things: ``FASTCLF_OWNER`` says so, nothing else."""
     return os.environ.get("FASTCLF_OWNER") == "1"
+
+
+def _remember_little() -> None:
+    """Let the kernel remember a thousand signatures of messages: 65,536 by its default, which take 10 MB."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is not None:
+        kernel.session.digest_history_size = 1000
 
 
 class DashboardPage(SpokenBox):

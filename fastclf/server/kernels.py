@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import wraps
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.ioloop import IOLoop
-from tornado.web import GZipContentEncoding, HTTPError
+from tornado.web import HTTPError
 
 from ..system import recover_folder
+from .limits import UNUSED_SECONDS
+from .opening import open_gate
 
 DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
 
-_PROTOCOL = "v1.kernel.websocket.jupyter.org"
 # IPython would write down when each session began and ended
 _NO_HISTORY = "--HistoryManager.hist_file=:memory:"
+_STARTING = ("starting", "busy")
 
 _logger = logging.getLogger(__name__)
 
@@ -38,11 +37,11 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - Idle time counts from the first look at a kernel after it was handed to a visitor. Voila keeps the
       culler away from a kernel while it waits. Afterwards its last activity may be long ago and no websocket
       connected yet, so the plain manager would end it under the visitor's eyes.
-    - Answers are compressed. Voila tells its application so when that is built already, which is too late.
     - The starting page is told the title, and nothing is loaded first when the first visitor comes.
     - No session is written down: IPython keeps its history in memory.
     - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
-    - A websocket that does not offer today's framing is refused, and one that a proxy spoilt is told of.
+    - A visitor's kernel whose page never opens its websocket is ended after a minute.
+    - Its server gets its gate.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -55,6 +54,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
                 with self._place():
                     handed = await hand_over(self, *args, **kwargs)
                     self._unused.discard(handed[-1])
+                self._expect(handed[-1])
                 return handed
 
             cls.get_rendered_notebook = get_rendered_notebook  # type: ignore[attr-defined]
@@ -63,14 +63,15 @@ class GraceKernelManager(AsyncMappingKernelManager):
         # before Voila's own part, which starts to fill its pool
         self._seen: set[str] = set()
         self._unused: set[str] = set()
+        self._expected: set[str] = set()
         self.arriving = 0
         self.places = read_max_visitors()
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.model = Path(getattr(self.parent, "root_dir", "")) / os.environ.get("FASTCLF_MODEL", "model")
         recover_folder(self.model)
-        refuse_old_framing()
         loop = IOLoop.current()
-        loop.add_callback(self._compress_answers)
+        # once there is an application, and before it has taken a connection
+        loop.add_callback(open_gate, self.parent)
         loop.add_callback(loop.run_in_executor, None, self._warm_up)
         self._tell_title()
 
@@ -89,7 +90,36 @@ class GraceKernelManager(AsyncMappingKernelManager):
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
             return kernel_id
         with self._place():
-            return await super().start_kernel(**kwargs)
+            kernel_id = await super().start_kernel(**kwargs)
+        if "VOILA_PREHEAT" in (kwargs.get("env") or {}):
+            self._expect(kernel_id)
+        return kernel_id
+
+    def notify_connect(self, kernel_id: str) -> None:
+        """Take note of the websocket that a page opens."""
+        self._expected.discard(kernel_id)
+        super().notify_connect(kernel_id)  # type: ignore[no-untyped-call]
+
+    def count_lines(self, kernel_id: str) -> int:
+        """Return how many websockets there are to a kernel."""
+        connections: dict[str, int] = self._kernel_connections
+        return connections.get(kernel_id, 0)
+
+    def _expect(self, kernel_id: str) -> None:
+        """Give the page of a kernel a minute to open its websocket: many are asked for and never seen."""
+        self._expected = (self._expected & set(self._kernels)) | {kernel_id}
+        IOLoop.current().call_later(UNUSED_SECONDS, self._end_unused, kernel_id)
+
+    async def _end_unused(self, kernel_id: str) -> None:
+        kernel = self._kernels.get(kernel_id)
+        if kernel is None or kernel_id not in self._expected:
+            return
+        if getattr(kernel, "execution_state", None) in _STARTING:
+            # the page opens it when the notebook has run
+            self._expect(kernel_id)
+            return
+        with suppress(HTTPError):  # the page has ended it at this moment
+            await self.shutdown_kernel(kernel_id)  # type: ignore[no-untyped-call]
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         """End the kernel if it has been idle for too long since it was handed over."""
@@ -113,11 +143,6 @@ class GraceKernelManager(AsyncMappingKernelManager):
         finally:
             self.arriving -= 1
 
-    def _compress_answers(self) -> None:
-        app = getattr(self.parent, "app", None)
-        if app is not None and app.settings.get("compress_response"):
-            app.transforms[:] = {*app.transforms, GZipContentEncoding}
-
     def _warm_up(self) -> None:
         """Load what starts a kernel, or the first visitor would wait half a second longer for a word."""
         if self.kernel_spec_manager is not None:
@@ -127,59 +152,6 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if self.parent is not None:
             title = find_title(self.model)
             self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
-
-
-def refuse_old_framing() -> None:
-    """Answer 400 to a websocket of a kernel that does not offer the framing of `_PROTOCOL`.
-
-    Voila reads the header of every binary message as that framing has it. In the older one the first number
-    is another, and the server would count up to it: for ever, while nobody else is answered.
-    """
-    plain = KernelWebsocketHandler.pre_get
-    if hasattr(plain, "__wrapped__"):
-        return
-
-    @wraps(plain)
-    async def pre_get(self: KernelWebsocketHandler) -> None:
-        _tell_of_proxy(self)
-        offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
-        if _PROTOCOL not in map(str.strip, offered.split(",")):
-            raise HTTPError(400, "a kernel's websocket has to offer %s", _PROTOCOL)
-        await plain(self)  # type: ignore[no-untyped-call]
-
-    KernelWebsocketHandler.pre_get = pre_get  # type: ignore[method-assign]
-    KernelWebsocketHandler.write_error = _write_status  # type: ignore[method-assign, assignment]
-
-
-def _write_status(handler: KernelWebsocketHandler, status_code: int, **_: Any) -> None:
-    """Answer with the status alone: Jupyter's page for it is not there, and its traceback would be logged."""
-    handler.set_header("Content-Type", "text/plain")
-    handler.finish(f"{status_code}\n")
-
-
-def find_lost_headers(handler: KernelWebsocketHandler) -> list[str]:
-    """Return which headers a proxy in front did not pass, by which a browser opens a websocket."""
-    headers = handler.request.headers
-    lost = [] if headers.get("Upgrade", "").lower() == "websocket" else ["Upgrade"]
-    if "upgrade" not in headers.get("Connection", "").lower():
-        lost.append("Connection")
-    if not handler.check_origin():
-        lost.append("Host")
-    return lost
-
-
-@functools.cache
-def _tell_once(lost: str) -> None:
-    _logger.error(
-        "A page could not open its live connection: the proxy in front changes or drops %s. It must pass "
-        'Host, Upgrade and Connection; README, "Share it", shows its lines. This is said once.',
-        lost,
-    )
-
-
-def _tell_of_proxy(handler: KernelWebsocketHandler) -> None:
-    if lost := find_lost_headers(handler):
-        _tell_once(" and ".join(lost))
 
 
 def read_max_visitors() -> int:

@@ -25,11 +25,6 @@ _START_SECONDS = 60.0
 _INBOX = "inbox.sqlite"
 # A socket's path has 103 bytes at most, and below such a folder Voila and Jupyter take 65 of them.
 _LONGEST_PLACE = 38
-# tornado warns at every visit that Jupyter's ping settings are odd; the maker can do nothing about that
-_LAUNCH = (
-    "import logging; logging.getLogger('tornado.general').setLevel(logging.ERROR); "
-    "from voila.app import main; main()"
-)
 
 
 def find_notebook() -> Path:
@@ -174,11 +169,12 @@ def serve(
         # Voila reads voila.json from the folder that it is started in
         Path(folder, "voila.json").write_text(json.dumps(read_settings()))
         command = [
-            sys.executable, "-c", _LAUNCH, str(find_notebook()), "--no-browser",
+            sys.executable, "-m", "fastclf.server.child", str(find_notebook()), "--no-browser",
             f"--port={port}", f"--Voila.ip={host}", "--Voila.port_retries=0",
             "--Voila.log_level=ERROR",
         ]  # fmt: skip
-        child = subprocess.Popen(command, cwd=folder, env=_build_env(model, photos, owner, inbox))
+        env = _build_env(model, photos, owner, inbox)
+        child = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE)
         try:
             return _watch(child, host, port, on_ready)
         finally:

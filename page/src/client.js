@@ -3,13 +3,12 @@
 import styles from "./client.css";
 import { Connection } from "./connection.js";
 import { Manager } from "./manager.js";
+import { adopt } from "./styles.js";
 
 const LANGUAGE_MS = 2000;
 
 async function start(page) {
-  const style = document.createElement("style");
-  style.textContent = styles;
-  document.head.append(style);
+  adopt(styles);
   await page.opened;
   const ids = [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')].map(
     (node) => JSON.parse(node.textContent).model_id,

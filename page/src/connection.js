@@ -1,7 +1,7 @@
 // The line to the kernel: comms over one websocket, mended when it breaks, given up when the kernel is gone.
 
 import { Outbox } from "./outbox.js";
-import { makeId, makeMessage, pack, unpack } from "./wire.js";
+import { isTooLarge, makeId, makeMessage, pack, unpack } from "./wire.js";
 
 const ENDED = ["restarting", "autorestarting", "dead"];
 const OUTPUTS = ["stream", "display_data", "execute_result", "error", "clear_output"];
@@ -84,8 +84,8 @@ export class Connection {
   send(type, content, metadata, buffers, callbacks) {
     const message = makeMessage(this.page.session, type, content, metadata, buffers);
     const id = message.header.msg_id;
-    if (this.over) {
-      this.page.announce("ended");
+    if (this.over || isTooLarge(message)) {
+      this.page.announce(this.over ? "ended" : "undelivered");
       return id;
     }
     if (callbacks) this.callbacks.set(id, callbacks);

@@ -5,6 +5,7 @@ import { ManagerBase } from "@jupyter-widgets/base-manager/lib/manager-base";
 import { Widget } from "@lumino/widgets";
 import { Comm } from "./connection.js";
 import { giveToOutput } from "./outputs.js";
+import { adopt } from "./styles.js";
 import { findClass } from "./widgets.js";
 
 const CONTROL = "jupyter.widget.control";
@@ -35,6 +36,12 @@ export class Manager extends ManagerBase {
     const view = await this.create_view(model);
     Widget.attach(view.luminoWidget, place);
     await settle(view);
+  }
+
+  // An anywidget would put its styles into the page itself.
+  async new_model(options, { _css, ...state } = {}) {
+    if (_css) adopt(_css);
+    return super.new_model(options, state);
   }
 
   // A widget that cannot be drawn leaves the others alone.

@@ -162,27 +162,18 @@ function findHome(home) {
   return place ? `${place[0]}dashboard.ipynb` : home;
 }
 
-function refuse(status, home) {
-  if (status === 503) showFull();
-  else if (status === 404) showMissing(findHome(home));
+function refuse() {
+  const { refused, home } = document.getElementById("fastclf-starting").dataset;
+  if (refused === "503") showFull();
+  else if (refused === "404") showMissing(findHome(home));
   else showFailed();
 }
 
-// Leaving asks the server to end the kernel, which is refused without this cookie.
-function makeCookie() {
-  const found = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie);
-  if (found) return decodeURIComponent(found[1]);
-  const token = makeId();
-  document.cookie = `_xsrf=${token}; path=${page.base}; SameSite=Strict`;
-  return token;
-}
-
+// the page's own script did not come; what else fails says so itself
+addEventListener("error", (event) => event.target instanceof HTMLScriptElement && fail(), true);
 addEventListener("pagehide", () => {
   page.leaving = true;
-  if (!page.kernelId) return;
-  const form = new FormData();
-  form.append("_xsrf", makeCookie());
-  navigator.sendBeacon(`${page.base}voila/api/shutdown/${page.kernelId}`, form);
+  if (page.kernelId) navigator.sendBeacon(`${page.base}voila/api/shutdown/${page.kernelId}`);
 });
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();

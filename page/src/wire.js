@@ -2,6 +2,9 @@
 
 export const PROTOCOL = "v1.kernel.websocket.jupyter.org";
 
+// the server ends a line that brings more: one photo, and the words around it
+const MOST_BYTES = 20 * 2 ** 20;
+
 const PARTS = ["header", "parent_header", "metadata", "content"];
 
 // crypto.randomUUID is missing where the page is served without TLS from another machine
@@ -32,6 +35,10 @@ export function pack(message) {
   });
   view.setBigUint64(8 * (parts.length + 1), BigInt(at), true);
   return bytes;
+}
+
+export function isTooLarge(message) {
+  return message.buffers.reduce((total, buffer) => total + buffer.byteLength, 0) > MOST_BYTES;
 }
 
 export function unpack(data) {

@@ -132,6 +132,22 @@ def test_a_web_address_that_is_not_public_is_refused_in_a_sentence(page: Page, s
     expect(cards(page)).to_have_count(1)
 
 
+def test_a_picture_that_stands_in_its_own_address_is_a_file_like_any_other(
+    page: Page, rng: np.random.Generator
+) -> None:
+    noise = encode(Image.fromarray(rng.integers(0, 256, (700, 700, 3), dtype=np.uint8)), "PNG")
+    assert len(noise) > 2**20
+    page.get_by_text("Use a photo from the web").click()
+    field = page.get_by_label("Web address of a photo")
+    field.fill(f"data:image/png;base64,{b64encode(noise).decode()}")
+    field.press("Enter")
+    expect(cards(page)).to_have_count(1)
+    expect(cards(page).first.get_by_role("img")).to_be_visible()
+    field.fill("data:image/png;base64,@@@")
+    field.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="is damaged")).to_be_visible()
+
+
 def test_a_phone_photo_travels_small_and_upright(
     page: Page, tmp_path: Path, rng: np.random.Generator
 ) -> None:

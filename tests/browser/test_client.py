@@ -138,7 +138,19 @@ def test_every_control_speaks_with_the_kernel_and_markup_in_a_description_is_tex
     page.get_by_role("button", name="Send bytes").click()
     expect(page.get_by_text("bytes:250,2,1")).to_be_visible()
     expect(page.get_by_text("trait:6")).to_be_visible()
-    assert "echo-mark" in str(page.locator("style").all_text_contents())
+    # its styles are adopted: the page's policy lets none stand inline that it does not know
+    adopted = (
+        "[...document.adoptedStyleSheets].flatMap((sheet) => [...sheet.cssRules]).map((rule) => rule.cssText)"
+    )
+    assert "echo-mark" in str(page.evaluate(adopted))
+    assert page.locator("style").count() == 1
+    # more than one photo's bytes are not sent, and the page goes on
+    page.evaluate("addEventListener('fastclf-lost', (e) => { window.lostFor = e.detail.reason; }, true)")
+    first.write_bytes(bytes(21 * 2**20))
+    upload(page, first)
+    page.wait_for_function("window.lostFor === 'undelivered'")
+    page.get_by_role("button", name="Press").click()
+    expect_log(page, "pressed 3")
 
 
 # what a socket that dies takes along: frames that the page has written and nobody gets

@@ -9,10 +9,6 @@ import tomllib
 import pytest
 import yaml
 
-from fastclf.dashboard.classify import model as classify_model
-from fastclf.photos import MAX_BYTES
-from fastclf.server.run import read_settings
-
 from ..conftest import ROOT
 
 pytest_plugins = ["pytester"]
@@ -33,11 +29,6 @@ def test_voila_has_the_same_settings_alone_and_as_an_extension() -> None:
         "websocket_compression_options": {},
         "kernel_manager_class": manager,
     }
-
-
-def test_a_whole_upload_fits_into_one_message() -> None:
-    allowed = read_settings()["Voila"]["tornado_settings"]["websocket_max_message_size"]
-    assert allowed > classify_model.MAX_FILES * MAX_BYTES
 
 
 def _bounds(requirements: list[str]) -> dict[str, str]:

@@ -14,17 +14,9 @@ from typing import Any
 import pytest
 from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from tornado.web import HTTPError
 
-from fastclf.server import kernels
-from fastclf.server.kernels import (
-    GraceKernelManager,
-    find_lost_headers,
-    find_title,
-    read_max_visitors,
-    refuse_old_framing,
-)
+from fastclf.server.kernels import GraceKernelManager, find_title, read_max_visitors
 
 
 @pytest.mark.parametrize(
@@ -110,36 +102,35 @@ def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("headers", "fits", "lost"),
-    [
-        ({"Upgrade": "websocket", "Connection": "Upgrade"}, True, []),
-        ({"Upgrade": "WebSocket", "Connection": "keep-alive, Upgrade"}, True, []),
-        ({"Connection": "close"}, True, ["Upgrade", "Connection"]),
-        ({"Upgrade": "websocket", "Connection": "close"}, True, ["Connection"]),
-        ({"Upgrade": "websocket", "Connection": "upgrade"}, False, ["Host"]),
-        ({}, False, ["Upgrade", "Connection", "Host"]),
-    ],
+    ("opens", "state", "stays"),
+    [(False, "idle", False), (True, "idle", True), (False, "busy", True)],
+    ids=["unused", "used", "still running its notebook"],
 )
-def test_what_a_proxy_did_not_pass_is_named(headers: dict[str, str], fits: bool, lost: list[str]) -> None:
-    handler: Any = SimpleNamespace(request=SimpleNamespace(headers=headers), check_origin=lambda: fits)
-    assert find_lost_headers(handler) == lost
+def test_a_kernel_whose_page_never_opens_its_line_gives_its_place_back(
+    opens: bool, state: str, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastclf.server.kernels.UNUSED_SECONDS", 0.05)
+    monkeypatch.setattr(AsyncMappingKernelManager, "start_kernel", start_slowly)
+    monkeypatch.setattr(AsyncMappingKernelManager, "notify_connect", lambda *_: None)
 
+    async def end(self: GraceKernelManager, kernel_id: str) -> None:
+        del self._kernels[kernel_id]
 
-def test_a_refused_websocket_gets_its_status_and_no_traceback_is_logged() -> None:
-    refuse_old_framing()
-    sent: list[str] = []
-    handler: Any = SimpleNamespace(set_header=lambda *_: None, finish=sent.append)
-    KernelWebsocketHandler.write_error(handler, 400, exc_info=(None, None, None))
-    assert sent == ["400\n"]
+    monkeypatch.setattr(GraceKernelManager, "shutdown_kernel", end)
 
+    async def come() -> set[str]:
+        manager = GraceKernelManager()
+        # of a Jupyter server's own pages, and one that waits for its visitor
+        others = {await manager.start_kernel(), await manager.start_kernel(env={"VOILA_PREHEAT": "True"})}
+        visitor = await manager.start_kernel(env={"VOILA_PREHEAT": "False"})
+        manager._kernels[visitor] = SimpleNamespace(execution_state=state)
+        if opens:
+            manager.notify_connect(visitor)
+        await asyncio.sleep(0.3)
+        assert others <= set(manager._kernels)
+        return set(manager._kernels) - others
 
-def test_a_proxy_that_spoils_websockets_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    handler: Any = SimpleNamespace(request=SimpleNamespace(headers={}), check_origin=lambda: True)
-    kernels._tell_once.cache_clear()
-    for _ in range(3):
-        kernels._tell_of_proxy(handler)
-    assert len(caplog.records) == 1
-    assert "Upgrade and Connection" in caplog.text
+    assert bool(run_in_a_thread(come())) == stays
 
 
 def test_a_kernel_outlives_its_visitor_no_longer_because_the_clock_was_set_back(

@@ -12,6 +12,8 @@ from types import ModuleType
 import pytest
 
 from fastclf.dashboard.texts import find_script_texts, load_catalogue
+from fastclf.photos import MAX_BYTES
+from fastclf.server.limits import MOST_CONTENT
 
 from ..conftest import ROOT
 
@@ -39,6 +41,18 @@ def test_the_page_knows_the_languages_that_the_widgets_speak() -> None:
     frame = (ROOT / "fastclf" / "dashboard" / "widgets" / "frame.js").read_text(encoding="utf-8")
     listed = re.compile(r"RIGHT_TO_LEFT = (\[.*?\])")
     assert listed.search(words)[1] == listed.search(frame)[1]
+
+
+def test_page_and_servers_agree_that_a_message_is_one_photo() -> None:
+    [most] = re.findall(r"MOST_BYTES = (.*);", (PAGE / "src" / "wire.js").read_text(encoding="utf-8"))
+    assert most == "20 * 2 ** 20"
+    assert MAX_BYTES == 20 * 2**20
+    for file, section in (
+        ("voila.json", "Voila"),
+        ("fastclf/server/jupyter_server_config.json", "ServerApp"),
+    ):
+        settings = json.loads((ROOT / file).read_text())[section]["tornado_settings"]
+        assert settings["websocket_max_message_size"] == MAX_BYTES + MOST_CONTENT
 
 
 def test_the_packages_of_the_page_have_exact_versions_that_the_lock_file_holds() -> None:

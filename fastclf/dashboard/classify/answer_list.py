@@ -38,7 +38,8 @@ class AnswerList(ScriptedWidget):
     def __init__(self, model: ClassifyModel, labels: list[str]) -> None:
         self.model = model
         self._stops: dict[int, threading.Event] = {}
-        self._explaining = threading.Lock()
+        self._lock, self._explains = threading.Lock(), False
+        self._wanted: tuple[int, threading.Event] | None = None
         super().__init__(labels=labels, names=name_classes(labels), has_inbox=model.inbox is not None)
         model.observe(self._on_answers_change, "answers")
         model.observe(lambda _: self._send_all(), "resends")
@@ -113,18 +114,30 @@ class AnswerList(ScriptedWidget):
             if other != key:
                 self.send({"type": "stopped", "key": other})
         stop = self._stops[key] = threading.Event()
-        start_thread(self._run_explain, key, stop)
+        with self._lock:
+            self._wanted = (key, stop)
+            begun, self._explains = self._explains, True
+        if not begun:
+            start_thread(self._run_wanted)
+
+    def _run_wanted(self) -> None:
+        """Explain one after the other: covering a photo piece by piece keeps a core busy."""
+        while True:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                self._explains = wanted is not None
+            if wanted is None:
+                return
+            self._run_explain(*wanted)
 
     def _run_explain(self, key: int, stop: threading.Event) -> None:
         def tell(done: int, total: int) -> None:
             self.send({"type": "progress", "key": key, "done": done, "total": total})
 
         try:
-            # one at a time: covering a photo piece by piece keeps a core busy
-            with self._explaining:
-                if stop.is_set():
-                    return
-                found = self.model.explain(key, tell, stop.is_set)
+            if stop.is_set():
+                return
+            found = self.model.explain(key, tell, stop.is_set)
             answer = self.model.find(key)
             if stop.is_set() or answer is None or answer.thumbnail is None:
                 return

@@ -19,7 +19,7 @@ from ...photos import (
     encode_jpeg,
     make_thumbnail,
 )
-from ...system import hash_bytes
+from ...system import clean_text, hash_bytes
 from ..texts import say, translate
 from ..widgets import Status, encode_large
 from .answers import Answer, Said, build_table, find_sure
@@ -41,8 +41,14 @@ THUMBNAIL_SIDE = 480
 MAX_REPORTS = 20
 # What is kept of a large photo: enough for the network to see the same.
 KEPT_BYTES, KEPT_SIDE = 2**20, 1600
+LONGEST_NAME = 300
 # Browsers send smaller copies; what comes with more than this was not scaled. A JPEG of more is read smaller.
 MAX_PAGE_PIXELS = 40_000_000
+
+
+def cut_name(name: object) -> str:
+    """Return what a card calls a photo: whatever it is called, it is one line and not long."""
+    return clean_text(name, LONGEST_NAME) or say("photo")
 
 
 class ClassifyModel(traitlets.HasTraits):
@@ -150,7 +156,7 @@ class ClassifyModel(traitlets.HasTraits):
 
     def add(
         self,
-        name: str,
+        name: object,
         source: Source,
         batch: int,
         order: int = 0,
@@ -170,7 +176,7 @@ class ClassifyModel(traitlets.HasTraits):
                 return False
             self.status = Status.BUSY
             with self._work:
-                answer = self._answer(name, source, batch, order)
+                answer = self._answer(cut_name(name), source, batch, order)
         except FastclfError as e:
             self.refuse(self.describe_fault(e))
             return False
@@ -188,7 +194,7 @@ class ClassifyModel(traitlets.HasTraits):
         """Add the card of a photo that did not come at all; returns False where there is no room for it."""
         if not self._has_room():
             return False
-        self._append(_build_failed(name, fault, batch, order))
+        self._append(_build_failed(cut_name(name), fault, batch, order))
         return True
 
     def _has_room(self) -> bool:

@@ -5,6 +5,7 @@ const QUALITIES = [0.9, 0.82, 0.74, 0.66];
 const PLAIN = ["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif"];
 
 const ADDRESS = /^(https?:\/\/|data:image\/)\S+$/i;
+const LONGEST_ADDRESS = 10_000; // longer than any that is fetched
 const MOST_NAMED = 5; // photos in one sentence
 
 const rest = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -40,6 +41,18 @@ function shrink(picture, width, height) {
 async function isDeep(file) {
   const head = new Uint8Array(await file.slice(0, 25).arrayBuffer());
   return head[1] === 0x50 && head[2] === 0x4e && head[24] === 16; // a PNG's header says its bits
+}
+
+// A picture that stands in its own address is a file like any other; null where it cannot be read.
+function readData(url) {
+  const [, type, body] = /^data:(image\/[^;,]+)(?:;[^;,]*)*;base64,(.*)$/is.exec(url) || [];
+  if (!type) return null;
+  try {
+    const bytes = Uint8Array.from(atob(decodeURIComponent(body)), (c) => c.charCodeAt(0));
+    return new File([bytes], `photo.${type.slice(6)}`, { type });
+  } catch {
+    return null;
+  }
 }
 
 // Returns what to send of a file: its own bytes where they are few, else a smaller upright JPEG.
@@ -273,7 +286,8 @@ class Drop {
   }
 
   takeAddress(url) {
-    this.add([{ message: { type: "address", url } }]);
+    const file = readData(url);
+    this.add([file ? { file } : { message: { type: "address", url: url.slice(0, LONGEST_ADDRESS) } }]);
   }
 
   // An address that did not work can be mended.

@@ -12,11 +12,12 @@ import traitlets
 
 from ...errors import FastclfError, UnreadablePhotoError
 from ...photos import MAX_BYTES, decode_photo, describe_excess, encode_jpeg, make_thumbnail, reads_heif
-from ...system import clean_text, start_thread
+from ...system import start_thread
 from ..texts import say, translate
 from ..widgets import ScriptedWidget, Status
 from .answers import Said
-from .model import ClassifyModel
+from .model import ClassifyModel, cut_name
+from .recent import Recent
 
 _logger = logging.getLogger(__name__)
 
@@ -26,11 +27,11 @@ MOST_PHOTOS = 100
 LARGEST_SENT = 300_000
 LONGEST_SIDE = (640, 1280)
 _EXAMPLE_SIDE = 96
-_LONGEST_NAME = 300
 # A picture may stand in its own address, in base64.
 _LONGEST_ADDRESS = 4 * MAX_BYTES
 _MOST_FETCHES = 3
-_LARGEST_BATCH = 2**53
+_LARGEST = 2**53
+_LONGEST_ID = 64
 
 
 class PhotoDrop(ScriptedWidget):
@@ -53,9 +54,9 @@ class PhotoDrop(ScriptedWidget):
     ) -> None:
         self.model, self.labels = model, list(labels)
         self._examples = list(examples)
-        self._batches: dict[str, int] = {}
-        self._cancelled: set[str] = set()
-        self._told: dict[tuple[str, int], dict[str, Any] | None] = {}
+        self._batches: Recent[str, int] = Recent()
+        self._cancelled: Recent[str, bool] = Recent()
+        self._told: Recent[tuple[str, int], dict[str, Any] | None] = Recent()
         self._fetches = threading.BoundedSemaphore(_MOST_FETCHES)
         low, high = LONGEST_SIDE
         super().__init__(
@@ -86,13 +87,13 @@ class PhotoDrop(ScriptedWidget):
         elif kind == "address":
             self._begin_fetch(message)
         elif kind == "cancel":
-            self._cancelled.add(str(message.get("batch")))
+            self._cancelled[_read_batch(message)] = True
         elif kind == "example":
             self._take_example(message)
         elif kind == "examples":
             self._send_examples()
         elif kind == "settle":
-            self._batches.pop(str(message.get("batch")), None)
+            self._batches.pop(_read_batch(message), None)
             self.model.settle()
         else:
             super().handle(message, buffers)
@@ -106,7 +107,7 @@ class PhotoDrop(ScriptedWidget):
 
         Then what was said about it may be lost too, and is said again.
         """
-        place = (str(message.get("batch")), _read_order(message))
+        place = (_read_batch(message), _read_order(message))
         if place not in self._told:
             self._told[place] = None
             return False
@@ -119,13 +120,13 @@ class PhotoDrop(ScriptedWidget):
         if data.nbytes > MAX_BYTES:
             self._refuse({**message, "size": data.nbytes})
         else:
-            self._answer(message, _read_name(message), bytes(data))
+            self._answer(message, message.get("name"), bytes(data))
 
     def _refuse(self, message: dict[str, Any]) -> None:
         """Say of a photo that was too large to be sent how large it is."""
         size = message.get("size")
         size = size if type(size) is int and size > MAX_BYTES else MAX_BYTES + 1
-        name = _read_name(message)
+        name = cut_name(message.get("name"))
         fault = UnreadablePhotoError(name, describe_excess(size, MAX_BYTES))
         done = self.model.refuse_photo(name, fault, self._find_batch(message), _read_order(message))
         self._finish(message, "" if done else self.model.message, stop=not done)
@@ -163,13 +164,13 @@ class PhotoDrop(ScriptedWidget):
         finally:
             self._fetches.release()
 
-    def _answer(self, message: dict[str, Any], name: str, source: bytes, example: int = 0) -> None:
+    def _answer(self, message: dict[str, Any], name: object, source: bytes, example: int = 0) -> None:
         done = self.model.add(
             name,
             source,
             self._find_batch(message),
             _read_order(message),
-            is_wanted=lambda: str(message.get("batch")) not in self._cancelled,
+            is_wanted=lambda: _read_batch(message) not in self._cancelled,
             example=example,
             said=self._read_said(message),
         )
@@ -178,8 +179,8 @@ class PhotoDrop(ScriptedWidget):
     def _find_batch(self, message: dict[str, Any]) -> int:
         # cards of one upload stand together, whichever order they come in
         batch = message.get("batch")
-        least = batch if isinstance(batch, int) and 0 < batch < _LARGEST_BATCH else 0
-        named = str(batch)
+        least = batch if isinstance(batch, int) and 0 < batch < _LARGEST else 0
+        named = _read_batch(message)
         if named not in self._batches:
             self._batches[named] = self.model.begin_batch(least)
         return self._batches[named]
@@ -192,8 +193,9 @@ class PhotoDrop(ScriptedWidget):
 
     def _finish(self, message: dict[str, Any], fault: str = "", *, stop: bool = False) -> None:
         """Tell the page that a photo is done, and with `stop` that the others will not be."""
-        told = {"type": "done", "id": message.get("id"), "fault": fault, "stop": stop}
-        self._told[(str(message.get("batch")), _read_order(message))] = told
+        order = _read_order(message)
+        told = {"type": "done", "id": order, "fault": fault, "stop": stop}
+        self._told[(_read_batch(message), order)] = told
         self.send(told)
 
     def _send_examples(self) -> None:
@@ -207,10 +209,10 @@ def _read_example(path: Path) -> bytes:
         return b""
 
 
-def _read_name(message: dict[str, Any]) -> str:
-    return clean_text(message.get("name"), _LONGEST_NAME) or say("photo")
+def _read_batch(message: dict[str, Any]) -> str:
+    return str(message.get("batch"))[:_LONGEST_ID]
 
 
 def _read_order(message: dict[str, Any]) -> int:
     order = message.get("id")
-    return order if type(order) is int else 0
+    return order if type(order) is int and abs(order) < _LARGEST else 0

@@ -38,7 +38,7 @@ class PlainUpload(SpokenBox):
         self.upload.description, self.clear.description = say("Choose photos"), say("Clear all")
         self.upload.disabled, self.clear.disabled = busy, busy or not model.answers
         hint = say(
-            "Up to {n} photos at once, {size} MB each. Answers appear below.",
+            "Up to {n} photos at once, {size} MB together. Answers appear below.",
             n=MAX_FILES,
             size=MAX_BYTES // 2**20,
         )

@@ -16,6 +16,8 @@ from .parts import SpokenWidget
 
 _logger = logging.getLogger(__name__)
 _COMMON = Path(__file__).with_name("common.js")
+# of one widget; more would only fill the log
+_MOST_WARNINGS = 10
 
 
 def read_scripts(files: Sequence[Path]) -> str:
@@ -36,6 +38,7 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
 
     _parts: ClassVar[tuple[str, ...]] = ()
     _script: ClassVar[str] = ""
+    _ignored = 0
 
     texts = traitlets.Dict().tag(sync=True)
 
@@ -83,7 +86,9 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
         try:
             self.handle(message, buffers)
         except BadMessageError as e:
-            _logger.warning("A message of the page was ignored: %.200s.", e)
+            self._ignored += 1
+            if self._ignored <= _MOST_WARNINGS:
+                _logger.warning("A message of the page was ignored: %.200s.", e)
         except Exception:
             _logger.exception("a message of the page failed")
             self.fail(message)
