@@ -18,6 +18,7 @@ from .claim import Claim, KeptReport, Report, build_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
 _OUTCOMES = ("taken", "dismissed")
+_NEW_FILE = os.O_CREAT | os.O_RDWR
 # Of how many settled reports the photos stay, for undoing, and how many are remembered at all.
 _UNDO, _REMEMBERED = 50, 10_000
 _FULL = "The owner's inbox is full. Nothing was sent; please try again another day."
@@ -233,7 +234,7 @@ class Inbox:
         try:
             make_folder(self.path.parent, 0o700)
             # SQLite gives its own files beside it the same permissions
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(self.path, _NEW_FILE, 0o600))
         except OSError as e:
             raise InboxError(
                 "The inbox {path} cannot be written ({reason}). Mend its permissions, or name "

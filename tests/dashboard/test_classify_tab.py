@@ -590,3 +590,10 @@ def test_the_makers_words_are_said_in_the_pages_language_and_files_keep_the_mode
     assert build_card(answer)["label"] == "red"
     assert b"rojo" not in build_table([answer])
     language.code = "en"
+
+
+def test_what_a_page_said_is_kept_for_a_thousand_messages(page: Page) -> None:
+    drop = page.panel.drop
+    for n in range(3000):
+        page.say(drop, {"type": "cancel", "batch": n})
+    assert (len(drop._cancelled), "2999" in drop._cancelled, "0" in drop._cancelled) == (1000, True, False)
