@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,14 @@ def hold_line(page: Page) -> None:
     };""")
 
 
+def wait_true(page: Page, expression: str, seconds: float = 60) -> None:
+    """Wait until an expression is true; Playwright's own waiting evaluates a text, which the page's policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(50)
+
+
 def break_line_after(page: Page, act: Callable[[], object]) -> None:
     """Let the page do something and hear that the kernel is busy with it; then the line dies with all of the answer."""
     page.evaluate("""() => {
@@ -176,7 +185,7 @@ def break_line_after(page: Page, act: Callable[[], object]) -> None:
         };
     }""")
     act()
-    page.wait_for_function("""() => window.unheard.some((text) => text.includes('"idle"'))""")
+    wait_true(page, """window.unheard.some((text) => text.includes('"idle"'))""")
     page.wait_for_timeout(300)
     page.evaluate("line.close()")
 

@@ -17,7 +17,7 @@ from fastclf.system import hash_file
 
 from ..conftest import ROOT, Once
 from ..dashboard.judged import build_wide
-from .conftest import Publish, Visit, speak
+from .conftest import Publish, Visit, speak, wait_true
 from .pictures import EVERY_WIDTH, keep, keep_light_and_dark
 
 pytestmark = pytest.mark.slow
@@ -166,8 +166,8 @@ def test_an_owner_sees_the_photos_behind_a_number(look: Callable[..., Page], wid
     expect(photos).to_have_count(2)
     expect(photos.get_by_role("img")).to_have_count(2)
     expect(photos.nth(0)).to_contain_text(re.compile(r"Model: red, (over )?\d+\s%"))
-    page.wait_for_function(
-        "[...document.querySelectorAll('.fastclf-cell img')].every((image) => image.naturalWidth > 0)"
+    wait_true(
+        page, "[...document.querySelectorAll('.fastclf-cell img')].every((image) => image.naturalWidth > 0)"
     )
     expect(sheet.get_by_text(HOSTILE)).to_be_visible()
     assert page.locator("img[src=x]").count() == 0

@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..conftest import Trained
 from ..drawing import draw_photo, encode
-from .conftest import Visit, break_line_after, choose, clear, hold_line, sealed_digits
+from .conftest import Visit, break_line_after, choose, clear, hold_line, sealed_digits, wait_true
 from .pictures import EVERY_WIDTH, PHONE, is_wider_than_the_window, keep, keep_light_and_dark
 from .servers import Server, read_kernel
 
@@ -137,7 +137,8 @@ def test_a_picture_that_stands_in_its_own_address_is_a_file_like_any_other(
 ) -> None:
     noise = encode(Image.fromarray(rng.integers(0, 256, (700, 700, 3), dtype=np.uint8)), "PNG")
     assert len(noise) > 2**20
-    page.get_by_text("Use a photo from the web").click()
+    # a test before may have left it open
+    page.locator(".fastclf-address").evaluate("details => { details.open = true; }")
     field = page.get_by_label("Web address of a photo")
     field.fill(f"data:image/png;base64,{b64encode(noise).decode()}")
     field.press("Enter")
@@ -176,7 +177,7 @@ def test_a_hundred_photos_show_progress_and_can_be_cancelled(page: Page) -> None
     expect(page.get_by_role("alert").filter(has_text="3 more were skipped")).to_contain_text("photo-102.png")
     bar = page.get_by_role("progressbar", name="Photos answered")
     expect(bar).to_have_attribute("max", "100")
-    page.wait_for_function("document.querySelectorAll('.fastclf-card').length >= 5")
+    wait_true(page, "document.querySelectorAll('.fastclf-card').length >= 5")
     keep(page, "classify-hundred", check=False)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("status").filter(has_text="Cancelled")).to_be_visible()
@@ -354,7 +355,7 @@ def test_answers_outlive_a_reload_and_are_the_kernels_again(page: Page, trained:
     page.evaluate("onpagehide = () => sessionStorage.setItem('fastclf-kept / seen', Date.now() - 601_000)")
     page.reload()
     page.locator(".fastclf-drop .fastclf-primary").wait_for()
-    page.wait_for_function("Object.keys(sessionStorage).every((k) => !k.startsWith('fastclf-kept / 1'))")
+    wait_true(page, "Object.keys(sessionStorage).every((k) => !k.startsWith('fastclf-kept / 1'))")
     assert cards(page).count() == 0
 
 
@@ -464,12 +465,12 @@ def test_a_computers_camera_takes_a_photo_and_is_always_off_afterwards(page: Pag
     keep_light_and_dark(page, "classify-camera", (PHONE,), whole=False)
     window.get_by_role("button", name="Take", exact=True).click()
     expect(cards(page)).to_have_count(1)
-    assert page.evaluate("window.stopped") == 1
+    wait_true(page, "window.stopped === 1")
     page.get_by_role("button", name="Take a photo").click()
     expect(window.get_by_role("button", name="Take", exact=True)).to_be_enabled()
     page.keyboard.press("Escape")
     expect(window).to_have_count(0)
-    assert page.evaluate("window.stopped") == 2
+    wait_true(page, "window.stopped === 2")
     page.evaluate(CAMERA, ["NotAllowedError"])
     page.get_by_role("button", name="Take a photo").click()
     expect(window.get_by_role("status")).to_contain_text("not allowed here")

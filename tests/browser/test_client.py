@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import Publish, Share, break_line_after, hold_line
+from .conftest import Publish, Share, break_line_after, hold_line, wait_true
 from .servers import Server, build_checkout, start
 
 pytestmark = pytest.mark.slow
@@ -148,7 +148,7 @@ def test_every_control_speaks_with_the_kernel_and_markup_in_a_description_is_tex
     page.evaluate("addEventListener('fastclf-lost', (e) => { window.lostFor = e.detail.reason; }, true)")
     first.write_bytes(bytes(21 * 2**20))
     upload(page, first)
-    page.wait_for_function("window.lostFor === 'undelivered'")
+    wait_true(page, "window.lostFor === 'undelivered'")
     page.get_by_role("button", name="Press").click()
     expect_log(page, "pressed 3")
 
@@ -180,10 +180,10 @@ def test_what_a_dying_socket_took_along_is_sent_again_in_order_and_nothing_else(
         expect_log(page, f"pressed {n}")
         page.evaluate("line.close()")
         if n == 1:
-            page.wait_for_function("window.mended === 1")
+            wait_true(page, "window.mended === 1")
     page.get_by_role("button", name="Press").click()
     expect_log(page, "pressed 3")
-    page.wait_for_function("window.mended === 2")
+    wait_true(page, "window.mended === 2")
     # what has arrived is not sent again
     assert page.evaluate("window.resent") == 0
     page.evaluate("window.swallowing = true")
@@ -191,9 +191,9 @@ def test_what_a_dying_socket_took_along_is_sent_again_in_order_and_nothing_else(
     file.write_bytes(bytes([255]) * 300_000)
     page.get_by_role("button", name="Press").click()
     upload(page, file)
-    page.wait_for_function("window.swallowed > 1")
+    wait_true(page, "window.swallowed > 1")
     page.get_by_role("button", name="Send bytes").click()
-    page.wait_for_function("window.swallowed > 2")
+    wait_true(page, "window.swallowed > 2")
     page.evaluate("window.swallowing = false; line.close()")
     expect_log(page, "files second.bin 300000 76500000")
     expect(page.get_by_text("bytes:250,2,1")).to_be_visible()

@@ -385,6 +385,7 @@ def test_copies_stand_side_by_side_and_a_key_keeps_one(cleaner: Page) -> None:
     expect(panes).to_have_count(4)
     keyboard.press("Escape")
     cleaner.get_by_label("Show", exact=True).select_option("All doubts (68)")
+    expect(tile(cleaner, 0)).to_have_attribute("data-key", "0")
     tile(cleaner, 0).focus()
     keyboard.press("c")
     expect_said(cleaner, "There is no copy of this photo.")
@@ -532,6 +533,7 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
     cleaner.keyboard.press("Control+Enter")
     expect(cleaner.locator(".fastclf-arrow").first).to_have_css("scale", "-1 1")
     cleaner.keyboard.press("Escape")
+    expect(cleaner.locator(".fastclf-clean-footer button.mod-primary:visible")).to_be_focused()
     tile(cleaner, 2).focus()
     # what is chosen and in focus stays in another language
     speak(cleaner, "es")
