@@ -290,7 +290,7 @@ def test_many_answers_are_counted_chosen_sorted_and_listed(page: Page, trained: 
 
 
 def test_what_is_new_comes_into_view(page: Page) -> None:
-    page.set_viewport_size({"width": 1000, "height": 400})
+    page.set_viewport_size({"width": 1000, "height": 520})
     choose(page, *(png(f"{number}.png") for number in range(7)))
     expect(cards(page)).to_have_count(7)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
