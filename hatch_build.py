@@ -1,8 +1,8 @@
-"""Bundle the dashboard's page when the package is built or installed, and list which packages are in it.
+"""Bundle the dashboard's page and what a page without a server runs, and list which packages are in them.
 
-`python hatch_build.py` does only the first. The sources are in `page/`, the result is in the Voila template's
-`static/` folder. It is not committed, but in the wheel and in the sdist, so only a checkout needs the npm
-registry.
+`python hatch_build.py` does only the first. The sources are in `page/`, the results in the Voila template's
+`static/` folder and in that of `fastclf/dashboard/site/`. They are not committed, but in the wheel and in the
+sdist, so only a checkout needs the npm registry.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import logging
+import lzma
 import os
 import re
 import shutil
@@ -30,10 +31,14 @@ ROOT = Path(__file__).parent
 PAGE = ROOT / "page"
 STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
 STAMP = STATIC / "built-from.txt"
+# the scripts and the runtime of a page without a server
+SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
+RUNTIME = "runtime.wasm"
 # what the browser tests look for barriers with, and what they listen to; no part of the page
 TESTS = ROOT / "tests" / "browser"
 AXE, READER = TESTS / "axe.min.js", TESTS / "reader.min.js"
 MADE = ("client.js", "head.html", "licences.txt")
+MADE_FOR_SITES = ("shell.js", "check.js", "service_worker.js", "worker.js", f"{RUNTIME}.xz", "licences.txt")
 _LAST_LINES = 15
 
 
@@ -60,7 +65,8 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
 def build_page() -> bool:
     """Bundle the page unless what is there was made from these sources; return whether anything was done."""
     digest = hash_sources()
-    wanted = [*(STATIC / name for name in MADE), *((AXE, READER) if TESTS.is_dir() else ())]
+    wanted = [*(STATIC / name for name in MADE), *(SITE / name for name in MADE_FOR_SITES)]
+    wanted += [AXE, READER] if TESTS.is_dir() else []
     made = all(file.is_file() for file in wanted)
     if made and STAMP.is_file() and STAMP.read_text() == digest:
         return False
@@ -79,10 +85,11 @@ def build_page() -> bool:
             "a wheel of fastclf, which brings the page along.",
         )
         _run(
-            [*node, "build.mjs", str(STATIC), str(catalogue)],
+            [*node, "build.mjs", str(STATIC), str(catalogue), str(SITE)],
             work,
             "The dashboard's page could not be bundled.",
         )
+        _compress(SITE / RUNTIME)
         if TESTS.is_dir():
             shutil.copy(work / "node_modules" / "axe-core" / "axe.min.js", AXE)
             _run([*node, "reader.mjs", str(READER)], work, "The tests' screen reader could not be bundled.")
@@ -111,8 +118,14 @@ def describe_parts() -> dict[str, Any]:
 
 
 def list_bundled() -> list[tuple[str, str, str]]:
-    """Return (name, version, licence) of the packages whose parts the page's script holds."""
-    text = (STATIC / "licences.txt").read_text(encoding="utf-8")
+    """Return (name, version, licence) of the packages whose parts the scripts of both pages hold."""
+    found = [part for folder in (STATIC, SITE) for part in list_licences(folder)]
+    return list(dict.fromkeys(found))
+
+
+def list_licences(folder: Path) -> list[tuple[str, str, str]]:
+    """Return (name, version, licence) of what a folder's ``licences.txt`` holds the texts of."""
+    text = (folder / "licences.txt").read_text(encoding="utf-8")
     return re.findall(r"(?:\A.*\n\n|^-{80}\n\n)(\S+) (\S+) \(([^)]+)\)$", text, re.MULTILINE)
 
 
@@ -142,6 +155,13 @@ def hash_sources() -> str:
     for file in [*sorted(files), ROOT / "fastclf" / "dashboard" / "texts.json"]:
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _compress(file: Path) -> None:
+    """Leave a file as .xz alone."""
+    packed = lzma.compress(file.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
+    file.with_name(f"{file.name}.xz").write_bytes(packed)
+    file.unlink()
 
 
 def find_node() -> tuple[list[str], list[str]]:

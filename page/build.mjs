@@ -1,7 +1,8 @@
-// Bundles the page: one module, what stands inline in each page, and the licences of what is inside.
-// node build.mjs OUTPUT_FOLDER [CATALOGUE]
+// Bundles the page: one module, what stands inline in each page, and the licences of what is inside. And what a page
+// without a server runs: its own scripts, the worker, and ONNX Runtime's WebAssembly.
+// node build.mjs OUTPUT_FOLDER CATALOGUE SITE_FOLDER
 
-import { readFile, readdir, writeFile, mkdir } from "node:fs/promises";
+import { copyFile, readFile, readdir, writeFile, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -9,10 +10,12 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2];
 const catalogueFile = process.argv[3] || join(here, "..", "fastclf", "dashboard", "texts.json");
+const site = process.argv[4];
 const COMMON = { bundle: true, minify: true, write: false, target: "es2022", legalComments: "none", logLevel: "warning", metafile: true, absWorkingDir: here };
-const inputs = new Set();
+// the files that went into the dashboard's page, and into a page without a server
+const [ofPage, ofSite] = [new Set(), new Set()];
 
-async function bundle(options) {
+async function bundle(options, inputs = ofPage) {
   const made = await build({ ...COMMON, ...options });
   Object.keys(made.metafile.inputs).forEach((path) => inputs.add(path));
   return made;
@@ -74,6 +77,50 @@ async function bundleHead() {
   return `{% raw %}<style>${style}</style>\n<script>${script.outputFiles[0].text.trim()}</script>{% endraw %}\n`;
 }
 
+// The published runtime asks for 4 GiB of memory at most, which phones refuse; 512 MiB are enough.
+const [PUBLISHED_PAGES, PAGES] = ["maximum:65536", "maximum:8192"];
+// in a warning about threads, which are not used; the page names no foreign address
+const ADDRESS = /https:\/\/web\.dev\/[\w/-]*/g;
+
+const lower = {
+  name: "lower",
+  setup({ onLoad }) {
+    onLoad({ filter: /onnxruntime-web[\\/]dist[\\/].*\.mjs$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf-8");
+      if (!text.includes(PUBLISHED_PAGES)) throw new Error(`${path} no longer says ${PUBLISHED_PAGES}`);
+      return { contents: text.replaceAll(PUBLISHED_PAGES, PAGES).replace(ADDRESS, ""), loader: "js" };
+    });
+  },
+};
+
+// The worker of a page without a server, as one classic script.
+async function bundleWorker() {
+  const options = {
+    entryPoints: ["src/site/worker.js"],
+    format: "iife",
+    define: { "import.meta.url": '"blob:fastclf"' },
+    external: ["module", "fs", "path", "url", "os", "worker_threads", "perf_hooks"],
+    plugins: [lower],
+  };
+  return bundle(options, ofSite);
+}
+
+async function writeWorker(folder) {
+  const worker = await bundleWorker();
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "worker.js"), worker.outputFiles[0].contents);
+  await copyFile(join(here, "node_modules", "onnxruntime-web", "dist", "ort-wasm-simd-threaded.wasm"), join(folder, "runtime.wasm"));
+}
+
+// What a page without a server runs itself: the page, a look at old browsers, and what keeps its files for the next visit.
+async function writeShell(folder) {
+  await mkdir(folder, { recursive: true });
+  for (const name of ["shell", "check", "service_worker"]) {
+    const script = await bundle({ entryPoints: [`src/site/${name}.js`], format: "iife", charset: "utf8" }, ofSite);
+    await writeFile(join(folder, `${name}.js`), script.outputFiles[0].contents);
+  }
+}
+
 // Packages that stand within a file of another one, which says so in its comments: {name: version}.
 async function findInlined(paths) {
   const found = new Map();
@@ -86,7 +133,7 @@ async function findInlined(paths) {
   return found;
 }
 
-async function collectLicences() {
+async function collectLicences(inputs) {
   const paths = [...inputs].filter((path) => path.startsWith("node_modules/"));
   const inlined = await findInlined(paths);
   const names = new Set(paths.map((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)[1]));
@@ -110,4 +157,7 @@ const client = await bundleClient();
 await mkdir(out, { recursive: true });
 await writeFile(join(out, "client.js"), client.outputFiles[0].contents);
 await writeFile(join(out, "head.html"), await bundleHead());
-await writeFile(join(out, "licences.txt"), await collectLicences());
+await writeFile(join(out, "licences.txt"), await collectLicences(ofPage));
+await writeWorker(site);
+await writeShell(site);
+await writeFile(join(site, "licences.txt"), await collectLicences(ofSite));

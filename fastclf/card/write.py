@@ -7,7 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import BundleError
-from ..model import CARD_FILES, DAMAGE, MANIFEST, Manifest, ModelBundle, hash_files
+from ..model import (
+    CARD_FILES,
+    DAMAGE,
+    MANIFEST,
+    Manifest,
+    ModelBundle,
+    Predictor,
+    hash_files,
+    record_answers,
+    write_answers,
+)
 from ..system import hash_bytes, hash_file, recover_folder, write_atomic
 from .render import build_card_html, build_card_markdown
 
@@ -25,7 +35,7 @@ def build_card(manifest: Manifest) -> dict[str, bytes]:
 
 
 def write_bundle(folder: Path, manifest: Manifest) -> ModelBundle:
-    """Finish a new bundle, in whose folder all other files stand: write its card and its manifest.
+    """Finish a new bundle, in whose folder all other files stand: write known answers, card and manifest.
 
     The files' hashes are entered in the manifest.
 
@@ -36,8 +46,17 @@ def write_bundle(folder: Path, manifest: Manifest) -> ModelBundle:
     """
     for name, content in build_card(manifest).items():
         write_atomic(folder / name, content)
+    _record_answers(ModelBundle(folder, manifest))
     replace(manifest, files=hash_files(folder)).write(folder)
     return ModelBundle.load(folder, verify=False)
+
+
+def _record_answers(bundle: ModelBundle) -> None:
+    # the files that stand there are the bundle's, though no manifest lists them yet
+    listed = replace(bundle.manifest, files=hash_files(bundle.path))
+    bundle = replace(bundle, manifest=listed)
+    with Predictor(bundle) as predictor:
+        write_answers(bundle.path, record_answers(bundle, predictor.run))
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> ModelBundle:

@@ -39,6 +39,7 @@ EXAMPLES = {
         "fastclf import export.pkl --trust-pickle --class-names dog,cat --photos photos/pets",
     ),
     "export-pkl": ("fastclf export-pkl model",),
+    "verify": ("fastclf verify model", "fastclf verify model --json"),
     "serve": (
         "fastclf serve model",
         "fastclf serve model --photos photos/bears --owner",
@@ -50,6 +51,10 @@ EXAMPLES = {
         "fastclf inbox erase 12 13",
         "fastclf inbox erase --older-than 30",
         "fastclf inbox erase --all --inbox photos/.fastclf/inbox.sqlite",
+    ),
+    "share": (
+        "fastclf share --web model site",
+        "fastclf share --web model page.html --single-file",
     ),
     "archs": ("fastclf archs", "fastclf archs --size 160 --again"),
 }

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -34,6 +35,17 @@ class Language(traitlets.HasTraits):
 
 
 language = Language()
+
+
+@contextmanager
+def speaking(code: str, maker: Mapping[str, object]) -> Iterator[None]:
+    """Say everything in a language, with a maker's own texts, until the end of the block."""
+    before = language.code, language.maker
+    language.code, language.maker = code, dict(maker)
+    try:
+        yield
+    finally:
+        language.code, language.maker = before
 
 
 def say(text: str, /, **values: object) -> str:

@@ -37,6 +37,12 @@ from .manifest import SealedTest as SealedTest
 from .manifest import TrainingRecord as TrainingRecord
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
+from .parity import ALLOWED as ALLOWED
+from .parity import PARITY_FILE as PARITY_FILE
+from .parity import describe_answers as describe_answers
+from .parity import draw_picture as draw_picture
+from .parity import record_answers as record_answers
+from .parity import write_answers as write_answers
 from .photo_folder import find_photo_folder as find_photo_folder
 from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
@@ -47,3 +53,5 @@ from .preprocess import Preprocess as Preprocess
 from .session import open_session as open_session
 from .session import trim_heap as trim_heap
 from .trust import check_trusted as check_trusted
+from .verify import Verification as Verification
+from .verify import verify_bundle as verify_bundle

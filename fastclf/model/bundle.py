@@ -242,6 +242,11 @@ class ModelBundle(ShortRepr):
             raise _build_fault(self.path, name, fault)
         return self.path / name
 
+    def list_faults(self) -> list[tuple[str, str]]:
+        """Return the name of every file that is not as the manifest lists it, and what is wrong with it."""
+        faults = ((name, _find_fault(self.path / name, h)) for name, h in self.manifest.files.items())
+        return [(name, fault) for name, fault in faults if fault]
+
     def _check_detector(self) -> None:
         ood = self.manifest.ood
         if ood is not None and ood.kind not in KINDS:

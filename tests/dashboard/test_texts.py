@@ -52,13 +52,15 @@ RAISED = {**dict.fromkeys((*ERRORS, "FetchError", "_RefusedError"), (0, 1)), "Un
 BLOCKS = dict.fromkeys(("Text", "Section", "Chart", "Table"), (0, 1))
 FIELD = re.compile(r"\{[^{}]*\}")
 SOURCES = sorted(p for p in UI.rglob("*.py") if p.name != "texts.py")
-SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js")
+SCRIPTS = sorted(p for p in UI.rglob("*.js") if p.name != "common.js" and p.parent.name != "static")
+# what a page without a server runs
+SITE = sorted((PACKAGE.parent / "page" / "src" / "site").rglob("*.js"))
 # the rooms whose sentences reach the page
 BELOW = ["card", "catalog", "check", "collect/web", "inbox", "issues", "model", "photos", "head", "system"]
 ROOMS = sorted(
     {PACKAGE / "collect/one_photo.py", *(file for room in BELOW for file in (PACKAGE / room).rglob("*.py"))}
     # which a command alone calls
-    - {PACKAGE / "head/training.py"}
+    - {PACKAGE / "head/training.py", PACKAGE / "model/verify.py"}
 )
 
 
@@ -79,6 +81,11 @@ def find_constants(source: str) -> set[str]:
     """Return every text that stands in a module as a literal."""
     nodes = ast.walk(ast.parse(source))
     return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def find_script_constants(script: str) -> set[str]:
+    """Return every text in double quotes of a script."""
+    return {json.loads(text) for text in re.findall(r'"(?:[^"\\\n]|\\.)*"', script) if "\\'" not in text}
 
 
 def find_unreadable_calls(script: str) -> list[str]:
@@ -125,6 +132,23 @@ def test_all_that_a_script_says_is_in_the_catalogue(file: Path) -> None:
     assert [t for t in find_script_texts(script) if says_words(t) and t not in catalogue] == []
 
 
+def find_site_texts(script: str) -> set[str]:
+    """Return what a script of a page without a server says, and the sentences of what it throws."""
+    thrown = re.findall(r'(?:\bnew Fault\(|\btext: |\bconst DAMAGED = )\s*("(?:[^"\\\n]|\\.)+")', script)
+    return {*find_script_texts(script), *map(json.loads, thrown)}
+
+
+@pytest.mark.parametrize("file", SITE, ids=lambda p: p.name)
+def test_all_that_a_page_without_a_server_says_is_in_the_catalogue(file: Path) -> None:
+    script = file.read_text(encoding="utf-8")
+    # words.js defines t and tn
+    assert file.name == "words.js" or find_unreadable_calls(script) == []
+    # asked for a class that the page itself has named
+    never = {"The model has no class {label!r}; it knows {vocab}."}
+    unknown = {t for t in find_site_texts(script) if says_words(t)} - set(load_catalogue())
+    assert unknown <= never
+
+
 @pytest.mark.parametrize("area", load_areas())
 def test_an_area_has_every_language_with_the_same_fields(area: str) -> None:
     for text, found in load_areas()[area].items():
@@ -139,6 +163,8 @@ def test_no_text_of_the_catalogue_is_unused() -> None:
     used = {text for file in SCRIPTS for text in find_script_texts(file.read_text(encoding="utf-8"))}
     for file in PACKAGE.rglob("*.py"):
         used |= find_constants(file.read_text(encoding="utf-8"))
+    for file in SITE:
+        used |= find_script_constants(file.read_text(encoding="utf-8"))
     areas = load_areas()
     # the page's frame, which is made outside of the package
     frame = areas["page"]

@@ -27,6 +27,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 LICENCES = {"MIT", "BSD-3-Clause", "BSD-2-Clause", "ISC", "Apache-2.0"}
 STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
+SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
+BUILT_FOR_SITES = {"shell.js", "check.js", "service_worker.js", "worker.js", "runtime.wasm.xz", "licences.txt"}
 BUILT = {"built-from.txt", "client.js", "head.html", "licences.txt"}
 KINDS = {".py", ".pyi", ".css", ".js", ".json", ".toml", ".html", ".j2", ".typed"}
 
@@ -181,15 +183,20 @@ def test_the_wheel_gets_a_list_of_its_parts() -> None:
     assert {one for d in made["dependencies"] for one in (d["ref"], *d["dependsOn"])} <= references
 
 
-def test_every_package_in_the_page_is_there_with_its_licence() -> None:
-    bundled = BUILDER.list_bundled()
-    assert {licence for _, _, licence in bundled} <= LICENCES
-    texts = re.split(r"^-{80}$", (STATIC / "licences.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert len(texts) == len(bundled) > 15
-    for (name, _, _), text in zip(bundled, texts, strict=True):
+@pytest.mark.parametrize(("folder", "least"), [(STATIC, 15), (SITE, 1)])
+def test_every_package_in_a_page_is_there_with_its_licence(folder: Path, least: int) -> None:
+    held = BUILDER.list_licences(folder)
+    assert {licence for _, _, licence in held} <= LICENCES
+    texts = re.split(r"^-{80}$", (folder / "licences.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(texts) == len(held) > least
+    for (name, _, _), text in zip(held, texts, strict=True):
         assert name in text
         assert re.search(r"Copyright|\(c\)", text), name
         assert re.search(r"Permission is hereby granted|Redistribution and use|Licensed under", text), name
+
+
+def test_what_the_pages_import_is_among_what_they_hold() -> None:
+    bundled = BUILDER.list_bundled()
     # what is imported by name is bundled, or something smaller stands in for it
     sources = [*(ROOT / "page" / "src").rglob("*.js"), *(ROOT / "page" / "src").rglob("*.css")]
     words = "\n".join(path.read_text(encoding="utf-8") for path in sources)
@@ -202,6 +209,7 @@ def test_the_package_ships_nothing_but_ours_and_the_page() -> None:
     files = [
         path for path in (ROOT / "fastclf").rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
-    others = [path for path in files if path.suffix not in KINDS and STATIC not in path.parents]
+    others = [path for path in files if path.suffix not in KINDS and not {STATIC, SITE} & set(path.parents)]
     assert others == []
     assert {path.name for path in STATIC.iterdir()} == BUILT
+    assert {path.name for path in SITE.iterdir()} == BUILT_FOR_SITES

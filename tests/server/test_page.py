@@ -72,16 +72,23 @@ def test_the_page_is_bundled_again_when_a_source_changes(
     shutil.copy(ROOT / "fastclf" / "dashboard" / "texts.json", copy / "fastclf" / "dashboard")
     static = copy / "static"
     static.mkdir()
-    places = {"ROOT": copy, "PAGE": copy / "page", "STATIC": static, "STAMP": static / "stamp"}
+    places = {
+        "ROOT": copy,
+        "PAGE": copy / "page",
+        "STATIC": static,
+        "SITE": static,
+        "STAMP": static / "stamp",
+    }
     places["TESTS"] = copy / "tests"  # a checkout without them bundles nothing for them
     for name, value in places.items():
         monkeypatch.setattr(hook, name, value)
-    for name in hook.MADE:
+    for name in {*hook.MADE, *hook.MADE_FOR_SITES}:
         (static / name).write_text("made")
     (static / "stamp").write_text(hook.hash_sources())
     ran: list[list[str]] = []
     monkeypatch.setattr(hook, "_run", lambda command, folder, sentence: ran.append(command))
     monkeypatch.setattr(hook, "find_node", lambda: (["node"], ["npm"]))
+    monkeypatch.setattr(hook, "_compress", lambda file: None)
     assert not hook.build_page()
     (copy / "page" / "src" / "page.css").write_text("body { color: red; }")
     assert hook.build_page()

@@ -32,7 +32,7 @@ class ConfusionMatrix(ScriptedWidget):
         self.cells, self._clean_photos = cells, clean_photos
         table = cells.table
         super().__init__(
-            table=_build_table(table),
+            table=build_table(table),
             opens=cells.photos is not None and table.part == "valid",
             cleans=clean_photos is not None,
         )
@@ -42,7 +42,7 @@ class ConfusionMatrix(ScriptedWidget):
     def say_words(self) -> None:
         """Say the cell that is open in the page's language."""
         super().say_words()
-        self.table = _build_table(self.cells.table)
+        self.table = build_table(self.cells.table)
         self._draw()
 
     def _draw(self) -> None:
@@ -101,7 +101,7 @@ class ConfusionMatrix(ScriptedWidget):
         return picture
 
 
-def _build_table(table: ConfusionTable) -> dict[str, Any]:
+def build_table(table: ConfusionTable) -> dict[str, Any]:
     """Return the table as JSON, its classes as the page calls them."""
     names = [name_class(label, clean) for label in table.labels]
     return {"names": names, "counts": [list(r) for r in table.counts], "totals": list(table.totals)}

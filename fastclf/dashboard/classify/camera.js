@@ -25,7 +25,8 @@ class Camera {
     this.shoot = makeButton("fastclf-button fastclf-primary", this.t("Take"), () => this.take());
     const row = make("div", "fastclf-row");
     row.append(this.shoot, makeButton("fastclf-button", this.t("Close"), () => this.close()));
-    this.sheet.append(make("h2", "", this.t("Take a photo"), { id: "fastclf-camera-title" }), this.video, this.note, row);
+    this.title = make("h2", "", this.t("Take a photo"), { id: "fastclf-camera-title" });
+    this.sheet.append(this.title, this.video, this.note, row);
     this.sheet.addEventListener("close", () => this.stop());
     this.drop.root.closest(".fastclf").append(this.sheet);
     this.sheet.showModal();
@@ -46,12 +47,16 @@ class Camera {
       this.stream = stream;
       this.video.srcObject = stream;
       await this.video.play();
-      this.note.textContent = "";
-      this.shoot.disabled = false;
-      this.shoot.focus();
+      this.begin();
     } catch (error) {
       if (this.round === round) this.note.textContent = this.explain(error.name);
     }
+  }
+
+  begin() {
+    this.note.textContent = "";
+    this.shoot.disabled = false;
+    this.shoot.focus();
   }
 
   explain(name) {
@@ -60,11 +65,18 @@ class Camera {
     return this.t("The camera could not be started. Another program may be using it.");
   }
 
-  take() {
-    const { videoWidth: width, videoHeight: height } = this.video;
+  // What is seen now, its longer side at most so many pixels.
+  drawFrame(most = Infinity) {
+    const { videoWidth, videoHeight } = this.video;
+    const scale = Math.min(1, most / Math.max(videoWidth, videoHeight));
+    const [width, height] = [videoWidth, videoHeight].map((n) => Math.max(1, Math.round(n * scale)));
     const canvas = Object.assign(make("canvas"), { width, height });
-    canvas.getContext("2d").drawImage(this.video, 0, 0);
-    canvas.toBlob((blob) => blob && this.drop.takeFiles([new File([blob], `${this.t("photo")}.jpg`, { type: "image/jpeg" })]), "image/jpeg", 0.92);
+    canvas.getContext("2d").drawImage(this.video, 0, 0, width, height);
+    return canvas;
+  }
+
+  take() {
+    this.drawFrame().toBlob((blob) => blob && this.drop.takeFiles([new File([blob], `${this.t("photo")}.jpg`, { type: "image/jpeg" })]), "image/jpeg", 0.92);
     this.close();
   }
 

@@ -2,6 +2,7 @@
 // It lies in the session's storage of this tab and goes with the tab.
 
 const KEPT_MS = 600_000;
+const LARGEST = 1_000_000; // bytes of a photo: a larger one would push out many others, so its answer alone is kept
 const BITS = 15; // of bytes in each character; from 0x1000 on these are whole characters everywhere
 const FIRST = 0x1000;
 
@@ -94,6 +95,7 @@ class Kept {
 
   put(card, message, picture, photo = new Uint8Array()) {
     if (!this.store) return;
+    if (photo.length > LARGEST) return this.put(card, null, picture);
     const both = new Uint8Array(picture.length + photo.length);
     both.set(picture);
     both.set(photo, picture.length);

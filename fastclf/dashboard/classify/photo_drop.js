@@ -115,6 +115,7 @@ class Drop {
   close() {
     this.listeners.abort();
     this.camera.end();
+    this.live.end();
     this.pictures?.forEach((url) => url && URL.revokeObjectURL(url));
     this.root.closest(".fastclf")?.classList.remove("fastclf-alive");
   }
@@ -133,14 +134,20 @@ class Drop {
     const heading = make("h2", "fastclf-quiet", t("Your photos"));
     this.zone = make("div", "fastclf-drop-zone");
     this.zone.append(this.drawButtons(), make("p", "fastclf-drop-hint", t("or drop them anywhere on this page, or paste them")));
-    const formats = this.limits.heic ? t("JPEG, PNG, WebP, AVIF, TIFF and iPhones' HEIC, up to {n} MB each", { n: this.limits.bytes >> 20 }) : t("JPEG, PNG, WebP, AVIF and TIFF, up to {n} MB each", { n: this.limits.bytes >> 20 });
-    this.zone.append(make("p", "fastclf-drop-formats", formats), this.drawAddress());
+    this.zone.append(make("p", "fastclf-drop-formats", this.sayFormats()), this.drawAddress());
     this.progress = this.drawProgress();
     this.note = make("p", "fastclf-drop-note", undefined, { role: "status" });
     this.alert = make("p", "fastclf-drop-note fastclf-error", undefined, { role: "alert" });
     this.examples = make("div", "fastclf-examples");
     this.root.append(heading, this.zone, this.progress, this.note, this.alert, this.examples);
     requestAnimationFrame(() => this.root.closest(".fastclf")?.classList.add("fastclf-alive"));
+  }
+
+  sayFormats() {
+    const { t, limits } = this;
+    const n = limits.bytes >> 20;
+    if (limits.local) return t("JPEG, PNG, WebP and AVIF, up to {n} MB each", { n });
+    return limits.heic ? t("JPEG, PNG, WebP, AVIF, TIFF and iPhones' HEIC, up to {n} MB each", { n }) : t("JPEG, PNG, WebP, AVIF and TIFF, up to {n} MB each", { n });
   }
 
   drawButtons() {
@@ -150,10 +157,13 @@ class Drop {
     row.append(choose);
     this.camera?.end();
     this.camera = new Camera(this);
+    this.live?.end();
+    this.live = new Live(this);
     if (matchMedia("(pointer: coarse)").matches) {
       const camera = this.makeInput({ capture: "environment" });
       row.append(makeButton("fastclf-button", this.t("Take a photo"), () => camera.click()), camera);
     } else row.append(makeButton("fastclf-button", this.t("Take a photo"), () => this.camera.open()));
+    if (this.limits.local) row.append(makeButton("fastclf-button", this.t("Live answers"), () => this.live.open()));
     if (navigator.clipboard?.read) row.append(makeButton("fastclf-button", this.t("Paste"), () => this.paste()));
     row.append(this.input);
     return row;
@@ -190,6 +200,7 @@ class Drop {
 
   drawAddress() {
     const details = make("details", "fastclf-address");
+    details.hidden = Boolean(this.limits.local); // a page without a server fetches nothing
     const form = make("form", "fastclf-row");
     const label = make("label", "fastclf-field");
     this.address = Object.assign(make("input"), { type: "text", inputMode: "url", autocomplete: "off", spellcheck: false, dir: "ltr", placeholder: "https://" });
@@ -375,7 +386,8 @@ class Drop {
         this.queue.length = 0;
       }
       this.finish(content.id, content.fault, content.stop);
-    } else if (content.type === "examples") {
+    } else if (content.type === "live") this.live.show(content);
+    else if (content.type === "examples") {
       this.pictures = buffers.map((bytes) => (bytes.byteLength ? makeUrl(bytes) : ""));
       this.showExamples();
     }

@@ -41,7 +41,7 @@ class PhotoDrop(ScriptedWidget):
     reload it sends again what it has kept, under the numbers of before.
     """
 
-    _parts = ("camera.js",)
+    _parts = ("camera.js", "live.js")
 
     limits = traitlets.Dict().tag(sync=True)
     examples = traitlets.Int(0).tag(sync=True)

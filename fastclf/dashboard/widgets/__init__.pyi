@@ -1,5 +1,6 @@
 from .colour import find_accents as find_accents
 from .frame import PageFrame as PageFrame
+from .frame import read_style as read_style
 from .parts import SpokenBox as SpokenBox
 from .parts import SpokenWidget as SpokenWidget
 from .parts import build_row as build_row

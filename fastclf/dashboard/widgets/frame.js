@@ -73,7 +73,10 @@ class Frame {
       return;
     }
     const foot = make("footer", "fastclf-foot");
-    foot.append(make("p", "", this.t("Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, except one that you report.")));
+    const local = this.model.get("local"); // a page without a server
+    const kept = this.t("Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, except one that you report.");
+    const home = this.t("Your photos never leave this browser: this page has no server and is not allowed to send anything. They stay in this tab, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab.");
+    foot.append(make("p", "", local ? home : kept));
     const label = make("label");
     this.select = make("select");
     for (const [code, name] of Object.entries(this.languages)) {

@@ -54,6 +54,11 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
         super().__init__(texts=select_texts(self._script, language.code), **kwargs)
         self.on_msg(self._on_message)
 
+    @classmethod
+    def read_script(cls) -> str:
+        """Return the widget's script, as a module."""
+        return str(cls._esm)
+
     def say_words(self) -> None:
         """Send the script's words in the page's language."""
         self.texts = select_texts(self._script, language.code)

@@ -1,0 +1,118 @@
+"""A model as a page without a server: `build_site` writes the folder, or the one file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from ...card import build_card_html
+from ...model import ModelBundle
+from ...system import hash_bytes, write_atomic
+from ..widgets import find_accents, read_style
+from .data import write_data
+from .html import write_page, write_single_page
+from .icons import SIZES, draw_png, draw_svg
+from .kept import MANIFEST, WORKER, write_manifest, write_worker
+from .scripts import write_scripts
+from .target import check_file, check_folder, put_files
+
+_COLOUR = "#1b57b3"  # of the style sheet
+
+
+@dataclass(frozen=True)
+class Site:
+    """What was written: where it is, what to open, and how large it is in bytes."""
+
+    path: Path
+    page: Path
+    size: int
+
+
+def build_site(
+    bundle: ModelBundle, target: str | Path, *, precision: str = "int8", single_file: bool = False
+) -> Site:
+    """Write a model as a page that answers in its visitors' browsers.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    target
+        The folder, which is made or, if it is an earlier page, renewed; with `single_file` the HTML file.
+    precision
+        Of the weights, see `write_data`.
+    single_file
+        Write one HTML file.
+
+    Raises
+    ------
+    UsageError
+        If `target` holds other things or cannot be written, or there is no such precision.
+    MissingExtraError
+        If the package onnx is not installed.
+    """
+    target = Path(target)
+    (check_file if single_file else check_folder)(target)
+    with tempfile.TemporaryDirectory(prefix="fastclf-site-") as scratch:
+        names = write_data(bundle, Path(scratch), precision=precision)
+        data = {name: Path(scratch, name).read_bytes() for name in names}
+    return _write_file(bundle, target, data) if single_file else _write_folder(bundle, target, data)
+
+
+def _write_file(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Site:
+    scripts = [
+        *write_scripts(bundle, keeps=False).values(),
+        *(part.decode("ascii") for part in data.values()),
+    ]
+    page = write_single_page(bundle, _find_colour(bundle), read_style(), scripts).encode()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, page)
+    return Site(target, target, len(page))
+
+
+def _write_folder(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Site:
+    colour, style = _find_colour(bundle), read_style().encode()
+    own = {name: text.encode() for name, text in write_scripts(bundle, keeps=True).items()}
+    scripts = {f"parts/{name}": content for name, content in (own | data).items()}
+    style_name = f"parts/style-{hash_bytes(style)[:8]}.css"
+    versions = {name: hash_bytes(content)[:8] for name, content in scripts.items()}
+    page = write_page(bundle, colour, style_name, versions).encode()
+    shown = {
+        **scripts,
+        style_name: style,
+        "card.html": build_card_html(bundle.manifest.to_dict()).encode(),
+        "icon.svg": draw_svg(colour).encode(),
+        **{f"icon-{n}.png": draw_png(colour, n) for n in SIZES},
+        MANIFEST: write_manifest(bundle, colour).encode(),
+    }
+    beside = {
+        WORKER: write_worker({"./": page, **shown}).encode(),
+        "README.md": _write_readme(bundle).encode(),
+        "licences.txt": _read_licences(),
+        ".nojekyll": b"",
+    }
+    # the page comes last: until then an earlier one, with its own parts, is the one that is opened
+    files = {**shown, **beside, "index.html": page}
+    put_files(target, files)
+    return Site(target, target / "index.html", sum(map(len, files.values())))
+
+
+def _find_colour(bundle: ModelBundle) -> str:
+    return find_accents(bundle.manifest.colour).get("light", _COLOUR)
+
+
+def _write_readme(bundle: ModelBundle) -> str:
+    template = (resources.files(__package__) / "readme.md").read_text(encoding="utf-8")
+    title = bundle.manifest.title.strip() or "Photo classifier"
+    # the title is written as YAML above, and as a heading below
+    head, line, body = template.partition("\n# $title\n")
+    quoted = json.dumps(title, ensure_ascii=False)
+    return Template(head).substitute(title=quoted) + Template(line + body).substitute(title=title)
+
+
+def _read_licences() -> bytes:
+    return (resources.files(__package__) / "static" / "licences.txt").read_bytes()

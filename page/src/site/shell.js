@@ -1,0 +1,47 @@
+// Draws the page at once, and lets the model come meanwhile. What the page holds stands in window.fastclfSite.
+
+import { Answering } from "./answering.js";
+import { Classifier } from "./classifier.js";
+import { Loading } from "./loading.js";
+import { Page } from "./page.js";
+import { Words } from "./words.js";
+
+const { fastclfSite: site, fastclfComponents: components } = window;
+const words = new Words(site);
+const loading = new Loading(words);
+const answering = new Answering();
+
+function asMessage(fault) {
+  if (fault?.fields) return { text: fault.message, fields: fault.fields };
+  console.error(fault);
+  return { text: "Something went wrong while the model was opened. Reload the page; if that does not help, tell whoever gave it to you." };
+}
+
+async function open() {
+  await answering.open((share) => loading.tell(share));
+  page.showExamples(answering.manifest.examples);
+  loading.end(answering.compare());
+  renewKept();
+}
+
+// From the second visit on the page comes from what the browser keeps, also without a network.
+async function renewKept() {
+  if (!site.keeps || !location.protocol.startsWith("http")) return;
+  document.head.append(Object.assign(document.createElement("link"), { rel: "manifest", href: "manifest.webmanifest" }));
+  if (!navigator.serviceWorker) return;
+  try {
+    const registration = await navigator.serviceWorker.register("service-worker.js");
+    // the whole page is there, so that a newer one may take over for the next visit
+    const takeOver = () => registration.waiting?.postMessage("take-over");
+    registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", takeOver));
+    takeOver();
+  } catch (fault) {
+    console.warn(fault); // the page works without
+  }
+}
+
+const opened = open();
+const classifier = new Classifier({ answering, opened, words, site });
+const page = new Page({ site, words, classifier, components, loading, root: document.getElementById("fastclf-site") });
+opened.catch((fault) => loading.fail(asMessage(fault)));
+window.fastclfStarted = true;

@@ -1,0 +1,61 @@
+"""A page without a server, made of a toy model, and hosts of files that count what they are asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from fastclf import ModelBundle
+from fastclf.dashboard.site import build_site
+
+from ..toy import add_maps, write_toy_bundle
+
+
+def make_site(folder: Path) -> list[str]:
+    """Make a model, its page as a folder, and as one file; return their paths."""
+    model = add_maps(write_toy_bundle(folder / "model", judged=True), 32, 8)
+    bundle = ModelBundle.load(model)
+    site = build_site(bundle, folder / "under" / "a path" / "site", precision="float32")
+    one = build_site(bundle, folder / "one.html", precision="float32", single_file=True)
+    return [str(model), str(site.page), str(one.page)]
+
+
+@dataclass
+class Host:
+    """A host of files, and all that it was asked for."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def hosting(folder: Path, pause: float = 0) -> Iterator[Host]:
+    """Serve a folder from this machine until the end of the block, each file after a pause in seconds."""
+    host = Host("")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            host.asked.append(self.requestline)
+
+        def do_GET(self) -> None:
+            time.sleep(pause)
+            super().do_GET()
+
+        def do_POST(self) -> None:
+            self.send_error(405)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    host.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield host
+    finally:
+        server.shutdown()
+        server.server_close()
