@@ -244,7 +244,8 @@ class ModelBundle(ShortRepr):
 
     def list_faults(self) -> list[tuple[str, str]]:
         """Return the name of every file that is not as the manifest lists it, and what is wrong with it."""
-        faults = ((name, _find_fault(self.path / name, h)) for name, h in self.manifest.files.items())
+        listed = self.manifest.files.items()
+        faults = ((name, _find_fault(self.path / name, self.path, expected)) for name, expected in listed)
         return [(name, fault) for name, fault in faults if fault]
 
     def _check_detector(self) -> None:

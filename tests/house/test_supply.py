@@ -30,7 +30,7 @@ STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
 SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
 BUILT_FOR_SITES = {"shell.js", "check.js", "service_worker.js", "worker.js", "runtime.wasm.xz", "licences.txt"}
 BUILT = {"built-from.txt", "client.js", "head.html", "licences.txt"}
-KINDS = {".py", ".pyi", ".css", ".js", ".json", ".toml", ".html", ".j2", ".typed"}
+KINDS = {".py", ".md", ".pyi", ".css", ".js", ".json", ".toml", ".html", ".j2", ".typed"}
 
 
 def load_builder() -> ModuleType:

@@ -96,7 +96,7 @@ def test_a_model_that_does_not_open_is_not_sound(model: Path) -> None:
     (model / "parity.json").unlink()
     relist(model)
     [fault] = verify_bundle(model).faults
-    assert "has a graph that ONNX Runtime refuses" in fault
+    assert "is damaged" in fault
     other = write_toy_bundle(model.with_name("other"))
     change(other, file="photos.csv")
     [fault] = verify_bundle(other).faults
