@@ -39,7 +39,7 @@ from .edits import (
     undo_step,
 )
 from .fetches import FetchLedger
-from .forged import refuse_bytes, refuse_forged
+from .forged import refuse_forged, refuse_unnameable
 from .given_splits import GivenSplits
 from .labels import choose_label, describe_near_labels, refuse_unknown_class
 from .materialize import Materialized, materialize
@@ -165,7 +165,7 @@ class Catalog:
         CatalogError
             If the catalog cannot be written.
         """
-        refuse_bytes(self._store, self.folder)
+        refuse_unnameable(self._store, self.folder)
         result = scan_folder(self._store, self.folder, progress, empty_ok=empty_ok)
         if result.decoded:
             self._store.shrink()

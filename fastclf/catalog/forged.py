@@ -14,14 +14,17 @@ from .store import Store
 _PATHS = ("name", "given_split")
 _PARTS = ("label", "folder_label", "sha256", "pixel_hash", "split")
 _NUMBERS = ("id", "width", "height", "size")
+# No system has a longer path.
+_LONGEST = 4096
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^\.$|\0", re.MULTILINE)
 
 
-def refuse_bytes(store: Store, folder: Path) -> None:
-    """Refuse a catalog in which bytes stand where text should; may raise a CatalogError."""
+def refuse_unnameable(store: Store, folder: Path) -> None:
+    """Refuse a catalog with bytes or an endless text where a name should stand; may raise a CatalogError."""
     columns = ("path", "label", "folder_label", "given_split", "sha256")
-    where = " OR ".join(f"{column} >= x''" for column in columns)
-    for row in store.read(f"SELECT path AS name, label FROM photos WHERE {where} LIMIT 1"):
+    where = " OR ".join(f"{column} >= x'' OR length({column}) > {_LONGEST}" for column in columns)
+    shown = "substr(path, 1, 80) AS name, substr(label, 1, 80) AS label"
+    for row in store.read(f"SELECT {shown} FROM photos WHERE {where} LIMIT 1"):
         _refuse(row, folder)
 
 
@@ -35,7 +38,8 @@ def refuse_forged(row: sqlite3.Row, folder: Path) -> None:
     """
     try:
         paths, parts = (("\n".join([row[name] for name in names])) for names in (_PATHS, _PARTS))
-        is_sound = not (_LEADS_OUT.search(paths) or _LEADS_OUT.search(parts) or "/" in parts)
+        is_sound = len(paths) + len(parts) <= 4 * _LONGEST
+        is_sound = is_sound and not (_LEADS_OUT.search(paths) or _LEADS_OUT.search(parts) or "/" in parts)
         is_sound = is_sound and all(isinstance(row[name], int) for name in _NUMBERS)
     except TypeError:
         is_sound = False

@@ -85,7 +85,7 @@ class Gate:
         self._dress(request)
         status = self._refuse(request)
         connection: Any = request.connection
-        if status or self.place.is_ours:
+        if status or self._is_page(request.path):
             connection.set_max_body_size(MOST_BODY)
             connection.set_body_timeout(HEADER_SECONDS)
         if status:

@@ -16,7 +16,7 @@ from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 
 from ..system import recover_folder
-from .limits import UNUSED_SECONDS
+from .limits import MOST_KEPT, UNUSED_SECONDS
 from .opening import open_gate
 
 DEFAULT_MAX_VISITORS = 20
@@ -41,6 +41,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - No session is written down: IPython keeps its history in memory.
     - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
     - A visitor's kernel whose page never opens its websocket is ended after a minute.
+    - What a kernel says while its page is away is kept within a limit.
     - Its server gets its gate.
     """
 
@@ -100,6 +101,12 @@ class GraceKernelManager(AsyncMappingKernelManager):
         self._expected.discard(kernel_id)
         super().notify_connect(kernel_id)  # type: ignore[no-untyped-call]
 
+    def start_buffering(self, kernel_id: str, session_key: str, channels: Any) -> None:
+        """Keep what a kernel says while its page is away."""
+        super().start_buffering(kernel_id, session_key, channels)  # type: ignore[no-untyped-call]
+        if kernel_id in self._kernel_buffers:
+            self._kernel_buffers[kernel_id]["buffer"] = KeptMessages()
+
     def count_lines(self, kernel_id: str) -> int:
         """Return how many websockets there are to a kernel."""
         connections: dict[str, int] = self._kernel_connections
@@ -152,6 +159,23 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if self.parent is not None:
             title = find_title(self.model)
             self.parent.config.VoilaConfiguration.resources = {"fastclf_title": title} if title else {}
+
+
+class KeptMessages(list[tuple[str, list[Any]]]):
+    """What a kernel says while its page is away, (channel, parts): let go once it is too much.
+
+    A page that comes back asks for what it may have missed.
+    """
+
+    _size = 0
+
+    def append(self, message: tuple[str, list[Any]]) -> None:
+        """Keep a message, or none."""
+        self._size += sum(map(len, message[1]))
+        if self._size > MOST_KEPT:
+            self.clear()
+        else:
+            super().append(message)
 
 
 def read_max_visitors() -> int:

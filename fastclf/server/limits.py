@@ -15,13 +15,16 @@ MOST_ADDRESS = 2048
 MOST_CONTENT = 2**20
 MOST_HEADER = 2**12
 LONGEST_ID = 64
-# Messages that a kernel has not done yet: two photos, or so many small ones. More wait on the line.
+# Messages that a kernel has not done yet: two photos, or few small ones, for each may ask for all cards.
+# More wait on the line.
 MOST_WAITING_BYTES = 48 * 2**20
-MOST_WAITING = 100
+MOST_WAITING = 4
 WAITING_SECONDS = 60.0
 # Answers that a page has not taken: of so many bytes it is not listened to, of so many its line is ended.
 MOST_UNHEARD = 2**20
 MOST_UNREAD = 48 * 2**20
+# What a kernel has said while its page is away.
+MOST_KEPT = 8 * 2**20
 # The page has one line to its kernel, and for a moment two when it mends it.
 MOST_LINES = 3
 # The page opens one comm; a reload has a kernel of its own.

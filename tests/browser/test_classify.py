@@ -177,7 +177,7 @@ def test_a_hundred_photos_show_progress_and_can_be_cancelled(page: Page) -> None
     expect(page.get_by_role("alert").filter(has_text="3 more were skipped")).to_contain_text("photo-102.png")
     bar = page.get_by_role("progressbar", name="Photos answered")
     expect(bar).to_have_attribute("max", "100")
-    wait_true(page, "document.querySelectorAll('.fastclf-card').length >= 5")
+    expect(page.locator(".fastclf-card").nth(4)).to_be_attached(timeout=30_000)
     keep(page, "classify-hundred", check=False)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("status").filter(has_text="Cancelled")).to_be_visible()

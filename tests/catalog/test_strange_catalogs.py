@@ -42,6 +42,7 @@ OUTSIDE = (
     "photos SET given_split = '../up'", "photos SET given_split = '/up'", "photos SET path = 'x/../../y' || id",
     "photos SET path = '/etc/passwd' || id", "photos SET path = 'a' || char(0) || id",
     "photos SET sha256 = '../' || id", "contents SET pixel_hash = '../escaped'", "photos SET label = 'a\\..\\..\\b'",
+    "photos SET label = printf('%.*c', 20000, 'a')", "photos SET path = printf('%.*c', 10000000, 'a') || id",
 )  # fmt: skip
 
 
@@ -58,6 +59,12 @@ def test_a_catalog_that_names_something_outside_is_refused(given: Path, change: 
         catalog.materialize(tmp_path / "deep" / "copy")
     assert not [path for path in (tmp_path / "deep" / "copy").rglob("*") if "escaped" in path.name]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep"]
+
+
+def test_a_scan_does_not_go_through_a_name_without_end(given: Path) -> None:
+    forge(given, "UPDATE photos SET label = printf('%.*c', 5000, 'a')")
+    with Catalog(given) as catalog, pytest.raises(CatalogError, match=r"'a{80}'"):
+        catalog.scan()
 
 
 @pytest.mark.parametrize(

@@ -265,11 +265,11 @@ def test_half_a_request_is_let_go(ask: Any, monkeypatch: pytest.MonkeyPatch) -> 
         assert b"200" not in slow.recv(100)
 
 
-def test_a_large_body_is_not_read(ask: Any) -> None:
-    with socket.create_connection(("127.0.0.1", ask.start(OWN)), timeout=10) as large:
-        large.sendall(
-            b"POST /voila/api/shutdown/0ee8019e-386a-427d-9164-21d3642401ff HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
-        )
+@pytest.mark.parametrize(("place", "base"), [(OWN, b"/"), (JUPYTER, b"/hub/")], ids=["ours", "extension"])
+def test_a_large_body_is_not_read(place: Place, base: bytes, ask: Any) -> None:
+    path = base + b"voila/api/shutdown/0ee8019e-386a-427d-9164-21d3642401ff"
+    with socket.create_connection(("127.0.0.1", ask.start(place)), timeout=10) as large:
+        large.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
         assert b"400" in large.recv(100)
 
 

@@ -17,6 +17,7 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado.web import HTTPError
 
 from fastclf.server.kernels import GraceKernelManager, find_title, read_max_visitors
+from fastclf.server.limits import MOST_KEPT
 
 
 @pytest.mark.parametrize(
@@ -153,3 +154,21 @@ def test_a_kernel_outlives_its_visitor_no_longer_because_the_clock_was_set_back(
     run_in_a_thread(wait())
     assert len(left) == 1
     assert left[0] <= 0
+
+
+def test_what_a_kernel_says_to_a_page_that_is_away_is_kept_within_a_limit() -> None:
+    class Stream:
+        def on_recv(self, callback: Any) -> None:
+            self.hear = callback
+
+    async def leave(sizes: list[int]) -> int:
+        manager, stream = GraceKernelManager(), Stream()
+        manager._kernels["one"] = object()
+        manager.start_buffering("one", "one:page", {"iopub": stream})
+        for size in sizes:
+            stream.hear([b"signature", bytes(size)])
+        kept = manager.get_buffer("one", "one:page")["buffer"]
+        return sum(len(part) for _, parts in kept for part in parts)
+
+    assert run_in_a_thread(leave([1000] * 10)) == 10_090
+    assert run_in_a_thread(leave([MOST_KEPT // 2 + 1] * 3)) == 0
