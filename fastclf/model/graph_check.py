@@ -19,7 +19,6 @@ _MOST_NODES, _MOST_FIELDS = 20_000, 2_000_000
 _MOST_VALUES = 2**28
 # Operators that make an array of the shape that they are given.
 _SHAPED = {b"ConstantOfShape", b"Expand", b"Tile", b"Pad", b"Resize", b"Range"}
-_BRANCHING = {b"Loop", b"If", b"Scan", b"SequenceMap"}
 _INT64 = 7
 _NONE = "its graph is cut off, or no ONNX graph"
 
@@ -91,8 +90,6 @@ class _Check:
                 kind = bytes(_as_bytes(value))
             elif number == 5:
                 shape = self._read_attribute(_as_bytes(value)) or shape
-        if kind in _BRANCHING:
-            raise ValueError(f"its graph loops or branches ({kind.decode()})")
         if kind in _SHAPED:
             self._shaped.append((kind, inputs))
         if outputs and shape:
@@ -102,7 +99,7 @@ class _Check:
         shape: tuple[int, ...] = ()
         for number, value in self._iterate(data):
             if number in (6, 11):
-                raise ValueError("its graph holds another graph")
+                raise ValueError("its graph loops or branches: it holds another graph")
             if number in (5, 10):
                 shape = self._read_tensor(_as_bytes(value))[1]
         return shape

@@ -28,7 +28,14 @@ LOCK = (ROOT / "requirements.lock").read_text()
 LICENCES = {"MIT", "BSD-3-Clause", "BSD-2-Clause", "ISC", "Apache-2.0"}
 STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
 SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
-BUILT_FOR_SITES = {"shell.js", "check.js", "service_worker.js", "worker.js", "runtime.wasm.xz", "licences.txt"}
+BUILT_FOR_SITES = {
+    "shell.js",
+    "check.js",
+    "service_worker.js",
+    "worker.js",
+    "runtime.wasm.xz",
+    "licences.txt",
+}
 BUILT = {"built-from.txt", "client.js", "head.html", "licences.txt"}
 KINDS = {".py", ".md", ".pyi", ".css", ".js", ".json", ".toml", ".html", ".j2", ".typed"}
 
