@@ -37,14 +37,19 @@ def refuse_forged(row: sqlite3.Row, folder: Path) -> None:
         If so.
     """
     try:
-        paths, parts = (("\n".join([row[name] for name in names])) for names in (_PATHS, _PARTS))
+        # what was not read yet has no measures
+        paths, parts = ("\n".join([_or_empty(row[name]) for name in names]) for names in (_PATHS, _PARTS))
         is_sound = len(paths) + len(parts) <= 4 * _LONGEST
         is_sound = is_sound and not (_LEADS_OUT.search(paths) or _LEADS_OUT.search(parts) or "/" in parts)
-        is_sound = is_sound and all(isinstance(row[name], int) for name in _NUMBERS)
+        is_sound = is_sound and all(isinstance(row[name], int | None) for name in _NUMBERS)
     except TypeError:
         is_sound = False
     if not is_sound:
         _refuse(row, folder)
+
+
+def _or_empty(value: str | None) -> str:
+    return "" if value is None else value
 
 
 def _refuse(row: sqlite3.Row, folder: Path) -> NoReturn:

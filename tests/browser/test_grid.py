@@ -533,6 +533,7 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
     cleaner.keyboard.press("Control+Enter")
     expect(cleaner.locator(".fastclf-arrow").first).to_have_css("scale", "-1 1")
     cleaner.keyboard.press("Escape")
+    expect(cleaner.get_by_role("list", name="ما الذي سيتغير")).to_be_hidden()
     expect(cleaner.locator(".fastclf-clean-footer button.mod-primary:visible")).to_be_focused()
     tile(cleaner, 2).focus()
     # what is chosen and in focus stays in another language
