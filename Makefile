@@ -27,13 +27,13 @@ dashboard: setup
 	@.venv/bin/fastclf demo --out "$(MODEL)" --port "$(PORT)"
 
 test: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m "not thorough" $(PARALLEL)
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium ./scripts/run-tests -m "not thorough" $(PARALLEL)
 
 test-quick: setup
 	@.venv/bin/python -m pytest -m "not slow and not thorough" $(PARALLEL)
 
 test-thorough: setup
-	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -m thorough --part $(PART) $(PARALLEL)
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium ./scripts/run-tests -m thorough --part $(PART) $(PARALLEL)
 
 check: setup
 	@.venv/bin/ruff format --check .

@@ -110,18 +110,19 @@ export class Connection {
     });
   }
 
-  // A line that breaks takes along what was on its way here, too. So whatever the widgets hold is asked for again;
-  // then scripts ask for what they still wait for.
+  // A line that breaks takes along what was on its way here, too. So whatever the widgets hold is asked for again, once
+  // all that the page has sent is there; then scripts ask for what they still wait for.
   #askStates() {
+    if (!this.isBehind || !this.live || this.outbox.size) return;
     this.isBehind = false;
     const content = { comm_id: this.page.control, data: { method: "request_states" } };
     this.socket.send(pack(makeMessage(this.page.session, "comm_msg", content)));
   }
 
   async #catchUp(message) {
-    // older than what was sent meanwhile; without a line it is asked for when there is one
-    if (this.outbox.size && this.live) this.#askStates();
-    if (this.outbox.size || !this.live) return;
+    // older than what was sent meanwhile
+    if (this.outbox.size) this.isBehind = true;
+    if (this.isBehind) return this.#askStates();
     await this.onStates?.(message);
     document.dispatchEvent(new CustomEvent("fastclf-mended"));
   }
@@ -138,6 +139,7 @@ export class Connection {
     this.heard = performance.now();
     const message = unpack(data);
     this.outbox.arrived(message.parent_header?.msg_id);
+    this.#askStates();
     if (message.header.msg_type === "status") this.#onStatus(message);
     // all others wait for the first, which builds the widgets
     else if (!this.hasStates && message.content.comm_id === this.page.control) this.#handle(message);
@@ -187,7 +189,7 @@ export class Connection {
     // of what was done only the answer was lost
     known.filter((id) => !this.outbox.has(id)).forEach((id) => this.#tell(id, status));
     if (refused) this.page.announce("undelivered");
-    if (this.isBehind) this.#askStates();
+    this.#askStates();
     if (this.outbox.size) this.#watch();
   }
 
