@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -230,9 +231,9 @@ def test_a_disk_that_fills_while_a_model_is_trained_keeps_the_old_one(
     draw_photos(disk / "photos", per_class=12)
     rng, ended = random.Random(0), set()
     command = [sys.executable, "-m", "fastclf", "train", "photos", "--out", "model", *MODES[mode]]
-    for left in (-1, 0, *sorted(int(10 ** rng.uniform(5, 7.2)) for _ in range(8))):
+    for left in (-1, 0, *sorted(int(10 ** rng.uniform(5, 7.2)) for _ in range(8)), 10**9):
         if not (disk / "model").exists():
-            toy_model.rename(disk / "model")
+            shutil.copytree(toy_model, disk / "model")
         before = ModelBundle.load(disk / "model").manifest
         room.write_text(f"{left:<20}")
         env = preloaded(shim, disk, room=room) | {"OMP_NUM_THREADS": "1"}

@@ -15,7 +15,7 @@ from fastclf.dashboard.clean.model import ReviewModel
 from fastclf.dashboard.clean.review import Decision, ReviewItem
 from fastclf.dashboard.tabs import CleanTab
 from fastclf.dashboard.texts import language, translate
-from fastclf.errors import FastclfError, Message, UsageError
+from fastclf.errors import BundleError, FastclfError, Message, UsageError
 from fastclf.model import PhotoRow
 from fastclf.photos import TEST
 
@@ -217,6 +217,13 @@ def test_only_an_owner_has_the_tab(folder: Path, model: Path, monkeypatch: pytes
     assert clean.done.wait(60)
     assert len(clean.panel.model) == 63
     assert clean.panel.retrain.button.disabled is False
+
+
+def test_where_things_lie_is_told_to_an_owner_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = BundleError(f"The model {model} is damaged.")
+    assert str(model) not in build_app(model).model.describe_fault(fault)
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    assert str(model) in build_app(model).model.describe_fault(fault)
 
 
 def test_photos_that_were_asked_for_before_the_tab_was_ready_are_shown_when_it_is(
