@@ -12,8 +12,8 @@ from ..system import DATABASE
 from .store import Store
 
 _PATHS = ("name", "given_split")
-_PARTS = ("label", "folder_label", "sha256", "pixel_hash", "split")
-_NUMBERS = ("id", "width", "height", "size")
+_PARTS = ("label", "folder_label", "sha256", "split")
+_MEASURES = ("width", "height")
 # No system has a longer path.
 _LONGEST = 4096
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^\.$|\0", re.MULTILINE)
@@ -36,20 +36,18 @@ def refuse_forged(row: sqlite3.Row, folder: Path) -> None:
     CatalogError
         If so.
     """
-    try:
-        # what was not read yet has no measures
-        paths, parts = ("\n".join([_or_empty(row[name]) for name in names]) for names in (_PATHS, _PARTS))
-        is_sound = len(paths) + len(parts) <= 4 * _LONGEST
-        is_sound = is_sound and not (_LEADS_OUT.search(paths) or _LEADS_OUT.search(parts) or "/" in parts)
-        is_sound = is_sound and all(isinstance(row[name], int | None) for name in _NUMBERS)
-    except TypeError:
-        is_sound = False
-    if not is_sound:
+    # what was not read yet has no measures
+    measured = [row[name] for name in _MEASURES if row[name] is not None]
+    parts = [row[name] for name in _PARTS] + ([] if row["pixel_hash"] is None else [row["pixel_hash"]])
+    texts = [row[name] for name in _PATHS] + parts
+    numbers = [row["id"], row["size"], *measured]
+    is_typed = all(isinstance(n, int) for n in numbers) and all(isinstance(text, str) for text in texts)
+    if not is_typed or _leads_out("\n".join(texts)) or "/" in "".join(parts):
         _refuse(row, folder)
 
 
-def _or_empty(value: str | None) -> str:
-    return "" if value is None else value
+def _leads_out(names: str) -> bool:
+    return len(names) > 4 * _LONGEST or _LEADS_OUT.search(names) is not None
 
 
 def _refuse(row: sqlite3.Row, folder: Path) -> NoReturn:

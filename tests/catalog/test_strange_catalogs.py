@@ -43,6 +43,7 @@ OUTSIDE = (
     "photos SET path = '/etc/passwd' || id", "photos SET path = 'a' || char(0) || id",
     "photos SET sha256 = '../' || id", "contents SET pixel_hash = '../escaped'", "photos SET label = 'a\\..\\..\\b'",
     "photos SET label = printf('%.*c', 20000, 'a')", "photos SET path = printf('%.*c', 10000000, 'a') || id",
+    "contents SET width = ''", "contents SET height = 'tall'", "contents SET pixel_hash = x''",
 )  # fmt: skip
 
 
@@ -59,6 +60,12 @@ def test_a_catalog_that_names_something_outside_is_refused(given: Path, change: 
         catalog.materialize(tmp_path / "deep" / "copy")
     assert not [path for path in (tmp_path / "deep" / "copy").rglob("*") if "escaped" in path.name]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep"]
+
+
+def test_photos_that_were_not_read_yet_are_no_forgery(given: Path) -> None:
+    forge(given, "UPDATE contents SET width = NULL, height = NULL, pixel_hash = NULL")
+    with Catalog(given) as catalog:
+        assert len(catalog.photos().photos) > 1
 
 
 def test_a_scan_does_not_go_through_a_name_without_end(given: Path) -> None:
