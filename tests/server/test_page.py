@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -15,6 +14,7 @@ from fastclf.dashboard.texts import find_script_texts, load_catalogue
 from fastclf.photos import MAX_BYTES
 from fastclf.server.limits import MOST_CONTENT
 
+from ..builder import load_builder
 from ..conftest import ROOT
 
 PAGE = ROOT / "page"
@@ -22,12 +22,7 @@ PAGE = ROOT / "page"
 
 @pytest.fixture
 def hook() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_builder()
 
 
 def test_every_word_of_the_page_is_in_the_catalogue() -> None:
