@@ -110,6 +110,8 @@ def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
         assert re.search(rf"(^|probably |perhaps ){digit}, ", heading), heading
         assert card.get_by_role("img").get_attribute("alt", timeout=5000).startswith("Your photo")
     expect(cards.nth(3)).to_contain_text("holiday.jpg is cut off")
+    # where there is no picture, none takes room
+    assert cards.nth(3).locator(".fastclf-picture").bounding_box()["height"] < 100
     expect(page.get_by_role("status").filter(has_text="4 photos looked at")).to_be_visible()
     keep(page, f"answers-{opened.mode}")
 
