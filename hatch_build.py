@@ -31,8 +31,11 @@ ROOT = Path(__file__).parent
 PAGE = ROOT / "page"
 STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
 STAMP = STATIC / "built-from.txt"
+DASHBOARD = ROOT / "fastclf" / "dashboard"
+# the scripts and styles of the dashboard's widgets in fewer bytes
+SHORTER = DASHBOARD / "static" / "shorter.json"
 # the scripts and the runtime of a page without a server
-SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
+SITE = DASHBOARD / "site" / "static"
 RUNTIME = "runtime.wasm"
 # what the browser tests look for barriers with, and what they listen to; no part of the page
 TESTS = ROOT / "tests" / "browser"
@@ -66,7 +69,7 @@ def build_page() -> bool:
     """Bundle the page unless what is there was made from these sources; return whether anything was done."""
     digest = hash_sources()
     wanted = [*(STATIC / name for name in MADE), *(SITE / name for name in MADE_FOR_SITES)]
-    wanted += [AXE, READER] if TESTS.is_dir() else []
+    wanted += [SHORTER, *([AXE, READER] if TESTS.is_dir() else [])]
     made = all(file.is_file() for file in wanted)
     if made and STAMP.is_file() and STAMP.read_text() == digest:
         return False
@@ -85,7 +88,7 @@ def build_page() -> bool:
             "a wheel of fastclf, which brings the page along.",
         )
         _run(
-            [*node, "build.mjs", str(STATIC), str(catalogue), str(SITE)],
+            [*node, "build.mjs", str(STATIC), str(catalogue), str(SITE), str(DASHBOARD)],
             work,
             "The dashboard's page could not be bundled.",
         )
@@ -152,7 +155,9 @@ def hash_sources() -> str:
     """Return one hash of everything that the bundle is made from."""
     files = [p for p in PAGE.rglob("*") if p.is_file() and "node_modules" not in p.parts]
     digest = hashlib.sha256()
-    for file in [*sorted(files), ROOT / "fastclf" / "dashboard" / "texts.json"]:
+    dashboard = ROOT / "fastclf" / "dashboard"
+    files += [p for p in dashboard.rglob("*") if p.suffix in (".js", ".css") and p.parent.name != "static"]
+    for file in [*sorted(files), dashboard / "texts.json"]:
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 

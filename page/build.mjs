@@ -1,16 +1,17 @@
 // Bundles the page: one module, what stands inline in each page, and the licences of what is inside. And what a page
 // without a server runs: its own scripts, the worker, and ONNX Runtime's WebAssembly.
-// node build.mjs OUTPUT_FOLDER CATALOGUE SITE_FOLDER
+// node build.mjs OUTPUT_FOLDER CATALOGUE SITE_FOLDER DASHBOARD_FOLDER
 
+import { createHash } from "node:crypto";
 import { copyFile, readFile, readdir, writeFile, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2];
 const catalogueFile = process.argv[3] || join(here, "..", "fastclf", "dashboard", "texts.json");
-const site = process.argv[4];
+const [site, dashboard] = process.argv.slice(4);
 const COMMON = { bundle: true, minify: true, write: false, target: "es2022", legalComments: "none", logLevel: "warning", metafile: true, absWorkingDir: here };
 // the files that went into the dashboard's page, and into a page without a server
 const [ofPage, ofSite] = [new Set(), new Set()];
@@ -153,6 +154,21 @@ async function collectLicences(inputs) {
   return `The page's script contains parts of these packages.\n\n${texts.join(`\n${"-".repeat(80)}\n\n`)}`;
 }
 
+// The scripts and styles of the dashboard's widgets travel with each visit: {hash of the text: a shorter text that does the
+// same}. Each stays a text of its own, whose names the others know.
+async function writeShorter(folder) {
+  const shorter = {};
+  for (const name of (await readdir(folder, { recursive: true })).sort()) {
+    const loader = /^(?!.*static[\\/]).*\.(js|css)$/.exec(name)?.[1];
+    if (!loader) continue;
+    const text = await readFile(join(folder, name), "utf-8");
+    const made = await transform(text, { loader, minify: true, target: "es2022", charset: "utf8", legalComments: "none" });
+    shorter[createHash("sha256").update(text).digest("hex")] = made.code.trim();
+  }
+  await mkdir(join(folder, "static"), { recursive: true });
+  await writeFile(join(folder, "static", "shorter.json"), JSON.stringify(shorter));
+}
+
 const client = await bundleClient();
 await mkdir(out, { recursive: true });
 await writeFile(join(out, "client.js"), client.outputFiles[0].contents);
@@ -160,4 +176,5 @@ await writeFile(join(out, "head.html"), await bundleHead());
 await writeFile(join(out, "licences.txt"), await collectLicences(ofPage));
 await writeWorker(site);
 await writeShell(site);
+await writeShorter(dashboard);
 await writeFile(join(site, "licences.txt"), await collectLicences(ofSite));

@@ -26,6 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 LICENCES = {"MIT", "BSD-3-Clause", "BSD-2-Clause", "ISC", "Apache-2.0"}
 STATIC = ROOT / "fastclf" / "server" / "voila" / "fastclf" / "static"
+SHORTER = ROOT / "fastclf" / "dashboard" / "static"
 SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
 BUILT_FOR_SITES = {
     "shell.js",
@@ -206,7 +207,10 @@ def test_the_package_ships_nothing_but_ours_and_the_page() -> None:
     files = [
         path for path in (ROOT / "fastclf").rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
-    others = [path for path in files if path.suffix not in KINDS and not {STATIC, SITE} & set(path.parents)]
+    others = [
+        path for path in files if path.suffix not in KINDS and not {STATIC, SITE, SHORTER} & set(path.parents)
+    ]
     assert others == []
     assert {path.name for path in STATIC.iterdir()} == BUILT
     assert {path.name for path in SITE.iterdir()} == BUILT_FOR_SITES
+    assert {path.name for path in SHORTER.iterdir()} == {"shorter.json"}

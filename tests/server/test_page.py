@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from fastclf.dashboard.texts import find_script_texts, load_catalogue
+from fastclf.dashboard.widgets.scripted import read_shorter
 from fastclf.photos import MAX_BYTES
 from fastclf.server.limits import MOST_CONTENT
 
@@ -102,3 +103,16 @@ def test_a_bundle_that_fails_says_what_to_do(
     with pytest.raises(SystemExit, match="could not be fetched from the npm registry"):
         hook.build_page()
     assert not (tmp_path / "static").exists()
+
+
+def test_scripts_and_styles_travel_in_few_bytes_and_a_changed_one_as_it_is(tmp_path: Path) -> None:
+    folder = ROOT / "fastclf" / "dashboard"
+    files = [f for kind in ("*.js", "*.css") for f in folder.rglob(kind) if f.parent.name != "static"]
+    assert len(files) > 20
+    for file in files:
+        assert len(read_shorter([file])) < 0.95 * len(file.read_text(encoding="utf-8")), file
+    changed = tmp_path / "changed.js"
+    changed.write_text("function make() {\n  // a word\n  return 1;\n}\n")
+    assert read_shorter([changed]) == changed.read_text()
+    # what another script calls keeps its name
+    assert "function makeTranslator(" in read_shorter([folder / "widgets" / "common.js"])

@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from ..texts import LANGUAGES, language
-from .scripted import ScriptedWidget
+from .scripted import ScriptedWidget, read_shorter
 from .status import logged
 
 
@@ -16,7 +16,7 @@ def read_style() -> str:
     """Return the one style sheet: the page's own, then those that lie beside their panels."""
     own = Path(__file__).with_name("style.css")
     others = sorted(set(own.parent.parent.rglob("*.css")) - {own})
-    return "\n".join(file.read_text(encoding="utf-8") for file in (own, *others))
+    return read_shorter([own, *others])
 
 
 class PageFrame(ScriptedWidget):

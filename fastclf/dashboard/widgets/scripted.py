@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import inspect
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +19,7 @@ from .parts import SpokenWidget
 
 _logger = logging.getLogger(__name__)
 _COMMON = Path(__file__).with_name("common.js")
+_SHORTER = Path(__file__).parent.with_name("static") / "shorter.json"
 # of one widget; more would only fill the log
 _MOST_WARNINGS = 10
 
@@ -23,6 +27,25 @@ _MOST_WARNINGS = 10
 def read_scripts(files: Sequence[Path]) -> str:
     """Return scripts as one."""
     return "\n".join(script.read_text(encoding="utf-8") for script in files)
+
+
+def read_shorter(files: Sequence[Path]) -> str:
+    """Return scripts or styles as one, in as few bytes as the package was built with.
+
+    A file that was changed since is taken as it is.
+    """
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    return "\n".join(_load_shorter().get(hashlib.sha256(text.encode()).hexdigest(), text) for text in texts)
+
+
+@functools.cache
+def _load_shorter() -> dict[str, str]:
+    """Return {sha256 of a text: the shorter one}; nothing where the page was not built."""
+    try:
+        found: dict[str, str] = json.loads(_SHORTER.read_text(encoding="utf-8"))
+    except OSError:
+        return {}
+    return found
 
 
 class BadMessageError(ValueError):
@@ -47,7 +70,7 @@ class ScriptedWidget(SpokenWidget, anywidget.AnyWidget):
         # adding traits derives a class too, of the same module
         if cls.__module__ != cls.__mro__[1].__module__:
             files = [*map(script.with_name, cls._parts), script]
-            cls._script, cls._esm = read_scripts(files), read_scripts([_COMMON, *files])
+            cls._script, cls._esm = read_scripts(files), read_shorter([_COMMON, *files])
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **kwargs: Any) -> None:
