@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import traitlets
 
 from ...errors import Message
 from ..texts import name_classes, say, show, translate
-from ..widgets import BadMessageError, ScriptedWidget, Status, logged, say_fault
+from ..widgets import BadMessageError, ScriptedWidget, Status, logged, read_shorter, say_fault
 from .model import ReviewModel
 from .queue import GroupId
 from .review import ACTIONS, KEEP, SKIP, Decision, Reason, ReviewItem
@@ -25,8 +26,10 @@ class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
     A thumbnail travels once: the page keeps what it has and asks for what it lacks. `on_apply` is called when
-    the keys for it are pressed.
+    the keys for it are pressed. It brings the styles of all that lies around it.
     """
+
+    _css = read_shorter(sorted(Path(__file__).parent.glob("*.css")))
 
     vocab = traitlets.List(traitlets.Unicode()).tag(sync=True)
     # whether choices are called <Keep> and <Delete>, as fastai's cleaner calls them

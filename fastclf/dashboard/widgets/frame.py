@@ -13,10 +13,13 @@ from .status import logged
 
 
 def read_style() -> str:
-    """Return the one style sheet: the page's own, then those that lie beside their panels."""
+    """Return the one style sheet: the page's own, then those that lie beside their panels.
+
+    What cleaners alone see brings its own along.
+    """
     own = Path(__file__).with_name("style.css")
-    others = sorted(set(own.parent.parent.rglob("*.css")) - {own})
-    return read_shorter([own, *others])
+    sheets = own.parent.parent.rglob("*.css")
+    return read_shorter([own, *sorted(s for s in sheets if s.parent.name != "clean" and s != own)])
 
 
 class PageFrame(ScriptedWidget):
