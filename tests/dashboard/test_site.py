@@ -19,6 +19,7 @@ from fastclf.dashboard.texts import language
 from fastclf.errors import UsageError
 
 from ..conftest import Once
+from ..node import run_node
 from ..toy import write_toy_bundle
 
 # a name and no address, as in every drawing
@@ -99,6 +100,18 @@ def test_the_one_file_runs_its_own_scripts_alone(made: tuple[ModelBundle, Path, 
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in tags.rules[f"{kind}-src"]
     assert "'self'" not in tags.rules["script-src"]
+
+
+def test_the_components_are_one_classic_script(made: tuple[ModelBundle, Path, Path]) -> None:
+    found = run_node(
+        """globalThis.window = {};
+        new Function(given)();
+        const found = Object.entries(window.fastclfComponents).map(([name, { render }]) => [name, typeof render]);
+        console.log(JSON.stringify(found));""",
+        (made[1] / "parts" / "components.js").read_text("utf-8"),
+    )
+    assert len(found) > 5
+    assert {kind for _, kind in found} == {"function"}
 
 
 def test_the_folder_is_whole_and_every_file_of_the_page_is_kept(made: tuple[ModelBundle, Path, Path]) -> None:

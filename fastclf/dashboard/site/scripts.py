@@ -20,6 +20,9 @@ _COMPONENTS: tuple[type[ScriptedWidget], ...] = (
     PageFrame, TabStrip, PhotoDrop, AnswerList, PhotoViewer, ConfusionMatrix,
 )  # fmt: skip
 
+# at the beginning of a statement, on a line of its own or not
+_EXPORT = re.compile(r"(?:^|(?<=[;}]))export (default )?", re.MULTILINE)
+
 
 def write_scripts(bundle: ModelBundle, *, keeps: bool) -> dict[str, str]:
     """Return {name: script} in the order of loading.
@@ -91,9 +94,8 @@ def _write_components() -> str:
 
 
 def _wrap(component: type[ScriptedWidget]) -> str:
-    script = re.sub(r"^export (?!default)", "", component.read_script(), flags=re.MULTILINE)
     place = f"window.fastclfComponents.{component.__name__} = "
-    script = re.sub(r"^export default ", place, script, flags=re.MULTILINE)
+    script = _EXPORT.sub(lambda found: place if found[1] else "", component.read_script())
     return f'(() => {{\n"use strict";\n{script}\n}})();'
 
 
