@@ -5,6 +5,7 @@ FastclfError
 ├── UnreadablePhotoError (ValueError)    this file cannot be used as a photo
 ├── PhotosError (ValueError)             the folder holds no usable set of photos
 ├── ArchiveError (ValueError)            an archive of photos is damaged, hostile or another one
+├── ProjectError (ValueError)            a project or report from a browser cannot be taken in
 ├── SearchError (RuntimeError)           no source of photos gave any
 ├── CatalogError (RuntimeError)          the catalog cannot be opened, read or written
 ├── CheckError (RuntimeError)            a check of the photos could not be made
@@ -196,6 +197,10 @@ class PhotosError(FastclfError, ValueError):
 
 class ArchiveError(FastclfError, ValueError):
     """An archive of photos is damaged, too large, or not the one that was meant."""
+
+
+class ProjectError(FastclfError, ValueError):
+    """What somebody made in a browser, a project or a report, is damaged, forged or does not fit."""
 
 
 class SearchError(FastclfError, RuntimeError):

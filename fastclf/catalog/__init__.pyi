@@ -8,6 +8,7 @@ from .dataset import SplitPhoto as SplitPhoto
 from .dataset import load_dataset as load_dataset
 from .drafts import Draft as Draft
 from .drafts import Drafts as Drafts
+from .edit_files import MAX_EDIT_BYTES as MAX_EDIT_BYTES
 from .edit_files import ImportReport as ImportReport
 from .edit_files import count_words as count_words
 from .edit_files import export_edits as export_edits

@@ -13,7 +13,7 @@ from .edits import RELABEL, REMOVE, Edit, EditRow, check_edit, read_net_rows, re
 from .store import Store
 
 COLUMNS = ("sha256", "path", "action", "from", "to", "why", "who", "time")
-MAX_BYTES = 200 * 2**20
+MAX_EDIT_BYTES = 200 * 2**20
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,9 +168,11 @@ def parse_edits(data: bytes) -> list[dict[str, str]]:
     UsageError
         If it is none, or too large.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_EDIT_BYTES:
         raise UsageError(
-            "The file of edits has {size:,} bytes; at most {most:,} are read.", size=len(data), most=MAX_BYTES
+            "The file of edits has {size:,} bytes; at most {most:,} are read.",
+            size=len(data),
+            most=MAX_EDIT_BYTES,
         )
     table = read_table(data, "The file of edits", COLUMNS)
     if set(COLUMNS) - set(table.columns):

@@ -36,6 +36,8 @@ _READING = "2"
 # hashed: copies of it are equal, too, but one saved as PNG is a near-duplicate.
 _LEAST_SIDE = 2 * THUMBNAIL_SIDE
 _BATCH = 64
+# Bytes of a file that is hashed; nobody has a larger photo, and hashing takes a second for a gigabyte.
+_MOST_HASHED = 2**32
 _BAD_NAME = "has a name that is no valid text; rename it"
 _COLUMNS = (
     "sha256", "reason", "measured", "bytes", "width", "height", "format", "plain", "pixel_hash",
@@ -142,7 +144,7 @@ def _read_file(file: FoundFile, known: set[str]) -> tuple[SeenFile, dict[str, An
 
 def _hash(file: FoundFile) -> tuple[bytes | None, str]:
     """Return the bytes, unless there are too many to hold, and their hash."""
-    if not file.path.is_file():  # a pipe would wait for ever; the decoder has the words
+    if not file.path.is_file() or file.size > _MOST_HASHED:  # the decoder has the words
         decode_photo(file.path)
     if file.size > MAX_FOLDER_BYTES:
         return None, hash_file(file.path)

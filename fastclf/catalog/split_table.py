@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import Message, UsageError, count_message
 from ..photos import TRAIN, VALID, PhotoSet, read_split_name
-from ..system import FILE_COLUMNS, Table, read_table, unify_name
+from ..system import FILE_COLUMNS, MOST_TABLE_BYTES, Table, read_given_file, read_table, unify_name
 from .given_splits import GivenSplits
 
 # What people call the column of splits; fastai's own says whether a photo is for validation.
@@ -81,7 +81,9 @@ def read_given_splits(path: Path) -> GivenSplits:
         contradict each other.
     """
     try:
-        table = read_table(path.read_bytes(), str(path), (*FILE_COLUMNS, *_SPLIT_COLUMNS, "group"))
+        table = read_table(
+            read_given_file(path, MOST_TABLE_BYTES), str(path), (*FILE_COLUMNS, *_SPLIT_COLUMNS, "group")
+        )
     except OSError as e:
         raise UsageError(
             "The table of splits {path} cannot be read ({reason}).", path=path, reason=e.strerror or e

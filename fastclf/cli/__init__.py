@@ -14,7 +14,7 @@ import typer
 from .. import __version__
 from ..errors import UsageError
 from ..system import ensure_home, read_rank
-from . import archs, collect, evaluate, inbox, models, photos, predict, share, verify
+from . import archs, collect, evaluate, importing, inbox, models, photos, predict, share, verify
 from .console import parse_duration, prepare_terminal, quiet_libraries
 from .endings import run_to_end
 from .examples import write_examples
@@ -60,7 +60,7 @@ _add("evaluate", evaluate.evaluate)
 _add("predict", predict.predict)
 app.add_typer(photos.edits, epilog=write_examples("edits"))
 _add("materialize", photos.materialize)
-_add("import", models.import_learner)
+_add("import", importing.import_file)
 _add("export-pkl", models.export_pkl)
 _add("verify", verify.verify)
 _add("serve", models.serve)

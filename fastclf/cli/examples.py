@@ -35,7 +35,8 @@ EXAMPLES = {
     "edits undo": ("fastclf edits undo photos/bears",),
     "materialize": ("fastclf materialize photos/bears clean/bears",),
     "import": (
-        "fastclf import export.pkl --trust-pickle --out model",
+        "fastclf import project.zip --photos photos/mugs",
+        "fastclf import project.tm",
         "fastclf import export.pkl --trust-pickle --class-names dog,cat --photos photos/pets",
     ),
     "export-pkl": ("fastclf export-pkl model",),
@@ -47,6 +48,7 @@ EXAMPLES = {
     ),
     "inbox": ("fastclf inbox list",),
     "inbox list": ("fastclf inbox list", "fastclf inbox list --inbox photos/.fastclf/inbox.sqlite --json"),
+    "inbox add": ("fastclf inbox add model report.zip", "fastclf inbox add photos/bears mail/*.zip"),
     "inbox erase": (
         "fastclf inbox erase 12 13",
         "fastclf inbox erase --older-than 30",

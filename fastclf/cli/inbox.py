@@ -1,17 +1,18 @@
-"""Commands about what visitors reported: say what is kept, and erase it."""
+"""Commands about what visitors reported: say what is kept, take in what was sent, and erase it."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..errors import ProjectError, UsageError
 from .console import Json, print_json, say
 from .examples import write_examples
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 inbox = typer.Typer(
     name="inbox",
-    help="List what visitors reported, or erase it.",
+    help="List what visitors reported, take in reports that were sent, or erase some.",
     no_args_is_help=True,
 )
 _File = Annotated[
@@ -41,6 +42,63 @@ def list_reports(inbox: _File = None, as_json: Json = False) -> None:
         print(_describe(report))
     waiting, size = sum(r.state == "waiting" for r in kept), sum(r.bytes for r in kept) / 1000
     say(f"{len(kept)} reports are in {box.path} ({size:,.0f} kB of photos); {waiting} of them wait.")
+
+
+@inbox.command("add", epilog=write_examples("inbox add"))
+def add_reports(
+    place: Annotated[
+        Path, typer.Argument(metavar="MODEL|DIR", help="Folder of the model, or of its photos.")
+    ],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="REPORT", help="Files that visitors of a page without a server sent."),
+    ],
+    inbox: _File = None,
+    as_json: Json = False,
+) -> None:
+    """Take reports that were sent as files into the inbox, where they wait in Clean.
+
+    The exit code is 1 if one of them could not be taken in.
+    """
+    from ..inbox import Inbox
+    from ..received import add_report
+
+    box = Inbox(inbox or _find_place(place, files))
+    taken, failed = list[dict[str, Any]](), list[dict[str, str]]()
+    for file in files:
+        try:
+            taken.append({"file": str(file), "report": add_report(box, file)})
+        except ProjectError as e:
+            failed.append({"file": str(file), "reason": str(e)})
+            say(f"Skipped: {e}")
+    if as_json:
+        print_json({"inbox": str(box.path), "taken": taken, "failed": failed})
+    waiting = len(box.reports())
+    say(f"{len(taken)} of {len(files)} reports were taken in; {waiting} wait in {box.path}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _find_place(place: Path, files: Sequence[Path]) -> Path:
+    """Return the file of the inbox of a model, or of a folder of photos."""
+    from ..server import find_inbox_file
+
+    if not place.is_dir():
+        raise UsageError(
+            "{place} is no folder. The call is: fastclf inbox add MODEL REPORT.zip, with the folder of the "
+            "model or of its photos.",
+            place=place,
+        )
+    is_model = (place / "bundle.json").is_file()
+    found = find_inbox_file(None, place) if is_model else find_inbox_file(place)
+    if found is None:
+        raise UsageError(
+            "No folder of photos of {place} is here, so nobody knows where its inbox lies. Name the folder "
+            "of the photos instead: fastclf inbox add DIR {files}, or a file with --inbox.",
+            place=place,
+            files=shlex.join(map(str, files[:3])),
+        )
+    return found
 
 
 @inbox.command("erase", epilog=write_examples("inbox erase"))

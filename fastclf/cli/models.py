@@ -1,4 +1,4 @@
-"""Commands that make models and show them: demo, train, import, export-pkl, serve."""
+"""Commands that make models and show them: demo, train, export-pkl, serve."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import FastclfError, LearnerError, PhotosError
+from ..errors import FastclfError, PhotosError
 from .console import (
     Json,
     Model,
@@ -200,57 +200,6 @@ def follow_training() -> None:
         follow()
     except (FastclfError, KeyboardInterrupt):
         sys.exit(1)  # the first process says what there is to say
-
-
-def import_learner(
-    file: Annotated[
-        Path, typer.Argument(metavar="export.pkl", help="What `learn.export('export.pkl')` wrote.")
-    ],
-    trust_pickle: Annotated[
-        bool,
-        typer.Option(
-            "--trust-pickle",
-            help="Open the file. A pickle can run any code its author put into it: open only your own, or "
-            "those of people you trust.",
-        ),
-    ] = False,
-    out: _Out = Path("model"),
-    title: Annotated[str, typer.Option(help="The dashboard's title; by default the classes.")] = "",
-    class_names: Annotated[
-        str | None,
-        typer.Option(help="New class names, in the Learner's order (dog,cat); by default its own."),
-    ] = None,
-    photos: Annotated[
-        Path | None, typer.Option(help="Photos to compare both models on; by default generated pictures.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Convert a Learner that fastai exported, and check that both give the same answers."""
-    from ..model import check_target, check_trusted
-
-    check_trusted(file, trust_pickle)
-    check_target(out.resolve())
-    if photos is not None:
-        check_photos(photos, "import export.pkl --photos DIR")
-    from ..training import read_pickle
-
-    # what is none is refused before fastai is loaded
-    if b"fastai" not in read_pickle(file):
-        raise LearnerError(
-            "{file} is a pickle, but of nothing of fastai's. `learn.export('export.pkl')` writes what can be "
-            "imported.",
-            file=file,
-        )
-    names = None if class_names is None else class_names.split(",")
-    with using_fastai():
-        from ..training import import_learner as run_import
-
-        bundle = run_import(
-            file, out, trust_pickle=trust_pickle, title=title, class_names=names, photos=photos, say=say
-        )
-    if as_json:
-        _print_manifest(bundle)
-    say(f"The model is in {bundle.path}. Next: fastclf serve {bundle.path}")
 
 
 def export_pkl(model: Model) -> None:

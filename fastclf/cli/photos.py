@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..system import find_file_error, has_catalog
+from ..system import find_file_error, has_catalog, read_given_file
 from .console import Folder, Json, print_json, say, show_progress
 from .examples import write_examples
 from .places import check_model, check_photos
@@ -126,11 +126,11 @@ def import_edits(
     as_json: Json = False,
 ) -> None:
     """Apply exported edits to a copy of the photos; what is in doubt is skipped and reported."""
-    from ..catalog import Catalog, count_words, parse_edits
+    from ..catalog import MAX_EDIT_BYTES, Catalog, count_words, parse_edits
 
     check_photos(photos, "edits import DIR FILE")
     try:
-        data = file.read_bytes()
+        data = read_given_file(file, MAX_EDIT_BYTES)
     except OSError as e:
         raise UsageError(
             "The file of edits {file} cannot be read ({reason}).", file=file, reason=e.strerror

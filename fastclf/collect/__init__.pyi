@@ -1,8 +1,11 @@
+from .archives import Member as Member
+from .archives import ReadLimits as ReadLimits
 from .archives import is_photo_name as is_photo_name
 from .archives import read_archive as read_archive
 from .course import download_images as download_images
 from .course import search_images as search_images
 from .course import verify_images as verify_images
+from .labelling import is_class_name as is_class_name
 from .one_photo import fetch_photo as fetch_photo
 from .recipes import CollectOptions as CollectOptions
 from .recipes import Recipe as Recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
-from ..system import FILE_COLUMNS, Table, read_table
+from ..system import FILE_COLUMNS, MOST_TABLE_BYTES, Table, read_given_file, read_table
 
 # What people call the column of labels, the likeliest first.
 _LABELS = ("label", "labels", "class", "category", "target", "species", "breed", "y")
@@ -27,7 +27,7 @@ def read_labels(path: Path, file: str = "", label: str = "") -> dict[str, str]:
         If the table cannot be read, lacks a column, or gives a file two labels.
     """
     try:
-        data = path.read_bytes()
+        data = read_given_file(path, MOST_TABLE_BYTES)
     except OSError as e:
         raise UsageError(
             "The table of labels {path} cannot be read ({reason}).", path=path, reason=e.strerror or e

@@ -13,7 +13,7 @@ from ..card import save_manifest
 from ..errors import BundleError, PhotosError, UsageError
 from ..metrics import compute_auroc, wilson_interval
 from ..model import ModelBundle, Predictor
-from ..photos import FoundFile, Progress, list_photo_files
+from ..photos import MAX_FOLDER_BYTES, FoundFile, Progress, list_photo_files
 from ..system import hash_file, utc_now
 from .predict_many import FileAnswers, predict_files
 
@@ -53,7 +53,7 @@ def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
     chosen = [found[row] for row in np.unique(rows)]
     hashes = {row.sha256 for row in bundle.read_photos()}
     # a file that cannot be read is reported later, by its name and reason
-    fresh = [file for file in chosen if file.size < 0 or hash_file(file.path) not in hashes]
+    fresh = [file for file in chosen if not _may_be_hashed(file) or hash_file(file.path) not in hashes]
     if not fresh:
         reason = "holds no photos" if not chosen else "holds only photos that the model was made with"
         raise PhotosError(
@@ -62,6 +62,11 @@ def find_ood_photos(bundle: ModelBundle, folder: str | Path) -> OodPhotos:
             reason=reason,
         )
     return OodPhotos(Path(folder).resolve().name, fresh, len(chosen) - len(fresh))
+
+
+def _may_be_hashed(file: FoundFile) -> bool:
+    # a pipe would wait for ever, and what is too large to be a photo for as long as it is large
+    return 0 <= file.size <= MAX_FOLDER_BYTES and file.path.is_file()
 
 
 def measure_ood(

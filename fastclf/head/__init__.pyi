@@ -14,6 +14,9 @@ from .learning_curve import measure_learning_curve as measure_learning_curve
 from .linear import LinearHead as LinearHead
 from .linear import fit_head as fit_head
 from .linear import fit_head_by_cross_validation as fit_head_by_cross_validation
+from .model import NO_LEARNER as NO_LEARNER
+from .model import SeenPhotos as SeenPhotos
+from .model import write_model as write_model
 from .outlook import add_outlook as add_outlook
 from .refit import ChangedPhoto as ChangedPhoto
 from .refit import Refit as Refit

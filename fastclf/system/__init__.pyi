@@ -18,6 +18,8 @@ from .folders import find_private_place as find_private_place
 from .folders import has_catalog as has_catalog
 from .folders import lies_on_network as lies_on_network
 from .given_file import find_given_fault as find_given_fault
+from .given_file import open_given_file as open_given_file
+from .given_file import read_given_file as read_given_file
 from .home import ensure_home as ensure_home
 from .home import find_user_cache as find_user_cache
 from .home import find_user_data as find_user_data
@@ -37,6 +39,7 @@ from .swap import replaced_folder as replaced_folder
 from .swap import swap_folder as swap_folder
 from .swap import wait_for_folder as wait_for_folder
 from .tables import FILE_COLUMNS as FILE_COLUMNS
+from .tables import MOST_TABLE_BYTES as MOST_TABLE_BYTES
 from .tables import Table as Table
 from .tables import decode_text as decode_text
 from .tables import read_table as read_table

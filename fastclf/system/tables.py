@@ -15,6 +15,8 @@ FILE_COLUMNS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "fname", "image", "image_path", "img",
     "photo", "name", "id", "image_id",
 )  # fmt: skip
+MOST_TABLE_BYTES = 2**27
+"""Bytes that a table may have: one with a row for each photo has far fewer."""
 _SEPARATORS = ",;\t|"
 # Letters of an alphabet have a zero byte each in UTF-16; one in so many letters is enough to tell it.
 _LEAST_ZEROS = 5

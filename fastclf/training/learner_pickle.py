@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
-from ..errors import LearnerError
+from ..errors import LearnerError, describe_error
+from ..system import open_given_file
+
+# Of the file, and of the pickle in it, which holds no weights.
+_MOST_BYTES, _MOST_PICKLE = 2**33, 2**28
 
 
 def read_pickle(path: Path) -> bytes:
@@ -17,21 +22,18 @@ def read_pickle(path: Path) -> bytes:
         If the file is none that `learn.export` writes.
     """
     try:
-        if path.stat().st_size == 0:
-            raise LearnerError("{path} is empty (0 bytes). Export or copy it again.", path=path)
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                names = [n for n in archive.namelist() if n.rpartition("/")[2] == "data.pkl"]
-                if not names:
-                    raise LearnerError(
-                        "{path} is a zip file, but not one that `learn.export` writes.", path=path
-                    )
-                return archive.read(names[0])
-        data = path.read_bytes()
+        with open_given_file(path, _MOST_BYTES) as file:
+            if zipfile.is_zipfile(file):
+                return _read_packed(file, path)
+            file.seek(0)
+            data = file.read()
     except (OSError, zipfile.BadZipFile) as e:
+        reason = getattr(e, "strerror", None) or describe_error(e)
         raise LearnerError(
-            "{path} cannot be read ({reason}). Export or copy it again.", path=path, reason=e
+            "{path} cannot be read ({reason}). Export or copy it again.", path=path, reason=reason
         ) from None
+    if not data:
+        raise LearnerError("{path} is empty (0 bytes). Export or copy it again.", path=path)
     if data[:2] == b"PK":
         raise LearnerError("{path} is cut off. Export or copy it again.", path=path)
     if not data.startswith(b"\x80"):
@@ -39,3 +41,11 @@ def read_pickle(path: Path) -> bytes:
             "{path} is no pickle. `learn.export('export.pkl')` writes what can be imported.", path=path
         )
     return data
+
+
+def _read_packed(file: BinaryIO, path: Path) -> bytes:
+    with zipfile.ZipFile(file) as archive:
+        found = [one for one in archive.infolist() if one.filename.rpartition("/")[2] == "data.pkl"]
+        if not found or found[0].file_size > _MOST_PICKLE:
+            raise LearnerError("{path} is a zip file, but not one that `learn.export` writes.", path=path)
+        return archive.read(found[0])

@@ -23,9 +23,11 @@ from fastclf.catalog import STORED, Catalog
 from fastclf.collect import collect_photos, load_recipe
 from fastclf.head import list_earlier, refit_head, use_earlier, use_refit
 from fastclf.head.refit import find_candidate
-from fastclf.system import hash_file
+from fastclf.received import import_project
+from fastclf.system import hash_bytes, hash_file
 
 from ..drawing import draw_photos
+from ..received.taught import draw_members, write_project
 from ..scanned import hash_folder, labels_of, rows_of, scanned
 from ..toy import write_toy_bundle
 from ..training.tiny import ARCH, SIZE, write_weights
@@ -224,6 +226,36 @@ def find_model(root: Path, told: list[str]) -> None:
         ModelBundle.load(earlier.path)
 
 
+def make_project(root: Path) -> None:
+    write_project(root / "project.zip")
+
+
+def take_in(root: Path, tell: Tell) -> None:
+    for number in itertools.count():
+        tell("begin")
+        import_project(root / "project.zip", root / "model", root / "photos")
+        tell(f"whole {number}")
+        for name in ("model", "photos"):
+            (root / name).rename(root / "gone")
+            shutil.rmtree(root / "gone")
+
+
+def find_taken_in(root: Path, told: list[str]) -> None:
+    shutil.rmtree(root / "gone", ignore_errors=True)
+    photos, model = root / "photos", root / "model"
+    if photos.exists():  # the deed itself throws it away in one step
+        assert sorted(hash_folder(photos).values()) == sorted(map(hash_bytes, draw_members().values()))
+    if model.exists():
+        assert ModelBundle.load(model).vocab == ["blue", "green", "red"]
+        assert photos.exists() or told[-1].startswith("whole")
+    # the same call goes on
+    made = import_project(root / "project.zip", model, photos)
+    assert made.bundle.manifest.metrics.valid["n"] == 6
+    check_catalog(photos)
+    for folder in (model, photos):  # the next one begins anew
+        shutil.rmtree(folder)
+
+
 def make_trained(root: Path) -> None:
     draw(root)
     write_weights(root / "w.safetensors")
@@ -279,6 +311,7 @@ DEEDS = {
     "materialize": Deed(draw_scanned, copy, find_copied, 0.3),
     "refit": Deed(make_pair, refit, find_model, 6.0),
     "swap": Deed(make_refitted, swap, find_model),
+    "import": Deed(make_project, take_in, find_taken_in, 1.2),
     "train": Deed(make_trained, train, find_trained, 8.0),
 }
 DEEDS["export"] = replace(DEEDS["train"], seconds=2.0, word="export")

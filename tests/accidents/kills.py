@@ -24,7 +24,7 @@ from .deeds import DEEDS, Deed, train
 
 # Of a hundred kills so many hit a deed.
 SHARES = {
-    "scan": 15, "rescan": 5, "apply": 26, "collect": 12, "materialize": 12, "refit": 5, "swap": 13, "train": 4, "export": 4,
+    "scan": 12, "rescan": 5, "apply": 23, "collect": 12, "materialize": 12, "refit": 5, "swap": 13, "import": 6, "train": 4, "export": 4,
     "export's swap": 4,
 }  # fmt: skip
 _ANEW = 10  # kills after which a deed begins in a new folder
@@ -141,6 +141,7 @@ def warm_up(names: set[str]) -> None:
         "fastclf.catalog.catalog",
         "fastclf.collect.run",
         "fastclf.head.refit",
+        "fastclf.received.taught_model",
         "onnxruntime",
         "onnx",
         "PIL.Image",

@@ -35,7 +35,7 @@ def kill(n: int, *names: str) -> int:
 
 
 def test_no_kill_loses_what_was_told(home: object) -> None:
-    assert kill(14, "scan", "rescan", "apply", "collect", "materialize", "swap") > 9
+    assert kill(15, "scan", "rescan", "apply", "collect", "materialize", "swap", "import") > 9
 
 
 @pytest.mark.thorough
@@ -45,4 +45,4 @@ def test_no_kill_while_a_model_is_trained_and_written_loses_the_old_one(home: ob
 
 @pytest.mark.thorough
 def test_hundreds_of_kills_lose_nothing(home: object) -> None:
-    assert kill(200, "scan", "rescan", "apply", "collect", "materialize", "refit", "swap") > 150
+    assert kill(200, "scan", "rescan", "apply", "collect", "materialize", "refit", "swap", "import") > 150

@@ -46,3 +46,23 @@ class Tape:
         data = self._data[self._at : self._at + most]
         self._at = len(self._data)
         return data
+
+
+def list_places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where values stand in JSON."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [*([at] if at else []), *(found for key, one in inner for found in list_places(one, (*at, key)))]
+
+
+def change_value(values: Any, at: tuple[Any, ...], tape: Tape) -> None:
+    """Put something hostile where a value stands, or take that away."""
+    *above, last = at
+    try:
+        for key in above:
+            values = values[key]
+        if tape.number(5) == 0:
+            del values[last]
+        else:
+            values[last] = tape.value()
+    except (KeyError, IndexError, TypeError):
+        pass  # an earlier change took the place away

@@ -12,26 +12,38 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...errors import ArchiveError
+from ...system import open_given_file
 from .members import LIMITS, Budget, Member, ReadLimits, Wanted
 from .tars import XzFile, read_tar
 from .zips import Reader, read_zip
 
+# ImageNet's largest archive has 140 GB; what unpacks to more than the limits ends earlier.
+_MOST_BYTES = 2**39
+
 
 def read_archive(
-    path: Path, wanted: Wanted, *, limits: ReadLimits = LIMITS, called: str = "", encoding: str = ""
+    path: Path,
+    wanted: Wanted,
+    *,
+    limits: ReadLimits = LIMITS,
+    most_bytes: int = _MOST_BYTES,
+    called: str = "",
+    encoding: str = "",
 ) -> Iterator[Member]:
     """Read the wanted files of a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz, judged by content, in its order.
 
     Hidden files and those that macOS adds are passed over. Links, devices, encrypted or damaged files, files
     that are too large and names that lead out of the archive are refused with a reason. Archives inside are
-    not opened. `called` is the archive's name in an error, by default its path; `encoding` is that of names
-    of which the archive does not say any, by default the one that is clearly meant.
+    not opened. An archive of more than `most_bytes` is not opened at all. `called` is its name in an error,
+    by default its path; `encoding` is that of names of which the archive does not say any, by default the one
+    that is clearly meant.
 
     Raises
     ------
@@ -40,8 +52,8 @@ def read_archive(
         mean several things. What stands before the damage was given by then.
     """
     called = called or str(path)
-    with _open(path, called) as file:
-        budget = Budget(called, path.stat().st_size, limits)
+    with _open(path, called, most_bytes) as file:
+        budget = Budget(called, os.fstat(file.fileno()).st_size, limits)
         unpack = _find_kind(file, called)
         if unpack is None:
             yield from read_zip(file, wanted, budget, encoding)
@@ -49,14 +61,15 @@ def read_archive(
             yield from read_tar(unpack(file), wanted, budget, encoding)
 
 
-def _open(path: Path, called: str) -> Reader:
+def _open(path: Path, called: str, most_bytes: int) -> Reader:
     try:
-        if not path.is_file():
-            raise ArchiveError(
-                "There is no file {archive}. Name a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz file.",
-                archive=called,
-            )
-        return Reader(io.FileIO(path))
+        # the reader that counts is the one that buffers
+        return Reader(open_given_file(path, most_bytes).detach())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise ArchiveError(
+            "There is no file {archive}. Name a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz file.",
+            archive=called,
+        ) from None
     except OSError as e:
         raise ArchiveError(
             "{archive} cannot be read ({reason}).", archive=called, reason=e.strerror

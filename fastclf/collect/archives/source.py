@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import PhotosError, UsageError
+from ...system import read_given_file
 from .archive import read_archive
 from .clouds import check_address, read_cloud
 from .members import LIMITS, Member, ReadLimits, Wanted, is_left_out, show_name
@@ -102,8 +103,9 @@ def _read_file(path: Path, name: str, limits: ReadLimits) -> Member:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return Member(name, None, "is a pipe or a device, not a photo")
-        with path.open("rb") as file:
-            data = file.read(limits.member_bytes + 1)
+        if path.stat().st_size > limits.member_bytes:
+            return Member(name, None, limits.too_large)
+        data = read_given_file(path, limits.member_bytes)
     except OSError as e:
         return Member(name, None, f"cannot be read ({e.strerror})")
-    return Member(name, None, limits.too_large) if len(data) > limits.member_bytes else Member(name, data)
+    return Member(name, data)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError
+from ...system import read_given_file
 from ..labelling import LabelRule
 from ..services import SERVICES
 
 _FOLDER = resources.files("fastclf.collect") / "recipes"
 _SUFFIX = ".toml"
+_MOST_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -172,12 +174,12 @@ def load_recipe(name: str | Path) -> Recipe:
 
 
 def _read_text(path: Path) -> str:
-    if path.exists() and not path.is_file():
+    if path.is_dir():
         raise UsageError(
             "The recipe {path} is no file. Name a file that ends with {suffix}.", path=path, suffix=_SUFFIX
         )
     try:
-        data = path.read_bytes()
+        data = read_given_file(path, _MOST_BYTES)
         # some editors of Windows write UTF-16, which begins with its mark
         text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
         return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import UsageError
-from ...system import decode_text, read_table, unify_name
+from ...system import MOST_TABLE_BYTES, decode_text, read_given_file, read_table, unify_name
 from .service import Found
 
 _KEYS = {"page": "page", "licence": "licence", "license": "licence", "creator": "creator", "title": "title"}
@@ -75,7 +75,7 @@ class UrlList:
 
     def _read_bytes(self) -> bytes:
         try:
-            return self._path.read_bytes()
+            return read_given_file(self._path, MOST_TABLE_BYTES)
         except OSError as e:
             raise UsageError(
                 "{path} cannot be read: {reason}.", path=self._path, reason=e.strerror or e

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fastclf.card import repair_bundle
 from fastclf.model import MANIFEST, ModelBundle, PhotoRow, Predictor
 
 from ...toy import write_toy_bundle
-from ..tape import Tape
+from ..tape import Tape, change_value, list_places
 from ..target import Target, make_folder
 
 FILES = (MANIFEST, "head.npz", "ood.npz", "photos.csv", "model.onnx")
@@ -30,9 +29,9 @@ def take_manifest(data: bytes) -> None:
     tape = Tape(data)
     _, files = make_model()
     values = json.loads(files[MANIFEST])
-    places = _list_places(values)
+    places = list_places(values)
     for _ in range(1 + tape.number(4)):
-        _change(values, tape.choose(places), tape)
+        change_value(values, tape.choose(places), tape)
     try:
         text = json.dumps(values).encode()
     except TypeError:  # bytes are no JSON
@@ -56,24 +55,6 @@ def _open(changed: dict[str, bytes]) -> None:
     with Predictor(bundle, threads=1) as predictor:
         for answer in predictor.predict_many(bundle.example_files[:1]):
             assert answer.error or answer.label in bundle.vocab
-
-
-def _list_places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [*([at] if at else []), *(place for key, one in inner for place in _list_places(one, (*at, key)))]
-
-
-def _change(values: Any, place: tuple[Any, ...], tape: Tape) -> None:
-    *above, last = place
-    try:
-        for key in above:
-            values = values[key]
-        if tape.number(5) == 0:
-            del values[last]
-        else:
-            values[last] = tape.value()
-    except (KeyError, IndexError, TypeError):
-        pass  # an earlier change took the place away
 
 
 def list_files() -> list[bytes]:

@@ -1,0 +1,12 @@
+from .kinds import LEARNER as LEARNER
+from .kinds import PROJECT as PROJECT
+from .kinds import REPORT as REPORT
+from .kinds import TEACHABLE as TEACHABLE
+from .kinds import find_file_kind as find_file_kind
+from .project import Project as Project
+from .project_import import ImportedProject as ImportedProject
+from .project_import import import_project as import_project
+from .project_zip import read_project as read_project
+from .report_zip import add_report as add_report
+from .teachable import ImportedPhotos as ImportedPhotos
+from .teachable import import_teachable as import_teachable
