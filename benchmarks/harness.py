@@ -28,7 +28,7 @@ from PIL import Image, ImageOps
 
 NAMES = (
     "page", "cleaning", "faults", "collecting", "archs", "unfamiliar", "training", "transfer", "fine_tuning",
-    "why", "promises",
+    "why", "promises", "binder",
 )  # fmt: skip
 HEADS = ("what; baseline", "baseline", "fastclf", "ratio", "verdict")
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]

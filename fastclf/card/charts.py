@@ -165,7 +165,7 @@ class _Plane:
     def add_line(self, points: Line, colour: str, dash: str = "") -> None:
         places = " ".join(f"{px:.1f},{py:.1f}" for px, py in (self._place(*p) for p in points))
         self._parts.append(
-            f'<polyline points="{places}" fill="none" style="stroke:{colour}" stroke-width="2"{dash}/>'
+            f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
         )
 
     def add_dot(
@@ -182,7 +182,7 @@ class _Plane:
                 self._parts.append(_dot(x + 14, y, 5, colour, words, hollow=bool(dash)))
                 continue
             places = f'x1="{x}" y1="{y}" x2="{x + 22}" y2="{y}"'
-            self._parts.append(f'<line {places} style="stroke:{colour}" stroke-width="2"{dash}/>')
+            self._parts.append(f'<line {places} stroke="{colour}" stroke-width="2"{dash}/>')
 
     def render(self, title: str) -> str:
         return _svg(self._say(title), _HEIGHT + 18, "".join(self._parts))
@@ -223,17 +223,17 @@ def _svg(title: str, height: float, body: str) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str, colour: str = _SOFT) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:{colour}">{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
     places = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {places} style="stroke:{colour}" stroke-width="{width}"/>'
+    return f'<line {places} stroke="{colour}" stroke-width="{width}"/>'
 
 
 def _dot(x: float, y: float, radius: float, colour: str, words: str = "", *, hollow: bool = False) -> str:
     fill = "none" if hollow else colour
     return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" style="fill:{fill};stroke:{colour}" '
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}" stroke="{colour}" '
         f'stroke-width="1.5"><title>{escape(words)}</title></circle>'
     )

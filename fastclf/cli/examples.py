@@ -55,8 +55,9 @@ EXAMPLES = {
         "fastclf inbox erase --all --inbox photos/.fastclf/inbox.sqlite",
     ),
     "share": (
+        "fastclf share",
         "fastclf share --web model site",
-        "fastclf share --web model page.html --single-file",
+        "fastclf share --container server --model model --domain bears.example.org",
     ),
     "archs": ("fastclf archs", "fastclf archs --size 160 --again"),
 }

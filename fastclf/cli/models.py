@@ -232,6 +232,12 @@ def serve(
         str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines, too.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on, 1 to 65535.")] = 8866,
+    base_url: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH", help="The path under which a proxy in front shows the page, as /bears/."
+        ),
+    ] = "/",
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
     check_model(model, "serve MODEL --photos DIR", photos or "")
@@ -240,7 +246,7 @@ def serve(
     from ..server import check_serving, find_inbox_file
     from ..server import serve as run_server
 
-    check_serving(model, photos=photos, inbox=inbox, host=host, port=port)
+    check_serving(model, photos=photos, inbox=inbox, host=host, port=port, base_url=base_url)
     inbox = inbox or find_inbox_file(photos, model)
     say("Starting the dashboard ...")
     say(_tell_inbox(inbox))
@@ -251,6 +257,7 @@ def serve(
         inbox=inbox,
         host=host,
         port=port,
+        base_url=base_url,
         on_ready=lambda url: say(f"The dashboard is at {url} (Ctrl-C stops it)."),
     )
     raise typer.Exit(int(status != 0))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from .console import Json, Model, print_json, say
+from .console import Json, print_json, say
+from .hosting import share_on_binder, write_server
 from .places import check_model
 
 if TYPE_CHECKING:
@@ -19,10 +20,19 @@ _MB = 2**20
 
 
 def share(
-    model: Model,
+    place: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[REPO|MODEL]", help="Folder of the repository; with --web, folder of the model."
+        ),
+    ] = Path(),
     site: Annotated[
-        Path, typer.Argument(help="Folder of the page; with --single-file, the HTML file to write.")
-    ],
+        Path | None,
+        typer.Argument(
+            help="With --web: folder of the page; with --single-file, the HTML file to write.",
+            show_default=False,
+        ),
+    ] = None,
     web: Annotated[
         bool, typer.Option("--web", help="Make a page that answers in the browser, without a server.")
     ] = False,
@@ -32,14 +42,45 @@ def share(
     precision: Annotated[
         str, typer.Option(help="Of the weights: int8, or float32 (larger, answers as the model does).")
     ] = "int8",
+    qr: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="SVG file for the link's QR code; by default none."),
+    ] = None,
+    container: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write a folder that a server of your own starts from; by default none."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="With --container: the model to put inside; by default it is mounted."),
+    ] = None,
+    domain: Annotated[
+        str, typer.Option(help="With --container: the name under which visitors reach the server.")
+    ] = "photos.example.org",
+    base_url: Annotated[
+        str, typer.Option(metavar="PATH", help="With --container: the path of the page there, as /bears/.")
+    ] = "/",
     as_json: Json = False,
 ) -> None:
-    """Make a page of a model that any host of files serves, and that opens from a disk or a stick."""
-    if not web:
+    """Say what a repository lacks for Binder, and its link; or make a page, or a server's folder."""
+    if web:
+        _make_site(place, site, precision=precision, single_file=single_file, as_json=as_json)
+    elif site is not None:
         raise UsageError(
             "Say how it is to be shared: --web makes a page without a server. The call is: fastclf share "
             "--web MODEL SITE."
         )
+    elif container is not None:
+        write_server(container, model, domain=domain, base_url=base_url, as_json=as_json)
+    else:
+        share_on_binder(place, qr=qr, as_json=as_json)
+
+
+def _make_site(model: Path, site: Path | None, *, precision: str, single_file: bool, as_json: bool) -> None:
+    if site is None:
+        raise UsageError("Name the page to write, too. The call is: fastclf share --web MODEL SITE.")
     check_model(model, "share --web MODEL SITE", site)
     from ..dashboard.site import build_site
     from ..model import ModelBundle

@@ -1,3 +1,4 @@
+from .base_url import read_base_url as read_base_url
 from .run import check_port as check_port
 from .run import check_serving as check_serving
 from .run import find_inbox_file as find_inbox_file

@@ -19,6 +19,7 @@ from ..card import repair_bundle
 from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
 from ..system import advise_install, find_file_error, find_private_place, scratch_folder
+from .base_url import read_base_url
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
@@ -95,7 +96,13 @@ def check_port(host: str, port: int) -> None:
 
 
 def check_serving(
-    model: Path, *, photos: Path | None = None, inbox: Path | None = None, host: str, port: int
+    model: Path,
+    *,
+    photos: Path | None = None,
+    inbox: Path | None = None,
+    host: str,
+    port: int,
+    base_url: str = "/",
 ) -> None:
     """Make sure of what can be known before a server is started.
 
@@ -104,8 +111,9 @@ def check_serving(
     BundleError
         If the model does not open.
     ServingError
-        If the port, the folder of photos or the inbox cannot be used.
+        If the port, the folder of photos, the inbox or the path cannot be used.
     """
+    read_base_url(base_url)
     repair_bundle(model)
     ModelBundle.load(model)
     if photos is not None and not photos.is_dir():
@@ -136,6 +144,7 @@ def serve(
     inbox: Path | None = None,
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
+    base_url: str = "/",
     on_ready: Callable[[str], None] | None = None,
 ) -> int:
     """Run the dashboard until it is stopped; returns the server's exit status.
@@ -152,6 +161,8 @@ def serve(
         File of the visitors' reports; by default what FASTCLF_INBOX names.
     host, port
         Where to listen.
+    base_url
+        The path before all addresses, where a proxy in front shows the page below one ("/bears/").
     on_ready
         Called with the URL once the server answers.
 
@@ -160,8 +171,9 @@ def serve(
     BundleError
         If the model does not open.
     ServingError
-        If the port cannot be used or the server does not start.
+        If the port or the path cannot be used, or the server does not start.
     """
+    base_url = read_base_url(base_url)
     check_serving(model, host=host, port=port)
     if find_spec("voila") is None:
         raise ServingError("Voila is not installed. Run `{install}` again.", install=advise_install())
@@ -171,12 +183,12 @@ def serve(
         command = [
             sys.executable, "-m", "fastclf.server.child", str(find_notebook()), "--no-browser",
             f"--port={port}", f"--Voila.ip={host}", "--Voila.port_retries=0",
-            "--Voila.log_level=ERROR",
+            "--Voila.log_level=ERROR", f"--Voila.base_url={base_url}",
         ]  # fmt: skip
         env = _build_env(model, photos, owner, inbox)
         child = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE)
         try:
-            return _watch(child, host, port, on_ready)
+            return _watch(child, host, port, base_url, on_ready)
         finally:
             _stop(child)
 
@@ -227,7 +239,11 @@ def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None
 
 
 def _watch(
-    child: subprocess.Popen[bytes], host: str, port: int, on_ready: Callable[[str], None] | None
+    child: subprocess.Popen[bytes],
+    host: str,
+    port: int,
+    base_url: str,
+    on_ready: Callable[[str], None] | None,
 ) -> int:
     shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1") else host
     reachable = "127.0.0.1" if host == "0.0.0.0" else host
@@ -245,7 +261,7 @@ def _watch(
     if child.poll() is not None:
         raise ServingError("The server stopped while starting (status {status}).", status=child.returncode)
     if on_ready:
-        on_ready(f"http://{shown}:{port}")
+        on_ready(f"http://{shown}:{port}{base_url if base_url != '/' else ''}")
     return child.wait()
 
 

@@ -94,6 +94,18 @@ def test_the_page_comes_from_this_host_and_is_whole(opened: Opened) -> None:
         assert secret not in source
 
 
+def test_the_plots_of_about_have_their_lines_under_the_servers_policy(opened: Opened) -> None:
+    opened.page.get_by_role("tab", name="About").click()
+    expect(opened.page.locator(".fastclf-about svg").first).to_be_attached()
+    strokes = opened.page.evaluate(
+        "[...document.querySelectorAll('.fastclf-about svg line')].map((line) => getComputedStyle(line).stroke)"
+    )
+    opened.page.get_by_role("tab", name="Classify").click()
+    assert len(strokes) > 10
+    assert "none" not in strokes
+    assert opened.errors == []
+
+
 def test_three_digits_are_answered_and_a_truncated_jpeg_is_named(
     opened: Opened, trained: Trained, tmp_path: Path
 ) -> None:

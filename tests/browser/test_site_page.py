@@ -234,7 +234,11 @@ def test_no_barrier_stands_in_the_way_in_any_language(
     page.get_by_role("tab", name=say("About", code)).click()
     expect(page.locator(".fastclf-confusion-host table")).to_be_visible()
     # the card's plots have their colours, though no markup may bring any
-    assert page.locator(".fastclf-about svg [style]").count() > 10
+    strokes = page.evaluate(
+        "[...document.querySelectorAll('.fastclf-about svg line')].map((line) => getComputedStyle(line).stroke)"
+    )
+    assert len(strokes) > 10
+    assert "none" not in strokes
     assert find_barriers(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

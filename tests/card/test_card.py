@@ -163,6 +163,8 @@ def test_the_page_asks_nobody_for_anything_and_runs_nothing(manifest: dict[str, 
     assert all(value for name, value in page.attributes if name == "aria-label")
     html = build_card_html(manifest)
     assert html.count('<svg role="img" aria-label="') == 9
+    # the dashboard's policy lets no markup bring styles of its own
+    assert not re.search(r"<svg(?:(?!</svg>).)* style=", html, re.DOTALL)
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
 

@@ -30,7 +30,7 @@ from fastclf.training import build_frame
 from fastclf.training.export import graph
 from fastclf.training.network import read_preprocess
 
-from ..conftest import Trained, call_fastclf
+from ..conftest import ROOT, Trained, call_fastclf
 from ..drawing import draw_photo, draw_photos
 from ..toy import write_toy_bundle
 from .tiny import build, on, prepare, read_state
@@ -65,6 +65,13 @@ def test_the_graph_is_what_the_bundle_promises(coloured: SimpleNamespace) -> Non
     weights = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
     assert np.array_equal(weights["head.weight"], coloured.bundle.head[0])
     assert np.array_equal(weights["head.bias"], coloured.bundle.head[1])
+
+
+def test_the_graph_does_not_tell_where_it_was_made(coloured: SimpleNamespace) -> None:
+    held = coloured.bundle.onnx_path.read_bytes()
+    assert b".py" not in held
+    assert str(ROOT).encode() not in held
+    assert sys.prefix.encode() not in held
 
 
 def test_photos_that_fastai_reads_otherwise_train_as_normalised_copies(coloured: SimpleNamespace) -> None:

@@ -107,6 +107,7 @@ def write_graph(net: ExportNet, preprocess: Preprocess, path: Path) -> None:
     model = program.model_proto
     _name_batch(model)
     _restore_bias(model)
+    _forget_source(model)
     _check_head(model)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
@@ -133,6 +134,15 @@ def _restore_bias(model: Any) -> None:
             bias = np.zeros(weight.dims[0], np.float32)
             model.graph.initializer.append(onnx.numpy_helper.from_array(bias, "head.bias"))
             node.input.append("head.bias")
+
+
+def _forget_source(model: Any) -> None:
+    """Take away which lines of which files on this machine each node came from."""
+    graph = model.graph
+    tensors = [*graph.input, *graph.output, *graph.value_info, *graph.initializer]
+    for part in (model, graph, *graph.node, *model.functions, *tensors):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def _check_head(model: Any) -> None:
