@@ -92,14 +92,19 @@ def percent(share: float, digits: int = 1) -> str:
 def share_of(share: float, interval: Sequence[float] | None, n: int) -> Message:
     """Write a share with its interval and the number of photos behind it."""
     if not interval:
-        return Message("{share} (n = {n:d})", share=percent(share), n=n)
+        return Message("{share} (n = {n})", share=percent(share), n=n)
     low, high = map(percent, interval)
-    return Message("{share} ({low} to {high}, n = {n:d})", share=percent(share), low=low, high=high, n=n)
+    return Message("{share} ({low} to {high}, n = {n})", share=percent(share), low=low, high=high, n=n)
 
 
 def number(value: float | None, digits: int = 4) -> str:
     """Write a number; what was not measured is a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def count(n: int) -> Message:
+    """Write a number of things, which is grouped as the page's language does."""
+    return Message("{n}", n=n)
 
 
 def moment(time: object) -> str:
@@ -120,7 +125,7 @@ def name_list(names: Sequence[object], most: int = 40) -> str:
     shown = ", ".join(clean(name) for name in names[:most])
     if len(names) <= most:
         return shown
-    return Message("{names} and {n:d} more", names=shown, n=len(names) - most)
+    return Message("{names} and {n} more", names=shown, n=len(names) - most)
 
 
 def judged_parts(manifest: dict[str, Any]) -> list[tuple[Message, dict[str, Any]]]:

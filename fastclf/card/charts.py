@@ -43,7 +43,7 @@ def draw_reliability(
         most = max(n for _, _, n in points)
         for x, y, n in points:
             words = Message(
-                "{which}: stated {x:.0%}, right {y:.0%}, n = {n:.0f}", which=Message(name), x=x, y=y, n=n
+                "{which}: stated {x:.0%}, right {y:.0%}, n = {n:,.0f}", which=Message(name), x=x, y=y, n=n
             )
             plane.add_dot(x, y, 2.5 + 5 * math.sqrt(n / most), colour, words, hollow=hollow)
     plane.add_legend([name for name, _ in series], dots=True)
@@ -62,7 +62,7 @@ def draw_coverage(points: Sequence[Sequence[float]], sure: tuple[float, float] |
     plane.add_line([(share, accuracy) for share, _, accuracy, _ in points], COLOURS[0])
     for share, threshold, accuracy, n in points:
         words = Message(
-            "{least:.1%} and more: {share:.0%} of the photos, {right:.1%} right, n = {n:.0f}",
+            "{least:.1%} and more: {share:.0%} of the photos, {right:.1%} right, n = {n:,.0f}",
             least=threshold,
             share=share,
             right=accuracy,
@@ -124,13 +124,13 @@ def draw_shares(title: str, rows: Sequence[tuple[str, float, float, float, int]]
         parts.append(
             f"<g><title>{escape(words)}</title>{_text(names_end, y + 4, _shorten(name), 'end', _INK)}"
             f"{_line(low, y, high, y, COLOURS[0], 2)}{_dot(share, y, 4, COLOURS[0])}"
-            f"{_text(_WIDTH, y + 4, say(Message('n = {n:d}', n=n)), 'end')}</g>"
+            f"{_text(_WIDTH, y + 4, say(Message('n = {n}', n=n)), 'end')}</g>"
         )
     return _svg(say(title), height, "".join(parts))
 
 
 def _describe_share(name: str, share: float, low: float, high: float, n: int) -> Message:
-    words = Message("{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n:d}")
+    words = Message("{name}: {share:.1%} ({low:.1%} to {high:.1%}), n = {n}")
     return Message(words, name=name, share=share, low=low, high=high, n=n)
 
 

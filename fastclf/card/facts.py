@@ -16,6 +16,7 @@ from .blocks import (
     Table,
     Text,
     clean,
+    count,
     error_interval,
     judged_parts,
     moment,
@@ -50,7 +51,7 @@ def describe_purpose(manifest: dict[str, Any]) -> Section:
 def describe_classes(manifest: dict[str, Any]) -> Message:
     """Say what the model tells apart."""
     vocab = manifest["vocab"]
-    return Message("It tells {n:d} classes apart: {names}.", n=len(vocab), names=name_list(vocab))
+    return Message("It tells {n} classes apart: {names}.", n=len(vocab), names=name_list(vocab))
 
 
 def is_useful(manifest: dict[str, Any]) -> bool:
@@ -70,7 +71,7 @@ def describe_use(manifest: dict[str, Any]) -> Message:
         )
     n = ((manifest.get("metrics") or {}).get("train") or {}).get("n")
     if n:
-        return Message("telling these apart in photos like the {n:d} that it learned from", n=n)
+        return Message("telling these apart in photos like the {n} that it learned from", n=n)
     return Message("telling these apart in photos like those that it learned from")
 
 
@@ -87,7 +88,7 @@ def find_limits(manifest: dict[str, Any]) -> Iterator[Message]:
     often = [p for p in m.get("confused_pairs") or [] if p["n"] >= 2 and p["n"] / p["of"] >= 0.1]
     for p in often[:_MOST_PAIRS]:
         yield Message(
-            "telling {label} from {answer}: {n:d} of {of:d} photos of {label} were called {answer}",
+            "telling {label} from {answer}: {n} of {of} photos of {label} were called {answer}",
             label=clean(p["label"]),
             answer=clean(p["answer"]),
             n=p["n"],
@@ -106,7 +107,7 @@ def _find_error_limit(words: Message, high: float) -> Message:
         said = "anything that matters: up to {share} of its answers may be wrong, going by the {photos}"
         return Message(said, share=percent(high), photos=words)
     return Message(
-        "uses in which one wrong answer in {n:d} is too many: the error rate may be up to {share}, going by "
+        "uses in which one wrong answer in {n} is too many: the error rate may be up to {share}, going by "
         "the {photos}",
         n=round(1 / high),
         share=percent(high),
@@ -119,20 +120,20 @@ def _find_foreign_limit(manifest: dict[str, Any]) -> Message:
     n, ood = len(manifest["vocab"]), manifest.get("ood")
     if not ood:
         return Message(
-            "photos of anything else: its answer is always one of the {n:d} classes, and nothing warns of "
+            "photos of anything else: its answer is always one of the {n} classes, and nothing warns of "
             "such photos",
             n=n,
         )
     against = ood.get("against") or []
     if not against:
         return Message(
-            "photos of anything else: its answer is always one of the {n:d} classes; how many of them it "
+            "photos of anything else: its answer is always one of the {n} classes; how many of them it "
             "calls unfamiliar was not measured",
             n=n,
         )
     worst = min(against, key=lambda entry: float(entry["flagged"]))
     return Message(
-        "photos of anything else: its answer is always one of the {n:d} classes; of {photos:d} photos in "
+        "photos of anything else: its answer is always one of the {n} classes; of {photos} photos in "
         "{name}, it called {share} unfamiliar",
         n=n,
         photos=worst["n"],
@@ -163,7 +164,7 @@ def describe_data(manifest: dict[str, Any]) -> Section:
         "test": split.get("test") or sealed.get("n") or 0,
     }
     counts = Message(
-        "{train:d} training photos, {valid:d} validation photos, {test:d} sealed test photos.", **sizes
+        "{train} training photos, {valid} validation photos, {test} sealed test photos.", **sizes
     )
     known = any(sizes.values())
     blocks: list[Block] = [Text(counts if known else "Which photos it was trained on is not recorded.")]
@@ -188,9 +189,9 @@ def _describe_split(split: dict[str, Any]) -> Iterator[Message]:
     else:
         yield Message("Split: {how} (seed {seed!s}).", how=how, seed=split["seed"])
     named = {
-        "near_duplicates_across": "{n:d} nearly equal pairs that stand in different splits.",
-        "left_out_leaks": "{n:d} photos left out because they nearly agree with another split's.",
-        "left_out_conflicts": "{n:d} photos left out because equal pixels carry two labels.",
+        "near_duplicates_across": "{n} nearly equal pairs that stand in different splits.",
+        "left_out_leaks": "{n} photos left out because they nearly agree with another split's.",
+        "left_out_conflicts": "{n} photos left out because equal pixels carry two labels.",
     }
     yield from (Message(words, n=split[key]) for key, words in named.items() if split.get(key) is not None)
 
@@ -201,12 +202,12 @@ def _tabulate_classes(vocab: list[str], metrics: dict[str, Any]) -> list[Block]:
     if not parts:
         return []
     rows = [
-        [clean(name), *(str(classes.get(name, {}).get("n", 0)) for classes in parts.values())]
+        [clean(name), *(count(classes.get(name, {}).get("n", 0)) for classes in parts.values())]
         for name in vocab[:_MOST_CLASSES]
     ]
     title = Message("Photos by class")
     if len(vocab) > _MOST_CLASSES:
-        title = Message("Photos by class (the first {n:d})", n=_MOST_CLASSES)
+        title = Message("Photos by class (the first {n})", n=_MOST_CLASSES)
     return [Table(title, ["class", *(words[part] for part in parts)], rows)]
 
 

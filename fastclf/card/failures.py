@@ -14,6 +14,7 @@ from .blocks import (
     Table,
     Text,
     clean,
+    count,
     judged_parts,
     name_list,
     number,
@@ -65,7 +66,7 @@ def _describe_pairs(words: Message, m: dict[str, Any]) -> list[Block]:
     pairs = m.get("confused_pairs") or []
     if pairs:
         rows = [
-            [clean(p["label"]), clean(p["answer"]), Message("{n:d} of {of:d}", n=p["n"], of=p["of"])]
+            [clean(p["label"]), clean(p["answer"]), Message("{n} of {of}", n=p["n"], of=p["of"])]
             for p in pairs
         ]
         title = Message("Most confused ({photos})", photos=words)
@@ -103,7 +104,7 @@ def _describe_unfamiliar(manifest: dict[str, Any]) -> list[Block]:
     if rate is not None:
         words = "It wrongly calls {share} of the validation photos unfamiliar."
         if n:
-            words = "It wrongly calls {share} of the validation photos unfamiliar (n = {n:d})."
+            words = "It wrongly calls {share} of the validation photos unfamiliar (n = {n})."
         blocks.append(Text(Message(words, share=percent(rate), n=n)))
     if test:
         share = share_of(test["rate"], test.get("interval"), test["n"])
@@ -120,7 +121,7 @@ def _describe_foreign(entry: dict[str, Any]) -> list[str]:
     words = "{n!s} test photos" if entry.get("inside") == "test" else "{n!s} validation photos"
     flagged = share_of(entry["flagged"], entry.get("flagged_interval"), entry["n"])
     against = Message(words, n=entry.get("n_inside", "–"))
-    return [clean(entry["name"]), str(entry["n"]), flagged, number(entry.get("auroc"), 3), against]
+    return [clean(entry["name"]), count(entry["n"]), flagged, number(entry.get("auroc"), 3), against]
 
 
 def _find_unmeasured(manifest: dict[str, Any]) -> Iterator[Message]:
@@ -138,7 +139,7 @@ def _find_unmeasured(manifest: dict[str, Any]) -> Iterator[Message]:
         yield count_message(
             sealed["n"],
             "the sealed test set of 1 photo, which has not been opened",
-            "the sealed test set of {n:d} photos, which has not been opened",
+            "the sealed test set of {n} photos, which has not been opened",
         )
     if not ood.get("against"):
         yield Message(

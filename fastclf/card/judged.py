@@ -13,6 +13,7 @@ from .blocks import (
     Table,
     Text,
     clean,
+    count,
     error_interval,
     judged_parts,
     moment,
@@ -53,7 +54,7 @@ def _describe_part(words: Message, m: dict[str, Any]) -> list[str]:
     error = m.get("error_rate", 1 - m["accuracy"])
     balanced = m.get("balanced_accuracy")
     figures = ["–" if balanced is None else percent(balanced), number(m.get("loss")), number(m.get("ece"))]
-    return [words, str(m["n"]), percent(error), interval, *figures]
+    return [words, count(m["n"]), percent(error), interval, *figures]
 
 
 def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
@@ -61,7 +62,7 @@ def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
     n, openings = sealed.get("n", 0), sealed.get("openings") or []
     if not openings and not n:
         return [Text("There is no sealed test set.")]
-    photos = Message("1 photo") if n == 1 else Message("{n:d} photos", n=n)
+    photos = Message("1 photo") if n == 1 else Message("{n} photos", n=n)
     if not openings:
         words = "The sealed test set ({photos}) has not been opened, so no figure is based on it."
         return [Text(Message(words, photos=photos))]
@@ -69,11 +70,11 @@ def _describe_openings(manifest: dict[str, Any]) -> list[Block]:
     words = {
         1: "The sealed test set ({photos}) was opened once.",
         2: "The sealed test set ({photos}) was opened twice.",
-    }.get(times, "The sealed test set ({photos}) was opened {times:d} times.")
+    }.get(times, "The sealed test set ({photos}) was opened {times} times.")
     said = [Message(words, photos=photos, times=times)]
     inherited = sum(bool(o.get("inherited")) for o in openings)
     if inherited:
-        words = "{n:d} of these by an earlier model: its test photos were no secret to this one."
+        words = "{n} of these by an earlier model: its test photos were no secret to this one."
         said.append(Message(words, n=inherited))
     if times > 1:
         said.append(Message("Only the first look at it is worth its face value."))
@@ -91,7 +92,7 @@ def _describe_opening(opening: dict[str, Any]) -> list[str]:
     return [
         moment(opening.get("time", "–")),
         by,
-        "–" if n is None else str(n),
+        "–" if n is None else count(n),
         "–" if accuracy is None else percent(accuracy),
     ]
 
@@ -106,7 +107,7 @@ def _chart_recalls(words: Message, per_class: dict[str, dict[str, Any]]) -> Bloc
     if len(rows) > _MOST_ROWS:
         rows = sorted(rows, key=lambda row: row[1])[:_MOST_ROWS]
         title = Message(
-            "Share of each class that is recognised ({photos}, with 95 % intervals); the worst {n:d}",
+            "Share of each class that is recognised ({photos}, with 95 % intervals); the worst {n}",
             photos=words,
             n=_MOST_ROWS,
         )

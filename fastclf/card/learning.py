@@ -20,7 +20,7 @@ def describe_learning(manifest: dict[str, Any]) -> list[Section]:
         words = Message("Going by these photos, it cannot be told whether more of them would help.")
     blocks: list[Block] = [Text(words), _draw(curve)]
     if curve.get("draws", 0) > 1:
-        drawn = "Points of fewer photos are means of {n:d} draws, judged on the validation photos."
+        drawn = "Points of fewer photos are means of {n} draws, judged on the validation photos."
         blocks.append(Text(Message(drawn, n=curve["draws"])))
     return [Section("Would more photos help?", blocks)]
 

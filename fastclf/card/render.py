@@ -16,7 +16,7 @@ from .failures import describe_failures
 from .judged import describe_quality, describe_sureness
 from .learning import describe_learning
 
-_NUMBER = re.compile(r"[\d–][\d.]*( %| of \d+)?( UTC)?")
+_NUMBER = re.compile(r"[\d–][\d.,\u202f]*( %| of \d+)?( UTC)?")
 # What Markdown would take for more than text.
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|~&$])")
 _AT_START = re.compile(r"^(\d*)([#+=.)-])(?=[ #+=-]|$)")
@@ -155,7 +155,7 @@ class HtmlBlocks:
         cells = []
         for column, n in enumerate(counts):
             words = Message(
-                "{n:d} of {of:d} photos of {label} were called {answer}",
+                "{n} of {of} photos of {label} were called {answer}",
                 n=n,
                 of=total,
                 label=vocab[row],

@@ -94,7 +94,7 @@ class DashboardPage(SpokenBox):
         if self.bundle is not None:
             folder = _find_photos(self.bundle) if is_owner() else None
             clean_photos = self._clean_photos if is_owner() else None
-            panels["about"] = self.about = AboutTab(self.bundle, folder, clean_photos)
+            panels["about"] = self.about = AboutTab(self.bundle, folder, clean_photos, shares=is_owner())
         self.strip = TabStrip(panels)
         self.strip.layout.display = "none" if len(panels) == 1 else ""
         self.frame.accents = find_accents(_find_text(self.bundle, "colour"))

@@ -20,6 +20,7 @@ from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 if TYPE_CHECKING:
     from .about import AboutPanel
     from .clean import CatalogStore, CleanPanel, Watch
+    from .share import SharePanel
 
 _logger = logging.getLogger(__name__)
 
@@ -144,7 +145,8 @@ class CleanTab(SpokenBox):
 class AboutTab(widgets.VBox):
     """The About panel, which nothing is imported for before it is looked at; a visitor has no folder.
 
-    With `clean_photos` the photos of a cell of the confusion matrix can be opened in the Clean tab.
+    With `clean_photos` the photos of a cell of the confusion matrix can be opened in the Clean tab; with
+    `shares` a page without a server can be made of the model.
     """
 
     def __init__(
@@ -152,9 +154,13 @@ class AboutTab(widgets.VBox):
         bundle: ModelBundle,
         folder: Path | None = None,
         clean_photos: Callable[[Sequence[int], str], None] | None = None,
+        *,
+        shares: bool = False,
     ) -> None:
         self.bundle, self.folder, self._clean_photos = bundle, folder, clean_photos
+        self._shares = shares
         self.panel: AboutPanel | None = None
+        self.share: SharePanel | None = None
         super().__init__()
 
     def start(self) -> None:
@@ -164,5 +170,11 @@ class AboutTab(widgets.VBox):
 
             photos = None if self.folder is None else ValidationPhotos(self.folder)
             self.panel = AboutPanel(self.bundle, photos, self._clean_photos)
-            self.children = [self.panel]
+            if self._shares:
+                from .share import SharePanel
+
+                self.share = SharePanel(self.bundle.path)
+            self.children = [self.panel, *([self.share] if self.share else [])]
         self.panel.start()
+        if self.share is not None:
+            self.share.start()

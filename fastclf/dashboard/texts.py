@@ -24,6 +24,9 @@ from ..errors import Message, MessageFormatter
 _CLASS_FIELDS = frozenset({"label", "answer", "suggested", "old", "new"})
 LANGUAGES = {"en": "English", "es": "Español", "ar": "العربية"}
 RIGHT_TO_LEFT = frozenset({"ar"})
+# languages that part thousands by a thin space, from five digits on: a comma would be read as a decimal one
+_SPACED = frozenset({"es"})
+_THIN = "\N{NARROW NO-BREAK SPACE}"
 
 
 class Language(traitlets.HasTraits):
@@ -124,11 +127,31 @@ class _Speaker(MessageFormatter):
         if isinstance(value, Message):
             return translate(value)
         said = super().format_field(value, spec)
-        alone = language.code in RIGHT_TO_LEFT and not isinstance(value, int | float)
-        return f"\u2068{said}\u2069" if alone else said
+        if isinstance(value, int | float):
+            return _group(said)
+        return f"\u2068{said}\u2069" if language.code in RIGHT_TO_LEFT else said
 
 
 _SPEAKER = _Speaker()
+
+
+def write_count(n: int) -> str:
+    """Return a whole number with its thousands grouped as the page's language does.
+
+    Examples
+    --------
+    >>> write_count(12000)
+    '12,000'
+    """
+    return _group(f"{n:,}")
+
+
+def _group(number: str) -> str:
+    """Return a number that is grouped with commas as the page's language groups it."""
+    if language.code not in _SPACED:
+        return number
+    whole = number.partition(".")[0].lstrip("+-")
+    return number.replace(",", "" if len(whole) == len("1,000") else _THIN)
 
 
 def find_text(text: str, code: str) -> str:

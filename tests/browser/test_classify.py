@@ -269,7 +269,7 @@ def test_many_answers_are_counted_chosen_sorted_and_listed(page: Page, trained: 
     expect(line).to_have_attribute("aria-expanded", "true")
     expect(page.get_by_role("button", name="Why?")).to_have_count(1)
     chip = page.locator(".fastclf-chip").filter(has_text="unreadable")
-    expect(chip).to_have_text("1 unreadable")
+    expect(chip).to_have_text("unreadable (1)")
     chip.click()
     expect(chip).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_text("1 of 8 answers are shown.")).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.server
 import io
 import re
@@ -25,6 +26,7 @@ from ..conftest import ROOT, Trained
 from ..drawing import draw_photo, encode
 from ..toy import add_maps, write_toy_bundle
 from .conftest import Visit
+from .sites import change_head
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +59,10 @@ const why = async (text, label, most = Infinity) => {
 def build_page(model: Path, folder: Path, policy: str = POLICY, **options: Any) -> Path:
     """Write a page that has the engine and nothing else."""
     names = write_data(ModelBundle.load(model, verify=False), folder, **options)
-    parts = [(SOURCES / f"{name}.js").read_text() for name in ("fault", "pack", "answering")]
+    parts = [
+        (SOURCES / f"{name}.js").read_text()
+        for name in ("fault", "unpacking", "pack", "sha256", "sound", "answering")
+    ]
     engine = re.sub(r"^import .*$|^export ", "", "\n".join(parts), flags=re.M)
     (folder / "engine.js").write_text(engine + START)
     scripts = "".join(f'<script src="{name}"></script>' for name in ("engine.js", *names))
@@ -299,6 +304,35 @@ def test_a_damaged_file_is_one_sentence(
     text, fields = wait(visit((folder / "index.html").as_uri()), "state")
     assert text.startswith("A part of this page is damaged ({name}).")
     assert fields == {"name": name}
+
+
+def expect_damaged(visit: Visit, folder: Path, name: str) -> None:
+    text, fields = wait(visit((folder / "index.html").as_uri()), "state")
+    assert (text[:31], fields) == ("A part of this page is damaged ", {"name": name})
+
+
+def test_a_part_that_holds_far_more_than_it_should_is_not_unpacked(
+    sites: dict[str, Path], tmp_path: Path, visit: Visit
+) -> None:
+    folder = Path(shutil.copytree(sites["plain"].parent, tmp_path / "site"))
+    # all that the page reads of it is as it should be
+    change_head(folder, lambda values: None, more=bytes(150 * 2**20))
+    expect_damaged(visit, folder, "head")
+
+
+def test_a_head_that_computes_nothing_is_not_used(
+    sites: dict[str, Path], tmp_path: Path, visit: Visit
+) -> None:
+    folder = Path(shutil.copytree(sites["plain"].parent, tmp_path / "site"))
+    change_head(folder, lambda values: values["header"].update(temperature=0))
+    expect_damaged(visit, folder, "head")
+
+
+def test_a_worker_of_another_page_is_not_run(sites: dict[str, Path], tmp_path: Path, visit: Visit) -> None:
+    folder = Path(shutil.copytree(sites["plain"].parent, tmp_path / "site"))
+    other = base64.b64encode(gzip.compress(b"postMessage({})")).decode()
+    (folder / "worker.js").write_text(f'fastclfTake("worker",0,1,"{other}");')
+    expect_damaged(visit, folder, "worker")
 
 
 def test_a_missing_file_is_one_sentence(sites: dict[str, Path], tmp_path: Path, visit: Visit) -> None:

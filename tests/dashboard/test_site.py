@@ -188,6 +188,8 @@ def test_a_file_that_is_no_page_of_ours_is_left_alone(
         build_site(bundle, tmp_path / "mine.html", single_file=True)
     with pytest.raises(UsageError, match="is a file"):
         build_site(bundle, tmp_path / "mine.html")
+    with pytest.raises(UsageError, match=r"is the name of a file.*--single-file"):
+        build_site(bundle, tmp_path / "page.html")
     with pytest.raises(UsageError, match="is a folder"):
         build_site(bundle, tmp_path, single_file=True)
     with pytest.raises(UsageError, match=r"does not end with \.html"):

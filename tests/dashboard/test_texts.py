@@ -25,6 +25,7 @@ from fastclf.dashboard.texts import (
     say_count,
     show,
     translate,
+    write_count,
 )  # fmt: skip
 from fastclf.errors import (
     CheckError,
@@ -244,7 +245,13 @@ def test_numbers_are_grouped_and_counted() -> None:
     assert say_count(1, "1 photo", "{n} photos") == "1 photo"
     assert count_message(12000, "1 photo", "{n} photos") == "12,000 photos"
     language.code = "es"
-    assert say("{n} photos", n=1200) == "1,200 fotos"
+    # a comma would be a decimal one, and numbers of four digits stand together
+    assert [say("{n} photos", n=n) for n in (1200, 12000)] == ["1200 fotos", "12\u202f000 fotos"]
+    assert [write_count(n) for n in (1200, 1234567)] == ["1200", "1\u202f234\u202f567"]
+    assert say("{least:.1f} MB", least=1234.5) == "1234.5 MB"
+    language.code = "ar"
+    assert write_count(1200) == "1,200"
+    language.code = "es"
     assert translate(Message("names port {port:d}; only 80 and 443 are fetched from", port=8080)).count(
         "8080"
     )

@@ -236,7 +236,7 @@ class Matrix {
     const { t, tn } = this;
     const { names, counts, totals } = this.model.get("table");
     const n = counts[row][column];
-    const values = { label: this.isolate(names[row]), answer: this.isolate(names[column]), of: totals[row].toLocaleString("en-US") };
+    const values = { label: this.isolate(names[row]), answer: this.isolate(names[column]), of: totals[row] };
     if (!totals[row]) return t("No photo of {label} was judged.", values);
     if (row === column && n) return tn(n, "1 of {of} photos of {label} was recognised.", "{n} of {of} photos of {label} were recognised.", values);
     if (row === column) return t("No photo of {label} was recognised.", values);
@@ -308,7 +308,7 @@ class Matrix {
   }
 
   makeCell(row, column, n, total) {
-    const button = makeButton("fastclf-matrix-cell", n ? n.toLocaleString("en-US") : "·", () => this.choose(row, column));
+    const button = makeButton("fastclf-matrix-cell", n ? writeCount(n) : "·", () => this.choose(row, column));
     button.setAttribute("aria-label", this.describe(row, column));
     button.dataset.kind = !n ? "none" : row === column ? "right" : "wrong";
     button.style.setProperty("--share", `${total ? Math.round((100 * n) / total) : 0}%`);

@@ -38,7 +38,7 @@ from ...card import (
 )
 from ...errors import Message, count_message, join_messages
 from ...model import IMPORTED
-from ..texts import name_class, say, translate
+from ..texts import name_class, say, translate, write_count
 from ..widgets import render_download
 from .model import ConfusionTable, scale_share
 
@@ -103,8 +103,8 @@ def _render_share(m: dict[str, Any], *, sealed: bool) -> str:
     else:
         sentence = say("Right on {right} of {of} photos that it did not learn from", right="\0", of="\1")
     n, of = scale_share(m["accuracy"], m["n"])
-    right = f'<b class="fastclf-about-figure">{n:,}</b>'
-    sentence = write_text(sentence).replace("\0", right).replace("\1", f"<b>{of:,}</b>")
+    right = f'<b class="fastclf-about-figure">{write_count(n)}</b>'
+    sentence = write_text(sentence).replace("\0", right).replace("\1", f"<b>{write_count(of)}</b>")
     low, high = (percent(1 - end) for end in reversed(error_interval(m)))
     interval = say("(95 % interval {low} to {high}, n = {n})", low=low, high=high, n=m["n"])
     return f'{sentence} <span class="fastclf-about-interval">{write_text(interval)}</span>'
@@ -159,7 +159,7 @@ def _say_equally_bad(table: ConfusionTable, worst: list[tuple[int, int]]) -> str
     ]
     named: Message = join_messages(pairs, ", ")
     if len(worst) > _MOST_NAMED:
-        named = Message("{names} and {n:d} more", names=named, n=len(worst) - _MOST_NAMED)
+        named = Message("{names} and {n} more", names=named, n=len(worst) - _MOST_NAMED)
     row, column = worst[0]
     words = count_message(
         table.counts[row][column],

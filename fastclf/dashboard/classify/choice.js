@@ -73,7 +73,7 @@ class Choice {
   makeChip(group, n) {
     if (!this.chips.has(group)) this.chips.set(group, makeButton("fastclf-chip", undefined, () => this.choose(group)));
     const chip = this.chips.get(group);
-    chip.replaceChildren(make("b", "", n.toLocaleString("en-US")), " ", make("bdi", "", unbroken(this.name(group))));
+    chip.replaceChildren(make("bdi", "", unbroken(this.name(group))), " ", make("b", "", `(${writeCount(n)})`));
     chip.setAttribute("aria-pressed", String(this.chosen.has(group)));
     return chip;
   }

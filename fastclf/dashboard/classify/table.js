@@ -2,15 +2,6 @@
 
 const COLUMNS = ["file", "label", "probability", "unfamiliar", "error", "correction"];
 
-function save(bytes, name, type) {
-  const url = makeUrl(bytes, type);
-  const link = Object.assign(make("a"), { href: url, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
 // A cell that a spreadsheet reads as text, never as a formula.
 function writeCell(value) {
   const text = String(value ?? "");

@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..texts import name_class, say, show
+from ..texts import name_class, say, show, write_count
 from .model import ReviewModel
 from .queue import VIEWS
 from .wording import SPLIT_WORDS, VIEW_WORDS
@@ -43,7 +43,11 @@ class FilterBar(widgets.HBox):
         views = [view for view in VIEWS if counts[view] or view in always]
         self._filling = True
         try:
-            _fill(self.view, [(f"{show(VIEW_WORDS[v])} ({counts[v]:,})", v) for v in views], model.view)
+            _fill(
+                self.view,
+                [(f"{show(VIEW_WORDS[v])} ({write_count(counts[v])})", v) for v in views],
+                model.view,
+            )
             _fill(
                 self.label,
                 [(say("all classes"), ""), *((name_class(label), label) for label in model.vocab)],

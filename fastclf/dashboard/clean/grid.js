@@ -565,8 +565,7 @@ class Grid {
     this.tools.draw(place);
     const last = place.first + this.keys.length - 1;
     const [page, first] = [place.page + 1, place.first];
-    const total = place.total.toLocaleString("en-US");
-    this.where.textContent = this.t("Page {page} of {pages}, photos {first} to {last} of {total}", { page, pages: place.pages, first, last, total });
+    this.where.textContent = this.t("Page {page} of {pages}, photos {first} to {last} of {total}", { page, pages: place.pages, first, last, total: place.total });
   }
 
   askForPictures(tiles) {

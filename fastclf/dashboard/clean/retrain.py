@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from ...errors import FastclfError
 from ...head import ChangedPhoto, Refit, RefitProgress
 from ...metrics import PairedDifference
-from ..texts import say, translate
+from ..texts import say, translate, write_count
 from ..widgets import SpokenBox, Status, build_data_url, build_row, logged, render_paragraph
 from .earlier_models import EarlierModels
 from .retrain_model import RetrainModel
@@ -137,7 +137,8 @@ class RetrainPanel(SpokenBox):
         left = len(photos) - MOST_CHANGED
         more = render_paragraph(say("... and {n} more.", n=left)) if left > 0 else ""
         rows = "".join(self._render_photo(photo) for photo in photos[:MOST_CHANGED])
-        return f'<h3>{escape(title)} ({len(photos):,})</h3><ul class="fastclf-changed">{rows}</ul>{more}'
+        heading = f"<h3>{escape(title)} ({write_count(len(photos))})</h3>"
+        return f'{heading}<ul class="fastclf-changed">{rows}</ul>{more}'
 
     def _render_photo(self, photo: ChangedPhoto) -> str:
         answers = say("answered {before}, now {after}", before=photo.before, after=photo.after)

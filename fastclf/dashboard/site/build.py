@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,7 +17,7 @@ from ...card import build_card_html
 from ...model import ModelBundle
 from ...system import hash_bytes, write_atomic
 from ..widgets import find_accents, read_style
-from .data import write_data
+from .data import say_nothing, write_data
 from .html import write_page, write_single_page
 from .icons import SIZES, draw_png, draw_svg
 from .kept import MANIFEST, WORKER, write_manifest, write_worker
@@ -33,7 +37,12 @@ class Site:
 
 
 def build_site(
-    bundle: ModelBundle, target: str | Path, *, precision: str = "int8", single_file: bool = False
+    bundle: ModelBundle,
+    target: str | Path,
+    *,
+    precision: str = "int8",
+    single_file: bool = False,
+    tell: Callable[[str], object] = say_nothing,
 ) -> Site:
     """Write a model as a page that answers in its visitors' browsers.
 
@@ -47,6 +56,8 @@ def build_site(
         Of the weights, see `write_data`.
     single_file
         Write one HTML file.
+    tell
+        Called with the step that begins: ``shrink``, ``pack``, ``write``.
 
     Raises
     ------
@@ -58,14 +69,15 @@ def build_site(
     target = Path(target)
     (check_file if single_file else check_folder)(target)
     with tempfile.TemporaryDirectory(prefix="fastclf-site-") as scratch:
-        names = write_data(bundle, Path(scratch), precision=precision)
+        names = write_data(bundle, Path(scratch), precision=precision, tell=tell)
         data = {name: Path(scratch, name).read_bytes() for name in names}
+    tell("write")
     return _write_file(bundle, target, data) if single_file else _write_folder(bundle, target, data)
 
 
 def _write_file(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Site:
     scripts = [
-        *write_scripts(bundle, keeps=False).values(),
+        *write_scripts(bundle, keeps=False, head=_hash_head(data)).values(),
         *(part.decode("ascii") for part in data.values()),
     ]
     page = write_single_page(bundle, _find_colour(bundle), read_style(), scripts).encode()
@@ -76,7 +88,8 @@ def _write_file(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Si
 
 def _write_folder(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Site:
     colour, style = _find_colour(bundle), read_style().encode()
-    own = {name: text.encode() for name, text in write_scripts(bundle, keeps=True).items()}
+    scripts_of_page = write_scripts(bundle, keeps=True, head=_hash_head(data))
+    own = {name: text.encode() for name, text in scripts_of_page.items()}
     scripts = {f"parts/{name}": content for name, content in (own | data).items()}
     style_name = f"parts/style-{hash_bytes(style)[:8]}.css"
     versions = {name: hash_bytes(content)[:8] for name, content in scripts.items()}
@@ -99,6 +112,12 @@ def _write_folder(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> 
     files = {**shown, **beside, "index.html": page}
     put_files(target, files)
     return Site(target, target / "index.html", sum(map(len, files.values())))
+
+
+def _hash_head(data: dict[str, bytes]) -> str:
+    """Return the hash of what the head's script hands over."""
+    [text] = re.findall(rb'"([^"]*)"\);\s*$', data["head.js"])
+    return hashlib.sha256(base64.b64decode(text)).hexdigest()
 
 
 def _find_colour(bundle: ModelBundle) -> str:

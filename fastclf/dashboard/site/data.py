@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import lzma
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,17 @@ _LEAST_PLACES = 4
 _EXACT = ("usual", "spread")
 
 
-def write_data(bundle: ModelBundle, folder: Path, *, precision: str = "int8") -> list[str]:
+def say_nothing(step: str) -> None:
+    """Hear of a step."""
+
+
+def write_data(
+    bundle: ModelBundle,
+    folder: Path,
+    *,
+    precision: str = "int8",
+    tell: Callable[[str], object] = say_nothing,
+) -> list[str]:
     """Write a bundle's data as classic scripts, which a page from a disk may load, too.
 
     Each script hands a part of something over, ``fastclfTake(name, index, count, base64)``. A refit of the
@@ -49,6 +59,8 @@ def write_data(bundle: ModelBundle, folder: Path, *, precision: str = "int8") ->
         Where the scripts go; it is made if there is none.
     precision
         Of the weights, one of `PRECISIONS`.
+    tell
+        Called with the step that begins: ``shrink``, ``pack``.
 
     Returns
     -------
@@ -66,9 +78,11 @@ def write_data(bundle: ModelBundle, folder: Path, *, precision: str = "int8") ->
     if precision not in PRECISIONS:
         raise UsageError("The precision is {given!r}; it is int8 or float32.", given=precision)
     check_onnx()
+    tell("shrink")
     with Predictor(bundle) as predictor:
         with_maps = min(predictor.map_size or (0, 0)) >= _LEAST_PLACES
     graph = cut_graph(bundle.onnx_path.read_bytes(), with_maps=with_maps, int8=precision == "int8")
+    tell("pack")
     blocks = {
         "worker": gzip.compress((_STATIC / _WORKER).read_bytes(), mtime=0),
         "examples": gzip.compress(_pack_examples(bundle), mtime=0),

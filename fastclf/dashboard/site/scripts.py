@@ -24,15 +24,15 @@ _COMPONENTS: tuple[type[ScriptedWidget], ...] = (
 _EXPORT = re.compile(r"(?:^|(?<=[;}]))export (default )?", re.MULTILINE)
 
 
-def write_scripts(bundle: ModelBundle, *, keeps: bool) -> dict[str, str]:
+def write_scripts(bundle: ModelBundle, *, keeps: bool, head: str) -> dict[str, str]:
     """Return {name: script} in the order of loading.
 
-    `keeps` says that a service worker lies beside the page.
+    `keeps` says that a service worker lies beside the page; `head` is the hash of the head that is its own.
     """
     components, shell = _write_components(), read_built("shell.js")
     check = read_built("check.js")
     texts = _select_texts([components, shell, check, *_read_engine()])
-    site = _describe(bundle) | {"texts": texts, "keeps": keeps}
+    site = _describe(bundle) | {"texts": texts, "keeps": keeps, "head": head}
     return {
         "site.js": f"window.fastclfSite = {_write_json(site)};\n",
         "components.js": components,

@@ -24,6 +24,12 @@ def check_folder(target: Path) -> None:
             "{target} is a file. Name a folder for the page, or add --single-file to write one HTML file.",
             target=target,
         )
+    if target.suffix.lower() in (".html", ".htm") and not target.exists():
+        raise UsageError(
+            "{target} is the name of a file. Name a folder for the page, or add --single-file to write one "
+            "HTML file.",
+            target=target,
+        )
     if target.is_dir() and (foreign := _find_foreign(target)):
         raise UsageError(
             "{target} holds other things than a page of `fastclf share` ({foreign}). Name another folder.",

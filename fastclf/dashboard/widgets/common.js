@@ -20,6 +20,16 @@ function makeUrl(bytes, type = "image/jpeg") {
   return URL.createObjectURL(new Blob([bytes], { type }));
 }
 
+// Hands bytes to the browser as a file to save.
+function save(bytes, name, type) {
+  const url = makeUrl(bytes, type);
+  const link = Object.assign(make("a"), { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
 // "46 %" and "t-shirt" stay on one line: a no-break space, and a word joiner after a hyphen.
 function unbroken(text) {
   return text.replace(/(\d) %/g, "$1\u00a0%").replace(/-(?=\S)/g, "-\u2060");
@@ -97,11 +107,18 @@ function showAs(View) {
   };
 }
 
+// A whole number with its thousands grouped as the page's language does, see fastclf/dashboard/texts.py.
+function writeCount(n) {
+  const grouped = n.toLocaleString("en-US");
+  return document.documentElement.lang === "es" ? grouped.replaceAll(",", Math.abs(n) < 10_000 ? "" : "\u202f") : grouped;
+}
+
 // t("Choose photos"), t("{n} photos", { n }): the English text is the key of the catalogue.
 function makeTranslator(model) {
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  const write = (value) => (Number.isInteger(value) ? writeCount(value) : String(value));
+  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? write(values[name]) : whole));
   const t = (text, values = {}) => fill(model.get("texts")?.[text] ?? text, values);
-  const tn = (n, one, many, values = {}) => t(n === 1 ? one : many, { n: n.toLocaleString("en-US"), ...values });
+  const tn = (n, one, many, values = {}) => t(n === 1 ? one : many, { n, ...values });
   // the page's name of a class, where the maker gave one in its language
   const nameClass = (label) => model.get("names")?.[label] ?? label;
   return { t, tn, nameClass };

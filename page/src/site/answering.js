@@ -2,7 +2,12 @@
 
 import { Fault } from "./fault.js";
 import { readPack, unpackGzip } from "./pack.js";
+import { hashBytes } from "./sha256.js";
+import { checkHead } from "./sound.js";
+import { DAMAGED } from "./unpacking.js";
 
+const PARTS_IN_ORDER = ["head", "worker", "examples", "runtime", "graph"]; // in the order of loading
+const MOST_PARTS = 2048;
 const NEEDED = ["Worker", "OffscreenCanvas", "WebAssembly", "DecompressionStream", "createImageBitmap"];
 
 export class Answering {
@@ -16,10 +21,13 @@ export class Answering {
   #waiting = new Map();
   #last = 0;
 
-  // Has to stand before the data scripts.
-  constructor() {
+  // Has to stand before the data scripts. `head` is the hash of the folder's own head.
+  constructor(head = null) {
+    this.hash = head;
     self.fastclfTake = (name, index, count, base64) => this.#take(name, index, count, base64);
     addEventListener("error", this.#missed, true);
+    // all scripts have come by then, or have been cut off on the way
+    addEventListener("load", () => setTimeout(() => this.#findCutOff()));
   }
 
   // Rejects with an Error whose message is a sentence's template and whose `fields` are its fields.
@@ -58,7 +66,14 @@ export class Answering {
     if (target instanceof HTMLScriptElement) this.#fail(new Fault("A part of this page did not come ({name}). Load it again.", { name: target.src.split("/").pop() }));
   };
 
+  #findCutOff() {
+    const name = PARTS_IN_ORDER.find((name) => !this.#parts.has(name) || this.#parts.get(name).includes(null));
+    if (name && !this.#opened) this.#fail(new Fault(DAMAGED, { name }));
+  }
+
   #take(name, index, count, base64) {
+    const isOurs = PARTS_IN_ORDER.includes(name) && Number.isInteger(count) && count > 0 && count <= MOST_PARTS && typeof base64 === "string";
+    if (!isOurs || !Number.isInteger(index) || index < 0 || index >= (this.#parts.get(name)?.length ?? count)) return; // what is missing then is told
     const parts = this.#parts.get(name) ?? this.#parts.set(name, new Array(count).fill(null)).get(name);
     parts[index] = base64;
     this.#tellLoaded();
@@ -73,21 +88,42 @@ export class Answering {
   }
 
   async #open() {
-    const head = await unpack("head", await this.#collect("head"));
-    const { header } = readPack(head);
+    const packed = await this.#collect("head");
+    if (this.hash && hashBytes(packed) !== this.hash) throw new Fault(DAMAGED, { name: "head" });
+    const head = await unpackGzip(packed, "head");
+    const { header } = readHead(head);
     const sizes = Object.entries(header.parts).map(([name, { sizes }]) => [name, sizes]);
     this.#sizes = { ...Object.fromEntries(sizes), head: this.#headSize };
     this.#tellLoaded();
-    const [script, pictures] = await Promise.all(["worker", "examples"].map(async (name) => unpack(name, await this.#collect(name))));
-    this.#start(script);
+    const [script, pictures] = await Promise.all(["worker", "examples"].map((name) => this.#unpack(name, header)));
+    this.#worker = this.#startWorker(script);
     const photos = listPhotos(pictures);
     this.manifest = { ...header.page, examples: photos, parity: "unknown" };
-    const [runtime, graph] = [await this.#collect("runtime"), await this.#collect("graph")];
+    // two at once, and each as soon as it is there
+    const helper = this.#startWorker(script);
+    const [, graph] = await Promise.all([
+      this.#send("prepare", "runtime", header, this.#worker),
+      this.#send("unpack", "graph", header, helper),
+    ]);
+    helper.terminate();
+    this.#opened = true;
     this.#parts.clear();
-    await this.#ask("open", { head, runtime, graph, photos }, [head.buffer, runtime.buffer, graph.buffer]);
+    await this.#ask("open", { head, graph, photos }, [head.buffer, graph.buffer]);
+  }
+
+  async #send(order, name, header, worker) {
+    const packed = await this.#collect(name);
+    return this.#ask(order, { name, packed, sha256: header.parts[name].sha256 }, [packed.buffer], null, null, worker);
   }
 
   #headSize = [];
+  #opened = false; // all parts have been taken
+
+  async #unpack(name, header) {
+    const packed = await this.#collect(name);
+    if (hashBytes(packed) !== header.parts[name].sha256) throw new Fault(DAMAGED, { name });
+    return unpackGzip(packed, name);
+  }
 
   // the bytes of what has this name, once all its parts are there
   async #collect(name) {
@@ -102,11 +138,11 @@ export class Answering {
     return decode(name, parts);
   }
 
-  #start(script) {
-    const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-    this.#worker = new Worker(url);
-    this.#worker.onmessage = ({ data }) => this.#hear(data);
-    this.#worker.onerror = (event) => this.#fail(new Fault("This page stopped working ({reason}). Load it again.", { reason: event.message ?? "" }));
+  #startWorker(script) {
+    const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+    worker.onmessage = ({ data }) => this.#hear(data);
+    worker.onerror = (event) => this.#fail(new Fault("This page stopped working ({reason}). Load it again.", { reason: event.message ?? "" }));
+    return worker;
   }
 
   #hear({ id, result, fault, progress }) {
@@ -118,20 +154,19 @@ export class Answering {
     else waiting.resolve(result);
   }
 
-  #ask(order, what = {}, transfer = [], progress = null, signal = null) {
+  #ask(order, what = {}, transfer = [], progress = null, signal = null, worker = this.#worker) {
     const id = ++this.#last;
     signal?.addEventListener("abort", () => this.#worker.postMessage({ order: "stop", what: id }));
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject, progress });
-      this.#worker.postMessage({ id, order, ...what }, transfer);
+      worker.postMessage({ id, order, ...what }, transfer);
     });
   }
 }
 
-const DAMAGED = "A part of this page is damaged ({name}). Load it again; if that does not help, its files have to be copied once more.";
-
 function decode(name, parts) {
   try {
+    if (Uint8Array.fromBase64) return join(parts.map((part) => Uint8Array.fromBase64(part)));
     const texts = parts.map((part) => atob(part));
     const bytes = new Uint8Array(texts.reduce((sum, text) => sum + text.length, 0));
     let at = 0;
@@ -142,15 +177,31 @@ function decode(name, parts) {
   }
 }
 
-async function unpack(name, bytes) {
+function join(arrays) {
+  const whole = new Uint8Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    whole.set(array, at);
+    at += array.length;
+  }
+  return whole;
+}
+
+function readHead(bytes) {
   try {
-    return await unpackGzip(bytes);
+    const found = readPack(bytes);
+    checkHead(found);
+    return found;
   } catch {
-    throw new Fault(DAMAGED, { name });
+    throw new Fault(DAMAGED, { name: "head" });
   }
 }
 
 function listPhotos(pictures) {
-  const { header, arrays } = readPack(pictures);
-  return header.names.map((name) => ({ name, bytes: arrays[name] }));
+  try {
+    const { header, arrays } = readPack(pictures);
+    return header.names.map((name) => ({ name: String(name), bytes: arrays[name].slice() }));
+  } catch {
+    throw new Fault(DAMAGED, { name: "examples" });
+  }
 }

@@ -111,7 +111,9 @@ export class Classifier {
   }
 
   buildTable() {
-    return buildTable(this.words, this.answers);
+    // as they were chosen: a small photo may be answered before a large one
+    const chosen = [...this.answers].sort((a, b) => a.batch - b.batch || a.order - b.order);
+    return buildTable(this.words, chosen);
   }
 }
 

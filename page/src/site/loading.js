@@ -54,6 +54,7 @@ export class Loading {
   #showNote() {
     const { words } = this;
     this.root.className = "fastclf-note";
+    this.root.dataset.parity = this.parity;
     this.root.hidden = this.parity !== "differs";
     const said = words.t("This browser computes a little differently from the computer on which the model was made: answers may differ here.");
     this.line.textContent = this.root.hidden ? "" : said;

@@ -8,6 +8,7 @@ import { Network } from "./network.js";
 import { encode, readPhoto } from "./photo.js";
 import { Preprocess } from "./preprocess.js";
 import { hashBytes } from "./sha256.js";
+import { DAMAGED } from "./unpacking.js";
 
 const LEAST_PLACES = 4;
 const ALLOWED = 1e-3;
@@ -22,7 +23,15 @@ export class Model {
     made.knows = { vocab: header.page.vocab, temperature: header.temperature, sets: header.sets, detector: null };
     if (header.ood) made.knows.detector = new Detector({ ...header.ood, arrays: pick(arrays, "ood.") });
     made.network = await Network.open(runtime, graph);
+    await made.#check();
     return made;
+  }
+
+  // The network is one for this head; its first run, which takes longest, is over when somebody asks.
+  async #check() {
+    const { height, width } = this.preprocess;
+    const { features } = await this.network.run(new Float32Array(3 * height * width), height, width);
+    if (features.data.length * this.head.bias.length !== this.head.weight.length) throw new Fault(DAMAGED, { name: "head" });
   }
 
   async answer(blob, name) {

@@ -2,10 +2,12 @@
 
 import * as ort from "onnxruntime-web/wasm";
 import { XzReadableStream } from "xz-decompress";
+import { readAll } from "./unpacking.js";
 
-export async function unpackXz(bytes) {
-  const stream = new XzReadableStream(new Blob([bytes]).stream());
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+const MOST = 256 * 2 ** 20; // of a larger graph no second copy fits into the runtime's memory
+
+export function unpackXz(bytes, name) {
+  return readAll(new XzReadableStream(new Blob([bytes]).stream()), name, MOST);
 }
 
 export class Network {

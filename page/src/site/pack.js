@@ -1,10 +1,13 @@
 // Arrays and JSON in one block of bytes, as fastclf/dashboard/site/pack.py writes it.
 
+import { readAll } from "./unpacking.js";
+
+const MOST = 128 * 2 ** 20; // a head of thousands of classes has 30 MB
 const KINDS = { float32: Float32Array, float64: Float64Array, int8: Int8Array, uint8: Uint8Array };
 
-export async function unpackGzip(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+// `name` is of what it is; more bytes than `most` are none of ours
+export function unpackGzip(bytes, name, most = MOST) {
+  return readAll(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")), name, most);
 }
 
 // -> {header, arrays}: `header` as it was given, `arrays` by name
@@ -14,6 +17,7 @@ export function readPack(bytes) {
   const read = ({ kind, offset, length }) => {
     const Kind = KINDS[kind];
     const from = bytes.byteOffset + 4 + start + offset;
+    if (!(length >= 0 && offset >= 0 && from + length * Kind.BYTES_PER_ELEMENT <= bytes.byteOffset + bytes.length)) throw new Error("an array is cut off");
     return new Kind(bytes.buffer.slice(from, from + length * Kind.BYTES_PER_ELEMENT));
   };
   return { header, arrays: Object.fromEntries(Object.entries(arrays).map(([name, place]) => [name, read(place)])) };

@@ -1,5 +1,6 @@
 // A photo's file becomes a picture in RGB: upright, in sRGB, alpha over white. What Pillow's decoders do, by the browser's.
 
+import { findSize } from "./dimensions.js";
 import { Fault } from "./fault.js";
 import { reduce } from "./resample.js";
 
@@ -31,6 +32,8 @@ async function decode(blob) {
     const fields = { size: blob.size / 2 ** 20, most: MAX_BYTES / 2 ** 20 };
     throw new Fault("has {size:.1f} MB; at most {most:.0f} MB are read, so scale it down", fields);
   }
+  const said = findSize(new Uint8Array(await blob.arrayBuffer()));
+  if (said) checkSize(said.width, said.height);
   try {
     return await createImageBitmap(blob, { imageOrientation: "from-image" });
   } catch {

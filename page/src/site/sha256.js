@@ -1,5 +1,12 @@
 // SHA-256 in hexadecimal. The browser's own is not there on pages that come over plain http.
 
+// The same, by the browser's own where it is there: many times as fast.
+export async function hashLarge(bytes) {
+  if (!self.crypto?.subtle) return hashBytes(bytes);
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 const PRIMES = [];
 for (let n = 2; PRIMES.length < 64; n++) if (PRIMES.every((p) => n % p)) PRIMES.push(n);
 const fraction = (x) => Math.floor((x - Math.floor(x)) * 2 ** 32) | 0;

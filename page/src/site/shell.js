@@ -6,10 +6,11 @@ import { Loading } from "./loading.js";
 import { Page } from "./page.js";
 import { Words } from "./words.js";
 
+window.fastclfBegun = true;
 const { fastclfSite: site, fastclfComponents: components } = window;
 const words = new Words(site);
 const loading = new Loading(words);
-const answering = new Answering();
+const answering = new Answering(site.head);
 
 function asMessage(fault) {
   if (fault?.fields) return { text: fault.message, fields: fault.fields };

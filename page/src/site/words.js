@@ -3,6 +3,7 @@
 
 const CLASS_FIELDS = new Set(["label", "answer", "suggested", "old", "new"]);
 const RIGHT_TO_LEFT = new Set(["ar"]);
+const SPACED = new Set(["es"]);
 const FIELD = /\{(\w+)(?::([^{}]*))?\}/g;
 // what no line of text shows, but for the joiners of Persian words and of emoji
 const UNSEEN = /(?![ \u200c\u200d])[\p{C}\p{Z}]/gu;
@@ -79,9 +80,16 @@ export class Words {
 
   #write(name, value, spec = "") {
     if (value && typeof value === "object" && !(value instanceof ShownClass)) return this.translate(value);
-    if (typeof value === "number") return writeNumber(value, spec);
+    if (typeof value === "number") return this.#group(writeNumber(value, spec));
     const known = CLASS_FIELDS.has(name) && typeof value === "string" ? this.nameClass(value) : value;
     return RIGHT_TO_LEFT.has(this.code) ? `\u2068${known}\u2069` : String(known);
+  }
+
+  // thousands as the page's language groups them
+  #group(number) {
+    if (!SPACED.has(this.code)) return number;
+    const [whole] = number.replace(/^[+-]/, "").split(".");
+    return number.replaceAll(",", whole.length === "1,000".length ? "" : "\u202f");
   }
 
   get maker() {

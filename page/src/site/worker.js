@@ -4,19 +4,27 @@ import { Model } from "./model.js";
 import { Fault, describeFault } from "./fault.js";
 import { unpackXz } from "./network.js";
 import { readPack } from "./pack.js";
-import { hashBytes } from "./sha256.js";
+import { hashLarge } from "./sha256.js";
+import { DAMAGED } from "./unpacking.js";
 
 let model = null;
 let examples = [];
+let unpacked = null; // the runtime
 const stopped = new Set();
 
 const ORDERS = {
-  async open({ head, runtime, graph, photos }) {
-    const known = readPack(head);
+  async unpack({ name, packed, sha256 }) {
+    if ((await hashLarge(packed)) !== sha256) throw new Fault(DAMAGED, { name });
+    return unpackXz(packed, name);
+  },
+  // while the graph is on its way
+  async prepare(runtime) {
+    unpacked = await ORDERS.unpack(runtime);
+  },
+  async open({ head, graph, photos }) {
     examples = photos;
-    check("runtime", runtime, known.header);
-    check("graph", graph, known.header);
-    model = await Model.open(known, (await unpackXz(runtime)).buffer, await unpackXz(graph));
+    model = await Model.open(readPack(head), unpacked.buffer, graph);
+    unpacked = null;
   },
   compare: () => (model.header.parity ? model.compare(examples) : "unknown"),
   answer: ({ blob, name }) => model.answer(blob, name),
@@ -26,12 +34,6 @@ const ORDERS = {
   },
 };
 
-function check(name, bytes, header) {
-  if (hashBytes(bytes) !== header.parts[name].sha256) {
-    throw new Fault("A part of this page is damaged ({name}). Load it again; if that does not help, its files have to be copied once more.", { name });
-  }
-}
-
 addEventListener("message", async ({ data }) => {
   const { id, order } = data;
   if (order === "stop") {
@@ -39,7 +41,8 @@ addEventListener("message", async ({ data }) => {
     return;
   }
   try {
-    postMessage({ id, result: await ORDERS[order](data) });
+    const result = await ORDERS[order](data);
+    postMessage({ id, result }, result instanceof Uint8Array ? [result.buffer] : []);
   } catch (error) {
     postMessage({ id, fault: describeFault(error) });
   } finally {

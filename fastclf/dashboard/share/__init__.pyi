@@ -1,0 +1,1 @@
+from .panel import SharePanel as SharePanel
