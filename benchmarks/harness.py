@@ -27,8 +27,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 NAMES = (
-    "page", "site", "teach", "api", "binder", "visitors", "cleaning", "faults", "collecting", "archs", "unfamiliar",
-    "training", "transfer", "fine_tuning", "why", "promises",
+    "page", "site", "teach", "api", "binder", "visitors", "cleaning", "faults", "collecting", "archs",
+    "unfamiliar", "training", "transfer", "fine_tuning", "why", "promises",
 )  # fmt: skip
 HEADS = ("what; baseline", "baseline", "fastclf", "ratio", "verdict")
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]
