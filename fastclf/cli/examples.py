@@ -44,7 +44,7 @@ EXAMPLES = {
     "serve": (
         "fastclf serve model",
         "fastclf serve model --photos photos/bears --owner",
-        "fastclf serve model --host 0.0.0.0 --port 80",
+        "fastclf serve model --host 0.0.0.0 --port 80 --api --api-token-file token.txt",
     ),
     "inbox": ("fastclf inbox list",),
     "inbox list": ("fastclf inbox list", "fastclf inbox list --inbox photos/.fastclf/inbox.sqlite --json"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import FastclfError, PhotosError
+from .api import read_api_options, tell_ready
 from .console import (
     Json,
     Model,
@@ -238,6 +239,36 @@ def serve(
             metavar="PATH", help="The path under which a proxy in front shows the page, as /bears/."
         ),
     ] = "/",
+    api: Annotated[bool, typer.Option("--api", help="Let programs ask, too: /api/docs says how.")] = False,
+    api_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of the token that callers of the API show; by default none is asked for.",
+        ),
+    ] = None,
+    api_cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN", help="Origin whose pages may call the API, once for each; by default none."
+        ),
+    ] = None,
+    api_photos_from: Annotated[
+        str,
+        typer.Option(
+            metavar="ORIGIN", help="Origin of Label Studio, whose photos the API fetches; by default none."
+        ),
+    ] = "",
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Show numbers for Prometheus at /metrics, to this machine.")
+    ] = False,
+    access_log: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="File of a line a request, without photos and people, - for here; by default none.",
+        ),
+    ] = "",
 ) -> None:
     """Serve the dashboard for a model until Ctrl-C."""
     check_model(model, "serve MODEL --photos DIR", photos or "")
@@ -246,7 +277,8 @@ def serve(
     from ..server import check_serving, find_inbox_file
     from ..server import serve as run_server
 
-    check_serving(model, photos=photos, inbox=inbox, host=host, port=port, base_url=base_url)
+    settings = read_api_options(api, api_token_file, api_cors or [], api_photos_from)
+    check_serving(model, photos=photos, inbox=inbox, api=settings, host=host, port=port, base_url=base_url)
     inbox = inbox or find_inbox_file(photos, model)
     say("Starting the dashboard ...")
     say(_tell_inbox(inbox))
@@ -258,7 +290,10 @@ def serve(
         host=host,
         port=port,
         base_url=base_url,
-        on_ready=lambda url: say(f"The dashboard is at {url} (Ctrl-C stops it)."),
+        api=settings,
+        metrics=metrics,
+        access_log=access_log,
+        on_ready=lambda url: tell_ready(url, settings),
     )
     raise typer.Exit(int(status != 0))
 

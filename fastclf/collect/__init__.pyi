@@ -18,3 +18,4 @@ from .samples import write_digits as write_digits
 from .services import Found as Found
 from .services import SearchService as SearchService
 from .summary import CollectSummary as CollectSummary
+from .web import OriginRule as OriginRule

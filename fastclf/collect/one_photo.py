@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ..errors import AddressError, Message
@@ -29,7 +30,13 @@ _AGAIN = Message("Try again in a minute, or save the photo on your device and ch
 _PICTURE = Message("Copy the address of the picture itself, or save it on your device and choose the file.")
 
 
-def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 20.0) -> tuple[str, bytes]:
+def fetch_photo(
+    url: str,
+    *,
+    rule: AddressRule | None = None,
+    seconds: float = 20.0,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[str, bytes]:
     """Fetch one photo.
 
     Parameters
@@ -40,6 +47,8 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
         What may be fetched; by default the public web.
     seconds
         The longest time that it may take in all.
+    headers
+        What the request says besides, to every hop that the rule lets through.
 
     Returns
     -------
@@ -57,7 +66,7 @@ def fetch_photo(url: str, *, rule: AddressRule | None = None, seconds: float = 2
     address = _complete(address)
     try:
         with Fetcher(rule) as fetcher:
-            data = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS)
+            data = fetcher.get(address, max_bytes=MAX_BYTES, seconds=seconds, accept=PHOTOS, headers=headers)
     except FetchError as e:
         if e.reason.template in _UNREACHED:
             raise AddressError(

@@ -11,9 +11,8 @@ import ipywidgets as widgets
 
 from ..errors import FastclfError
 from ..inbox import find_inbox
-from ..model import ModelBundle, find_photo_folder
+from ..model import ModelBundle, ModelSource, find_photo_folder, read_stamp
 from .classify import ClassifyModel, ClassifyPanel
-from .model_source import ModelSource, read_stamp
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import find_maker_text, language, name_class, say, translate
 from .widgets import PageFrame, PhotoViewer, SpokenBox, find_accents, render_paragraph

@@ -7,9 +7,8 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from ..errors import UsageError
-from ..model import ModelBundle
+from ..model import ModelBundle, ModelSource
 from .classify import ClassifyModel, ClassifyPanel
-from .model_source import ModelSource
 from .tabs import AboutTab, CleanTab
 from .texts import language
 from .widgets import PageFrame, PhotoViewer

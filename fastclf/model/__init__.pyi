@@ -37,6 +37,8 @@ from .manifest import SealedTest as SealedTest
 from .manifest import TrainingRecord as TrainingRecord
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
+from .model_source import ModelSource as ModelSource
+from .model_source import read_stamp as read_stamp
 from .parity import ALLOWED as ALLOWED
 from .parity import PARITY_FILE as PARITY_FILE
 from .parity import describe_answers as describe_answers
@@ -50,6 +52,7 @@ from .preprocess import METHODS as METHODS
 from .preprocess import PUBLISHED as PUBLISHED
 from .preprocess import PUBLISHED_SHARE as PUBLISHED_SHARE
 from .preprocess import Preprocess as Preprocess
+from .session import count_cores as count_cores
 from .session import open_session as open_session
 from .session import trim_heap as trim_heap
 from .trust import check_trusted as check_trusted

@@ -11,7 +11,9 @@ from urllib.parse import unquote, unquote_to_bytes
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application
 
+from ..api import BODY_SECONDS
 from .answer_headers import HOST, AnswerHeaders
+from .besides import Besides
 from .limits import HEADER_SECONDS, LONGEST_ID, MOST_ADDRESS, MOST_BODY, PROTOCOL
 from .proxies import tell_of_proxy, tell_once
 from .refusal import Refusal
@@ -21,7 +23,9 @@ _NAME = rf"[0-9a-zA-Z_-]{{1,{LONGEST_ID}}}"
 _ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KERNEL = rf"api/kernels/{_ID}"
 _LOGIN = r"(login|logout|static/.+)"
-_TEMPLATES = ("index.html.j2", "error.html", "static/head.html")
+_TEMPLATES = ("index.html.j2", "error.html", "api.html", "static/head.html")
+# An API counts what it reads, and refuses in words what is too much.
+_ANY_BODY = 2**50
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Place:
         Whether there is a password or a token, and so a page that asks for it.
     names
         The Hosts that are answered; None for any.
+    has_metrics
+        Whether there are numbers for the host.
     """
 
     base: str = "/"
@@ -47,6 +53,7 @@ class Place:
     is_single: bool = True
     has_login: bool = False
     names: frozenset[str] | None = None
+    has_metrics: bool = False
 
 
 def find_names(address: str, named: str) -> frozenset[str] | None:
@@ -66,8 +73,8 @@ def find_names(address: str, named: str) -> frozenset[str] | None:
 class Gate:
     """Stands before an application: refuses by Host, address, method and framing, dresses answers."""
 
-    def __init__(self, app: Application, place: Place) -> None:
-        self._app, self.place = app, place
+    def __init__(self, app: Application, place: Place, besides: Besides | None = None) -> None:
+        self._app, self.place, self._besides = app, place, besides or Besides()
         self._headers = AnswerHeaders(_read_templates(app))
         self._doors = [(re.compile(path), methods.split()) for path, methods in _list_doors(place)]
         self._lines = re.compile(rf"{re.escape(place.base)}{_KERNEL}/channels")
@@ -84,18 +91,29 @@ class Gate:
         """Return who answers: a refusal, or what the application has for it."""
         self._dress(request)
         status = self._refuse(request)
+        is_api, beside = self._besides.is_api(request.path), self._besides.find(request.path)
+        self._bound_body(request, is_bound=bool(status) or self._is_page(request.path), is_api=is_api)
+        if status:
+            refusal = {"status": status, "is_api": is_api}
+            return self._app.get_handler_delegate(request, Refusal, refusal)
+        if beside is not None:
+            return self._app.get_handler_delegate(request, *beside)
+        return self._find_handler(request, **kwargs)
+
+    def _bound_body(self, request: HTTPServerRequest, *, is_bound: bool, is_api: bool) -> None:
         connection: Any = request.connection
-        if status or self._is_page(request.path):
+        if is_api:
+            connection.set_max_body_size(_ANY_BODY)
+            connection.set_body_timeout(BODY_SECONDS + 5)  # after an answer in words
+        elif is_bound:
             connection.set_max_body_size(MOST_BODY)
             connection.set_body_timeout(HEADER_SECONDS)
-        if status:
-            return self._app.get_handler_delegate(request, Refusal, {"status": status})
-        return self._find_handler(request, **kwargs)
 
     def _dress(self, request: HTTPServerRequest) -> None:
         connection: Any = request.connection
         write, settings = connection.write_headers, self._app.settings
-        is_page = self._is_page(request.path) and not self._is_login(request.path)
+        is_plain = self._is_login(request.path) or self._besides.is_data(request.path)
+        is_page = self._is_page(request.path) and not is_plain
         keeps_cookies = not self.place.is_ours or self.place.has_login
 
         def write_headers(start_line: Any, headers: HTTPHeaders, chunk: bytes | None = None) -> Any:
@@ -113,6 +131,8 @@ class Gate:
         if self._is_page(request.path):
             if len(request.uri or "") > MOST_ADDRESS:
                 return 414
+            if self._besides.is_api(request.path):
+                return 0
             if status := self._knock(request.method or "", request.path):
                 return status
         return self._refuse_line(request) if self._lines.fullmatch(request.path) else 0
@@ -166,6 +186,9 @@ def _list_doors(place: Place) -> Iterable[tuple[str, str]]:
     yield base if place.is_single else rf"{base}voila/render/.+\.ipynb", "GET"
     if place.is_ours:
         yield rf"{base}{_KERNEL}(/channels)?", "GET"
+        yield rf"{base}healthz", "GET HEAD"
+    if place.has_metrics:
+        yield rf"{base}metrics", "GET"
     if place.is_ours and place.has_login:
         yield rf"{base}{_LOGIN}", "GET HEAD POST"
 

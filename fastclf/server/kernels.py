@@ -18,6 +18,7 @@ from tornado.web import HTTPError
 from ..system import recover_folder
 from .limits import MOST_KEPT, UNUSED_SECONDS
 from .opening import open_gate
+from .watch import read_watch
 
 DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
@@ -67,6 +68,8 @@ class GraceKernelManager(AsyncMappingKernelManager):
         self._expected: set[str] = set()
         self.arriving = 0
         self.places = read_max_visitors()
+        self.watch = read_watch()
+        self.watch.listen()
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
         self.model = Path(getattr(self.parent, "root_dir", "")) / os.environ.get("FASTCLF_MODEL", "model")
         recover_folder(self.model)

@@ -9,10 +9,11 @@ import threading
 from typing import Any
 
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
-from tornado.log import app_log
-from tornado.web import Application, GZipContentEncoding, RequestHandler
+from tornado.web import Application, GZipContentEncoding
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
+from .besides import open_besides
+from .ending import end_gently
 from .gate import Gate, Place, find_names
 from .line import Line
 from .overload import watch_overload
@@ -32,13 +33,18 @@ def open_gate(server: Any) -> Gate | None:
     # whoever knows the name of a kernel is its page, and no other origin's page is let in
     VoilaShutdownKernelHandler.check_xsrf_cookie = lambda _: None
     watch_overload(asyncio.get_running_loop())
-    if is_ours:
-        # Voila tells its application so when that is built already, which is too late
-        if app.settings.get("compress_response"):
-            app.transforms[:] = {*app.transforms, GZipContentEncoding}
-        app.settings["log_function"] = _log_faults
-        _end_with_terminal()
-    return Gate(app, _find_place(server, app, is_ours=is_ours))
+    place = _find_place(server, app, is_ours=is_ours)
+    if not is_ours:
+        return Gate(app, place)
+    # Voila tells its application so when that is built already, which is too late
+    if app.settings.get("compress_response"):
+        app.transforms[:] = {*app.transforms, GZipContentEncoding}
+    manager = server.kernel_manager
+    besides = open_besides(app, place.base, manager, manager.watch)
+    if besides.api is not None:
+        end_gently(besides.api.service.end)
+    _end_with_terminal()
+    return Gate(app, place, besides)
 
 
 def _find_place(server: Any, app: Application, *, is_ours: bool) -> Place:
@@ -51,13 +57,8 @@ def _find_place(server: Any, app: Application, *, is_ours: bool) -> Place:
         is_single=bool(server.notebook_path),
         has_login=bool(app.settings["identity_provider"].auth_enabled),
         names=find_names(server.ip, os.environ.get("FASTCLF_HOSTS", "")),
+        has_metrics=server.kernel_manager.watch.wants_metrics,
     )
-
-
-def _log_faults(handler: RequestHandler) -> None:
-    """Say on the terminal what went wrong here; what strangers ask for in vain would fill it."""
-    if handler.get_status() >= 500:
-        app_log.error("%d %s %.200s", handler.get_status(), handler.request.method, handler.request.uri)
 
 
 def _write_status(handler: KernelWebsocketHandler, status_code: int, **_: Any) -> None:

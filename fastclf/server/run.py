@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ..api import ApiSettings
 from ..card import repair_bundle
 from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
@@ -100,6 +101,7 @@ def check_serving(
     *,
     photos: Path | None = None,
     inbox: Path | None = None,
+    api: ApiSettings | None = None,
     host: str,
     port: int,
     base_url: str = "/",
@@ -111,7 +113,7 @@ def check_serving(
     BundleError
         If the model does not open.
     ServingError
-        If the port, the folder of photos, the inbox or the path cannot be used.
+        If the port, the folder of photos, the inbox, the path or a setting of the API cannot be used.
     """
     read_base_url(base_url)
     repair_bundle(model)
@@ -120,6 +122,8 @@ def check_serving(
         raise ServingError("There is no folder {photos}. Name that of the photos.", photos=photos)
     if inbox is not None:
         _check_inbox(inbox)
+    if api is not None:
+        api.check()
     check_port(host, port)
 
 
@@ -145,6 +149,9 @@ def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     base_url: str = "/",
+    api: ApiSettings | None = None,
+    metrics: bool = False,
+    access_log: str = "",
     on_ready: Callable[[str], None] | None = None,
 ) -> int:
     """Run the dashboard until it is stopped; returns the server's exit status.
@@ -163,6 +170,12 @@ def serve(
         Where to listen.
     base_url
         The path before all addresses, where a proxy in front shows the page below one ("/bears/").
+    api
+        The settings of the API beside the page; None for none, unless FASTCLF_API asks for one.
+    metrics
+        Whether there are numbers for Prometheus at ``/metrics``.
+    access_log
+        File of a line a request, without photos and addresses; "-" for the terminal.
     on_ready
         Called with the URL once the server answers.
 
@@ -186,6 +199,7 @@ def serve(
             "--Voila.log_level=ERROR", f"--Voila.base_url={base_url}",
         ]  # fmt: skip
         env = _build_env(model, photos, owner, inbox)
+        env |= _build_env_besides(api, metrics, access_log)
         child = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE)
         try:
             return _watch(child, host, port, base_url, on_ready)
@@ -235,6 +249,17 @@ def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None
         value = env.get(name) or default
         if value:
             env[name] = str(Path(value).expanduser().absolute())
+    return env
+
+
+def _build_env_besides(api: ApiSettings | None, metrics: bool, access_log: str) -> dict[str, str]:
+    """Return what the server's environment says of all but the page."""
+    env = {} if api is None else api.to_environment()
+    if metrics:
+        env["FASTCLF_METRICS"] = "1"
+    log = access_log or os.environ.get("FASTCLF_ACCESS_LOG", "")
+    if log:
+        env["FASTCLF_ACCESS_LOG"] = log if log == "-" else str(Path(log).expanduser().absolute())
     return env
 
 

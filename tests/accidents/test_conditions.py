@@ -183,7 +183,7 @@ import json, resource, sys
 from pathlib import Path
 from PIL import Image
 from fastclf.dashboard.classify.model import ClassifyModel
-from fastclf.dashboard.model_source import ModelSource
+from fastclf.model.model_source import ModelSource
 model = ClassifyModel(ModelSource(Path(sys.argv[1])).open)
 small, large = (Path(path).read_bytes() for path in sys.argv[2:4])
 model.add("warm.png", small, 1)

@@ -15,10 +15,10 @@ from fastclf import Catalog, ModelBundle, Predictor
 from fastclf.card import write_bundle
 from fastclf.dashboard.clean import CatalogStore
 from fastclf.dashboard.clean.review import Decision
-from fastclf.dashboard.model_source import ModelSource
 from fastclf.errors import BundleError, CatalogError, FastclfError, PhotosError
 from fastclf.inbox import Claim, Inbox
 from fastclf.model import MANIFEST
+from fastclf.model.model_source import ModelSource
 from fastclf.system import replaced_folder
 
 from ..drawing import draw_photo
@@ -163,6 +163,6 @@ def test_a_model_that_is_replaced_while_it_is_opened_is_opened_again(
             if half == "after" and len(opened) == 1:
                 write_next(toy_model, 1)
 
-    monkeypatch.setattr("fastclf.model.Predictor", Slow)
+    monkeypatch.setattr("fastclf.model.predictor.Predictor", Slow)
     assert ModelSource(toy_model).open().bundle.title == "v1"
     assert len(opened) == 2

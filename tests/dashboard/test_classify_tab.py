@@ -31,11 +31,11 @@ from fastclf.dashboard.classify.answers import (
 )
 from fastclf.dashboard.classify.model import MAX_ANSWERS, MAX_FILES
 from fastclf.dashboard.classify.photo_drop import LONGEST_SIDE
-from fastclf.dashboard.model_source import ModelSource
 from fastclf.dashboard.texts import language
 from fastclf.dashboard.widgets import Status
 from fastclf.errors import AddressError, BundleError, StoppedError
 from fastclf.inbox import Inbox
+from fastclf.model.model_source import ModelSource
 
 from ..drawing import bad_files, draw_photo, encode
 from ..toy import write_toy_bundle

@@ -1,4 +1,5 @@
 from .addresses import AddressRule as AddressRule
+from .addresses import OriginRule as OriginRule
 from .failures import FetchError as FetchError
 from .fetch import PHOTOS as PHOTOS
 from .fetch import Fetcher as Fetcher

@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, quote, urlsplit
 
 from .failures import FetchError
@@ -89,6 +89,41 @@ class AddressRule:
                     "leads to {address}, which is no public address", address=address, lasting=True
                 )
         return addresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginRule(AddressRule):
+    """One origin alone, wherever it leads: the host names a server that may stand in the same network.
+
+    Attributes
+    ----------
+    origin
+        Scheme, host and port, as in ``http://localhost:8080``.
+    """
+
+    origin: str
+
+    def split(self, url: str) -> SplitResult:
+        """Return the parts of a URL of the origin; FetchError for any other, as a redirect may name."""
+        try:
+            given, own = _read_origin(url.strip()), _read_origin(self.origin)
+        except ValueError:
+            raise FetchError("is no address that can be fetched", lasting=True) from None
+        if given != own:
+            raise FetchError("does not begin with {origin}", origin=self.origin, lasting=True)
+        opened = replace(self, allow=self.allow | {("", own[2])})
+        return AddressRule.split(opened, url)
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        """Return the addresses of the origin's host, private ones too."""
+        return [self.names[host]] if host in self.names else _look_up(host, port)
+
+
+def _read_origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port; ValueError where a URL has none."""
+    parts = urlsplit(url)
+    port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+    return parts.scheme, (parts.hostname or "").lower(), port
 
 
 def is_public(address: str) -> bool:

@@ -73,8 +73,16 @@ class Fetcher:
         for pool in self._pools:
             pool.close()
 
-    def get(self, url: str, *, max_bytes: int, seconds: float, accept: str = "*/*") -> bytes:
-        """Fetch an address into memory.
+    def get(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        seconds: float,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Fetch an address into memory; `headers` go along to every hop.
 
         The time limit is for all from the look-up of the host to the last byte, redirects included.
 
@@ -85,7 +93,7 @@ class Fetcher:
         StoppedError
             If the stop event is set.
         """
-        with self._limited(seconds), self._open(url, {"Accept": accept}) as response:
+        with self._limited(seconds), self._open(url, {"Accept": accept, **(headers or {})}) as response:
             return b"".join(_read(response, max_bytes))
 
     def save(

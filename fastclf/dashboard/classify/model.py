@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from ...photos import (
     encode_jpeg,
     make_thumbnail,
 )
-from ...system import clean_text, hash_bytes
+from ...system import clean_text, hash_bytes, send_tally
 from ..texts import say, translate
 from ..widgets import Status, encode_large
 from .answers import Answer, Said, build_table, find_sure
@@ -253,6 +254,7 @@ class ClassifyModel(traitlets.HasTraits):
             self._check_reports(answer)
             self.inbox.add(image, claim)
             self._reported.add(hash_bytes(answer.photo or b""))
+            send_tally("report")
         self._mark(key, Said(label))
         return parcel
 
@@ -291,12 +293,16 @@ class ClassifyModel(traitlets.HasTraits):
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:
         predictor = self._open_predictor()
+        begun = time.perf_counter()
         try:
             # a small file may hold so many pixels that they take a gigabyte
             photo = predictor.preprocess.decode(source, name, max_pixels=MAX_PAGE_PIXELS)
         except UnreadablePhotoError as e:
+            send_tally("unreadable")
             return _build_failed(name, e, batch, order)
         [prediction] = predictor.predict_images([photo.image], [name])
+        seconds = time.perf_counter() - begun
+        send_tally("answer", seconds=seconds, unfamiliar=bool(prediction.unfamiliar))
         return Answer(
             key=0, name=name, thumbnail=encode_jpeg(make_thumbnail(photo.image, THUMBNAIL_SIDE)),
             prediction=prediction, photo=_keep_photo(source, photo), batch=batch, order=order,

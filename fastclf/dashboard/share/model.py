@@ -9,8 +9,8 @@ from pathlib import Path
 import traitlets
 
 from ...errors import FastclfError, Message, StoppedError
+from ...model import read_stamp
 from ...system import run_child, scratch_folder, start_thread
-from ..model_source import read_stamp
 from ..widgets import Status, logged, say_fault
 
 # {kind: the file's name}

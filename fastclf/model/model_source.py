@@ -1,4 +1,4 @@
-"""The model behind the page: opened once, in the background, and again when its folder holds another."""
+"""The model behind a page or an API: opened once, and again when its folder holds another one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import FastclfError
 from ..system import start_thread
 
 if TYPE_CHECKING:
-    from ..model import Predictor
+    from .predictor import Predictor
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +41,10 @@ class ModelSource:
         BundleError
             If the model does not open.
         """
+        return self.take()[0]
+
+    def take(self) -> tuple[Predictor, bytes]:
+        """Return the predictor as `open` does, and the stamp of its model: what `read_stamp` said of it."""
         with self._lock:
             if self._predictor is None or read_stamp(self.path) != self._stamp:
                 try:
@@ -50,7 +54,7 @@ class ModelSource:
                         raise
                     # somebody removed or damaged it; what is in memory still answers
                     _logger.warning("The model that is open goes on answering. %s", e)
-            return self._predictor
+            return self._predictor, self._stamp or b""
 
     def _warm(self, on_fault: Callable[[str], None] | None) -> None:
         try:
@@ -64,7 +68,7 @@ class ModelSource:
 
 def _open_whole(path: Path) -> tuple[Predictor, bytes]:
     """Open a model and return its stamp; one that is replaced meanwhile, half read, is opened again."""
-    from ..model import Predictor
+    from .predictor import Predictor
 
     for left in reversed(range(_TRIES)):
         stamp = read_stamp(path)

@@ -1,0 +1,12 @@
+from .counts import METRICS_TYPE as METRICS_TYPE
+from .counts import Counts as Counts
+from .door import is_known_caller as is_known_caller
+from .limits import BODY_SECONDS as BODY_SECONDS
+from .problem import PROBLEM_TYPE as PROBLEM_TYPE
+from .problem import ProblemError as ProblemError
+from .problem import build_usual_problem as build_usual_problem
+from .problem import write_problem as write_problem
+from .routes import Api as Api
+from .settings import ApiSettings as ApiSettings
+from .settings import read_api_settings as read_api_settings
+from .tries import is_from_here as is_from_here
