@@ -40,7 +40,7 @@ RUNTIME = "runtime.wasm"
 # what the browser tests look for barriers with, and what they listen to; no part of the page
 TESTS = ROOT / "tests" / "browser"
 AXE, READER = TESTS / "axe.min.js", TESTS / "reader.min.js"
-MADE = ("client.js", "head.html", "licences.txt")
+MADE = ("client.js", "head.html", "login.html", "licences.txt")
 MADE_FOR_SITES = ("shell.js", "check.js", "service_worker.js", "worker.js", f"{RUNTIME}.xz", "licences.txt")
 _LAST_LINES = 15
 

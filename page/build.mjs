@@ -58,10 +58,10 @@ async function bundleClient() {
   });
 }
 
-// The words that stand in t("...") of the inline part, in every language but English.
-async function collectTexts() {
+// The words that stand in t("...") of an inline part, in every language but English.
+async function collectTexts(files) {
   const catalogue = JSON.parse(await readFile(catalogueFile, "utf-8")).page;
-  const sources = await Promise.all(["starting.js", "notices.js"].map((name) => readFile(join(here, "src", name), "utf-8")));
+  const sources = await Promise.all(files.map((name) => readFile(join(here, "src", name), "utf-8")));
   const said = [...sources.join("\n").matchAll(/\bt\(\s*("(?:[^"\\\n]|\\.)*")/g)].map((match) => JSON.parse(match[1]));
   const texts = {};
   for (const text of new Set(said)) {
@@ -70,10 +70,11 @@ async function collectTexts() {
   return texts;
 }
 
-async function bundleHead() {
-  const define = { TEXTS: JSON.stringify(await collectTexts()) };
-  const script = await bundle({ entryPoints: ["src/starting.js"], format: "iife", define, charset: "utf8" });
-  const style = await bundleStyle(join(here, "src", "page.css"));
+// What stands inline in a page: its style, and the first of the scripts, with the words of them all.
+async function bundleInline(styleName, scripts) {
+  const define = { TEXTS: JSON.stringify(await collectTexts(scripts)) };
+  const script = await bundle({ entryPoints: [`src/${scripts[0]}`], format: "iife", define, charset: "utf8" });
+  const style = await bundleStyle(join(here, "src", styleName));
   // Jinja reads the templates that include this
   return `{% raw %}<style>${style}</style>\n<script>${script.outputFiles[0].text.trim()}</script>{% endraw %}\n`;
 }
@@ -172,7 +173,8 @@ async function writeShorter(folder) {
 const client = await bundleClient();
 await mkdir(out, { recursive: true });
 await writeFile(join(out, "client.js"), client.outputFiles[0].contents);
-await writeFile(join(out, "head.html"), await bundleHead());
+await writeFile(join(out, "head.html"), await bundleInline("page.css", ["starting.js", "notices.js"]));
+await writeFile(join(out, "login.html"), await bundleInline("login.css", ["login.js"]));
 await writeFile(join(out, "licences.txt"), await collectLicences(ofPage));
 await writeWorker(site);
 await writeShell(site);

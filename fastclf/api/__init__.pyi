@@ -9,4 +9,6 @@ from .problem import write_problem as write_problem
 from .routes import Api as Api
 from .settings import ApiSettings as ApiSettings
 from .settings import read_api_settings as read_api_settings
+from .tries import Tries as Tries
+from .tries import find_caller as find_caller
 from .tries import is_from_here as is_from_here

@@ -54,10 +54,12 @@ class AnswerHeaders:
         *,
         is_page: bool,
         keeps_cookies: bool,
+        has_form: bool = False,
     ) -> None:
         """Add to the headers of an answer what is missing, and take away what nobody needs.
 
-        What the maker has set in `settings` stands. `is_page` is False for what is a Jupyter server's own.
+        What the maker has set in `settings` stands. `is_page` is False for what is a Jupyter server's own,
+        `has_form` is True where a password is asked for.
         """
         for name in ["Server"] if keeps_cookies else ["Server", "Set-Cookie"]:
             headers.pop(name, None)
@@ -68,13 +70,18 @@ class AnswerHeaders:
         for name, value in (("Referrer-Policy", "same-origin"), ("Permissions-Policy", _PERMISSIONS)):
             headers[name] = given.get(name, value)
         said = headers.get("Content-Security-Policy") or given.get("Content-Security-Policy", "")
-        headers["Content-Security-Policy"] = self.build_policy(said, request.headers.get("Host", ""))
+        host = request.headers.get("Host", "")
+        headers["Content-Security-Policy"] = self.build_policy(said, host, has_form=has_form)
 
-    def build_policy(self, said: str, host: str) -> str:
+    def build_policy(self, said: str, host: str, *, has_form: bool = False) -> str:
         """Return the policy of an answer; who may embed it and the maker's exceptions are said already."""
         host = host.lower()
         lines = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
         directives = {"frame-ancestors": "'self'", **self._policy, "connect-src": f"'self'{lines}"}
+        if has_form:
+            # nobody draws another page around it
+            directives |= {"form-action": "'self'", "frame-ancestors": "'none'"}
+            said = ""
         for directive in filter(None, map(str.strip, said.split(";"))):
             name, _, value = directive.partition(" ")
             directives[name.lower()] = value.strip()

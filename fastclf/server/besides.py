@@ -43,6 +43,12 @@ class Besides:
         is_page = self.api is not None and self.api.is_page(path)
         return not is_page and (self.find(path) is not None)
 
+    def asks_itself(self, path: str) -> bool:
+        """Tell whether what is at an address needs no password of the page: the API has its token."""
+        if self.is_api(path):
+            return self.api is not None and bool(self.api.token)
+        return self.find(path) is not None
+
     def is_api(self, path: str) -> bool:
         """Tell whether an address is the API's to answer."""
         return self.api is not None and self.api.owns(path)

@@ -14,6 +14,7 @@ from tornado.web import Application
 from ..api import BODY_SECONDS
 from .answer_headers import HOST, AnswerHeaders
 from .besides import Besides
+from .entrance import Answer, Entrance
 from .limits import HEADER_SECONDS, LONGEST_ID, MOST_ADDRESS, MOST_BODY, PROTOCOL
 from .proxies import tell_of_proxy, tell_once
 from .refusal import Refusal
@@ -23,7 +24,14 @@ _NAME = rf"[0-9a-zA-Z_-]{{1,{LONGEST_ID}}}"
 _ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KERNEL = rf"api/kernels/{_ID}"
 _LOGIN = r"(login|logout|static/.+)"
-_TEMPLATES = ("index.html.j2", "error.html", "api.html", "static/head.html")
+_TEMPLATES = (
+    "index.html.j2",
+    "error.html",
+    "api.html",
+    "login.html",
+    "static/head.html",
+    "static/login.html",
+)
 # An API counts what it reads, and refuses in words what is too much.
 _ANY_BODY = 2**50
 
@@ -41,7 +49,7 @@ class Place:
     is_single
         Whether the page stands at the base itself; else each notebook is a page.
     has_login
-        Whether there is a password or a token, and so a page that asks for it.
+        Whether Jupyter has a password or a token, and so a page that asks for it.
     names
         The Hosts that are answered; None for any.
     has_metrics
@@ -71,10 +79,19 @@ def find_names(address: str, named: str) -> frozenset[str] | None:
 
 
 class Gate:
-    """Stands before an application: refuses by Host, address, method and framing, dresses answers."""
+    """Stands before an application: refuses by Host, address, method and framing, dresses answers.
 
-    def __init__(self, app: Application, place: Place, besides: Besides | None = None) -> None:
-        self._app, self.place, self._besides = app, place, besides or Besides()
+    What passes meets the `entrance`, where there is a password.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        place: Place,
+        besides: Besides | None = None,
+        entrance: Entrance | None = None,
+    ) -> None:
+        self._app, self.place, self._besides, self._entrance = app, place, besides or Besides(), entrance
         self._headers = AnswerHeaders(_read_templates(app))
         self._doors = [(re.compile(path), methods.split()) for path, methods in _list_doors(place)]
         self._lines = re.compile(rf"{re.escape(place.base)}{_KERNEL}/channels")
@@ -96,9 +113,19 @@ class Gate:
         if status:
             refusal = {"status": status, "is_api": is_api}
             return self._app.get_handler_delegate(request, Refusal, refusal)
+        if met := self._meet(request, is_api=is_api):
+            return self._app.get_handler_delegate(request, *met)
         if beside is not None:
             return self._app.get_handler_delegate(request, *beside)
         return self._find_handler(request, **kwargs)
+
+    def _meet(self, request: HTTPServerRequest, *, is_api: bool) -> Answer | None:
+        """Return who asks for a password; None for whoever may go on."""
+        path = request.path
+        if self._entrance is None or not self._is_page(path) or self._besides.asks_itself(path):
+            return None
+        owned = getattr(self._app.settings.get("kernel_manager"), "owned", ())
+        return self._entrance.find(request, owned, is_api=is_api)
 
     def _bound_body(self, request: HTTPServerRequest, *, is_bound: bool, is_api: bool) -> None:
         connection: Any = request.connection
@@ -114,10 +141,13 @@ class Gate:
         write, settings = connection.write_headers, self._app.settings
         is_plain = self._is_login(request.path) or self._besides.is_data(request.path)
         is_page = self._is_page(request.path) and not is_plain
-        keeps_cookies = not self.place.is_ours or self.place.has_login
+        has_form = self._is_form(request.path)
+        keeps_cookies = not self.place.is_ours or self.place.has_login or has_form
 
         def write_headers(start_line: Any, headers: HTTPHeaders, chunk: bytes | None = None) -> Any:
-            self._headers.complete(headers, request, settings, is_page=is_page, keeps_cookies=keeps_cookies)
+            self._headers.complete(
+                headers, request, settings, is_page=is_page, keeps_cookies=keeps_cookies, has_form=has_form
+            )
             return write(start_line, headers, chunk)
 
         connection.write_headers = write_headers
@@ -157,7 +187,12 @@ class Gate:
         found = re.fullmatch(rf"{re.escape(self.place.base)}{_LOGIN}", path)
         return self.place.is_ours and self.place.has_login and found is not None
 
+    def _is_form(self, path: str) -> bool:
+        return self._entrance is not None and self.place.is_ours and self._entrance.is_form(path)
+
     def _knock(self, method: str, path: str) -> int:
+        if self._entrance is not None and self._is_form(path):
+            return self._entrance.refuse_method(method, path)
         found = [methods for door, methods in self._doors if door.fullmatch(path)]
         if not found:
             return 404

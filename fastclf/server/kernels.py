@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from tornado.web import HTTPError
 from ..system import recover_folder
 from .limits import MOST_KEPT, UNUSED_SECONDS
 from .opening import open_gate
+from .passwords import OWNER, current_role
+from .title import find_title
 from .watch import read_watch
 
 DEFAULT_MAX_VISITORS = 20
@@ -43,6 +44,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - A model that a kill left half replaced is brought back before a kernel starts, which only reads it.
     - A visitor's kernel whose page never opens its websocket is ended after a minute.
     - What a kernel says while its page is away is kept within a limit.
+    - Whoever gave the owner's password gets a kernel of an owner, which nobody else reaches.
     - Its server gets its gate.
     """
 
@@ -60,12 +62,21 @@ class GraceKernelManager(AsyncMappingKernelManager):
                 return handed
 
             cls.get_rendered_notebook = get_rendered_notebook  # type: ignore[attr-defined]
+        count = cls.__dict__.get("get_pool_size")
+        if count is not None:
+
+            def get_pool_size(self: GraceKernelManager, notebook_name: str) -> int:
+                # what waits is for visitors: an owner's kernel is one from the start
+                return 0 if current_role.get() == OWNER else int(count(self, notebook_name))
+
+            cls.get_pool_size = get_pool_size  # type: ignore[attr-defined]
 
     def __init__(self, **kwargs: Any) -> None:
         # before Voila's own part, which starts to fill its pool
         self._seen: set[str] = set()
         self._unused: set[str] = set()
         self._expected: set[str] = set()
+        self.owned: set[str] = set()
         self.arriving = 0
         self.places = read_max_visitors()
         self.watch = read_watch()
@@ -93,8 +104,13 @@ class GraceKernelManager(AsyncMappingKernelManager):
             kernel_id: str = await super().start_kernel(**kwargs)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
             return kernel_id
+        is_owners = current_role.get() == OWNER
+        if is_owners:
+            kwargs["env"] = {**kwargs["env"], "FASTCLF_OWNER": "1"}
         with self._place():
             kernel_id = await super().start_kernel(**kwargs)
+        if is_owners:
+            self.owned = (self.owned & set(self._kernels)) | {kernel_id}
         if "VOILA_PREHEAT" in (kwargs.get("env") or {}):
             self._expect(kernel_id)
         return kernel_id
@@ -193,16 +209,3 @@ def read_max_visitors() -> int:
             DEFAULT_MAX_VISITORS,
         )
     return DEFAULT_MAX_VISITORS
-
-
-def find_title(model: Path) -> str:
-    """Return ``FASTCLF_TITLE``, or the title of the model in a folder; empty if there is neither.
-
-    The title alone is read here: what checks a bundle would take a second to import.
-    """
-    if title := os.environ.get("FASTCLF_TITLE"):
-        return title
-    try:
-        return str(json.loads((model / "bundle.json").read_text(encoding="utf-8")).get("title") or "")
-    except (OSError, ValueError, AttributeError):
-        return ""

@@ -14,9 +14,11 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
 from .besides import open_besides
 from .ending import end_gently
+from .entrance import open_entrance
 from .gate import Gate, Place, find_names
 from .line import Line
 from .overload import watch_overload
+from .title import find_title
 
 
 def open_gate(server: Any) -> Gate | None:
@@ -34,8 +36,10 @@ def open_gate(server: Any) -> Gate | None:
     VoilaShutdownKernelHandler.check_xsrf_cookie = lambda _: None
     watch_overload(asyncio.get_running_loop())
     place = _find_place(server, app, is_ours=is_ours)
+    title = find_title(app.settings["kernel_manager"].model)
+    entrance = open_entrance(place.base, title, is_ours=is_ours)
     if not is_ours:
-        return Gate(app, place)
+        return Gate(app, place, entrance=entrance)
     # Voila tells its application so when that is built already, which is too late
     if app.settings.get("compress_response"):
         app.transforms[:] = {*app.transforms, GZipContentEncoding}
@@ -44,7 +48,7 @@ def open_gate(server: Any) -> Gate | None:
     if besides.api is not None:
         end_gently(besides.api.service.end)
     _end_with_terminal()
-    return Gate(app, place, besides)
+    return Gate(app, place, besides, entrance)
 
 
 def _find_place(server: Any, app: Application, *, is_ours: bool) -> Place:

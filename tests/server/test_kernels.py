@@ -16,8 +16,9 @@ from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
 
-from fastclf.server.kernels import GraceKernelManager, find_title, read_max_visitors
+from fastclf.server.kernels import GraceKernelManager, read_max_visitors
 from fastclf.server.limits import MOST_KEPT
+from fastclf.server.title import find_title
 
 
 @pytest.mark.parametrize(
