@@ -14,7 +14,7 @@ import typer
 from .. import __version__
 from ..errors import UsageError
 from ..system import ensure_home, read_rank
-from . import archs, collect, evaluate, importing, inbox, models, photos, predict, share, verify
+from . import archs, collect, evaluate, importing, inbox, models, photos, predict, serving, share, verify
 from .console import parse_duration, prepare_terminal, quiet_libraries
 from .endings import run_to_end
 from .examples import write_examples
@@ -39,12 +39,17 @@ app = typer.Typer(
 
 @app.callback()
 def _describe(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Say which fastclf this is."),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand == "serve":
+        from ..server import load_settings
+
+        # before the command reads its options, and the environment for what they do not say
+        load_settings(Path())
 
 
 def _add(name: str, function: Callable[..., None]) -> None:
@@ -63,7 +68,8 @@ _add("materialize", photos.materialize)
 _add("import", importing.import_file)
 _add("export-pkl", models.export_pkl)
 _add("verify", verify.verify)
-_add("serve", models.serve)
+_add("serve", serving.serve)
+_add("password", serving.password)
 app.add_typer(inbox.inbox, epilog=write_examples("inbox"))
 _add("share", share.share)
 _add("archs", archs.archs)

@@ -46,6 +46,7 @@ EXAMPLES = {
         "fastclf serve model --photos photos/bears --owner",
         "fastclf serve model --host 0.0.0.0 --port 80 --api --api-token-file token.txt",
     ),
+    "password": ("fastclf password visitors.txt", "fastclf serve --password-file visitors.txt"),
     "inbox": ("fastclf inbox list",),
     "inbox list": ("fastclf inbox list", "fastclf inbox list --inbox photos/.fastclf/inbox.sqlite --json"),
     "inbox add": ("fastclf inbox add model report.zip", "fastclf inbox add photos/bears mail/*.zip"),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import FastclfError, PhotosError
-from .api import read_api_options, tell_ready
 from .console import (
     Json,
     Model,
@@ -23,6 +22,7 @@ from .console import (
     using_fastai,
 )
 from .places import check_model, check_photos, check_source
+from .serving import serve
 
 if TYPE_CHECKING:
     from ..collect import Recipe
@@ -216,88 +216,6 @@ def export_pkl(model: Model) -> None:
     say(f"The Learner is in {path}. fastai opens it with load_learner; fastclf is not needed for that.")
 
 
-def serve(
-    model: Model = Path("model"),
-    photos: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the photos; by default FASTCLF_PHOTOS, or the one in photos/."),
-    ] = None,
-    owner: Annotated[
-        bool, typer.Option("--owner", help="Let whoever opens the page edit and clean.")
-    ] = False,
-    inbox: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File of visitors' corrections; by default beside the photos."),
-    ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines, too.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on, 1 to 65535.")] = 8866,
-    base_url: Annotated[
-        str,
-        typer.Option(
-            metavar="PATH", help="The path under which a proxy in front shows the page, as /bears/."
-        ),
-    ] = "/",
-    api: Annotated[bool, typer.Option("--api", help="Let programs ask, too: /api/docs says how.")] = False,
-    api_token_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="File of the token that callers of the API show; by default none is asked for.",
-        ),
-    ] = None,
-    api_cors: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ORIGIN", help="Origin whose pages may call the API, once for each; by default none."
-        ),
-    ] = None,
-    api_photos_from: Annotated[
-        str,
-        typer.Option(
-            metavar="ORIGIN", help="Origin of Label Studio, whose photos the API fetches; by default none."
-        ),
-    ] = "",
-    metrics: Annotated[
-        bool, typer.Option("--metrics", help="Show numbers for Prometheus at /metrics, to this machine.")
-    ] = False,
-    access_log: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE",
-            help="File of a line a request, without photos and people, - for here; by default none.",
-        ),
-    ] = "",
-) -> None:
-    """Serve the dashboard for a model until Ctrl-C."""
-    check_model(model, "serve MODEL --photos DIR", photos or "")
-    if photos is not None:
-        check_photos(photos, "serve MODEL --photos DIR", model)
-    from ..server import check_serving, find_inbox_file
-    from ..server import serve as run_server
-
-    settings = read_api_options(api, api_token_file, api_cors or [], api_photos_from)
-    check_serving(model, photos=photos, inbox=inbox, api=settings, host=host, port=port, base_url=base_url)
-    inbox = inbox or find_inbox_file(photos, model)
-    say("Starting the dashboard ...")
-    say(_tell_inbox(inbox))
-    status = run_server(
-        model,
-        photos=photos,
-        owner=owner,
-        inbox=inbox,
-        host=host,
-        port=port,
-        base_url=base_url,
-        api=settings,
-        metrics=metrics,
-        access_log=access_log,
-        on_ready=lambda url: tell_ready(url, settings),
-    )
-    raise typer.Exit(int(status != 0))
-
-
 def _load_recipe(name: str) -> Recipe | None:
     """Return the recipe of that name; None where it is a folder of photos."""
     from ..collect import list_recipes, load_recipe
@@ -354,14 +272,6 @@ def _tell_trained(bundle: ModelBundle, folder: Path, seconds: float) -> None:
         say(doubling)
     say(f"The model is in {bundle.path} after {seconds:.0f} s. Next: fastclf serve {bundle.path}")
     say(f"When you have chosen a model: fastclf evaluate {bundle.path} {folder} --open-test-set")
-
-
-def _tell_inbox(inbox: Path | None) -> str:
-    if inbox is None:
-        return (
-            "There is no inbox (--inbox FILE names one): visitors can download their corrections as a file."
-        )
-    return f"Visitors' corrections go to {inbox}."
 
 
 def _parse_lr(text: str) -> float | str:

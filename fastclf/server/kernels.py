@@ -14,10 +14,12 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 
+from ..errors import ServingError
 from ..system import recover_folder
 from .limits import MOST_KEPT, UNUSED_SECONDS
 from .opening import open_gate
 from .passwords import OWNER, current_role
+from .settings import load_settings
 from .title import find_title
 from .watch import read_watch
 
@@ -72,6 +74,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
             cls.get_pool_size = get_pool_size  # type: ignore[attr-defined]
 
     def __init__(self, **kwargs: Any) -> None:
+        self._load_settings(kwargs.get("parent"))
         # before Voila's own part, which starts to fill its pool
         self._seen: set[str] = set()
         self._unused: set[str] = set()
@@ -168,6 +171,15 @@ class GraceKernelManager(AsyncMappingKernelManager):
             yield
         finally:
             self.arriving -= 1
+
+    def _load_settings(self, server: Any) -> None:
+        """Read `fastclf.toml` beside the notebook; a Jupyter server has settings of its own."""
+        if not hasattr(server, "voila_configuration"):
+            return
+        try:
+            load_settings(Path(server.root_dir))
+        except ServingError as e:
+            raise SystemExit(f"fastclf: {e.message}") from None
 
     def _warm_up(self) -> None:
         """Load what starts a kernel, or the first visitor would wait half a second longer for a word."""

@@ -124,6 +124,12 @@ def _parse_line(line: str, file: Path) -> Password:
     return Password.make(line)
 
 
+def make_password_line(text: str) -> str:
+    """Return the line of a password file; ServingError as `check_password`."""
+    check_password(text)
+    return Password.make(text).to_line()
+
+
 def check_password(text: str) -> None:
     """Raise ServingError where a text is too short or too long for a password."""
     if not LEAST_LETTERS <= len(text) <= MOST_LETTERS:

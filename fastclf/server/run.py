@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,8 @@ from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
 from ..system import advise_install, find_file_error, find_private_place, scratch_folder
 from .base_url import read_base_url
+from .passwords import OWNER_PASSWORD_FILE, PASSWORD_FILE, Keeper
+from .settings import SETTINGS
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
@@ -105,6 +107,8 @@ def check_serving(
     host: str,
     port: int,
     base_url: str = "/",
+    owner: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Make sure of what can be known before a server is started.
 
@@ -113,9 +117,11 @@ def check_serving(
     BundleError
         If the model does not open.
     ServingError
-        If the port, the folder of photos, the inbox, the path or a setting of the API cannot be used.
+        If the port, the folder of photos, the inbox, the path, a password's file or a setting of the API
+        cannot be used.
     """
     read_base_url(base_url)
+    _check_passwords(_build_env_of_settings(more or {}), owner)
     repair_bundle(model)
     ModelBundle.load(model)
     if photos is not None and not photos.is_dir():
@@ -125,6 +131,16 @@ def check_serving(
     if api is not None:
         api.check()
     check_port(host, port)
+
+
+def _check_passwords(said: Mapping[str, str], owner: bool) -> None:
+    files = [said.get(name) or os.environ.get(name) for name in (PASSWORD_FILE, OWNER_PASSWORD_FILE)]
+    if files[1] and (owner or os.environ.get("FASTCLF_OWNER") == "1"):
+        raise ServingError(
+            "--owner makes an owner of everybody, and --owner-password-file of whoever knows the password: "
+            "leave one of them away."
+        )
+    Keeper.read(*files)
 
 
 def _check_inbox(inbox: Path) -> None:
@@ -152,6 +168,7 @@ def serve(
     api: ApiSettings | None = None,
     metrics: bool = False,
     access_log: str = "",
+    more: Mapping[str, Any] | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> int:
     """Run the dashboard until it is stopped; returns the server's exit status.
@@ -176,6 +193,8 @@ def serve(
         Whether there are numbers for Prometheus at ``/metrics``.
     access_log
         File of a line a request, without photos and addresses; "-" for the terminal.
+    more
+        {name: value} of other `SETTINGS`; what is empty is the environment's.
     on_ready
         Called with the URL once the server answers.
 
@@ -199,7 +218,7 @@ def serve(
             "--Voila.log_level=ERROR", f"--Voila.base_url={base_url}",
         ]  # fmt: skip
         env = _build_env(model, photos, owner, inbox)
-        env |= _build_env_besides(api, metrics, access_log)
+        env |= _build_env_besides(api, metrics, access_log) | _build_env_of_settings(more or {})
         child = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE)
         try:
             return _watch(child, host, port, base_url, on_ready)
@@ -245,7 +264,8 @@ def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None
     if inbox is not None:
         env["FASTCLF_INBOX"] = str(inbox)
     # the server runs in a folder of its own, so every path has to be a whole one
-    for name, default in (("FASTCLF_PHOTOS", "photos"), ("FASTCLF_CATALOG", None), ("FASTCLF_INBOX", None)):
+    named = ("FASTCLF_CATALOG", "FASTCLF_INBOX", PASSWORD_FILE, OWNER_PASSWORD_FILE)
+    for name, default in (("FASTCLF_PHOTOS", "photos"), *((name, None) for name in named)):
         value = env.get(name) or default
         if value:
             env[name] = str(Path(value).expanduser().absolute())
@@ -261,6 +281,15 @@ def _build_env_besides(api: ApiSettings | None, metrics: bool, access_log: str) 
     if log:
         env["FASTCLF_ACCESS_LOG"] = log if log == "-" else str(Path(log).expanduser().absolute())
     return env
+
+
+def _build_env_of_settings(more: Mapping[str, Any]) -> dict[str, str]:
+    """Return {variable: value} of what is given; every path is a whole one."""
+    known = {setting.name: setting for setting in SETTINGS}
+    paths = {
+        name: Path(value).expanduser().absolute() for name, value in more.items() if isinstance(value, Path)
+    }
+    return {known[name].variable: str(value) for name, value in {**more, **paths}.items() if value}
 
 
 def _watch(
