@@ -13,7 +13,7 @@ import typer
 
 from .. import __version__
 from ..errors import UsageError
-from ..system import ensure_home, read_rank
+from ..system import ensure_home, guard_process, read_rank
 from . import archs, collect, evaluate, importing, inbox, models, photos, predict, serving, share, verify
 from .console import parse_duration, prepare_terminal, quiet_libraries
 from .endings import run_to_end
@@ -88,6 +88,7 @@ def _run() -> None:
         return
     _check_folder()
     ensure_home()
+    guard_process()
     command = _build_command()
     with command.make_context("fastclf", sys.argv[1:]) as context:
         command.invoke(context)

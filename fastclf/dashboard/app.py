@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from ..errors import FastclfError
 from ..inbox import find_inbox
 from ..model import ModelBundle, ModelSource, find_photo_folder, read_stamp
+from ..system import guard_process
 from .classify import ClassifyModel, ClassifyPanel
 from .tabs import AboutTab, CleanTab, TabStrip
 from .texts import find_maker_text, language, name_class, say, translate
@@ -36,6 +37,7 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
         build_app("model")
     """
     _remember_little()
+    guard_process()
     page = DashboardPage(Path(model or os.environ.get("FASTCLF_MODEL") or "model"))
     page.add_class("fastclf")
     return page

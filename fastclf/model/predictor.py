@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,14 +18,18 @@ from PIL import Image
 from ..errors import BundleError, MemoryShortageError, UnreadablePhotoError, UsageError, describe_error
 from ..metrics import compute_softmax, find_sets
 from ..photos import MAX_BYTES, MAX_FOLDER_BYTES, NO_NAME, Given, Source, take_photo
-from ..system import is_out_of_memory
+from ..system import has_memory, is_guarded, is_out_of_memory, limited_memory
 from .bundle import ModelBundle
 from .manifest import damage_as_error
 from .mapped import open_mapped
 from .preprocess import BATCH, P
-from .session import trim_heap
+from .session import count_cores, trim_heap
 
 Array = npt.NDArray[Any]
+
+# Bytes that a network may take: to be opened, beside so many times its file; for a run, and for each photo of
+# one. The largest of timm's takes 0.5 GB for a photo. While a batch is run the next photos are decoded.
+_ROOM, _FILES, _ROOM_A_PHOTO, _ROOM_A_DECODER = 2**30, 4, 2**29, 2**29
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,10 @@ class Predictor:
     -----
     It may be pickled: another process opens the model's folder again.
 
+    On Linux a network that takes far more memory than a classifier of photos needs, 1.5 GB for one photo, is
+    refused before the memory is there: each time in the dashboard and in the command, in a program of your
+    own at its opening and its first answer, for the limit is of the whole process (RLIMIT_DATA).
+
     Examples
     --------
     >>> Predictor("model").predict("bear.jpg").label  # doctest: +SKIP
@@ -102,6 +111,7 @@ class Predictor:
         self.preprocess = self.bundle.preprocess
         self._threads = threads
         self._session: ort.InferenceSession | None = _open_session(self.bundle, threads)
+        self._is_tried = False
         with damage_as_error(self.bundle.path):
             self._check_graph()
         trim_heap()
@@ -233,11 +243,14 @@ class Predictor:
         return (sizes[0], sizes[1]) if len(shape) == 4 and len(sizes) == 2 else None
 
     def _run(self, names: list[str], batch: Array) -> list[Array]:
-        session = self.session
+        session, room = self.session, _find_room(len(batch))
+        is_limited = is_guarded() or not self._is_tried
         try:
-            found: list[Array] = session.run(names, {"image": batch})
+            with limited_memory(room) if is_limited else nullcontext():
+                found: list[Array] = session.run(names, {"image": batch})
+            self._is_tried = True
         except Exception as e:
-            _check_memory(e)
+            _check_memory(e, self.bundle.path, room)
             raise BundleError(
                 "The model {path} cannot answer ({reason}).", path=self.bundle.path, reason=describe_error(e)
             ) from e
@@ -305,11 +318,13 @@ class Predictor:
 
 
 def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSession:
+    room = _ROOM + _FILES * bundle.onnx_path.stat().st_size
     try:
-        return open_mapped(bundle.onnx_path, threads)
+        with limited_memory(room):
+            return open_mapped(bundle.onnx_path, threads)
     except Exception as e:
         # ONNX Runtime raises its own classes, straight below Exception
-        _check_memory(e)
+        _check_memory(e, bundle.path, room)
         raise BundleError(
             "The model {path} has a graph that ONNX Runtime refuses ({reason}).",
             path=bundle.path,
@@ -317,7 +332,19 @@ def _open_session(bundle: ModelBundle, threads: int | None) -> ort.InferenceSess
         ) from e
 
 
-def _check_memory(error: Exception) -> None:
+def _find_room(photos: int) -> int:
+    """Return the bytes that a run on so many photos may take."""
+    return _ROOM + photos * _ROOM_A_PHOTO + (count_cores() * _ROOM_A_DECODER if photos > 1 else 0)
+
+
+def _check_memory(error: Exception, path: Path, room: int) -> None:
+    if is_out_of_memory(error) and has_memory(room):
+        raise BundleError(
+            "The model {path} needs more than {most:.1f} GB of memory for what it was asked. Give fewer "
+            "photos at once; if one photo needs so much, do not use this model.",
+            path=path,
+            most=room / 2**30,
+        ) from error
     if is_out_of_memory(error):
         raise MemoryShortageError(
             "There is not enough memory to run the model. Close other programs, or give fewer photos at once."

@@ -31,13 +31,16 @@ _LEAST_PASSES, _MOST_PASSES, _PASSED_PIXELS = 24, 1000, 1_200_000_000
 # Parts of a HEIC or AVIF: tiles of 512 x 512 at the most pixels are a few hundred.
 _BOXES = {b"infe": 4096, b"moof": 64, b"trak": 64}
 _CHUNKS = 4096
-# The most pixels of libraries that hold several copies of a picture, and of those with alpha or more than
-# 8 bits: so that none takes 400 MB, but for photos of 50 megapixels as telephones write them.
+# The most pixels of libraries that hold several copies of a picture, and of those with alpha, more than 8
+# bits or no loss: so that none takes 400 MB, but for photos of 50 megapixels as telephones write them.
 _MOST_PIXELS = {
-    "WEBP": (32_000_000, 32_000_000),
+    "WEBP": (29_000_000, 28_000_000),
     "AVIF": (52_000_000, 30_000_000),
     "HEIF": (52_000_000, 40_000_000),
 }
+# Bytes that a pixel takes of a usual photo: as its library gives it, and as RGB. A kind that takes more may
+# have fewer pixels, where they are limited at all.
+_A_PIXEL = 8
 
 
 class CountedBytes(io.BytesIO):
@@ -99,10 +102,45 @@ def check_memory(image: ImageFile.ImageFile, data: bytes) -> None:
         return
     at = data.find(b"av1C")
     is_deep = (at >= 0 and bool(data[at + 6 : at + 7][:1] > b"\x3f")) or image.info.get("bit_depth", 8) > 8
-    most = _MOST_PIXELS[image.format]["A" in image.mode or is_deep]
+    is_lossless = image.format == "WEBP" and b"VP8L" in data
+    most = _MOST_PIXELS[image.format]["A" in image.mode or is_deep or is_lossless]
     if image.width * image.height > most:
-        n = image.width * image.height / 1e6
-        raise RefusedError(_MEMORY, n=n, most=most / 1e6, format=image.format)
+        raise _build_refusal(image.size, most, image.format)
+
+
+def fits(size: tuple[int, int], cost: float, most: int) -> bool:
+    """Return whether a photo of `cost` bytes a pixel takes no more than `most` pixels of a usual one."""
+    return size[0] * size[1] * cost <= most * _A_PIXEL
+
+
+def check_room(size: tuple[int, int], cost: float, most: int, kind: str | None) -> None:
+    """Refuse a picture that would take more memory than `most` pixels of a usual photo."""
+    if not fits(size, cost, most):
+        raise _build_refusal(size, int(most * _A_PIXEL / cost), kind)
+
+
+def _build_refusal(size: tuple[int, int], most: int, kind: str | None) -> RefusedError:
+    n = -(-size[0] * size[1] // 1_000_000)
+    return RefusedError(_MEMORY, n=n, most=most // 1_000_000, format=kind or "photo")
+
+
+def find_cost(image: ImageFile.ImageFile) -> float:
+    """Return the bytes a pixel that an unloaded photo takes while it is loaded.
+
+    A strip or tile of a TIFF is unpacked in memory of its own, and may be larger than the picture.
+    """
+    piece, bits = _measure_piece(image)
+    return 4 + piece / (image.width * image.height) * bits / 8
+
+
+def _measure_piece(image: ImageFile.ImageFile) -> tuple[int, int]:
+    """Return the pixels of a TIFF's strip or tile and the bits of one, (0, 0) where nothing is unpacked."""
+    tags = getattr(image, "tag_v2", None)
+    if image.format != "TIFF" or tags is None or not image.tile or image.tile[0].codec_name == "raw":
+        return 0, 0
+    width, height = tags.get(322) or image.width, tags.get(323) or min(tags.get(278, 2**32), image.height)
+    bits = tags.get(258, (1,))
+    return int(width) * int(height), max(bits) if tags.get(284) == 2 else sum(bits)
 
 
 def release_decoder(image: Any) -> None:

@@ -28,7 +28,17 @@ from PIL import (  # the plugins register their formats when they are imported
 
 from ..errors import MemoryShortageError, Message, UnreadablePhotoError
 from .bands import split_bands
-from .budget import CountedBytes, check_memory, check_pieces, check_scans, open_counted, release_decoder
+from .budget import (
+    CountedBytes,
+    check_memory,
+    check_pieces,
+    check_room,
+    check_scans,
+    find_cost,
+    fits,
+    open_counted,
+    release_decoder,
+)
 from .depth import (
     find_rawmode,
     is_dark,
@@ -70,6 +80,10 @@ MAX_PIXELS = 80_000_000
 # refused: fewer of those of which libjpeg keeps all coefficients.
 _REDUCED, _REDUCED_BUFFERED = 5, 1.5
 MAX_ASPECT = 1000
+# Bytes a pixel of a picture in colours, and of a coefficient of a JPEG that is held whole.
+_A_COPY, _A_COEFFICIENT = 4, 2
+# A photo that may have any number of pixels takes no more memory than so many of a usual one.
+_ANY_PIXELS = 2 * MAX_PIXELS
 # Where there is no memory for so few pixels, the photo is not to blame.
 _ANY_MEMORY = 16_000_000
 
@@ -85,6 +99,11 @@ class _Wanted:
     least_side: int | None = None
     least_short_side: int | None = None
     max_pixels: int = MAX_PIXELS
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether fewer pixels are wanted than any photo may have, for the memory that they take."""
+        return self.max_pixels < MAX_PIXELS
 
     def find_draft(self, size: tuple[int, int], reduce: int) -> tuple[int, int] | None:
         """Return the size above which a JPEG is to stay, None for its own."""
@@ -184,24 +203,28 @@ def _read(data: bytes, wanted: _Wanted, orientation: int | None = None) -> Decod
     with _open(data) as image:
         _check_dimensions(*image.size, wanted.max_pixels)
         check_memory(image, data)
+        cost = find_cost(image)
+        check_room(image.size, cost, wanted.max_pixels if wanted.is_limited else _ANY_PIXELS, image.format)
         release_decoder(image)
         quicken_samples(image)
         size, planes = image.size, mend_planes(image)
         is_colour = bool(find_rawmode(image))
         image.load()
-        scaled = _scale_depth(image, data, is_colour)
+        scaled = _scale_depth(image, data, is_colour, cost, wanted)
         photo = build_rgb(image, size, orientation, scaled)
         return replace(photo, plain=False) if planes else photo
 
 
 def _scale_depth(
-    image: Image.Image, data: bytes, is_colour: bool
+    image: ImageFile.ImageFile, data: bytes, is_colour: bool, cost: float, wanted: _Wanted
 ) -> tuple[Image.Image, tuple[float, float]] | None:
     """Return a loaded photo of more than 8 bits as one of 8, with its black and white; else None."""
     if is_deep(image):
         return scale_greys(image, read_significant_bits(data) if image.format == "PNG" else 0)
     if not is_colour or not is_dark(image):
         return None
+    if wanted.is_limited:
+        check_room(image.size, cost + _A_COPY, wanted.max_pixels, image.format)
     with _open(data) as again:
         mend_planes(again)
         order = load_lower(again)
@@ -270,11 +293,27 @@ def _find_reduction(frame: JpegFrame, wanted: _Wanted) -> int:
     """Return by how much a JPEG has to be reduced to hold no more pixels than wanted."""
     (width, height), most = frame.size, wanted.max_pixels
     if width * height <= most * (_REDUCED_BUFFERED if frame.buffered else _REDUCED):
-        reduce = next((n for n in (1, 2, 4, 8) if -(-width // n) * -(-height // n) <= most), 8)
+        fitting = (n for n in (1, 2, 4, 8) if -(-width // n) * -(-height // n) <= most)
+        reduce = next(
+            (
+                n
+                for n in fitting
+                if not wanted.is_limited or fits(frame.size, _find_jpeg_cost(frame, n), most)
+            ),
+            8,
+        )
+        if wanted.is_limited:
+            check_room(frame.size, _find_jpeg_cost(frame, reduce), most, "JPEG")
         _check_dimensions(width, height, max(most, width * height))
         return reduce
     _check_dimensions(width, height, most)
     return 1
+
+
+def _find_jpeg_cost(frame: JpegFrame, reduce: int) -> float:
+    """Return the bytes a pixel that a JPEG takes if it comes so much smaller."""
+    made = _A_COPY / reduce**2
+    return made + (_A_COEFFICIENT * frame.samples if frame.buffered else made)
 
 
 def _explain(error: BaseException, data: bytes) -> str:

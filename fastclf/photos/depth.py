@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 _BITS, _FORMAT, _PHOTOMETRIC, _LARGEST, _PLANAR = 258, 339, 262, 281, 284
 # Pixels that are taken at once, and as floats, which take eight times the room.
-_PIXELS, _BLOCK = 2**20, 2**16
+_PIXELS, _BLOCK = 2**18, 2**16
 _QUARTER = 63
 _BEYOND = 0.05
 _SWAPPED = {"16B": "16L", "16L": "16B", "16N": "16B" if np.little_endian else "16L"}

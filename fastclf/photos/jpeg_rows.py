@@ -52,6 +52,8 @@ class JpegFrame:
         Where its first scan begins.
     restarts
         Whether marks that count up stand among its data.
+    samples
+        How many samples a pixel has: 3 of a photo in colours, 1.5 where colours have half the sides.
     """
 
     kind: int = 0
@@ -60,6 +62,7 @@ class JpegFrame:
     parts: int = 0
     scan: int = 0
     restarts: bool = False
+    samples: float = 1.0
 
     @property
     def usual(self) -> bool:
@@ -108,12 +111,19 @@ def read_jpeg_frame(data: bytes) -> JpegFrame | None:
         if marker in _FRAMES and len(body) >= 6:
             frame.kind, frame.bits, frame.parts = marker, body[0], body[5]
             frame.size = (int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big"))
+            frame.samples = _count_samples(body[7::3])
         elif marker == _RESTARTS:
             frame.restarts = any(body[:2])
         elif marker == 0xDA:
             frame.scan = start
             return frame if frame.kind else None
     return frame if frame.kind else None
+
+
+def _count_samples(factors: bytes) -> float:
+    """Return the samples a pixel, by how often each component is sampled across (upper bits) and down."""
+    most = max((n >> 4 for n in factors), default=1) * max((n & 15 for n in factors), default=1)
+    return sum((n >> 4) * (n & 15) for n in factors) / max(1, most)
 
 
 def list_segments(data: bytes, start: int = 2) -> Iterator[tuple[int, int, bytes]]:

@@ -12,10 +12,11 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application
 
 from ..api import BODY_SECONDS
+from ..system import has_memory
 from .answer_headers import HOST, AnswerHeaders
 from .besides import Besides
 from .entrance import Answer, Entrance
-from .limits import HEADER_SECONDS, LONGEST_ID, MOST_ADDRESS, MOST_BODY, PROTOCOL
+from .limits import HEADER_SECONDS, LEAST_ROOM, LONGEST_ID, MOST_ADDRESS, MOST_BODY, PROTOCOL
 from .proxies import tell_of_proxy, tell_once
 from .refusal import Refusal
 
@@ -154,6 +155,9 @@ class Gate:
 
     def _refuse(self, request: HTTPServerRequest) -> int:
         """Return the status of a refusal, 0 for none."""
+        if not has_memory(LEAST_ROOM):
+            # a library that gets no memory for a thread ends the process
+            return 503
         if not self._knows_host(request):
             return 421
         if not _is_readable(request.path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from tornado.ioloop import IOLoop
 from tornado.web import HTTPError
 
 from ..errors import ServingError
-from ..system import recover_folder
-from .limits import MOST_KEPT, UNUSED_SECONDS
+from ..system import has_memory, recover_folder
+from .limits import FIRST_TO_GO, LEAST_ROOM, MOST_KEPT, UNUSED_SECONDS
+from .line import find_backlog
 from .opening import open_gate
 from .passwords import OWNER, current_role
 from .settings import load_settings
@@ -47,6 +48,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - A visitor's kernel whose page never opens its websocket is ended after a minute.
     - What a kernel says while its page is away is kept within a limit.
     - Whoever gave the owner's password gets a kernel of an owner, which nobody else reaches.
+    - Where the machine has no memory left, the system ends a visitor's kernel before the server.
     - Its server gets its gate.
     """
 
@@ -99,12 +101,15 @@ class GraceKernelManager(AsyncMappingKernelManager):
         return len(set(self._kernels) - self._unused) + self.arriving
 
     async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]
-        """Start a kernel, if it is to wait for a visitor or there is a place left."""
+        """Start a kernel, if it is to wait for a visitor or there is a place left, and memory."""
+        if not has_memory(LEAST_ROOM):
+            raise HTTPError(503, "There is no memory for another kernel.")
         recover_folder(self.model)
         if "VOILA_PREHEAT" in (kwargs.get("env") or {}):  # not a notebook of a Jupyter server's owner
             kwargs["extra_arguments"] = [*(kwargs.get("extra_arguments") or ()), _NO_HISTORY]
         if (kwargs.get("env") or {}).get("VOILA_PREHEAT") == "True":
             kernel_id: str = await super().start_kernel(**kwargs)
+            self._let_go_first(kernel_id)
             self._unused = (self._unused & set(self._kernels)) | {kernel_id}
             return kernel_id
         is_owners = current_role.get() == OWNER
@@ -115,8 +120,16 @@ class GraceKernelManager(AsyncMappingKernelManager):
         if is_owners:
             self.owned = (self.owned & set(self._kernels)) | {kernel_id}
         if "VOILA_PREHEAT" in (kwargs.get("env") or {}):
+            self._let_go_first(kernel_id)
             self._expect(kernel_id)
         return kernel_id
+
+    def _let_go_first(self, kernel_id: str) -> None:
+        """Let the system end a visitor's kernel before the server of all of them, where memory runs out."""
+        pid = getattr(getattr(self._kernels.get(kernel_id), "provisioner", None), "pid", None)
+        with suppress(OSError):  # it is over, or the system is none that keeps such a score
+            if pid is not None:
+                Path(f"/proc/{pid}/oom_score_adj").write_text(f"{FIRST_TO_GO}\n")
 
     def notify_connect(self, kernel_id: str) -> None:
         """Take note of the websocket that a page opens."""
@@ -127,7 +140,8 @@ class GraceKernelManager(AsyncMappingKernelManager):
         """Keep what a kernel says while its page is away."""
         super().start_buffering(kernel_id, session_key, channels)  # type: ignore[no-untyped-call]
         if kernel_id in self._kernel_buffers:
-            self._kernel_buffers[kernel_id]["buffer"] = KeptMessages()
+            backlog = find_backlog(self._kernels[kernel_id])
+            self._kernel_buffers[kernel_id]["buffer"] = KeptMessages(backlog.hear)
 
     def count_lines(self, kernel_id: str) -> int:
         """Return how many websockets there are to a kernel."""
@@ -195,13 +209,16 @@ class GraceKernelManager(AsyncMappingKernelManager):
 class KeptMessages(list[tuple[str, list[Any]]]):
     """What a kernel says while its page is away, (channel, parts): let go once it is too much.
 
-    A page that comes back asks for what it may have missed.
+    A page that comes back asks for what it may have missed. What the kernel has done is heard all the same.
     """
 
-    _size = 0
+    def __init__(self, hear: Callable[[list[Any]], None]) -> None:
+        super().__init__()
+        self._size, self._hear = 0, hear
 
     def append(self, message: tuple[str, list[Any]]) -> None:
         """Keep a message, or none."""
+        self._hear(message[1])
         self._size += sum(map(len, message[1]))
         if self._size > MOST_KEPT:
             self.clear()

@@ -32,3 +32,8 @@ MOST_COMMS = 20
 
 # A visitor's kernel whose page never opened its websocket.
 UNUSED_SECONDS = 60.0
+
+# How much sooner than others Linux ends a visitor's kernel where memory runs out, of 1000.
+FIRST_TO_GO = 500
+# Bytes without which nothing new is begun: the stacks of some threads, and what a page is made in.
+LEAST_ROOM = 64 * 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -32,6 +33,8 @@ _CONTROL = "jupyter.widget.control"
 _MOST_BUFFERS = 256
 # after the end of a line, when what waited for it is gone, too
 _TRIM_SECONDS = 2.0
+# before it stand those to whom a kernel's message goes, behind it its signature, header, parent and so on
+_DELIMITER = b"<IDS|MSG>"
 # what a message, or an answer that waits to be sent, takes beside its bytes
 _ENVELOPE = 4000
 
@@ -44,7 +47,7 @@ class Line(ZMQChannelsWebsocketConnection):
     """Jupyter's connection between a websocket and a kernel, for strangers at its other end.
 
     - A message is read only if its parts are where it says, and small enough.
-    - What a kernel has not done yet is counted, and more waits on the line, not in memory.
+    - What a kernel has not done yet is counted over all its lines, and more waits on the line, not in memory.
     - A page that does not take its answers is let go.
     - Types that are not allowed are refused by the header alone, and comms are counted.
     """
@@ -53,7 +56,7 @@ class Line(ZMQChannelsWebsocketConnection):
 
     async def prepare(self) -> None:
         """Come before the websocket's messages."""
-        self._backlog, self._unread = Backlog(), Unread()
+        self._backlog, self._unread = find_backlog(self.kernel_manager), Unread()
         self.websocket_handler.on_message = self.receive  # type: ignore[method-assign]
         await super().prepare()  # type: ignore[no-untyped-call]
 
@@ -67,16 +70,17 @@ class Line(ZMQChannelsWebsocketConnection):
 
     def disconnect(self) -> None:  # type: ignore[override]
         """Stop, let go of what waits, and hand back what it took."""
-        self._backlog.clear()
         super().disconnect()  # type: ignore[no-untyped-call]
+        self._backlog.ease()
         IOLoop.current().call_later(_TRIM_SECONDS, trim_heap)
 
     async def receive(self, data: str | bytes) -> None:
         """Take a message, once the kernel has done most of those before; a foreign one ends the line."""
         try:
             header, content = read_message(data, whole=not self._allowed)
-            await self._backlog.wait()
             await self._unread.wait()
+            # nothing may come between its end and the count
+            await self._backlog.wait(lambda: self._is_over)
             if self._is_over or (self._allowed and not self._is_allowed(header["msg_type"], content)):
                 return
             self._backlog.add(header["msg_id"], len(data))
@@ -85,14 +89,15 @@ class Line(ZMQChannelsWebsocketConnection):
             self.log.warning("A message that is none of the page ended its line: %s", e)
             self._hang_up()
 
+    def on_kernel_restarted(self) -> None:
+        """Forget what a kernel that died had not done, and tell the page."""
+        self._backlog.clear()
+        super().on_kernel_restarted()  # type: ignore[no-untyped-call]
+
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
         """Pass on what the kernel says, to a page that listens."""
-        try:
-            super().handle_outgoing_message(stream, outgoing_msg)
-        except (StreamBufferFullError, WebSocketClosedError):
-            self._hang_up()
-        _, parts = self.session.feed_identities(outgoing_msg)
-        self._backlog.hear(parts)
+        super().handle_outgoing_message(stream, outgoing_msg)
+        self._backlog.hear(outgoing_msg)
 
     @property
     def subprotocol(self) -> str:
@@ -109,7 +114,11 @@ class Line(ZMQChannelsWebsocketConnection):
         return self._write
 
     def _write(self, message: Any, binary: bool = False) -> Any:
-        sent = self.websocket_handler.write_message(message, binary)
+        try:
+            sent = self.websocket_handler.write_message(message, binary)
+        except (StreamBufferFullError, WebSocketClosedError):
+            self._hang_up()
+            return None  # the page is gone, or takes nothing: nobody has to be told
         if sent is not None:
             self._unread.add(sent, len(message))
         return sent
@@ -167,26 +176,27 @@ class Unread:
 
 
 class Backlog:
-    """The messages that a kernel has been sent and has not done yet."""
+    """The messages that a kernel has been sent, on whichever line, and has not done yet."""
 
     def __init__(self) -> None:
-        self._sizes: dict[str, int] = {}
-        self._total = 0
+        self._sizes: dict[str, list[int]] = {}
+        self._n = self._total = 0
         self._eased = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
         """Whether the next message has to wait."""
-        return self._total > MOST_WAITING_BYTES or len(self._sizes) >= MOST_WAITING
+        return self._total > MOST_WAITING_BYTES or self._n >= MOST_WAITING
 
     def add(self, message_id: str, size: int) -> None:
-        """Count a message."""
-        self._total += size + _ENVELOPE - self._sizes.pop(message_id, 0)
-        self._sizes[message_id] = size + _ENVELOPE
+        """Count a message; several may have one id."""
+        self._sizes.setdefault(message_id, []).append(size + _ENVELOPE)
+        self._n += 1
+        self._total += size + _ENVELOPE
 
-    async def wait(self) -> None:
-        """Wait until there is room; a kernel that is silent for a minute may have lost what it was sent."""
-        while self.is_full:
+    async def wait(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Wait until there is room, or a line is over; a kernel silent for a minute may have lost it all."""
+        while self.is_full and not is_over():
             self._eased.clear()
             try:
                 await asyncio.wait_for(self._eased.wait(), WAITING_SECONDS)
@@ -194,20 +204,36 @@ class Backlog:
                 self.clear()
 
     def hear(self, parts: list[Any]) -> None:
-        """Take note of what a kernel has done: parts of a message, the signature first."""
-        if not self._sizes or len(parts) < 5 or b'"idle"' not in bytes(parts[4][:200]):
+        """Take note of what a kernel has done, by the parts of a message as they come."""
+        at = parts.index(_DELIMITER) + 1 if self._sizes and _DELIMITER in parts else len(parts)
+        if len(parts) < at + 5 or b'"idle"' not in bytes(parts[at + 4][:200]):
             return
-        with suppress(ValueError):
-            done = self._sizes.pop(str(json.loads(bytes(parts[2])).get("msg_id")), 0)
-            self._total -= done
-            if done:
-                self._eased.set()
+        with suppress(ValueError, AttributeError):
+            name = str(json.loads(bytes(parts[at + 2])).get("msg_id"))
+            if sizes := self._sizes.get(name):
+                self._n -= 1
+                self._total -= sizes.pop(0)
+                if not sizes:
+                    del self._sizes[name]
+                self.ease()
+
+    def ease(self) -> None:
+        """Let those who wait look again."""
+        self._eased.set()
 
     def clear(self) -> None:
         """Forget all of it."""
         self._sizes.clear()
-        self._total = 0
-        self._eased.set()
+        self._n = self._total = 0
+        self.ease()
+
+
+_backlogs: WeakKeyDictionary[Any, Backlog] = WeakKeyDictionary()
+
+
+def find_backlog(kernel: Any) -> Backlog:
+    """Return what a kernel has not done yet, by its manager."""
+    return _backlogs.setdefault(kernel, Backlog())
 
 
 def read_message(data: str | bytes, *, whole: bool = False) -> tuple[dict[str, Any], bytes]:

@@ -17,6 +17,7 @@ from .ending import end_gently
 from .entrance import open_entrance
 from .gate import Gate, Place, find_names
 from .line import Line
+from .log_limit import limit_log
 from .overload import watch_overload
 from .title import find_title
 
@@ -35,6 +36,7 @@ def open_gate(server: Any) -> Gate | None:
     # whoever knows the name of a kernel is its page, and no other origin's page is let in
     VoilaShutdownKernelHandler.check_xsrf_cookie = lambda _: None
     watch_overload(asyncio.get_running_loop())
+    limit_log(server.log)
     place = _find_place(server, app, is_ours=is_ours)
     title = find_title(app.settings["kernel_manager"].model)
     entrance = open_entrance(place.base, title, is_ours=is_ours)

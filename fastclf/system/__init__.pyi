@@ -25,6 +25,10 @@ from .home import find_user_cache as find_user_cache
 from .home import find_user_data as find_user_data
 from .installed import advise_install as advise_install
 from .memory import is_out_of_memory as is_out_of_memory
+from .memory_limit import guard_process as guard_process
+from .memory_limit import has_memory as has_memory
+from .memory_limit import is_guarded as is_guarded
+from .memory_limit import limited_memory as limited_memory
 from .names import find_near_names as find_near_names
 from .names import unify_name as unify_name
 from .processes import has_gpu as has_gpu

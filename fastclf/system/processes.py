@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import FastclfError, Message, MissingExtraError, pack_message, unpack_message
 from .installed import advise_install
+from .memory_limit import free_child
 
 # How a child says: this package (named on stderr) is not installed; this went wrong (a sentence on stderr);
 # there is not enough memory.
@@ -85,6 +86,7 @@ def run_child(
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=_build_env()
             )
+            free_child(child.pid)
             status = _wait_for(child, time.monotonic() + timeout, watch)
         except OSError as e:
             reason = e.strerror or e

@@ -42,7 +42,7 @@ def test_a_server_without_memory_shows_a_page_and_serves_again_once_there_is_som
         assert status == 200
         voila = next(p for p in server.process.children(recursive=True) if "Voila" in " ".join(p.cmdline()))
         # its kernels have the same limit
-        for room in (8, 40):
+        for room in (0, 1, 8, 40, 80):
             most = voila.memory_info().vms + room * 2**20
             voila.rlimit(psutil.RLIMIT_AS, (most, -1))
             _, came = fetch(server.url)

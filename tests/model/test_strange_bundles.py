@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fastclf.errors import BundleError
-from fastclf.model import ModelBundle, hash_files
+from fastclf.errors import BundleError, MemoryShortageError
+from fastclf.model import ModelBundle, Predictor, hash_files
+from fastclf.system import memory_limit
 
 Change = Callable[[Path], object]
 
@@ -167,3 +169,81 @@ def test_an_example_that_is_a_link_out_of_the_model_is_not_shown(toy_model: Path
     opened = ModelBundle(toy_model, bundle.manifest.read(toy_model))
     assert (toy_model / "examples/own.jpg").exists()
     assert "own.jpg" not in [file.name for file in opened.example_files]
+
+
+Nodes = list[tuple[str, list[str], dict[str, Any]]]
+
+
+def grow(nodes: Nodes, **shapes: list[int]) -> Change:
+    """Let a graph make an array of 2 GB or more out of its photo, and add its mean to the photo."""
+
+    def change(graph: Any) -> None:
+        for name, shape in shapes.items():
+            graph.graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), name))
+        graph.graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), "one"))
+        for node in graph.graph.node:
+            node.input[:] = ["grown" if name == "image" else name for name in node.input]
+        made = [
+            helper.make_node(kind, given, [f"g{n}"], **more) for n, (kind, given, more) in enumerate(nodes)
+        ]
+        last = f"g{len(nodes) - 1}"
+        made += [
+            helper.make_node("ReduceMean", [last], ["mean"], keepdims=0),
+            helper.make_node("Add", ["image", "mean"], ["grown"]),
+        ]
+        before = list(graph.graph.node)
+        del graph.graph.node[:]
+        graph.graph.node.extend([*made, *before])
+
+    return change_graph(change)
+
+
+GROWING: dict[str, Change] = {
+    "an outer product": grow(
+        [("Tile", ["image", "t"], {}), ("Reshape", ["g0", "a"], {}), ("Reshape", ["g0", "b"], {}), ("MatMul", ["g1", "g2"], {})],
+        t=[1, 1, 12, 12], a=[-1, 1], b=[1, -1]),
+    "a sum of a row and a column": grow(
+        [("Expand", ["one", "a"], {}), ("Expand", ["one", "b"], {}), ("Add", ["g0", "g1"], {}), ("Mul", ["g2", "g2"], {})],
+        a=[23_000, 1], b=[1, 23_000]),
+    "doubling": grow([("Concat", ["image" if n == 0 else f"g{n - 1}"] * 2, {"axis": 2}) for n in range(22)]),
+    "a fill of a shape that is reckoned": grow(
+        [("Add", ["a", "a"], {}), ("ConstantOfShape", ["g0"], {}), ("Mul", ["g1", "g1"], {})], a=[11_500, 11_500]),
+    "tiles of tiles": grow(
+        [("Tile", ["image", "a"], {}), ("Tile", ["g0", "a"], {})], a=[1, 1, 42, 42]),
+    "wide edges": grow([("Pad", ["image", "a"], {})], a=[0, 0, 0, 0, 0, 0, 13_500, 13_500]),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count what a process writes to")
+@pytest.mark.parametrize("name", GROWING)
+def test_a_network_that_makes_gigabytes_of_a_photo_is_refused_before_they_are_there(
+    name: str, toy_model: Path, red_png: Path
+) -> None:
+    import resource
+
+    model = forge(toy_model, GROWING[name])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises((BundleError, MemoryShortageError), match="memory") as caught:
+        Predictor(model).predict(red_png)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1.2 * 2**20  # kB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count what a process writes to")
+def test_a_network_that_waits_for_one_photo_is_refused_in_a_process_of_ours(
+    toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a white photo makes a shape of 23,000 x 23,000, a black one of 1 x 1
+    nodes: Nodes = [
+        ("ReduceMax", ["image"], {"keepdims": 0}), ("Cast", ["g0"], {"to": TensorProto.INT64}), ("Mul", ["g1", "a"], {}),
+        ("Max", ["g2", "least"], {}), ("ConstantOfShape", ["g3"], {}), ("Mul", ["g4", "g4"], {}),
+    ]  # fmt: skip
+    model = forge(toy_model, grow(nodes, a=[23_000, 23_000], least=[1, 1]))
+    guards = memory_limit.threading.Event()
+    guards.set()
+    monkeypatch.setattr(memory_limit, "_guards", guards)
+    with Predictor(model) as predictor:
+        assert predictor.predict(np.zeros((64, 64, 3), np.uint8)).label
+        with pytest.raises((BundleError, MemoryShortageError), match="memory"):
+            predictor.predict(np.full((64, 64, 3), 255, np.uint8))
+        assert predictor.predict(np.zeros((64, 64, 3), np.uint8)).label

@@ -190,3 +190,64 @@ def test_usual_photos_are_far_below_every_limit(rng: np.random.Generator) -> Non
         save(noise.quantize(), "TIFF", tiffinfo={278: 1}), save(noise, "WEBP"), save(noise, "BMP"),
     ):  # fmt: skip
         assert decode_photo(data).image.size == (400, 300)
+
+
+def one_strip(bits: int, value: bytes = b"\x90") -> bytes:
+    """A TIFF in colours of so many bits, in one strip that is packed."""
+    width, height = 640, 480
+    packed = zlib.compress(value * (width * height * 3 * bits // 8))
+    shape = [(273, 4, 1, 400), (278, 4, 1, height), (279, 4, 1, len(packed))]
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 3, 300),
+        (259, 3, 1, 8),
+        (262, 3, 1, 2),
+        *shape,
+    ]
+    entries.insert(6, (277, 3, 1, 3))
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
+    head += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    return head.ljust(300, b"\0") + struct.pack("<3H", *[bits] * 3) + bytes(94) + packed
+
+
+def test_a_picture_that_takes_more_memory_than_its_pixels_may_have_fewer_where_they_are_limited(
+    rng: np.random.Generator,
+) -> None:
+    cmyk = Image.fromarray(rng.integers(0, 256, (480, 640, 4)).astype(np.uint8), "CMYK")
+    # 8 bytes a pixel of coefficients and some; 6 of a strip and 4; and 4 more where it is read twice
+    fine = save(cmyk, "JPEG", progressive=True, subsampling=0)
+    for kind, data, most in (
+        ("JPEG", fine, 300_000),
+        ("TIFF", one_strip(16), 350_000),
+        ("TIFF", one_strip(16, b"\x10"), 500_000),
+    ):
+        whole = decode_photo(data)
+        assert decode_photo(data, max_pixels=550_000).image.tobytes() == whole.image.tobytes()
+        with pytest.raises(UnreadablePhotoError, match=f"are read of a {kind} here"):
+            decode_photo(data, max_pixels=most)
+    assert decode_photo(one_strip(8), max_pixels=310_000).image.size == (640, 480)
+    # a PNG is read by rows
+    dark = deep_png(2, 3, 900, rng)
+    assert decode_photo(dark, max_pixels=97 * 61).image.tobytes() == decode_photo(dark).image.tobytes()
+
+
+def test_a_progressive_jpeg_of_many_samples_comes_smaller_where_pixels_are_limited(
+    rng: np.random.Generator,
+) -> None:
+    noise = Image.fromarray(rng.integers(0, 256, (480, 640, 3)).astype(np.uint8))
+    fine = save(noise, "JPEG", progressive=True, subsampling=0)
+    usual = save(noise, "JPEG", progressive=True, subsampling=2)
+    assert decode_photo(fine, max_pixels=310_000).image.size == (320, 240)
+    assert decode_photo(usual, max_pixels=310_000).image.size == (640, 480)
+    assert decode_photo(fine, max_pixels=400_000).image.size == (640, 480)
+    # what a network takes is smaller still, and the same as ever
+    small = decode_photo(fine, least_short_side=64, max_pixels=310_000).image
+    assert small.tobytes() == decode_photo(fine, least_short_side=64).image.tobytes()
+
+
+def test_a_tile_of_gigabytes_around_a_small_picture_is_refused() -> None:
+    sides = [(256, 4, 1, 64), (257, 4, 1, 64), (322, 4, 1, 40_000), (323, 4, 1, 40_000), (259, 4, 1, 8)]
+    data = tiff([*sides, (324, 4, 1, 300), (325, 4, 1, 100)], bytes(200))
+    with pytest.raises(UnreadablePhotoError, match="are read of a TIFF here"):
+        decode_photo(data)

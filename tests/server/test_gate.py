@@ -315,3 +315,12 @@ def test_a_proxy_that_spoils_websockets_is_told_of_once(caplog: pytest.LogCaptur
             tell_of_proxy(request, {})
     assert len(caplog.records) == 1
     assert "Upgrade and Connection" in caplog.text
+
+
+def test_without_memory_nothing_new_is_begun(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask("/", place=Place())[0] == 200
+    monkeypatch.setattr("fastclf.server.gate.has_memory", lambda n_bytes: False)
+    for path in ("/", f"/api/kernels/{KERNEL}/channels"):
+        status, _, body = ask(path, place=Place())
+        assert status == 503
+        assert b"Please try again in a minute" in body

@@ -18,6 +18,7 @@ from tornado.web import HTTPError
 
 from fastclf.server.kernels import GraceKernelManager, read_max_visitors
 from fastclf.server.limits import MOST_KEPT
+from fastclf.server.line import find_backlog
 from fastclf.server.title import find_title
 
 
@@ -162,14 +163,23 @@ def test_what_a_kernel_says_to_a_page_that_is_away_is_kept_within_a_limit() -> N
         def on_recv(self, callback: Any) -> None:
             self.hear = callback
 
+    class Kernel:
+        pass
+
     async def leave(sizes: list[int]) -> int:
         manager, stream = GraceKernelManager(), Stream()
-        manager._kernels["one"] = object()
+        manager._kernels["one"] = kernel = Kernel()
+        backlog = find_backlog(kernel)
+        backlog.add("asked", 1)
         manager.start_buffering("one", "one:page", {"iopub": stream})
         for size in sizes:
             stream.hear([b"signature", bytes(size)])
+        assert backlog._n == 1
+        parent, idle = b'{"msg_id": "asked"}', b'{"execution_state": "idle"}'
+        stream.hear([b"topic", b"<IDS|MSG>", b"signature", b"{}", parent, b"{}", idle])
+        assert backlog._n == 0
         kept = manager.get_buffer("one", "one:page")["buffer"]
         return sum(len(part) for _, parts in kept for part in parts)
 
-    assert run_in_a_thread(leave([1000] * 10)) == 10_090
+    assert run_in_a_thread(leave([1000] * 10)) == 10_090 + 73
     assert run_in_a_thread(leave([MOST_KEPT // 2 + 1] * 3)) == 0

@@ -9,10 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from jupyter_client.manager import KernelManager
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+from tornado.iostream import StreamBufferFullError
+from tornado.websocket import WebSocketClosedError
 
 from fastclf.server import line
 from fastclf.server.limits import MOST_CONTENT, MOST_WAITING, MOST_WAITING_BYTES
-from fastclf.server.line import Backlog, ForeignMessageError, Unread, read_message
+from fastclf.server.line import Backlog, ForeignMessageError, Line, Unread, find_backlog, read_message
 
 HEADER = {"msg_id": "a" * 64, "msg_type": "comm_msg"}
 
@@ -60,8 +65,8 @@ def run(work: Any) -> Any:
 
 
 def say_idle(message_id: str) -> list[bytes]:
-    parent = json.dumps({"msg_id": message_id}).encode()
-    return [b"signature", b'{"msg_type": "status"}', parent, b"{}", b'{"execution_state": "idle"}']
+    parent, idle = json.dumps({"msg_id": message_id}).encode(), b'{"execution_state": "idle"}'
+    return [b"topic", b"<IDS|MSG>", b"signature", b'{"msg_type": "status"}', parent, b"{}", idle]
 
 
 @pytest.mark.parametrize("sizes", [[1] * MOST_WAITING, [MOST_WAITING_BYTES // 2] * 2], ids=["many", "large"])
@@ -74,13 +79,58 @@ def test_what_a_kernel_has_not_done_keeps_the_next_message_on_the_line(sizes: li
         assert backlog.is_full
         waiting = asyncio.ensure_future(backlog.wait())
         backlog.hear(say_idle("another page's"))
-        backlog.hear([*say_idle("0")[:4], b'{"execution_state": "busy"}'])
+        backlog.hear([*say_idle("0")[:6], b'{"execution_state": "busy"}'])
+        backlog.hear(say_idle("0")[:4])
         await asyncio.sleep(0)
         assert not waiting.done()
         for n in range(len(sizes)):
             backlog.hear(say_idle(str(n)))
         await asyncio.wait_for(waiting, 1)
         assert backlog._total == 0
+
+    run(fill())
+
+
+def test_all_lines_to_a_kernel_share_what_it_has_not_done() -> None:
+    class Kernel:
+        pass
+
+    async def fill() -> int:
+        kernel, sent = Kernel(), 0
+        assert find_backlog(kernel) is not find_backlog(Kernel())
+
+        async def send(line: int) -> None:
+            nonlocal sent
+            for _ in range(3):
+                # one id for all: each counts
+                await find_backlog(kernel).wait()
+                find_backlog(kernel).add("same", 1)
+                sent += 1
+
+        lines = [asyncio.ensure_future(send(n)) for n in range(10)]
+        await asyncio.sleep(0.05)
+        assert sent == MOST_WAITING
+        for n in range(30):
+            find_backlog(kernel).hear(say_idle("same"))
+            await asyncio.sleep(0.001)
+            assert sent <= MOST_WAITING + n + 1
+        await asyncio.wait_for(asyncio.gather(*lines), 1)
+        assert find_backlog(kernel)._total == 0
+        return sent
+
+    assert run(fill()) == 30
+
+
+def test_a_line_that_is_over_waits_no_longer() -> None:
+    async def fill() -> None:
+        backlog, over = Backlog(), asyncio.Event()
+        backlog.add("0", MOST_WAITING_BYTES)
+        waiting = asyncio.ensure_future(backlog.wait(over.is_set))
+        await asyncio.sleep(0.01)
+        over.set()
+        backlog.ease()
+        await asyncio.wait_for(waiting, 1)
+        assert backlog.is_full
 
     run(fill())
 
@@ -111,3 +161,50 @@ def test_a_page_that_does_not_take_its_answers_is_not_listened_to() -> None:
         await asyncio.wait_for(waiting, 1)
 
     run(fill())
+
+
+class Handler(KernelWebsocketHandler):
+    """A page's websocket that is gone."""
+
+    ws_connection = None
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self._fault = fault
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:
+        if self._fault:
+            raise self._fault
+
+
+def build_line(kernel: KernelManager, handler: Handler) -> Line:
+    made = Line(parent=kernel, websocket_handler=handler)
+    run(made.prepare())
+    return made
+
+
+@pytest.fixture
+def unprepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a kernel nobody answers what Jupyter asks before a line begins."""
+
+    async def prepare(self: Any) -> None:
+        pass
+
+    monkeypatch.setattr(ZMQChannelsWebsocketConnection, "prepare", prepare)
+
+
+@pytest.mark.usefixtures("unprepared")
+def test_ten_sockets_to_a_kernel_wait_for_it_together() -> None:
+    kernel, other = KernelManager(), KernelManager()
+    lines = [build_line(kernel, Handler()) for _ in range(10)]
+    assert {line._backlog for line in lines} == {find_backlog(kernel)}
+    assert build_line(other, Handler())._backlog is not find_backlog(kernel)
+
+
+@pytest.mark.usefixtures("unprepared")
+@pytest.mark.parametrize("fault", [WebSocketClosedError(), StreamBufferFullError("full")])
+def test_a_page_that_goes_away_while_answers_are_on_the_way_is_no_fault(
+    fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = build_line(KernelManager(), Handler(fault))
+    assert gone.write_message(b"answer", binary=True) is None
+    assert caplog.text == ""
