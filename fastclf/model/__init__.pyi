@@ -38,6 +38,7 @@ from .manifest import TrainingRecord as TrainingRecord
 from .manifest import hash_files as hash_files
 from .manifest import python_version as python_version
 from .model_source import ModelSource as ModelSource
+from .model_source import keep_model as keep_model
 from .model_source import read_stamp as read_stamp
 from .parity import ALLOWED as ALLOWED
 from .parity import PARITY_FILE as PARITY_FILE

@@ -1,4 +1,5 @@
 from .base_url import read_base_url as read_base_url
+from .forking import run_kernels as run_kernels
 from .passwords import make_password_line as make_password_line
 from .run import check_port as check_port
 from .run import check_serving as check_serving

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,29 +15,28 @@ from tornado.web import HTTPError
 
 from ..errors import ServingError
 from ..system import has_memory, recover_folder
+from .fork_support import PROVISIONER
 from .limits import FIRST_TO_GO, LEAST_ROOM, MOST_KEPT, UNUSED_SECONDS
 from .line import find_backlog
 from .opening import open_gate
 from .passwords import OWNER, current_role
+from .places import read_max_visitors
 from .settings import load_settings
 from .title import find_title
 from .watch import read_watch
 
-DEFAULT_MAX_VISITORS = 20
 _FULL = "Every place is taken (%d). FASTCLF_MAX_VISITORS says how many there are."
 
 # IPython would write down when each session began and ended
 _NO_HISTORY = "--HistoryManager.hist_file=:memory:"
 _STARTING = ("starting", "busy")
 
-_logger = logging.getLogger(__name__)
-
 
 class GraceKernelManager(AsyncMappingKernelManager):
     """Jupyter's kernel manager with what a page for visitors needs.
 
-    - There are ``FASTCLF_MAX_VISITORS`` places (20); one visitor more is answered with status 503. A kernel
-      that waits for a visitor takes no place.
+    - There are ``FASTCLF_MAX_VISITORS`` places, or as many as the memory holds; one visitor more is answered
+      with status 503. A kernel that waits for a visitor takes no place.
     - Idle time counts from the first look at a kernel after it was handed to a visitor. Voila keeps the
       culler away from a kernel while it waits. Afterwards its last activity may be long ago and no websocket
       connected yet, so the plain manager would end it under the visitor's eyes.
@@ -83,10 +81,11 @@ class GraceKernelManager(AsyncMappingKernelManager):
         self._expected: set[str] = set()
         self.owned: set[str] = set()
         self.arriving = 0
-        self.places = read_max_visitors()
         self.watch = read_watch()
         self.watch.listen()
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        named = self.config.KernelProvisionerFactory.get("default_provisioner_name")
+        self.places = read_max_visitors(forks=named == PROVISIONER)
         self.model = Path(getattr(self.parent, "root_dir", "")) / os.environ.get("FASTCLF_MODEL", "model")
         recover_folder(self.model)
         loop = IOLoop.current()
@@ -224,17 +223,3 @@ class KeptMessages(list[tuple[str, list[Any]]]):
             self.clear()
         else:
             super().append(message)
-
-
-def read_max_visitors() -> int:
-    """Return ``FASTCLF_MAX_VISITORS``, or 20 where it is not a number above 0."""
-    value = os.environ.get("FASTCLF_MAX_VISITORS", "")
-    if value.strip().isdecimal() and int(value) > 0:
-        return int(value)
-    if value:
-        _logger.warning(
-            "FASTCLF_MAX_VISITORS is %r, which is no number above 0; %d are let in.",
-            value,
-            DEFAULT_MAX_VISITORS,
-        )
-    return DEFAULT_MAX_VISITORS

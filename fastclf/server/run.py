@@ -21,12 +21,14 @@ from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
 from ..system import advise_install, find_file_error, find_private_place, scratch_folder
 from .base_url import read_base_url
+from .fork_support import PROVISIONER, can_fork
 from .passwords import OWNER_PASSWORD_FILE, PASSWORD_FILE, Keeper
 from .settings import SETTINGS
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
 _INBOX = "inbox.sqlite"
+_CLIENT = "fastclf.server.quick_client.QuickClient"
 # A socket's path has 103 bytes at most, and below such a folder Voila and Jupyter take 65 of them.
 _LONGEST_PLACE = 38
 
@@ -49,11 +51,15 @@ def read_settings() -> dict[str, Any]:
     """
     settings: dict[str, Any] = json.loads(find_notebook().with_name("voila.json").read_text(encoding="utf-8"))
     place = _find_socket_folder()
+    if can_fork():
+        settings["KernelProvisionerFactory"] = {"default_provisioner_name": PROVISIONER}
+        # a visitor in this second would wait for it, and takes longer to look at the page than a fork takes
+        settings["VoilaKernelManager"] = {"fill_delay": 0.0}
     if place is None:
         return settings
     # only a server on this machine can have kernels behind sockets that no port reaches
     voila = {**settings["Voila"], "connection_dir_root": place}
-    return {**settings, "Voila": voila, "KernelManager": {"transport": "ipc"}}
+    return {**settings, "Voila": voila, "KernelManager": {"transport": "ipc", "client_class": _CLIENT}}
 
 
 def _find_socket_folder() -> str | None:

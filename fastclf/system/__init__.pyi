@@ -51,5 +51,6 @@ from .tally import listen_for_tallies as listen_for_tallies
 from .tally import read_tally as read_tally
 from .tally import send_tally as send_tally
 from .threads import start_thread as start_thread
+from .threads import wait_for_threads as wait_for_threads
 from .writable import find_file_error as find_file_error
 from .writable import find_write_error as find_write_error

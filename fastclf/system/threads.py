@@ -27,7 +27,8 @@ def start_thread(target: Callable[..., object], *args: object) -> threading.Thre
 
 
 @atexit.register
-def _wait() -> None:
+def wait_for_threads() -> None:
+    """Wait until all of them are done, for a few seconds at most."""
     until = time.monotonic() + _WAIT
     for thread in list(_running):
         thread.join(max(0.0, until - time.monotonic()))

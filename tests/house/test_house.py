@@ -23,6 +23,7 @@ def test_voila_has_the_same_settings_alone_and_as_an_extension() -> None:
     manager = voila.pop("multi_kernel_manager_class")
     assert extension["VoilaConfiguration"] == {**voila, "preheat_kernel": False}
     assert extension["MappingKernelManager"] == alone["MappingKernelManager"]
+    assert extension["VoilaExecutor"] == alone["VoilaExecutor"]
     assert extension["ServerApp"] == {
         "tornado_settings": alone["Voila"]["tornado_settings"],
         # a setting of its own there, which would win over tornado's

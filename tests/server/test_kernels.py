@@ -16,21 +16,10 @@ from jupyter_server._tz import utcnow
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.web import HTTPError
 
-from fastclf.server.kernels import GraceKernelManager, read_max_visitors
+from fastclf.server.kernels import GraceKernelManager
 from fastclf.server.limits import MOST_KEPT
 from fastclf.server.line import find_backlog
 from fastclf.server.title import find_title
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [("3", 3), (" 7 ", 7), ("", 20), ("0", 20), ("-1", 20), ("many", 20)]
-)
-def test_the_number_of_places_is_the_settings_or_twenty(
-    value: str, expected: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("FASTCLF_MAX_VISITORS", value)
-    assert read_max_visitors() == expected
-    assert ("FASTCLF_MAX_VISITORS" in caplog.text) == (value in ("0", "-1", "many"))
 
 
 def test_the_title_is_the_makers_then_the_models_then_none(
