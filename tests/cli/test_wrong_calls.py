@@ -133,8 +133,8 @@ demo --out README.md | README.md is a file
 demo --out p | other things than a model
 import README.md | --trust-pickle
 import README.md --trust-pickle | no pickle
-import nosuch.pkl --trust-pickle | no file nosuch.pkl
-import model --trust-pickle | no file model
+import nosuch.pkl --trust-pickle | nosuch.pkl cannot be read (No such file or directory)
+import model --trust-pickle | model cannot be read (Is a directory)
 import w.pt --trust-pickle | nothing of fastai's
 import w.pt --trust-pickle --out p | other things than a model
 export-pkl nosuch | no model in nosuch

@@ -36,7 +36,7 @@ BUILT_FOR_SITES = {
     "runtime.wasm.xz",
     "licences.txt",
 }
-BUILT = {"built-from.txt", "client.js", "head.html", "licences.txt"}
+BUILT = {"built-from.txt", "client.js", "head.html", "licences.txt", "login.html"}
 KINDS = {".py", ".md", ".pyi", ".css", ".js", ".json", ".toml", ".html", ".j2", ".typed"}
 
 

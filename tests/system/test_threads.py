@@ -50,6 +50,8 @@ def test_no_other_thread_is_left_behind() -> None:
         "fastclf/collect/web/timed.py",
         "fastclf/dashboard/clean/watch.py",
         "fastclf/server/child.py",
+        "fastclf/server/forking.py",
+        "fastclf/server/forks.py",
     }
     found = {
         str(f.relative_to(ROOT)) for f in (ROOT / "fastclf").rglob("*.py") if "daemon=True" in f.read_text()
