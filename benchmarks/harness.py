@@ -28,7 +28,8 @@ from PIL import Image, ImageOps
 
 NAMES = (
     "page", "site", "teach", "api", "binder", "visitors", "cleaning", "faults", "collecting", "archs",
-    "unfamiliar", "training", "transfer", "fine_tuning", "why", "promises",
+    "unfamiliar", "training", "transfer", "fine_tuning", "why", "promises", "scale",
+    "drift", "suggest",
 )  # fmt: skip
 HEADS = ("what; baseline", "baseline", "fastclf", "ratio", "verdict")
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]

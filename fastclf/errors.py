@@ -10,6 +10,7 @@ FastclfError
 ├── CatalogError (RuntimeError)          the catalog cannot be opened, read or written
 ├── CheckError (RuntimeError)            a check of the photos could not be made
 ├── RefitError (RuntimeError)            the head could not be refitted
+├── ScoreError (RuntimeError)            some photos could not be scored; the same call goes on
 ├── BundleError (ValueError)             this model does not open
 ├── ExportError (RuntimeError)           the exported model differs from the trained one
 ├── LearnerError (ValueError)            this exported Learner cannot become a model
@@ -217,6 +218,10 @@ class CheckError(FastclfError, RuntimeError):
 
 class RefitError(FastclfError, RuntimeError):
     """The head could not be refitted."""
+
+
+class ScoreError(FastclfError, RuntimeError):
+    """Photos could not be scored, which the same call may do later."""
 
 
 class BundleError(FastclfError, ValueError):

@@ -14,7 +14,20 @@ import typer
 from .. import __version__
 from ..errors import UsageError
 from ..system import ensure_home, guard_process, read_rank
-from . import archs, collect, evaluate, importing, inbox, models, photos, predict, serving, share, verify
+from . import (
+    archs,
+    collect,
+    evaluate,
+    importing,
+    inbox,
+    models,
+    photos,
+    predict,
+    score,
+    serving,
+    share,
+    verify,
+)
 from .console import parse_duration, prepare_terminal, quiet_libraries
 from .endings import run_to_end
 from .examples import write_examples
@@ -63,6 +76,7 @@ _add("check", photos.check)
 _add("train", models.train)
 _add("evaluate", evaluate.evaluate)
 _add("predict", predict.predict)
+_add("score", score.score)
 app.add_typer(photos.edits, epilog=write_examples("edits"))
 _add("materialize", photos.materialize)
 _add("import", importing.import_file)

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout; all el
 
 # Seconds between two signs of progress, on a terminal and in a file.
 _OFTEN, _SELDOM = 0.1, 60.0
+# Seconds over which a rate is taken.
+_LATE = 120.0
 
 
 def parse_duration(text: str) -> float:
@@ -46,23 +49,46 @@ class _Line:
 _line = _Line()
 
 
-def show_progress(what: str) -> Callable[[int, int], None]:
-    """Return a callback that counts on stderr: on one line of a terminal, elsewhere a line a minute."""
+def show_progress(what: str, *, rated: bool = False) -> Callable[[int, int], None]:
+    """Return a callback that counts on stderr: on one line of a terminal, elsewhere a line a minute.
+
+    With `rated`, how many a second there are of late and how long the rest will take stand with it.
+    """
     shown = sys.stderr.isatty()
     started = time.monotonic()
-    _line.told = started
+    _line.told, rate = started, _Rate()
 
     def show(done: int, total: int) -> None:
         now, ended = time.monotonic(), done >= total
+        words = f"{what}: {done}/{total}{rate.describe(now, done, total) if rated else ''}"
         if shown and (ended or now - _line.told > _OFTEN):
             _line.open, _line.told = not ended, now
-            sys.stderr.write(f"\r{what}: {done}/{total}" + ("\n" if ended else ""))
+            sys.stderr.write(f"\r{words}" + (" " * 12 if rated else "") + ("\n" if ended else ""))
             sys.stderr.flush()
         elif not shown and (now - _line.told > _SELDOM or (ended and _line.told > started)):
             _line.told = now
-            say(f"{what}: {done}/{total}")
+            say(words)
 
     return show
+
+
+class _Rate:
+    """How fast something goes, by what was counted in the last minutes."""
+
+    def __init__(self) -> None:
+        self.seen = deque([(time.monotonic(), 0)])
+
+    def describe(self, now: float, done: int, total: int) -> str:
+        """Return the rate and the time that is left, "" where neither is known."""
+        self.seen.append((now, done))
+        while len(self.seen) > 2 and now - self.seen[1][0] > _LATE:
+            self.seen.popleft()
+        before, first = self.seen[0]
+        if done >= total or done <= first or now <= before:
+            return ""
+        rate = (done - first) / (now - before)
+        minutes, seconds = divmod(round((total - done) / rate), 60)
+        return f", {rate:,.1f} a second, {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
 
 
 def prepare_terminal() -> None:

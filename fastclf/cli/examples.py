@@ -25,6 +25,11 @@ EXAMPLES = {
         "fastclf predict model photos/new 'more/*.jpg' --csv",
         "fastclf predict model photos.zip --json",
     ),
+    "score": (
+        "fastclf score model photos/new scores",
+        "fastclf score model s3://bucket/photos scores --shard 3/16",
+        "fastclf score model photos.csv scores --root /data --dask tcp://scheduler:8786",
+    ),
     "edits": ("fastclf edits export photos/bears edits.csv",),
     "edits export": (
         "fastclf edits export photos/bears edits.csv",

@@ -16,9 +16,7 @@ from .places import check_model, check_photos
 
 _HOSTS = "Names, with commas, under which a proxy in front shows the page; by default those of this machine."
 _PASSWORD = "File of the password that lets people in (`fastclf password FILE` writes one); by default none."
-_OWNER_PASSWORD = (
-    "File of the password that makes an owner, asked for at /login; by default none."
-)
+_OWNER_PASSWORD = "File of the password that makes an owner, asked for at /login; by default none."
 
 
 def serve(
@@ -61,7 +59,10 @@ def serve(
     ] = "/",
     hosts: Annotated[str, typer.Option(metavar="NAMES", help=_HOSTS)] = "",
     max_visitors: Annotated[
-        int | None, typer.Option(min=1, help="How many visitors at once, 1 or more; by default as many as the memory holds.")
+        int | None,
+        typer.Option(
+            min=1, help="How many visitors at once, 1 or more; by default as many as the memory holds."
+        ),
     ] = None,
     password_file: Annotated[Path | None, typer.Option(metavar="FILE", help=_PASSWORD)] = None,
     owner_password_file: Annotated[Path | None, typer.Option(metavar="FILE", help=_OWNER_PASSWORD)] = None,

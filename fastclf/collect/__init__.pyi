@@ -1,5 +1,6 @@
 from .archives import Member as Member
 from .archives import ReadLimits as ReadLimits
+from .archives import check_address as check_address
 from .archives import is_photo_name as is_photo_name
 from .archives import read_archive as read_archive
 from .course import download_images as download_images

@@ -30,6 +30,8 @@ from .splits import TRAIN as TRAIN
 from .splits import VALID as VALID
 from .splits import draw_splits as draw_splits
 from .tree import build_tree as build_tree
+from .tree import show_name as show_name
+from .tree import stream_photo_names as stream_photo_names
 from .unknown import describe_excess as describe_excess
 from .walk import FoundFile as FoundFile
 from .walk import FoundFiles as FoundFiles

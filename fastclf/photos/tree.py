@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from ..errors import PhotosError
 from ..system import DATABASE, is_stray
 from .decode import SUFFIXES
 from .signatures import HEAD_BYTES, sniff_format
@@ -220,6 +221,45 @@ def _build_folder(name: str, inside: dict[str, dict[str, str]]) -> Folder:
 
 def _is_passed_over(name: str) -> bool:
     return name.startswith(".") or is_stray(name)
+
+
+def stream_photo_names(root: Path) -> Iterator[str]:
+    """Yield the name of every photo below a folder of a disk, in no order, with room for its folders alone.
+
+    What is a photo and what is passed over is as in `walk_folders`, without anything being told.
+
+    Raises
+    ------
+    PhotosError
+        If a folder cannot be listed: photos would be missing.
+    """
+    waiting, links, seen = [("", root)], list[tuple[str, Path]](), set[tuple[object, ...]]()
+    while waiting or links:
+        name, path = waiting.pop() if waiting else links.pop(0)
+        folder = Folder(path, name)
+        if folder.identity in seen:
+            continue
+        seen.add(folder.identity)
+        subs = list[tuple[str, Path, bool]]()
+        for entry in _scan(path):
+            inner = f"{name}/{entry.name}" if name else entry.name
+            if not _is_folder(entry):
+                if File(inner, path, entry).is_photo:
+                    yield inner
+            elif not _is_written_by_fastclf(path / entry.name):
+                subs.append((inner, path / entry.name, entry.is_symlink()))
+        for inner, below, is_link in sorted(subs, reverse=True):
+            (links if is_link else waiting).append((inner, below))
+
+
+def _scan(path: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            yield from (entry for entry in entries if not _is_passed_over(entry.name))
+    except OSError as e:
+        raise PhotosError(
+            "The folder {folder} cannot be read ({reason}).", folder=path, reason=e.strerror or e
+        ) from None
 
 
 def _list_folder(folder: Folder) -> Listing:

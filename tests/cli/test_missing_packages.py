@@ -41,6 +41,9 @@ main()
         ((*TRAIN, "sklearn"), ["train", "PHOTOS", "--size=64"], 0, "The model is in"),
         ((*HEAD, *TRAIN), ["check", "PHOTOS"], 0, "A network that was trained on these photos"),
         ((*HEAD, *TRAIN), ["predict", "MODEL", "PHOTOS/red/000.png"], 0, "red, "),
+        (("pyarrow",), ["score", "MODEL", "PHOTOS", "out"], 1, advise_install("scale")),
+        (("distributed",), ["score", "MODEL", "PHOTOS", "out", "--dask=tcp://localhost:1"], 1, advise_install("scale")),
+        (("fsspec",), ["score", "MODEL", "s3://bucket/photos", "out"], 1, advise_install("scale")),
     ],
 )  # fmt: skip
 def test_a_command_does_without_or_says_what_to_install(

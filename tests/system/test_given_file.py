@@ -20,6 +20,7 @@ from fastclf.inbox import Inbox
 from fastclf.model import ModelBundle, check_trusted
 from fastclf.photos import decode_photo
 from fastclf.received import add_report, find_file_kind, import_project, import_teachable
+from fastclf.score.given_list import GivenList
 from fastclf.system import find_given_fault, read_given_file
 from fastclf.training.learner_pickle import read_pickle
 from fastclf.training.options import check_weights_file
@@ -74,6 +75,8 @@ READERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "archive": (lambda file: list(read_archive(file, lambda name: True)), "x.zip"),
     "tar archive": (lambda file: list(read_archive(file, lambda name: True)), "x.tar.gz"),
     "source of photos": (lambda file: list(read_source(str(file), file.parent, lambda name: True)), "x.zip"),
+    "list to score": (lambda file: list(GivenList(file, "/").walk()), "x.csv"),
+    "list to score in Parquet": (lambda file: list(GivenList(file, "/").walk()), "x.parquet"),
     "Learner": (read_pickle, "x.pkl"),
     "trusted Learner": (lambda file: check_trusted(file, trust_pickle=False), "x.pkl"),
     "weights": (check_weights_file, "x.safetensors"),

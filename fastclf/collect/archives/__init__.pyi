@@ -1,4 +1,5 @@
 from .archive import read_archive as read_archive
+from .clouds import check_address as check_address
 from .download import download_archive as download_archive
 from .members import LIMITS as LIMITS
 from .members import Member as Member
