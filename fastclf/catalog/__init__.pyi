@@ -13,6 +13,7 @@ from .edit_files import ImportReport as ImportReport
 from .edit_files import count_words as count_words
 from .edit_files import export_edits as export_edits
 from .edit_files import import_edits as import_edits
+from .edit_files import is_edits as is_edits
 from .edit_files import parse_edits as parse_edits
 from .edits import SCAN as SCAN
 from .edits import Edit as Edit
@@ -27,6 +28,11 @@ from .fetches import Fetch as Fetch
 from .fetches import FetchLedger as FetchLedger
 from .fetches import Outcome as Outcome
 from .given_splits import GivenSplits as GivenSplits
+from .label_files import MOST_LABEL_BYTES as MOST_LABEL_BYTES
+from .label_files import TARGETS as TARGETS
+from .label_files import parse_labels as parse_labels
+from .label_import import LabelReport as LabelReport
+from .label_import import import_labels as import_labels
 from .labels import refuse_unknown_class as refuse_unknown_class
 from .materialize import Materialized as Materialized
 from .materialize import check_copy_target as check_copy_target

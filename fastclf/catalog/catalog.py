@@ -41,6 +41,8 @@ from .edits import (
 from .fetches import FetchLedger
 from .forged import refuse_forged, refuse_unnameable
 from .given_splits import GivenSplits
+from .label_files import write_label_studio, write_label_table
+from .label_import import LabelReport, import_labels
 from .labels import choose_label, describe_near_labels, refuse_unknown_class
 from .materialize import Materialized, materialize
 from .near_pairs import NearPairs, confirm_candidates, find_near_pairs
@@ -340,6 +342,17 @@ class Catalog:
     def import_edits(self, data: bytes) -> ImportReport:
         """Replay exported edits as one step; see `fastclf.catalog.import_edits`."""
         return import_edits(self._store, data, self._who)
+
+    @reads_rows
+    def export_labels(self, target: str = "csv") -> bytes:
+        """Return today's labels of all photos that are not removed, "csv" or for "label-studio"."""
+        rows = [(photo.name, photo.label, photo.sha256) for photo in self.photos().photos]
+        return write_label_table(rows) if target == "csv" else write_label_studio(rows)
+
+    @reads_rows
+    def import_labels(self, data: bytes) -> LabelReport:
+        """Give photos the labels of another tool's file as one step; see `fastclf.catalog.import_labels`."""
+        return import_labels(self._store, data, self._who)
 
     def materialize(self, dest: str | Path) -> Materialized:
         """Write a clean copy of the folder: current labels, without removed and unreadable photos."""

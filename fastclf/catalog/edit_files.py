@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import UsageError
-from ..system import ShortRepr, csv_bytes, read_table, unify_name
+from ..system import ShortRepr, csv_bytes, decode_text, read_table, unify_name
 from .edits import RELABEL, REMOVE, Edit, EditRow, check_edit, read_net_rows, read_rows, write_step
 from .store import Store
 
@@ -158,6 +158,12 @@ class _Replay:
         self.conflicts.append(
             (row["path"], f"could be any of {places}; none has that path and the label {row['from']} alone")
         )
+
+
+def is_edits(data: bytes) -> bool:
+    """Return whether a file's first lines name the columns of edits; else it may be one of labels."""
+    head = decode_text(data[:4096]).lower().splitlines()[:3]  # a spreadsheet's "sep=;" may stand first
+    return any(all(column in line for column in COLUMNS) for line in head)
 
 
 def parse_edits(data: bytes) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from ..system import ensure_home, guard_process, read_rank
 from . import (
     archs,
     collect,
+    drift,
     evaluate,
     importing,
     inbox,
@@ -26,6 +27,7 @@ from . import (
     score,
     serving,
     share,
+    suggest,
     verify,
 )
 from .console import parse_duration, prepare_terminal, quiet_libraries
@@ -77,7 +79,9 @@ _add("train", models.train)
 _add("evaluate", evaluate.evaluate)
 _add("predict", predict.predict)
 _add("score", score.score)
+_add("drift", drift.drift)
 app.add_typer(photos.edits, epilog=write_examples("edits"))
+_add("suggest", suggest.suggest)
 _add("materialize", photos.materialize)
 _add("import", importing.import_file)
 _add("export-pkl", models.export_pkl)

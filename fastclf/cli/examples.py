@@ -30,14 +30,26 @@ EXAMPLES = {
         "fastclf score model s3://bucket/photos scores --shard 3/16",
         "fastclf score model photos.csv scores --root /data --dask tcp://scheduler:8786",
     ),
+    "drift": (
+        "fastclf drift model photos/november",
+        "fastclf drift model photos/november --trained-on photos/bears --html drift.html",
+    ),
     "edits": ("fastclf edits export photos/bears edits.csv",),
     "edits export": (
         "fastclf edits export photos/bears edits.csv",
         "fastclf edits export photos/bears - --log",
+        "fastclf edits export photos/bears tasks.json --to label-studio",
     ),
-    "edits import": ("fastclf edits import other/bears edits.csv",),
+    "edits import": (
+        "fastclf edits import other/bears edits.csv",
+        "fastclf edits import photos/bears annotations.xml",
+    ),
     "edits merge": ('fastclf edits merge photos/bears "Teddy " teddy',),
     "edits undo": ("fastclf edits undo photos/bears",),
+    "suggest": (
+        "fastclf suggest photos/bears",
+        "fastclf suggest photos/bears --new camera --n 20 --json",
+    ),
     "materialize": ("fastclf materialize photos/bears clean/bears",),
     "import": (
         "fastclf import project.zip --photos photos/mugs",

@@ -16,12 +16,12 @@ from .examples import write_examples
 from .places import check_model, check_photos
 
 if TYPE_CHECKING:
-    from ..catalog import ImportReport
+    from ..catalog import ImportReport, LabelReport
     from ..check import CheckReport
 
 edits = typer.Typer(
     name="edits",
-    help="Export or import relabelled and removed photos as CSV; merge classes; undo.",
+    help="Export or import relabelled and removed photos, or other tools' labels; merge classes; undo.",
     no_args_is_help=True,
 )
 
@@ -44,7 +44,7 @@ def check(
     if model is not None:
         check_model(model, "check DIR --model MODEL")
     if html is not None:
-        _check_output(html, photos, (".html", ".htm"))
+        check_output(html, photos, (".html", ".htm"))
     report = run_check(photos, model, html, labels=labels)
     if as_json:
         print_json(report.to_dict())
@@ -77,7 +77,7 @@ def run_check(
     return report
 
 
-def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
+def check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
     """Refuse to write where no folder is, where nothing can be written, or over some other file."""
     if not file.absolute().parent.is_dir():
         raise UsageError(
@@ -99,34 +99,59 @@ def _check_output(file: Path, photos: Path, suffixes: tuple[str, ...]) -> None:
 @edits.command("export", epilog=write_examples("edits export"))
 def export_edits(
     photos: Folder,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV file; - for stdout.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV or JSON file; - for stdout.")],
     log: Annotated[bool, typer.Option("--log", help="Every edit ever made, including undone ones.")] = False,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="edits (CSV for another copy of the photos), csv (path,label of every photo), or "
+            "label-studio (JSON of every photo, to import there).",
+        ),
+    ] = "edits",
 ) -> None:
-    """Write a folder's edits as CSV."""
-    from ..catalog import Catalog
+    """Write a folder's edits as CSV, or all of today's labels for another tool."""
+    from ..catalog import TARGETS, Catalog
     from ..system import write_atomic
 
     check_photos(photos, "edits export DIR FILE")
+    if to not in TARGETS or (log and to != TARGETS[0]):
+        raise UsageError(
+            "--to is {to!r}; it can be {targets}, and --log is of edits alone.",
+            to=to,
+            targets=", ".join(TARGETS),
+        )
     if str(file) != "-":
-        _check_output(file, photos, (".csv",))
+        check_output(file, photos, (".json",) if to == "label-studio" else (".csv",))
     with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
-        data = catalog.export_edits(log=log)
+        count = len(catalog.photos().photos)
+        data = catalog.export_edits(log=log) if to == TARGETS[0] else catalog.export_labels(to)
     if str(file) == "-":
         sys.stdout.write(data.decode())
         return
     write_atomic(file.resolve(), data)
-    say(f"{data.count(bytes([10])) - 1} edits are in {file}.")
+    if to == TARGETS[0]:
+        say(f"{data.count(bytes([10])) - 1} edits are in {file}.")
+    else:
+        say(f"The labels of {count} photos are in {file}.")
 
 
 @edits.command("import", epilog=write_examples("edits import"))
 def import_edits(
     photos: Folder,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file of edits.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="CSV of edits, or labels: CSV with path and label, Label Studio's JSON or CSV, CVAT's XML "
+            "(CVAT for images 1.1), Datumaro's JSON.",
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Apply exported edits to a copy of the photos; what is in doubt is skipped and reported."""
-    from ..catalog import MAX_EDIT_BYTES, Catalog, count_words, parse_edits
+    """Apply exported edits, or another tool's labels; what is in doubt is skipped and reported."""
+    from ..catalog import MAX_EDIT_BYTES, Catalog, is_edits, parse_edits, parse_labels
 
     check_photos(photos, "edits import DIR FILE")
     try:
@@ -135,18 +160,33 @@ def import_edits(
         raise UsageError(
             "The file of edits {file} cannot be read ({reason}).", file=file, reason=e.strerror
         ) from None
-    parse_edits(data)
+    of_edits = is_edits(data)
+    parse_edits(data) if of_edits else parse_labels(data)  # refused before anything is written
     with Catalog.of_photos(photos) as catalog:
         catalog.scan(show_progress("reading photos"))
-        report = catalog.import_edits(data)
+        report = catalog.import_edits(data) if of_edits else catalog.import_labels(data)
     if as_json:
         print_json(_describe_import(report))
     for path, reason in (*report.missing, *report.conflicts):
         say(f"Skipped: {path} {reason}.")
+    _tell_import(report)
+
+
+def _tell_import(report: ImportReport | LabelReport) -> None:
+    from ..catalog import LabelReport, count_words
+
+    doubt = f"{len(report.missing)} photos missing, {len(report.conflicts)} conflicts."
+    if not isinstance(report, LabelReport):
+        words = count_words(report.applied)
+        say(f"{len(report.applied)} edits applied ({words}), {report.already} were already so, {doubt}")
+        return
     say(
-        f"{len(report.applied)} edits applied ({count_words(report.applied)}), {report.already} were "
-        f"already so, {len(report.missing)} photos missing, {len(report.conflicts)} conflicts."
+        f"The file is {report.kind}. It names a label of {report.matched} of these photos: "
+        f"{len(report.applied)} relabelled, {report.already} were already so, {report.unlabelled} without a "
+        f"label there, {report.unnamed} not named there, {doubt}"
     )
+    for name, n in report.new_classes.items():
+        say(f"New class: {name} ({n} photos). `fastclf edits undo` takes the import back.")
 
 
 @edits.command("merge", epilog=write_examples("edits merge"))
@@ -187,13 +227,19 @@ def undo_edits(photos: Folder) -> None:
         say(f"The last step was taken back: {count_words(rows)}.")
 
 
-def _describe_import(report: ImportReport) -> dict[str, Any]:
-    return {
+def _describe_import(report: ImportReport | LabelReport) -> dict[str, Any]:
+    from ..catalog import LabelReport
+
+    found: dict[str, Any] = {
         "applied": [{"file": r.path, "action": r.action, "to": r.new} for r in report.applied],
         "already": report.already,
         "missing": [{"file": path, "reason": reason} for path, reason in report.missing],
         "conflicts": [{"file": path, "reason": reason} for path, reason in report.conflicts],
     }
+    if isinstance(report, LabelReport):
+        own = ("kind", "matched", "unlabelled", "unnamed", "new_classes")
+        found |= {name: getattr(report, name) for name in own}
+    return found
 
 
 def materialize(

@@ -1,7 +1,17 @@
 from .calibrate import Answers as Answers
 from .calibrate import calibrate_bundle as calibrate_bundle
 from .calibrate import write_examples as write_examples
+from .drift import LEVEL as LEVEL
+from .drift import Drift as Drift
+from .drift import SeenPhotos as SeenPhotos
+from .drift import compare as compare
+from .drift import measure_drift as measure_drift
+from .drift import read_reference as read_reference
+from .drift_page import write_drift_page as write_drift_page
+from .drift_page import write_lines as write_lines
 from .ood_photos import record_ood as record_ood
 from .run import Evaluation as Evaluation
 from .run import evaluate as evaluate
 from .run import record_opening as record_opening
+from .score_tables import is_score_table as is_score_table
+from .score_tables import read_scores as read_scores

@@ -25,5 +25,8 @@ from .refit import find_obstacle as find_obstacle
 from .refit import refit_head as refit_head
 from .refit import use_refit as use_refit
 from .refit_progress import RefitProgress as RefitProgress
+from .suggest import Suggestion as Suggestion
+from .suggest import Suggestions as Suggestions
+from .suggest import suggest_photos as suggest_photos
 from .training import HeadOptions as HeadOptions
 from .training import train_head as train_head

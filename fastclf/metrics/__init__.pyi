@@ -3,6 +3,8 @@ from .conformal import SetMetrics as SetMetrics
 from .conformal import find_set_threshold as find_set_threshold
 from .conformal import find_sets as find_sets
 from .conformal import measure_sets as measure_sets
+from .next_photos import choose_next as choose_next
+from .next_photos import compute_doubt as compute_doubt
 from .paired import PairedDifference as PairedDifference
 from .paired import compare_paired as compare_paired
 from .reliability import Sure as Sure
@@ -13,5 +15,11 @@ from .scores import compute_confusion as compute_confusion
 from .scores import compute_log_loss as compute_log_loss
 from .scores import compute_metrics as compute_metrics
 from .scores import compute_softmax as compute_softmax
+from .shares import ShareComparison as ShareComparison
+from .shares import compare_shares as compare_shares
 from .temperature import choose_temperature as choose_temperature
 from .temperature import fit_temperature as fit_temperature
+from .two_samples import FeatureComparison as FeatureComparison
+from .two_samples import compare_exceedances as compare_exceedances
+from .two_samples import compare_features as compare_features
+from .two_samples import compare_tails as compare_tails

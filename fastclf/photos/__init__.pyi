@@ -29,6 +29,7 @@ from .splits import TEST as TEST
 from .splits import TRAIN as TRAIN
 from .splits import VALID as VALID
 from .splits import draw_splits as draw_splits
+from .tree import NEW_FOLDER as NEW_FOLDER
 from .tree import build_tree as build_tree
 from .tree import show_name as show_name
 from .tree import stream_photo_names as stream_photo_names

@@ -22,6 +22,8 @@ _MOST_FOLDERS, _MOST_SNIFFED = 3000, 50
 # What only programs keep in folders like these; their photos, if any, are no data.
 _TOOLS = (".git", ".svn", ".hg", ".dvc", ".cache", ".venv", ".idea", ".vscode", ".fastclf")
 _NO_FILES = ("camera raw",)
+# Photos that wait for a label lie here, beside the classes.
+NEW_FOLDER = "_new"
 
 
 class File:
@@ -220,7 +222,7 @@ def _build_folder(name: str, inside: dict[str, dict[str, str]]) -> Folder:
 
 
 def _is_passed_over(name: str) -> bool:
-    return name.startswith(".") or is_stray(name)
+    return name.startswith(".") or name == NEW_FOLDER or is_stray(name)
 
 
 def stream_photo_names(root: Path) -> Iterator[str]:

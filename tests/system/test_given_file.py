@@ -59,6 +59,11 @@ def ask(file: Path) -> None:
     run("predict", "m")(file)
 
 
+def scores(file: Path) -> None:
+    write_toy_bundle(file.parent / "m")
+    run("drift", "m")(file)
+
+
 def add_reports(file: Path) -> None:
     (file.parent / "p").mkdir()
     run("inbox", "add", "p")(file)
@@ -90,6 +95,7 @@ READERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "import of a Learner": (run("import", "--trust-pickle"), "x.pkl"),
     "inbox": (run("inbox", "list", "--inbox"), "x.sqlite"),
     "reports": (add_reports, "x.zip"),
+    "scores": (scores, "x.parquet"),
     "predict": (ask, "x.jpg"),
     "train": (run("train"), "x.toml"),
     "collect": (run("collect"), "x.toml"),

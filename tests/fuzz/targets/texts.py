@@ -5,7 +5,14 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from fastclf.catalog import Store, export_edits, import_edits, parse_edits, read_given_splits
+from fastclf.catalog import (
+    Store,
+    export_edits,
+    import_edits,
+    import_labels,
+    parse_edits,
+    read_given_splits,
+)
 from fastclf.catalog.split_table import fit_given_splits
 from fastclf.collect import list_recipes, load_recipe
 from fastclf.collect.label_table import read_labels
@@ -80,6 +87,27 @@ def list_edit_seeds() -> list[bytes]:
     ]
 
 
+def take_labels(data: bytes) -> None:
+    store = _make_store()
+    try:
+        import_labels(store, data, "ann")
+    finally:
+        store.close()
+
+
+def list_label_seeds() -> list[bytes]:
+    """Return what Label Studio, CVAT, Datumaro and people write."""
+    return [
+        b'<annotations><image id="0" name="red/0.jpg"><tag label="blue"/><box/></image></annotations>',
+        b'[{"data":{"image":"/data/local-files/?d=red%2F0.jpg"},"annotations":[{"was_cancelled":false,'
+        b'"result":[{"type":"choices","value":{"choices":["blue"]}}]}]}]',
+        b'[{"image":"red/0.jpg","id":1,"choice":{"choices":["a","b"]}}]',
+        b'{"categories":{"label":{"labels":[{"name":"red"}]}},"items":[{"id":"red/0","annotations":'
+        b'[{"type":"label","label_id":0}],"image":{"path":"red/0.jpg"}}]}',
+        b"path,label,sha256\nred/0.jpg,blue,\n0.jpg,Red,\n",
+    ]
+
+
 def take_table(data: bytes) -> None:
     file = folder() / "table.csv"
     file.write_bytes(data)
@@ -112,5 +140,12 @@ TARGETS = [
          b"(a+)+$", b"classes", b"archive", b"label"),
     ),
     Target("edits", take_edits, list_edit_seeds, _CELLS),
+    Target(
+        "labels",
+        take_labels,
+        list_label_seeds,
+        (*_CELLS, b"<", b">", b"</image>", b"<!DOCTYPE a [", b"&lt;", b"[", b"]", b"{", b"}", b'":', b"null", b"1e999",
+         b"[" * 2000, b"label_id", b"choices", b"data", b"%00"),
+    ),
     Target("table", take_table, list_table_seeds, (*_CELLS, b"split", b"group", b"path", b"train")),
 ]  # fmt: skip
