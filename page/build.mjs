@@ -95,10 +95,30 @@ const lower = {
   },
 };
 
+// import { make } from "dashboard:widgets/common.js": what the dashboard's own scripts define, which are no modules.
+const parts = {
+  name: "parts",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^dashboard:/ }, ({ path }) => ({ path: path.slice("dashboard:".length), namespace: "dashboard" }));
+    onLoad({ filter: /.*/, namespace: "dashboard" }, async ({ path }) => ({ contents: await readPart(path), loader: "js" }));
+  },
+};
+
+const COMMON_PART = "widgets/common.js";
+
+const findNames = (text) => [...text.matchAll(/^(?:function|class) (\w+)/gm)].map((match) => match[1]);
+
+async function readPart(path) {
+  const read = (name) => readFile(join(dashboard, name), "utf-8");
+  const text = await read(path);
+  const common = path === COMMON_PART ? "" : `import { ${findNames(await read(COMMON_PART)).join(", ")} } from "dashboard:${COMMON_PART}";\n`;
+  return `${common}${text}\nexport { ${findNames(text).join(", ")} };\n`;
+}
+
 // The worker of a page without a server, as one classic script.
-async function bundleWorker() {
+async function bundleWorker(entry) {
   const options = {
-    entryPoints: ["src/site/worker.js"],
+    entryPoints: [entry],
     format: "iife",
     define: { "import.meta.url": '"blob:fastclf"' },
     external: ["module", "fs", "path", "url", "os", "worker_threads", "perf_hooks"],
@@ -108,17 +128,19 @@ async function bundleWorker() {
 }
 
 async function writeWorker(folder) {
-  const worker = await bundleWorker();
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "worker.js"), worker.outputFiles[0].contents);
+  for (const [name, entry] of [["worker.js", "src/site/worker.js"], ["teach_worker.js", "src/site/teach/worker.js"]]) {
+    const worker = await bundleWorker(entry);
+    await writeFile(join(folder, name), worker.outputFiles[0].contents);
+  }
   await copyFile(join(here, "node_modules", "onnxruntime-web", "dist", "ort-wasm-simd-threaded.wasm"), join(folder, "runtime.wasm"));
 }
 
 // What a page without a server runs itself: the page, a look at old browsers, and what keeps its files for the next visit.
 async function writeShell(folder) {
   await mkdir(folder, { recursive: true });
-  for (const name of ["shell", "check", "service_worker"]) {
-    const script = await bundle({ entryPoints: [`src/site/${name}.js`], format: "iife", charset: "utf8" }, ofSite);
+  for (const [name, entry] of [["shell", "shell"], ["check", "check"], ["service_worker", "service_worker"], ["teach", "teach/teach"]]) {
+    const script = await bundle({ entryPoints: [`src/site/${entry}.js`], format: "iife", charset: "utf8", plugins: [parts] }, ofSite);
     await writeFile(join(folder, `${name}.js`), script.outputFiles[0].contents);
   }
 }

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ..model import PUBLISHED, FeatureCache, ModelBundle, Preprocess, fill_cache, open_session
+from ..model import (
+    PUBLISHED,
+    FeatureCache,
+    ModelBundle,
+    Preprocess,
+    fill_cache,
+    open_session,
+    round_weights,
+)
 from ..photos import Photo, Progress
 from .packaged import PACKAGED, read_packaged
 
@@ -56,6 +64,17 @@ class Backbone:
         manifest = bundle.manifest
         graph = bundle.onnx_path.read_bytes()
         return cls(manifest.arch, graph, bundle.preprocess, manifest.licences.weights, manifest.features_id)
+
+    def round(self) -> Self:
+        """Return it with the weights that a page with int8 has; its features have a name of their own.
+
+        One that is rounded already is returned as it is.
+        """
+        graph = round_weights(self.graph)
+        if graph is self.graph:
+            return self
+        digest = hashlib.sha256(f"{self.features_id} int8".encode())
+        return replace(self, graph=graph, features_id=digest.hexdigest())
 
     def extract(
         self, cache: FeatureCache, photos: Sequence[Photo], progress: Progress | None = None

@@ -75,6 +75,7 @@ EXAMPLES = {
     "share": (
         "fastclf share",
         "fastclf share --web model site",
+        "fastclf share --web --teach teach-site",
         "fastclf share --container server --model model --domain bears.example.org",
     ),
     "archs": ("fastclf archs", "fastclf archs --size 160 --again"),

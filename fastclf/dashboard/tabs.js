@@ -46,7 +46,7 @@ class Tabs {
   }
 
   draw() {
-    const words = { classify: this.t("Classify"), clean: this.t("Clean"), about: this.t("About") };
+    const words = { classify: this.t("Classify"), clean: this.t("Clean"), about: this.t("About"), teach: this.t("Teach"), check: this.t("Check") };
     this.row.setAttribute("aria-label", this.t("Parts of this page"));
     this.buttons = this.model.get("names").map((name) => {
       const button = makeButton("", words[name] || name, () => this.select(name));

@@ -53,6 +53,9 @@ from .preprocess import METHODS as METHODS
 from .preprocess import PUBLISHED as PUBLISHED
 from .preprocess import PUBLISHED_SHARE as PUBLISHED_SHARE
 from .preprocess import Preprocess as Preprocess
+from .rounding import find_weights as find_weights
+from .rounding import quantise_weights as quantise_weights
+from .rounding import round_weights as round_weights
 from .session import count_cores as count_cores
 from .session import open_session as open_session
 from .session import trim_heap as trim_heap

@@ -20,7 +20,9 @@ Array = npt.NDArray[Any]
 PROJECT_FILE = "project.json"
 MOST_PHOTOS = 20_000
 PRECISIONS = {"int8": 0.05, "float32": 1e-3}
-"""How far a page's probabilities may be from those here, by the precision of the page's weights."""
+"""How far a page's probabilities may be from those here, by the precision of the page's weights.
+
+Both compute with the same weights; another browser's decoder may differ by a level."""
 
 _VERSION = 1
 _MOST_CLASSES, _LONGEST_CLASS, _MOST_FEATURES, _MOST_PARITY = 1000, 60, 16_384, 8

@@ -47,6 +47,8 @@ class TaughtPhotos:
 def open_body(project: Project, model: Path | None) -> tuple[Backbone, dict[str, Path]]:
     """Return the network that a project was taught on, and what of a model's folder belongs to it.
 
+    Its weights are those of the page, which may be rounded.
+
     Parameters
     ----------
     project
@@ -80,7 +82,8 @@ def open_body(project: Project, model: Path | None) -> tuple[Backbone, dict[str,
             place=model or "the network that comes with fastclf",
             ours=body.features_id[:12],
         )
-    return body, kept
+    # what the head was fitted on are the features of the page's own weights
+    return (body.round() if project.precision == "int8" else body), kept
 
 
 def _check_name(project: Project) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from fastclf import ModelBundle
-from fastclf.dashboard.site import build_site
+from fastclf.backbone import Backbone
+from fastclf.dashboard.site import build_site, build_teach_site
 
 from ..toy import add_maps, write_toy_bundle
 
@@ -29,6 +30,15 @@ def make_site(folder: Path) -> list[str]:
     bundle = ModelBundle.load(model)
     site = build_site(bundle, folder / "under" / "a path" / "site", precision="float32")
     one = build_site(bundle, folder / "one.html", precision="float32", single_file=True)
+    return [str(model), str(site.page), str(one.page)]
+
+
+def make_teach_site(folder: Path) -> list[str]:
+    """Make a page for teaching, as a folder and as one file, whose network sees mean colours; return their paths."""
+    model = add_maps(write_toy_bundle(folder / "model", judged=True), 32, 8)
+    body = Backbone.of_model(ModelBundle.load(model))
+    site = build_teach_site(body, folder / "under" / "a path" / "site", precision="float32")
+    one = build_teach_site(body, folder / "one.html", precision="float32", single_file=True)
     return [str(model), str(site.page), str(one.page)]
 
 

@@ -61,7 +61,7 @@ def build_page(model: Path, folder: Path, policy: str = POLICY, **options: Any) 
     names = write_data(ModelBundle.load(model, verify=False), folder, **options)
     parts = [
         (SOURCES / f"{name}.js").read_text()
-        for name in ("fault", "unpacking", "pack", "sha256", "sound", "answering")
+        for name in ("fault", "line", "unpacking", "pack", "sha256", "sound", "answering")
     ]
     engine = re.sub(r"^import .*$|^export ", "", "\n".join(parts), flags=re.M)
     (folder / "engine.js").write_text(engine + START)

@@ -38,6 +38,9 @@ def test_a_page_is_written_and_said_where(tmp_path: Path) -> None:
         (["--web", "model", "model"], "holds other things than a page"),
         (["--web", "model", "new", "--precision", "int4"], "int8 or float32"),
         (["--web", "nothing", "new"], "nothing"),
+        (["--teach", "new"], "--teach goes with --web"),
+        (["--web", "--teach", "model", "new"], "With --teach the page alone is named"),
+        (["--web", "--teach", "--model", "site", "new"], "site"),
     ],
 )
 def test_a_call_that_cannot_be_right_is_refused_in_a_sentence(

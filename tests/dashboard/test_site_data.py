@@ -19,9 +19,9 @@ import pytest
 
 from fastclf.card import write_bundle
 from fastclf.dashboard.site import write_data
-from fastclf.dashboard.site.graph import cut_graph, open_graph, quantise_weights
+from fastclf.dashboard.site.graph import cut_graph, open_graph
 from fastclf.errors import MissingExtraError, UsageError
-from fastclf.model import JointDetector, Manifest, ModelBundle, Predictor
+from fastclf.model import JointDetector, Manifest, ModelBundle, Predictor, quantise_weights
 
 from ..toy import add_maps, write_large_graph, write_toy_bundle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,30 @@ import numpy as np
 import pytest
 
 from fastclf import Catalog, ModelBundle, Predictor
+from fastclf.backbone import Backbone, open_packaged
+from fastclf.dashboard.site.graph import cut_graph, open_graph
 from fastclf.errors import ProjectError, UsageError
 from fastclf.evaluation import evaluate
 from fastclf.head import refit_head
+from fastclf.metrics import compute_softmax
+from fastclf.photos import decode_photo
 from fastclf.received import ImportedProject, import_project
 from fastclf.system import hash_bytes
 
 from ..conftest import call_fastclf
 from ..scanned import hash_folder
-from .taught import HELD, PER_CLASS, VOCAB, describe_project, draw_members, split_of, write_project, write_zip
+from .taught import (
+    HELD,
+    PER_CLASS,
+    VOCAB,
+    describe_project,
+    draw_members,
+    fit,
+    pack,
+    split_of,
+    write_project,
+    write_zip,
+)
 
 pytestmark = pytest.mark.slow
 NAMES = ["AC/DC", "train", "M\u00fctze \u2615"]
@@ -48,6 +64,30 @@ def test_the_model_answers_as_the_page_did(imported: ImportedProject) -> None:
             image = raw.preprocess.decode(data).image
             logits, _ = predictor.run(raw.preprocess.batch([image]))
             assert np.abs(logits[0] - known["logits"]).max() < 1e-3
+
+
+def answer_with_int8(values: dict[str, Any], members: dict[str, bytes], scale: float = 1) -> None:
+    """Let a project be one of a page whose weights have 8 bits."""
+    body, weight, bias = open_packaged(), scale * fit().weight, fit().bias
+    session = open_graph(cut_graph(body.graph, with_maps=False, int8=True))
+    values["backbone"]["precision"] = "int8"
+    values["head"] |= {"weight": pack(weight), "bias": pack(bias)}
+    for known in values["parity"]:
+        image = decode_photo(members[known["file"]]).image
+        [features] = session.run(["features"], {"image": body.preprocess.batch([image])})
+        logits = features @ weight.T + bias
+        known |= {"logits": logits[0].tolist(), "probabilities": compute_softmax(logits)[0].tolist()}
+
+
+def test_a_page_with_int8_is_answered_with_its_own_weights(tmp_path: Path) -> None:
+    # a head that was fitted on few photos may tell apart the smallest differences
+    file = write_project(tmp_path / "project.zip", partial(answer_with_int8, scale=20))
+    made = import_project(file, tmp_path / "model", tmp_path / "photos")
+    assert made.largest_difference < 1e-4
+    packaged, own = open_packaged(), Backbone.of_model(made.bundle)
+    assert own.features_id != packaged.features_id
+    # taught again on this model, it is the same network
+    assert own.round() is own
 
 
 def test_the_photos_are_the_projects_bytes_in_folders_that_every_disk_takes(
@@ -129,8 +169,9 @@ def test_a_photo_that_stands_there_twice_is_judged_where_it_was_not_learned(tmp_
 
 
 def other_answers(by: float, precision: str = "float32") -> Any:
-    def change(values: dict[str, Any], members: object) -> None:
-        values["backbone"]["precision"] = precision
+    def change(values: dict[str, Any], members: dict[str, bytes]) -> None:
+        if precision == "int8":
+            answer_with_int8(values, members)
         for answer in values["parity"]:
             top = int(np.argmax(answer["probabilities"]))
             answer["probabilities"][top] -= by

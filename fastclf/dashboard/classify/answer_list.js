@@ -39,6 +39,11 @@ class AnswerList {
     return this.model.get("has_inbox");
   }
 
+  // whether a page learns from what is said
+  get teaches() {
+    return this.model.get("teaches");
+  }
+
   // the cards in their order on the page
   get all() {
     return [...this.list.children].map((item) => item.fastclfCard);

@@ -222,13 +222,15 @@ class Card {
     const add = (value, text) => select.append(Object.assign(make("option", "", text), { value }));
     add("", t("Choose ..."));
     this.list.labels.forEach((name, index) => name !== this.card.label && add(String(index), this.list.nameClass(name)));
-    add("none", t("none of these"));
+    if (!this.list.teaches) add("none", t("none of these"));
     select.required = true;
     label.append(make("span", "", t("What is it really?")), select);
     const row = make("div", "fastclf-row");
-    const send = make("button", "fastclf-button fastclf-primary fastclf-small", this.list.hasInbox ? t("Send") : t("Save as a file"));
+    const send = make("button", "fastclf-button fastclf-primary fastclf-small", this.list.teaches ? t("Teach it") : this.list.hasInbox ? t("Send") : t("Save as a file"));
     row.append(send, makeButton("fastclf-button fastclf-small", t("Not now"), () => this.leaveForm()));
-    const outcome = this.list.hasInbox
+    const outcome = this.list.teaches
+      ? t("This photo becomes one of that class, and the page learns from it.")
+      : this.list.hasInbox
       ? t("This photo and your answer go to the owner of this page; nothing else is kept.")
       : t("This page keeps nothing. You get a small file with the photo and your answer.");
     this.form.append(label, make("p", "fastclf-file", outcome), row);

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,15 +16,14 @@ from string import Template
 from ...card import build_card_html
 from ...model import ModelBundle
 from ...system import hash_bytes, write_atomic
-from ..widgets import find_accents, read_style
+from ..widgets import read_style
 from .data import say_nothing, write_data
+from .face import Face
 from .html import write_page, write_single_page
 from .icons import SIZES, draw_png, draw_svg
 from .kept import MANIFEST, WORKER, write_manifest, write_worker
 from .scripts import write_scripts
 from .target import check_file, check_folder, put_files
-
-_COLOUR = "#1b57b3"  # of the style sheet
 
 
 @dataclass(frozen=True)
@@ -72,39 +71,52 @@ def build_site(
         names = write_data(bundle, Path(scratch), precision=precision, tell=tell)
         data = {name: Path(scratch, name).read_bytes() for name in names}
     tell("write")
-    return _write_file(bundle, target, data) if single_file else _write_folder(bundle, target, data)
+    face = Face.of_model(bundle)
+    scripts = write_scripts(bundle, keeps=not single_file, head=hash_head(data))
+    if single_file:
+        return put_file(face, target, read_style(), scripts, data)
+    card = {"card.html": build_card_html(bundle.manifest.to_dict()).encode()}
+    says = "`card.html` says what the model is for and how good it is; "
+    return put_folder(face, target, read_style(), scripts, data, card, says)
 
 
-def _write_file(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Site:
-    scripts = [
-        *write_scripts(bundle, keeps=False, head=_hash_head(data)).values(),
-        *(part.decode("ascii") for part in data.values()),
-    ]
-    page = write_single_page(bundle, _find_colour(bundle), read_style(), scripts).encode()
+def put_file(
+    face: Face, target: Path, style: str, scripts: Mapping[str, str], data: Mapping[str, bytes]
+) -> Site:
+    """Write a page as one file: its own scripts, and those that bring the data."""
+    texts = [*scripts.values(), *(part.decode("ascii") for part in data.values())]
+    page = write_single_page(face, style, texts).encode()
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, page)
     return Site(target, target, len(page))
 
 
-def _write_folder(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> Site:
-    colour, style = _find_colour(bundle), read_style().encode()
-    scripts_of_page = write_scripts(bundle, keeps=True, head=_hash_head(data))
-    own = {name: text.encode() for name, text in scripts_of_page.items()}
-    scripts = {f"parts/{name}": content for name, content in (own | data).items()}
-    style_name = f"parts/style-{hash_bytes(style)[:8]}.css"
-    versions = {name: hash_bytes(content)[:8] for name, content in scripts.items()}
-    page = write_page(bundle, colour, style_name, versions).encode()
+def put_folder(
+    face: Face,
+    target: Path,
+    style: str,
+    scripts: Mapping[str, str],
+    data: Mapping[str, bytes],
+    more: Mapping[str, bytes],
+    readme: str,
+) -> Site:
+    """Write a page as a folder; the browser keeps `more` files, too, and `readme` says what they are."""
+    own = {name: text.encode() for name, text in scripts.items()}
+    parts = {f"parts/{name}": content for name, content in (own | dict(data)).items()}
+    style_name = f"parts/style-{hash_bytes(style.encode())[:8]}.css"
+    versions = {name: hash_bytes(content)[:8] for name, content in parts.items()}
+    page = write_page(face, style_name, versions).encode()
     shown = {
-        **scripts,
-        style_name: style,
-        "card.html": build_card_html(bundle.manifest.to_dict()).encode(),
-        "icon.svg": draw_svg(colour).encode(),
-        **{f"icon-{n}.png": draw_png(colour, n) for n in SIZES},
-        MANIFEST: write_manifest(bundle, colour).encode(),
+        **parts,
+        style_name: style.encode(),
+        **more,
+        "icon.svg": draw_svg(face.colour).encode(),
+        **{f"icon-{n}.png": draw_png(face.colour, n) for n in SIZES},
+        MANIFEST: write_manifest(face).encode(),
     }
     beside = {
         WORKER: write_worker({"./": page, **shown}).encode(),
-        "README.md": _write_readme(bundle).encode(),
+        "README.md": _write_readme(face, readme).encode(),
         "licences.txt": _read_licences(),
         ".nojekyll": b"",
     }
@@ -114,23 +126,19 @@ def _write_folder(bundle: ModelBundle, target: Path, data: dict[str, bytes]) -> 
     return Site(target, target / "index.html", sum(map(len, files.values())))
 
 
-def _hash_head(data: dict[str, bytes]) -> str:
+def hash_head(data: Mapping[str, bytes]) -> str:
     """Return the hash of what the head's script hands over."""
     [text] = re.findall(rb'"([^"]*)"\);\s*$', data["head.js"])
     return hashlib.sha256(base64.b64decode(text)).hexdigest()
 
 
-def _find_colour(bundle: ModelBundle) -> str:
-    return find_accents(bundle.manifest.colour).get("light", _COLOUR)
-
-
-def _write_readme(bundle: ModelBundle) -> str:
+def _write_readme(face: Face, more: str) -> str:
     template = (resources.files(__package__) / "readme.md").read_text(encoding="utf-8")
-    title = bundle.manifest.title.strip() or "Photo classifier"
     # the title is written as YAML above, and as a heading below
     head, line, body = template.partition("\n# $title\n")
-    quoted = json.dumps(title, ensure_ascii=False)
-    return Template(head).substitute(title=quoted) + Template(line + body).substitute(title=title)
+    quoted = json.dumps(face.title, ensure_ascii=False)
+    fields = {"title": face.title, "what": face.what, "holds": face.holds, "more": more}
+    return Template(head).substitute(title=quoted) + Template(line + body).substitute(fields)
 
 
 def _read_licences() -> bytes:

@@ -16,23 +16,30 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...errors import UsageError
-from ...model import ModelBundle, Predictor, describe_answers, record_answers
+from ...model import ModelBundle, Predictor, describe_answers, quantise_weights, record_answers
 from ..classify import find_sure
-from .graph import check_onnx, cut_graph, open_graph, quantise_weights
+from .graph import check_onnx, cut_graph, open_graph
 from .pack import write_pack
 
 Array = npt.NDArray[Any]
+Parts = Mapping[str, Any]
 
 PRECISIONS = ("int8", "float32")
 
 _STATIC = Path(__file__).parent / "static"
-_WORKER, _RUNTIME = "worker.js", "runtime.wasm.xz"
+_RUNTIME = "runtime.wasm.xz"
 # Characters of one script: so often a slow line shows progress.
 _PART = 2**19
 # Fewer places a side than this tell nothing of where, see fastclf.model.explain.
-_LEAST_PLACES = 4
+LEAST_PLACES = 4
 # Arrays of a detector that are few numbers.
 _EXACT = ("usual", "spread")
+
+
+def check_precision(precision: str) -> None:
+    """Refuse a precision that there is not, with a UsageError."""
+    if precision not in PRECISIONS:
+        raise UsageError("The precision is {given!r}; it is int8 or float32.", given=precision)
 
 
 def say_nothing(step: str) -> None:
@@ -75,26 +82,42 @@ def write_data(
     BundleError
         If the model does not run.
     """
-    if precision not in PRECISIONS:
-        raise UsageError("The precision is {given!r}; it is int8 or float32.", given=precision)
+    check_precision(precision)
     check_onnx()
     tell("shrink")
     with Predictor(bundle) as predictor:
-        with_maps = min(predictor.map_size or (0, 0)) >= _LEAST_PLACES
+        with_maps = min(predictor.map_size or (0, 0)) >= LEAST_PLACES
     graph = cut_graph(bundle.onnx_path.read_bytes(), with_maps=with_maps, int8=precision == "int8")
     tell("pack")
+
+    def pack_head(parts: Parts) -> bytes:
+        return _pack_head(bundle, graph, parts, precision)
+
+    return write_parts(folder, "worker.js", graph, _pack_examples(bundle), pack_head)
+
+
+def write_parts(
+    folder: Path,
+    worker: str,
+    graph: bytes,
+    examples: bytes,
+    pack_head: Callable[[Parts], bytes],
+    more: Mapping[str, bytes] | None = None,
+) -> list[str]:
+    """Write the scripts that bring worker, runtime, graph, examples, `more` and head; return their names."""
     blocks = {
-        "worker": gzip.compress((_STATIC / _WORKER).read_bytes(), mtime=0),
-        "examples": gzip.compress(_pack_examples(bundle), mtime=0),
+        "worker": gzip.compress((_STATIC / worker).read_bytes(), mtime=0),
+        "examples": gzip.compress(examples, mtime=0),
         "runtime": (_STATIC / _RUNTIME).read_bytes(),
         "graph": lzma.compress(graph, preset=9 | lzma.PRESET_EXTREME),
+        **{name: gzip.compress(block, mtime=0) for name, block in (more or {}).items()},
     }
     texts = {name: _split(base64.b64encode(block).decode()) for name, block in blocks.items()}
     parts = {
         name: {"sizes": [*map(len, texts[name])], "sha256": hashlib.sha256(block).hexdigest()}
         for name, block in blocks.items()
     }
-    head = gzip.compress(_pack_head(bundle, graph, parts, precision), mtime=0)
+    head = gzip.compress(pack_head(parts), mtime=0)
     folder.mkdir(parents=True, exist_ok=True)
     return _write_scripts(folder, {"head": [base64.b64encode(head).decode()], **texts})
 
@@ -118,7 +141,7 @@ def _pack_examples(bundle: ModelBundle) -> bytes:
     return write_pack({"names": [*photos]}, photos)
 
 
-def _pack_head(bundle: ModelBundle, graph: bytes, parts: Mapping[str, Any], precision: str) -> bytes:
+def _pack_head(bundle: ModelBundle, graph: bytes, parts: Parts, precision: str) -> bytes:
     """Return all that a refit changes: the head, the detector, and what the page says of the model."""
     manifest, (weight, bias) = bundle.manifest, bundle.head
     session = open_graph(graph)

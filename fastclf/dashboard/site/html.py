@@ -6,11 +6,12 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from string import Template
 
-from ...model import ModelBundle
 from ..widgets import build_data_url
+from .face import Face
 from .icons import draw_svg
 
 GENERATOR = '<meta name="generator" content="fastclf share">'
@@ -55,14 +56,14 @@ $scripts
 """)
 
 
-def write_page(bundle: ModelBundle, colour: str, style: str, scripts: Mapping[str, str]) -> str:
+def write_page(face: Face, style: str, scripts: Mapping[str, str]) -> str:
     """Return the page of a folder; `style` and the keys of `scripts` are addresses, the values versions."""
     tags = "\n".join(f'<script defer src="{src}?v={version}"></script>' for src, version in scripts.items())
     rules = _RULES | _FILES | _FOLDER_ONLY
-    return _fill(bundle, colour, rules, f'<link rel="stylesheet" href="{style}">', tags)
+    return _fill(face, rules, f'<link rel="stylesheet" href="{style}">', tags)
 
 
-def write_single_page(bundle: ModelBundle, colour: str, style: str, scripts: Sequence[str]) -> str:
+def write_single_page(face: Face, style: str, scripts: Sequence[str]) -> str:
     """Return the page as one file; each script is allowed by its hash, and no other one."""
     scripts = [_embed(script) for script in scripts]
     hashes = " ".join(map(_hash_source, scripts))
@@ -72,18 +73,30 @@ def write_single_page(bundle: ModelBundle, colour: str, style: str, scripts: Seq
         "worker-src": "blob:",
     }
     tags = "\n".join(f"<script>{script}</script>" for script in scripts)
-    return _fill(bundle, colour, rules, f"<style>{style}</style>", tags)
+    return _fill(face, rules, f"<style>{style}</style>", tags)
 
 
-def _fill(bundle: ModelBundle, colour: str, rules: Mapping[str, str], style: str, scripts: str) -> str:
-    manifest = bundle.manifest
+def write_template(face: Face) -> str:
+    """Return a page as one file that a browser fills, as `write_single_page` does.
+
+    %SCRIPT_RULES%, %STYLE_RULE%, %TITLE%, %STYLE% and %SCRIPTS% stand in it.
+    """
+    rules = _RULES | {
+        "script-src": "%SCRIPT_RULES% 'wasm-unsafe-eval'",
+        "style-src": "%STYLE_RULE%",
+        "worker-src": "blob:",
+    }
+    return _fill(replace(face, title="%TITLE%", intro=""), rules, "<style>%STYLE%</style>", "%SCRIPTS%")
+
+
+def _fill(face: Face, rules: Mapping[str, str], style: str, scripts: str) -> str:
     return _PAGE.substitute(
         rules="; ".join(f"{name} {allowed}" for name, allowed in rules.items()),
         generator=GENERATOR,
-        intro=escape(manifest.intro.strip()),
-        colour=colour,
-        title=escape(manifest.title.strip() or "Photo classifier"),
-        icon=build_data_url("image/svg+xml", draw_svg(colour).encode()),
+        intro=escape(face.intro),
+        colour=face.colour,
+        title=escape(face.title),
+        icon=build_data_url("image/svg+xml", draw_svg(face.colour).encode()),
         style=style,
         scripts=scripts,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ...model import ModelBundle
 from ...system import hash_bytes
+from .face import Face
 from .icons import SIZES
 from .scripts import read_built
 
@@ -14,22 +14,21 @@ MANIFEST, WORKER = "manifest.webmanifest", "service-worker.js"
 _GROUND = "#f6f7f9"
 
 
-def write_manifest(bundle: ModelBundle, colour: str) -> str:
+def write_manifest(face: Face) -> str:
     """Return the web app's manifest, with which the page can be put on a phone's home screen."""
-    title = bundle.manifest.title.strip() or "Photo classifier"
     icons = [
         {"src": f"icon-{n}.png", "sizes": f"{n}x{n}", "type": "image/png", "purpose": "any maskable"}
         for n in SIZES
     ]
     values = {
-        "name": title,
-        "short_name": title,
-        "description": bundle.manifest.intro.strip(),
+        "name": face.title,
+        "short_name": face.title,
+        "description": face.intro,
         "start_url": "./",
         "scope": "./",
         "display": "standalone",
         "background_color": _GROUND,
-        "theme_color": colour,
+        "theme_color": face.colour,
         "icons": [*icons, {"src": "icon.svg", "sizes": "any", "type": "image/svg+xml"}],
     }
     return json.dumps(values, ensure_ascii=False, indent=1) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -29,27 +30,32 @@ def write_scripts(bundle: ModelBundle, *, keeps: bool, head: str) -> dict[str, s
 
     `keeps` says that a service worker lies beside the page; `head` is the hash of the head that is its own.
     """
-    components, shell = _write_components(), read_built("shell.js")
-    check = read_built("check.js")
-    texts = _select_texts([components, shell, check, *_read_engine()])
-    site = _describe(bundle) | {"texts": texts, "keeps": keeps, "head": head}
-    return {
-        "site.js": f"window.fastclfSite = {_write_json(site)};\n",
-        "components.js": components,
-        "shell.js": shell,
-        "check.js": check,
+    return bring(_describe(bundle), "shell.js", "worker.js", keeps=keeps, head=head)
+
+
+def bring(site: Mapping[str, Any], shell: str, worker: str, *, keeps: bool, head: str) -> dict[str, str]:
+    """Return {name: script} of a page that holds `site`: its words, components, and what draws it."""
+    held, scripts = fill_site(site, shell, worker, keeps=keeps)
+    return {"site.js": f"window.fastclfSite = {_write_json(held | {'head': head})};\n", **scripts}
+
+
+def fill_site(
+    site: Mapping[str, Any], shell: str, worker: str, *, keeps: bool
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what a page holds, with the words of its scripts, and these."""
+    scripts = {
+        "components.js": _write_components(),
+        shell: read_built(shell),
+        "check.js": read_built("check.js"),
     }
+    # the worker's sentences are said by the page
+    texts = _select_texts([*scripts.values(), read_built(worker)])
+    return {**site, "texts": texts, "keeps": keeps}, scripts
 
 
 def read_built(name: str) -> str:
     """Return a script that was bundled when the package was built."""
     return (resources.files(__package__) / "static" / name).read_text(encoding="utf-8")
-
-
-def _read_engine() -> list[str]:
-    """Return the scripts that the model's data bring, whose sentences the page says."""
-    static = resources.files(__package__) / "static"
-    return [file.read_text(encoding="utf-8") for file in static.iterdir() if file.name == "worker.js"]
 
 
 def _describe(bundle: ModelBundle) -> dict[str, Any]:

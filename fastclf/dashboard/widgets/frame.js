@@ -76,7 +76,8 @@ class Frame {
     const local = this.model.get("local"); // a page without a server
     const kept = this.t("Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, except one that you report.");
     const home = this.t("Your photos never leave this browser: this page has no server and is not allowed to send anything. They stay in this tab, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab.");
-    foot.append(make("p", "", local ? home : kept));
+    const taught = this.t("Your photos never leave this browser: this page has no server and is not allowed to send anything. What you teach with is kept in this browser, also when the page is closed, until you start over; photos that you only try stay in this tab for ten minutes at most.");
+    foot.append(make("p", "", this.model.get("teaches") ? taught : local ? home : kept));
     const label = make("label");
     this.select = make("select");
     for (const [code, name] of Object.entries(this.languages)) {

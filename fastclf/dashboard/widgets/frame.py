@@ -15,11 +15,13 @@ from .status import logged
 def read_style() -> str:
     """Return the one style sheet: the page's own, then those that lie beside their panels.
 
-    What cleaners alone see brings its own along.
+    What cleaners alone see brings its own along, and a page without a server, too.
     """
     own = Path(__file__).with_name("style.css")
-    sheets = own.parent.parent.rglob("*.css")
-    return read_shorter([own, *sorted(s for s in sheets if s.parent.name != "clean" and s != own)])
+    others = own.parent.parent.rglob("*.css")
+    # what cleaners alone see, and what the dashboard does not show
+    apart = ("clean", "site")
+    return read_shorter([own, *sorted(s for s in others if s.parent.name not in apart and s != own)])
 
 
 class PageFrame(ScriptedWidget):

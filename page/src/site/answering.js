@@ -1,12 +1,13 @@
 // The model of a page without a server: collects what the data scripts bring, and asks the worker.
 
 import { Fault } from "./fault.js";
+import { Line } from "./line.js";
 import { readPack, unpackGzip } from "./pack.js";
 import { hashBytes } from "./sha256.js";
 import { checkHead } from "./sound.js";
 import { DAMAGED } from "./unpacking.js";
 
-const PARTS_IN_ORDER = ["head", "worker", "examples", "runtime", "graph"]; // in the order of loading
+export const PARTS_IN_ORDER = ["head", "worker", "examples", "runtime", "graph"]; // in the order of loading
 const MOST_PARTS = 2048;
 const NEEDED = ["Worker", "OffscreenCanvas", "WebAssembly", "DecompressionStream", "createImageBitmap"];
 
@@ -17,9 +18,10 @@ export class Answering {
   #tell = () => {};
   #came = () => {};
   #fail = () => {};
-  #worker = null;
-  #waiting = new Map();
-  #last = 0;
+  line = null; // to the worker, once there is one
+  keepsParts = false; // whether what has come is wanted again
+  partsInOrder = PARTS_IN_ORDER;
+  checkHead = checkHead;
 
   // Has to stand before the data scripts. `head` is the hash of the folder's own head.
   constructor(head = null) {
@@ -42,24 +44,27 @@ export class Answering {
 
   // Compares the answers that the folder brings along with those of this browser; `manifest.parity` says the result.
   async compare() {
-    this.manifest.parity = await this.#ask("compare");
+    this.manifest.parity = await this.line.ask("compare");
     return this.manifest.parity;
+  }
+
+  // {name: its parts, as base64}, where they are kept
+  get parts() {
+    return Object.fromEntries(this.#parts);
   }
 
   // `prediction` has the names of Prediction.to_dict(); `probs` is a Map, in order: an object puts numbers first.
   answer(blob, name) {
-    return this.#ask("answer", { blob, name });
+    return this.line.ask("answer", { blob, name });
   }
 
   // null where `signal` ended it
   explain(blob, label, { progress, signal } = {}) {
-    return this.#ask("explain", { blob, label }, [], progress, signal);
+    return this.line.ask("explain", { blob, label }, { progress, signal });
   }
 
   close() {
-    this.#worker?.terminate();
-    for (const { reject } of this.#waiting.values()) reject(new Fault("The page was closed."));
-    this.#waiting.clear();
+    this.line?.close();
   }
 
   #missed = ({ target }) => {
@@ -67,12 +72,12 @@ export class Answering {
   };
 
   #findCutOff() {
-    const name = PARTS_IN_ORDER.find((name) => !this.#parts.has(name) || this.#parts.get(name).includes(null));
+    const name = this.partsInOrder.find((name) => !this.#parts.has(name) || this.#parts.get(name).includes(null));
     if (name && !this.#opened) this.#fail(new Fault(DAMAGED, { name }));
   }
 
   #take(name, index, count, base64) {
-    const isOurs = PARTS_IN_ORDER.includes(name) && Number.isInteger(count) && count > 0 && count <= MOST_PARTS && typeof base64 === "string";
+    const isOurs = this.partsInOrder.includes(name) && Number.isInteger(count) && count > 0 && count <= MOST_PARTS && typeof base64 === "string";
     if (!isOurs || !Number.isInteger(index) || index < 0 || index >= (this.#parts.get(name)?.length ?? count)) return; // what is missing then is told
     const parts = this.#parts.get(name) ?? this.#parts.set(name, new Array(count).fill(null)).get(name);
     parts[index] = base64;
@@ -91,37 +96,41 @@ export class Answering {
     const packed = await this.#collect("head");
     if (this.hash && hashBytes(packed) !== this.hash) throw new Fault(DAMAGED, { name: "head" });
     const head = await unpackGzip(packed, "head");
-    const { header } = readHead(head);
+    this.packed = readHead(head, this.checkHead);
+    const { header } = this.packed;
     const sizes = Object.entries(header.parts).map(([name, { sizes }]) => [name, sizes]);
     this.#sizes = { ...Object.fromEntries(sizes), head: this.#headSize };
     this.#tellLoaded();
-    const [script, pictures] = await Promise.all(["worker", "examples"].map((name) => this.#unpack(name, header)));
-    this.#worker = this.#startWorker(script);
+    const [script, pictures] = await Promise.all(["worker", "examples"].map((name) => this.unpack(name)));
+    this.script = script;
+    this.line = this.#startLine();
     const photos = listPhotos(pictures);
     this.manifest = { ...header.page, examples: photos, parity: "unknown" };
     // two at once, and each as soon as it is there
-    const helper = this.#startWorker(script);
-    const [, graph] = await Promise.all([
-      this.#send("prepare", "runtime", header, this.#worker),
-      this.#send("unpack", "graph", header, helper),
-    ]);
-    helper.terminate();
+    const helper = this.#startLine();
+    const [, graph] = await Promise.all([this.#send("prepare", "runtime", this.line), this.#send("unpack", "graph", helper)]);
+    helper.close();
     this.#opened = true;
-    this.#parts.clear();
-    await this.#ask("open", { head, graph, photos }, [head.buffer, graph.buffer]);
+    if (!this.keepsParts) this.#parts.clear();
+    await this.line.ask("open", { head, graph, photos }, { transfer: [head.buffer, graph.buffer] });
   }
 
-  async #send(order, name, header, worker) {
+  #startLine() {
+    return new Line(this.script, (fault) => this.#fail(fault));
+  }
+
+  async #send(order, name, line) {
     const packed = await this.#collect(name);
-    return this.#ask(order, { name, packed, sha256: header.parts[name].sha256 }, [packed.buffer], null, null, worker);
+    return line.ask(order, { name, packed, sha256: this.packed.header.parts[name].sha256 }, { transfer: [packed.buffer] });
   }
 
   #headSize = [];
   #opened = false; // all parts have been taken
 
-  async #unpack(name, header) {
+  // what a part holds that is no network, once it has come
+  async unpack(name) {
     const packed = await this.#collect(name);
-    if (hashBytes(packed) !== header.parts[name].sha256) throw new Fault(DAMAGED, { name });
+    if (hashBytes(packed) !== this.packed.header.parts[name].sha256) throw new Fault(DAMAGED, { name });
     return unpackGzip(packed, name);
   }
 
@@ -136,31 +145,6 @@ export class Answering {
     const parts = this.#parts.get(name);
     if (name === "head") this.#headSize = parts.map((part) => part.length);
     return decode(name, parts);
-  }
-
-  #startWorker(script) {
-    const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
-    worker.onmessage = ({ data }) => this.#hear(data);
-    worker.onerror = (event) => this.#fail(new Fault("This page stopped working ({reason}). Load it again.", { reason: event.message ?? "" }));
-    return worker;
-  }
-
-  #hear({ id, result, fault, progress }) {
-    const waiting = this.#waiting.get(id);
-    if (!waiting) return;
-    if (progress) return waiting.progress?.(progress);
-    this.#waiting.delete(id);
-    if (fault) waiting.reject(new Fault(fault.text, fault.fields));
-    else waiting.resolve(result);
-  }
-
-  #ask(order, what = {}, transfer = [], progress = null, signal = null, worker = this.#worker) {
-    const id = ++this.#last;
-    signal?.addEventListener("abort", () => this.#worker.postMessage({ order: "stop", what: id }));
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject, progress });
-      worker.postMessage({ id, order, ...what }, transfer);
-    });
   }
 }
 
@@ -187,10 +171,10 @@ function join(arrays) {
   return whole;
 }
 
-function readHead(bytes) {
+function readHead(bytes, check) {
   try {
     const found = readPack(bytes);
-    checkHead(found);
+    check(found);
     return found;
   } catch {
     throw new Fault(DAMAGED, { name: "head" });

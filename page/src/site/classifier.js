@@ -96,10 +96,23 @@ export class Classifier {
   // Takes a visitor's word that an answer is wrong, and hands it back as a file; a photo is reported once.
   async report(answer, label) {
     if (answer.said) throw new Fault("You have said already what this photo shows.");
-    const { label: said, probability } = answer.prediction;
-    const parcel = await buildReportZip(answer.blob, { name: answer.name, answer: said, probability, label, model: this.site.featuresId });
+    const { label: given, probability } = answer.prediction;
+    const parcel = await buildReportZip(answer.blob, { name: answer.name, answer: given, probability, label, model: this.site.featuresId });
+    this.mark(answer, label);
+    return { parcel, said: { text: "Your report is saved as a file. Send it to whoever gave you this page." } };
+  }
+
+  // An answer's card says from here on what a visitor says that the photo shows.
+  mark(answer, label) {
     this.#put(this.answers.map((other) => (other.key === answer.key ? { ...other, said: { label } } : other)));
-    return parcel;
+  }
+
+  // Answers all photos again, after the model has changed.
+  async renew() {
+    for (const { key, blob, name } of this.answers) {
+      const { prediction } = blob ? await this.answering.answer(blob, name) : {};
+      if (prediction && this.find(key)) this.#put(this.answers.map((other) => (other.key === key ? { ...other, prediction } : other)));
+    }
   }
 
   async readLarge(answer) {

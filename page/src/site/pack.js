@@ -22,3 +22,33 @@ export function readPack(bytes) {
   };
   return { header, arrays: Object.fromEntries(Object.entries(arrays).map(([name, place]) => [name, read(place)])) };
 }
+
+const ALIGNED = 8;
+
+export function writePack(header, arrays) {
+  const places = {};
+  const parts = [];
+  let at = 0;
+  for (const [name, array] of Object.entries(arrays)) {
+    const kind = Object.keys(KINDS).find((one) => array instanceof KINDS[one]);
+    places[name] = { kind, offset: at, length: array.length };
+    const padded = new Uint8Array(Math.ceil(array.byteLength / ALIGNED) * ALIGNED);
+    padded.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    parts.push(padded);
+    at += padded.length;
+  }
+  const text = new TextEncoder().encode(JSON.stringify({ header, arrays: places }));
+  const start = new Uint8Array(4);
+  new DataView(start.buffer).setUint32(0, text.length, true);
+  return new Blob([start, text, ...parts]);
+}
+
+export async function packGzip(blob) {
+  return new Uint8Array(await new Response(blob.stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer());
+}
+
+export function writeBase64(bytes) {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8190) text += btoa(String.fromCharCode(...bytes.subarray(i, i + 8190)));
+  return text;
+}

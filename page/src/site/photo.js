@@ -7,12 +7,13 @@ import { reduce } from "./resample.js";
 const MAX_BYTES = 20 * 2 ** 20;
 const MAX_PIXELS = 80_000_000;
 const MAX_ASPECT = 1000;
+const MAX_SIDE = 4096; // of a photo that is kept
 const SIDE = 256;
 const QUALITY = 0.85;
 const STRIP = 1024; // rows: a canvas of the whole photo would be too large for some browsers
 
 // -> {picture, width, height, thumbnail}; throws a Fault whose sentence is a clause without the photo's name
-export async function readPhoto(blob, leastSide) {
+export async function readPhoto(blob, leastSide, { wantsThumbnail = true } = {}) {
   const bitmap = await decode(blob);
   try {
     const { width, height } = bitmap;
@@ -20,7 +21,26 @@ export async function readPhoto(blob, leastSide) {
     const factor = (await isJpeg(blob)) ? findReduction(width, height, leastSide) : 1;
     const whole = readPixels(bitmap);
     const picture = factor > 1 ? reduce(whole, factor) : whole;
-    return { picture, width, height, thumbnail: await drawThumbnail(bitmap) };
+    return { picture, width, height, thumbnail: wantsThumbnail ? await drawThumbnail(bitmap) : null };
+  } finally {
+    bitmap.close();
+  }
+}
+
+// The photo as an upright JPEG whose shorter side has `side` pixels at most, and without anything but the picture.
+export async function shrinkPhoto(blob, side, quality) {
+  const bitmap = await decode(blob);
+  try {
+    checkSize(bitmap.width, bitmap.height);
+    const scale = Math.min(1, side / Math.min(bitmap.width, bitmap.height), MAX_SIDE / Math.max(bitmap.width, bitmap.height));
+    const [width, height] = [bitmap.width, bitmap.height].map((n) => Math.max(1, Math.round(n * scale)));
+    const canvas = new OffscreenCanvas(width, height);
+    const pen = canvas.getContext("2d", { alpha: false });
+    pen.fillStyle = "white";
+    pen.fillRect(0, 0, width, height);
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(bitmap, 0, 0, width, height);
+    return await encode(canvas, { type: "image/jpeg", quality });
   } finally {
     bitmap.close();
   }

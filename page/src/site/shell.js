@@ -2,6 +2,7 @@
 
 import { Answering } from "./answering.js";
 import { Classifier } from "./classifier.js";
+import { keepPage } from "./kept.js";
 import { Loading } from "./loading.js";
 import { Page } from "./page.js";
 import { Words } from "./words.js";
@@ -22,23 +23,7 @@ async function open() {
   await answering.open((share) => loading.tell(share));
   page.showExamples(answering.manifest.examples);
   loading.end(answering.compare());
-  renewKept();
-}
-
-// From the second visit on the page comes from what the browser keeps, also without a network.
-async function renewKept() {
-  if (!site.keeps || !location.protocol.startsWith("http")) return;
-  document.head.append(Object.assign(document.createElement("link"), { rel: "manifest", href: "manifest.webmanifest" }));
-  if (!navigator.serviceWorker) return;
-  try {
-    const registration = await navigator.serviceWorker.register("service-worker.js");
-    // the whole page is there, so that a newer one may take over for the next visit
-    const takeOver = () => registration.waiting?.postMessage("take-over");
-    registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", takeOver));
-    takeOver();
-  } catch (fault) {
-    console.warn(fault); // the page works without
-  }
+  keepPage(site);
 }
 
 const opened = open();

@@ -1,10 +1,12 @@
 // Whether a folder's head fits together, before anything is computed with it: one damaged or exchanged is told at once.
 
 const MOST_SIDE = 2048; // pixels of the network's photo; fastclf trains up to 1024
+const PARTS = ["worker", "examples", "runtime", "graph"];
 const WAYS = ["squish", "crop", "pad"];
 
 // Throws where it does not.
-export function checkHead({ header, arrays }) {
+export function checkHead(found) {
+  const { header, arrays } = found;
   const { vocab } = header.page;
   const count = vocab.length;
   const width = arrays.weight.length / count;
@@ -12,9 +14,21 @@ export function checkHead({ header, arrays }) {
   need(arrays.bias.length === count && Number.isInteger(width) && width > 0);
   need(header.temperature > 0 && Number.isFinite(header.temperature));
   need(!header.sets || (isShare(header.sets.threshold) && isShare(header.sets.coverage)));
-  need(["worker", "examples", "runtime", "graph"].every((name) => Array.isArray(header.parts[name].sizes)));
+  need(!arrays.known || arrays.known.length === width);
+  checkParts(header, PARTS);
   checkPreprocess(header.preprocess);
   if (header.ood) checkDetector(header.ood, arrays, count, width);
+}
+
+// The same of a page that has learned nothing yet.
+export function checkTeaching({ header, arrays }) {
+  need(arrays.known.length > 0 && header.page.vocab.length === 0 && typeof header.page.backbone.features_id === "string");
+  checkParts(header, [...PARTS, "page"]);
+  checkPreprocess(header.preprocess);
+}
+
+function checkParts({ parts }, names) {
+  need(names.every((name) => Array.isArray(parts[name].sizes)));
 }
 
 function need(holds) {

@@ -5,7 +5,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return n >>> 0;
 });
 
-function computeCrc(bytes) {
+export function computeCrc(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = TABLE[(crc ^ byte) & 255] ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
@@ -28,20 +28,31 @@ function writeTime(date) {
 
 // {name: bytes} as the bytes of a zip file
 export function buildZip(files, now = new Date()) {
-  const [parts, entries] = [[], []];
-  let offset = 0;
-  for (const [name, bytes] of Object.entries(files)) {
-    const title = new TextEncoder().encode(name);
-    const common = [[2, 20], [2, 0x800], [2, 0], ...writeTime(now), [4, computeCrc(bytes)], [4, bytes.length], [4, bytes.length], [2, title.length], [2, 0]];
-    const head = writeNumbers([[4, 0x04034b50], ...common]);
-    entries.push(writeNumbers([[4, 0x02014b50], [2, 20], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]), title);
-    parts.push(head, title, bytes);
-    offset += head.length + title.length + bytes.length;
+  const zip = new ZipWriter(now);
+  for (const [name, bytes] of Object.entries(files)) zip.add(name, bytes);
+  return joinBytes(zip.end());
+}
+
+// A zip file that grows by one file after the other; `end` returns its parts.
+export class ZipWriter {
+  constructor(now = new Date()) {
+    Object.assign(this, { now, parts: [], entries: [], offset: 0 });
   }
-  const size = entries.reduce((sum, { length }) => sum + length, 0);
-  const n = entries.length / 2;
-  parts.push(...entries, writeNumbers([[4, 0x06054b50], [2, 0], [2, 0], [2, n], [2, n], [4, size], [4, offset], [2, 0]]));
-  return joinBytes(parts);
+
+  add(name, bytes) {
+    const title = new TextEncoder().encode(name);
+    const common = [[2, 20], [2, 0x800], [2, 0], ...writeTime(this.now), [4, computeCrc(bytes)], [4, bytes.length], [4, bytes.length], [2, title.length], [2, 0]];
+    const head = writeNumbers([[4, 0x04034b50], ...common]);
+    this.entries.push(writeNumbers([[4, 0x02014b50], [2, 20], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, this.offset]]), title);
+    this.parts.push(head, title, bytes);
+    this.offset += head.length + title.length + bytes.length;
+  }
+
+  end() {
+    const size = this.entries.reduce((sum, { length }) => sum + length, 0);
+    const n = this.entries.length / 2;
+    return [...this.parts, ...this.entries, writeNumbers([[4, 0x06054b50], [2, 0], [2, 0], [2, n], [2, n], [4, size], [4, this.offset], [2, 0]])];
+  }
 }
 
 function joinBytes(parts) {

@@ -6,13 +6,14 @@ import { Widget } from "./widget.js";
 
 export class AnswerListWidget extends Widget {
   constructor(classifier, words) {
-    super({ labels: classifier.site.vocab, names: {}, has_inbox: false }, (message) => this.take(message));
+    super({ labels: classifier.site.vocab, names: {}, has_inbox: false, teaches: Boolean(classifier.site.teaches) }, (message) => this.take(message));
     Object.assign(this, { classifier, words, stops: new Map() });
     classifier.onChange((old, now) => this.#showChange(old, now));
   }
 
   // Says the cards in the page's language.
   sayWords() {
+    this.set("labels", this.classifier.site.vocab);
     this.set("names", this.words.nameClasses(this.classifier.site.vocab));
     this.set("texts", this.words.texts);
     this.#sendWords(this.classifier.answers);
@@ -37,7 +38,7 @@ export class AnswerListWidget extends Widget {
     if (gone.length) this.tell({ type: "gone", keys: gone });
     const added = now.filter(({ key }) => !before.has(key));
     if (added.length) this.#sendCards("add", added);
-    const marked = now.filter(({ key, said }) => before.has(key) && before.get(key).said !== said);
+    const marked = now.filter(({ key, said, prediction }) => before.has(key) && (before.get(key).said !== said || before.get(key).prediction !== prediction));
     if (marked.length) this.#sendWords(marked);
   }
 
@@ -94,8 +95,8 @@ export class AnswerListWidget extends Widget {
   async #report({ key }, label) {
     const { classifier, words } = this;
     try {
-      const parcel = await classifier.report(classifier.find(key), label);
-      this.tell({ type: "acknowledged", key, words: words.t("Your report is saved as a file. Send it to whoever gave you this page.") }, [parcel]);
+      const { parcel, said } = await classifier.report(classifier.find(key), label);
+      this.tell({ type: "acknowledged", key, words: words.translate(said) }, parcel ? [parcel] : []);
     } catch (fault) {
       this.#fail(key, fault);
     }

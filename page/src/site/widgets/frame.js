@@ -4,7 +4,7 @@ import { Widget } from "./widget.js";
 
 export class FrameWidget extends Widget {
   constructor(site, words) {
-    super({ languages: site.languages, foot: true, accents: site.accents, wanted: "", spoken: words.code, local: true });
+    super({ languages: site.languages, foot: true, accents: site.accents, wanted: "", spoken: words.code, local: true, teaches: Boolean(site.teaches) });
     this.on("change:wanted", () => {
       const wanted = this.get("wanted");
       if (!(wanted in site.languages)) return;
