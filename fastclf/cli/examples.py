@@ -73,7 +73,6 @@ EXAMPLES = {
         "fastclf inbox erase --all --inbox photos/.fastclf/inbox.sqlite",
     ),
     "share": (
-        "fastclf share",
         "fastclf share --web model site",
         "fastclf share --web --teach teach-site",
         "fastclf share --container server --model model --domain bears.example.org",

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from ..system import TALLY
 from .forking import KernelRequest
 
 _MODULE = "fastclf.dashboard.zygote"
@@ -110,7 +111,7 @@ class Zygote:
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 # it rehearses without an inbox: what is open in it is open in all
-                env={**os.environ, **_ENV, "FASTCLF_MODEL": str(model), "FASTCLF_INBOX": ""},
+                env={**os.environ, **_ENV, "FASTCLF_MODEL": str(model), "FASTCLF_INBOX": "", TALLY: ""},
                 start_new_session=True,
             )
 

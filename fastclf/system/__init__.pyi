@@ -47,6 +47,7 @@ from .tables import MOST_TABLE_BYTES as MOST_TABLE_BYTES
 from .tables import Table as Table
 from .tables import decode_text as decode_text
 from .tables import read_table as read_table
+from .tally import TALLY as TALLY
 from .tally import listen_for_tallies as listen_for_tallies
 from .tally import read_tally as read_tally
 from .tally import send_tally as send_tally

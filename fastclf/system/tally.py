@@ -10,13 +10,13 @@ import stat
 from typing import Any
 
 # Names the server's socket to the processes that it starts; no setting of anybody.
-_VARIABLE = "TALLY_OF_FASTCLF"
+TALLY = "TALLY_OF_FASTCLF"
 _MOST = 256
 
 
 def send_tally(kind: str, **numbers: float | bool) -> None:
     """Tell the server of one thing; nothing happens where none listens, or it is busy."""
-    path = os.environ.get(_VARIABLE)
+    path = os.environ.get(TALLY)
     if not path or not hasattr(socket, "AF_UNIX"):
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
@@ -40,7 +40,7 @@ def listen_for_tallies(folder: str) -> socket.socket | None:
         line.close()
         return None
     line.setblocking(False)
-    os.environ[_VARIABLE] = path
+    os.environ[TALLY] = path
     return line
 
 

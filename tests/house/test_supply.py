@@ -33,6 +33,8 @@ BUILT_FOR_SITES = {
     "check.js",
     "service_worker.js",
     "worker.js",
+    "teach.js",
+    "teach_worker.js",
     "runtime.wasm.xz",
     "licences.txt",
 }

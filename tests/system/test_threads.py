@@ -50,6 +50,7 @@ def test_no_other_thread_is_left_behind() -> None:
         "fastclf/collect/web/timed.py",
         "fastclf/dashboard/clean/watch.py",
         "fastclf/server/child.py",
+        "fastclf/score/pool.py",
         "fastclf/server/forking.py",
         "fastclf/server/forks.py",
     }
