@@ -140,7 +140,7 @@ def test_a_cleaner_hears_what_is_marked_what_it_becomes_and_what_was_applied(pag
 
 def test_who_asks_about_the_model_hears_figures_as_sentences(page: Page) -> None:
     page.get_by_role("tab", name="About").click()
-    page.locator(".fastclf-about-part").first.wait_for()
+    page.get_by_role("heading", name="What it is for").wait_for()
     said = listen(page, ".fastclf-panel-about")
     assert_order(
         said,

@@ -6,7 +6,7 @@ import json
 import os
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -236,7 +236,7 @@ def test_what_a_stranger_put_into_a_list_is_refused_in_one_sentence(
 
 
 @pytest.fixture
-def cloud(photos: Path) -> MemoryFileSystem:
+def cloud(photos: Path) -> Iterator[MemoryFileSystem]:
     """The photos in a cloud, at memory://bucket/photos."""
     files = fsspec.filesystem("memory")
     files.store.clear()
@@ -244,7 +244,8 @@ def cloud(photos: Path) -> MemoryFileSystem:
         if path.is_file():
             files.pipe(f"/bucket/photos/{path.relative_to(photos).as_posix()}", path.read_bytes())
     files.pipe("/bucket/photos/.hidden/x.png", b"")
-    return files
+    yield files
+    files.store.clear()
 
 
 def test_a_clouds_photos_get_the_rows_of_the_folders(
