@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .files import copy_file, hide_name, make_folder, naming, sync_file, sync_folder
 from .stray_files import is_stray
+from .writable import is_probe
 
 # Inside a folder that cannot be renamed: what is being made, what is being moved away, what was, and what is
 # no longer needed.
@@ -93,8 +94,10 @@ def _finish_files(staging: Path) -> None:
 
 
 def is_left_over(name: str) -> bool:
-    """Return whether a name at the top of a folder is what a killed `replaced_folder` left inside it."""
-    return name in (_NEW, _MOVING, _OLD, _GONE)
+    """Return whether a name in a folder is what a kill left inside it: of `replaced_folder`, or of a look
+    whether it can be written.
+    """
+    return name in (_NEW, _MOVING, _OLD, _GONE) or is_probe(name)
 
 
 def recover_folder(target: Path) -> None:

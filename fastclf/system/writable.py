@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -74,6 +75,11 @@ def _find_file_above(path: Path) -> str:
         except OSError as e:
             return e.strerror or str(e)
     return ""
+
+
+def is_probe(name: str) -> bool:
+    """Return whether a name is that of a file by which writing is tried, which a kill may leave."""
+    return re.fullmatch(r"\.fastclf-[0-9a-f]{8}", name) is not None
 
 
 def _try_writing(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from fastclf.inbox import Inbox
 from fastclf.sharing import write_container
@@ -23,13 +23,12 @@ SAMPLE = ROOT / ".binder" / "model"
 
 
 @pytest.fixture(scope="module")
-def mapped() -> Iterator[Browser]:
+def mapped(browser: Browser) -> Iterator[Browser]:
     """A browser that finds the proxy's name on this machine."""
-    with sync_playwright() as playwright:
-        flags = [*CHROMIUM_FLAGS, f"--host-resolver-rules=MAP {DOMAIN} 127.0.0.1"]
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
-        yield browser
-        browser.close()
+    flags = [*CHROMIUM_FLAGS, f"--host-resolver-rules=MAP {DOMAIN} 127.0.0.1"]
+    found = browser.browser_type.launch(executable_path=find_chromium(), args=flags)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module", params=["/", "/bears/"])

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from fastclf import ModelBundle, Predictor
-from fastclf.errors import BundleError
-from fastclf.model import Manifest, PhotoRow, hash_files, write_photos
+from fastclf.errors import BundleError, UsageError
+from fastclf.model import Manifest, PhotoRow, check_target, hash_files, write_photos
 
 from ..drawing import draw_photo
 from ..toy import write_toy_bundle
@@ -332,3 +332,11 @@ def test_a_file_of_the_model_stands_for_its_folder(toy_model: Path, tmp_path: Pa
     toy_model.rename(tmp_path / "outer" / "m")
     with pytest.raises(BundleError, match=r"but one in .*outer/m"):
         ModelBundle.load(tmp_path / "outer")
+
+
+def test_what_a_killed_look_left_in_a_model_is_no_other_thing(toy_model: Path) -> None:
+    (toy_model / ".fastclf-0123abcd").write_bytes(b"0" * 64)
+    check_target(toy_model)
+    (toy_model / ".fastclf-notes").write_text("mine")
+    with pytest.raises(UsageError, match="holds other things than a model"):
+        check_target(toy_model)
