@@ -83,14 +83,13 @@ def open_entrance(base: str, title: str, *, is_ours: bool) -> Entrance | None:
 
     Where a password's file is of no use, nobody is let in.
     """
-    files = [os.environ.get(name) for name in (PASSWORD_FILE, OWNER_PASSWORD_FILE)]
     try:
-        if any(files) and not is_ours:
+        if not is_ours and any(map(os.environ.get, (PASSWORD_FILE, OWNER_PASSWORD_FILE))):
             raise ServingError(
                 "A Jupyter server asks for its own password; take {names} away.",
                 names=f"{PASSWORD_FILE} and {OWNER_PASSWORD_FILE}",
             )
-        keeper = Keeper.read(*files)
+        keeper = Keeper.read(os.environ)
     except ServingError as e:
         app_log.error("%s Until then nobody is let in.", e.message)
         keeper = Keeper(Password.make(secrets.token_hex(32)))

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,9 +176,21 @@ class Keeper:
         self._tries, self._all = Tries(_TRIES, _MINUTE), Tries(_TRIES_OF_ALL, _MINUTE)
 
     @classmethod
-    def read(cls, visitor: str | Path | None, owner: str | Path | None) -> Keeper | None:
-        """Return the keeper of password files; None where there are none. Errors as of `read_password`."""
-        files = [Path(file).expanduser() if file else None for file in (visitor, owner)]
+    def read(cls, said: Mapping[str, str]) -> Keeper | None:
+        """Return the keeper of the password files that an environment names; None where it names none.
+
+        Raises
+        ------
+        ServingError
+            As `read_password`; and where everybody is an owner already, so that a password makes none.
+        """
+        named = [said.get(name) for name in (PASSWORD_FILE, OWNER_PASSWORD_FILE)]
+        if named[1] and said.get("FASTCLF_OWNER") == "1":
+            raise ServingError(
+                "--owner makes an owner of everybody, and --owner-password-file of whoever knows the "
+                "password: leave one of them away."
+            )
+        files = [Path(file).expanduser() if file else None for file in named]
         kept = [read_password(file) if file else None for file in files]
         return cls(*kept) if any(kept) else None
 

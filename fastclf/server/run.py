@@ -127,7 +127,9 @@ def check_serving(
         cannot be used.
     """
     read_base_url(base_url)
-    _check_passwords(_build_env_of_settings(more or {}), owner)
+    Keeper.read(
+        {**os.environ, **({"FASTCLF_OWNER": "1"} if owner else {}), **_build_env_of_settings(more or {})}
+    )
     repair_bundle(model)
     ModelBundle.load(model)
     if photos is not None and not photos.is_dir():
@@ -137,16 +139,6 @@ def check_serving(
     if api is not None:
         api.check()
     check_port(host, port)
-
-
-def _check_passwords(said: Mapping[str, str], owner: bool) -> None:
-    files = [said.get(name) or os.environ.get(name) for name in (PASSWORD_FILE, OWNER_PASSWORD_FILE)]
-    if files[1] and (owner or os.environ.get("FASTCLF_OWNER") == "1"):
-        raise ServingError(
-            "--owner makes an owner of everybody, and --owner-password-file of whoever knows the password: "
-            "leave one of them away."
-        )
-    Keeper.read(*files)
 
 
 def _check_inbox(inbox: Path) -> None:

@@ -148,6 +148,16 @@ def test_where_a_file_cannot_be_read_nobody_is_let_in(
     extension = open_entrance("/", "", is_ours=False)
     assert extension is not None
     assert extension._keeper.is_closed
+    # a password that makes an owner is none where everybody is one
+    (tmp_path / "owners").write_text(FOR_OWNERS)
+    monkeypatch.setenv("FASTCLF_OWNER_PASSWORD_FILE", str(tmp_path / "owners"))
+    opened = open_entrance("/", "", is_ours=True)
+    assert opened is not None
+    assert not opened._keeper.is_closed
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    for_all = open_entrance("/", "", is_ours=True)
+    assert for_all is not None
+    assert for_all._keeper.is_closed
 
 
 def test_tries_are_few_from_one_address_and_from_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
