@@ -50,7 +50,7 @@ class Entrance:
 
     def refuse_method(self, method: str, path: str) -> int:
         """Return 405 for what cannot be done there, else 0."""
-        allowed = ("POST",) if path == self._logout else ("GET", "HEAD", "POST")
+        allowed = ("POST",) if path == self._logout else ("GET", "POST")
         return 0 if method in allowed else 405
 
     def find(self, request: HTTPServerRequest, owned: Collection[str], *, is_api: bool) -> Answer | None:

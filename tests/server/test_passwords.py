@@ -221,15 +221,18 @@ def test_a_wrong_password_and_one_from_another_site_are_refused(start: Any) -> N
         session, answer = sign_in(url, text)
         assert answer.status_code == 401
         assert not session.cookies
-    session, answer = sign_in(url, FOR_ALL, Origin="https://evil.example")
-    assert answer.status_code == 403
-    assert not session.cookies
+    for origin in ("https://evil.example", "http://[", "null", "", url.removesuffix("/") + ".evil.example"):
+        session, answer = sign_in(url, FOR_ALL, Origin=origin)
+        assert answer.status_code == 403
+        assert not session.cookies
     sign_in(url, "wrong two")
     sign_in(url, "wrong three")
     _, answer = sign_in(url, FOR_ALL)
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert requests.put(f"{url}login", timeout=10).status_code == 405
+    assert requests.head(f"{url}login", timeout=10).status_code == 405
+    assert requests.get(f"{url}logout", timeout=10).status_code == 405
 
 
 def test_the_cookie_is_no_scripts_business_and_is_taken_back(start: Any) -> None:
