@@ -161,11 +161,37 @@ def test_a_list_that_names_files_outside_removes_none(
     bundle, site = made[0], tmp_path / "site"
     build_site(bundle, site)
     (tmp_path / "mine.txt").write_text("mine")
-    names = ["../mine.txt", str(tmp_path / "mine.txt"), "parts/../../mine.txt", "..\\mine.txt", "", 5]
+    (site / ".git").mkdir()
+    (site / ".git" / "config").write_text("mine")
+    names = [
+        ".git/config",
+        "../mine.txt",
+        str(tmp_path / "mine.txt"),
+        "parts/../../mine.txt",
+        "..\\mine.txt",
+        "",
+        5,
+    ]
+    own = json.loads((site / "fastclf-site.json").read_text())["files"]
+    (site / "fastclf-site.json").write_text(json.dumps({"files": [*own, *names]}))
+    build_site(bundle, site)
+    assert (tmp_path / "mine.txt").read_text() == (site / ".git" / "config").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["parts", "more", "index.html"])
+def test_a_link_that_came_with_a_folder_is_not_gone_through(
+    tmp_path: Path, made: tuple[ModelBundle, Path, Path], name: str
+) -> None:
+    site, other = tmp_path / "site", tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    site.mkdir()
+    (site / name).symlink_to(other)
+    names = [name, "fastclf-site.json", f"{name}/mine.txt"]
     (site / "fastclf-site.json").write_text(json.dumps({"files": names}))
-    with pytest.raises(UsageError, match="holds other things"):
-        build_site(bundle, site)
-    assert (tmp_path / "mine.txt").exists()
+    with pytest.raises(UsageError, match=f"holds other things than a page .*{name}"):
+        build_site(made[0], site)
+    assert [file.name for file in other.iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "sub/notes.txt", "index.html"])

@@ -85,8 +85,11 @@ def _find_foreign(folder: Path) -> str | None:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         top = name.partition("/")[0]
-        is_folder = path.is_dir() and not path.is_symlink()
-        if top in _ALLOWED or name in ours or is_folder or any(map(is_stray, name.split("/"))):
+        if top in _ALLOWED:
+            continue
+        if path.is_symlink():  # none is ours, and it may lead anywhere
+            return name
+        if name in ours or path.is_dir() or any(map(is_stray, name.split("/"))):
             continue
         if not _is_temporary(name, ours):
             return name
@@ -110,8 +113,11 @@ def _read_list(folder: Path) -> set[str]:
 
 
 def _is_inside(name: str) -> bool:
+    """Tell whether a name may be that of a file of ours: it leads nowhere else, and to nothing of its owner's."""
     parts = name.split("/")
-    return bool(name) and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
+    return (
+        parts[0] not in _ALLOWED and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
+    )
 
 
 def _write_list(folder: Path, names: set[str]) -> None:
