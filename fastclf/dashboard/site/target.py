@@ -113,7 +113,7 @@ def _read_list(folder: Path) -> set[str]:
 
 
 def _is_inside(name: str) -> bool:
-    """Tell whether a name may be that of a file of ours: it leads nowhere else, and to nothing of its owner's."""
+    """Tell whether a name may be that of a file of ours: it leads neither elsewhere nor to the owner's."""
     parts = name.split("/")
     return (
         parts[0] not in _ALLOWED and "\\" not in name and not any(part in ("", ".", "..") for part in parts)
