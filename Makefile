@@ -1,6 +1,7 @@
 # make dashboard: everything, then the dashboard on http://localhost:8866
 # make test:      everything, then every test but the whole matrices, the browser ones included
 # make test-quick: what needs no training, server or browser; make test-thorough: the matrices, PART=3/10 a tenth of them
+# make docs:      the site, into build/docs; make docs-update: what its commands print today, PAGE=docs/how-to/api.md one page
 # make check:     lint, types, import contracts
 # make fuzz:      for SECONDS=60, all targets or TARGET=photo (CONTRIBUTING.md); make audit: known vulnerabilities
 # make lock:      renews the lock file of the tests' environment; make setup LOCKED=1 installs what it names
@@ -18,7 +19,8 @@ export PYTHON
 # hundreds of processes are started in a run of the tests; without kept bytecode each compiles all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup dashboard test test-quick test-thorough check format fuzz audit lock benchmark clean
+PAGE =
+.PHONY: setup dashboard test test-quick test-thorough docs docs-update check format fuzz audit lock benchmark clean
 
 setup:
 	@./scripts/setup
@@ -34,6 +36,13 @@ test-quick: setup
 
 test-thorough: setup
 	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium ./scripts/run-tests -m thorough --part $(PART) $(PARALLEL)
+
+docs: setup
+	@.venv/bin/python -m sphinx -W --keep-going -q -E -b html docs build/docs
+	@echo "build/docs/index.html"
+
+docs-update: setup
+	@.venv/bin/python -m tests.docs.update $(PAGE)
 
 check: setup
 	@.venv/bin/ruff format --check .

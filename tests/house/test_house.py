@@ -55,7 +55,7 @@ def test_the_core_is_light_and_the_extras_hold_the_rest() -> None:
     heavy = {"torch", "torchvision", "fastai", "timm", "scikit-learn", "pandas", "matplotlib", "onnx"}
     assert not core & heavy
     extras = PYPROJECT["project"]["optional-dependencies"]
-    assert set(extras) == {"train", "head", "search", "heic", "scale", "track", "all", "dev", "fuzz"}
+    assert set(extras) == {"train", "head", "search", "heic", "scale", "track", "all", "docs", "dev", "fuzz"}
     assert extras["all"] == ["fastclf[train,head,search,heic]"]
     assert core >= {"voila", "ipywidgets", "httpcore2"}
     assert {"fastai", "torch", "timm"} <= set(_bounds(extras["train"]))
