@@ -2,6 +2,7 @@
 # make test:      everything, then every test but the whole matrices, the browser ones included
 # make test-quick: what needs no training, server or browser; make test-thorough: the matrices, PART=3/10 a tenth of them
 # make docs:      the site, into build/docs; make docs-update: what its commands print today, PAGE=docs/how-to/api.md one page
+# make docs-pictures: its pictures, of real pages; make release-check: whether all is there for a release
 # make check:     lint, types, import contracts
 # make fuzz:      for SECONDS=60, all targets or TARGET=photo (CONTRIBUTING.md); make audit: known vulnerabilities
 # make lock:      renews the lock file of the tests' environment; make setup LOCKED=1 installs what it names
@@ -20,7 +21,7 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 PAGE =
-.PHONY: setup dashboard test test-quick test-thorough docs docs-update check format fuzz audit lock benchmark clean
+.PHONY: setup dashboard test test-quick test-thorough docs docs-update docs-pictures release-check check format fuzz audit lock benchmark clean
 
 setup:
 	@./scripts/setup
@@ -43,6 +44,12 @@ docs: setup
 
 docs-update: setup
 	@.venv/bin/python -m tests.docs.update $(PAGE)
+
+docs-pictures: setup
+	@chromium=$$(./scripts/browser) && FASTCLF_CHROMIUM=$$chromium .venv/bin/python -m pytest -q -n 0 tests/browser/test_docs_pictures.py --docs-pictures
+
+release-check: setup
+	@.venv/bin/python scripts/release-check
 
 check: setup
 	@.venv/bin/ruff format --check .

@@ -107,7 +107,7 @@ def describe_parts() -> dict[str, Any]:
     """Return a CycloneDX list of the packages that the page's script holds, and of those that pip adds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [re.match(r"[\w.-]+", line)[0].lower() for line in project["dependencies"]]  # type: ignore[index]
-    root = _describe_part("pypi", project["name"], project["version"], project["license"])
+    root = _describe_part("pypi", project["name"], _read_version(), project["license"])
     added = [{**_describe_part("pypi", name), "scope": "required"} for name in sorted(needed)]
     bundled = [_describe_part("npm", *part) for part in list_bundled()]
     for part in bundled:
@@ -121,6 +121,11 @@ def describe_parts() -> dict[str, Any]:
         "components": added,
         "dependencies": [{"ref": root["bom-ref"], "dependsOn": [part["bom-ref"] for part in added]}],
     }
+
+
+def _read_version() -> str:
+    source = (ROOT / "fastclf" / "__init__.py").read_text(encoding="utf-8")
+    return re.findall(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)[0]
 
 
 def list_bundled() -> list[tuple[str, str, str]]:

@@ -38,6 +38,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--docs-pictures", action="store_true", help="write the pictures of docs/ anew")
     parser.addoption("--part", metavar="K/N", help="of the tests that are left, every N-th from the K-th on")
 
 

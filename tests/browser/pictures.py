@@ -39,11 +39,16 @@ def keep_light_and_dark(page: Page, name: str, widths: Sequence[int], *, whole: 
         page.set_viewport_size({"width": width, "height": size["height"]})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.evaluate(_STILL)
+            settle(page)
             keep(page, f"{name}-{width}-{scheme}", whole=whole)
             assert not is_wider_than_the_window(page), (width, scheme)
     page.set_viewport_size(size)
     page.emulate_media(color_scheme="light")
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing moves."""
+    page.evaluate(_STILL)
 
 
 def is_wider_than_the_window(page: Page) -> bool:

@@ -19,6 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import fastclf
+
 from ..builder import load_builder
 from ..conftest import ROOT
 
@@ -170,7 +172,7 @@ def test_the_wheel_gets_a_list_of_its_parts() -> None:
     assert not Path(file).exists()
     assert (made["bomFormat"], made["specVersion"]) == ("CycloneDX", "1.6")
     root = made["metadata"]["component"]
-    assert root["purl"] == f"pkg:pypi/fastclf@{PROJECT['version']}"
+    assert root["purl"] == f"pkg:pypi/fastclf@{fastclf.__version__}"
     assert [part["name"] for part in root["components"]] == [name for name, _, _ in BUILDER.list_bundled()]
     for part in root["components"]:
         assert part["purl"].startswith("pkg:npm/")
