@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..drawing import draw_photos
+from ..illustrations import draw_objects
 
 
-def photos_of_colours(folder: Path) -> None:
-    """`photos/colours` with twenty photos of red, green and blue each."""
-    draw_photos(folder / "photos" / "colours", per_class=20, size=(160, 120))
+def photos_of_mugs(folder: Path) -> None:
+    """`photos/mugs` with twenty photos each of mugs, glasses and bowls."""
+    draw_objects(folder / "photos" / "mugs", per_class=20)

@@ -34,3 +34,7 @@ def test_few_blocks_are_not_run_and_each_says_why() -> None:
 def test_what_a_reader_would_type_is_a_console_block() -> None:
     languages = {b.language.split()[0] for blocks in BLOCKS.values() for b in blocks if b.language}
     assert not languages & {"sh", "bash", "shell", "zsh", "py", "python3", "pycon", "{code-block}"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
