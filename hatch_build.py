@@ -42,8 +42,8 @@ TESTS = ROOT / "tests" / "browser"
 AXE, READER = TESTS / "axe.min.js", TESTS / "reader.min.js"
 MADE = ("client.js", "head.html", "login.html", "licences.txt")
 MADE_FOR_SITES = (
-    "shell.js", "teach.js", "check.js", "service_worker.js", "worker.js", "teach_worker.js", f"{RUNTIME}.xz",
-    "licences.txt",
+    "shell.js", "teach.js", "check.js", "embedded.js", "service_worker.js", "worker.js", "teach_worker.js",
+    f"{RUNTIME}.xz", "licences.txt",
 )  # fmt: skip
 _LAST_LINES = 15
 

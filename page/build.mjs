@@ -139,7 +139,7 @@ async function writeWorker(folder) {
 // What a page without a server runs itself: the page, a look at old browsers, and what keeps its files for the next visit.
 async function writeShell(folder) {
   await mkdir(folder, { recursive: true });
-  for (const [name, entry] of [["shell", "shell"], ["check", "check"], ["service_worker", "service_worker"], ["teach", "teach/teach"]]) {
+  for (const [name, entry] of [["shell", "shell"], ["check", "check"], ["embedded", "embedded"], ["service_worker", "service_worker"], ["teach", "teach/teach"]]) {
     const script = await bundle({ entryPoints: [`src/site/${entry}.js`], format: "iife", charset: "utf8", plugins: [parts] }, ofSite);
     await writeFile(join(folder, `${name}.js`), script.outputFiles[0].contents);
   }

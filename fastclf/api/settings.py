@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import ServingError
+from ..system import is_origin, tidy_origin
 
-_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _SHORTEST_TOKEN = 16
 _MOST_TOKEN_BYTES = 4096
@@ -39,11 +39,11 @@ class ApiSettings:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read what `to_environment` wrote, or what the host has set by hand."""
         file = environment.get("FASTCLF_API_TOKEN_FILE", "").strip()
-        origins = (_tidy(word) for word in environment.get("FASTCLF_API_CORS", "").split(","))
+        origins = (tidy_origin(word) for word in environment.get("FASTCLF_API_CORS", "").split(","))
         return cls(
             token_file=Path(file).expanduser() if file else None,
             cors=tuple(origin for origin in origins if origin),
-            photos_from=_tidy(environment.get("FASTCLF_API_PHOTOS_FROM", "")),
+            photos_from=tidy_origin(environment.get("FASTCLF_API_PHOTOS_FROM", "")),
         )
 
     def to_environment(self) -> dict[str, str]:
@@ -60,8 +60,8 @@ class ApiSettings:
         """Return the same, with what is not given here taken from `others`."""
         return type(self)(
             token_file=self.token_file or others.token_file,
-            cors=tuple(map(_tidy, self.cors)) or others.cors,
-            photos_from=_tidy(self.photos_from) or others.photos_from,
+            cors=tuple(map(tidy_origin, self.cors)) or others.cors,
+            photos_from=tidy_origin(self.photos_from) or others.photos_from,
         )
 
     def check(self) -> None:
@@ -74,13 +74,13 @@ class ApiSettings:
         """
         self.read_token()
         for origin in self.cors:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
+            if origin != "*" and not is_origin(origin):
                 raise ServingError(
                     "--api-cors is {origin!r}, which is no origin. Write scheme and host alone, "
                     "https://school.example.org for example, or * for every page.",
                     origin=origin,
                 )
-        if self.photos_from and not _ORIGIN.fullmatch(self.photos_from):
+        if self.photos_from and not is_origin(self.photos_from):
             raise ServingError(
                 "--api-photos-from is {origin!r}, which is no origin. Write scheme and host alone, as in "
                 "http://localhost:8080.",
@@ -114,7 +114,3 @@ def read_api_settings() -> ApiSettings | None:
     """Return the settings in the environment, None where FASTCLF_API does not ask for an API."""
     wanted = os.environ.get("FASTCLF_API", "").strip() == "1"
     return ApiSettings.from_environment(os.environ) if wanted else None
-
-
-def _tidy(origin: str) -> str:
-    return origin.strip().rstrip("/").lower()

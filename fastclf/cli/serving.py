@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +14,17 @@ from ..errors import UsageError
 from ..system import write_atomic
 from .api import read_api_options, tell_ready
 from .console import say
+from .phone import tell_phone
 from .places import check_model, check_photos
 
+if TYPE_CHECKING:
+    from ..api import ApiSettings
+
 _HOSTS = "Names, with commas, under which a proxy in front shows the page; by default those of this machine."
+_EMBED = (
+    "Origin of a site whose pages may show this one in a frame, once for each or with commas, * for any; "
+    "by default none."
+)
 _PASSWORD = "File of the password that lets people in (`fastclf password FILE` writes one); by default none."
 _OWNER_PASSWORD = "File of the password that makes an owner, asked for at /login; by default none."
 
@@ -58,6 +68,7 @@ def serve(
         ),
     ] = "/",
     hosts: Annotated[str, typer.Option(metavar="NAMES", help=_HOSTS)] = "",
+    embed: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help=_EMBED)] = None,
     max_visitors: Annotated[
         int | None,
         typer.Option(
@@ -106,8 +117,9 @@ def serve(
 
     settings = read_api_options(api, api_token_file, api_cors or [], api_photos_from)
     more = {
-        "title": title, "intro": intro, "colour": colour, "hosts": hosts, "max-visitors": max_visitors,
-        "password-file": password_file, "owner-password-file": owner_password_file,
+        "title": title, "intro": intro, "colour": colour, "hosts": hosts, "embed": ",".join(embed or []),
+        "max-visitors": max_visitors, "password-file": password_file,
+        "owner-password-file": owner_password_file,
     }  # fmt: skip
     check_serving(
         model, photos=photos, inbox=inbox, api=settings, host=host, port=port, base_url=base_url, owner=owner,
@@ -119,7 +131,7 @@ def serve(
     status = run_server(
         model, photos=photos, owner=owner, inbox=inbox, host=host, port=port, base_url=base_url, api=settings,
         metrics=metrics, access_log=access_log, more=more,
-        on_ready=lambda url: tell_ready(url, settings),
+        on_ready=lambda url: _tell_ready(url, settings, more, host=host, owner=owner),
     )  # fmt: skip
     raise typer.Exit(int(status != 0))
 
@@ -145,6 +157,22 @@ def password(
     write_atomic(file, f"{line}\n".encode())
     file.chmod(0o600)
     say(f"{file} is written. Next: fastclf serve --password-file {file}")
+
+
+def _tell_ready(
+    url: str, api: ApiSettings | None, more: Mapping[str, Any], *, host: str, owner: bool
+) -> None:
+    """Say where the dashboard is, for whom else, and who may show it."""
+    from ..server import EMBED, read_embed
+
+    tell_ready(url, api)
+    tell_phone(url, host, more["hosts"])
+    sites = ", ".join(read_embed({EMBED: more["embed"]} if more["embed"] else None))
+    if sites and (owner or os.environ.get("FASTCLF_OWNER") == "1"):
+        say("Everybody is an owner here (--owner): no other site may show the page, whatever --embed says.")
+    elif sites:
+        who = "Every site" if sites == "*" else sites
+        say(f"{who} may show {url.rstrip('/')}/?embed in a frame; an owner finds the lines for it in About.")
 
 
 def _tell_inbox(inbox: Path | None) -> str:

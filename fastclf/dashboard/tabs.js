@@ -36,6 +36,7 @@ class Tabs {
   }
 
   follow() {
+    if (isEmbedded()) return;
     const name = location.hash.slice(1);
     if (this.isPage && this.model.get("names").includes(name) && name !== this.model.get("selected")) this.select(name);
   }

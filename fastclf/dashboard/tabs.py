@@ -20,7 +20,7 @@ from .widgets import ScriptedWidget, SpokenBox, Status, render_status
 if TYPE_CHECKING:
     from .about import AboutPanel
     from .clean import CatalogStore, CleanPanel, Watch
-    from .share import SharePanel
+    from .share import EmbedSnippet, SharePanel
 
 _logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class AboutTab(widgets.VBox):
     """The About panel, which nothing is imported for before it is looked at; a visitor has no folder.
 
     With `clean_photos` the photos of a cell of the confusion matrix can be opened in the Clean tab; with
-    `shares` a page without a server can be made of the model.
+    `shares` it is said how another site shows the page, and a page without a server can be made of the model.
     """
 
     def __init__(
@@ -161,6 +161,7 @@ class AboutTab(widgets.VBox):
         self._shares = shares
         self.panel: AboutPanel | None = None
         self.share: SharePanel | None = None
+        self.embed: EmbedSnippet | None = None
         super().__init__()
 
     def start(self) -> None:
@@ -171,10 +172,10 @@ class AboutTab(widgets.VBox):
             photos = None if self.folder is None else ValidationPhotos(self.folder)
             self.panel = AboutPanel(self.bundle, photos, self._clean_photos)
             if self._shares:
-                from .share import SharePanel
+                from .share import EmbedSnippet, SharePanel
 
-                self.share = SharePanel(self.bundle.path)
-            self.children = [self.panel, *([self.share] if self.share else [])]
+                self.share, self.embed = SharePanel(self.bundle.path), EmbedSnippet(self.bundle)
+            self.children = [part for part in (self.panel, self.share, self.embed) if part is not None]
         self.panel.start()
         if self.share is not None:
             self.share.start()

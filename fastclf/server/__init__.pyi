@@ -1,4 +1,6 @@
 from .base_url import read_base_url as read_base_url
+from .embed import EMBED as EMBED
+from .embed import read_embed as read_embed
 from .forking import run_kernels as run_kernels
 from .passwords import make_password_line as make_password_line
 from .run import check_port as check_port

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
@@ -16,6 +16,8 @@ _PERMISSIONS = ", ".join(
     ["camera=(self)"]
     + [f"{name}=()" for name in ("display-capture", "geolocation", "microphone", "midi", "payment", "usb")]
 )
+_OWN, _NONE = "'self'", "'none'"
+_OLD = {_OWN: "SAMEORIGIN", _NONE: "DENY"}
 # What Voila sends while a kernel starts.
 _HEARTBEAT = "window.voila_heartbeat()"
 
@@ -31,10 +33,12 @@ class AnswerHeaders:
     ----------
     sources
         The page's templates.
+    embed
+        Origins of other sites that may show the page in a frame.
     """
 
-    def __init__(self, sources: Iterable[str]) -> None:
-        sources = list(sources)
+    def __init__(self, sources: Iterable[str], embed: Sequence[str] = ()) -> None:
+        sources, self._embed = list(sources), embed
         scripts = " ".join([hash_source(_HEARTBEAT), *find_inline("script", sources)])
         self._policy = {
             "default-src": "'none'",
@@ -55,11 +59,12 @@ class AnswerHeaders:
         is_page: bool,
         keeps_cookies: bool,
         has_form: bool = False,
+        owned: bool = False,
     ) -> None:
         """Add to the headers of an answer what is missing, and take away what nobody needs.
 
         What the maker has set in `settings` stands. `is_page` is False for what is a Jupyter server's own,
-        `has_form` is True where a password is asked for.
+        `has_form` is True where a password is asked for, `owned` where an owner gets the answer.
         """
         for name in ["Server"] if keeps_cookies else ["Server", "Set-Cookie"]:
             headers.pop(name, None)
@@ -71,23 +76,38 @@ class AnswerHeaders:
             headers[name] = given.get(name, value)
         said = headers.get("Content-Security-Policy") or given.get("Content-Security-Policy", "")
         host = request.headers.get("Host", "")
-        headers["Content-Security-Policy"] = self.build_policy(said, host, has_form=has_form)
+        headers["Content-Security-Policy"] = self.build_policy(said, host, has_form=has_form, owned=owned)
+        _tell_old_browsers(headers)
 
-    def build_policy(self, said: str, host: str, *, has_form: bool = False) -> str:
-        """Return the policy of an answer; who may embed it and the maker's exceptions are said already."""
+    def build_policy(self, said: str, host: str, *, has_form: bool = False, owned: bool = False) -> str:
+        """Return the policy of an answer; the maker's exceptions are said already.
+
+        No other site shows an owner's page: it could let the owner click on what is not seen.
+        """
         host = host.lower()
         lines = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
-        directives = {"frame-ancestors": "'self'", **self._policy, "connect-src": f"'self'{lines}"}
-        if has_form:
-            # nobody draws another page around it
-            directives |= {"form-action": "'self'", "frame-ancestors": "'none'"}
-            said = ""
-        for directive in filter(None, map(str.strip, said.split(";"))):
+        directives = {"frame-ancestors": _OWN, **self._policy, "connect-src": f"'self'{lines}"}
+        for directive in filter(None, map(str.strip, () if has_form else said.split(";"))):
             name, _, value = directive.partition(" ")
             directives[name.lower()] = value.strip()
+        if self._embed:
+            directives["frame-ancestors"] = " ".join((_OWN, *self._embed))
+        if owned:
+            directives["frame-ancestors"] = _OWN
+        if has_form:
+            # nobody draws another page around it
+            directives |= {"form-action": _OWN, "frame-ancestors": _NONE}
         # a Jupyter server has a place for such reports, which says nothing to anybody
         directives.pop("report-uri", None)
         return "; ".join(f"{name} {value}".strip() for name, value in directives.items())
+
+
+def _tell_old_browsers(headers: HTTPHeaders) -> None:
+    """Say who may show the answer in a frame as older browsers read it, which know no list of sites."""
+    [ancestors] = re.findall(r"(?:^|; )frame-ancestors ?([^;]*)", headers["Content-Security-Policy"])
+    headers.pop("X-Frame-Options", None)
+    if ancestors in _OLD:
+        headers["X-Frame-Options"] = _OLD[ancestors]
 
 
 def find_inline(tag: str, sources: Iterable[str]) -> list[str]:

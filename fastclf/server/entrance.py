@@ -12,11 +12,13 @@ from tornado.log import app_log
 from tornado.web import RedirectHandler
 
 from ..errors import ServingError
+from .embed import is_framed
 from .login import Login, Logout
 from .passwords import (
     OWNER,
     OWNER_PASSWORD_FILE,
     PASSWORD_FILE,
+    VISITOR,
     Keeper,
     Password,
     current_role,
@@ -53,13 +55,23 @@ class Entrance:
         allowed = ("POST",) if path == self._logout else ("GET", "POST")
         return 0 if method in allowed else 405
 
+    def find_role(self, request: HTTPServerRequest) -> str:
+        """Return the role of whoever asks, nothing where no password was given.
+
+        In a frame nobody is an owner: what stands around it could lead the owner's clicks.
+        """
+        cookie = request.cookies.get(find_cookie_name(request.host))
+        role = self._keeper.read_cookie(cookie.value) if cookie else ""
+        if role == OWNER and is_framed(request):
+            return VISITOR
+        return role
+
     def find(self, request: HTTPServerRequest, owned: Collection[str], *, is_api: bool) -> Answer | None:
         """Return who answers in place of the application, by the role of whoever asks.
 
         `owned` are the kernels of owners.
         """
-        cookie = request.cookies.get(find_cookie_name(request.host))
-        role = self._keeper.read_cookie(cookie.value) if cookie else ""
+        role = self.find_role(request)
         current_role.set(role)
         if request.path == self._login:
             return Login, {"keeper": self._keeper, "home": self._base, "title": self._title}
@@ -72,8 +84,11 @@ class Entrance:
         return None
 
     def _ask(self, request: HTTPServerRequest, *, is_api: bool) -> Answer:
-        """Lead whoever opens the page to where the password is asked for; what is not a page is refused."""
-        if request.method == "GET" and request.path == self._base:
+        """Lead whoever opens the page to where the password is asked for; what is not a page is refused.
+
+        In a frame nobody is asked: the page there says so, and leads to one of its own.
+        """
+        if request.method == "GET" and request.path == self._base and not is_framed(request):
             return RedirectHandler, {"url": self._login, "permanent": False}
         return Refusal, {"status": 401, "is_api": is_api}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
@@ -17,6 +18,7 @@ from .answer_headers import HOST, AnswerHeaders
 from .besides import Besides
 from .entrance import Answer, Entrance
 from .limits import HEADER_SECONDS, LEAST_ROOM, LONGEST_ID, MOST_ADDRESS, MOST_BODY, PROTOCOL
+from .passwords import OWNER
 from .proxies import tell_of_proxy, tell_once
 from .refusal import Refusal
 
@@ -82,7 +84,7 @@ def find_names(address: str, named: str) -> frozenset[str] | None:
 class Gate:
     """Stands before an application: refuses by Host, address, method and framing, dresses answers.
 
-    What passes meets the `entrance`, where there is a password.
+    What passes meets the `entrance`, where there is a password; pages of the origins in `embed` may show it.
     """
 
     def __init__(
@@ -91,9 +93,10 @@ class Gate:
         place: Place,
         besides: Besides | None = None,
         entrance: Entrance | None = None,
+        embed: Sequence[str] = (),
     ) -> None:
         self._app, self.place, self._besides, self._entrance = app, place, besides or Besides(), entrance
-        self._headers = AnswerHeaders(_read_templates(app))
+        self._headers = AnswerHeaders(_read_templates(app), embed)
         self._doors = [(re.compile(path), methods.split()) for path, methods in _list_doors(place)]
         self._lines = re.compile(rf"{re.escape(place.base)}{_KERNEL}/channels")
         self._find_handler, self._start_request = app.find_handler, app.start_request
@@ -144,14 +147,22 @@ class Gate:
         is_page = self._is_page(request.path) and not is_plain
         has_form = self._is_form(request.path)
         keeps_cookies = not self.place.is_ours or self.place.has_login or has_form
+        is_owners = is_page and self._is_owners(request)
 
         def write_headers(start_line: Any, headers: HTTPHeaders, chunk: bytes | None = None) -> Any:
             self._headers.complete(
-                headers, request, settings, is_page=is_page, keeps_cookies=keeps_cookies, has_form=has_form
-            )
+                headers, request, settings, is_page=is_page, keeps_cookies=keeps_cookies,
+                has_form=has_form, owned=is_owners,
+            )  # fmt: skip
             return write(start_line, headers, chunk)
 
         connection.write_headers = write_headers
+
+    def _is_owners(self, request: HTTPServerRequest) -> bool:
+        """Tell whether whoever asks is an owner."""
+        if os.environ.get("FASTCLF_OWNER") == "1":
+            return True
+        return self._entrance is not None and self._entrance.find_role(request) == OWNER
 
     def _refuse(self, request: HTTPServerRequest) -> int:
         """Return the status of a refusal, 0 for none."""

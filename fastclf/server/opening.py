@@ -9,10 +9,13 @@ import threading
 from typing import Any
 
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+from tornado.log import app_log
 from tornado.web import Application, GZipContentEncoding
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
+from ..errors import ServingError
 from .besides import open_besides
+from .embed import read_embed
 from .ending import end_gently
 from .entrance import open_entrance
 from .gate import Gate, Place, find_names
@@ -39,9 +42,9 @@ def open_gate(server: Any) -> Gate | None:
     limit_log(server.log)
     place = _find_place(server, app, is_ours=is_ours)
     title = find_title(app.settings["kernel_manager"].model)
-    entrance = open_entrance(place.base, title, is_ours=is_ours)
+    entrance, embed = open_entrance(place.base, title, is_ours=is_ours), _find_embed()
     if not is_ours:
-        return Gate(app, place, entrance=entrance)
+        return Gate(app, place, entrance=entrance, embed=embed)
     # Voila tells its application so when that is built already, which is too late
     if app.settings.get("compress_response"):
         app.transforms[:] = {*app.transforms, GZipContentEncoding}
@@ -50,7 +53,15 @@ def open_gate(server: Any) -> Gate | None:
     if besides.api is not None:
         end_gently(besides.api.service.end)
     _end_with_terminal()
-    return Gate(app, place, besides, entrance)
+    return Gate(app, place, besides, entrance, embed)
+
+
+def _find_embed() -> tuple[str, ...]:
+    try:
+        return read_embed()
+    except ServingError as e:
+        app_log.error("%s Until then no other site shows the page.", e.message)
+        return ()
 
 
 def _find_place(server: Any, app: Application, *, is_ours: bool) -> Place:

@@ -21,6 +21,7 @@ from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
 from ..system import advise_install, find_file_error, find_private_place, scratch_folder
 from .base_url import read_base_url
+from .embed import read_embed
 from .fork_support import PROVISIONER, can_fork
 from .passwords import OWNER_PASSWORD_FILE, PASSWORD_FILE, Keeper
 from .settings import SETTINGS
@@ -123,13 +124,13 @@ def check_serving(
     BundleError
         If the model does not open.
     ServingError
-        If the port, the folder of photos, the inbox, the path, a password's file or a setting of the API
-        cannot be used.
+        If the port, the folder of photos, the inbox, the path, a password's file, a site that may show the
+        page, or a setting of the API cannot be used.
     """
     read_base_url(base_url)
-    Keeper.read(
-        {**os.environ, **({"FASTCLF_OWNER": "1"} if owner else {}), **_build_env_of_settings(more or {})}
-    )
+    said = {**os.environ, **({"FASTCLF_OWNER": "1"} if owner else {}), **_build_env_of_settings(more or {})}
+    Keeper.read(said)
+    read_embed(said)
     repair_bundle(model)
     ModelBundle.load(model)
     if photos is not None and not photos.is_dir():

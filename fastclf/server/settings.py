@@ -63,6 +63,7 @@ SETTINGS = (
     Setting("port", "whole number"),
     Setting("base-url"),
     Setting("hosts", "list of texts"),
+    Setting("embed", "list of texts"),
     Setting("max-visitors", "whole number"),
     Setting("password-file", "path"),
     Setting("owner-password-file", "path"),

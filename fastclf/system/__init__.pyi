@@ -31,6 +31,9 @@ from .memory_limit import is_guarded as is_guarded
 from .memory_limit import limited_memory as limited_memory
 from .names import find_near_names as find_near_names
 from .names import unify_name as unify_name
+from .origins import EXAMPLE_ORIGIN as EXAMPLE_ORIGIN
+from .origins import is_origin as is_origin
+from .origins import tidy_origin as tidy_origin
 from .processes import has_gpu as has_gpu
 from .processes import read_rank as read_rank
 from .processes import run_child as run_child

@@ -1,5 +1,6 @@
 // What the page says when it cannot go on: each notice has one button, and that gets the focus.
 
+import { isEmbedded } from "./embed.js";
 import { t } from "./texts.js";
 
 const PATIENCE_MS = 30_000;
@@ -17,6 +18,11 @@ function makeButton(text, onClick) {
   button.type = "button";
   button.addEventListener("click", onClick);
   return button;
+}
+
+// A page in a frame does not take the focus from the page around it.
+function focus(button) {
+  if (!isEmbedded()) button.focus({ preventScroll: true });
 }
 
 export function reload() {
@@ -51,7 +57,7 @@ export function showLost() {
   notice.append(row);
   document.body.classList.add("fastclf-lost");
   document.body.append(notice);
-  button.focus({ preventScroll: true });
+  focus(button);
 }
 
 export function showWaiting() {
@@ -109,7 +115,7 @@ function showInstead(heading, words, buttonText, onClick) {
   const button = makeButton(buttonText, onClick);
   place.replaceChildren(alert, button);
   document.title = heading;
-  button.focus({ preventScroll: true });
+  focus(button);
   return alert;
 }
 
@@ -126,6 +132,16 @@ export function showMissing(home) {
   showInstead(t("There is no such page"), t("The address may be misspelt."), t("Go to the start page"), () => {
     location.href = home;
   });
+}
+
+// A password is asked for on a page of its own alone: around this one stands another site's.
+export function showClosed(home) {
+  showInstead(
+    t("This page asks for a password"),
+    t("It is not asked for inside another site's page."),
+    t("Open in a page of its own"),
+    () => window.open(home, "_blank", "noopener"),
+  );
 }
 
 // Every place is taken. The page tries again by itself, not at the same moment as all others.

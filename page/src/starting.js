@@ -1,7 +1,8 @@
 // Stands inline in the page's first bytes: says what is happening, opens the line to the kernel, and ends
 // the kernel when the page is left. `client.js` takes over from here.
 
-import { hideWaiting, offerReload, sayBroken, sayPicture, showBlocked, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
+import { embed } from "./embed.js";
+import { hideWaiting, offerReload, sayBroken, sayPicture, showBlocked, showClosed, showFailed, showFull, showLost, showMissing, showWaiting } from "./notices.js";
 import { chooseLanguage, speak, t } from "./texts.js";
 import { makeId, makeMessage, pack, PROTOCOL } from "./wire.js";
 
@@ -51,6 +52,7 @@ window.fastclfPage = page;
 // Voila calls this while it waits
 window.voila_heartbeat = () => {};
 document.documentElement.classList.add("fastclf-js");
+embed();
 speak(chooseLanguage());
 
 function describe() {
@@ -166,6 +168,7 @@ function refuse() {
   const { refused, home } = document.getElementById("fastclf-starting").dataset;
   if (refused === "503") showFull();
   else if (refused === "404") showMissing(findHome(home));
+  else if (refused === "401") showClosed(home);
   else showFailed();
 }
 

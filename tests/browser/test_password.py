@@ -27,7 +27,14 @@ def test_visitors_and_owners_sign_in_and_only_owners_clean(
         for locale, password, tabs in (("es", "visitors please", 2), ("en", "owner of it all", 3)):
             context = browser.new_context(locale=locale)
             page = context.new_page()
-            page.goto(server.url)
+            # in a frame it is not asked for
+            page.goto(f"{server.url}?embed")
+            words = "Abrir en su propia página" if locale == "es" else "Open in a page of its own"
+            with context.expect_page() as opened:
+                page.get_by_role("button", name=words).click()
+            assert find_barriers(page) == []
+            page.close()
+            page = opened.value
             expect(page.get_by_role("heading", name="Mugs")).to_be_visible()
             field = page.get_by_label("Contraseña" if locale == "es" else "Password")
             expect(field).to_be_focused()

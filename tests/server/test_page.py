@@ -17,6 +17,7 @@ from fastclf.server.limits import MOST_CONTENT
 
 from ..builder import load_builder
 from ..conftest import ROOT
+from ..node import run_node
 
 PAGE = ROOT / "page"
 
@@ -116,3 +117,26 @@ def test_scripts_and_styles_travel_in_few_bytes_and_a_changed_one_as_it_is(tmp_p
     assert read_shorter([changed]) == changed.read_text()
     # what another script calls keeps its name
     assert "function makeTranslator(" in read_shorter([folder / "widgets" / "common.js"])
+
+
+def test_in_a_frame_the_page_tells_its_height_and_nothing_else_and_listens_to_nobody() -> None:
+    said = run_node("""
+        const told = [], heard = [], classes = new Set();
+        Object.assign(globalThis, {
+            window: globalThis, location: { search: given.search },
+            parent: { postMessage: (...message) => told.push(message) },
+            document: { documentElement: {
+                classList: { add: (name) => classes.add(name) }, getBoundingClientRect: () => ({ height: 120.4 }),
+            } },
+            addEventListener: (name) => heard.push(name),
+            ResizeObserver: class { constructor(act) { this.act = act; } observe() { this.act(); } },
+        });
+        const { embed } = await import("../embed.js");
+        embed();
+        console.log(JSON.stringify({ told, heard, classes: [...classes] }));
+    """, {"search": "?a=b&embed"})  # fmt: skip
+    assert said == {
+        "told": [[{"type": "fastclf:height", "height": 121}, "*"]],
+        "heard": ["load"],
+        "classes": ["fastclf-embed"],
+    }

@@ -69,7 +69,8 @@ def start(passwords: tuple[Password, Password]) -> Iterator[Any]:
             manager = SimpleNamespace(owned={OWNED})
             app = Application([(".*", Role)], voila_jinja2_env=environment, kernel_manager=manager)
             keeper = Keeper(passwords[0] if closed else None, passwords[1])
-            Gate(app, Place(base), entrance=Entrance(keeper, base, "<Bears>"))
+            entrance = Entrance(keeper, base, "<Bears>")
+            Gate(app, Place(base), entrance=entrance, embed=["https://school.example"])
             HTTPServer(app).add_socket(sock)
             end, loop = asyncio.Event(), asyncio.get_running_loop()
             ends.append(lambda: loop.call_soon_threadsafe(end.set))
@@ -256,3 +257,29 @@ def test_an_owner_has_a_password_of_their_own_and_kernels_that_nobody_else_reach
         assert requests.request(method, url + path, timeout=10).status_code == 403
         assert owner.request(method, url + path, timeout=10).status_code != 403
     assert requests.get(f"{url}api/kernels/{KERNEL}", timeout=10).status_code == 200
+
+
+def test_a_frame_asks_nobody_for_a_password_and_makes_nobody_an_owner(start: Any) -> None:
+    url = start()
+    answer = requests.get(f"{url}?embed", timeout=10, allow_redirects=False)
+    assert answer.status_code == 401
+    assert "<form" not in answer.text
+    assert "This page asks for a password" in answer.text
+    assert "frame-ancestors 'self' https://school.example;" in answer.headers["Content-Security-Policy"]
+    owner, _ = sign_in(url, FOR_OWNERS)
+    whole, framed = (owner.get(f"{url}{query}", timeout=10) for query in ("", "?embed"))
+    assert (whole.text, framed.text) == ("as owner", "as visitor")
+    assert "frame-ancestors 'self';" in whole.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'self' https://school.example;" in framed.headers["Content-Security-Policy"]
+
+
+def test_where_everybody_is_an_owner_no_other_site_shows_the_page(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = start(closed=False)
+    for owner, ancestors in (("0", "'self' https://school.example"), ("1", "'self'")):
+        monkeypatch.setenv("FASTCLF_OWNER", owner)
+        for query in ("", "?embed"):
+            answer = requests.get(f"{url}{query}", timeout=10)
+            assert f"frame-ancestors {ancestors};" in answer.headers["Content-Security-Policy"]
+            assert ("X-Frame-Options" in answer.headers) == (owner == "1")

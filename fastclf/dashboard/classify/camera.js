@@ -29,7 +29,7 @@ class Camera {
     this.sheet.append(this.title, this.video, this.note, row);
     this.sheet.addEventListener("close", () => this.stop());
     this.drop.root.closest(".fastclf").append(this.sheet);
-    this.sheet.showModal();
+    openSheet(this.sheet);
   }
 
   async open() {

@@ -16,7 +16,7 @@ from string import Template
 from ...card import build_card_html
 from ...model import ModelBundle
 from ...system import hash_bytes, write_atomic
-from ..widgets import read_style
+from ..widgets import read_style, write_snippet
 from .data import say_nothing, write_data
 from .face import Face
 from .html import write_page, write_single_page
@@ -137,7 +137,13 @@ def _write_readme(face: Face, more: str) -> str:
     # the title is written as YAML above, and as a heading below
     head, line, body = template.partition("\n# $title\n")
     quoted = json.dumps(face.title, ensure_ascii=False)
-    fields = {"title": face.title, "what": face.what, "holds": face.holds, "more": more}
+    fields = {
+        "title": face.title,
+        "what": face.what,
+        "holds": face.holds,
+        "more": more,
+        "snippet": write_snippet(face.title),
+    }
     return Template(head).substitute(title=quoted) + Template(line + body).substitute(fields)
 
 

@@ -13,6 +13,7 @@ from string import Template
 from ..widgets import build_data_url
 from .face import Face
 from .icons import draw_svg
+from .scripts import read_built
 
 GENERATOR = '<meta name="generator" content="fastclf share">'
 
@@ -38,6 +39,7 @@ $generator
 <title>$title</title>
 <link rel="icon" href="$icon">
 $style
+<script>$first</script>
 </head>
 <body class="fastclf-page">
 <main>
@@ -60,13 +62,14 @@ def write_page(face: Face, style: str, scripts: Mapping[str, str]) -> str:
     """Return the page of a folder; `style` and the keys of `scripts` are addresses, the values versions."""
     tags = "\n".join(f'<script defer src="{src}?v={version}"></script>' for src, version in scripts.items())
     rules = _RULES | _FILES | _FOLDER_ONLY
+    rules["script-src"] += f" {_hash_source(_read_first())}"
     return _fill(face, rules, f'<link rel="stylesheet" href="{style}">', tags)
 
 
 def write_single_page(face: Face, style: str, scripts: Sequence[str]) -> str:
     """Return the page as one file; each script is allowed by its hash, and no other one."""
     scripts = [_embed(script) for script in scripts]
-    hashes = " ".join(map(_hash_source, scripts))
+    hashes = " ".join(map(_hash_source, [_read_first(), *scripts]))
     rules = _RULES | {
         "script-src": f"{hashes} 'wasm-unsafe-eval'",
         "style-src": _hash_source(style),
@@ -82,7 +85,7 @@ def write_template(face: Face) -> str:
     %SCRIPT_RULES%, %STYLE_RULE%, %TITLE%, %STYLE% and %SCRIPTS% stand in it.
     """
     rules = _RULES | {
-        "script-src": "%SCRIPT_RULES% 'wasm-unsafe-eval'",
+        "script-src": f"{_hash_source(_read_first())} %SCRIPT_RULES% 'wasm-unsafe-eval'",
         "style-src": "%STYLE_RULE%",
         "worker-src": "blob:",
     }
@@ -98,8 +101,14 @@ def _fill(face: Face, rules: Mapping[str, str], style: str, scripts: str) -> str
         title=escape(face.title),
         icon=build_data_url("image/svg+xml", draw_svg(face.colour).encode()),
         style=style,
+        first=_read_first(),
         scripts=scripts,
     )
+
+
+def _read_first() -> str:
+    """Return the script that runs before anything is drawn."""
+    return _embed(read_built("embedded.js").strip())
 
 
 def _embed(script: str) -> str:

@@ -7,6 +7,8 @@ from .parts import build_row as build_row
 from .scripted import BadMessageError as BadMessageError
 from .scripted import ScriptedWidget as ScriptedWidget
 from .scripted import read_shorter as read_shorter
+from .snippet import ADDRESS as ADDRESS
+from .snippet import write_snippet as write_snippet
 from .status import Status as Status
 from .status import build_data_url as build_data_url
 from .status import logged as logged

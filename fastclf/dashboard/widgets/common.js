@@ -86,6 +86,18 @@ function openViewer(host) {
   document.dispatchEvent(new CustomEvent("fastclf-view", { cancelable: true, detail: host }));
 }
 
+// Whether the page stands in another site's page, see page/src/embed.js.
+function isEmbedded() {
+  return document.documentElement.classList.contains("fastclf-embed");
+}
+
+// In a frame as high as its page a dialog opens beside what was clicked: that is where somebody looks.
+function openSheet(sheet) {
+  const beside = document.activeElement?.getBoundingClientRect().top ?? 0;
+  sheet.showModal();
+  if (isEmbedded()) sheet.style.top = `${Math.max(0, Math.min(beside, innerHeight - sheet.offsetHeight))}px`;
+}
+
 // listenTo(model, { "change:texts": act }): listens until what it returns is called.
 function listenTo(model, handlers) {
   for (const [name, act] of Object.entries(handlers)) model.on(name, act);

@@ -77,7 +77,12 @@ class Frame {
     const kept = this.t("Your photos stay in this session's memory and in this tab of your browser, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab, except one that you report.");
     const home = this.t("Your photos never leave this browser: this page has no server and is not allowed to send anything. They stay in this tab, which keeps them for ten minutes in case the page is loaded again. They are gone with Clear all and when you close the tab.");
     const taught = this.t("Your photos never leave this browser: this page has no server and is not allowed to send anything. What you teach with is kept in this browser, also when the page is closed, until you start over; photos that you only try stay in this tab for ten minutes at most.");
-    foot.append(make("p", "", this.model.get("teaches") ? taught : local ? home : kept));
+    const words = this.model.get("teaches") ? taught : local ? home : kept;
+    if (isEmbedded()) {
+      this.drawLine(foot, words);
+      return;
+    }
+    foot.append(make("p", "", words));
     const label = make("label");
     this.select = make("select");
     for (const [code, name] of Object.entries(this.languages)) {
@@ -90,6 +95,17 @@ class Frame {
     const focused = this.el.contains(document.activeElement);
     this.el.replaceChildren(foot);
     if (focused) this.select.focus();
+  }
+
+  // in another site's page: one line, whose words unfold
+  drawLine(foot, words) {
+    const own = new URL(location.href);
+    own.searchParams.delete("embed");
+    own.hash = "";
+    const photos = make("details");
+    photos.append(make("summary", "", this.t("What becomes of your photos")), make("p", "", words));
+    foot.append(make("a", "", this.t("Open in a page of its own"), { href: own, target: "_blank", rel: "noopener" }), photos);
+    this.el.replaceChildren(foot);
   }
 
   onSelect() {

@@ -101,7 +101,7 @@ class Viewer {
     this.host = event.detail;
     this.host.viewer = this;
     this.said.textContent = "";
-    this.sheet.showModal();
+    openSheet(this.sheet);
     this.title.focus();
     this.refresh();
   }
