@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zxingcpp
 from PIL import Image, ImageOps
 from playwright.sync_api import expect
 
@@ -17,8 +18,6 @@ from ..sharing.test_qr_code import LINK, read_terminal
 from .conftest import Launch, Visit, choose
 from .pictures import keep
 from .sites import hosting, make_site
-
-zxingcpp = pytest.importorskip("zxingcpp", reason="the decoder zxing-cpp is not installed")
 
 pytestmark = pytest.mark.slow
 
