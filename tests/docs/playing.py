@@ -132,7 +132,7 @@ class Play:
             [str(Path(sys.executable).parent), str(Path(node).parent), os.environ["PATH"]]
         )
         plain = {"PATH": tools, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **plain, **self.said}
+        return {**os.environ, **plain, "FASTCLF_PORT": self.port, **self.said}
 
     def _run_python(self, text: str) -> str:
         if self.session is None:
