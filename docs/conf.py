@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx_copybutton",
     "sphinx_design",
+    "benchmark_figures",
 ]
 exclude_patterns = ["_ext", "_static"]
 nitpicky = False

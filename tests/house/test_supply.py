@@ -33,6 +33,7 @@ SITE = ROOT / "fastclf" / "dashboard" / "site" / "static"
 BUILT_FOR_SITES = {
     "shell.js",
     "check.js",
+    "embedded.js",
     "service_worker.js",
     "worker.js",
     "teach.js",
