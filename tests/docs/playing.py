@@ -19,7 +19,7 @@ from pathlib import Path
 
 import hatch_build
 
-from . import before
+from .before import find_preparation
 from .blocks import BEFORE, FILE, NOT_RUN, UNTIL, Block, Command, read_blocks, read_commands, write_commands
 from .comparing import match_lines, merge_lines
 
@@ -54,7 +54,7 @@ class Play:
     def run(self, block: Block) -> None:
         """Do what a block says, and note where it prints something else."""
         if block.note == BEFORE:
-            self.said |= getattr(before, block.value)(self.folder) or {}
+            self.said |= find_preparation(block.value)(self.folder) or {}
         elif block.note == FILE:
             path = self.folder / block.value
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,4 @@
-"""What a page's reader has and a test has not: photos in folders. A page asks for it by `<!-- before: NAME -->`.
-
-Each function is given the page's folder and may return variables of the environment.
-"""
+"""Photos in folders, as a page's reader has them."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ from PIL import Image, ImageFilter
 
 from fastclf import Catalog
 
-from ..illustrations import draw_objects
-from .tableware import draw_tableware, draw_thing
+from ...illustrations import draw_objects
+from ..tableware import draw_tableware, draw_thing
 
 # with a GPU all layers would be trained, and the pages would say other things
 _AT_A_LAPTOP = {"CUDA_VISIBLE_DEVICES": ""}
