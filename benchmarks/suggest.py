@@ -22,7 +22,7 @@ DATA = "MODEL=FOLDER for each model: the bundle, whose body is frozen, and the p
 Array = Any
 STEP, ROUNDS, START, STRENGTH = 20, 10, 3, 0.3
 SHOWN = (2, 5, 7, ROUNDS)
-Choose = Callable[[Array, Array, np.random.Generator], Array]
+Choose = Callable[[Array, Array, Array, np.random.Generator], Array]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,20 +30,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, default=5, help="draws of test photos and start (default 5)")
 
 
-def _choose(features: Array, probs: Array, rng: np.random.Generator) -> Array:
+def _choose(features: Array, probs: Array, labelled: Array, rng: np.random.Generator) -> Array:
+    return choose_next(features, probs, STEP, labelled=labelled)
+
+
+def _cluster(features: Array, probs: Array, labelled: Array, rng: np.random.Generator) -> Array:
     return choose_next(features, probs, STEP)
 
 
-def _doubt(features: Array, probs: Array, rng: np.random.Generator) -> Array:
+def _doubt(features: Array, probs: Array, labelled: Array, rng: np.random.Generator) -> Array:
     ranked = np.sort(probs, 1)
     return np.argsort(ranked[:, -1] - ranked[:, -2])[:STEP]
 
 
-def _draw(features: Array, probs: Array, rng: np.random.Generator) -> Array:
+def _draw(features: Array, probs: Array, labelled: Array, rng: np.random.Generator) -> Array:
     return rng.permutation(len(probs))[:STEP]
 
 
-WAYS: dict[str, Choose] = {"random": _draw, "doubt alone": _doubt, "suggest": _choose}
+WAYS: dict[str, Choose] = {
+    "random": _draw,
+    "doubt alone": _doubt,
+    "clusters alone": _cluster,
+    "suggest": _choose,
+}
 
 
 def measure_labels(bench: Bench) -> list[Table]:
@@ -58,7 +67,7 @@ def measure_labels(bench: Bench) -> list[Table]:
         start = START * ground.classes
         labels = [start + STEP * i for i in range(ROUNDS + 1)]
         means = {way: np.mean(curve, 0) for way, curve in curves.items()}
-        for way in ("doubt alone", "suggest"):
+        for way in ("doubt alone", "clusters alone", "suggest"):
             ratios = find_ratios(labels, means["random"], means[way])
             right = [f"{100 * means['random'][i]:.1f} / {100 * means[way][i]:.1f}" for i in SHOWN]
             needed = [_write_ratio(ratios[i - 1]) for i in SHOWN]
@@ -116,7 +125,9 @@ def _follow(ground: Ground, choose: Choose, draw: int) -> list[float]:
         )
         pool = np.setdiff1d(rest, labelled)
         probs = compute_softmax(head.compute_logits(ground.features[pool]))
-        labelled = np.concatenate([labelled, pool[choose(ground.features[pool], probs, rng)]])
+        labelled = np.concatenate(
+            [labelled, pool[choose(ground.features[pool], probs, ground.features[labelled], rng)]]
+        )
     return right
 
 

@@ -44,3 +44,10 @@ from .split_table import read_given_splits as read_given_splits
 from .splits import Assignment as Assignment
 from .splits import assign_splits as assign_splits
 from .store import Store as Store
+from .unlabelled import PREFIX as PREFIX
+from .unlabelled import Unlabelled as Unlabelled
+from .unlabelled import find_digest as find_digest
+from .unlabelled import is_held_out as is_held_out
+from .unlabelled import lies_in as lies_in
+from .unlabelled import list_unlabelled as list_unlabelled
+from .unlabelled import name_copy as name_copy

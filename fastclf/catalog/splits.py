@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..issues import group_pairs
-from ..photos import LEFT_OUT, SPLITS, TEST, Photo, draw_splits
+from ..photos import LEFT_OUT, SPLITS, TEST, TRAIN, VALID, Photo, draw_splits
 from ..system import ShortRepr, utc_now
 from .given_splits import RULE, GivenSplits, Named, collect_named
 from .near_pairs import NearPair
 from .store import Store
+from .unlabelled import find_digest, is_held_out
 
 _INSERT = "INSERT OR IGNORE INTO splits (sha256, grp, split, origin, seed, time) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -51,7 +52,8 @@ def assign_splits(
     """Return every photo's split; what has none yet gets one that is recorded.
 
     Photos with equal pixels, and nearly equal ones around one of them, form groups. A new photo that nearly
-    agrees with recorded ones follows them; one that nearly agrees with photos of two splits is left out.
+    agrees with recorded ones follows them; one that nearly agrees with photos of two splits is left out. Of
+    those from the queue of new photos every fifth goes to validation, by its hash, and none to the test.
 
     Parameters
     ----------
@@ -101,11 +103,25 @@ def _draw(
     """Return the split on record or by name, else one that every group's other photos have."""
     of_group = dict(recorded.values())
     of_group |= {groups[sha]: split for sha, split in named.splits.items() if sha not in recorded}
+    of_group = {**_hold_out_new(photos, groups, links), **of_group}
     names, labels = [groups[p.sha256] for p in photos], [p.label for p in photos]
     test = 0.0 if TEST in named.splits.values() else test
     drawn = draw_splits(names, labels, recorded=of_group, links=links, test=test, **options)
     fixed = {**named.splits, **{sha: split for sha, (_, split) in recorded.items()}}
     return [fixed.get(p.sha256, split) for p, split in zip(photos, drawn, strict=True)]
+
+
+def _hold_out_new(
+    photos: Sequence[Photo], groups: Mapping[str, str], links: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """Return {group: split} of photos that came from the queue of new ones: every fifth judges, by its hash.
+
+    One that nearly agrees with others goes where these are.
+    """
+    near = {group for link in links for group in link}
+    came = {groups[photo.sha256] for photo in photos if find_digest(photo.name)} - near
+    hashes = {photo.sha256 for photo in photos} & came
+    return {group: VALID if is_held_out(group) else TRAIN for group in hashes}
 
 
 def adopt_splits(store: Store, known: Mapping[str, tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ from .inputs import find_first_answers as find_first_answers
 from .inputs import find_judge as find_judge
 from .inputs import find_open_photos as find_open_photos
 from .inputs import find_sealed as find_sealed
+from .inputs import has_packaged as has_packaged
 from .inputs import judge_some as judge_some
 from .page import write_page as write_page
 from .report import CheckReport as CheckReport

@@ -73,7 +73,7 @@ def choose_inputs(
     if bundle is not None and not can_judge(bundle, photos):
         bundle = None
     note = None
-    if find_packaged() is not None and find_spec("onnx") is not None:
+    if has_packaged():
         try:
             # what is sealed for the model is sealed for the check
             return _look(catalog, open_packaged(), photos, find_sealed(bundle), progress)
@@ -81,6 +81,11 @@ def choose_inputs(
             note = e.message
     found = CheckInputs() if bundle is None else _ask_model(catalog, bundle, photos, progress)
     return found if note is None else replace(found, notes=(*found.notes, note))
+
+
+def has_packaged() -> bool:
+    """Tell whether the network whose weights come by pip can be opened here."""
+    return find_packaged() is not None and find_spec("onnx") is not None
 
 
 def _look(

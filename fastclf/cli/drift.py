@@ -13,6 +13,7 @@ from .photos import check_output
 from .places import check_model, check_photos
 
 if TYPE_CHECKING:
+    from ..evaluation import Drift
     from ..model import ModelBundle
 
 
@@ -37,27 +38,11 @@ def drift(
     """Tell whether new photos still are like the training photos."""
     call = "drift MODEL FOLDER"
     check_model(model, call, photos)
-    from ..evaluation import (
-        compare,
-        is_score_table,
-        measure_drift,
-        read_scores,
-        write_drift_page,
-        write_lines,
-    )
-    from ..model import ModelBundle
+    from ..evaluation import write_drift_page, write_lines
 
     if html is not None:
         check_output(html, photos, (".html", ".htm"))
-    bundle = ModelBundle.load(model)
-    if is_score_table(photos):
-        found = compare(bundle, read_scores(bundle, photos), None, str(photos))
-    else:
-        check_photos(photos, call, model)
-        if not photos.is_dir():
-            raise UsageError("There is no folder {folder}. Name one with new photos.", folder=photos)
-        known = trained_on or _find_photos(bundle)
-        found = measure_drift(bundle, photos, photos=known, progress=show_progress("reading photos"))
+    found = _measure(model, photos, trained_on, call)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -65,6 +50,20 @@ def drift(
     if html is not None:
         write_drift_page(found, html)
         say(f"The page is in {html}.")
+
+
+def _measure(model: Path, photos: Path, trained_on: Path | None, call: str) -> Drift:
+    from ..evaluation import compare, is_score_table, measure_drift, read_scores
+    from ..model import ModelBundle
+
+    bundle = ModelBundle.load(model)
+    if is_score_table(photos):
+        return compare(bundle, read_scores(bundle, photos), None, str(photos))
+    check_photos(photos, call, model)
+    if not photos.is_dir():
+        raise UsageError("There is no folder {folder}. Name one with new photos.", folder=photos)
+    known = trained_on or _find_photos(bundle)
+    return measure_drift(bundle, photos, photos=known, progress=show_progress("reading photos"))
 
 
 def _find_photos(bundle: ModelBundle) -> Path | None:

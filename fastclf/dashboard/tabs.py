@@ -63,6 +63,7 @@ class CleanTab(SpokenBox):
         self._words, self._status = "", Status.BUSY
         self._started, self.done = threading.Event(), threading.Event()
         self._watch: Watch | None = None
+        self._ranking = threading.Lock()
         super().__init__([self.note])
 
     def start(self) -> None:
@@ -130,7 +131,36 @@ class CleanTab(SpokenBox):
             self.panel.refresh()
         self.store.prepare(self._tell)
         self.panel.refresh()
+        self._rank_new()
+        self.panel.model.observe(lambda _: self._on_load(), "loads")
         self._tell(self.store.note)
+
+    def _on_load(self) -> None:
+        """Rank the new photos anew when labels have changed, in the background."""
+        if self._ranking.acquire(blocking=False):
+            start_thread(self._rank_again)
+
+    def _rank_again(self) -> None:
+        try:
+            self._rank_new()
+            self._tell(self.store.note)
+        except Exception:
+            _logger.exception("the new photos could not be ranked")
+        finally:
+            self._ranking.release()
+
+    def _rank_new(self) -> None:
+        while self.store.rank_new(self._tell, self._show_ranking):
+            self._show_ranking()
+
+    def _show_ranking(self) -> None:
+        """Show the new order, unless somebody is labelling: it comes with the next step then."""
+        if self._watch is not None:
+            self._watch.call(self._renew)
+
+    def _renew(self) -> None:
+        if self.panel is not None and not self.panel.model.is_labelling:
+            self.panel.refresh()
 
     def _tell(self, words: str, status: Status = Status.BUSY) -> None:
         self._words, self._status = words, status

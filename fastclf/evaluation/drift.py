@@ -205,30 +205,31 @@ def read_reference(bundle: ModelBundle, folder: Path, progress: Progress | None 
     """
     head = bundle.manifest.training.head
     frozen = head is not None and head.own_features is False
-    rows = {
-        row.sha256: row
-        for row in bundle.read_photos()
-        if row.split in ((TRAIN, VALID) if frozen else (VALID,))
-    }
+    splits = (TRAIN, VALID) if frozen else (VALID,)
+    rows = {row.sha256: row for row in bundle.read_photos() if row.split in splits}
     with Catalog.of_photos(folder) as catalog:
         catalog.scan(progress)
         there = {p.sha256: p for p in catalog.photos().photos if p.sha256 in rows and p.label in bundle.vocab}
         photos = list(there.values())
-        if len(photos) < _LEAST_REFERENCE:
-            raise PhotosError(
-                "{folder} holds {n} photos that {path} can be compared by; {least} is the least. Name the "
-                "folder that it was trained on.",
-                folder=folder,
-                n=len(photos),
-                path=bundle.path,
-                least=_LEAST_REFERENCE,
-            )
+        _refuse_few(len(photos), bundle, folder)
         cache = catalog.feature_cache(bundle.manifest.features_id)
         features = extract_features(cache, photos, bundle, progress=progress)
     known = np.isfinite(features).all(1)
     targets = np.array([bundle.vocab.index(p.label) for p in photos])
     groups = np.array([rows[p.sha256].group for p in photos])
     return Reference(features[known], targets[known], groups[known], fresh=frozen)
+
+
+def _refuse_few(n: int, bundle: ModelBundle, folder: Path) -> None:
+    if n < _LEAST_REFERENCE:
+        raise PhotosError(
+            "{folder} holds {n} photos that {path} can be compared by; {least} is the least. Name the folder "
+            "that it was trained on.",
+            folder=folder,
+            n=n,
+            path=bundle.path,
+            least=_LEAST_REFERENCE,
+        )
 
 
 def compare(bundle: ModelBundle, seen: SeenPhotos, reference: Reference | None, folder: str) -> Drift:
@@ -241,30 +242,16 @@ def compare(bundle: ModelBundle, seen: SeenPhotos, reference: Reference | None, 
             n=n,
             least=_LEAST_NEW,
         )
-    p_values, drivers, notes = {}, [], []
     shares = _compare_classes(bundle, seen)
-    labels = [bundle.vocab[k] for k in seen.answers]
-    p_values[CLASSES] = shares.p
-    threshold = bundle.detector.threshold_ if bundle.detector else np.inf
-    above = None if seen.scores is None else int((seen.scores > threshold).sum())
-    p = _test_unfamiliar(bundle, seen, reference, above)
-    if p is not None and seen.scores is not None:
-        p_values[UNFAMILIAR] = p
-        drivers += _list_drivers(seen.names, labels, seen.scores, UNFAMILIAR, threshold)
-    if reference is not None and seen.features is not None:
-        found = compare_features(reference.features, seen.features)
-        p_values[FEATURES] = found.p
-        drivers += _list_drivers(seen.names, labels, found.witness, FEATURES, 0.0)
-    else:
-        notes.append("The training photos were not at hand, so features were not compared.")
+    p_values, drivers, notes = {CLASSES: shares.p}, list[Driver](), list[str]()
+    unfamiliar = _compare_unfamiliar(bundle, seen, reference, p_values, drivers)
+    _compare_features(bundle, seen, reference, p_values, drivers, notes)
     alarms = [name for name, p in p_values.items() if p < LEVEL / len(p_values)]
     return Drift(
         folder=folder,
         n=n,
         failures=seen.failures,
-        unfamiliar=None if above is None else above / n,
-        unfamiliar_interval=None if above is None else wilson_interval(above, n),
-        unfamiliar_expected=bundle.detector.stated_rate if bundle.detector else None,
+        **unfamiliar,
         classes=_list_classes(bundle, shares),
         p_values=p_values,
         alarms=alarms,
@@ -272,6 +259,49 @@ def compare(bundle: ModelBundle, seen: SeenPhotos, reference: Reference | None, 
         drivers=[driver for driver in drivers if driver.why in alarms],
         notes=notes,
     )
+
+
+def _compare_unfamiliar(
+    bundle: ModelBundle,
+    seen: SeenPhotos,
+    reference: Reference | None,
+    p_values: dict[str, float],
+    drivers: list[Driver],
+) -> dict[str, Any]:
+    """Add the test of unfamiliar photos, and the photos; return the fields that say how many there are."""
+    n, detector = len(seen.names), bundle.detector
+    threshold = detector.threshold_ if detector else np.inf
+    above = None if seen.scores is None else int((seen.scores > threshold).sum())
+    p = _test_unfamiliar(bundle, seen, reference, above)
+    if p is not None and seen.scores is not None:
+        p_values[UNFAMILIAR] = p
+        drivers += _list_drivers(seen.names, _name_answers(bundle, seen), seen.scores, UNFAMILIAR, threshold)
+    return {
+        "unfamiliar": None if above is None else above / n,
+        "unfamiliar_interval": None if above is None else wilson_interval(above, n),
+        "unfamiliar_expected": detector.stated_rate if detector else None,
+    }
+
+
+def _compare_features(
+    bundle: ModelBundle,
+    seen: SeenPhotos,
+    reference: Reference | None,
+    p_values: dict[str, float],
+    drivers: list[Driver],
+    notes: list[str],
+) -> None:
+    """Add the test of features, and the photos; or the note that there are none to compare with."""
+    if reference is None or seen.features is None:
+        notes.append("The training photos were not at hand, so features were not compared.")
+        return
+    found = compare_features(reference.features, seen.features)
+    p_values[FEATURES] = found.p
+    drivers += _list_drivers(seen.names, _name_answers(bundle, seen), found.witness, FEATURES, 0.0)
+
+
+def _name_answers(bundle: ModelBundle, seen: SeenPhotos) -> list[str]:
+    return [bundle.vocab[k] for k in seen.answers]
 
 
 def _compare_classes(bundle: ModelBundle, seen: SeenPhotos) -> ShareComparison:

@@ -27,6 +27,7 @@ from .refit import use_refit as use_refit
 from .refit_progress import RefitProgress as RefitProgress
 from .suggest import Suggestion as Suggestion
 from .suggest import Suggestions as Suggestions
+from .suggest import rank_unlabelled as rank_unlabelled
 from .suggest import suggest_photos as suggest_photos
 from .training import HeadOptions as HeadOptions
 from .training import train_head as train_head

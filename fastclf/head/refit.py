@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import RefitError
+from ..errors import RefitError, unpack_message
 from ..metrics import PairedDifference, compare_paired
 from ..model import IMPORTED, MANIFEST, ModelBundle
 from ..system import find_write_error, hash_file, recover_folder, run_child, scratch_folder, swap_folder
@@ -120,7 +120,7 @@ def refit_head(
         )
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     values["changed"] = tuple(ChangedPhoto(**changed) for changed in values["changed"])
-    values["notes"] = tuple(values["notes"])
+    values["notes"] = tuple(map(unpack_message, values["notes"]))
     seconds = round(time.monotonic() - started, 2)
     return Refit(old.path, candidate, seconds=seconds, stamp=hash_file(candidate / MANIFEST), **values)
 

@@ -1,8 +1,8 @@
-"""Photos without a label, ranked by what their labels would teach: `fastclf suggest`."""
+"""Photos without a label, ranked by what their labels would teach: `fastclf suggest`, and the Clean tab."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..backbone import Backbone, open_packaged
-from ..catalog import Catalog
-from ..errors import PhotosError, UsageError
-from ..metrics import choose_next, compute_softmax
+from ..catalog import Catalog, Unlabelled, lies_in, list_unlabelled
+from ..errors import Message, PhotosError, UsageError
+from ..metrics import choose_next, compute_doubt, compute_softmax
 from ..model import ModelBundle
-from ..photos import TEST, Photo, Progress, list_photo_files
-from ..system import ShortRepr, hash_file
+from ..photos import TEST, Photo, Progress
+from ..system import ShortRepr
 
 Array = npt.NDArray[Any]
 
@@ -57,9 +57,11 @@ class Suggestions(ShortRepr):
     labelled
         How many labelled photos the head was fitted on.
     known
-        How many others have a label already: the same bytes lie in a class folder.
+        How many others have a label already, or were dismissed: the same bytes lie in a class folder.
     failures
         (file, reason) of what cannot be read.
+    rest
+        The other ones, the most doubtful first.
     """
 
     photos: list[Suggestion]
@@ -67,6 +69,7 @@ class Suggestions(ShortRepr):
     labelled: int
     known: int
     failures: list[tuple[str, str]]
+    rest: list[Suggestion]
 
 
 def suggest_photos(
@@ -107,34 +110,55 @@ def suggest_photos(
     body = open_packaged() if bundle is None else Backbone.of_model(bundle)
     with Catalog.of_photos(folder) as catalog:
         catalog.scan(progress)
-        there = catalog.photos().photos
-        hashes = {photo.sha256 for photo in there if not _lies_in(photo.path, Path(new))}
-        labelled = [p for p in there if p.split != TEST and not _lies_in(p.path, Path(new))]
-        waiting, known = _list_waiting(Path(new), hashes)
-        _check(labelled, waiting, Path(folder), Path(new))
-        cache = catalog.feature_cache(body.features_id)
-        features = body.extract(cache, [*labelled, *waiting], progress)
-    return _choose(labelled, waiting, features, n, known)
+        return rank_unlabelled(
+            catalog, Path(new), list_unlabelled(catalog, Path(new)), n, body=body, progress=progress
+        )
 
 
-def _lies_in(path: Path, folder: Path) -> bool:
-    return folder.resolve() in path.resolve().parents
+def rank_unlabelled(
+    catalog: Catalog,
+    folder: Path,
+    waiting: Unlabelled,
+    n: int,
+    *,
+    body: Backbone,
+    aside: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Suggestions:
+    """Rank the photos of a folder that wait for a label, with a head that is fitted on today's labels.
+
+    Parameters
+    ----------
+    catalog
+        Of the labelled photos, as of the last scan.
+    folder
+        Where the photos that wait lie: what is in it has no label, whatever the catalog says.
+    waiting
+        The photos to rank.
+    n
+        How many to choose.
+    body
+        What makes the features.
+    aside
+        sha256 of photos that are not to be chosen; they are among the rest.
+    progress
+        Called with (done, all) while photos are read.
+
+    Raises
+    ------
+    PhotosError
+        If there is no photo to choose, or no two classes to tell apart.
+    """
+    there = catalog.photos().photos
+    labelled = [p for p in there if p.split != TEST and not lies_in(p.path, folder)]
+    _check(labelled, waiting, catalog.folder, folder)
+    cache = catalog.feature_cache(body.features_id)
+    features = body.extract(cache, [*labelled, *waiting.photos], progress)
+    return _choose(labelled, waiting, features, n, aside)
 
 
-def _list_waiting(folder: Path, hashes: set[str]) -> tuple[list[Photo], int]:
-    """Return the photos that have no label, each content once, and how many have one."""
-    found: dict[str, Photo] = {}
-    known = 0
-    for file in list_photo_files(folder):
-        sha256 = hash_file(file.path)
-        known += sha256 in hashes
-        if sha256 not in hashes:
-            found.setdefault(sha256, Photo(file.path, file.name, "", sha256, "", 0, 0, plain=True))
-    return list(found.values()), known
-
-
-def _check(labelled: Sequence[Photo], waiting: Sequence[Photo], folder: Path, new: Path) -> None:
-    if not waiting:
+def _check(labelled: Sequence[Photo], waiting: Unlabelled, folder: Path, new: Path) -> None:
+    if not waiting.photos:
         raise PhotosError("There is no photo without a label in {folder}. Name another folder.", folder=new)
     classes = {photo.label for photo in labelled}
     if len(classes) < 2:
@@ -147,26 +171,35 @@ def _check(labelled: Sequence[Photo], waiting: Sequence[Photo], folder: Path, ne
 
 
 def _choose(
-    labelled: Sequence[Photo], waiting: Sequence[Photo], features: Array, n: int, known: int
+    labelled: Sequence[Photo], waiting: Unlabelled, features: Array, n: int, aside: Collection[str]
 ) -> Suggestions:
     from .linear import fit_head  # SciPy
 
-    finite = np.asarray(np.isfinite(features).all(1))
-    old, fresh = finite[: len(labelled)], finite[len(labelled) :]
-    vocab = sorted({p.label for p, there in zip(labelled, old, strict=True) if there})
-    targets = np.array([vocab.index(p.label) for p, there in zip(labelled, old, strict=True) if there])
-    head = fit_head(features[: len(labelled)][old], targets, _STRENGTH)
-    x = features[len(labelled) :][fresh]
-    readable = [p for p, there in zip(waiting, fresh, strict=True) if there]
-    failures = [(p.name, "cannot be read") for p, there in zip(waiting, fresh, strict=True) if not there]
-    rows = choose_next(x, probs := compute_softmax(head.compute_logits(x)), n) if len(x) else ()
+    parts = zip((labelled, waiting.photos), np.split(features, [len(labelled)]), strict=True)
+    (known, learned), (readable, x) = (_keep_read(photos, rows) for photos, rows in parts)
+    vocab = sorted({photo.label for photo in known})
+    head = fit_head(learned, np.array([vocab.index(photo.label) for photo in known]), _STRENGTH)
+    probs = compute_softmax(head.compute_logits(x)) if len(x) else np.zeros((0, len(vocab)))
+    able = np.array([i for i, photo in enumerate(readable) if photo.sha256 not in aside], int)
+    chosen = able[choose_next(x[able], probs[able], n, labelled=learned)] if len(able) else able
+    taken = set(chosen.tolist())
+    rest = [i for i in np.argsort(-compute_doubt(probs), kind="stable").tolist() if i not in taken]
+    names = {photo.name for photo in readable}
+    failures = [(p.name, Message("cannot be read")) for p in waiting.photos if p.name not in names]
     return Suggestions(
-        [_describe(readable[i], probs[i], vocab) for i in rows],
+        [_describe(readable[i], probs[i], vocab) for i in chosen],
         new=len(readable),
-        labelled=len(targets),
-        known=known,
-        failures=failures,
+        labelled=len(known),
+        known=waiting.known,
+        failures=[*waiting.failures, *failures],
+        rest=[_describe(readable[i], probs[i], vocab) for i in rest],
     )
+
+
+def _keep_read(photos: Sequence[Photo], features: Array) -> tuple[list[Photo], Array]:
+    """Return the photos that have features, and these."""
+    there = np.asarray(np.isfinite(features).all(1))
+    return [photo for photo, read in zip(photos, there, strict=True) if read], features[there]
 
 
 def _describe(photo: Photo, probs: Array, vocab: Sequence[str]) -> Suggestion:

@@ -14,6 +14,12 @@ Array = npt.NDArray[Any]
 _CANDIDATES = 5
 _ROUNDS = 10
 _LEAST_DOUBT = 1e-3
+# With fewer labels a class, photos that stand for many others teach more than the most doubtful ones. Tried
+# on the same photos: 6, 8 and 12; and as alike a tenth, a quarter and a half of all pairs.
+_FEW = 6
+_ALIKE = 0.75
+# So many of the most doubtful photos are compared with each other: 36 MB.
+_MOST_COMPARED = 3000
 
 
 def compute_doubt(pred_probs: Array) -> Array:
@@ -28,12 +34,16 @@ def compute_doubt(pred_probs: Array) -> Array:
     return np.asarray(1 - (ranked[:, -1] - ranked[:, -2]))
 
 
-def choose_next(features: Array, pred_probs: Array, n: int, *, seed: int = 0) -> Array:
+def choose_next(
+    features: Array, pred_probs: Array, n: int, *, labelled: Array | None = None, seed: int = 0
+) -> Array:
     """Return the rows of the `n` photos to label next, the most doubtful first.
 
     The most doubtful photos, five times as many as are wanted, are put into `n` clusters of their features,
     in which doubt weighs; of each cluster the photo in its middle is taken. Doubt alone would pick photos
-    that are all alike.
+    that are all alike. Where a class has fewer than six labels on average, nobody knows yet what to doubt:
+    then photos are taken one by one that are like as many doubtful ones as possible, and unlike those that
+    are labelled or taken.
 
     Parameters
     ----------
@@ -43,23 +53,45 @@ def choose_next(features: Array, pred_probs: Array, n: int, *, seed: int = 0) ->
         (N, K) what a head that was fitted on the labelled photos answers.
     n
         How many to choose; all rows if there are no more.
+    labelled
+        (M, D) features of the photos that the head was fitted on; by default there are enough of them.
     seed
         Of the first middles.
 
     References
     ----------
-    Zhdanov, "Diverse Mini-Batch Active Learning", arXiv 1901.05954, 2019.
+    Zhdanov, "Diverse Mini-Batch Active Learning", arXiv 1901.05954, 2019. Wei, Iyer, Bilmes, "Submodularity
+    in Data Subset Selection and Active Learning", ICML 2015.
     """
     doubt = compute_doubt(pred_probs)
     candidates = np.argsort(-doubt, kind="stable")[: _CANDIDATES * n]
     if len(doubt) <= n:
         return np.asarray(candidates)
+    if labelled is not None and len(labelled) < _FEW * pred_probs.shape[1]:
+        return _cover(features, doubt, labelled, n)
     x, weights = _scale(features[candidates]), doubt[candidates] + _LEAST_DOUBT
     middles = _place_middles(x, weights, n, np.random.default_rng(seed))
     chosen = _find_nearest(x, middles)
     # two middles may share a photo; the most doubtful of the rest take the places that are left
     rest = [i for i in range(len(x)) if i not in chosen]
     return np.asarray(candidates[np.sort([*chosen, *rest[: n - len(chosen)]])])
+
+
+def _cover(features: Array, doubt: Array, labelled: Array, n: int) -> Array:
+    """Return rows that cover the doubtful photos, the most doubtful first: facility location, greedily."""
+    rows = np.argsort(-doubt, kind="stable")[:_MOST_COMPARED]
+    x, weights = _scale(features[rows]).astype(np.float32), doubt[rows] + _LEAST_DOUBT
+    alike = x @ x.T
+    least = np.quantile(alike, _ALIKE)
+    alike = np.maximum(alike - least, 0)
+    best = np.maximum((x @ _scale(labelled).astype(np.float32).T).max(1) - least, 0)
+    chosen: list[int] = []
+    for _ in range(n):
+        gain = weights @ np.maximum(alike - best[:, None], 0)
+        gain[chosen] = -1
+        chosen.append(int(gain.argmax()))
+        best = np.maximum(best, alike[:, chosen[-1]])
+    return np.asarray(rows[np.sort(chosen)])
 
 
 def _scale(features: Array) -> Array:

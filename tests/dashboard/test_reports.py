@@ -53,7 +53,7 @@ def open_store(folder: Path, inbox: Inbox | None) -> CatalogStore:
 
 
 def reports_of(store: CatalogStore) -> list[ReviewItem]:
-    return [item for item in store.load_items() if item.report]
+    return [item for item in store.load_items() if item.outside]
 
 
 def find_item(store: CatalogStore, name: str) -> ReviewItem:
@@ -86,7 +86,7 @@ def test_a_report_says_what_was_answered_and_what_the_visitor_says(store: Catalo
     assert [(r.text, r.suggested) for r in second.reasons] == [("a visitor says: none of these", None)]
     assert store.read_thumbnail(first.key).startswith(b"\xff\xd8")
     # the photos of the set are there as before
-    assert sum(not item.report for item in store.load_items()) == 18
+    assert sum(not item.outside for item in store.load_items()) == 18
 
 
 def test_the_view_of_reports_is_there_with_its_count_even_when_it_is_empty(
@@ -95,10 +95,10 @@ def test_the_view_of_reports_is_there_with_its_count_even_when_it_is_empty(
     panel = CleanPanel(store)
     assert ("Reported by visitors (3)", "report") in panel.view.options
     # above everything that a check says
-    assert [tile["report"] for tile in panel.grid.tiles[:4]] == [True, True, True, False]
+    assert [tile["outside"] for tile in panel.grid.tiles[:4]] == ["report"] * 3 + [""]
     assert ("All photos (18)", "all") in panel.view.options
     panel.view.value = "all"
-    assert not any(tile["report"] for tile in panel.grid.tiles)
+    assert not any(tile["outside"] for tile in panel.grid.tiles)
     panel.view.value, panel.label.value = "report", "red"
     assert {tile["name"] for tile in panel.grid.tiles} == {"shirt <b>.jpg", "c.jpg"}
     empty = CleanPanel(open_store(folder, Inbox(tmp_path / "empty.sqlite")))
@@ -333,7 +333,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
         if part == "write":
             (folder / "blue").chmod(0o500)
             patch.setattr(
-                "fastclf.dashboard.clean.reports.write_atomic",
+                "fastclf.dashboard.clean.added_files.write_atomic",
                 lambda *_: (_ for _ in ()).throw(OSError(28, "No space")),
             )
         elif part == "scan":
@@ -348,7 +348,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
     assert len(inbox.reports()) == 3
     after = store.load_items()
     assert next(i.label for i in after if i.name == "red/000.png") == "red"
-    assert sum(not i.report for i in after) == 18
+    assert sum(not i.outside for i in after) == 18
     store.apply([Decision(first.key, "relabel", "blue")])
     assert list(in_set(folder).values()) == ["blue"]
 
@@ -363,7 +363,7 @@ from fastclf.inbox import Claim, Inbox
 folder, inbox, owner, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 store = CatalogStore(folder, folder.parent / "none", Inbox(inbox))
 store.open(lambda words: None)
-keys = [item.key for item in store.load_items() if item.report]
+keys = [item.key for item in store.load_items() if item.outside]
 setattr(globals()[owner], name, lambda *_, **__: os._exit(9))
 store.apply([Decision(keys[0], "relabel", "red"), Decision(keys[1], "remove")])
 store.undo()

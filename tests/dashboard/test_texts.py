@@ -61,7 +61,7 @@ BELOW = ["card", "catalog", "check", "collect/web", "inbox", "issues", "model", 
 ROOMS = sorted(
     {PACKAGE / "collect/one_photo.py", *(file for room in BELOW for file in (PACKAGE / room).rglob("*.py"))}
     # which a command alone calls
-    - {PACKAGE / "head/suggest.py", PACKAGE / "head/training.py", PACKAGE / "model/verify.py"}
+    - {PACKAGE / "head/training.py", PACKAGE / "model/verify.py"}
 )
 
 

@@ -36,3 +36,21 @@ def test_as_many_as_there_are_can_be_chosen() -> None:
         sorted(choose_next(features, probs, 9)) == sorted(choose_next(features, probs, 5)) == [0, 1, 2, 3, 4]
     )
     assert len(set(choose_next(features, probs, 4).tolist())) == 4
+
+
+def test_with_few_labels_photos_that_stand_for_many_come_before_the_doubtful_odd_ones() -> None:
+    rng = np.random.default_rng(0)
+    middles = np.eye(4, 32) * 9
+    # three crowds, of which the first is labelled already, and twenty photos that are like no other
+    crowds = np.concatenate([middles[k] + 0.3 * rng.random((60, 32)) for k in range(3)])
+    features = np.concatenate([crowds, np.abs(rng.normal(size=(20, 32))) * 4])
+    probs = np.tile([0.6, 0.4], (200, 1))
+    probs[180:] = [0.5, 0.5]
+    labelled = middles[[0] * 4] + 0.3 * rng.random((4, 32))
+    chosen = choose_next(features, probs, 4, labelled=labelled)
+    assert {1, 2} <= set(chosen // 60)
+    assert (chosen < 60).sum() <= 1
+    assert chosen.max() < 180
+    # with labels enough the doubtful ones come first
+    many = np.repeat(labelled, 3, axis=0)
+    assert choose_next(features, probs, 4, labelled=many).min() >= 180

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from ..texts import name_class, say, show, write_count
 from .model import ReviewModel
 from .queue import VIEWS
+from .review import REPORT
 from .wording import SPLIT_WORDS, VIEW_WORDS
 
 _NAMES = ("view", "label", "split", "show_removed")
@@ -39,7 +40,7 @@ class FilterBar(widgets.HBox):
     def show(self) -> None:
         """Bring options, counts and values up to date."""
         model, counts = self.model, self.model.count_views()
-        always = ("doubts", "all", model.view, *(["report"] if model.store.has_inbox else []))
+        always = ("doubts", "all", model.view, *([REPORT] if model.store.has_inbox else []))
         views = [view for view in VIEWS if counts[view] or view in always]
         self._filling = True
         try:

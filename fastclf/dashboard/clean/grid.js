@@ -125,7 +125,7 @@ class Tile {
     this.box.classList.toggle("fastclf-is-removed", removed);
     this.box.dataset.mark = mark;
     const title = this.nameLabel(tile);
-    this.like.hidden = !this.grid.model.get("finds_similar") || !["relabel", "remove"].includes(mark) || tile.report;
+    this.like.hidden = !this.grid.model.get("finds_similar") || !["relabel", "remove"].includes(mark) || tile.outside;
     this.image.alt = `${title}: ${name}`;
     this.title.textContent = title;
     this.label.replaceChildren(this.title);
@@ -143,8 +143,8 @@ class Tile {
     this.describe(index, total);
   }
 
-  nameLabel({ label, removed, report }) {
-    if (report) return this.t("Not in the set yet");
+  nameLabel({ label, removed, outside }) {
+    if (outside) return this.t("Not in the set yet");
     const name = this.grid.nameClass(label);
     return removed ? this.t("{label} (removed)", { label: name }) : name;
   }
@@ -177,7 +177,7 @@ class Tile {
 
   makeSuggestion(suggested) {
     const label = this.grid.nameClass(suggested);
-    const words = this.tile.report ? this.t("Add to {label}", { label }) : this.t("Make it {label}", { label });
+    const words = this.tile.outside ? this.t("Add to {label}", { label }) : this.t("Make it {label}", { label });
     return makeButton("fastclf-reason-do", words, () => this.grid.act([this.key], "relabel", suggested));
   }
 
@@ -191,12 +191,12 @@ class Tile {
 
   updateControls(tile) {
     const { vocab } = this.grid;
-    const { name, mark, removed, report } = tile;
-    this.fillSelect(vocab, report);
+    const { name, mark, removed, outside } = tile;
+    this.fillSelect(vocab, outside);
     const chosen = vocab.indexOf(tile.choice);
     this.select.value = mark === "remove" ? "remove" : mark === "relabel" ? String(chosen) : "keep";
     this.select.disabled = removed;
-    this.select.setAttribute("aria-label", report ? this.t("Class for {name}", { name }) : this.t("Label of {name}", { name }));
+    this.select.setAttribute("aria-label", outside ? this.t("Class for {name}", { name }) : this.t("Label of {name}", { name }));
     this.nameButton(this.remove, this.nameRemoval(tile));
     this.nameButton(this.like, this.t("More like this"));
     this.nameButton(this.skip, mark === "skip" ? this.t("Unskip") : this.t("Skip"));
@@ -204,20 +204,20 @@ class Tile {
     this.look.setAttribute("aria-label", this.t("Look closely at {name}", { name }));
   }
 
-  fillSelect(vocab, report) {
-    const known = JSON.stringify([vocab, report]);
+  fillSelect(vocab, outside) {
+    const known = JSON.stringify([vocab, outside]);
     if (this.labels === known) return;
     this.labels = known;
     const fastai = this.grid.model.get("fastai");
-    const keep = report ? this.t("Undecided") : fastai ? this.t("<Keep>") : this.t("Keep");
-    const remove = report ? this.t("Dismiss") : fastai ? this.t("<Delete>") : this.t("Remove");
+    const keep = outside ? this.t("Undecided") : fastai ? this.t("<Keep>") : this.t("Keep");
+    const remove = outside ? this.t("Dismiss") : fastai ? this.t("<Delete>") : this.t("Remove");
     const names = [["keep", keep], ...vocab.map((label, i) => [String(i), this.grid.nameClass(label)]), ["remove", remove]];
     this.select.replaceChildren(...names.map(([value, text]) => new Option(text, value)));
   }
 
-  nameRemoval({ mark, removed, report }) {
+  nameRemoval({ mark, removed, outside }) {
     if (mark === "remove" || mark === "restore") return this.t("Keep");
-    if (report) return this.t("Dismiss");
+    if (outside) return this.t("Dismiss");
     return removed ? this.t("Restore") : this.t("Remove");
   }
 

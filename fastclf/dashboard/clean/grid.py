@@ -13,7 +13,7 @@ from ..texts import name_classes, say, show, translate
 from ..widgets import BadMessageError, ScriptedWidget, Status, logged, read_shorter, say_fault
 from .model import ReviewModel
 from .queue import GroupId
-from .review import ACTIONS, KEEP, SKIP, Decision, Reason, ReviewItem
+from .review import ACTIONS, KEEP, NEW, REPORT, SKIP, Decision, Reason, ReviewItem
 from .wording import KIND_WORDS, SPLIT_WORDS, say_answer, say_outcome
 
 MOST_KEYS = 10_000
@@ -111,8 +111,10 @@ class PhotoGrid(ScriptedWidget):
         }
 
     def _say_empty(self) -> str:
-        if self.model.view == "report":
+        if self.model.view == REPORT:
             return say("No visitor's report waits.")
+        if self.model.view == NEW:
+            return say("No new photo waits for a label.")
         return say("No photo fits these filters.") if len(self.model) else say("There are no photos yet.")
 
     def _read(self, key: int) -> bytes | None:
@@ -269,17 +271,17 @@ def _build_tile(
     groups: Mapping[GroupId, Sequence[ReviewItem]],
 ) -> dict[str, Any]:
     """Return one tile as JSON; names and labels go out as they are and are never read as HTML."""
-    suggested = {r.suggested for r in reasons if r.kind == "label" and r.suggested not in (None, item.label)}
+    said = {r.suggested for r in reasons if r.kind in ("label", NEW)} - {None, item.label}
     return {
         "key": item.key,
         "name": item.name,
         "label": item.label,
-        "report": item.report,
+        "outside": item.outside,
         "split": show(SPLIT_WORDS.get(item.split, item.split)) if item.split else item.noted,
         "removed": item.removed,
         # a reason that suggests it has said it
-        "answer": "" if item.answer in suggested else translate(say_answer(item)),
-        "differs": item.answer is not None and item.answer != item.label and not item.report,
+        "answer": "" if item.answer in said else translate(say_answer(item)),
+        "differs": item.answer is not None and item.answer != item.label and not item.outside,
         "reasons": [_build_reason(reason, item, groups) for reason in reasons],
         "mark": choice.action if choice else "",
         "words": translate(say_outcome(item, choice)) if choice else "",

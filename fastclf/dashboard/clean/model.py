@@ -28,7 +28,7 @@ from .queue import (
     is_sure,
     rank_by_doubt,
 )
-from .review import ACTIONS, KEEP, KINDS, SKIP, Decision, ReviewItem, ReviewStore, Waiting
+from .review import ACTIONS, KEEP, KINDS, NEW, SKIP, Decision, ReviewItem, ReviewStore, Waiting
 from .waiting import Basis, WaitingChoices
 from .wording import say_choice, say_choices, say_copy_kept, say_group, say_kept, say_left, say_missing
 
@@ -142,6 +142,11 @@ class ReviewModel(traitlets.HasTraits):
         return MappingProxyType(self._history.pending)
 
     @property
+    def is_labelling(self) -> bool:
+        """Whether a choice about a photo without a label waits."""
+        return any(self._by_key[key].outside == NEW for key in self.pending)
+
+    @property
     def drafts(self) -> list[int]:
         """The photos of which what an earlier session chose still waits."""
         found = self._drafts or {}
@@ -166,7 +171,7 @@ class ReviewModel(traitlets.HasTraits):
 
     def find_splits(self) -> list[str]:
         """Return the splits that photos are in, in the usual order."""
-        found = {item.split for item in self._ranked if not item.report}
+        found = {item.split for item in self._ranked if not item.outside}
         return [split for split in ("train", "valid", "test", "") if split in found]
 
     def load(self) -> bool:
@@ -176,8 +181,7 @@ class ReviewModel(traitlets.HasTraits):
             return False
         self._ranked = sorted(items, key=self._rank)
         self._by_key = {item.key: item for item in items}
-        # reports are not in the set
-        self._size = sum(not item.report for item in items)
+        self._size = sum(not item.outside for item in items)
         self.groups = build_groups(items)
         self._take_up_drafts()
         self._drop_overtaken()
@@ -422,7 +426,7 @@ class ReviewModel(traitlets.HasTraits):
         if action == "relabel":
             return not item.removed and label in self.store.vocab
         if action == "restore":
-            return not item.report
+            return not item.outside
         return action in (*ACTIONS, SKIP, KEEP)
 
     def _do(self, words: str, choices: Mapping[int, Decision | None]) -> None:
@@ -527,7 +531,7 @@ def _decide(item: ReviewItem, action: str, label: str | None) -> Decision | None
 
 
 def _matters(item: ReviewItem, decision: Decision) -> bool:
-    if item.report:
+    if item.outside:
         return True
     if decision.action == "relabel":
         return not item.removed and decision.label != item.label

@@ -18,7 +18,7 @@ from .model import ReviewModel
 from .queue import GroupId, find_best
 from .retrain import RetrainPanel
 from .retrain_model import RetrainModel
-from .review import Retrainer, ReviewStore
+from .review import NEW, REPORT, Retrainer, ReviewStore
 from .waiting import say_time
 from .wording import count_photos
 
@@ -114,6 +114,7 @@ class CleanPanel(SpokenBox):
             button.on_click(lambda _, act=act: self.guard(act))
         model.observe(self._on_model_change, ["revision", "status", "can_undo", "can_redo"])
         model.observe(lambda _: self.guard(self._on_load), "loads")
+        self.retrain_model.observe(lambda _: self.guard(self._show_summary), ["status", "result"])
 
     def _on_model_change(self, _: Any) -> None:
         with logged("the Clean panel could not be drawn"):
@@ -161,17 +162,37 @@ class CleanPanel(SpokenBox):
 
     def _show_summary(self) -> None:
         model, n = self.model, len(self.model.queue)
+        # on a phone the others are cut off where the line ends
+        (self.summary.add_class if model.view == NEW else self.summary.remove_class)("fastclf-is-whole")
         # the line about it says what it is
         self.summary.layout.display = "" if model.shortlist is None else "none"
-        if model.view == "report":
+        if model.view == REPORT:
             words = say_count(n, "1 report waits.", "{n} reports wait.")
             words += " " + say("Give it a class to add the photo to the set, or dismiss it.")
+        elif model.view == NEW:
+            words = self._say_new(n)
         elif len(model):
             photos = count_photos(len(model))
             words = say("{n} shown of {photos}, the most doubtful first.", n=n, photos=photos)
         else:
             words = say("{n} shown, the most doubtful first.", n=n)
         self.summary.value = render_paragraph(words)
+
+    def _say_new(self, n: int) -> str:
+        """Say how many photos wait for a label, and what becomes of those that get one."""
+        words = [
+            say_count(n, "1 new photo waits for a label.", "{n} new photos wait for a label."),
+            say(
+                "First come those whose labels would teach the model most; every fifth is there by chance, "
+                "to judge it."
+            ),
+            *map(translate, self.model.store.new_remarks),
+        ]
+        if self.retrain_model.status is Status.BUSY:
+            words.append(say("The model is being retrained; what that brings will be said below the photos."))
+        elif self.retrain_model.result is not None:
+            words.append(say("A new model is ready below the photos: compare and choose."))
+        return " ".join(words)
 
     def _show_groups(self) -> None:
         shortlist, groups = self.model.shortlist, self.model.shown_groups()
@@ -241,6 +262,8 @@ class CleanPanel(SpokenBox):
             self._close_preview()
             # the button that had the focus is gone, and Undo in its place would be pressed by a second Enter
             self.grid.settle()
+            if self.model.store.wants_retraining:
+                self.retrain_model.start(len(self.model.pending))
 
     def _show_download(self) -> None:
         edits = self.model.store.export_edits()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ...errors import Message, count_message, join_messages
 from ..texts import say, say_count
-from .review import Decision, ReviewItem
+from .review import NEW, REPORT, Decision, ReviewItem
 from .waiting import Basis
 from .wording import without_zeros
 
@@ -39,20 +39,10 @@ def build_preview(
 ) -> Preview:
     """Return counts in words and the list of what will change; what is in conflict first, and not counted."""
     pairs = [(item, decision) for item, decision in chosen if item.key not in conflicts]
-    taken = Counter(str(d.label) for item, d in pairs if item.report and d.action == "relabel")
-    added = [
-        count_message(
-            n, "1 photo will be added to {label}", "{n} photos will be added to {label}", label=label
-        )
-        for label, n in sorted(taken.items())
-    ]
-    n = sum(item.report and decision.action == "remove" for item, decision in pairs)
-    dismissed = count_message(n, "1 report will be dismissed", "{n} reports will be dismissed")
-    parts = [
-        *_count_photos([decision for item, decision in pairs if not item.report]),
-        *added,
-        *without_zeros(dismissed),
-    ]
+    taken = Counter(str(d.label) for item, d in pairs if item.outside and d.action == "relabel")
+    away = Counter(item.outside for item, decision in pairs if decision.action == "remove")
+    photos = [decision for item, decision in pairs if not item.outside]
+    parts = [*_count_photos(photos), *_count_outside(taken, away)]
     counts = Message("{changes}.", changes=join_messages(parts, "; "))
     return Preview(
         words=counts if parts else Message("Nothing will change."),
@@ -80,16 +70,29 @@ def _count_photos(decisions: Sequence[Decision]) -> list[Message]:
     return without_zeros(relabelled, removed, restored)
 
 
+def _count_outside(taken: Counter[str], away: Counter[str]) -> list[Message]:
+    """Return what becomes of photos outside the set: how many join each class, and are dismissed."""
+    added = [
+        count_message(
+            n, "1 photo will be added to {label}", "{n} photos will be added to {label}", label=label
+        )
+        for label, n in sorted(taken.items())
+    ]
+    reports = count_message(away[REPORT], "1 report will be dismissed", "{n} reports will be dismissed")
+    new = count_message(away[NEW], "1 new photo will be dismissed", "{n} new photos will be dismissed")
+    return [*added, *without_zeros(reports, new)]
+
+
 def _say_before(item: ReviewItem) -> str:
-    if item.report:
-        return Message("reported by a visitor")
+    if item.outside:
+        return Message("reported by a visitor") if item.outside == REPORT else Message("without a label")
     return Message("removed") if item.removed else item.label
 
 
 def _say_after(item: ReviewItem, decision: Decision) -> str:
     if decision.action == "relabel":
         return str(decision.label)
-    if item.report:
+    if item.outside:
         return Message("dismissed")
     return Message("removed") if decision.action == "remove" else item.label
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...system import unify_name
-from .review import KINDS, Reason, ReviewItem
+from .review import KINDS, NEW, Reason, ReviewItem
 
 DOUBTS, ALL, REMOVED = "doubts", "all", "removed"
 VIEWS = (DOUBTS, *KINDS, ALL, REMOVED)
@@ -72,9 +72,9 @@ def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection
             counts[REMOVED] += 1
         if not (hidden.accepts(item) or (wanted.show_removed and removed.accepts(item))):
             continue
-        counts[ALL] += not item.report
+        counts[ALL] += not item.outside
         if item.reasons and item.key not in skipped:
-            counts[DOUBTS] += 1
+            counts[DOUBTS] += item.outside != NEW
             counts.update({reason.kind for reason in item.reasons})
     return dict(counts)
 
@@ -84,7 +84,7 @@ def is_sure(item: ReviewItem) -> bool:
 
     What is sealed has no answer.
     """
-    if item.removed or item.report or item.answer in (None, item.label):
+    if item.removed or item.outside or item.answer in (None, item.label):
         return False
     suggested = any(reason.suggested == item.answer for reason in item.reasons)
     return suggested and (item.probability or 0.0) >= SURE
@@ -113,12 +113,12 @@ def find_best(group: GroupId, members: Sequence[ReviewItem]) -> ReviewItem | Non
 
 def _in_view(item: ReviewItem, view: str) -> bool:
     if view == ALL:
-        return not item.report  # it is not in the set yet
+        return not item.outside  # it is not in the set yet
     if view == REMOVED:
         return item.removed
     if view == DOUBTS:
         # a removed photo that is asked for is shown, whatever is wrong with it
-        return bool(item.reasons) or item.removed
+        return item.outside != NEW and (bool(item.reasons) or item.removed)
     return any(reason.kind == view for reason in item.reasons)
 
 

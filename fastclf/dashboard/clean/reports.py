@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, check_label, describe_arrival
-from ...errors import FastclfError, Message, PhotosError, UsageError
+from ...catalog import Arrival, Catalog, Copy, Edit, EditRow, Held, describe_arrival
+from ...errors import FastclfError, Message, UsageError
 from ...inbox import Inbox, Report
-from ...photos import decode_photo, encode_jpeg, find_class_folder, make_thumbnail
-from ...system import make_folder, unify_name, write_atomic
+from ...photos import decode_photo, encode_jpeg, make_thumbnail
+from ...system import unify_name
 from ..widgets import encode_large
-from .review import Decision, Reason, ReviewItem
+from .added_files import Addition, hold_files
+from .review import REPORT, Decision, Reason, ReviewItem
 
 # a person has said that the answer is wrong: above what any check says
 _DOUBT = 0.98
@@ -41,22 +42,19 @@ class Origin(NamedTuple):
         return f"reported-{self.report}-{self.digest}.jpg"
 
 
-class AddedFile(NamedTuple):
-    """A file for a report, its name in the folder; one that is not new was left by an undone step."""
-
-    path: Path
-    name: str
-    is_new: bool
-
-
 @dataclass(frozen=True)
 class Followed:
-    """A step's rows about files, how many reports moved with it, and how many the inbox no longer has."""
+    """A step's rows about files, how many reports moved with it, and how many the inbox no longer has.
+
+    `labelled` and `turned_away` photos without a label moved, too.
+    """
 
     rows: tuple[EditRow, ...]
     taken: int = 0
     dismissed: int = 0
     lost: int = 0
+    labelled: int = 0
+    turned_away: int = 0
 
 
 class Reports:
@@ -94,22 +92,11 @@ class Reports:
                 "A report was settled elsewhere meanwhile. Reload the page; nothing was changed."
             )
         taken = [d for d in decisions if d.action == "relabel"]
-        added = self._add_files(taken)
-        try:
-            if added:
-                self._catalog.scan()
-            held = self._catalog.arrivals.hold([file.name for file in added], _HELD)
+        with hold_files(self._catalog, [self._describe_file(d) for d in taken], _HELD) as numbers:
             edits = self._dismiss([d for d in decisions if d.action == "remove"])
-            for file, d in zip(added, taken, strict=True):
-                photo = held[file.name]
+            for photo, d in zip(numbers, taken, strict=True):
                 edits += [Edit(photo, "relabel", d.label, d.why), Edit(photo, "restore", None, d.why)]
             yield edits
-        except BaseException:
-            _remove_files(added)
-            with contextlib.suppress(FastclfError):  # the next scan will see it
-                if added:
-                    self._catalog.scan()
-            raise
 
     def follow(self, rows: Sequence[EditRow]) -> Followed:
         """Settle the reports that the step of these rows decided, or let those wait that it gave back."""
@@ -162,19 +149,11 @@ class Reports:
             Edit(number, "remove", None, d.why) for number, d in zip(numbers.values(), decisions, strict=True)
         ]
 
-    def _add_files(self, decisions: Iterable[Decision]) -> list[AddedFile]:
-        """Write photos to their class folders; all of them or, on a fault, none. No file is replaced."""
-        added: list[AddedFile] = []
-        try:
-            for decision in decisions:
-                check_label(decision.label)
-                report = self._waiting[decision.key]
-                data = self._inbox.read_photo(report.id)
-                added.append(_add_file(self._catalog.folder, str(decision.label), _get_origin(report), data))
-        except BaseException:
-            _remove_files(added)
-            raise
-        return added
+    def _describe_file(self, decision: Decision) -> Addition:
+        report = self._waiting[decision.key]
+        return Addition(
+            decision.label, _get_origin(report).file_name, lambda: self._inbox.read_photo(report.id)
+        )
 
     def _find_copies(self) -> dict[int, Copy]:
         for key, report in self._waiting.items():
@@ -201,33 +180,6 @@ def _get_origin(report: Report) -> Origin:
     return Origin(report.id, report.sha256[:16])
 
 
-def _add_file(folder: Path, label: str, origin: Origin, data: bytes) -> AddedFile:
-    place = find_class_folder(folder, label)
-    path, number = place / origin.file_name, 1
-    try:
-        make_folder(place)
-        while path.is_symlink() or path.exists():
-            if path.is_file() and path.read_bytes() == data:
-                return AddedFile(path, path.relative_to(folder).as_posix(), is_new=False)
-            number += 1
-            path = path.with_name(f"{Path(origin.file_name).stem}-{number}.jpg")
-        write_atomic(path, data)
-    except OSError as e:
-        raise PhotosError(
-            "The photo cannot be added to {place} ({reason}). Make room or mend its permissions; "
-            "nothing was changed.",
-            place=place,
-            reason=e.strerror or e,
-        ) from None
-    return AddedFile(path, path.relative_to(folder).as_posix(), is_new=True)
-
-
-def _remove_files(added: Iterable[AddedFile]) -> None:
-    for file in added:
-        if file.is_new:
-            file.path.unlink(missing_ok=True)
-
-
 def _build_item(key: int, report: Report, vocab: Collection[str], copy: Copy | None) -> ReviewItem:
     label = None if report.label is None else unify_name(report.label)
     claim = label if label in vocab else None
@@ -235,13 +187,16 @@ def _build_item(key: int, report: Report, vocab: Collection[str], copy: Copy | N
         words = Message("a visitor says: none of these")
     else:
         words = Message("a visitor says: {label}", label=report.label)
-    reasons = [Reason("report", words, _DOUBT, claim)]
-    if copy is not None:
-        words = Message(
-            "the same picture as {name}, which is in the set as {label}", name=copy.name, label=copy.label
-        )
-        reasons.append(Reason("copy", words, 0.0))
+    reasons = [Reason(REPORT, words, _DOUBT, claim), *([describe_copy(copy)] if copy else [])]
     return ReviewItem(
         key=key, fn=Path(report.name), name=report.name, label="", answer=report.answer,
-        probability=report.probability, reasons=tuple(reasons), report=True, noted=report.time[:10],
+        probability=report.probability, reasons=tuple(reasons), outside=REPORT, noted=report.time[:10],
     )  # fmt: skip
+
+
+def describe_copy(copy: Copy) -> Reason:
+    """Return that the same picture is in the set already."""
+    words = Message(
+        "the same picture as {name}, which is in the set as {label}", name=copy.name, label=copy.label
+    )
+    return Reason("copy", words, 0.0)

@@ -11,7 +11,10 @@ from typing import Protocol
 from ...head import EarlierModel, Refit, RefitProgress
 from ...issues import list_kinds
 
-KINDS = ("report", *(kind.key for kind in list_kinds() if kind.badge))
+# what a photo may be that is not in the set
+REPORT: str = "report"
+NEW: str = "new"
+KINDS = (REPORT, NEW, *(kind.key for kind in list_kinds() if kind.badge))
 ACTIONS = ("relabel", "remove", "restore")
 # beside them a person can say that a photo was looked at and stays as it is, or take a choice back
 SKIP, KEEP = "skip", "keep"
@@ -31,9 +34,9 @@ class Reason:
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One photo of the set, with the edits of today; or one that a visitor reported.
+    """One photo of the set, with the edits of today; or one outside: reported, or not labelled yet.
 
-    A report is not in the set and has no label: a relabel takes it into the set, a removal dismisses it.
+    What is outside has no label: a relabel takes it into the set, a removal dismisses it.
     """
 
     key: int  # stable
@@ -45,7 +48,7 @@ class ReviewItem:
     answer: str | None = None  # the model's; None where it is sealed or unknown
     probability: float | None = None
     reasons: tuple[Reason, ...] = ()
-    report: bool = False
+    outside: str = ""  # REPORT or NEW
     noted: str = ""  # when it was reported
 
     @property
@@ -55,8 +58,8 @@ class ReviewItem:
 
     @property
     def classes(self) -> set[str]:
-        """The classes under which it is looked for; a report has those that were answered and claimed."""
-        if not self.report:
+        """The classes under which it is looked for; outside the set those that were answered and claimed."""
+        if not self.outside:
             return {self.label}
         return {label for label in (self.answer, *(r.suggested for r in self.reasons)) if label}
 
@@ -88,6 +91,8 @@ class ReviewStore(ABC):
     vocab: list[str]
     summary: str = ""  # what the order follows, and what is left out
     remarks: Sequence[str] = ()  # what else is to be known about the photos and the order
+    new_remarks: Sequence[str] = ()  # what is to be known about those without a label
+    wants_retraining = False  # whether so many photos were labelled that a model should learn from them
     has_inbox = False  # whether visitors can report photos
     keeps_drafts = False  # whether decisions that wait outlive the session
     finds_similar = False  # whether it can tell which photos are most alike

@@ -39,13 +39,14 @@ from ...head import (
 )
 from ...inbox import Inbox
 from ...model import ModelBundle
-from ...photos import TEST, Photo, decode_photo, encode_jpeg, make_thumbnail
+from ...photos import NEW_FOLDER, TEST, Photo, decode_photo, encode_jpeg, make_thumbnail
 from ..texts import say, translate
 from ..widgets import encode_large
 from .doubts import find_reasons, list_remarks
+from .new_photos import NewPhotos, choose_body, count_moved, is_new
 from .reports import Followed, Reports
 from .review import Decision, ReviewItem, ReviewStore, Waiting
-from .wording import say_applied, say_news, say_ranking, say_redone, say_undone
+from .wording import say_applied, say_learned, say_news, say_ranking, say_redone, say_undone
 
 _logger = logging.getLogger(__name__)
 
@@ -54,13 +55,15 @@ Tell = Callable[[str], None]
 # From so many new photos on the model answers before they are read, and for how long: the rest of ten seconds
 # is for the files' hashes and for drawing the page.
 _MANY, _FIRST_SECONDS = 500, 4.0
+# So many labels of new photos, and the head is fitted again.
+_RETRAIN_AFTER = 10
 
 
 class CatalogStore(ReviewStore):
     """Keeps the photos of a folder in its catalog, and retrains the model beside it.
 
     What it tells about progress is in the page's language; what it returns is English, to be translated. The
-    reports of the inbox stand among the photos.
+    reports of the inbox and the photos without a label stand among the photos.
     """
 
     keeps_drafts = True
@@ -81,6 +84,8 @@ class CatalogStore(ReviewStore):
         self._photos: Sequence[Photo] = ()
         self._hashes: dict[int, str] = {}
         self._paths: dict[int, Path] = {}
+        # how many labels of new photos the last retraining did not see, and whether their ranking did not
+        self._unlearned, self._unranked = 0, False
         self._lock = threading.Lock()
         self._stamp: str | None = None
         # how far the record of edits is known, which of them are this session's, and the reports that wait
@@ -98,6 +103,16 @@ class CatalogStore(ReviewStore):
     def reports(self) -> Reports:
         """What visitors reported."""
         return Reports(self.catalog, self._inbox)
+
+    @cached_property
+    def new(self) -> NewPhotos:
+        """The photos that have no label yet."""
+        return NewPhotos(self.catalog, self.folder / NEW_FOLDER)
+
+    @property
+    def new_remarks(self) -> Sequence[str]:  # type: ignore[override]
+        """What is to be known about the photos without a label."""
+        return self.new.remarks
 
     @property
     def note(self) -> str:
@@ -120,6 +135,7 @@ class CatalogStore(ReviewStore):
         if not self.is_hurried:
             self.finish_opening(tell)
         self._recover_reports()
+        self._read_new(tell)
         self._mark = self.catalog.follow()
         self._reported = self._list_reported()
 
@@ -154,6 +170,37 @@ class CatalogStore(ReviewStore):
             self._checked = replace(report, answers=first)
             self.remarks = catalog.remarks
             self.summary = say_ranking("model" if first else "", report.sealed)
+
+    def _read_new(self, tell: Tell) -> None:
+        """Look which photos wait for a label; without them the others are cleaned all the same."""
+        try:
+            self.new.read(
+                lambda i, n: tell(say("Reading new photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
+            )
+            self._unranked = bool(len(self.new))
+        except FastclfError as e:
+            _logger.warning("The photos without a label are not shown. %s", e)
+            self._remark = e.message
+
+    def rank_new(self, tell: Tell, show: Callable[[], None]) -> bool:
+        """Rank the photos without a label by today's labels; tell whether there was anything to do.
+
+        `show` is called when some of many are ranked. Blocks; one call at a time is of use.
+        """
+        if not self._unranked:
+            return False
+        self._unranked = False
+        self.new.rank(
+            lambda: choose_body(self.model),
+            lambda i, n: tell(say("Looking at new photo {i} of {n} ...", i=i, n=n)) if i % 5 == 0 else None,
+            show,
+        )
+        return True
+
+    @property
+    def wants_retraining(self) -> bool:  # type: ignore[override]
+        """Whether ten labels of new photos, or more, have come since the last retraining."""
+        return self._unlearned >= _RETRAIN_AFTER
 
     def _recover_reports(self) -> None:
         """Mend what a kill left; an inbox that cannot be read is said, and the photos cleaned without it."""
@@ -233,12 +280,12 @@ class CatalogStore(ReviewStore):
         here = {i.name: i for i in items if not i.removed}
         reasons = find_reasons(self._checked, here) if self._checked else {}
         items = [replace(i, reasons=tuple(reasons.get(i.name, ()))) for i in items]
-        return [*items, *self.reports.load_items(self.vocab)]
+        return [*items, *self.reports.load_items(self.vocab), *self.new.load_items()]
 
     def read_thumbnail(self, key: int) -> bytes | None:
-        """Return the JPEG of a photo or of a report, or None."""
+        """Return the JPEG of a photo, also of one outside the set, or None."""
         if key < 0:
-            return self.reports.read_thumbnail(key)
+            return (self.new if is_new(key) else self.reports).read_thumbnail(key)
         sha256 = self._hashes.get(key)
         if sha256 is None:
             return None
@@ -246,9 +293,9 @@ class CatalogStore(ReviewStore):
         return self.catalog.thumbnail(sha256) or _make_thumbnail(self._paths.get(key))
 
     def read_large(self, key: int) -> bytes | None:
-        """Return a photo or a report large; raises UnreadablePhotoError with the reason."""
+        """Return a photo large, also one outside the set; raises UnreadablePhotoError with the reason."""
         if key < 0:
-            return self.reports.read_large(key)
+            return (self.new if is_new(key) else self.reports).read_large(key)
         return encode_large(self._paths[key]) if key in self._paths else None
 
     def find_similar(self, key: int, n: int) -> list[int]:
@@ -263,15 +310,21 @@ class CatalogStore(ReviewStore):
         return found
 
     def apply(self, decisions: Sequence[Decision]) -> str:
-        """Record decisions about photos and reports as one step, all or none; returns words."""
+        """Record decisions about photos, in the set and outside, as one step, all or none; returns words."""
         edits = [Edit(d.key, d.action, d.label, d.why) for d in decisions if d.key >= 0]
-        with self._turn, self.reports.adopt([d for d in decisions if d.key < 0]) as adopted:
-            rows = self._own_rows(self.catalog.apply([*edits, *adopted]))
+        reports = [d for d in decisions if d.key < 0 and not is_new(d.key)]
+        new = [d for d in decisions if is_new(d.key)]
+        with self._turn, self.reports.adopt(reports) as adopted, self.new.adopt(new) as joined:
+            rows = self._own_rows(self.catalog.apply([*edits, *adopted, *joined.edits]))
             self._follow(rows, self.catalog.undo)
-        held = {edit.photo for edit in adopted}
-        actions = Counter(d.action for d in decisions if d.key < 0)
+        held = {edit.photo for edit in (*adopted, *joined.edits)}
+        actions = Counter(d.action for d in reports)
+        self._unlearned += joined.taken
         return say_applied(
-            [row for row in rows if row.photo not in held], actions["relabel"], actions["remove"]
+            [row for row in rows if row.photo not in held],
+            actions["relabel"] + joined.taken,
+            actions["remove"] + joined.dismissed,
+            joined.left,
         )
 
     def count_steps(self) -> tuple[int, int]:
@@ -282,13 +335,21 @@ class CatalogStore(ReviewStore):
         """Take the last recorded step back; returns words, or None if there is none."""
         with self._turn:
             rows = self.catalog.undo()
-            return None if rows is None else say_undone(self._follow(self._own_rows(rows), self.catalog.redo))
+            if rows is None:
+                return None
+            followed = self._follow(self._own_rows(rows), self.catalog.redo)
+            self._unlearned = max(0, self._unlearned - followed.labelled)
+            return say_undone(followed)
 
     def redo(self) -> str | None:
         """Record the last undone step again; returns words, or None if there is none."""
         with self._turn:
             rows = self.catalog.redo()
-            return None if rows is None else say_redone(self._follow(self._own_rows(rows), self.catalog.undo))
+            if rows is None:
+                return None
+            followed = self._follow(self._own_rows(rows), self.catalog.undo)
+            self._unlearned += followed.labelled
+            return say_redone(followed)
 
     def _own_rows(self, rows: list[EditRow]) -> list[EditRow]:
         self._own.update(row.id for row in rows)
@@ -329,10 +390,14 @@ class CatalogStore(ReviewStore):
 
     def _follow(self, rows: Sequence[EditRow], revert: Callable[[], object]) -> Followed:
         try:
-            return self.reports.follow(rows)
+            followed = self.reports.follow(rows)
         except BaseException:
             revert()
             raise
+        # any label may change what new photos are guessed to be
+        self._unranked |= bool(rows and len(self.new))
+        labelled, turned_away = count_moved(rows)
+        return replace(followed, labelled=labelled, turned_away=turned_away)
 
     def export_edits(self) -> bytes:
         """Return the net edits as CSV."""
@@ -340,9 +405,13 @@ class CatalogStore(ReviewStore):
 
     def retrain(self, progress: Callable[[RefitProgress], object]) -> Refit:
         """Refit the model's head on current labels; what `progress` raises ends it."""
+        learned = [row.sha256 for row in ModelBundle.load(self.model, verify=False).read_photos()]
+        seen = self._unlearned
         result = refit_head(self.model, self.folder, progress)
         self._stamp = result.stamp
-        return result
+        self._unlearned -= seen
+        n = self.new.count_unlearned(learned)
+        return replace(result, notes=(*say_learned(result, n), *result.notes)) if n else result
 
     def use_new(self) -> str:
         """Put the refitted model in the old one's place."""

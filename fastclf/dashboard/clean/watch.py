@@ -33,6 +33,13 @@ class Watch:
         """Begin to look."""
         threading.Thread(target=self._run, daemon=True).start()
 
+    def call(self, act: Callable[[], None]) -> None:
+        """Call where the page's messages are handled, so that it comes between two of them."""
+        if self._loop is None:
+            act()
+        else:
+            self._loop.call_soon_threadsafe(act)
+
     def stop(self) -> None:
         """Look no more."""
         self._stopped.set()
@@ -45,10 +52,7 @@ class Watch:
                 if found == seen:
                     continue
                 seen = found
-                if self._loop is None:
-                    self._act()
-                else:
-                    self._loop.call_soon_threadsafe(self._act)
+                self.call(self._act)
             except Exception:
                 _logger.exception("what others changed could not be looked for")
                 return

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 from ...errors import Message, count_message, join_messages
 from ...issues import list_kinds
 from ..widgets import say_share
-from .review import ACTIONS, SKIP, Decision, ReviewItem
+from .review import ACTIONS, NEW, REPORT, SKIP, Decision, ReviewItem
 
 if TYPE_CHECKING:
     from ...catalog import EditRow
+    from ...head import Refit
     from .reports import Followed
 
 VIEW_WORDS: dict[str, str] = {
     "doubts": Message("All doubts"),
-    "report": Message("Reported by visitors"),
+    REPORT: Message("Reported by visitors"),
+    NEW: Message("New photos"),
     **{kind.key: kind.title for kind in list_kinds() if kind.badge},
     "all": Message("All photos"),
     "removed": Message("Removed photos"),
 }
 KIND_WORDS: dict[str, str] = {
-    "report": Message("Reported"),
+    REPORT: Message("Reported"),
+    NEW: Message("New"),
     "copy": Message("Already there"),
     **{kind.key: kind.badge for kind in list_kinds() if kind.badge},
 }
@@ -34,6 +37,7 @@ SPLIT_WORDS = {
     "": Message("no split"),
 }
 
+_MOST_LEFT = 3
 _RANKINGS = {
     "model": Message("Ranked by the model's doubt."),
     "network": Message("Ranked by the doubt of a network that does not know these classes."),
@@ -51,6 +55,13 @@ def count_photos(n: int) -> Message:
     ('1 photo', '12,000 photos')
     """
     return count_message(n, "1 photo", "{n} photos")
+
+
+def count_kind(outside: str, n: int) -> Message:
+    """Return "7 photos", or what else they are: reports, or photos without a label."""
+    if outside == REPORT:
+        return count_message(n, "1 report", "{n} reports")
+    return count_message(n, "1 new photo", "{n} new photos") if outside == NEW else count_photos(n)
 
 
 def count_groups(n: int) -> Message:
@@ -72,36 +83,35 @@ def say_answer(item: ReviewItem) -> Message:
     answer = item.answer
     if item.probability is not None:
         answer = Message("{label}, {share}", label=item.answer, share=say_share(item.probability))
-    if item.report:
+    if item.outside:
         return Message("The model answered {answer}", answer=answer)
     return Message("Looks like {answer}", answer=answer)
 
 
 def say_outcome(item: ReviewItem, decision: Decision) -> Message:
-    """Return what will become of a photo or a report."""
+    """Return what will become of a photo, also of one outside the set."""
     if decision.action == SKIP:
         return Message("stays as it is")
     if decision.action == "relabel":
-        if item.report:
+        if item.outside:
             return Message("will be added to {label}", label=decision.label)
         return Message("will become {label}", label=decision.label)
-    if item.report:
+    if item.outside:
         return Message("will be dismissed")
     return Message("will be removed") if decision.action == "remove" else Message("will come back")
 
 
 def say_choice(action: str, label: str | None, items: Sequence[ReviewItem]) -> Message:
     """Return a sentence about one choice for one photo or for many."""
-    photos = [item for item in items if not item.report]
-    reports = [item for item in items if item.report]
-    return join_messages([_say_part(action, label, part) for part in (photos, reports) if part])
+    parts = ([item for item in items if item.outside == kind] for kind in ("", REPORT, NEW))
+    return join_messages([_say_part(action, label, part) for part in parts if part])
 
 
 def _say_part(action: str, label: str | None, items: Sequence[ReviewItem]) -> Message:
     n, [first, *_] = len(items), items
     who: str = first.name
     if n > 1:
-        who = count_message(n, "1 report", "{n} reports") if first.report else count_photos(n)
+        who = count_kind(first.outside, n)
     if action in ACTIONS:
         return Message("{who} {outcome}.", who=who, outcome=say_outcome(first, Decision(0, action, label)))
     if action == SKIP:
@@ -151,6 +161,25 @@ def say_news(rows: Sequence[EditRow], reports: int) -> Message:
     return join_messages(words)
 
 
+def say_learned(result: Refit, labels: int) -> list[Message]:
+    """Return what labels of new photos brought, on validation photos that neither model learned from."""
+    words = count_message(
+        labels,
+        "After 1 label of a new photo: {before} → {after} right on the same {valid} validation photos.",
+        "After {n} labels of new photos: {before} → {after} right on the same {valid} validation photos.",
+        before=_say_percent(result.before),
+        after=_say_percent(result.after),
+        valid=result.n,
+    )
+    change = result.difference
+    is_open = change.difference and not (change.is_better or change.is_worse)
+    return [words, *([Message("A difference like this may be chance.")] if is_open else [])]
+
+
+def _say_percent(share: float) -> Message:
+    return Message("{share} %", share=f"{share * 100:.1f}")
+
+
 def say_kept(losers: int, groups: int, left: int) -> Message:
     """Return a sentence about groups of copies of which the best is kept."""
     if not groups and not left:
@@ -182,8 +211,13 @@ def say_missing(n: int) -> list[Message]:
     )
 
 
-def say_applied(rows: Sequence[EditRow], added: int, dismissed: int) -> Message:
-    """Return words about a step that was stored: rows about photos of the set, and counts of reports."""
+def say_applied(
+    rows: Sequence[EditRow], added: int, dismissed: int, left: Sequence[tuple[str, str]] = ()
+) -> Message:
+    """Return words about a step that was stored.
+
+    Takes rows about photos of the set, counts of what came from outside, and (name, reason) of what did not.
+    """
     counts = _count_rows(rows) + without_zeros(
         count_message(added, "1 added", "{n} added"),
         count_message(dismissed, "1 dismissed", "{n} dismissed"),
@@ -193,11 +227,14 @@ def say_applied(rows: Sequence[EditRow], added: int, dismissed: int) -> Message:
         "1 file was added, and no other was changed.",
         "{n} files were added, and no other was changed.",
     )
-    return Message(
+    done = Message(
         "Applied: {changes}. {files}",
         changes=join_messages(counts or [Message("nothing changed")], ", "),
         files=files if added else Message("No file was changed."),
     )
+    lost = [Message("Left out: {name} {reason}.", name=name, reason=reason) for name, reason in left]
+    more = count_message(len(lost) - _MOST_LEFT, "1 more was left out.", "{n} more were left out.")
+    return join_messages([done, *lost[:_MOST_LEFT], *([more] if len(lost) > _MOST_LEFT else [])])
 
 
 def say_undone(followed: Followed) -> Message:
@@ -216,10 +253,24 @@ def say_undone(followed: Followed) -> Message:
             "1 report is no longer in the inbox, so it does not wait again.",
             "{n} reports are no longer in the inbox, so they do not wait again.",
         ),
+        *_say_new_again(followed),
     )
     if followed.rows or not words:
         words.insert(0, Message("Undone: {changes}.", changes=_say_rows(followed.rows)))
     return join_messages(words)
+
+
+def _say_new_again(followed: Followed) -> list[Message]:
+    """Return words about photos without a label that wait for one again."""
+    labelled = count_message(
+        followed.labelled,
+        "1 new photo waits for a label again; its copy stays, out of the set.",
+        "{n} new photos wait for a label again; their copies stay, out of the set.",
+    )
+    away = count_message(
+        followed.turned_away, "1 dismissed photo is new again.", "{n} dismissed photos are new again."
+    )
+    return [labelled, away]
 
 
 def say_redone(followed: Followed) -> Message:
@@ -227,6 +278,9 @@ def say_redone(followed: Followed) -> Message:
     words = without_zeros(
         count_message(followed.taken, "1 report is taken again.", "{n} reports are taken again."),
         count_message(followed.dismissed, "1 report is dismissed again.", "{n} reports are dismissed again."),
+        count_message(
+            followed.turned_away, "1 new photo is dismissed again.", "{n} new photos are dismissed again."
+        ),
     )
     if followed.rows or not words:
         words.insert(0, Message("Done again: {changes}.", changes=_say_rows(followed.rows)))

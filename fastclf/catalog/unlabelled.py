@@ -1,0 +1,157 @@
+"""Photos without a label beside the classes: which of them still wait for one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ..errors import CatalogError, Message
+from ..photos import FoundFile, Photo, Progress, list_photo_files
+from ..system import hash_file
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
+
+PREFIX = "new-"
+_NAME = re.compile(rf"(?:^|/){PREFIX}(?P<digest>[0-9a-f]{{16}})(?:-[^/]*)?\.[A-Za-z0-9]+$")
+_MOST_STEM = 60
+_ONE_OF = 5
+_RESULT = "unlabelled files"
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """The photos of a folder that have no label.
+
+    Attributes
+    ----------
+    photos
+        Each content once, by name; nothing but its name, its place and its hash is known of it.
+    known
+        How many others have a label, or were dismissed.
+    failures
+        (file, reason) of what could not be read.
+    """
+
+    photos: tuple[Photo, ...]
+    known: int
+    failures: tuple[tuple[str, str], ...] = ()
+
+
+def list_unlabelled(catalog: Catalog, folder: Path, progress: Progress | None = None) -> Unlabelled:
+    """Return the photos below a folder, inside the catalog's or not, that nobody gave a label.
+
+    One whose bytes are a photo of the set has one, and one that was dismissed needs none. Where a label was
+    undone the copy lies in a class folder, out of the set, and the photo waits again.
+
+    Parameters
+    ----------
+    catalog
+        Of the labelled photos, as of the last scan.
+    folder
+        The photos without a label.
+    progress
+        Called with (done, all) of the files whose bytes have to be hashed: a file of the same name, size and
+        time is not hashed again.
+
+    Raises
+    ------
+    PhotosError
+        If there is no such folder.
+    """
+    files = list_photo_files(folder)
+    hashes, failures = _hash_files(catalog, files, progress)
+    is_known = _build_judge(catalog, folder)
+    found: dict[str, Photo] = {}
+    known = 0
+    for file in files:
+        if (sha256 := hashes.get(file.name)) is None:
+            continue
+        known += (decided := is_known(sha256))
+        if not decided:
+            found.setdefault(sha256, Photo(file.path, file.name, "", sha256, "", 0, 0, plain=True))
+    return Unlabelled(tuple(found.values()), known, tuple(failures))
+
+
+def name_copy(name: str, sha256: str) -> str:
+    """Return what a labelled photo's copy in its class's folder is called, so that it is found again.
+
+    Examples
+    --------
+    >>> name_copy("monday/DSC 1.JPG", "0123456789abcdef" + 48 * "0")
+    'new-0123456789abcdef-DSC 1.JPG'
+    """
+    path = PurePosixPath(name)
+    return f"{PREFIX}{sha256[:16]}-{path.stem[:_MOST_STEM]}{path.suffix or '.jpg'}"
+
+
+def is_held_out(sha256: str) -> bool:
+    """Tell whether a photo that gets its label here judges models and teaches none: every fifth, by its hash.
+
+    Those are to be labelled in the order of their hashes. Were they chosen for doubt, as the others are, a
+    model would be judged on photos that are harder than those to come.
+    """
+    return int(sha256[:8], 16) % _ONE_OF == 0
+
+
+def find_digest(path: str) -> str:
+    """Return the beginning of the hash of the photo that a copy was made of; "" where it is no such copy."""
+    match = _NAME.search(path)
+    return match["digest"] if match else ""
+
+
+def _build_judge(catalog: Catalog, folder: Path) -> Callable[[str], bool]:
+    """Return what tells of a hash whether that content has a label, or was dismissed."""
+    photos = [p for p in catalog.photos(removed=True).photos if not lies_in(p.path, folder)]
+    inside, there = {p.sha256 for p in photos if not p.removed}, {p.sha256 for p in photos}
+    decided, undone = set[str](), set[str]()
+    for held in catalog.arrivals.find_held(PREFIX):
+        (decided if held.action or held.in_set else undone).add(find_digest(held.name))
+    undone -= decided
+
+    def is_known(sha256: str) -> bool:
+        digest = sha256[:16]
+        return sha256 in inside or digest in decided or (sha256 in there and digest not in undone)
+
+    return is_known
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Tell whether a file lies in a folder, or below it."""
+    return folder.resolve() in path.resolve().parents
+
+
+def _hash_files(
+    catalog: Catalog, files: list[FoundFile], progress: Progress | None
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return {name: hash} and what could not be read; known are files of the same place, size and time."""
+    known = _read_hashes(catalog)
+    marks = {file.name: f"{file.path.absolute()}|{file.size}|{file.mtime_ns}" for file in files}
+    fresh = [file for file in files if marks[file.name] not in known]
+    failures: list[tuple[str, str]] = []
+    for i, file in enumerate(fresh, 1):
+        try:
+            known[marks[file.name]] = hash_file(file.path)
+        except OSError as e:
+            failures.append((file.name, Message("cannot be read ({reason})", reason=e.strerror or e)))
+        if progress:
+            progress(i, len(fresh))
+    if fresh:
+        _keep_hashes(catalog, {mark: known[mark] for mark in marks.values() if mark in known})
+    return {name: known[mark] for name, mark in marks.items() if mark in known}, failures
+
+
+def _read_hashes(catalog: Catalog) -> dict[str, str]:
+    value = catalog.read_result(_RESULT, "1")
+    return json.loads(value) if value else {}
+
+
+def _keep_hashes(catalog: Catalog, hashes: dict[str, str]) -> None:
+    try:
+        catalog.keep_result(_RESULT, "1", json.dumps(hashes).encode())
+    except CatalogError:  # they are computed again
+        return

@@ -1,0 +1,87 @@
+"""Photos without a label, labelled by keys in the Clean tab: what joins the set, what it brings, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from fastclf.catalog import Catalog, find_digest
+from fastclf.model import PhotoRow
+
+from ..drawing import draw_photo, draw_photos
+from ..scanned import scanned
+from ..toy import VOCAB, write_toy_bundle
+from .conftest import Launch, speak
+from .pictures import keep, keep_light_and_dark
+from .test_clean import open_clean
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A toy model, and the folder of its photos with twenty-four that have no label."""
+    folder = draw_photos(tmp_path / "photos", per_class=20)
+    with scanned(folder) as catalog:
+        photos = catalog.photos().photos
+        given = catalog.assign_splits(photos)
+        rows = [
+            PhotoRow(p.sha256, p.label, group, split)
+            for p, group, split in zip(photos, given.groups, given.splits, strict=True)
+        ]
+    (folder / "_new").mkdir()
+    for i in range(200, 208):
+        for label in VOCAB:
+            draw_photo(label, i, (160, 120)).save(folder / "_new" / f"{label}-{i}.png")
+    return write_toy_bundle(tmp_path / "model", rows=rows), folder
+
+
+def test_an_owner_labels_new_photos_by_keys_and_sees_what_they_brought(
+    launch: Launch, page: Page, pair: tuple[Path, Path]
+) -> None:
+    model, photos = pair
+    server = launch("serve", model=model, photos=photos, options=["--owner"])
+    [folder] = {path.parent for path in server.folder.rglob("_new")}
+    open_clean(page, server)
+    page.get_by_label("Show", exact=True).select_option(label="New photos (24)")
+    summary = page.locator(".fastclf-clean-summary")
+    expect(summary).to_contain_text("24 new photos wait for a label.")
+    tiles = page.locator(".fastclf-tile")
+    # the guess and the second one
+    expect(tiles.first).to_contain_text(", or ")
+    expect(page.get_by_text("Looking at new photo")).to_have_count(0)
+    names = [tiles.nth(i).locator(".fastclf-tile-name").inner_text() for i in range(10)]
+    tiles.first.focus()
+    for name in names:
+        page.keyboard.press(str(VOCAB.index(name.split("-")[0]) + 1))
+    for i in range(10):
+        expect(tiles.nth(i)).to_contain_text("will be added to")
+    keep_light_and_dark(page, "clean-new", (360, 1440))
+    page.get_by_role("button", name="Apply 10 changes").click()
+    expect(page.locator(".fastclf-change img[src]")).to_have_count(10)
+    keep(page, "clean-new-preview")
+    page.get_by_role("button", name="Apply these changes").click()
+    expect(
+        page.get_by_text("Applied: 10 added. 10 files were added, and no other was changed.")
+    ).to_be_visible()
+    expect(summary).to_contain_text("14 new photos wait for a label.")
+    copies = [path for path in folder.glob("*/*") if find_digest(path.name)]
+    assert sorted(f"{path.parent.name}-{path.stem.split('-')[-1]}.png" for path in copies) == sorted(names)
+    assert len(list((folder / "_new").iterdir())) == 24
+    # ten labels, and the model is fitted again by itself
+    brought = page.get_by_text("After 10 labels of new photos:")
+    expect(brought).to_contain_text("right on the same")
+    expect(summary).to_contain_text("A new model is ready below the photos")
+    keep_light_and_dark(page, "clean-new-retrained", (360, 1440))
+    speak(page, "ar")
+    expect(page.get_by_text("صور جديدة تنتظر تسمية")).to_be_visible()
+    keep(page, "clean-new-ar", whole=True)
+    speak(page, "en")
+    page.get_by_role("button", name="Keep the old one").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_text("10 new photos wait for a label again; their copies stay")).to_be_visible()
+    expect(summary).to_contain_text("24 new photos wait for a label.")
+    with Catalog(folder) as catalog:
+        assert not [p for p in catalog.photos().photos if find_digest(p.name)]
