@@ -14,6 +14,7 @@ project_copyright = author
 version = release = find_version("fastclf")
 
 extensions = [
+    "reference",
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -24,15 +25,19 @@ extensions = [
 ]
 exclude_patterns = ["_ext", "_static"]
 nitpicky = False
+smartquotes = False  # messages and code are found as they are said
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-autodoc_typehints = "none"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
+python_use_unqualified_type_names = True
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
-numpydoc_validation_checks = {"GL01", "GL03", "PR01", "PR02", "PR03", "RT03", "SS03"}
+numpydoc_validation_checks = {"GL03", "PR02", "PR03", "RT03", "SS03"}
 
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True

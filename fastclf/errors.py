@@ -156,8 +156,19 @@ class FastclfError(Exception):
 
     Parameters
     ----------
-    template, fields
+    template
         As of a `Message`, or a message.
+    **fields
+        As of a `Message`.
+
+    Examples
+    --------
+    >>> from fastclf import FastclfError, Predictor
+    >>> try:
+    ...     Predictor("no-model")
+    ... except FastclfError as error:
+    ...     print(error)
+    There is no model in no-model. Train one with `fastclf train DIR --out no-model`, or name another folder.
     """
 
     message: Message

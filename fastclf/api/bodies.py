@@ -158,7 +158,11 @@ class FormBody:
     def _add(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
         if not self._is_file and self._size > MOST_FIELD:
-            raise ProblemError(413, "A field of the form is longer than {n:d} bytes.", n=MOST_FIELD)
+            raise ProblemError(
+                413,
+                "A field of the form is longer than {n:d} bytes. Send photos as files, and texts shorter.",
+                n=MOST_FIELD,
+            )
         if self._size > MAX_BYTES:
             self._data.clear()
         else:
@@ -191,7 +195,9 @@ def find_boundary(content_type: str) -> bytes:
 def read_json_object(data: bytes | bytearray) -> dict[str, Any]:
     """Return the object in a JSON text; ProblemError 400 where there is none, or it has too many pieces."""
     if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MOST_PARTS:
-        raise ProblemError(413, "The JSON of this request has more than {n} pieces.", n=MOST_PARTS)
+        raise ProblemError(
+            413, "The JSON of this request has more than {n} pieces. Send fewer photos at once.", n=MOST_PARTS
+        )
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

@@ -32,7 +32,7 @@ _WRONG_ORIGIN = (
     "Pages of {origin} may not call this server. Whoever runs it names them with `fastclf serve --api-cors`."
 )
 _NO_TOKEN = "This server asks for a token: send the header Authorization: Bearer TOKEN."
-_WRONG_TOKEN = "This token is not the one of this server."
+_WRONG_TOKEN = "This token is not the one of this server. Whoever runs the server knows it."
 _TOO_MANY_TRIES = "Too many wrong tokens came from your address. Try again in {n} s."
 
 

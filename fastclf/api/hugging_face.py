@@ -54,5 +54,5 @@ class HuggingFace(Door):
     def _take(self) -> bytes:
         data = read_base64(self.sent.get("inputs")) if self.raw is None else bytes(self.raw.data)
         if not data:
-            raise ProblemError(400, "There is no photo in the request.")
+            raise ProblemError(400, "There is no photo in the request. Send its bytes as the body.")
         return data

@@ -82,7 +82,7 @@ class PredictTasks(Door):
         config = read_config(self.sent.get("label_config"))
         tasks = self.sent.get("tasks")
         if not isinstance(tasks, list) or not tasks:
-            raise ProblemError(422, "There are no tasks in the request.")
+            raise ProblemError(422, "There are no tasks in the request. Send at least one in tasks.")
         if len(tasks) > MOST_FILES:
             raise ProblemError(413, "More than {n} tasks in one request. Send them in several.", n=MOST_FILES)
         model = await self.api.service.open()
@@ -127,7 +127,11 @@ def find_address(task: object, config: LabelConfig) -> str:
 
 def read_config(text: object) -> LabelConfig:
     """Return where a project's labels go; ProblemError 422 where it labels no photos with choices."""
-    wrong = ProblemError(422, "The project's labelling configuration has no <Choices> for an <Image>.")
+    wrong = ProblemError(
+        422,
+        "The project's labelling configuration has no <Choices> for an <Image>. "
+        "Add both in the project's settings.",
+    )
     if not isinstance(text, str) or len(text) > _MOST_CONFIG or "<!" in text:
         raise wrong
     try:

@@ -24,7 +24,7 @@ class TakeReport(Door):
         """Keep it, and answer with what the model says of the photo."""
         service, caller = self.api.service, find_caller(self.request)
         if not service.keeps_reports:
-            raise ProblemError(404, "This server keeps no reports.")
+            raise ProblemError(404, "This server keeps no reports. Send the photo to whoever runs it.")
         if wait := self.api.reports.find_wait(caller):
             raise ProblemError(429, _TOO_MANY, n=wait, headers={"Retry-After": str(wait)})
         if len(self.form.photos) != 1 or "label" not in self.form.fields:

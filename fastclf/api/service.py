@@ -152,7 +152,7 @@ class Service:
         """Put a photo and what is claimed of it into the inbox; may raise a FastclfError."""
         inbox = self._inbox
         if inbox is None:
-            raise ProblemError(404, "This server keeps no reports.")
+            raise ProblemError(404, "This server keeps no reports. Send the photo to whoever runs it.")
         [_] = self._admit([photo])
         job = self._submit(self._large, _decode_and_say, model.predictor, photo)
         image, prediction = await asyncio.wrap_future(job)

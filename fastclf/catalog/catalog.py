@@ -105,10 +105,15 @@ class Catalog:
 
     Examples
     --------
-    >>> with Catalog("photos/bears") as catalog:  # doctest: +SKIP
-    ...     catalog.scan()
-    ...     catalog.relabel(["black/17.jpg"], "grizzly", why="hump")
-    ...     print(check_folder(catalog).to_text())
+    >>> from fastclf import Catalog
+    >>> with Catalog("photos/bears", who="ann") as catalog:
+    ...     scanned = catalog.scan()
+    ...     edits = catalog.relabel(["black/003.png"], "grizzly", why="hump")
+    ...     removed = catalog.remove(["teddy/001.png"])
+    ...     print(len(catalog.photos().photos), [(e.action, e.new) for e in catalog.edits()])
+    ...     print(len(catalog.undo()), catalog.count_steps())
+    23 [('relabel', 'grizzly'), ('remove', 'teddy')]
+    1 (1, 1)
     """
 
     def __init__(self, folder: str | Path, *, who: str | None = None) -> None:

@@ -191,6 +191,11 @@ def load_dataset(
     progress
         Called with (done, all) while photos are read.
 
+    Returns
+    -------
+    Dataset
+        The photos with their splits, and what was left out.
+
     Raises
     ------
     PhotosError
@@ -199,6 +204,14 @@ def load_dataset(
         If `split_by` is not usable.
     CatalogError
         If the catalog cannot be opened or written.
+
+    Examples
+    --------
+    >>> data = load_dataset("photos/bears")
+    >>> len(data.part("train")), len(data.part("valid")), len(data.part("test"))
+    (15, 6, 3)
+    >>> data.part("valid")[0].label in data.vocab
+    True
     """
     with Catalog.of_photos(folder) as catalog:
         catalog.scan(progress)

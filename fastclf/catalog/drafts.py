@@ -68,7 +68,9 @@ class Drafts:
 
         Examples
         --------
-        >>> catalog.drafts.keep([Draft(7, "hat/7.jpg", "hat", False, "remove")])  # doctest: +SKIP
+        >>> from fastclf import Catalog
+        >>> with Catalog("photos/bears") as catalog:
+        ...     catalog.drafts.keep([Draft(7, "teddy/007.png", "teddy", False, "remove")])
         """
         who = self._who or find_user()
         rows = [

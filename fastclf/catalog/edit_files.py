@@ -176,7 +176,7 @@ def parse_edits(data: bytes) -> list[dict[str, str]]:
     """
     if len(data) > MAX_EDIT_BYTES:
         raise UsageError(
-            "The file of edits has {size:,} bytes; at most {most:,} are read.",
+            "The file of edits has {size:,} bytes; at most {most:,} are read. Import it in parts.",
             size=len(data),
             most=MAX_EDIT_BYTES,
         )

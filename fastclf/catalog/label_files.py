@@ -60,7 +60,7 @@ def parse_labels(data: bytes) -> GivenLabels:
     """
     if len(data) > MOST_LABEL_BYTES:
         raise UsageError(
-            "The file of labels has {size:,} bytes; at most {most:,} are read.",
+            "The file of labels has {size:,} bytes; at most {most:,} are read. Import it in parts.",
             size=len(data),
             most=MOST_LABEL_BYTES,
         )

@@ -117,7 +117,10 @@ def _read_rows(table: Table, path: Path, file: str, split: str) -> GivenSplits:
                     path=path, line=line, name=name or "a row without a path", value=value, known=known[name],
                 )  # fmt: skip
     if not splits and not groups:
-        raise UsageError("The table of splits {path} has no row with a path and a split or group.", path=path)
+        raise UsageError(
+            "The table of splits {path} has no row with a path and a split or group. Write one a photo.",
+            path=path,
+        )
     return GivenSplits(splits, groups)
 
 

@@ -28,6 +28,13 @@ def write_page(report: CheckReport, path: Path, thumbnail: Thumbnail) -> None:
         The HTML file.
     thumbnail
         Returns a photo's JPEG by its name, or None.
+
+    Examples
+    --------
+    >>> from fastclf import check_folder
+    >>> write_page(check_folder("photos/bears", labels=False), Path("report.html"), lambda name: None)
+    >>> Path("report.html").read_text(encoding="utf-8")[:15]
+    '<!DOCTYPE html>'
     """
     write_atomic(path.resolve(), render_page(report, thumbnail).encode())
 

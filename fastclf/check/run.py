@@ -53,6 +53,11 @@ def check_folder(
     progress
         Called with (done, all) while photos are read and while features are computed.
 
+    Returns
+    -------
+    CheckReport
+        The findings of each kind, the worst first.
+
     Raises
     ------
     PhotosError
@@ -64,8 +69,13 @@ def check_folder(
 
     Examples
     --------
-    >>> report = check_folder("photos/bears")  # doctest: +SKIP
-    >>> print(report.to_text())  # doctest: +SKIP
+    >>> report = check_folder("photos/bears", labels=False)
+    >>> report.photos, sorted(report.classes)
+    (24, ['black', 'grizzly', 'teddy'])
+    >>> print(report.to_text())
+    24 readable photos of 3 classes: black 8, grizzly 8, teddy 8.
+    Label doubts: not looked for.
+    ...
     """
     if not isinstance(photos, Catalog):
         with Catalog.of_photos(photos) as catalog:
@@ -88,10 +98,24 @@ def check_catalog(catalog: Catalog, inputs: CheckInputs | None = None, *, labels
     labels
         Whether labels are checked, which takes the extra `clean` and a child process.
 
+    Returns
+    -------
+    CheckReport
+        The findings of each kind, the worst first.
+
     Raises
     ------
     ValueError
         If the arrays do not fit the photos.
+
+    Examples
+    --------
+    >>> from fastclf import Catalog
+    >>> with Catalog("photos/bears") as catalog:
+    ...     scanned = catalog.scan()
+    ...     report = check_catalog(catalog, labels=False)
+    >>> report.photos
+    24
     """
     inputs = inputs or CheckInputs()
     found = catalog.photos()

@@ -71,10 +71,21 @@ def search_images(
     rule
         What may be fetched.
 
+    Returns
+    -------
+    list of FoundUrl
+        Texts; what is known of each photo, its licence for example, is in its `found`.
+
     Raises
     ------
     SearchError
         If no service could be used.
+
+    Examples
+    --------
+    >>> urls = search_images("grizzly bear", max_images=50)  # doctest: +SKIP
+    >>> urls[0].found.licence  # doctest: +SKIP
+    'CC BY 2.0'
     """
     with Fetcher(rule) as fetcher:
         if services is None:
@@ -153,10 +164,19 @@ def download_images(
     bars
         Whether to show a progress bar; None shows it on a terminal and in a notebook.
 
+    Returns
+    -------
+    CollectSummary
+        What became of every address.
+
     Raises
     ------
     UsageError
         If neither addresses nor a file are given, the file is not usable, or `dest` is no class folder.
+
+    Examples
+    --------
+    >>> download_images("photos/bears/grizzly", urls=search_images("grizzly bear"))  # doctest: +SKIP
     """
     folder = Path(dest).absolute()
     if not is_class_name(folder.name) or folder.parent.resolve() in (Path.cwd(), Path.home(), Path("/")):
@@ -184,6 +204,19 @@ def verify_images(fns: Iterable[str | Path]) -> Failures:
     ----------
     fns
         The files.
+
+    Returns
+    -------
+    Failures
+        A list of paths; its `reasons` says of each why, and `map` calls a function with each.
+
+    Examples
+    --------
+    >>> failed = verify_images(["photos/bears/teddy/000.png", "labels.csv"])
+    >>> [str(file) for file in failed]
+    ['labels.csv']
+    >>> failed.reasons[failed[0]]
+    'is text, not a photo'
     """
     files = [Path(fn) for fn in fns]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:

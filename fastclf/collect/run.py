@@ -62,8 +62,13 @@ def collect_photos(
         Called with sentences on the way; by default they are logged.
     bars
         Whether to show progress bars; None shows them on a terminal and in a notebook.
-    changes
+    **changes
         Fields of `CollectOptions` that differ from the recipe's.
+
+    Returns
+    -------
+    CollectSummary
+        What became of every address or file, by class.
 
     Raises
     ------
@@ -77,6 +82,15 @@ def collect_photos(
         If the extra ``search`` is not installed.
     OSError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> from fastclf.collect import load_recipe
+    >>> summary = collect_photos(load_recipe("mine.toml"), "photos/mine", bars=False)
+    >>> summary.new, summary.classes["grizzly"].stored
+    (24, 8)
+    >>> summary.table.name
+    'collected.csv'
     """
     recipe = replace(recipe, options=replace(recipe.options, **changes))  # type: ignore[arg-type]
     check_encoding(recipe.options.names_encoding)

@@ -29,12 +29,16 @@ def build_app(model: str | Path | None = None) -> widgets.VBox:
     model
         Folder of the bundle; by default ``FASTCLF_MODEL``, else ``model``.
 
+    Returns
+    -------
+    VBox
+        The whole page as a widget.
+
     Examples
     --------
-    In a notebook::
-
-        from fastclf.dashboard import build_app
-        build_app("model")
+    >>> app = build_app("model")
+    >>> app.bundle.vocab
+    ['black', 'grizzly', 'teddy']
     """
     _remember_little()
     guard_process()

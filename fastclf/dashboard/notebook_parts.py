@@ -22,6 +22,11 @@ def build_classifier(model: str | Path = "model") -> widgets.VBox:
     model
         Folder of the bundle.
 
+    Returns
+    -------
+    VBox
+        A widget, to be shown in a cell or put beside others.
+
     Raises
     ------
     BundleError
@@ -29,11 +34,9 @@ def build_classifier(model: str | Path = "model") -> widgets.VBox:
 
     Examples
     --------
-    In a notebook::
-
-        from fastclf.dashboard import build_classifier
-        classifier = build_classifier("model")
-        classifier
+    >>> part = build_classifier("model")
+    >>> type(part).__name__
+    'VBox'
     """
     bundle, source = ModelBundle.load(model), ModelSource(Path(model))
     language.maker = bundle.manifest.translations
@@ -55,6 +58,11 @@ def build_cleaner(photos: str | Path, model: str | Path = "model") -> widgets.VB
     model
         Folder of the bundle; without one, doubts are found all the same and nothing can be retrained.
 
+    Returns
+    -------
+    VBox
+        A widget, to be shown in a cell or put beside others.
+
     Raises
     ------
     UsageError
@@ -62,11 +70,9 @@ def build_cleaner(photos: str | Path, model: str | Path = "model") -> widgets.VB
 
     Examples
     --------
-    In a notebook::
-
-        from fastclf.dashboard import build_cleaner
-        cleaner = build_cleaner("photos/bears", "model")
-        cleaner
+    >>> part = build_cleaner("photos/bears", "model")
+    >>> type(part).__name__
+    'VBox'
     """
     from .clean import CatalogStore
 
@@ -88,6 +94,11 @@ def build_confusion_matrix(model: str | Path = "model", photos: str | Path | Non
     photos
         The folder that the model was judged on.
 
+    Returns
+    -------
+    VBox
+        A widget, to be shown in a cell or put beside others.
+
     Raises
     ------
     BundleError
@@ -97,11 +108,9 @@ def build_confusion_matrix(model: str | Path = "model", photos: str | Path | Non
 
     Examples
     --------
-    In a notebook::
-
-        from fastclf.dashboard import build_confusion_matrix
-        matrix = build_confusion_matrix("model", "photos/bears")
-        matrix
+    >>> part = build_confusion_matrix("model", "photos/bears")
+    >>> type(part).__name__
+    'VBox'
     """
     from .about import CellModel, ConfusionMatrix, ValidationPhotos, find_confusion
 
@@ -125,6 +134,11 @@ def build_card(model: str | Path = "model", photos: str | Path | None = None) ->
     photos
         The folder that it was judged on, whose photos the matrix then opens.
 
+    Returns
+    -------
+    VBox
+        A widget, to be shown in a cell or put beside others.
+
     Raises
     ------
     BundleError
@@ -132,11 +146,9 @@ def build_card(model: str | Path = "model", photos: str | Path | None = None) ->
 
     Examples
     --------
-    In a notebook::
-
-        from fastclf.dashboard import build_card
-        card = build_card("model")
-        card
+    >>> part = build_card("model")
+    >>> type(part).__name__
+    'VBox'
     """
     bundle = ModelBundle.load(model)
     language.maker = bundle.manifest.translations

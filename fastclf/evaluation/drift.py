@@ -165,10 +165,22 @@ def measure_drift(
     progress
         Called with (done, all) while photos are read.
 
+    Returns
+    -------
+    Drift
+        The shares, the tests and their alarms, and the photos that make the difference.
+
     Raises
     ------
     PhotosError
-        If fewer than 20 new photos can be read, or `photos` holds none of the model's.
+        If fewer than 20 new photos can be read, or `photos` holds fewer than 40 of the model's.
+
+    Examples
+    --------
+    >>> from fastclf import ModelBundle
+    >>> drift = measure_drift(ModelBundle.load("model"), "photos/november")
+    >>> drift.n, sorted(drift.p_values)
+    (24, ['classes', 'unfamiliar'])
     """
     files = list_photo_files(Path(folder))
     with Predictor(bundle) as predictor:

@@ -82,7 +82,23 @@ def _write_unfamiliar(drift: Drift) -> str:
 
 
 def write_drift_page(drift: Drift, path: Path) -> None:
-    """Write the comparison to an HTML file, with thumbnails of the photos that drive it."""
+    """Write the comparison to an HTML file, with thumbnails of the photos that drive it.
+
+    Parameters
+    ----------
+    drift
+        From `measure_drift`.
+    path
+        The HTML file.
+
+    Examples
+    --------
+    >>> from fastclf import ModelBundle
+    >>> from fastclf.evaluation import measure_drift
+    >>> write_drift_page(measure_drift(ModelBundle.load("model"), "photos/november"), Path("drift.html"))
+    >>> Path("drift.html").is_file()
+    True
+    """
     write_atomic(path.resolve(), render_drift(drift).encode())
 
 

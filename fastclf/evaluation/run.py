@@ -104,12 +104,24 @@ def evaluate(
     progress
         Called with (done, all) while photos are read.
 
+    Returns
+    -------
+    Evaluation
+        Figures and confusion by part, and the photos with the largest losses.
+
     Raises
     ------
     PhotosError
         If the folder holds no photo to judge on, or `foreign` none to compare with.
     UsageError
         If the bundle has nothing that tells foreign photos.
+
+    Examples
+    --------
+    >>> from fastclf import ModelBundle
+    >>> found = evaluate(ModelBundle.load("model"), "photos/bears")
+    >>> found.metrics["valid"]["n"], found.metrics["valid"]["accuracy"], found.sealed
+    (6, 1.0, 3)
     """
     others = None if foreign is None else find_ood_photos(bundle, foreign)
     with _open_catalog(bundle, Path(folder)) as catalog:
@@ -303,7 +315,10 @@ def _measure_ood(
     part = TEST if TEST in judged else VALID
     scores = judged[part].answers.scores if part in judged else None
     if scores is None:
-        raise PhotosError("No validation photo could be read, so foreign photos cannot be compared.")
+        raise PhotosError(
+            "No validation photo could be read, so foreign photos cannot be compared. "
+            "Put the photos back where they were."
+        )
     entry, failures = measure_ood(predictor, others, scores, part, progress)
     record_ood(bundle, entry)
     return {**entry, "known": others.known}, failures

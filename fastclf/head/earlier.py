@@ -25,6 +25,8 @@ class EarlierModel:
 
     Attributes
     ----------
+    path
+        Its folder.
     stamp
         Hash of its manifest: what `use_earlier` is given.
     created
@@ -48,6 +50,16 @@ def find_earlier(model: Path) -> Path:
 
 def list_earlier(model: str | Path) -> list[EarlierModel]:
     """Return the bundles that were in a model's place before, the last one first; damaged ones are left out.
+
+    Parameters
+    ----------
+    model
+        Folder of the model.
+
+    Returns
+    -------
+    list of EarlierModel
+        Each with the stamp that `use_earlier` takes.
 
     Examples
     --------
@@ -80,12 +92,25 @@ def use_earlier(model: str | Path, stamp: str) -> ModelBundle:
     stamp
         Of the `EarlierModel` that is meant.
 
+    Returns
+    -------
+    ModelBundle
+        The model that is in its place again.
+
     Raises
     ------
     BundleError
         If it is not there any more, or damaged. Nothing is changed then.
     RefitError
         If nothing can be written beside the model. Nothing is changed then.
+
+    Examples
+    --------
+    >>> from fastclf.head import list_earlier, refit_head, use_refit
+    >>> bundle = use_refit("model", refit_head("model", "photos/bears").stamp)
+    >>> [earlier] = list_earlier("model")
+    >>> len(use_earlier("model", earlier.stamp).manifest.refits)
+    0
     """
     path = Path(model)
     recover_folder(path)

@@ -36,10 +36,12 @@ class ChangedPhoto:
 
 @dataclass(frozen=True)
 class Refit:
-    """A refitted model, the `candidate`, beside the old one.
+    """A refitted model beside the old one.
 
     Attributes
     ----------
+    model, candidate
+        The folders of the old one and of the new one.
     before, after, n
         Accuracy of both on the same `n` validation photos, with current labels.
     n_train
@@ -48,6 +50,10 @@ class Refit:
         The photos whose answer changed sides.
     computed
         How many photos' features had to be computed; the others' were cached.
+    seconds
+        How long it took.
+    notes
+        Sentences for the person.
     stamp
         Hash of the new bundle's manifest: `use_refit` and `discard_refit` touch no other one.
     """
@@ -89,6 +95,11 @@ def refit_head(
         Called several times a second with how far it is. What it raises ends the child process, and goes on
         from here; `StoppedError` is meant for that.
 
+    Returns
+    -------
+    Refit
+        The new model beside the old one, and what both answer about the same photos.
+
     Raises
     ------
     BundleError, PhotosError, RefitError, MissingExtraError
@@ -96,9 +107,11 @@ def refit_head(
 
     Examples
     --------
-    >>> refit = refit_head("model", "photos", lambda done: print(f"{done.share:.0%}"))  # doctest: +SKIP
-    >>> refit.difference.is_better  # doctest: +SKIP
-    True
+    >>> refit = refit_head("model", "photos/bears")
+    >>> refit.n, refit.n_train
+    (6, 15)
+    >>> use_refit("model", refit.stamp).vocab
+    ['black', 'grizzly', 'teddy']
     """
     started = time.monotonic()
     recover_folder(Path(model))
@@ -150,7 +163,17 @@ def find_candidate(model: Path) -> Path:
 def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
     """Put the refitted bundle in the old one's place; the old one is kept beside it (`list_earlier`).
 
-    The `stamp` is of the `Refit` that is meant; by default it is whichever is there.
+    Parameters
+    ----------
+    model
+        Folder of the model.
+    stamp
+        Of the `Refit` that is meant; by default it is whichever is there.
+
+    Returns
+    -------
+    ModelBundle
+        The new model.
 
     Raises
     ------
@@ -158,6 +181,12 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
         If there is no sound refitted bundle. Nothing is changed then.
     RefitError
         If another retraining came in between. Nothing is changed then.
+
+    Examples
+    --------
+    >>> refit = refit_head("model", "photos/bears")
+    >>> len(use_refit("model", refit.stamp).manifest.refits)
+    1
     """
     path = Path(model)
     for folder in (path, find_candidate(path)):
@@ -176,7 +205,24 @@ def use_refit(model: str | Path, stamp: str | None = None) -> ModelBundle:
 
 
 def discard_refit(model: str | Path, stamp: str | None = None) -> None:
-    """Remove the refitted bundle, unless it is another one than `stamp` says; the old one goes on."""
+    """Remove the refitted bundle, unless it is another one than `stamp` says; the old one goes on.
+
+    Parameters
+    ----------
+    model
+        Folder of the model.
+    stamp
+        Of the `Refit` that is meant; by default it is whichever is there.
+
+    Examples
+    --------
+    >>> refit = refit_head("model", "photos/bears")
+    >>> discard_refit("model", refit.stamp)
+    >>> use_refit("model", refit.stamp)
+    Traceback (most recent call last):
+        ...
+    fastclf.errors.BundleError: There is no ...
+    """
     candidate = find_candidate(Path(model))
     if (candidate / MANIFEST).is_file() and _is_meant(candidate, stamp):
         shutil.rmtree(candidate, ignore_errors=True)

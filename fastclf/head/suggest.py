@@ -98,12 +98,23 @@ def suggest_photos(
     progress
         Called with (done, all) while photos are read.
 
+    Returns
+    -------
+    Suggestions
+        The photos to label, the most doubtful first.
+
     Raises
     ------
     PhotosError
         If there is no photo to choose, or no two classes to tell apart.
     UsageError
         If `n` is none.
+
+    Examples
+    --------
+    >>> suggestions = suggest_photos("photos/bears", "photos/new", n=2)
+    >>> len(suggestions.photos), suggestions.new, suggestions.photos[0].guess in ("black", "grizzly", "teddy")
+    (2, 6, True)
     """
     if n < 1:
         raise UsageError("--n is {n}; it is 1 or more.", n=n)

@@ -34,6 +34,11 @@ class Claim:
         What the visitor says it shows; None: none of the model's classes.
     model
         The model's `features_id`, or "".
+
+    Examples
+    --------
+    >>> Claim(name="bear.jpg", answer="black", probability=0.6, label=None).label is None
+    True
     """
 
     name: str

@@ -56,6 +56,18 @@ class Inbox:
         The file.
     max_reports, max_bytes
         How many reports, and how many bytes of their photos, may wait.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from fastclf.inbox import Claim
+    >>> inbox = Inbox("inbox.sqlite")
+    >>> claim = Claim(name="bear.jpg", answer="black", probability=0.6, label="grizzly")
+    >>> inbox.add(Image.open("bear.jpg"), claim)
+    1
+    >>> [report] = inbox.reports()
+    >>> report.name, report.label, inbox.erase([report.id])
+    ('bear.jpg', 'grizzly', 1)
     """
 
     def __init__(self, path: str | Path, *, max_reports: int = 1000, max_bytes: int = 500 * 2**20) -> None:

@@ -56,6 +56,11 @@ def find_set_threshold(pred_probs: Array, targets: Array, coverage: float = SET_
     coverage
         In (0, 1). It takes N of coverage / (1 - coverage) at least, 19 for 95 %.
 
+    Returns
+    -------
+    float or None
+        None where `n` is too small for the coverage.
+
     References
     ----------
     Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels", Journal
@@ -76,7 +81,26 @@ def find_set_threshold(pred_probs: Array, targets: Array, coverage: float = SET_
 
 
 def find_sets(pred_probs: Array, threshold: float) -> Array:
-    """Return (N, K) booleans: which classes belong to each photo's set; the most probable one always does."""
+    """Return (N, K) booleans: which classes belong to each photo's set; the most probable one always does.
+
+    Parameters
+    ----------
+    pred_probs
+        (N, K) or (K,).
+    threshold
+        From `find_set_threshold`.
+
+    Returns
+    -------
+    array of bool
+        Of the same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> find_sets(np.array([[0.7, 0.25, 0.05]]), 0.2).tolist()
+    [[True, True, False]]
+    """
     return np.asarray((pred_probs >= threshold) | (pred_probs == pred_probs.max(-1, keepdims=True)))
 
 

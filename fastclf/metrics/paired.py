@@ -46,6 +46,11 @@ def compare_paired(gained: int, lost: int, n: int, z: float = 1.96) -> PairedDif
     z
         The normal quantile of the interval, 95 % by default.
 
+    Returns
+    -------
+    PairedDifference
+        The difference of the shares of right answers, with its interval.
+
     Notes
     -----
     The adjusted Wald interval. In 20,000 draws each of 20 to 2,000 photos on which 2 to 20 % of the answers

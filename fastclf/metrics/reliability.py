@@ -41,6 +41,18 @@ class Sure(TypedDict):
 def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
     """Return the Wilson score interval of a share, 95 % by default.
 
+    Parameters
+    ----------
+    successes, n
+        So many of so many.
+    z
+        The normal quantile of the interval.
+
+    Returns
+    -------
+    tuple of float
+        Its ends, in [0, 1].
+
     Examples
     --------
     >>> [round(x, 3) for x in wilson_interval(98, 100)]

@@ -22,18 +22,30 @@ class Metrics(TypedDict):
 
     Attributes
     ----------
+    n
+        Photos.
+    accuracy, error_rate
+        Shares of right and of wrong answers.
     accuracy_interval, error_interval
         95 %, Wilson.
     balanced_accuracy
         The mean of the classes' recalls, each class that has photos counting alike.
     loss
         In nats.
+    ece
+        The expected calibration error.
     ece_raw
         Before temperature scaling, None where that is not known.
     per_class
         By class ``n``, ``precision``, ``recall`` and ``recall_interval``, None where nothing was counted.
     confusion
         (K, K) counts, a row a true class; None above 200 classes.
+    confused_pairs
+        From `find_confused_pairs`.
+    coverage
+        Rows of share of the photos, least confidence, share right, photos; the surest first.
+    sure
+        From which confidence on answers may be called sure, None where no level is reached.
     reliability
         From `compute_reliability`: "calibrated", and "raw" where it is known.
     sets
@@ -59,7 +71,26 @@ class Metrics(TypedDict):
 
 
 def compute_softmax(logits: Array, temperature: float = 1.0) -> Array:
-    """Return softmax(logits / temperature) over the last axis, in float64."""
+    """Return softmax(logits / temperature) over the last axis, in float64.
+
+    Parameters
+    ----------
+    logits
+        (..., K).
+    temperature
+        Above 0; more makes the probabilities more alike.
+
+    Returns
+    -------
+    array of float64
+        (..., K), whose sums are 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> compute_softmax(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
     z = np.asarray(logits, np.float64) / temperature
     z = np.exp(z - z.max(-1, keepdims=True))
     return np.asarray(z / z.sum(-1, keepdims=True))
@@ -115,9 +146,33 @@ def compute_metrics(
 ) -> Metrics:
     """Judge (N, K) probabilities, N at least 1, against the (N,) indices of the true classes.
 
-    The `raw_probs` are those before temperature scaling, if they are at hand. From the confidence
-    `sure_threshold` on an answer counts as sure; by default that is found on these photos. Classes of the
-    probability `set_threshold` and more belong to a photo's set, if there is one.
+    Parameters
+    ----------
+    pred_probs
+        (N, K) probabilities, N at least 1.
+    targets
+        (N,) indices of the true classes.
+    vocab
+        The K classes.
+    raw_probs
+        (N, K), before temperature scaling, if they are at hand.
+    sure_threshold
+        From which confidence on an answer counts as sure; by default that is found on these photos.
+    set_threshold
+        From which probability on a class belongs to a photo's set, if there are sets.
+
+    Returns
+    -------
+    Metrics
+        JSON values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> found = compute_metrics(probs, np.array([0, 1, 1]), ["cat", "dog"])
+    >>> found["n"], round(found["accuracy"], 2), found["confusion"]
+    (3, 0.67, [[1, 0], [1, 1]])
     """
     n = len(targets)
     predicted = pred_probs.argmax(1)

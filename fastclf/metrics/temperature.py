@@ -17,12 +17,30 @@ def fit_temperature(logits: npt.NDArray[Any], targets: npt.NDArray[Any]) -> floa
     """Find the temperature T for which softmax(logits / T) has the least log loss.
 
     A weak pull towards 1 (worth one photo) keeps a model that makes no mistake on its few validation
-    photos from being called certain of everything. The (N, K) logits are of photos that the model was not
-    trained on, with (N,) indices of their true classes.
+    photos from being called certain of everything.
+
+    Parameters
+    ----------
+    logits
+        (N, K), of photos that the model was not trained on.
+    targets
+        (N,) indices of the true classes.
+
+    Returns
+    -------
+    float
+        Above 1 where the model is too sure.
 
     References
     ----------
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logits = np.array([[8.0, 0.0], [8.0, 0.0], [0.0, 8.0], [0.0, 8.0]])
+    >>> fit_temperature(logits, np.array([0, 1, 1, 1])) > 2
+    True
     """
     if not len(targets):
         return 1.0

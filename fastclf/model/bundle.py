@@ -96,6 +96,12 @@ class ModelBundle(ShortRepr):
         The folder.
     manifest
         What `bundle.json` holds.
+
+    Examples
+    --------
+    >>> bundle = ModelBundle.load("model")
+    >>> bundle.vocab, bundle.manifest.preprocess.input_size
+    (['black', 'grizzly', 'teddy'], (3, 8, 8))
     """
 
     path: Path
@@ -175,7 +181,8 @@ class ModelBundle(ShortRepr):
             rows = csv.DictReader(f)
             if rows.fieldnames and list(rows.fieldnames) != _PHOTO_COLUMNS:
                 raise BundleError(
-                    "The model {path} has a photos.csv with the columns {columns}.",
+                    "The model {path} has a photos.csv with the columns {columns}. "
+                    "Copy it again, or train again.",
                     path=self.path,
                     columns=rows.fieldnames,
                 )
@@ -185,7 +192,8 @@ class ModelBundle(ShortRepr):
         row = PhotoRow(**{name: values[name] for name in _PHOTO_COLUMNS})
         if not _SHA256.fullmatch(row.sha256 or ""):
             raise BundleError(
-                "The model {path} has a {file} in which {hash!r} is no photo's hash.",
+                "The model {path} has a {file} in which {hash!r} is no photo's hash. "
+                "Copy it again, or train again.",
                 path=self.path,
                 file=_PHOTOS,
                 hash=str(row.sha256)[:80],
@@ -260,7 +268,9 @@ class ModelBundle(ShortRepr):
             )
         if self.detector is not None and not self.detector.fits(self.head[0].shape[1]):
             raise BundleError(
-                "The model {path} has an ood.npz that does not fit {file}.", path=self.path, file=MANIFEST
+                "The model {path} has an ood.npz that does not fit {file}. Copy it again, or train again.",
+                path=self.path,
+                file=MANIFEST,
             )
 
     def _check_head(self) -> None:
@@ -272,11 +282,14 @@ class ModelBundle(ShortRepr):
             ) from None
         k = len(self.vocab)
         if not np.isfinite(weight).all() or not np.isfinite(bias).all():
-            raise BundleError("The model {path} has a head with NaN or infinite weights.", path=self.path)
+            raise BundleError(
+                "The model {path} has a head with NaN or infinite weights. Copy it again, or train again.",
+                path=self.path,
+            )
         if weight.ndim != 2 or weight.shape[0] != k or bias.shape != (k,):
             raise BundleError(
                 "The model {path} names {classes} classes, but its head has weights {weights} "
-                "and biases {biases}.",
+                "and biases {biases}. Copy it again, or train again.",
                 path=self.path,
                 classes=k,
                 weights=weight.shape,

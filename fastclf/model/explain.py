@@ -86,7 +86,9 @@ class Explanation:
 
         Returns
         -------
-        (height, width) in [0, 1]; 0 where nothing speaks for the label and outside of what the network sees.
+        array of float32
+            (height, width) in [0, 1]; 0 where nothing speaks for the label and outside of what the network
+            sees.
 
         Examples
         --------
@@ -167,6 +169,11 @@ def explain_answer(
     stop
         Asked before each batch; True ends it.
 
+    Returns
+    -------
+    Explanation
+        A map of the part that the network sees.
+
     Raises
     ------
     UsageError
@@ -175,6 +182,15 @@ def explain_answer(
         If `stop` ended it.
     BundleError
         If the model does not run.
+
+    Examples
+    --------
+    >>> from fastclf import Predictor
+    >>> from fastclf.photos import decode_photo
+    >>> with Predictor("model") as predictor:
+    ...     found = explain_answer(predictor, decode_photo("bear.jpg").image)
+    >>> found.label, found.method
+    ('grizzly', 'occlusion')
     """
     if label is not None and label not in predictor.vocab:
         raise UsageError(

@@ -389,7 +389,7 @@ def _check(path: Path, values: dict[str, Any]) -> None:
     missing = [key for key in _REQUIRED_KEYS if key not in values]
     if missing:
         raise BundleError(
-            "The model {path} is incomplete: {file} lacks {missing}.",
+            "The model {path} is incomplete: {file} lacks {missing}. Copy it again, or train again.",
             path=path,
             file=MANIFEST,
             missing=", ".join(missing),
@@ -398,7 +398,10 @@ def _check(path: Path, values: dict[str, Any]) -> None:
     for name in _REQUIRED_FILES:
         if name not in values["files"]:
             raise BundleError(
-                "The model {path} is incomplete: {file} lists no {name}.", path=path, file=MANIFEST, name=name
+                "The model {path} is incomplete: {file} lists no {name}. Copy it again, or train again.",
+                path=path,
+                file=MANIFEST,
+                name=name,
             )
 
 
@@ -406,12 +409,15 @@ def _check_values(path: Path, values: dict[str, Any]) -> None:
     vocab, files, temperature = values["vocab"], values["files"], values["temperature"]
     if not (isinstance(vocab, list) and len(vocab) >= 2 and all(isinstance(v, str) for v in vocab)):
         raise BundleError(
-            "The model {path} names fewer than two classes in {file}.", path=path, file=MANIFEST
+            "The model {path} names fewer than two classes in {file}. Copy it again, or train again.",
+            path=path,
+            file=MANIFEST,
         )
     "".join(vocab).encode()  # a lone surrogate is no text
     if len(set(vocab)) < len(vocab) or not all(v.strip() and len(v) <= _LONGEST_NAME for v in vocab):
         raise BundleError(
-            "The model {path} names a class twice in {file}, or one without a name or with an endless one.",
+            "The model {path} names a class twice in {file}, or one without a name or with an endless one. "
+            "Copy it again, or train again.",
             path=path,
             file=MANIFEST,
         )
@@ -430,7 +436,9 @@ def _check_values(path: Path, values: dict[str, Any]) -> None:
         raise TypeError(f"translations is {values['translations']!r}")
     if not isinstance(values["sealed_test"]["openings"], list) or not isinstance(values["metrics"], dict):
         raise BundleError(
-            "The model {path} has no usable metrics or sealed_test in {file}.", path=path, file=MANIFEST
+            "The model {path} has no usable metrics or sealed_test in {file}. Copy it again, or train again.",
+            path=path,
+            file=MANIFEST,
         )
     for name in _TEXTS:
         if not isinstance(values.get(name, ""), str | None):

@@ -55,6 +55,13 @@ class Prediction:
     label_set, set_coverage
         The classes, most probable first, one of which is right with the probability `set_coverage`; None
         where the model names no sets, or the photo is unlike those that it knows.
+
+    Examples
+    --------
+    >>> from fastclf import Predictor
+    >>> answer = Predictor("model").predict("bear.jpg")
+    >>> answer.file, list(answer.probs)[0], answer.error
+    ('bear.jpg', 'grizzly', None)
     """
 
     file: str
@@ -97,8 +104,11 @@ class Predictor:
 
     Examples
     --------
-    >>> Predictor("model").predict("bear.jpg").label  # doctest: +SKIP
-    'grizzly'
+    >>> with Predictor("model") as predictor:
+    ...     answer = predictor.predict("bear.jpg")
+    ...     others = [a.label for a in predictor.predict_many(["a.jpg", "b.jpg"])]
+    >>> answer.label, round(answer.probability, 2), answer.unfamiliar, others
+    ('grizzly', 0.95, False, ['black', 'teddy'])
     """
 
     def __init__(self, bundle: ModelBundle | str | Path, *, threads: int | None = None) -> None:
@@ -298,10 +308,14 @@ class Predictor:
                 size=self.preprocess.input_size,
             )
         if not {"features", "logits"} <= set(outputs):
-            raise BundleError("The model {path} lacks the output 'features' or 'logits'.", path=path)
+            raise BundleError(
+                "The model {path} lacks the output 'features' or 'logits'. Copy it again, or train again.",
+                path=path,
+            )
         if outputs["logits"][-1] != len(self.vocab):
             raise BundleError(
-                "The model {path} gives {given!s} numbers for {classes} classes.",
+                "The model {path} gives {given!s} numbers for {classes} classes. "
+                "Copy it again, or train again.",
                 path=path,
                 given=outputs["logits"][-1],
                 classes=len(self.vocab),

@@ -48,6 +48,16 @@ class Verification:
 def verify_bundle(path: str | Path) -> Verification:
     """Compare a model's files with their hashes, and its answers with those that were recorded with it.
 
+    Parameters
+    ----------
+    path
+        Folder of the model.
+
+    Returns
+    -------
+    Verification
+        A sentence for each fault, and how the answers compare.
+
     Raises
     ------
     BundleError
@@ -55,8 +65,9 @@ def verify_bundle(path: str | Path) -> Verification:
 
     Examples
     --------
-    >>> verify_bundle("model").is_sound  # doctest: +SKIP
-    True
+    >>> found = verify_bundle("model")
+    >>> found.is_sound, found.files, found.faults
+    (True, 10, ())
     """
     folder = find_bundle_folder(Path(path))
     wait_for_folder(folder)

@@ -147,12 +147,28 @@ def decode_photo(
         The most pixels that are decoded. A JPEG with more comes at a half, a quarter or an eighth of its
         size.
 
+    Returns
+    -------
+    DecodedPhoto
+        The upright RGB picture, and what was found on the way.
+
     Raises
     ------
     UnreadablePhotoError
         If the file is missing, empty, too large, cut off, damaged or no photo. The message names the file.
     MemoryShortageError
         If there is no memory for a photo of usual size, which is not the photo's fault.
+
+    Examples
+    --------
+    >>> photo = decode_photo("bear.jpg")
+    >>> photo.image.mode, photo.size, photo.format
+    ('RGB', (160, 120), 'JPEG')
+    >>> try:
+    ...     decode_photo("labels.csv")
+    ... except ValueError as error:
+    ...     print(error)
+    labels.csv is text, not a photo.
     """
     name, data = name or _name_of(source), b""
     try:

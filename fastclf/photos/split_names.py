@@ -36,6 +36,16 @@ _HUMP = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
 def read_split_name(name: str) -> str:
     """Return "train", "valid" or "test" if a folder's name says so, else "".
 
+    Parameters
+    ----------
+    name
+        Of a folder, in any of a dozen languages.
+
+    Returns
+    -------
+    str
+        The split, or "".
+
     Examples
     --------
     >>> [read_split_name(name) for name in ("Training", "test_set", "valData", "train2017", "trains")]

@@ -129,10 +129,25 @@ def list_photo_files(folder: Path) -> list[FoundFile]:
 def list_photos(folder: Path) -> FoundFiles:
     """Find every photo below a folder, whatever the sub-folders are called; labels and splits are "".
 
+    Parameters
+    ----------
+    folder
+        Any folder.
+
+    Returns
+    -------
+    FoundFiles
+        The files by name, and what was passed over.
+
     Raises
     ------
     PhotosError
         If `folder` is no folder, or may not be entered.
+
+    Examples
+    --------
+    >>> [file.name for file in list_photos(Path("photos/new")).files][:2]
+    ['000.png', '001.png']
     """
     root = _open_root(folder, Message("There is no folder {folder}. Name a folder with photos."))
     found, passed = _walk_classes([ClassFolder(root, "")])
@@ -187,7 +202,8 @@ def leave_class_out(name: str, label: str) -> tuple[str, str]:
 def _open_root(folder: Path, no_folder: str = _NO_FOLDER) -> Folder:
     root = Folder(folder)
     if not folder.is_dir():
-        words = "{folder} is a file, not a folder with photos." if folder.is_file() else no_folder
+        a_file = "{folder} is a file, not a folder with photos. Name the folder that it lies in."
+        words = a_file if folder.is_file() else no_folder
         raise PhotosError(words, folder=folder)
     if root.listing.fault:
         raise PhotosError(

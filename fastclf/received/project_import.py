@@ -88,6 +88,11 @@ def import_project(
     progress
         Called with (done, all) while photos are read and features are computed.
 
+    Returns
+    -------
+    ImportedProject
+        The model, the folder, and how its answers compare with the page's.
+
     Raises
     ------
     ProjectError
@@ -101,8 +106,9 @@ def import_project(
 
     Examples
     --------
-    >>> import_project("project.zip", "model", "photos/mugs").bundle.vocab  # doctest: +SKIP
-    ['glass', 'mug']
+    >>> imported = import_project("project.zip", "model-2", "photos/taught")
+    >>> imported.labels, imported.is_new
+    (('blue', 'green', 'red'), True)
     """
     path, target = Path(file), Path(out)
     check_target(target.resolve())

@@ -34,6 +34,11 @@ def add_report(inbox: Inbox, file: str | Path) -> int:
     file
         What "That's wrong" of a page without a server wrote: a zip file of ``photo.jpg`` and ``report.json``.
 
+    Returns
+    -------
+    int
+        Its number in the inbox.
+
     Raises
     ------
     ProjectError
@@ -43,7 +48,8 @@ def add_report(inbox: Inbox, file: str | Path) -> int:
 
     Examples
     --------
-    >>> add_report(Inbox("photos/bears/.fastclf/inbox.sqlite"), "report.zip")  # doctest: +SKIP
+    >>> from fastclf.inbox import Inbox
+    >>> add_report(Inbox("inbox.sqlite"), "report.zip")
     1
     """
     path, called = Path(file), str(file)

@@ -74,6 +74,11 @@ def import_teachable(
     say
         Called with sentences about what is done.
 
+    Returns
+    -------
+    ImportedPhotos
+        The folder, the classes, and what was skipped.
+
     Raises
     ------
     ProjectError
@@ -85,8 +90,9 @@ def import_teachable(
 
     Examples
     --------
-    >>> import_teachable("project.tm", "photos/mugs").labels  # doctest: +SKIP
-    ('glass', 'mug')
+    >>> imported = import_teachable("project.tm", "photos/mugs")
+    >>> imported.labels, imported.photos
+    (('mug', 'glass'), 4)
     """
     path = Path(file)
     folder = (

@@ -42,6 +42,10 @@ class ScoreBatch:
 
     Examples
     --------
+    >>> columns = ScoreBatch("model")({"path": ["a.jpg", "b.jpg"]})
+    >>> list(columns["label"]), list(columns["error"])
+    (['black', 'teddy'], [None, None])
+
     With Ray:
 
     >>> photos = ray.data.read_binary_files("photos", include_paths=True)  # doctest: +SKIP

@@ -125,6 +125,11 @@ def score_photos(
     told
         Called with a sentence for what could not be scored.
 
+    Returns
+    -------
+    ScoreSummary
+        What is in the shards that are there.
+
     Raises
     ------
     UsageError
@@ -133,6 +138,14 @@ def score_photos(
         If there are no photos, or they cannot be listed.
     ScoreError
         If shards could not be scored; the same call does those that are missing.
+
+    Examples
+    --------
+    >>> summary = score_photos("model", "photos/november", "scores")
+    >>> summary.counts.photos, summary.counts.classes
+    (24, {'black': 8, 'grizzly': 8, 'teddy': 8})
+    >>> score_photos("model", "photos/november", "scores").scored
+    0
     """
     started = time.monotonic()
     _check_call(shard_size, processes, part, tolerance)
@@ -142,7 +155,10 @@ def score_photos(
     with scratch_folder("score") as scratch:
         names = PhotoList.write(walk(), Path(scratch))
         if not names.photos:
-            raise PhotosError("There are no photos in {source}.", source=source)
+            raise PhotosError(
+                "There are no photos in {source}. Name a folder, a cloud path or a list that has some.",
+                source=source,
+            )
         least_side = find_least_side(bundle, place, names.sample(SAMPLE), tolerance) if tolerance else None
         carried = CarriedModel.of(bundle, packed=dask is not None and not by_path)
         plan = ShardPlan(carried.sha256, names.photos, names.sha256, shard_size, least_side)

@@ -197,12 +197,23 @@ def serve(
     on_ready
         Called with the URL once the server answers.
 
+    Returns
+    -------
+    int
+        0 where it was stopped by Ctrl-C.
+
     Raises
     ------
     BundleError
         If the model does not open.
     ServingError
         If the port or the path cannot be used, or the server does not start.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> serve(Path("model"), photos=Path("photos/bears"), owner=True)  # doctest: +SKIP
+    0
     """
     base_url = read_base_url(base_url)
     check_serving(model, host=host, port=port)
@@ -306,13 +317,17 @@ def _watch(
             break
         if time.monotonic() > deadline:
             raise ServingError(
-                "The server did not answer on port {port:d} within {seconds:.0f} s.",
+                "The server did not answer on port {port:d} within {seconds:.0f} s. "
+                "Start it again when the machine has less to do.",
                 port=port,
                 seconds=_START_SECONDS,
             )
         time.sleep(0.1)
     if child.poll() is not None:
-        raise ServingError("The server stopped while starting (status {status}).", status=child.returncode)
+        raise ServingError(
+            "The server stopped while starting (status {status}). What it said stands above.",
+            status=child.returncode,
+        )
     if on_ready:
         on_ready(f"http://{shown}:{port}{base_url if base_url != '/' else ''}")
     return child.wait()

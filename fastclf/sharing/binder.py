@@ -77,10 +77,16 @@ def check_binder(folder: str | Path = ".") -> BinderReport:
     folder
         A folder of the repository.
 
+    Returns
+    -------
+    BinderReport
+        The link, and why it would not work yet.
+
     Examples
     --------
-    >>> report = check_binder(".")  # doctest: +SKIP
-    >>> report.link, report.missing  # doctest: +SKIP
+    >>> report = check_binder(".")
+    >>> report.link, len(report.missing) > 0
+    ('', True)
     """
     found = Repository.find(Path(folder))
     if found is None:

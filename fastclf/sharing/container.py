@@ -60,6 +60,11 @@ def write_container(
     base_url
         The path of the page there.
 
+    Returns
+    -------
+    Container
+        The folder, its files, and the address.
+
     Raises
     ------
     UsageError
@@ -71,7 +76,7 @@ def write_container(
 
     Examples
     --------
-    >>> write_container("server", "model", domain="bears.example.org").url  # doctest: +SKIP
+    >>> write_container("server", domain="bears.example.org").url
     'https://bears.example.org/'
     """
     target, base_url = Path(folder), read_base_url(base_url)

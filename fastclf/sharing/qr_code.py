@@ -24,10 +24,23 @@ def draw_qr(text: str) -> str:
 def write_qr(text: str, file: Path) -> None:
     """Write the code as an SVG drawing.
 
+    Parameters
+    ----------
+    text
+        What the code says, a link for example.
+    file
+        The drawing; its name ends in .svg.
+
     Raises
     ------
     UsageError
         If the file is not named so, or cannot be written.
+
+    Examples
+    --------
+    >>> write_qr("https://bears.example.org/", Path("code.svg"))
+    >>> Path("code.svg").is_file()
+    True
     """
     if file.suffix.lower() != ".svg":
         raise UsageError(

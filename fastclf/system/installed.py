@@ -20,8 +20,8 @@ def advise_install(extra: str = "") -> str:
 
     Examples
     --------
-    >>> advise_install("train")  # doctest: +SKIP
-    'pip install "fastclf[train]"'
+    >>> advise_install("train")
+    'pip install ...[train]"'
     """
     marked = f"[{extra}]" if extra else ""
     try:

@@ -1,7 +1,7 @@
 """Training: a head on frozen features, or all layers with fastai and timm; only the latter imports torch.
 
->>> from fastclf.training import train  # doctest: +SKIP
->>> train("photos/bears", "model", mode="fine-tune")  # doctest: +SKIP
+>>> from fastclf.training import train
+>>> bundle = train("photos/bears", "model", mode="head", say=lambda words: None)
 """
 
 from importlib.util import find_spec

@@ -39,6 +39,13 @@ def export_learner(model: str | Path) -> Path:
         If the model was imported, or the Learner would answer otherwise.
     WeightsError
         If the body's weights are neither in the model nor installed.
+
+    Examples
+    --------
+    >>> from fastclf import train
+    >>> bundle = train("photos/bears", "model-2", mode="head", say=lambda words: None)
+    >>> export_learner("model-2").name
+    'export.pkl'
     """
     bundle = check_exportable(model)
     photos = bundle.example_files

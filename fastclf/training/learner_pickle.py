@@ -47,5 +47,8 @@ def _read_packed(file: BinaryIO, path: Path) -> bytes:
     with zipfile.ZipFile(file) as archive:
         found = [one for one in archive.infolist() if one.filename.rpartition("/")[2] == "data.pkl"]
         if not found or found[0].file_size > _MOST_PICKLE:
-            raise LearnerError("{path} is a zip file, but not one that `learn.export` writes.", path=path)
+            raise LearnerError(
+                "{path} is a zip file, but not one that `learn.export` writes. Export the Learner again.",
+                path=path,
+            )
         return archive.read(found[0])

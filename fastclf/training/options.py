@@ -96,6 +96,15 @@ class TrainOptions:
         What it says below the title, and its colour ("#1b57b3"); "" leaves the dashboard's own.
     translations
         Title, intro and class names in other languages, as in a `Recipe`.
+
+    Examples
+    --------
+    >>> TrainOptions(mode="head", seed=1).resize is None
+    True
+    >>> TrainOptions(mode="heads")
+    Traceback (most recent call last):
+        ...
+    fastclf.errors.UsageError: --mode is 'heads'...
     """
 
     arch: str | None = None

@@ -92,6 +92,8 @@ def train(
         Called with (done, all) while photos are read and features are computed.
     quiet
         Whether to show no progress bar.
+    **changes
+        Fields of `TrainOptions` by name, ``mode="head"`` for example.
 
     Returns
     -------
@@ -102,6 +104,12 @@ def train(
     ------
     PhotosError, UsageError, WeightsError, ExportError, BundleError
         As their docstrings say.
+
+    Examples
+    --------
+    >>> bundle = train("photos/bears", "model-2", mode="head", say=lambda words: None)
+    >>> bundle.vocab, bundle.manifest.metrics.valid["n"]
+    (['black', 'grizzly', 'teddy'], 6)
     """
     run = Run(
         folder=Path(folder),

@@ -44,8 +44,11 @@ def settle_options(options: TrainOptions, data: Dataset, say: Callable[[str], No
 
     Examples
     --------
-    >>> options = settle_options(TrainOptions(mode="head"), load_dataset("photos/bears"))  # doctest: +SKIP
-    >>> options.arch, options.size  # doctest: +SKIP
+    >>> from fastclf.catalog import load_dataset
+    >>> from fastclf.training import TrainOptions
+    >>> data = load_dataset("photos/bears")
+    >>> options = settle_options(TrainOptions(mode="head"), data, say=lambda words: None)
+    >>> options.arch, options.size
     ('tf_efficientnet_lite0', 224)
     """
     if options.weights is not None:
@@ -78,6 +81,17 @@ def begin_training(data: Dataset, options: TrainOptions) -> tuple[Learner, Linea
     -------
     Learner, LinearHead or None
         None where the body has new weights: it has to learn first.
+
+    Examples
+    --------
+    >>> from fastclf.catalog import load_dataset
+    >>> from fastclf.training import TrainOptions, begin_training, settle_options
+    >>> data = load_dataset("photos/bears")
+    >>> options = settle_options(TrainOptions(mode="head", size=32), data, say=lambda words: None)
+
+    >>> learn, head = begin_training(data, options)
+    >>> head.weight.shape[0], list(learn.dls.vocab)
+    (3, ['black', 'grizzly', 'teddy'])
     """
     arch, size, resize = str(options.arch), int(options.size or 224), str(options.resize)
     dls = build_dls(
@@ -106,6 +120,22 @@ def fit_layers(learn: Learner, data: Dataset, options: TrainOptions) -> Fitted:
         The photos that it trains on.
     options
         From `settle_options`. In mode head nothing is left to do.
+
+    Returns
+    -------
+    Fitted
+        The epochs that were trained, and which one's weights are kept.
+
+    Examples
+    --------
+    >>> from fastclf.catalog import load_dataset
+    >>> from fastclf.training import TrainOptions, begin_training, fit_layers, settle_options
+    >>> data = load_dataset("photos/bears")
+    >>> options = settle_options(TrainOptions(mode="head", size=32), data, say=lambda words: None)
+
+    >>> learn, head = begin_training(data, options)
+    >>> fit_layers(learn, data, options).epochs
+    []
     """
     fitted = _fit_all(learn, options) if options.mode != HEAD else Fitted()
     even_out_head(learn, data.targets(TRAIN), options.balance)
@@ -129,6 +159,24 @@ def record_training(options: TrainOptions, fitted: Fitted, head: LinearHead | No
         From `fit_layers`.
     head
         From `begin_training`.
+
+    Returns
+    -------
+    dict
+        JSON values, `training` of `export_bundle`.
+
+    Examples
+    --------
+    >>> from fastclf.catalog import load_dataset
+    >>> from fastclf.training import TrainOptions, begin_training, fit_layers
+    >>> from fastclf.training import record_training, settle_options
+    >>> data = load_dataset("photos/bears")
+    >>> options = settle_options(TrainOptions(mode="head", size=32), data, say=lambda words: None)
+
+    >>> learn, head = begin_training(data, options)
+    >>> record = record_training(options, fit_layers(learn, data, options), head)
+    >>> record["mode"], record["size"]
+    ('head', 32)
     """
     record = {
         "mode": options.mode, "size": options.size, "resize": options.resize, "augment": options.augment,

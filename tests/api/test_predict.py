@@ -151,7 +151,10 @@ def test_what_is_no_report_is_told(served: Served, start: Start, monkeypatch: py
     status, _ = report(files=red, data={"label": "blue"})
     assert status == 429
     monkeypatch.delenv("FASTCLF_INBOX")
-    assert report(start(), files=red, data={"label": "blue"}) == (404, "This server keeps no reports.")
+    assert report(start(), files=red, data={"label": "blue"}) == (
+        404,
+        "This server keeps no reports. Send the photo to whoever runs it.",
+    )
 
 
 def test_curl_needs_nothing_but_its_form(served: Served, red_png: Path) -> None:

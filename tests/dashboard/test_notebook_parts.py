@@ -21,16 +21,16 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return build_judged(tmp_path_factory.mktemp("judged"))
 
 
-def test_the_lines_of_the_readme_build_every_part(
+def test_the_lines_of_the_documents_build_every_part(
     judged: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(judged[0], tmp_path / "photos" / "bears")
     shutil.copytree(judged[1], tmp_path / "model")
     monkeypatch.chdir(tmp_path)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"```python\n(from fastclf\.dashboard import build_card.*?)```", readme, re.DOTALL)
+    page = (ROOT / "docs" / "how-to" / "own-dashboard.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(from fastclf\.dashboard import build_card.*?)```", page, re.DOTALL)
     parts: dict[str, widgets.VBox] = {}
-    exec(code, parts)
+    exec(code.replace("photos/colours", "photos/bears"), parts)
     for name in ("classifier", "cleaner", "matrix", "card"):
         assert "fastclf" in parts[name]._dom_classes
         assert len(parts[name].children) == 3

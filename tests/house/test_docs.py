@@ -1,54 +1,66 @@
-"""The README knows every command, option and environment variable, and none that is not there."""
+"""No text names a command, an option or a variable that is not there; what is there is in the reference."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
-import typer
-
-from fastclf.cli import app
 
 from ..conftest import ROOT
+from .named import find_faults
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def find_commands(command: Any, path: str = "fastclf") -> Iterator[tuple[str, Any]]:
-    if not hasattr(command, "commands"):
-        yield path, command
-        return
-    for name, inner in command.commands.items():
-        yield from find_commands(inner, f"{path} {name}")
+TEXTS = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
-COMMANDS = dict(find_commands(typer.main.get_command(app)))
-OPTIONS = {
-    name: {word for p in command.params for word in [*p.opts, *p.secondary_opts] if word.startswith("--")}
-    for name, command in COMMANDS.items()
-}
+@pytest.mark.parametrize("text", TEXTS, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_text_names_nothing_that_is_not_there(text: Path) -> None:
+    assert list(find_faults(text.read_text(encoding="utf-8"))) == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_and_its_options_are_in_the_readme(name: str) -> None:
-    assert re.search(rf"{name}\b", README)
-    assert COMMANDS[name].help
-    assert all(p.help for p in COMMANDS[name].params)
-    assert sorted(o for o in OPTIONS[name] if not re.search(rf"(?<![\w-]){o}(?![\w-])", README)) == []
+def test_the_notebooks_name_nothing_that_is_not_there() -> None:
+    for name in ("train.ipynb", "dashboard.ipynb"):
+        cells = json.loads((ROOT / name).read_text(encoding="utf-8"))["cells"]
+        words = "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+        assert list(find_faults(words)) == []
 
 
-def test_the_readme_names_no_option_that_is_not_there() -> None:
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    assert named <= {"--help", "--version"}.union(*OPTIONS.values())
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Use `fastclf trian photos`.", "the command fastclf trian"),
+        ("Use `fastclf train photos --epoch 3`.", "the option --epoch of fastclf train"),
+        ("Use `fastclf edits import a.csv --log`.", "the option --log of fastclf edits import"),
+        ("| a | `--owners` |\n|---|---|", "the option --owners"),
+        ("With `--epoch`, it ends.", "the option --epoch"),
+        ("Set FASTCLF_PROT=1.", "the variable FASTCLF_PROT"),
+        ("```console\n$ cd a && fastclf serve --prt 1\n```", "the option --prt of fastclf serve"),
+        ("```console\n$ fastclf share \\\n>   --webb a b\n```", "the option --webb of fastclf share"),
+        ("```sh\nFASTCLF_PORT=80 fastclf serve model --ownr\n```", "the option --ownr of fastclf serve"),
+    ],
+)
+def test_a_wrong_name_is_found(text: str, fault: str) -> None:
+    assert list(find_faults(text)) == [fault]
 
 
-def test_every_environment_variable_is_in_the_readme_and_read_by_the_code() -> None:
-    pattern = re.compile(r"FASTCLF_[A-Z_]*[A-Z]")
-    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "fastclf").rglob("*.py")]
-    read = {name for text in sources for name in pattern.findall(text)}
-    # the page's words, whose names are put together
-    read |= {"FASTCLF_INTRO", "FASTCLF_COLOUR"}
-    assert len(read) > 6
-    assert set(pattern.findall(README)) == read
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`fastclf COMMAND --help`, `fastclf --version`, `fastclf.collect`, `docker run --rm fastclf`",
+        "`pip install --target x`; `fastclf train DIR --mode head`; `--epochs 3`",
+        "```console\n$ uv pip install --system fastclf\nfastclf 0.1.0\n```",
+    ],
+)
+def test_what_is_there_and_other_programs_are_no_faults(text: str) -> None:
+    assert list(find_faults(text)) == []
+
+
+def test_every_page_is_reached_by_a_link_of_the_repository() -> None:
+    """A page that a text names as a file is there."""
+    for text in TEXTS:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text.read_text(encoding="utf-8")):
+            assert (text.parent / target).exists(), (text.name, target)

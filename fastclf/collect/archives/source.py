@@ -51,7 +51,9 @@ def _find_path(place: str, base: Path) -> Path:
         path = base / Path(place).expanduser()
         path.stat()
     except PermissionError:
-        raise PhotosError("{place} may not be read by this user.", place=place) from None
+        raise PhotosError(
+            "{place} may not be read by this user. Its owner can change that with chmod.", place=place
+        ) from None
     except (OSError, RuntimeError, ValueError):
         raise PhotosError(
             "There is no folder or archive {place!r} (looked in {base}). Name one that exists.",

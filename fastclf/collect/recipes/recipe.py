@@ -135,7 +135,18 @@ class Recipe:
 
 
 def list_recipes() -> list[str]:
-    """Return the names of the recipes that come with fastclf."""
+    """Return the names of the recipes that come with fastclf.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+
+    Examples
+    --------
+    >>> list_recipes()
+    ['bears', 'birds', 'digits', 'pets']
+    """
     return sorted(
         f.name.removesuffix(_SUFFIX)
         for f in _FOLDER.iterdir()
@@ -151,10 +162,21 @@ def load_recipe(name: str | Path) -> Recipe:
     name
         A name of `list_recipes`, or a path that ends with ``.toml``.
 
+    Returns
+    -------
+    Recipe
+        With paths as they are from the file's folder.
+
     Raises
     ------
     UsageError
         If there is none of that name, or its text is wrong: the message names file, line and key.
+
+    Examples
+    --------
+    >>> recipe = load_recipe("bears")
+    >>> recipe.title, [c.label for c in recipe.classes]
+    ('Grizzly, black or teddy bear?', ['grizzly', 'black', 'teddy'])
     """
     from .recipe_file import parse_recipe
 

@@ -288,7 +288,7 @@ class ClassifyModel(traitlets.HasTraits):
     ) -> tuple[Answer, Image.Image]:
         answer = self.find(key)
         if answer is None or answer.photo is None:
-            raise UsageError("This photo is not here any more.")
+            raise UsageError("This photo is not here any more. Add it again.")
         return answer, decode(answer.photo, answer.name).image
 
     def _answer(self, name: str, source: Source, batch: int, order: int) -> Answer:

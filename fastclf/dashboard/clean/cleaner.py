@@ -47,11 +47,23 @@ class ImageClassifierCleaner(SpokenBox):
 
     Examples
     --------
-    In a notebook, after some photos were marked::
+    Of a Learner it is ``ImageClassifierCleaner(learn)``, whose cell shows the widget; then:
 
-        cleaner = ImageClassifierCleaner(learn)
-        cleaner
-        with Catalog(folder) as catalog:
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> answered = SimpleNamespace(
+    ...     fns=["photos/bears/black/000.png", "photos/bears/teddy/000.png"],
+    ...     labels=["black", "teddy"],
+    ...     pred_probs=np.array([[0.2, 0.8], [0.1, 0.9]]),
+    ...     vocab=["black", "teddy"],
+    ... )
+    >>> cleaner = ImageClassifierCleaner(answered)
+    >>> [str(file) for file in cleaner.fns], cleaner.change(), cleaner.delete()
+    (['photos/bears/black/000.png'], [], [])
+
+    What was chosen is applied by the catalog::
+
+        with Catalog("photos/bears") as catalog:
             catalog.remove(cleaner.fns[idx] for idx in cleaner.delete())
             for idx, label in cleaner.change():
                 catalog.relabel([cleaner.fns[idx]], label)

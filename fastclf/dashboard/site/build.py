@@ -28,7 +28,17 @@ from .target import check_file, check_folder, put_files
 
 @dataclass(frozen=True)
 class Site:
-    """What was written: where it is, what to open, and how large it is in bytes."""
+    """What was written.
+
+    Attributes
+    ----------
+    path
+        The folder, or the one file.
+    page
+        What to open.
+    size
+        Bytes of all files together.
+    """
 
     path: Path
     page: Path
@@ -58,12 +68,24 @@ def build_site(
     tell
         Called with the step that begins: ``shrink``, ``pack``, ``write``.
 
+    Returns
+    -------
+    Site
+        Where it is, what to open, and how large it is.
+
     Raises
     ------
     UsageError
         If `target` holds other things or cannot be written, or there is no such precision.
     MissingExtraError
         If the package onnx is not installed.
+
+    Examples
+    --------
+    >>> from fastclf import ModelBundle
+    >>> site = build_site(ModelBundle.load("model"), "site")
+    >>> site.page.name, site.size > 10_000
+    ('index.html', True)
     """
     target = Path(target)
     (check_file if single_file else check_folder)(target)

@@ -46,12 +46,23 @@ def build_teach_site(
     single_file
         Write one HTML file.
 
+    Returns
+    -------
+    Site
+        Where it is, what to open, and how large it is.
+
     Raises
     ------
     UsageError
         If `target` holds other things or cannot be written, or there is no such precision.
     MissingExtraError
         If the package onnx is not installed.
+
+    Examples
+    --------
+    >>> from fastclf.backbone import open_packaged
+    >>> build_teach_site(open_packaged(), "teach").page.name
+    'index.html'
     """
     check_precision(precision)
     check_onnx()

@@ -18,7 +18,7 @@ def find_accents(colour: str) -> dict[str, str]:
     Examples
     --------
     >>> find_accents("#ffcc00")
-    {'light': '#806600', 'dark': '#ffcc00'}
+    {'light': '#826800', 'dark': '#ffcc00'}
     """
     if not re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", colour.strip()):
         return {}

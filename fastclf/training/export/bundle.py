@@ -76,8 +76,13 @@ def export_bundle(
         The licence of the photos that have none on record.
     weight_licence
         The licence of the weights that the training began with.
-    about
+    **about
         ``title``, ``intro``, ``colour``, ``translations`` and ``recipe`` of the `Manifest`.
+
+    Returns
+    -------
+    ModelBundle
+        The written model, opened and checked.
 
     Raises
     ------
@@ -85,6 +90,20 @@ def export_bundle(
         If the exported model's probabilities differ from the Learner's by more than 1e-3 on a real photo.
     UsageError
         If `out` is a folder with something else in it.
+
+    Examples
+    --------
+    >>> from fastclf.catalog import load_dataset
+    >>> from fastclf.training import TrainOptions, begin_training, export_bundle, fit_layers
+    >>> from fastclf.training import record_training, settle_options
+    >>> data = load_dataset("photos/bears")
+    >>> options = settle_options(TrainOptions(mode="head", size=32), data, say=lambda words: None)
+
+    >>> learn, head = begin_training(data, options)
+    >>> record = record_training(options, fit_layers(learn, data, options), head)
+    >>> bundle = export_bundle(learn, data, "model-2", arch=options.arch, training=record, title="Bears")
+    >>> bundle.title, bundle.manifest.parity.largest_difference < 0.001
+    ('Bears', True)
     """
     target = Path(out).resolve()
     check_target(target)

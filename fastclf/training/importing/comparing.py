@@ -59,7 +59,9 @@ def find_tested(photos: str | Path | None, scratch: Path, own: Sequence[Path] = 
         )
     tested = _choose_readable(_spread(folder), scratch, f"photos of {folder.resolve().name}")
     if not tested.paths:
-        raise PhotosError("{folder} holds no readable photo to compare on.", folder=folder)
+        raise PhotosError(
+            "{folder} holds no readable photo to compare on. Name a folder with some.", folder=folder
+        )
     return tested
 
 

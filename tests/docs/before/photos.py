@@ -26,6 +26,17 @@ def photos_of_mugs(folder: Path) -> None:
     draw_objects(folder / "photos" / "mugs", per_class=20)
 
 
+def photos_without_labels(folder: Path) -> dict[str, str]:
+    """`photos/mugs` with twelve photos of each class, nine others in its `_new`, and nine in `holiday`."""
+    photos = draw_objects(folder / "photos" / "mugs", per_class=12)
+    for place, first in ((photos / "_new", 50), (folder / "holiday", 60)):
+        place.mkdir()
+        for path in sorted(draw_objects(folder / "drawn", per_class=3, first=first).rglob("*.jpg")):
+            path.rename(place / f"IMG_{path.name}")
+        shutil.rmtree(folder / "drawn")
+    return _AT_A_LAPTOP
+
+
 def photos_from_a_phone(folder: Path) -> dict[str, str]:
     """`photos/mugs` with twenty photos of mugs and of glasses each, and `new.jpg`, another mug."""
     return _draw_mugs(folder, 20)
