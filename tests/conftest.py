@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,9 @@ from .toy import write_toy_bundle
 
 ROOT = Path(__file__).parent.parent
 
+# jsonschema would make grammars of it for over a second in each worker, and no test asks for them
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # two threads each on two cores that another file's tests need as well would mostly wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,6 +44,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--docs-pictures", action="store_true", help="write the pictures of docs/ anew")
     parser.addoption("--part", metavar="K/N", help="of the tests that are left, every N-th from the K-th on")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files that a quick run would only read to take none of their tests."""
+    if "not slow" not in config.getoption("markexpr") or collection_path.suffix != ".py":
+        return None
+    is_slow = re.search(
+        r"^pytestmark = (\[\n    )?pytest\.mark\.slow", collection_path.read_text(), re.MULTILINE
+    )
+    return True if is_slow else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,6 +11,8 @@ import threading
 
 def main() -> None:
     """Run Voila until it is stopped, or until whoever started it is gone."""
+    # jsonschema would make grammars of it, which takes over a second; what it is for is never asked here
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     from voila.app import main as run_voila
 
     # tornado warns at every visit that Jupyter's ping settings are odd; the maker can do nothing about that

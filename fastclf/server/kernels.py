@@ -22,6 +22,7 @@ from .opening import open_gate
 from .passwords import OWNER, current_role
 from .places import read_max_visitors
 from .settings import load_settings
+from .sockets import put_behind_sockets
 from .title import find_title
 from .watch import read_watch
 
@@ -47,6 +48,7 @@ class GraceKernelManager(AsyncMappingKernelManager):
     - What a kernel says while its page is away is kept within a limit.
     - Whoever gave the owner's password gets a kernel of an owner, which nobody else reaches.
     - Where the machine has no memory left, the system ends a visitor's kernel before the server.
+    - A visitor's kernel is behind sockets of the file system, where there is a folder for them.
     - Its server gets its gate.
     """
 
@@ -122,6 +124,13 @@ class GraceKernelManager(AsyncMappingKernelManager):
             self._let_go_first(kernel_id)
             self._expect(kernel_id)
         return kernel_id
+
+    def pre_start_kernel(self, kernel_name: str | None, kwargs: Any) -> tuple[Any, str, str]:
+        """Make a kernel's manager; a visitor's kernel is reached by no port."""
+        kernel, name, kernel_id = super().pre_start_kernel(kernel_name, kwargs)
+        if "VOILA_PREHEAT" in (kwargs.get("env") or {}):
+            put_behind_sockets(kernel, kernel_id)
+        return kernel, name, kernel_id
 
     def _let_go_first(self, kernel_id: str) -> None:
         """Let the system end a visitor's kernel before the server of all of them, where memory runs out."""

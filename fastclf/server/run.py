@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -25,13 +24,12 @@ from .embed import read_embed
 from .fork_support import PROVISIONER, can_fork
 from .passwords import OWNER_PASSWORD_FILE, PASSWORD_FILE, Keeper
 from .settings import SETTINGS
+from .sockets import find_socket_folder
 
 DEFAULT_PORT = 8866
 _START_SECONDS = 60.0
 _INBOX = "inbox.sqlite"
 _CLIENT = "fastclf.server.quick_client.QuickClient"
-# A socket's path has 103 bytes at most, and below such a folder Voila and Jupyter take 65 of them.
-_LONGEST_PLACE = 38
 
 
 def find_notebook() -> Path:
@@ -51,7 +49,7 @@ def read_settings() -> dict[str, Any]:
     things otherwise, and an extension cannot preheat.
     """
     settings: dict[str, Any] = json.loads(find_notebook().with_name("voila.json").read_text(encoding="utf-8"))
-    place = _find_socket_folder()
+    place = find_socket_folder()
     if can_fork():
         settings["KernelProvisionerFactory"] = {"default_provisioner_name": PROVISIONER}
         # a visitor in this second would wait for it, and takes longer to look at the page than a fork takes
@@ -61,13 +59,6 @@ def read_settings() -> dict[str, Any]:
     # only a server on this machine can have kernels behind sockets that no port reaches
     voila = {**settings["Voila"], "connection_dir_root": place}
     return {**settings, "Voila": voila, "KernelManager": {"transport": "ipc", "client_class": _CLIENT}}
-
-
-def _find_socket_folder() -> str | None:
-    """Return a folder whose path leaves room for the name of a kernel's socket; None where there is none."""
-    places = (tempfile.gettempdir(), "/tmp") if os.name == "posix" else ()
-    short = (place for place in places if len(os.fsencode(place)) <= _LONGEST_PLACE)
-    return next((place for place in short if os.access(place, os.W_OK)), None)
 
 
 def check_port(host: str, port: int) -> None:

@@ -40,6 +40,7 @@ def look(shim: str, name: str, memory: Path, draws: int, moments: int | None = N
     return states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 def test_a_power_cut_leaves_what_was_told_as_done(shim: str, name: str, memory: Path) -> None:
     assert look(shim, name, memory, draws=1, moments=QUICK) > QUICK

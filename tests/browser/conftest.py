@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ..conftest import Once, Trained
 from ..dashboard.judged import build_judged
 from .servers import Server, build_checkout, start, stop, write_notebook
+from .stalls import WATCHED
 
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -26,6 +27,14 @@ Visit = Callable[..., Page]
 Launch = Callable[..., Server]
 Share = Callable[[str, Callable[[Path], Server]], Server]
 Publish = Callable[[str, str], Server]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if report.failed and call.when == "call":
+        report.sections.append(("What the pages and their servers were doing", WATCHED.tell()))
+    return report
 
 
 def find_chromium() -> str:
@@ -65,7 +74,7 @@ def open_pages(browser: Browser) -> Iterator[Visit]:
     ) -> Page:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, locale=language, **options))
-        page = contexts[-1].new_page()
+        page = WATCHED.watch(contexts[-1].new_page())
         page.set_default_timeout(60_000)
         if url:
             page.goto(url)
@@ -191,7 +200,7 @@ def break_line_after(page: Page, act: Callable[[], object]) -> None:
 
 
 def speak(page: Page, language: str) -> None:
-    """Put an open page into another language."""
+    """Put an open page into another language, and wait until it stands: what is being drawn anew takes no click."""
     page.evaluate(
         """code => {
             localStorage.setItem("fastclf-language", code);
@@ -199,6 +208,7 @@ def speak(page: Page, language: str) -> None:
         }""",
         language,
     )
+    expect(page.locator(f".fastclf:not([lang={language}])")).to_have_count(0)
 
 
 def clear(page: Page) -> None:

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ import pytest
 from playwright.sync_api import Page
 
 from ..conftest import ROOT
+from .stalls import ON_SIGNAL, WATCHED
 
 # `fastclf serve`, Voila on its own, and Voila as an extension of a Jupyter server, as on Binder
 MODES = ["serve", "voila", "extension"]
+# `fastclf serve` starts Voila, so what holds there holds for Voila on its own: the matrix has both
+MODES_TO_SEE = [pytest.param(mode, marks=pytest.mark.thorough) if mode == "voila" else mode for mode in MODES]
 COLD = {"preheat_kernel": False}
 
 
@@ -34,6 +38,9 @@ class Server:
     url: str
     process: psutil.Process
     folder: Path
+
+    def __post_init__(self) -> None:
+        WATCHED.servers[self.root] = self
 
     @property
     def root(self) -> str:
@@ -100,6 +107,7 @@ def start(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url, env = f"http://127.0.0.1:{port}/", {**os.environ, **(env or {})}
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ON_SIGNAL), env.get("PYTHONPATH"))))
     if mode == "serve":
         command = ["fastclf", "serve", "model"]
     elif mode == "voila":
@@ -123,7 +131,8 @@ def start(
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return Server(url, process, folder)
         time.sleep(0.1)
-    process.kill()
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
     pytest.fail(f"The server did not start:\n{(folder / 'server.log').read_text()}")
 
 

@@ -359,6 +359,59 @@ def test_answers_outlive_a_reload_and_are_the_kernels_again(page: Page, trained:
     assert cards(page).count() == 0
 
 
+# the page hears nothing any more from the first new answer on, until `release()`
+HELD = """(() => {
+    const held = [];
+    window.hasAnswer = () => held.length > 0;
+    window.release = () => {
+        window.release = undefined;
+        held.splice(0).forEach((hear) => hear());
+    };
+    const isAnswer = (data) => /"type": ?"add"/.test(new TextDecoder().decode(data));
+    window.WebSocket = class extends WebSocket {
+        set onmessage(act) {
+            super.onmessage = (event) => {
+                if (window.release && (held.length || isAnswer(event.data))) held.push(() => act(event));
+                else act(event);
+            };
+        }
+    };
+})();"""
+
+
+def test_what_is_removed_while_it_is_asked_again_stays_away(visit: Visit, server: Server) -> None:
+    page = visit(server.url)
+    choose(page, png("a.png"), png("b.png"))
+    whys = page.get_by_role("button", name="Why?")
+    expect(whys).to_have_count(2)
+    page.add_init_script(HELD)
+
+    def reload() -> None:
+        page.reload()
+        expect(page.get_by_text("From before this page was loaded again.")).to_have_count(2)
+        wait_true(page, "hasAnswer()")
+
+    reload()
+    page.get_by_role("button", name="Remove a.png").click()
+    page.evaluate("release()")
+    expect(whys).to_have_count(1)
+    expect(cards(page)).to_have_count(1)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(whys).to_have_count(2)
+    reload()
+    page.get_by_role("button", name="Clear all").click()
+    page.evaluate("release()")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(whys).to_have_count(2)
+    reload()
+    page.get_by_role("button", name="Clear all").click()
+    page.evaluate("release()")
+    page.locator(".fastclf-example").first.click()
+    # behind it nothing comes any more
+    expect(whys).to_have_count(1)
+    assert cards(page).count() == 1
+
+
 # what a browser does whose storage is refused, full, or nearly so
 DENIED = """for (const name of ["sessionStorage", "localStorage"]) {
     Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });

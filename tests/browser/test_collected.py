@@ -14,7 +14,7 @@ from fastclf import ModelBundle
 
 from ..collect import web as behave
 from ..collect.web import Web
-from ..conftest import ROOT, run_fastclf
+from ..conftest import ROOT, call_fastclf
 from ..drawing import draw_photo, encode
 from .conftest import choose
 from .pictures import keep
@@ -81,9 +81,7 @@ def test_bears_are_collected_trained_served_and_cleaned(page: Page, tmp_path: Pa
         assert "60 readable photos of 3 classes" in collected.stdout
         again = fastclf(found, port, tmp_path, "collect", "bears", "--max", "20", "--json", "--no-check")
         assert json.loads(again.stdout)["new"] == 0
-    trained = run_fastclf(
-        "train", "bears", "--no-pretrained", "--size", "64", "--epochs", "2", cwd=tmp_path, timeout=400
-    )
+    trained = call_fastclf("train", "bears", "--no-pretrained", "--size", "64", "--epochs", "2", cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     bundle = ModelBundle.load(tmp_path / "model")
     assert bundle.manifest.recipe == "bears"

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .conftest import Launch, Visit
-from .servers import MODES, Server, on_the_wire, read_kernel, wait_until
+from .servers import MODES_TO_SEE, Server, on_the_wire, read_kernel, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ class Opened:
         page.on("console", lambda message: self.faults.append(message.text))
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=MODES_TO_SEE)
 def opened(request: pytest.FixtureRequest, digits: Digits, stay: Visit) -> Opened:
     opened = Opened(request.param, digits(request.param), stay())
     opened.page.goto(opened.server.url)

@@ -30,7 +30,15 @@ items += build_group("duplicate", 1, [60, 61, 62], best=61)
 items += build_group("near-duplicate", 2, [63, 64, 65, 66, 67], best=63)
 frame, viewer, again, box = PageFrame(), PhotoViewer(), widgets.Button(description="Begin again"), widgets.VBox()
 
+def close(widget):
+    # one that stayed would say its words at each change of language: dozens of them, more than a socket keeps
+    for child in getattr(widget, "children", ()):
+        close(child)
+    widget.close()
+
 def begin():
+    for panel in rounds[-1:]:
+        close(panel)
     panel = CleanPanel(MemoryStore(items))
     # what was sent before the page opened is gone: it has to ask for the first pictures
     panel.model.page = 1

@@ -36,6 +36,7 @@ for photo in catalog.photos().photos:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_once(photo_folder: Path) -> None:
     children = [
         subprocess.Popen([sys.executable, "-c", _WRITER, photo_folder, who], stderr=subprocess.PIPE)

@@ -285,6 +285,7 @@ def test_a_tiny_photo_is_kept_small_and_shown_large(tmp_path: Path) -> None:
     assert kept[0] < 4000
 
 
+@pytest.mark.slow
 def test_a_large_jpeg_is_measured_at_a_part_of_its_size_and_told_at_its_own(tmp_path: Path) -> None:
     folder = draw_photos(tmp_path / "photos", per_class=2, size=(300, 200)) / "red"
     large = draw_photo("red", 9, (60, 40)).resize((1200, 800), Image.Resampling.BICUBIC)

@@ -23,6 +23,7 @@ from ..conftest import call_fastclf, run_fastclf
 from ..toy import write_toy_bundle
 
 
+@pytest.mark.slow
 def test_predict_json_answers_each_file_on_a_line_and_names_the_fault(toy_model: Path, red_png: Path) -> None:
     broken = red_png.with_name("broken.jpg")
     broken.write_bytes(b"\xff\xd8\xff\xe0 cut")
@@ -75,6 +76,7 @@ def test_a_wrong_call_is_a_sentence_and_a_code(
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_a_sentence(toy_model: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -99,6 +101,7 @@ def _bundle_of(photo_folder: Path, folder: Path) -> Path:
     return write_toy_bundle(folder, rows=rows)
 
 
+@pytest.mark.slow
 def test_evaluate_leaves_the_test_set_sealed_unless_it_is_opened_by_name(
     photo_folder: Path, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.slow
 def test_every_command_has_examples_that_end_its_help() -> None:
     assert set(EXAMPLES) == set(COMMANDS)
     for name, examples in EXAMPLES.items():

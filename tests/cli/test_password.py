@@ -18,6 +18,7 @@ def write(file: Path, text: str, *options: str) -> None:
         raise done.exception
 
 
+@pytest.mark.slow
 def test_a_password_is_written_so_that_nobody_reads_it_back(tmp_path: Path) -> None:
     file = tmp_path / "secrets" / "visitors.txt"
     write(file, "a long sentence")

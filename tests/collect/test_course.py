@@ -107,6 +107,7 @@ def test_calling_it_again_takes_up_what_failed_and_nothing_twice(web: Web, downl
     assert (web.count("/gone.jpg"), web.count("/ant/0.jpg")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_size_time_and_requests_are_what_the_caller_says(
     web: Web, download: Download, tmp_path: Path
 ) -> None:

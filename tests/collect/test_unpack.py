@@ -134,6 +134,7 @@ def test_an_archive_that_was_cut_off_can_be_gone_on_with_and_a_missing_one_not(w
         run(web.url("/none.tgz"))
 
 
+@pytest.mark.slow
 def test_at_most_so_many_of_each_class_are_taken_and_the_rest_is_in_the_record(unpack: Unpack) -> None:
     found = members("{}/{}.jpg", 40)
     summary = unpack(found, most=3)

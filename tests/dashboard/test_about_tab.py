@@ -409,6 +409,7 @@ def test_many_photos_come_page_by_page(model: Path) -> None:
     assert len(open_cell(panel, 0, 0)["photos"]) == PAGE
 
 
+@pytest.mark.slow
 def test_what_was_closed_meanwhile_is_not_shown(model: Path) -> None:
     slow = SlowPhotos()
     slow.slow = 0.4

@@ -21,6 +21,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return build_judged(tmp_path_factory.mktemp("judged"))
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_documents_build_every_part(
     judged: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

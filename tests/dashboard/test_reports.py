@@ -370,6 +370,7 @@ store.undo()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "waits", "is_taken"),
     [
@@ -442,6 +443,7 @@ def draw_large(seed: int) -> Image.Image:
     return small.resize((320, 320), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.slow
 def test_a_report_that_the_inbox_has_dropped_is_said_and_blocks_no_undo(
     store: CatalogStore, folder: Path, inbox: Inbox
 ) -> None:

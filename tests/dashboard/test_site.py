@@ -139,6 +139,7 @@ def test_the_folder_is_whole_and_every_file_of_the_page_is_kept(made: tuple[Mode
     assert "onnxruntime-web" in (site / "licences.txt").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_an_earlier_page_is_renewed_and_what_it_had_besides_goes(
     tmp_path: Path, made: tuple[ModelBundle, Path, Path]
 ) -> None:
@@ -155,6 +156,7 @@ def test_an_earlier_page_is_renewed_and_what_it_had_besides_goes(
     assert json.loads((site / "fastclf-site.json").read_text()) == listed
 
 
+@pytest.mark.slow
 def test_a_list_that_names_files_outside_removes_none(
     tmp_path: Path, made: tuple[ModelBundle, Path, Path]
 ) -> None:
@@ -205,6 +207,7 @@ def test_a_folder_with_other_things_is_left_alone(
     assert (tmp_path / "site" / name).read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_page_of_ours_is_left_alone(
     tmp_path: Path, made: tuple[ModelBundle, Path, Path]
 ) -> None:
@@ -225,6 +228,7 @@ def test_a_file_that_is_no_page_of_ours_is_left_alone(
         build_site(bundle, tmp_path / "sub" / "page.html", single_file=True)
 
 
+@pytest.mark.slow
 def test_a_title_is_only_ever_text(tmp_path: Path) -> None:
     from dataclasses import replace
 

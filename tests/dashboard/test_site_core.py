@@ -74,6 +74,7 @@ def list_preprocesses() -> list[Preprocess]:
     ]
 
 
+@pytest.mark.slow
 def test_resized_pixels_are_pillows_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
     tried = [(made, draw_noise(rng, *size)) for made in list_preprocesses() for size in SIZES]
@@ -118,6 +119,7 @@ def test_a_reduced_photo_is_pillows() -> None:
         assert result == show(image.reduce(factor)), (image.size, factor)
 
 
+@pytest.mark.slow
 def test_a_large_jpeg_is_reduced_as_it_is_decoded() -> None:
     tried = [(made.least_side, size) for made in (Preprocess.build(224, "crop"), Preprocess.build(400, "squish"))
              for size in ((500, 700), (1023, 3000), (1024, 1025), (2047, 2500), (4096, 4200), (90, 900))]  # fmt: skip
@@ -217,6 +219,7 @@ def test_a_class_activation_is_pythons_and_refused_where_it_is_none() -> None:
     assert none is None
 
 
+@pytest.mark.slow
 def test_the_picture_of_an_explanation_is_pythons() -> None:
     rng = np.random.default_rng(5)
     boxes = [(0, 0, 1, 1), (0.2, 0, 0.8, 1), (-0.3, 0, 1.3, 1), (0.1, 0.1, 0.9, 0.9)]

@@ -84,6 +84,7 @@ def test_a_refit_changes_one_small_file(toy_model: Path, tmp_path: Path) -> None
     assert other == ["head.js"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["int8", "float32"])
 def test_the_known_answers_are_those_of_the_folders_own_weights(
     toy_model: Path, tmp_path: Path, precision: str

@@ -106,6 +106,7 @@ def ask_page(script: str, given: Mapping[str, Any]) -> Any:
     return run_node(f"{start} {words} {script}", {"texts": other_texts(), **given})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("maker", [{}, MAKER], ids=["own names", "translated"])
 def test_cards_and_tables_are_those_of_the_dashboard(code: str, maker: dict[str, Any]) -> None:

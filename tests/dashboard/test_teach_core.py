@@ -75,6 +75,7 @@ def test_folds_are_drawn_as_python_draws_them(seed: int) -> None:
     assert found == draw_folds(targets, groups, 5, seed).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "classes", "width"), [(60, 3, 160), (160, 2, 40), (210, 7, 90), (40, 2, 3)], ids=str
 )
@@ -160,6 +161,7 @@ SPLIT = """import { splitPhotos } from "./teach/splits.js";
 console.log(JSON.stringify(splitPhotos(given, 3)));"""
 
 
+@pytest.mark.slow
 def test_about_one_group_in_five_of_each_class_is_kept_back_and_the_same_ones_again() -> None:
     photos = [{"label": i % 3, "group": f"file {i}"} for i in range(90)]
     first = run_node(SPLIT, photos)
@@ -291,6 +293,7 @@ BROKEN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_file_that_is_no_project_gets_a_sentence(name: str) -> None:
     data, reason = BROKEN[name]
@@ -298,11 +301,13 @@ def test_a_file_that_is_no_project_gets_a_sentence(name: str) -> None:
     assert (found["text"], found["name"], found["reason"]["text"]) == ("{name} {reason}.", "p.zip", reason)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = write_zip({"project.json": b"[" + b" " * (65 * 2**20)}, zipfile.ZIP_DEFLATED)
     assert open_zip(bomb)["reason"]["text"] == "holds a file that is too large ({member})"
 
 
+@pytest.mark.slow
 def test_more_members_than_a_project_has_are_not_read() -> None:
     many = write_zip({f"{i}": b"" for i in range(20_001)})
     assert open_zip(many)["reason"]["text"] == "holds {n} files; at most {most} are read"

@@ -82,6 +82,7 @@ def test_the_folder_is_whole_and_says_what_the_network_is(made: tuple[Path, Path
     assert not (site / "card.html").exists()
 
 
+@pytest.mark.slow
 def test_an_earlier_page_is_renewed_and_other_things_are_left_alone(
     made: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:

@@ -160,6 +160,7 @@ def test_an_area_has_every_language_with_the_same_fields(area: str) -> None:
             assert sorted(FIELD.findall(said)) == sorted(FIELD.findall(text)), (text, code)
 
 
+@pytest.mark.slow
 def test_no_text_of_the_catalogue_is_unused() -> None:
     used = {text for file in SCRIPTS for text in find_script_texts(file.read_text(encoding="utf-8"))}
     for file in PACKAGE.rglob("*.py"):

@@ -85,6 +85,7 @@ def test_too_few_photos_are_refused(trained: tuple[ModelBundle, Path], tmp_path:
         measure_drift(bundle, draw_new(tmp_path / "new"), photos=draw_photos(tmp_path / "other", per_class=2))
 
 
+@pytest.mark.slow
 def test_the_command_tells_writes_json_and_a_page(trained: tuple[ModelBundle, Path], tmp_path: Path) -> None:
     bundle, folder = trained
     new = draw_new(tmp_path / "<new>", 20, change=0.3)

@@ -87,6 +87,7 @@ def test_no_sealed_photo_is_named_before_the_test_set_is_opened(photo_folder: Pa
     assert {row["file"] for row in opened.top_losses["test"]} == sealed
 
 
+@pytest.mark.slow
 def test_evaluation_respects_what_is_sealed_beside_the_photos_and_copies(tmp_path: Path) -> None:
     folder = draw_scenes(tmp_path / "photos", 12)
     with scanned(folder) as catalog:
@@ -151,6 +152,7 @@ def test_foreign_photos_are_scored_and_recorded(photo_folder: Path, model: Path,
     assert result.foreign["auroc"] == entry["auroc"]
 
 
+@pytest.mark.slow
 def test_the_same_foreign_folder_again_replaces_its_entry(
     photo_folder: Path, model: Path, foreign: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +180,7 @@ def test_photos_that_the_model_knows_are_no_foreign_ones(
         evaluate(ModelBundle.load(model), photo_folder, foreign=photo_folder / "red")
 
 
+@pytest.mark.slow
 def test_at_most_500_foreign_photos_are_asked_about(photo_folder: Path, model: Path, tmp_path: Path) -> None:
     many = tmp_path / "many"
     many.mkdir()

@@ -53,6 +53,7 @@ def draw_inputs(target: Target) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=4, max_size=LONGEST.get(target.name, 60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_any_input_is_answered_or_refused_in_a_sentence(name: str) -> None:
     target = TARGETS[name]

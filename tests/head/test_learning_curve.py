@@ -19,6 +19,7 @@ def _draw(
     return features.astype(np.float32), targets
 
 
+@pytest.mark.slow
 def test_twice_the_photos_bring_what_was_expected() -> None:
     inside = told = 0
     for seed in range(8):
@@ -42,6 +43,7 @@ def test_twice_the_photos_bring_what_was_expected() -> None:
     assert inside >= told - 1
 
 
+@pytest.mark.slow
 def test_where_more_photos_do_not_help_little_is_said(rng: np.random.Generator) -> None:
     told = 0
     for _ in range(12):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 import tomllib
@@ -155,6 +156,7 @@ def test_no_packages_import_each_other_in_a_circle(imports: set[tuple[str, str]]
     TopologicalSorter(graph).prepare()
 
 
+@pytest.mark.slow
 def test_only_training_loads_anything_heavy() -> None:
     # what fits a head needs SciPy: `train`, or a child process of the dashboard
     fitting = (
@@ -186,6 +188,22 @@ def test_only_training_loads_anything_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_a_server_makes_no_grammars_when_it_starts() -> None:
+    code = (
+        "import sys; from fastclf.server.child import main\n"
+        "sys.argv = ['voila', '--version']\n"
+        "try: main()\n"
+        "except SystemExit: print('jsonschema' in sys.modules, 'lark' in sys.modules)"
+    )
+    held, holding = os.pipe()  # a server ends with its parent
+    with os.fdopen(held), os.fdopen(holding, "w"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=held, capture_output=True, text=True, check=True
+        )
+    assert done.stdout.splitlines()[-1] == "True False"
 
 
 def test_building_the_dashboard_loads_nothing_heavy(toy_model: Path) -> None:

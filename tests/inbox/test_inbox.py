@@ -72,6 +72,7 @@ def test_the_same_photo_with_the_same_claim_is_one_report(inbox: Inbox) -> None:
     assert [r.id for r in inbox.reports()] == [other]
 
 
+@pytest.mark.slow
 def test_stored_photos_are_small_and_say_nothing_of_where_they_were_taken(inbox: Inbox) -> None:
     exif = Image.Exif()
     exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0)}
@@ -197,6 +198,7 @@ def test_visitors_may_report_at_once(inbox: Inbox) -> None:
     assert sorted(int(r.name.removesuffix(".jpg")) for r in inbox.reports()) == list(range(30))
 
 
+@pytest.mark.slow
 def test_a_killed_visitor_leaves_an_inbox_that_opens(inbox: Inbox) -> None:
     said: list[int] = []
     for round in range(3):

@@ -43,6 +43,7 @@ def fresh_registry() -> Iterator[None]:
     list_kinds.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fresh_registry")
 def test_one_file_more_is_one_kind_more_in_the_report(
     photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,7 @@ def test_temperature_of_a_faultless_small_validation_set_stays_modest() -> None:
     assert fit_temperature(np.empty((0, 2)), np.empty(0, int)) == 1.0
 
 
+@pytest.mark.slow
 def test_a_temperature_is_kept_only_where_it_helps_photos_that_it_was_not_fitted_on(
     rng: np.random.Generator,
 ) -> None:

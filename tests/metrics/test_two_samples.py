@@ -58,6 +58,7 @@ def test_shares_are_corrected_for_known_mix_ups() -> None:
     assert 0.01 < absent.high[0] < 0.15
 
 
+@pytest.mark.slow
 def test_equal_shares_are_seldom_called_different() -> None:
     mixed = CONFUSION / CONFUSION.sum(1, keepdims=True)
     answers = RNG.multinomial(200, np.full(3, 1 / 3) @ mixed, 40)

@@ -84,6 +84,7 @@ def test_few_inputs_are_alive_at_once(photos: list[Photo], tmp_path: Path) -> No
     assert BATCH < most <= 9 * BATCH
 
 
+@pytest.mark.slow
 def test_an_error_while_computing_ends_the_decoding_too(photos: list[Photo], tmp_path: Path) -> None:
     def run(_: np.ndarray) -> np.ndarray:
         raise RuntimeError("no memory")

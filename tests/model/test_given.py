@@ -224,6 +224,7 @@ def test_another_process_answers_with_it(toy_model: Path) -> None:
     assert answer.label == "red"
 
 
+@pytest.mark.slow
 def test_a_file_as_large_as_training_reads_is_answered(toy_model: Path) -> None:
     large = PNG + bytes(21 * 2**20)
     assert Predictor(toy_model).predict(large).label == "red"

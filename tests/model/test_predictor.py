@@ -93,6 +93,7 @@ def test_temperature_softens_the_answer(toy_model: Path) -> None:
     assert list(after.probs.values()) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_onnx_runtime_is_told_not_to_report_its_use() -> None:
     code = (
         "import os, sys; from fastclf import Predictor\n"

@@ -214,6 +214,7 @@ GROWING: dict[str, Change] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count what a process writes to")
 @pytest.mark.parametrize("name", GROWING)
 def test_a_network_that_makes_gigabytes_of_a_photo_is_refused_before_they_are_there(

@@ -112,6 +112,7 @@ COSTLY: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COSTLY)
 def test_a_file_of_far_too_many_pieces_is_refused(name: str) -> None:
     with pytest.raises(UnreadablePhotoError, match=TOO_MANY):

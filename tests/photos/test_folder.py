@@ -56,6 +56,7 @@ def test_a_failed_replacement_leaves_the_old_folder(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     file = tmp_path / "bundle.json"
     file.write_bytes(b"0" * 300_000)

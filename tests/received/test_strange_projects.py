@@ -226,6 +226,7 @@ ZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZIPS)
 def test_a_zip_file_that_is_none_of_a_project_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
     build, words = ZIPS[name]

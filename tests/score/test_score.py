@@ -149,6 +149,7 @@ def test_names_of_any_letters_are_scored(tmp_path: Path, toy_model: Path) -> Non
     assert {row["label"] for row in rows} == {"red"}
 
 
+@pytest.mark.slow
 def test_a_list_of_any_length_is_sorted_and_has_each_name_once(tmp_path: Path) -> None:
     order = np.random.default_rng(0).permutation(110_000)
     made = PhotoList.write((f"{n % 105_001:06}" for n in order), tmp_path)
@@ -347,6 +348,7 @@ def test_another_model_at_the_path_is_not_taken_for_it(photos: Path, toy_model: 
         pickle.loads(score)([str(photos / "red" / "000.png")])
 
 
+@pytest.mark.slow
 def test_large_photos_are_decoded_smaller_where_the_answers_stay(tmp_path: Path, toy_model: Path) -> None:
     (tmp_path / "in").mkdir()
     for n, label in enumerate(("red", "green", "blue")):

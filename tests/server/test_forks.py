@@ -299,6 +299,7 @@ def test_where_no_zygote_comes_to_be_kernels_are_started(
     assert nursery._fork(KernelRequest([], {})) is None
 
 
+@pytest.mark.slow
 def test_the_rehearsal_leaves_neither_widget_nor_thread_nor_file(toy_model: Path, tmp_path: Path) -> None:
     code = """import gc, os, sys, threading
 from pathlib import Path

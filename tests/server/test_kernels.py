@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -68,6 +69,22 @@ def run_in_a_thread(work: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, work).result()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such sockets")
+def test_a_visitors_kernel_has_no_port_that_others_could_take() -> None:
+    async def prepare(**env: str) -> Any:
+        return GraceKernelManager().pre_start_kernel(None, {"env": env})[0]
+
+    kernel = run_in_a_thread(prepare(VOILA_PREHEAT="False"))
+    place = Path(kernel.ip)
+    assert kernel.transport == "ipc"
+    assert len(f"{place}-5") <= 103
+    assert place.parent.stat().st_mode & 0o777 == 0o700
+    # Jupyter looks for ports before a kernel starts that listens on some
+    assert not kernel.cache_ports
+    # a notebook of a Jupyter server's owner
+    assert run_in_a_thread(prepare()).transport == "tcp"
+
+
 def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTCLF_MAX_VISITORS", "2")
 
@@ -93,6 +110,7 @@ def test_visitors_on_the_way_take_places_and_waiting_kernels_do_not(monkeypatch:
     assert refused.status_code == 503
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("opens", "state", "stays"),
     [(False, "idle", False), (True, "idle", True), (False, "busy", True)],

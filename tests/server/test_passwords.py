@@ -128,6 +128,7 @@ def test_a_file_that_holds_none_is_refused_with_what_to_do(
         read_password(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_try_takes_so_long_that_guessing_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     began = time.process_time()

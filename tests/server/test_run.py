@@ -65,8 +65,8 @@ def test_serve_passes_whole_paths_and_honours_the_environment(
 def test_kernels_have_sockets_where_their_names_are_short_enough(
     monkeypatch: pytest.MonkeyPatch, temporary: str, writable: bool, place: str | None
 ) -> None:
-    monkeypatch.setattr("fastclf.server.run.tempfile.gettempdir", lambda: temporary)
-    monkeypatch.setattr("fastclf.server.run.os.access", lambda path, mode: writable)
+    monkeypatch.setattr("fastclf.server.sockets.tempfile.gettempdir", lambda: temporary)
+    monkeypatch.setattr("fastclf.server.sockets.os.access", lambda path, mode: writable)
     settings = read_settings()
     assert settings["Voila"].get("connection_dir_root") == place
     assert ("KernelManager" in settings) == (place is not None)

@@ -79,6 +79,7 @@ def test_the_log_holds_no_photo_no_address_and_no_name(start: Start, tmp_path: P
     assert not re.search(r"anna|127\.0\.0\.1|198\.51", log)
 
 
+@pytest.mark.slow
 def test_a_log_that_is_rotated_is_written_anew(start: Start, tmp_path: Path) -> None:  # noqa: F811
     served = start()
     served.ask("/healthz")

@@ -141,6 +141,7 @@ def test_without_git_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mon
         check_binder(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_file_that_a_host_refuses_is_told(repo: Path) -> None:
     (repo / "model" / "export.pkl").write_bytes(bytes(101 * 2**20))
     git(repo, "add", "-A")

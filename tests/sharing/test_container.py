@@ -29,6 +29,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_model_inside_is_copied_without_what_only_training_needs(toy_model: Path, tmp_path: Path) -> None:
     (toy_model / "export.pkl").write_bytes(b"x")
     made = write_container(tmp_path / "server", toy_model, domain="Bears.Example.org", base_url="bears")
@@ -49,6 +50,7 @@ def test_a_model_inside_is_copied_without_what_only_training_needs(toy_model: Pa
         assert "/bears/" in (made.path / name).read_text()
 
 
+@pytest.mark.slow
 def test_a_model_outside_is_mounted_and_no_model_is_touched(tmp_path: Path) -> None:
     made = write_container(tmp_path / "server")
     assert find_faults(made.path / "Dockerfile") == []
@@ -95,6 +97,7 @@ def test_the_check_of_dockerfiles_finds_what_is_wrong(tmp_path: Path) -> None:
     assert len(find_faults(file)) == 6
 
 
+@pytest.mark.slow
 def test_the_command_says_what_to_do_next(toy_model: Path, tmp_path: Path) -> None:
     done = call_fastclf("share", "--container", "server", "--model", toy_model, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -104,6 +107,7 @@ def test_the_command_says_what_to_do_next(toy_model: Path, tmp_path: Path) -> No
     assert "cp -r model other/model" in call_fastclf("share", "--container", "other", cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_systemd_takes_the_service(toy_model: Path, tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd is not on this machine")

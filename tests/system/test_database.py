@@ -39,6 +39,7 @@ def describe(file: Path) -> tuple[int, set[str]]:
         return version, {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
 
 
+@pytest.mark.slow
 def test_two_processes_that_open_a_new_database_at_once_make_it_once(file: Path) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")

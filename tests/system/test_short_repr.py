@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fastclf import Catalog, ModelBundle, check_folder
 
 
+@pytest.mark.slow
 def test_results_about_many_photos_are_one_short_line(
     photo_folder: Path, toy_model: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 # the main thread is over while the other is in ONNX Runtime, again and again
@@ -28,6 +30,7 @@ threads.start_thread(threading.Event().wait)
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_waits_for_native_work(toy_model: Path) -> None:
     for seconds in ("0", "0.05", "0.1"):
         command = [sys.executable, "-c", NATIVE, str(toy_model), seconds]

@@ -36,7 +36,7 @@ SIDE = 64
 
 
 def _mark(facts: ArchFacts) -> Any:
-    marks = [] if facts.name in (DEFAULT_PRETRAINED, "resnet18", "levit_256") else [pytest.mark.thorough]
+    marks = [] if facts.name in (DEFAULT_PRETRAINED, "resnet18") else [pytest.mark.thorough]
     return pytest.param(facts, marks=marks, id=facts.name)
 
 
@@ -118,6 +118,7 @@ def test_a_network_is_measured_and_one_that_nobody_knows_is_refused() -> None:
         measure_latency("resnet81")
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_broken_off_keeps_its_times_and_the_next_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

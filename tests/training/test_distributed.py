@@ -143,6 +143,8 @@ def test_an_error_is_one_sentence_and_lets_the_other_process_go(fits: SimpleName
     assert not (fits.folder / "model").exists()
 
 
+# two processes that begin together are run each time, and so is one that is killed
+@pytest.mark.thorough
 def test_a_killed_run_goes_on_with_two_processes_to_one_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

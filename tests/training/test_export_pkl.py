@@ -66,6 +66,8 @@ def test_fastai_opens_it_and_answers_like_the_model(
     }
 
 
+# the one of fine-tuning is opened so in each run
+@pytest.mark.thorough
 def test_it_opens_where_fastclf_cannot_be_imported(models: dict[str, Path], tmp_path: Path) -> None:
     model = Path(shutil.copytree(models["packaged"], tmp_path / "model"))
     code = (

@@ -43,7 +43,7 @@ def _validate(run: Any) -> tuple[float, float]:
     return float(loss), float(accuracy)
 
 
-@pytest.mark.parametrize("kind", ["packaged", "file"])
+@pytest.mark.parametrize("kind", [pytest.param("packaged", marks=pytest.mark.thorough), "file"])
 def test_all_layers_begin_from_the_head_and_a_rate_near_zero_ends_there(
     kind: str, folder: Path, headed: ModelBundle, weights: Path, tmp_path: Path
 ) -> None:

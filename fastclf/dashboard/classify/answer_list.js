@@ -10,6 +10,8 @@ class AnswerList {
     // what the page has sent and has no answer to, by its number; what was removed and may come back
     this.sent = new Map();
     this.gone = new Map();
+    // what went while the kernel was asked about it again, and how
+    this.late = new Map();
     this.large = new LargePictures(model);
     this.kept = new Kept();
     this.choice = new Choice(this);
@@ -180,6 +182,7 @@ class AnswerList {
 
   // Takes a card in; returns whether nobody has seen it yet.
   takeOne(card, picture) {
+    if (this.late.has(card.order)) return this.turnAway(card);
     const known = this.cards.get(card.key) || this.all.find((other) => other.kept && other.card.order === card.order);
     const back = this.gone.get(card.order);
     if (known && !known.kept) {
@@ -199,6 +202,12 @@ class AnswerList {
     this.sent.delete(card.order);
     this.kept.put(card, job?.message ?? null, picture, job?.bytes);
     return !known && !back;
+  }
+
+  // An answer about what has been taken away since it was asked for; a kernel that clears all does so after it.
+  turnAway({ key, order }) {
+    if (this.late.get(order) === "remove") this.send("remove", key);
+    return false;
   }
 
   // ---- after a reload
@@ -283,7 +292,9 @@ class AnswerList {
     this.gone = new Map(cards.map(({ card, kept, picture }) => [card.order, { card, kept, picture, ...this.kept.find(card.order) }]));
     cards.forEach(({ card }) => this.kept.drop(card.order));
     const ours = cards.filter((card) => this.isOurs(card));
-    if (ours.length < cards.length) this.send(type, key);
+    const asked = this.lost ? [] : ours;
+    asked.forEach(({ card }) => this.late.set(card.order, type));
+    if (ours.length < cards.length || (type === "clear" && asked.length)) this.send(type, key);
     this.drop(ours.map((card) => card.key));
   }
 
@@ -299,6 +310,7 @@ class AnswerList {
 
   bringBack() {
     this.gone.forEach(({ card, kept, picture }) => {
+      this.late.delete(card.order);
       if (!kept) return;
       const made = new Card(this, { ...card, key: `kept-${card.order}` }, picture, true);
       this.cards.set(made.key, made);
