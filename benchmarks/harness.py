@@ -29,7 +29,7 @@ from PIL import Image, ImageOps
 NAMES = (
     "page", "site", "teach", "api", "binder", "visitors", "cleaning", "faults", "collecting", "archs",
     "unfamiliar", "training", "transfer", "fine_tuning", "why", "promises", "scale",
-    "drift", "suggest", "course",
+    "large", "drift", "suggest", "course",
 )  # fmt: skip
 HEADS = ("what; baseline", "baseline", "fastclf", "ratio", "verdict")
 Draw = Callable[[tuple[int, int], np.random.Generator], Image.Image]

@@ -70,6 +70,8 @@ class Arrivals:
 
     def find_copies(self, arrivals: Sequence[Arrival]) -> list[Copy | None]:
         """Return for each arrival a photo of the set that shows the same picture, or None."""
+        if not arrivals:
+            return []
         rows = self._store.read(
             "SELECT p.path, p.label, p.sha256 FROM photos p"
             " JOIN contents c ON c.sha256 = p.sha256"

@@ -221,7 +221,8 @@ def read_net_rows(store: Store) -> list[EditRow]:
         last[row.photo, RELABEL if row.action == RELABEL else REMOVE] = row
     net = []
     for photo in store.read(
-        "SELECT id, sha256, path, label, folder_label, removed FROM photos WHERE present"
+        "SELECT id, sha256, path, label, folder_label, removed FROM photos"
+        " WHERE present AND id IN (SELECT photo FROM edits)"
     ):
         relabel, removal = last.get((photo["id"], RELABEL)), last.get((photo["id"], REMOVE))
         if relabel is not None and photo["label"] != photo["folder_label"]:

@@ -62,11 +62,14 @@ class StoredSignatures:
 
     def __getitem__(self, photos: npt.NDArray[np.intp], /) -> npt.NDArray[np.uint8]:
         n = len(self._hashes)
-        names = sorted({self._hashes[i] for i in photos if i < n})
+        wanted, back = np.unique(photos, return_inverse=True)
+        names = [self._hashes[i] for i in wanted.tolist() if i < n]
         marks = ", ".join("?" * len(names))
         rows = self._store.read(f"SELECT sha256, signature FROM contents WHERE sha256 IN ({marks})", names)
-        found = {r["sha256"]: unpack_signature(r["signature"]) for r in rows}
-        return np.stack([found[self._hashes[i]] if i < n else self._more[i - n] for i in photos])
+        kept = {r["sha256"]: r["signature"] for r in rows}
+        stored = unpack_signatures([kept[name] for name in names])
+        others = [self._more[i - n] for i in wanted.tolist() if i >= n]
+        return np.concatenate([stored, *(one[None] for one in others)])[back]
 
 
 def pack_signature(signature: npt.NDArray[np.uint8]) -> bytes:
@@ -75,11 +78,12 @@ def pack_signature(signature: npt.NDArray[np.uint8]) -> bytes:
     return zlib.compress(steps.tobytes(), 1)
 
 
-def unpack_signature(kept: bytes) -> npt.NDArray[np.uint8]:
-    """Return the (72, 64) signature that was kept."""
-    steps = np.frombuffer(zlib.decompress(kept), np.uint8).reshape(SIGNATURE_SHAPE)
+def unpack_signatures(kept: Sequence[bytes]) -> npt.NDArray[np.uint8]:
+    """Return the (N, 72, 64) signatures that were kept."""
+    unpacked = b"".join(map(zlib.decompress, kept))
+    steps = np.frombuffer(unpacked, np.uint8).reshape(len(kept), *SIGNATURE_SHAPE)
     # uint8 wraps around both ways
-    return steps.cumsum(axis=1, dtype=np.uint8).cumsum(axis=0, dtype=np.uint8)
+    return steps.cumsum(axis=2, dtype=np.uint8).cumsum(axis=1, dtype=np.uint8)
 
 
 def stack_hashes(rows: Sequence[sqlite3.Row]) -> npt.NDArray[np.uint64]:

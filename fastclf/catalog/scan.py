@@ -46,6 +46,11 @@ class ScanResult(ShortRepr):
     lapsed: tuple[str, ...] = ()
     notes: tuple[Message, ...] = ()
 
+    @property
+    def differs(self) -> bool:
+        """Whether anything was found that the catalog did not know."""
+        return bool(self.decoded or self.new or self.changed or self.moved or self.gone)
+
 
 def scan_folder(
     store: Store,

@@ -8,6 +8,8 @@ from .inputs import find_open_photos as find_open_photos
 from .inputs import find_sealed as find_sealed
 from .inputs import has_packaged as has_packaged
 from .inputs import judge_some as judge_some
+from .kept import keep_report as keep_report
+from .kept import read_report as read_report
 from .page import write_page as write_page
 from .report import CheckReport as CheckReport
 from .run import check_catalog as check_catalog

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from .share import EmbedSnippet, SharePanel
 
 _logger = logging.getLogger(__name__)
+
+# Seconds that the page has to draw a list that began early, before the work behind it takes a core.
+_BREATH = 2.0
 
 
 class TabStrip(ScriptedWidget):
@@ -127,6 +131,7 @@ class CleanTab(SpokenBox):
         if self._watch is not None:
             self._watch.start()
         if self.store.is_hurried:
+            time.sleep(_BREATH)
             self.store.finish_opening(self._tell)
             self.panel.refresh()
         self.store.prepare(self._tell)

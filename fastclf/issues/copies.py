@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 from ..errors import Message
 from ..photos import TEST, TRAIN, VALID
@@ -44,17 +45,21 @@ def _make_finding(kind: str, group: Group) -> Finding:
 
 def _describe(kind: str, finding: Finding, name: str, today: Today) -> Message | None:
     """Return what a photo is to the best copy, or that one to the next; None where no copy is left."""
-    here = [file for file in finding.files if file in today]
-    if len(here) < 2 or (kind == "conflict" and len({today[file][0] for file in here}) < 2):
+    here = list(islice((file for file in finding.files if file in today), 2))
+    if len(here) < 2 or (kind == "conflict" and not _differ(finding, today, today[here[0]][0])):
         return None
     other = here[0] if name != here[0] else here[1]
     turn = follow_turns(_read_turn(finding, other, undone=True), _read_turn(finding, name))
     return _say(kind, _say_copy(str(finding.facts["tier"]), other, [turn]), *today[other])
 
 
+def _differ(finding: Finding, today: Today, label: str) -> bool:
+    return any(today[file][0] != label for file in finding.files if file in today)
+
+
 def _read_turn(finding: Finding, name: str, *, undone: bool = False) -> int:
     """Return how the best copy becomes another one, or that one the best."""
-    at = finding.files.index(name)
+    at = finding.places[name]
     turn = finding.facts["turned"][at] // 90 + MIRRORED * finding.facts["mirrored"][at]
     return invert_turn(turn) if undone else turn
 

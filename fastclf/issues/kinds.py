@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,11 @@ class Finding:
     words: Message
     facts: Mapping[str, Any]
     suggested: str | None = None
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """{file: its position}."""
+        return {file: place for place, file in enumerate(self.files)}
 
     @classmethod
     def of_photo(cls, photo: Photo, score: float, words: Message, /, **facts: object) -> Finding:

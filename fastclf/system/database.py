@@ -138,6 +138,12 @@ class Database:
         with self._lock, self._told():
             return self._connection.execute(query, values).fetchall()
 
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """What differs once this connection, or another one, has written anything."""
+        with self._lock:
+            return int(self.read("PRAGMA data_version")[0][0]), self._connection.total_changes
+
     def write(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a statement inside `transaction` and return the number of the last inserted row."""
         with self._told():

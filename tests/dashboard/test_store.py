@@ -156,6 +156,54 @@ def test_a_photo_that_is_sealed_after_it_was_judged_shows_nothing(folder: Path, 
     assert all(i.answer is None and not kinds(i) & {"label", "odd"} for i in after)
 
 
+def test_many_known_photos_are_shown_as_they_were_left_before_the_folder_is_looked_at(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, items = prepared(folder, model)
+    before.apply([Decision(items["red/copy.png"].key, "remove", None, "")])
+    left = before.load_items()
+    monkeypatch.setattr("fastclf.dashboard.clean.store._KNOWN", 10)
+    scans: list[Path] = []
+    scan = Catalog.scan
+    monkeypatch.setattr(
+        Catalog, "scan", lambda self, *rest: (scans.append(self.folder), scan(self, *rest))[1]
+    )
+    store = CatalogStore(folder, model)
+    store.open(lambda words: None)
+    assert store.is_hurried
+    assert store.load_items() == left
+    assert not scans
+    store.finish_opening(lambda words: None)
+    assert scans == [folder]
+    assert store.load_items() == left, "nothing has changed, so what was found stays"
+    draw_photo("red", 900).save(folder / "red" / "later.png")
+    again = CatalogStore(folder, model)
+    again.open(lambda words: None)
+    again.finish_opening(lambda words: None)
+    assert "red/later.png" in {item.name for item in again.load_items()}
+
+
+def test_edits_touch_the_photos_that_they_are_about_and_their_copies(folder: Path, model: Path) -> None:
+    store, items = prepared(folder, model)
+    wrong = items["red/wrong.png"]
+    store.apply([Decision(items["red/copy.png"].key, "remove"), Decision(wrong.key, "relabel", "green")])
+    after = store.load_items()
+    touched = {item.name for item in after if item is not items[item.name]}
+    assert touched == {"red/copy.png", "red/000.png", "red/wrong.png"}
+    store.undo()
+    assert {item.name: item for item in store.load_items()} == items
+    # whatever another process writes, all is read once more
+    with Catalog(folder) as catalog:
+        catalog.relabel(["blue/000.png"], "red")
+    found = {item.name: item for item in store.load_items()}
+    assert found["blue/000.png"].label == "red"
+    fresh = CatalogStore(folder, model)
+    fresh.open(lambda words: None)
+    fresh.prepare(lambda words: None)
+    store.prepare(lambda words: None)
+    assert store.load_items() == fresh.load_items()
+
+
 def test_reasons_that_no_longer_hold_are_gone_after_apply(folder: Path, model: Path) -> None:
     store, items = prepared(folder, model)
     step = {

@@ -20,12 +20,13 @@ from fastclf.issues import (
     find_pixel_pairs,
     group_pairs,
 )
-from fastclf.issues.near import duplicates
+from fastclf.issues.near import buckets, cells, duplicates, features, search
 from fastclf.issues.near.align import turn_signatures
+from fastclf.issues.near.buckets import Block
 from fastclf.issues.near.duplicates import NearPairs
 from fastclf.issues.near.features import find_feature_pairs
 from fastclf.issues.near.hashes import TURNS, WINDOWS, hash_signatures, is_comparable
-from fastclf.issues.near.search import find_close_hashes
+from fastclf.issues.near.search import CloseHashes, find_close_hashes
 from fastclf.issues.near.turns import MIRRORED, N_TURNS, follow_turns, invert_turn, turn_pixels
 from fastclf.photos import Photo, encode_jpeg
 
@@ -371,6 +372,74 @@ def test_the_hash_search_equals_brute_force(rng: np.random.Generator, radius: in
     assert not len(across.capped)
 
 
+@pytest.fixture
+def bucketed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have few hashes searched as many are; the list holds how many pairs each block compared."""
+    compared: list[int] = []
+    run = search._Search._compare
+
+    def count(self: search._Search, block: Block, rows: np.ndarray, buffer: np.ndarray) -> CloseHashes:
+        compared.append(len(rows) * len(block.columns))
+        return run(self, block, rows, buffer)
+
+    monkeypatch.setattr(search._Search, "_compare", count)
+    monkeypatch.setattr(buckets, "_LITTLE", 0)
+    monkeypatch.setattr(buckets, "_BLOCK_COST", 0)
+    return compared
+
+
+@pytest.mark.parametrize("radius", [0, 1, 6, 10, 13])
+@pytest.mark.parametrize("per_photo", [3, 6000])
+def test_a_search_in_buckets_equals_one_of_all(
+    rng: np.random.Generator,
+    bucketed: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    radius: int,
+    per_photo: int,
+) -> None:
+    # the lower bits are hardly ever set, as the hashes of real photos have bits that tell little
+    columns = rng.integers(0, 2**64, 3000, dtype=np.uint64) & ~rng.integers(0, 2**20, 3000, dtype=np.uint64)
+    flipped = np.uint64(1) << rng.integers(0, 64, (900, radius), dtype=np.uint64)
+    rows = np.concatenate(
+        [columns[:900], columns[:900] ^ np.bitwise_xor.reduce(flipped, axis=1), columns[:90]]
+    )
+    after = rng.integers(-1, 3000, len(rows))
+    found = find_close_hashes(rows, radius, others=columns, after=after, per_photo=per_photo, threads=2)
+    assert sum(bucketed) < len(rows) * len(columns) / 2, "most pairs are not even looked at"
+    distance = np.bitwise_count(rows[:, None] ^ columns)
+    assert (found.distance == distance[found.i, found.j]).all()
+    monkeypatch.setattr(buckets, "_LITTLE", 2**60)
+    plain = find_close_hashes(rows, radius, others=columns, after=after, per_photo=per_photo)
+    for name in ("i", "j", "distance", "capped"):
+        assert getattr(found, name).tolist() == getattr(plain, name).tolist(), name
+    if per_photo == 6000:
+        near = (distance <= radius) & (np.arange(3000) > after[:, None])
+        assert as_set(np.stack([found.i, found.j], 1)) == as_set(np.argwhere(near))
+
+
+def test_copies_are_found_in_buckets_whichever_way_they_lie(bucketed: list[int]) -> None:
+    scenes = [draw_scene(seed) for seed in range(40)]
+    turned = [lay(scene, seed % N_TURNS) for seed, scene in enumerate(scenes)]
+    photos = [describe_photo(image) for image in [*scenes, *turned]]
+    found = find(photos)
+    assert len(bucketed) > 2 * len(photos)
+    assert as_set(found.pairs) == {(i, i + 40) for i in range(40)}
+    assert found.turns.tolist() == [i % N_TURNS for i in range(40)]
+
+
+@pytest.mark.parametrize("spread", [0, 3])
+def test_photos_that_are_all_alike_are_compared_with_all_and_few_pairs_of_each_are_kept(
+    rng: np.random.Generator, bucketed: list[int], spread: int
+) -> None:
+    n = 400
+    flipped = np.uint64(1) << rng.integers(0, 64, (n, N_HASHES, spread), dtype=np.uint64)
+    hashes = np.bitwise_xor.reduce(flipped, axis=2, initial=np.uint64(0b1011))
+    found = duplicates._find_candidates(hashes, np.ones(n, bool), None, 8, None)
+    assert sum(bucketed) <= N_HASHES * n * n
+    assert len(found.first) <= 8 * n, "neither memory nor the time to confirm grows faster than the photos"
+    assert len(found.capped) > n - 10
+
+
 @pytest.mark.parametrize(("bits", "n"), [(1, 3000), (6, 3000), (12, 3000), (14, 30_000)])
 def test_a_crowded_search_keeps_the_nearest_and_says_so(rng: np.random.Generator, bits: int, n: int) -> None:
     hashes = rng.integers(0, 2**bits, n, dtype=np.uint64)
@@ -429,3 +498,27 @@ def test_a_photo_keeps_its_nearest_partners_by_features(rng: np.random.Generator
     assert partners[:6].sum() < 6 * 5
     every = as_set(find_feature_pairs(features, ratio=0.5))
     assert {(i, j) for i in range(6) for j in range(i + 1, 6)} <= every
+
+
+def test_very_many_features_are_compared_with_their_surroundings_alone(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centres = rng.normal(size=(40, 32))
+    vectors = np.repeat(centres, 50, axis=0) + 0.3 * rng.normal(size=(2000, 32))
+    vectors[1900:] = vectors[:100] + 0.01 * rng.normal(size=(100, 32))
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    exact = as_set(find_feature_pairs(unit))
+    monkeypatch.setattr(features, "_ALL_WITH_ALL", 500)
+    monkeypatch.setattr(cells, "_AROUND", 8)
+    parts = list(cells.list_surroundings(unit))
+    assert sorted(np.concatenate([rows for rows, _ in parts]).tolist()) == list(range(2000))
+    assert sum(len(rows) * len(others) for rows, others in parts) < 2000**2 / 3
+    found = as_set(find_feature_pairs(unit))
+    assert {(i, 1900 + i) for i in range(100)} <= found
+    assert len(found & exact) >= 0.9 * len(exact)
+
+
+def test_features_that_are_all_equal_have_partners_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "_ALL_WITH_ALL", 10)
+    found = find_feature_pairs(np.ones((60, 4), np.float32))
+    assert np.unique(found).tolist() == list(range(60))

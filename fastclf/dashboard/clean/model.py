@@ -15,7 +15,9 @@ from ..widgets import Status, say_fault
 from .history import History, Moved
 from .preview import Preview, build_preview
 from .queue import (
+    ALL,
     DOUBTS,
+    REMOVED,
     VIEWS,
     Filter,
     GroupId,
@@ -89,7 +91,11 @@ class ReviewModel(traitlets.HasTraits):
         self._ranked: list[ReviewItem] = []
         self._by_key: dict[int, ReviewItem] = {}
         self._size = 0
+        # what follows from photos and filter alone, and from the queue: not looked for at each click
+        self._views: tuple[Filter, dict[str, int], list[ReviewItem]] | None = None
         self._queue: list[ReviewItem] | None = None
+        self._of_queue: tuple[Sequence[ReviewItem], list[ReviewItem], list[GroupId]] | None = None
+        self._splits: list[str] = []
         # where the list was left, and at which photo
         self._place_before: tuple[int, int | None] = (0, None)
 
@@ -115,10 +121,20 @@ class ReviewModel(traitlets.HasTraits):
         """The photos of the current filter, or of the shortlist, over all pages."""
         if self._queue is None:
             if self.shortlist is not None:
-                self._queue = [self._by_key[key] for key in self.shortlist.keys]
+                found = [self._by_key[key] for key in self.shortlist.keys]
             else:
-                self._queue = find_queue(self._ranked, self.filter, self._history.skipped)[: self.limit]
+                found, skipped = self._look_through()[2], self._history.skipped
+                if skipped and self.view not in (ALL, REMOVED):
+                    found = [item for item in found if item.key not in skipped]
+            self._queue = found if self.limit is None else found[: self.limit]
         return self._queue
+
+    def _look_through(self) -> tuple[Filter, dict[str, int], list[ReviewItem]]:
+        """Return the filter of now, with what it counts and lets through, the skipped photos too."""
+        wanted = self.filter
+        if self._views is None or self._views[0] != wanted:
+            self._views = wanted, count_views(self._ranked, wanted), find_queue(self._ranked, wanted)
+        return self._views
 
     @property
     def group(self) -> GroupId | None:
@@ -167,12 +183,14 @@ class ReviewModel(traitlets.HasTraits):
 
     def count_views(self) -> dict[str, int]:
         """Return {view: number of photos} for the class and the split of now."""
-        return count_views(self._ranked, self.filter, self._history.skipped)
+        wanted, counts, _ = self._look_through()
+        skipped = [self._by_key[key] for key in self._history.skipped if key in self._by_key]
+        fewer = count_views(skipped, wanted)
+        return {view: n - (fewer[view] if view not in (ALL, REMOVED) else 0) for view, n in counts.items()}
 
     def find_splits(self) -> list[str]:
         """Return the splits that photos are in, in the usual order."""
-        found = {item.split for item in self._ranked if not item.outside}
-        return [split for split in ("train", "valid", "test", "") if split in found]
+        return self._splits
 
     def load(self) -> bool:
         """Read all photos from the store; tell whether that worked."""
@@ -181,7 +199,11 @@ class ReviewModel(traitlets.HasTraits):
             return False
         self._ranked = sorted(items, key=self._rank)
         self._by_key = {item.key: item for item in items}
+        # what waits outside is not in the set
         self._size = sum(not item.outside for item in items)
+        found = {item.split for item in items if not item.outside}
+        self._splits = [split for split in ("train", "valid", "test", "") if split in found]
+        self._views = None
         self.groups = build_groups(items)
         self._take_up_drafts()
         self._drop_overtaken()
@@ -224,7 +246,20 @@ class ReviewModel(traitlets.HasTraits):
         self._do(words, {item.key: _decide(item, "relabel", item.answer) for item in items})
 
     def _find_sure(self) -> list[ReviewItem]:
-        return [item for item in self.queue if is_sure(item) and self.choice_of(item.key) is None]
+        return [item for item in self._summarize()[0] if self.choice_of(item.key) is None]
+
+    def _summarize(self) -> tuple[list[ReviewItem], list[GroupId]]:
+        """Return the photos of the queue that the model is sure of, and its groups of copies."""
+        queue = self.queue
+        if self._of_queue is None or self._of_queue[0] is not queue:
+            groups = {
+                (reason.kind, reason.group): None
+                for item in queue
+                for reason in item.reasons
+                if reason.group is not None and (self.view not in KINDS or reason.kind == self.view)
+            }
+            self._of_queue = queue, [item for item in queue if is_sure(item)], list(groups)
+        return self._of_queue[1:]
 
     def _return_to(self, key: int | None) -> None:
         """Show the page that a photo stands on by now."""
@@ -304,13 +339,7 @@ class ReviewModel(traitlets.HasTraits):
         """Return the open group, else those of which the list shows a photo, in its order."""
         if self.shortlist is not None:
             return [self.shortlist.group] if self.shortlist.group else []
-        found = {
-            (reason.kind, reason.group): None
-            for item in self.queue
-            for reason in item.reasons
-            if reason.group is not None and (self.view not in KINDS or reason.kind == self.view)
-        }
-        return list(found)
+        return self._summarize()[1]
 
     def choose(self, keys: Iterable[int], action: str, label: str | None = None) -> None:
         """Say what shall become of photos: one of `ACTIONS`, `SKIP` or `KEEP`; unknown photos are ignored.

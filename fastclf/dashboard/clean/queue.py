@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...system import unify_name
@@ -54,15 +54,13 @@ def rank_by_doubt(item: ReviewItem) -> tuple[object, ...]:
     return (-item.doubt, item.name)
 
 
-def find_queue(ranked: Iterable[ReviewItem], wanted: Filter, skipped: Collection[int]) -> list[ReviewItem]:
-    """Return the photos to look at, in rank order; those that were skipped leave every view of doubts."""
-    found = [item for item in ranked if wanted.accepts(item) and _in_view(item, wanted.view)]
-    if wanted.view not in (ALL, REMOVED) and skipped:
-        found = [item for item in found if item.key not in skipped]
+def find_queue(ranked: Iterable[ReviewItem], wanted: Filter) -> list[ReviewItem]:
+    """Return the photos to look at, in rank order."""
+    found = [item for item in ranked if _in_view(item, wanted.view) and wanted.accepts(item)]
     return _sort_kind(found, wanted.view) if wanted.view in KINDS else found
 
 
-def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection[int]) -> dict[str, int]:
+def count_views(items: Iterable[ReviewItem], wanted: Filter) -> dict[str, int]:
     """Return {view: number of photos} for the class and the split of `wanted`."""
     counts = Counter(dict.fromkeys(VIEWS, 0))
     hidden = replace(wanted, view=wanted.view if wanted.view != REMOVED else ALL, show_removed=False)
@@ -73,7 +71,7 @@ def count_views(items: Iterable[ReviewItem], wanted: Filter, skipped: Collection
         if not (hidden.accepts(item) or (wanted.show_removed and removed.accepts(item))):
             continue
         counts[ALL] += not item.outside
-        if item.reasons and item.key not in skipped:
+        if item.reasons:
             counts[DOUBTS] += item.outside != NEW
             counts.update({reason.kind for reason in item.reasons})
     return dict(counts)

@@ -24,6 +24,8 @@ from ...check import (
     find_first_answers,
     find_judge,
     judge_some,
+    keep_report,
+    read_report,
 )
 from ...errors import FastclfError, Message, UsageError
 from ...head import (
@@ -39,10 +41,11 @@ from ...head import (
 )
 from ...inbox import Inbox
 from ...model import ModelBundle
-from ...photos import NEW_FOLDER, TEST, Photo, decode_photo, encode_jpeg, make_thumbnail
+from ...photos import NEW_FOLDER, decode_photo, encode_jpeg, make_thumbnail
 from ..texts import say, translate
 from ..widgets import encode_large
-from .doubts import find_reasons, list_remarks
+from .doubts import list_remarks
+from .items import Items
 from .new_photos import NewPhotos, choose_body, count_moved, is_new
 from .reports import Followed, Reports
 from .review import Decision, ReviewItem, ReviewStore, Waiting
@@ -57,6 +60,8 @@ Tell = Callable[[str], None]
 _MANY, _FIRST_SECONDS = 500, 4.0
 # So many labels of new photos, and the head is fitted again.
 _RETRAIN_AFTER = 10
+# From so many known photos on the list begins as it was left, and the folder is looked through behind it.
+_KNOWN = 5000
 
 
 class CatalogStore(ReviewStore):
@@ -81,9 +86,9 @@ class CatalogStore(ReviewStore):
         self.is_hurried = False
         self._checked: CheckReport | None = None
         self._similar: SimilarPhotos | None = None
-        self._photos: Sequence[Photo] = ()
-        self._hashes: dict[int, str] = {}
-        self._paths: dict[int, Path] = {}
+        # the last items, and the numbers of those that were edited since; None where all are to be read
+        self._items: Items | None = None
+        self._edited: set[int] | None = None
         # how many labels of new photos the last retraining did not see, and whether their ranking did not
         self._unlearned, self._unranked = 0, False
         self._lock = threading.Lock()
@@ -131,13 +136,22 @@ class CatalogStore(ReviewStore):
         """
         with self._lock:
             tell(say("Looking through the photos ..."))
-            self.is_hurried = self._begin_with_model(tell)
+            self.is_hurried = self._begin_as_left() or self._begin_with_model(tell)
         if not self.is_hurried:
             self.finish_opening(tell)
         self._recover_reports()
         self._read_new(tell)
         self._mark = self.catalog.follow()
         self._reported = self._list_reported()
+
+    def _begin_as_left(self) -> bool:
+        """Begin with the last check of many known photos, before files are looked at; tell whether it did."""
+        found = read_report(self.catalog) if len(self.catalog.photos().photos) > _KNOWN else None
+        self._checked = found
+        if found is not None:
+            self.remarks = (*list_remarks(found), *found.notes)
+            self.summary = say_ranking("model" if found.answers else "", found.sealed)
+        return found is not None
 
     def _begin_with_model(self, tell: Tell) -> bool:
         """Have the model answer on some of many new photos, before they are all read; tell whether it did."""
@@ -159,15 +173,20 @@ class CatalogStore(ReviewStore):
         """Read all photos and look for what needs no network; what the model said so far stays."""
         with self._lock:
             catalog = self.catalog
-            catalog.scan(
+            found = catalog.scan(
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
+            self._edited = None
+            if self._checked is not None and self._checked.photos and not found.differs:
+                return  # the list as it was left stands
             nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
             report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
             before = self._checked.answers if self._checked else {}
             first = {**before, **(find_first_answers(catalog, bundle) if bundle else {})}
             self._checked = replace(report, answers=first)
+            if read_report(catalog) is None:
+                keep_report(catalog, self._checked)
             self.remarks = catalog.remarks
             self.summary = say_ranking("model" if first else "", report.sealed)
 
@@ -217,6 +236,8 @@ class CatalogStore(ReviewStore):
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
             self._checked = self._check(tell)
+            self._edited = None
+            keep_report(self.catalog, self._checked)
             self.remarks = (*list_remarks(self._checked), *self._checked.notes)
             self.summary = say_ranking(self._ranking, self._checked.sealed)
 
@@ -258,51 +279,40 @@ class CatalogStore(ReviewStore):
         return ""
 
     def load_items(self) -> list[ReviewItem]:
-        """Return all photos with current labels and the reasons to look at them."""
-        catalog = self.catalog
-        photos = catalog.photos(removed=True).photos
-        self._photos = photos
-        self._hashes = {p.id: p.sha256 for p in photos}
-        self._paths = {p.id: p.path for p in photos}
-        opened = catalog.opened_hashes()
-        answers = dict(self._checked.answers) if self._checked else {}
-        for photo in photos:
-            # it may have been sealed after it was judged
-            if photo.split == TEST and photo.sha256 not in opened:
-                answers.pop(photo.name, None)
-        items = [_build_item(photo, *answers.get(photo.name, (None, None))) for photo in photos]
-        for file in catalog.unreadable():
-            fn = self.folder / file.name
-            items.append(
-                ReviewItem(key=file.id, fn=fn, name=file.name, label=file.label, removed=file.removed)
-            )
-        self.vocab = sorted({i.label for i in items} | set(self._read_vocab()))
-        here = {i.name: i for i in items if not i.removed}
-        reasons = find_reasons(self._checked, here) if self._checked else {}
-        items = [replace(i, reasons=tuple(reasons.get(i.name, ()))) for i in items]
-        return [*items, *self.reports.load_items(self.vocab), *self.new.load_items()]
+        """Return all photos with current labels and the reasons to look at them.
+
+        After edits of this session only what they touch is looked at: the other items are the same objects.
+        """
+        edited, self._edited = self._edited, set()
+        if self._items is None or edited is None or not self._items.can_follow(edited, self._checked):
+            self._items = Items(self.catalog, self._checked)
+        elif edited:
+            self._items.follow(edited, self.catalog.read_states(edited))
+        self.vocab = sorted({*self._items.labels, *self._read_vocab()})
+        return [*self._items.every, *self.reports.load_items(self.vocab), *self.new.load_items()]
 
     def read_thumbnail(self, key: int) -> bytes | None:
         """Return the JPEG of a photo, also of one outside the set, or None."""
         if key < 0:
             return (self.new if is_new(key) else self.reports).read_thumbnail(key)
-        sha256 = self._hashes.get(key)
-        if sha256 is None:
+        photo = self._items.photos.get(key) if self._items else None
+        if photo is None:
             return None
         # one that no scan has read yet is made of its file
-        return self.catalog.thumbnail(sha256) or _make_thumbnail(self._paths.get(key))
+        return self.catalog.thumbnail(photo.sha256) or _make_thumbnail(photo.path)
 
     def read_large(self, key: int) -> bytes | None:
         """Return a photo large, also one outside the set; raises UnreadablePhotoError with the reason."""
         if key < 0:
             return (self.new if is_new(key) else self.reports).read_large(key)
-        return encode_large(self._paths[key]) if key in self._paths else None
+        photo = self._items.photos.get(key) if self._items else None
+        return None if photo is None else encode_large(photo.path)
 
     def find_similar(self, key: int, n: int) -> list[int]:
         """Return the photos most like one by the features of the check; raises UsageError with the reason."""
         if self._similar is None:
             raise UsageError("Photos can be compared when the check of all photos is done.")
-        found = self._similar.find(self._photos, key, n)
+        found = self._similar.find([*self._items.photos.values()] if self._items else [], key, n)
         if found is None:
             raise UsageError(
                 "Nothing can be compared with this photo: it is sealed, waits in the inbox, or was not read."
@@ -353,6 +363,8 @@ class CatalogStore(ReviewStore):
 
     def _own_rows(self, rows: list[EditRow]) -> list[EditRow]:
         self._own.update(row.id for row in rows)
+        if self._edited is not None:
+            self._edited.update(row.photo for row in rows)
         return rows
 
     def look(self) -> object:
@@ -441,15 +453,8 @@ class CatalogStore(ReviewStore):
             return []
 
 
-def _make_thumbnail(path: Path | None) -> bytes | None:
-    return encode_jpeg(make_thumbnail(decode_photo(path).image)) if path is not None else None
-
-
-def _build_item(photo: Photo, answer: str | None, probability: float | None) -> ReviewItem:
-    return ReviewItem(
-        key=photo.id, fn=photo.path, name=photo.name, label=photo.label, split=photo.split,
-        removed=photo.removed, answer=answer, probability=probability,
-    )  # fmt: skip
+def _make_thumbnail(path: Path) -> bytes:
+    return encode_jpeg(make_thumbnail(decode_photo(path).image))
 
 
 def _list_photos(catalog: Catalog) -> list[tuple[int, str, str]]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .align import score_pairs, turn_signatures
-from .hashes import N_HASHES, TURNS, WINDOWS, FloatArray, UInt8Array, UInt64Array
-from .search import CloseHashes, IntArray, find_close_hashes
+from .hashes import N_HASHES, TURNS, WINDOWS, FloatArray, IntArray, UInt8Array, UInt64Array
+from .search import CloseHashes, find_close_hashes
 from .turns import N_TURNS, PLAIN, invert_turn
 
 # Copies cropped by 5 % lie within 8 bits of a part's hash in 99 of 100 cases, by 10 % within 10 in 97.
@@ -21,6 +21,10 @@ RADIUS = 10
 # hands none scores anything: where detail correlates, up to 0.90 too, there is a spot that differs.
 MIN_SCORE = 0.9
 _BLOCK = 128
+# Hashes that are searched at a time, and what part of the cap is left to a photo where photos have more
+# candidates than the cap on average: hundreds of frames of one scene. Both bound the memory, the second the
+# time, too; chosen by hand.
+_HASHES, _CROWDED = 2**18, 4
 # of each hash: how the photo was turned before, and which part of it that is
 _TURN_OF = np.array([*TURNS, *[PLAIN] * (N_HASHES - len(TURNS))])
 _WINDOW_OF = np.array([*[WINDOWS[0]] * len(TURNS), *WINDOWS[1:]], np.float32)
@@ -167,26 +171,52 @@ def _find_candidates(
     """Search with every hash; of a pair found more than once, keep the nearest way for each turn."""
     every = np.flatnonzero(comparable)
     fresh = every if new is None else np.flatnonzero(comparable & new)
-    found = []
-    for number in range(N_HASHES):
-        # whole photos are compared both ways at once; a part or a turned one with the other, once each way
-        sides = [(fresh, every)] if new is None or number == 0 else [(fresh, every), (every, fresh)]
-        for parts, wholes in sides:
-            others = None if number == 0 and new is None else hashes[wholes, 0]
+    crowd = _Crowd(len(every), per_photo)
+    # whole photos are compared both ways at once; a part or a turned one with the other, once each way
+    sides = [(fresh, every, 0)] if new is None else [(fresh, every, 0), (every, fresh, 1)]
+    for parts, wholes, first in sides:
+        step = max(1, _HASHES // max(1, len(parts)))
+        for start in range(first, N_HASHES, step):
+            numbers = np.arange(start, min(start + step, N_HASHES))
+            after = np.where((numbers == 0) & (new is None), np.arange(len(parts))[:, None], -1)
             close = find_close_hashes(
-                hashes[parts, number], RADIUS, others=others, per_photo=per_photo, threads=threads
-            )
-            found.append(_name_photos(close, parts, wholes, number))
-    return _merge(found)
+                hashes[np.ix_(parts, numbers)].ravel(), RADIUS, others=hashes[wholes, 0],
+                after=after.ravel(), per_photo=per_photo, threads=threads,
+            )  # fmt: skip
+            crowd.add(_name_photos(close, parts, wholes, numbers))
+    return _merge(crowd.found)
 
 
-def _name_photos(close: CloseHashes, parts: IntArray, wholes: IntArray, number: int) -> _Candidates:
-    """Translate positions among the searched hashes into positions among all photos."""
+class _Crowd:
+    """Candidates as they are found; where photos have very many, only the nearest of each are kept."""
+
+    def __init__(self, n_photos: int, per_photo: int) -> None:
+        self._most, self._kept = n_photos * per_photo, max(1, per_photo // _CROWDED)
+        self.found: list[_Candidates] = []
+
+    def add(self, more: _Candidates) -> None:
+        """Take more candidates."""
+        self.found.append(more)
+        if sum(len(part.first) for part in self.found) > self._most:
+            self.found = [self._thin(_merge(self.found))]
+
+    def _thin(self, found: _Candidates) -> _Candidates:
+        order = np.lexsort((found.second, found.hash_number, found.distance, found.first))
+        first = found.first[order]
+        keep = np.arange(len(order)) - np.searchsorted(first, first) < self._kept
+        capped, kept = np.union1d(found.capped, first[~keep]), order[keep]
+        numbers, distance = found.hash_number[kept], found.distance[kept]
+        return _Candidates(first[keep], found.second[kept], distance, numbers, capped)
+
+
+def _name_photos(close: CloseHashes, parts: IntArray, wholes: IntArray, numbers: IntArray) -> _Candidates:
+    """Translate positions among the searched hashes, a photo's side by side, into positions among photos."""
     # a part's hash belongs to the larger photo, so the whole of the other one is the crop
-    first, second = parts[close.i], wholes[close.j]
+    place, number = np.divmod(close.i, len(numbers))
+    first, second = parts[place], wholes[close.j]
     keep = first != second
-    numbers = np.full(int(keep.sum()), number, np.intp)
-    return _Candidates(first[keep], second[keep], close.distance[keep], numbers, parts[close.capped])
+    capped = np.unique(parts[close.capped // len(numbers)])
+    return _Candidates(first[keep], second[keep], close.distance[keep], numbers[number[keep]], capped)
 
 
 def _merge(found: list[_Candidates]) -> _Candidates:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from .align import score_pairs, turn_signatures
+from .cells import list_surroundings
 from .duplicates import MIN_SCORE, Signatures
-from .hashes import FloatArray
-from .search import IntArray
+from .hashes import FloatArray, IntArray
 from .turns import MIRRORED, PLAIN
 
 # The defaults of the search and the starts of the confirmation were chosen by hand, and measured on copies
@@ -17,6 +17,9 @@ from .turns import MIRRORED, PLAIN
 _CROWD = 5  # the neighbour that tells how crowded it is around a photo; as many copies hide each other
 _MIN_SIMILARITY = 0.5  # whatever the photos are like
 _BLOCK_VALUES = 4_000_000
+_ITSELF = -2.0  # below every similarity
+# From more photos on each is compared with its surroundings alone.
+_ALL_WITH_ALL = 10_000
 _CONFIRMED = 64
 
 
@@ -54,26 +57,32 @@ def _normalise(features: FloatArray) -> FloatArray:
 
 
 def _find_nearest(unit: FloatArray, n: int) -> tuple[IntArray, FloatArray]:
-    """Return (N, n) positions and similarities of each photo's nearest, the most alike first."""
-    positions = np.empty((len(unit), n), np.intp)
-    similarities = np.empty((len(unit), n), np.float32)
-    for rows, block in _compare_blocks(unit):
-        chosen = np.argpartition(block, -n, axis=1)[:, -n:]
+    """Return (N, n) positions and similarities of each photo's nearest, the most alike first.
+
+    Among very many photos those of its surroundings; where these are fewer, the rest is itself, and far away.
+    """
+    positions = np.tile(np.arange(len(unit))[:, None], (1, n))
+    similarities = np.full((len(unit), n), _ITSELF, np.float32)
+    for rows, others in _list_parts(unit):
+        block: FloatArray = np.matmul(unit[rows], unit[others].T if len(others) < len(unit) else unit.T)
+        block[rows[:, None] == others] = _ITSELF
+        k = min(n, len(others))
+        chosen = np.argpartition(block, -k, axis=1)[:, -k:]
         values = np.take_along_axis(block, chosen, axis=1)
         order = np.lexsort((chosen, -values), axis=1)
-        positions[rows] = np.take_along_axis(chosen, order, axis=1)
-        similarities[rows] = np.minimum(np.take_along_axis(values, order, axis=1), 1)
+        positions[rows, :k] = others[np.take_along_axis(chosen, order, axis=1)]
+        similarities[rows, :k] = np.minimum(np.take_along_axis(values, order, axis=1), 1)
     return positions, similarities
 
 
-def _compare_blocks(unit: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
-    """Yield the similarities of some photos to all, with their own set below everything."""
-    size = max(1, _BLOCK_VALUES // len(unit))
-    for start in range(0, len(unit), size):
-        rows = slice(start, min(start + size, len(unit)))
-        block: FloatArray = np.matmul(unit[rows], unit.T)
-        block[np.arange(rows.stop - start), np.arange(start, rows.stop)] = -2
-        yield rows, block
+def _list_parts(unit: FloatArray) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield some photos at a time, and those that they are compared with."""
+    every = np.arange(len(unit))
+    parts = [(every, every)] if len(unit) <= _ALL_WITH_ALL else list_surroundings(unit)
+    for rows, others in parts:
+        size = max(1, _BLOCK_VALUES // len(others))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size], others
 
 
 def confirm_pairs(pairs: IntArray, signatures: Signatures) -> FloatArray:

@@ -20,6 +20,7 @@ from .turns import MIRRORED, PLAIN
 UInt8Array = NDArray[np.uint8]
 UInt64Array = NDArray[np.uint64]
 FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.intp]
 
 SIDE = 64
 COLOUR_SIDE = 16
