@@ -157,8 +157,19 @@ export class Connection {
     // a kernel of the same name that knows nothing of this page
     if (session !== this.kernelSession) return this.#giveUp();
     const id = message.parent_header.msg_id;
-    if (state === "idle" && this.probes.has(id)) this.#settle(this.probes.get(id), message);
-    else this.#tell(id, message);
+    if (state === "idle" && this.probes.has(id)) return this.#settle(this.probes.get(id), message);
+    if (state === "idle") this.#tellEarlier(id, message);
+    this.#tell(id, message);
+  }
+
+  // The kernel takes one message after the other: with one, all that arrived before it are done, even where a flood of
+  // words has lost their idle. A widget waits for that before it sends its next state.
+  #tellEarlier(id, status) {
+    if (!this.callbacks.has(id)) return;
+    for (const earlier of this.callbacks.keys()) {
+      if (earlier === id) return;
+      if (!this.outbox.has(earlier)) this.#tell(earlier, status);
+    }
   }
 
   // In turn with the messages that the work has caused.
@@ -231,7 +242,7 @@ export class Connection {
     const isQuiet = () => !this.over && !this.mending && this.heard < since;
     const found = isQuiet() && (await this.#ask());
     this.watching = 0;
-    if (!isQuiet()) return;
+    if (!isQuiet()) return this.#doubt();
     const ahead = this.socket.bufferedAmount;
     if (found === "gone") this.#giveUp();
     else if (found === "busy" || (ahead && ahead < left)) {
@@ -241,6 +252,13 @@ export class Connection {
       this.#probe();
       this.#look(ahead);
     } else this.#cut();
+  }
+
+  // Something was heard, but not the end of all work: it may have been lost, and nothing else is on its way to tell it.
+  #doubt() {
+    if (this.over || this.mending || !this.callbacks.size) return;
+    if (!this.probes.size) this.#probe();
+    this.#watch();
   }
 
   #cut() {

@@ -214,3 +214,34 @@ def test_what_was_said_to_the_page_over_a_dying_line_is_asked_for(server: Server
     expect(page.get_by_text(f"born {before + 1}")).to_have_count(1)
     expect_log(page, "value typed meanwhile")
     expect(page.get_by_label("Area")).to_have_value("typed meanwhile")
+
+
+LOSE_IDLES = """() => {
+    const hear = line.onmessage;
+    window.lostIdles = 0;
+    window.losing = true;
+    line.onmessage = (event) => {
+        const isIdle = new TextDecoder().decode(event.data).includes('"idle"');
+        if (window.losing && isIdle) window.lostIdles++;
+        else hear(event);
+    };
+}"""
+
+
+@pytest.mark.parametrize(
+    "after", ["another message", pytest.param("nothing else", marks=pytest.mark.thorough)]
+)
+def test_an_idle_that_was_lost_leaves_no_widget_waiting(server: Server, page: Page, after: str) -> None:
+    """A flood of words may take it along; a widget keeps its next state back until its last one is done."""
+    hold_line(page)
+    open_page(page, server)
+    page.evaluate(LOSE_IDLES)
+    page.get_by_label("Drop").select_option("two")
+    expect_log(page, "value two")
+    wait_true(page, "window.lostIdles > 0")
+    page.evaluate("window.losing = false")
+    page.get_by_label("Drop").select_option("one")
+    if after == "another message":
+        page.get_by_role("button", name="Press").click()
+        expect(page.get_by_text("born 1")).to_be_visible()
+    expect_log(page, "value one")
