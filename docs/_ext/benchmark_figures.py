@@ -1,4 +1,4 @@
-"""The directives `benchmark-plot` and `benchmark-table`: what benchmarks/README.md measured, in a page."""
+"""The directives `benchmark-plot` and `benchmark-table`: what benchmarks/ measured, in a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from benchmark_plots import load_plots
 from benchmark_svg import draw
-from benchmark_tables import BENCHMARKS, Table, find_table, read_tables
+from benchmark_tables import FILES, Table, find_table, read_tables, read_text
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
@@ -24,8 +24,7 @@ class BenchmarkPlot(SphinxDirective):
         name, plots = self.arguments[0], load_plots()
         if name not in plots:
             raise self.error(f"There is no plot {name!r}; there are {', '.join(plots)}.")
-        self.env.note_dependency(str(BENCHMARKS))
-        plot, tables = plots[name], read_tables(BENCHMARKS.read_text(encoding="utf-8"))
+        plot, tables = plots[name], _read_tables(self)
         caption = nodes.paragraph("", "", nodes.strong("", plot.title), classes=["benchmark-title"])
         try:
             picture = nodes.raw("", draw(name, plot, tables), format="html")
@@ -46,14 +45,19 @@ class BenchmarkTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        self.env.note_dependency(str(BENCHMARKS))
         columns = [column.strip() for column in self.options["columns"].split("|")]
-        tables = read_tables(BENCHMARKS.read_text(encoding="utf-8"))
+        tables = _read_tables(self)
         try:
             table = find_table(tables, self.arguments[0], columns, self.options.get("only", ""))
         except LookupError as e:
             raise self.error(str(e.args[0])) from None
         return [_build_table(table)]
+
+
+def _read_tables(directive: SphinxDirective) -> list[Table]:
+    for path in FILES:
+        directive.env.note_dependency(str(path))
+    return read_tables(read_text())
 
 
 def _build_table(table: Table) -> nodes.table:

@@ -1,4 +1,4 @@
-"""Which figures of benchmarks/README.md are drawn, from plots.toml, and what their bars say."""
+"""Which figures of benchmarks/ are drawn, from plots.toml, and what their bars say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of benchmarks/README.md: every figure's one home, read by plots and by the tests of plots."""
+"""The tables of benchmarks/: every figure's one home, read by plots and by the tests of plots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "README.md"
+FILES = [Path(__file__).parents[2] / "benchmarks" / name for name in ("README.md", "scale.md")]
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
@@ -18,6 +18,11 @@ class Table:
     section: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+def read_text() -> str:
+    """Return the text in which all tables stand."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 
 
 def read_tables(text: str) -> list[Table]:
@@ -56,7 +61,7 @@ def find_table(tables: Sequence[Table], section: str, columns: Sequence[str], on
             rows.append(tuple(cells[found[0].heads.index(column)] for column in columns))
     if not rows:
         raise LookupError(
-            f"benchmarks/README.md has {len(found)} tables in the section {section!r} with the columns "
+            f"benchmarks/ has {len(found)} tables in the section {section!r} with the columns "
             f"{list(columns)!r} and rows of {only!r}; a page needs one. Write them as the table has them."
         )
     return Table(section, tuple(columns), tuple(rows))
@@ -79,7 +84,7 @@ def find_cell(tables: Sequence[Table], section: str, row: Sequence[str], column:
     ]
     if len(found) != 1:
         raise LookupError(
-            f"benchmarks/README.md has {len(found)} cells in the section {section!r}, row {list(row)!r}, "
+            f"benchmarks/ has {len(found)} cells in the section {section!r}, row {list(row)!r}, "
             f"column {column!r}, where a plot needs one. Write the plot's row as the table has it."
         )
     return found[0]

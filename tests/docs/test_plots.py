@@ -1,4 +1,4 @@
-"""The plots of the documents show the numbers of the tables in benchmarks/README.md, and no others."""
+"""The plots of the documents show the numbers of the tables in benchmarks/, and no others."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .pages import DOCS, ROOT
+from .pages import DOCS
 
 sys.path.insert(0, str(DOCS / "_ext"))
 benchmark_plots, benchmark_svg, benchmark_tables = map(
     importlib.import_module, ("benchmark_plots", "benchmark_svg", "benchmark_tables")
 )
 
-TEXT = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+TEXT = benchmark_tables.read_text()
 TABLES = benchmark_tables.read_tables(TEXT)
 PLOTS = benchmark_plots.load_plots()
 NUMBER = r"\d[\d,]*\.?\d*"
