@@ -104,7 +104,7 @@ def serve(
         str,
         typer.Option(
             metavar="FILE",
-            help="File of a line a request, without photos and people, - for here; by default none.",
+            help="File that gets one line a request, never photos or who asked; - writes here. By default none.",
         ),
     ] = "",
 ) -> None:  # fmt: skip

@@ -74,6 +74,12 @@ def mugs(once: Once) -> tuple[Path, Path]:
 
 @pytest.fixture
 def server(share: Share, mugs: tuple[Path, Path]) -> Server:
+    """The dashboard as its visitors see it."""
+    return share("mugs", lambda folder: start("serve", build_checkout(folder, model=mugs[1])))
+
+
+@pytest.fixture
+def owners(share: Share, mugs: tuple[Path, Path]) -> Server:
     """The owner's dashboard."""
 
     def build(folder: Path) -> Server:
@@ -81,7 +87,7 @@ def server(share: Share, mugs: tuple[Path, Path]) -> Server:
         shutil.copytree(mugs[0], folder / "photos" / "mugs")
         return start("serve", folder, ["--owner", "--photos=photos/mugs"])
 
-    return share("mugs", build)
+    return share("mugs-owners", build)
 
 
 @pytest.fixture
@@ -118,11 +124,12 @@ def test_classify_and_why(take: Take, server: Server, visit: Visit, new_photos: 
 def test_a_phone(take: Take, server: Server, visit: Visit, new_photos: list[Path]) -> None:
     page = visit(server.url, width=390, height=844, device_scale_factor=2, has_touch=True)
     ask(page, new_photos[1:2])
+    page.locator(".fastclf-card").scroll_into_view_if_needed()
     take(page, "phone")
 
 
-def test_clean_and_accept(take: Take, server: Server, visit: Visit) -> None:
-    page = visit(f"{server.url}#clean", **WIDE)
+def test_clean_and_accept(take: Take, owners: Server, visit: Visit) -> None:
+    page = visit(f"{owners.url}#clean", **WIDE)
     page.locator(".fastclf-tile").first.wait_for()
     expect(page.get_by_text("still being looked for")).to_have_count(0)
     take(page, "clean")

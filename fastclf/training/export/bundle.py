@@ -125,7 +125,7 @@ def export_bundle(
     with replaced_folder(target, MANIFEST) as staging:
         _write_files(learn, net, preprocess, data, staging)
         write_bundle(staging, _judge(learn, data, ModelBundle(staging, manifest)))
-    return ModelBundle.load(target)
+    return ModelBundle.load(out)
 
 
 def _write_files(learn: Learner, net: ExportNet, preprocess: Preprocess, data: Dataset, folder: Path) -> None:

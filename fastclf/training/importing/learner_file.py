@@ -118,8 +118,8 @@ def import_learner(
         importing = _Import(source, learned, Path(scratch), photos, live=isinstance(learner, Learner))
         manifest = importing.write(target, title, class_names)
     if say and manifest.parity:
-        _tell(say, manifest, manifest.parity, importing.vocab, target)
-    return ModelBundle.load(target)
+        _tell(say, manifest, manifest.parity, importing.vocab, Path(out))
+    return ModelBundle.load(out)
 
 
 class _Import:
