@@ -71,7 +71,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the servers that the run shared, once no worker is left to use them."""
     if not hasattr(session.config, "workerinput"):
         for record in session.config._tmp_path_factory.getbasetemp().glob("server-*.json"):
-            _, pid, _ = json.loads(record.read_text())
+            _, (_, pid, _) = json.loads(record.read_text())
             try:
                 process = psutil.Process(pid)
                 family = [process, *process.children(recursive=True)]
@@ -147,13 +147,15 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def go(name: str, do: Callable[[Path], Any]) -> Any:
-        record = root / f"{name}.json"
+        record, by = root / f"{name}.json", f"{do.__module__}.{do.__qualname__}"
         with FileLock(root / f"{name}.lock"):
             if not record.is_file():
                 shutil.rmtree(root / name, ignore_errors=True)
                 (root / name).mkdir()
-                record.write_text(json.dumps(do(root / name)))
-        return json.loads(record.read_text())
+                record.write_text(json.dumps([by, do(root / name)]))
+        made_by, made = json.loads(record.read_text())
+        assert made_by == by, f"two things are called {name}"
+        return made
 
     return go
 

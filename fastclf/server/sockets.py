@@ -28,10 +28,19 @@ def find_socket_folder() -> str | None:
 
 def put_behind_sockets(kernel: Any, kernel_id: str) -> None:
     """Let a kernel that is not started yet listen on sockets; on ports where there is no folder for them."""
-    folder = _open_folder()
+    folder = _find_folder()
     if folder is not None and kernel.transport == "tcp":
         kernel.transport = "ipc"
         kernel.ip = str(folder / kernel_id)
+
+
+def _find_folder() -> Path | None:
+    """Return this process's folder; a new one where whoever tidies up has removed the last."""
+    folder = _open_folder()
+    if folder is not None and not folder.is_dir():
+        _open_folder.cache_clear()
+        folder = _open_folder()
+    return folder
 
 
 @functools.cache

@@ -11,6 +11,7 @@ const SILENCE_MS = 10_000;
 const DEAD_MS = 30_000;
 const OPENING_MS = 20_000;
 const PROBE_MS = 3000;
+const MOST_PROBES = 6;
 // so many sockets in a row may fail while the server answers: more is no bad moment, but something in between
 const REFUSALS = 3;
 
@@ -257,7 +258,8 @@ export class Connection {
   // Something was heard, but not the end of all work: it may have been lost, and nothing else is on its way to tell it.
   #doubt() {
     if (this.over || this.mending || !this.callbacks.size) return;
-    if (!this.probes.size) this.#probe();
+    // one whose own answer was lost tells nothing any more
+    if (this.probes.size < MOST_PROBES) this.#probe();
     this.#watch();
   }
 

@@ -16,5 +16,6 @@ export function embed() {
 
 function tell() {
   const { height } = document.documentElement.getBoundingClientRect();
-  parent.postMessage({ type: "fastclf:height", height: Math.ceil(height) }, "*");
+  // nothing is drawn yet: a frame of no height would only flash
+  if (height > 0) parent.postMessage({ type: "fastclf:height", height: Math.ceil(height) }, "*");
 }

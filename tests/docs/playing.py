@@ -73,10 +73,10 @@ class Play:
         for process in [*self.processes, *filter(None, [self.session])]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        for process in [*self.processes, *filter(None, [self.session])]:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            except subprocess.TimeoutExpired:
+            # what is left of its group, too
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def _compare(self, block: Block, text: str) -> None:

@@ -56,7 +56,7 @@ def build(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def site(once: Once) -> Path:
-    return Path(once("site", build))
+    return Path(once("documents", build))
 
 
 @cache

@@ -15,7 +15,7 @@ _LISTEN = """<script>
   addEventListener("message", ({ data, source }) => {
     if (data?.type !== "fastclf:height") return;
     for (const frame of document.querySelectorAll("iframe.fastclf")) {
-      if (frame.contentWindow === source) frame.style.height = `${Number(data.height)}px`;
+      if (frame.contentWindow === source) frame.style.height = Number(data.height) + "px";
     }
   });
 </script>
