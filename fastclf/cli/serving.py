@@ -104,7 +104,7 @@ def serve(
         str,
         typer.Option(
             metavar="FILE",
-            help="File that gets a line a request, never photos or who asked; - writes here; by default none.",
+            help="File that gets a line a request, never photos or people; - writes here; by default none.",
         ),
     ] = "",
 ) -> None:  # fmt: skip
