@@ -39,6 +39,7 @@ from .materialize import check_copy_target as check_copy_target
 from .near_pairs import NearPair as NearPair
 from .near_pairs import NearPairs as NearPairs
 from .near_pairs import find_pairs_across as find_pairs_across
+from .reading import read_hashed as read_hashed
 from .scan import ScanResult as ScanResult
 from .split_table import read_given_splits as read_given_splits
 from .splits import Assignment as Assignment
@@ -47,6 +48,7 @@ from .store import Store as Store
 from .unlabelled import PREFIX as PREFIX
 from .unlabelled import Unlabelled as Unlabelled
 from .unlabelled import find_digest as find_digest
+from .unlabelled import forget_hash as forget_hash
 from .unlabelled import is_held_out as is_held_out
 from .unlabelled import lies_in as lies_in
 from .unlabelled import list_unlabelled as list_unlabelled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +52,22 @@ class Held:
     name
         Its path; without a folder where it has no file.
     action
-        "restore" if a step let it in, "remove" if one turned it away, else "".
+        "restore" if a step let it in since it was held, "remove" if one turned it away, else "".
     in_set
         Whether it is among the folder's photos.
+    is_there
+        Whether its file is there, or it has none.
     """
 
     name: str
     action: str
     in_set: bool
+    is_there: bool = True
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nobody has to decide about it: it is in the set, or a step said so and its file is there."""
+        return self.in_set or bool(self.action and self.is_there)
 
 
 class Arrivals:
@@ -86,13 +94,18 @@ class Arrivals:
                 found[open_ones[i]] = known[sha256]
         return found
 
-    def hold(self, names: Sequence[str], why: str = "") -> dict[str, int]:
+    def hold(
+        self, names: Sequence[str], why: str = "", *, ask: Callable[[], object] | None = None
+    ) -> dict[str, int]:
         """Take files that were just scanned out of the set, so that a step can let them in.
 
         That is a row of the scan: undo passes over it, so undoing the step takes the photos out again.
-        Returns {path relative to the folder: the catalog's number} of those that are there.
+        Returns {path relative to the folder: the catalog's number} of those that are there. `ask` is called
+        first, while nobody else can write: what it raises leaves all as it is.
         """
         with self._store.transaction():
+            if ask:
+                ask()
             rows = self._store.read("SELECT id, path, removed FROM photos WHERE present")
             wanted = set(names)
             there = {row["path"]: row for row in rows if row["path"] in wanted}
@@ -119,23 +132,37 @@ class Arrivals:
 
     def find_held(self, part: str) -> list[Held]:
         """Return the photos, with a file or without, that have `part` in their names."""
-        where, like = "FROM photos p {} WHERE p.path LIKE ?", (f"%{part}%",)
-        standing = set(find_stacks(self._store)[0])
-        actions: dict[int, set[str]] = defaultdict(set)
-        edits = where.format("JOIN edits e ON e.photo = p.id")
-        for photo, action, step in self._store.read(f"SELECT p.id, e.action, e.step {edits}", like):
-            if step in standing:
-                actions[photo].add(action)
-        photos = where.format("")
+        like = (f"%{part}%",)
+        actions = self._find_actions(like)
         rows = self._store.read(
-            f"SELECT id, path, folder_label, present AND NOT removed AS inside {photos}", like
+            "SELECT id, path, folder_label, present AND NOT removed AS inside,"
+            " present OR folder_label = '' AS is_there FROM photos WHERE path LIKE ?",
+            like,
         )
         return [
             Held(
-                row["path"], _find_action(actions[row["id"]], bool(row["folder_label"])), bool(row["inside"])
+                row["path"],
+                _find_action(actions[row["id"]], bool(row["folder_label"])),
+                bool(row["inside"]),
+                bool(row["is_there"]),
             )
             for row in rows
         ]
+
+    def _find_actions(self, like: tuple[str]) -> dict[int, set[str]]:
+        """Return what the steps that stand have done to photos since they were held last."""
+        standing = set(find_stacks(self._store)[0])
+        actions: dict[int, set[str]] = defaultdict(set)
+        for photo, action, step, kind in self._store.read(
+            "SELECT p.id, e.action, e.step, s.kind FROM photos p JOIN edits e ON e.photo = p.id"
+            " JOIN steps s ON s.id = e.step WHERE p.path LIKE ? ORDER BY e.id",
+            like,
+        ):
+            if step in standing:
+                actions[photo].add(action)
+            elif kind == SCAN and action == REMOVE:
+                actions[photo].clear()
+        return actions
 
     def _find_near(self, arrivals: Sequence[Arrival], wanted: set[str]) -> dict[int, str]:
         """Return {position: sha256 of the nearest copy}."""

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -327,9 +327,12 @@ class Catalog:
         """Take removed photos in again."""
         return self.apply([Edit(i, RESTORE, None, why) for i in self._find(names)])
 
-    def apply(self, decided: Sequence[Edit]) -> list[EditRow]:
-        """Apply edits as one step: all of them or, if one is refused, none."""
-        return apply_edits(self._store, decided, self._who)
+    def apply(self, decided: Sequence[Edit], *, ask: Callable[[], object] | None = None) -> list[EditRow]:
+        """Apply edits as one step: all of them or, if one is refused, none.
+
+        `ask` is called first, while nobody else can write: what it raises leaves all as it is.
+        """
+        return apply_edits(self._store, decided, self._who, ask)
 
     @reads_rows
     def undo(self) -> list[EditRow] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 from ..errors import UsageError
@@ -76,11 +76,15 @@ class EditRow:
     id: int = 0
 
 
-def apply_edits(store: Store, edits: Sequence[Edit], who: str | None = None) -> list[EditRow]:
+def apply_edits(
+    store: Store, edits: Sequence[Edit], who: str | None = None, ask: Callable[[], object] | None = None
+) -> list[EditRow]:
     """Apply edits in order as one step, all of them or none; what would change nothing is left out."""
     for edit in edits:
         check_edit(edit)
     with store.transaction():
+        if ask:
+            ask()
         return write_step(store, edits, "do", who)
 
 

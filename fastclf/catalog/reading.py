@@ -17,6 +17,7 @@ from ..issues import describe_photo, measure_quality
 from ..photos import (
     MAX_FOLDER_BYTES,
     FoundFile,
+    Photo,
     Progress,
     decode_photo,
     hash_pixels,
@@ -57,10 +58,10 @@ class SeenFile:
     @property
     def label(self) -> str:
         """The class folder's name, as valid text."""
-        return _make_text(self.file.label)
+        return make_text(self.file.label)
 
 
-def _make_text(name: str) -> str:
+def make_text(name: str) -> str:
     """Return a name that is valid text, whatever bytes it has on the disk."""
     return name.encode("utf-8", "backslashreplace").decode()
 
@@ -129,30 +130,42 @@ def _map_bounded(
 
 
 def _read_file(file: FoundFile, known: set[str]) -> tuple[SeenFile, dict[str, Any] | None]:
-    name = _make_text(file.name)
-    if name != file.name:
-        return SeenFile(file, name, "", _BAD_NAME), None
+    name = make_text(file.name)
     try:
-        data, sha256 = _hash(file)
-    except OSError as e:
-        return SeenFile(file, name, "", pack_message(_describe_trouble(file, e))), None
+        data, sha256 = read_hashed(file)
     except UnreadablePhotoError as e:
         return SeenFile(file, name, "", pack_message(e.reason)), None
     seen = SeenFile(file, name, sha256)
     return seen, None if sha256 in known else _measure(file, data, sha256)
 
 
-def _hash(file: FoundFile) -> tuple[bytes | None, str]:
-    """Return the bytes, unless there are too many to hold, and their hash."""
-    if not file.path.is_file() or file.size > _MOST_HASHED:  # the decoder has the words
+def read_hashed(file: FoundFile | Photo) -> tuple[bytes | None, str]:
+    """Return a file's bytes, unless there are too many to hold, and their hash; nothing is decoded.
+
+    Raises
+    ------
+    UnreadablePhotoError
+        If it is no file, cannot be read, has too many bytes to hash, or a name that is no valid text.
+    """
+    if make_text(file.name) != file.name:
+        raise UnreadablePhotoError(make_text(file.path.name), _BAD_NAME)
+    try:
+        return _hash(file)
+    except OSError as e:
+        raise UnreadablePhotoError(file.path.name, _describe_trouble(file, e)) from None
+
+
+def _hash(file: FoundFile | Photo) -> tuple[bytes | None, str]:
+    size = file.path.stat().st_size
+    if not file.path.is_file() or size > _MOST_HASHED:  # the decoder has the words
         decode_photo(file.path)
-    if file.size > MAX_FOLDER_BYTES:
+    if size > MAX_FOLDER_BYTES:
         return None, hash_file(file.path)
     data = file.path.read_bytes()
     return data, hash_bytes(data)
 
 
-def _describe_trouble(file: FoundFile, error: OSError) -> str:
+def _describe_trouble(file: FoundFile | Photo, error: OSError) -> str:
     try:
         decode_photo(file.path)
     except UnreadablePhotoError as e:

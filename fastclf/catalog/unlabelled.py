@@ -9,18 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..errors import CatalogError, Message
+from ..errors import CatalogError, UnreadablePhotoError
 from ..photos import FoundFile, Photo, Progress, list_photo_files
-from ..system import hash_file
+from .reading import make_text, read_hashed
 
 if TYPE_CHECKING:
     from .catalog import Catalog
 
 PREFIX = "new-"
 _NAME = re.compile(rf"(?:^|/){PREFIX}(?P<digest>[0-9a-f]{{16}})(?:-[^/]*)?\.[A-Za-z0-9]+$")
-_MOST_STEM = 60
+# Characters and bytes of a name: with what stands around it and what a file is called while it is written it
+# fits into the 255 bytes that most disks take.
+_MOST_STEM, _MOST_STEM_BYTES = 60, 180
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _ONE_OF = 5
 _RESULT = "unlabelled files"
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ def name_copy(name: str, sha256: str) -> str:
     'new-0123456789abcdef-DSC 1.JPG'
     """
     path = PurePosixPath(name)
-    return f"{PREFIX}{sha256[:16]}-{path.stem[:_MOST_STEM]}{path.suffix or '.jpg'}"
+    stem = path.stem[:_MOST_STEM].encode()[:_MOST_STEM_BYTES].decode(errors="ignore")
+    suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ".jpg"
+    return f"{PREFIX}{sha256[:16]}-{stem}{suffix}"
 
 
 def is_held_out(sha256: str) -> bool:
@@ -110,7 +116,7 @@ def _build_judge(catalog: Catalog, folder: Path) -> Callable[[str], bool]:
     inside, there = {p.sha256 for p in photos if not p.removed}, {p.sha256 for p in photos}
     decided, undone = set[str](), set[str]()
     for held in catalog.arrivals.find_held(PREFIX):
-        (decided if held.action or held.in_set else undone).add(find_digest(held.name))
+        (decided if held.is_decided else undone).add(find_digest(held.name))
     undone -= decided
 
     def is_known(sha256: str) -> bool:
@@ -130,14 +136,14 @@ def _hash_files(
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return {name: hash} and what could not be read; known are files of the same place, size and time."""
     known = _read_hashes(catalog)
-    marks = {file.name: f"{file.path.absolute()}|{file.size}|{file.mtime_ns}" for file in files}
+    marks = {file.name: f"{_mark(file.path)}{file.size}|{file.mtime_ns}" for file in files}
     fresh = [file for file in files if marks[file.name] not in known]
     failures: list[tuple[str, str]] = []
     for i, file in enumerate(fresh, 1):
         try:
-            known[marks[file.name]] = hash_file(file.path)
-        except OSError as e:
-            failures.append((file.name, Message("cannot be read ({reason})", reason=e.strerror or e)))
+            _, known[marks[file.name]] = read_hashed(file)
+        except UnreadablePhotoError as e:
+            failures.append((make_text(file.name), e.reason))
         if progress:
             progress(i, len(fresh))
     if fresh:
@@ -145,9 +151,25 @@ def _hash_files(
     return {name: known[mark] for name, mark in marks.items() if mark in known}, failures
 
 
+def forget_hash(catalog: Catalog, file: Path) -> None:
+    """Have a file hashed again: it has other bytes under the same name, size and time."""
+    known = _read_hashes(catalog)
+    _keep_hashes(catalog, {mark: known[mark] for mark in known if not mark.startswith(_mark(file))})
+
+
+def _mark(file: Path) -> str:
+    return f"{file.absolute()}|"
+
+
 def _read_hashes(catalog: Catalog) -> dict[str, str]:
-    value = catalog.read_result(_RESULT, "1")
-    return json.loads(value) if value else {}
+    """Return {mark: hash} of what was kept; what fastclf would not write is passed over."""
+    try:
+        # a folder's catalog may be anybody's
+        value = json.loads(catalog.read_result(_RESULT, "1") or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    found = value.items() if isinstance(value, dict) else ()
+    return {mark: sha for mark, sha in found if isinstance(sha, str) and _HASH.fullmatch(sha)}
 
 
 def _keep_hashes(catalog: Catalog, hashes: dict[str, str]) -> None:

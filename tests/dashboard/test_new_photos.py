@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from fastclf import Catalog, ModelBundle
-from fastclf.catalog import find_digest, is_held_out
+from fastclf.catalog import find_digest, is_held_out, list_unlabelled, name_copy
 from fastclf.dashboard.clean import CatalogStore, CleanPanel
 from fastclf.dashboard.clean.new_photos import BATCH, is_new
 from fastclf.dashboard.clean.review import NEW, Decision, ReviewItem
@@ -325,3 +330,221 @@ def test_where_many_are_new_some_are_ranked_and_shown_first(
     store.rank_new(lambda words: None, count)
     count()
     assert seen == [5, 19]
+
+
+def apply_one(store: CatalogStore, name: str, action: str = "relabel", to: str | None = "red") -> str:
+    key = new_of(store)[name].key
+    return store.apply([Decision(key, action, to if action == "relabel" else None)])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_a_device_and_a_name_that_is_no_text_are_failures_and_nothing_waits_for_them(
+    folder: Path, model: Path
+) -> None:
+    os.mkfifo(folder / "_new" / "pipe.jpg")
+    (folder / "_new" / "device.jpg").symlink_to("/dev/zero")
+    shutil.copy(folder / "_new" / "red60.png", os.fsencode(folder / "_new") + b"/\xff.png")
+    with Catalog(folder) as catalog:
+        catalog.scan()
+        found = list_unlabelled(catalog, folder / "_new")
+    assert dict(found.failures) == {
+        "pipe.jpg": "is a pipe or a device, not a photo",
+        "device.jpg": "is a pipe or a device, not a photo",
+        "\\udcff.png": "has a name that is no valid text; rename it",
+    }
+    store = open_store(folder, model)
+    assert len(new_of(store)) == 19
+    assert "3 files cannot be read." in map(str, store.new_remarks)
+    assert store.apply([Decision(item.key, "relabel", "red") for item in new_of(store).values()]).startswith(
+        "Applied: 19 added."
+    )
+
+
+def test_a_file_that_is_no_photo_is_dismissed_unread_and_a_huge_one_is_never_held(
+    folder: Path, model: Path
+) -> None:
+    (folder / "_new" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    with (folder / "_new" / "huge.jpg").open("wb") as f:
+        f.write(b"\xff\xd8\xff")
+        f.truncate(2**28)
+    store = open_store(folder, model)
+    key = new_of(store)["huge.jpg"].key
+    tracemalloc.start()
+    try:
+        with pytest.raises(FastclfError, match=r"huge\.jpg cannot be read"):
+            store.apply([Decision(key, "relabel", "red")])
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
+    for name in ("broken.jpg", "huge.jpg"):
+        assert apply_one(store, name, "remove") == "Applied: 1 dismissed. No file was changed."
+    assert {"broken.jpg", "huge.jpg"}.isdisjoint(new_of(store))
+
+
+def test_a_file_beyond_what_is_hashed_is_a_failure(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastclf.catalog.reading._MOST_HASHED", 2**27)
+    with (folder / "_new" / "huge.jpg").open("wb") as f:
+        f.write(b"\xff\xd8\xff")
+        f.truncate(2**28)
+    with Catalog(folder) as catalog:
+        [(name, reason)] = list_unlabelled(catalog, folder / "_new").failures
+    assert name == "huge.jpg"
+    assert "bytes" in reason or "MB" in reason
+
+
+@pytest.mark.parametrize("when", ["written", "held"])
+@pytest.mark.parametrize("to", ["red", "blue"])
+def test_of_two_who_decide_at_the_same_time_the_first_one_is_followed(
+    folder: Path, model: Path, when: str, to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = open_store(folder, model), open_store(folder, model)
+    key = new_of(first)["mixed.png"].key
+    new_of(second)
+    scan, apply = first.catalog.scan, first.catalog.apply
+
+    def overtake(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wait(*args: Any, **options: Any) -> Any:
+            monkeypatch.undo()
+            second.apply([Decision(key, "relabel", to)])
+            return call(*args, **options)
+
+        return wait
+
+    if when == "written":
+        monkeypatch.setattr(first.catalog, "scan", overtake(scan))
+    else:
+        monkeypatch.setattr(first.catalog, "apply", overtake(apply))
+    with pytest.raises(FastclfError, match=r"mixed\.png was decided elsewhere meanwhile\. Reload the page"):
+        first.apply([Decision(key, "relabel", "red")])
+    assert list(in_set(folder).values()) == [to]
+    with pytest.raises(FastclfError, match="was decided elsewhere"):
+        first.apply([Decision(key, "remove")])
+
+
+def test_a_photo_that_is_decided_twice_at_once_is_taken_once(store: CatalogStore, folder: Path) -> None:
+    key = new_of(store)["mixed.png"].key
+    words = store.apply([Decision(key, "relabel", "red"), Decision(key, "relabel", "blue")])
+    assert words.startswith("Applied: 1 added.")
+    assert list(in_set(folder).values()) == ["blue"]
+
+
+@pytest.mark.parametrize("place", ["fastclf.catalog.arrivals.Arrivals.hold", "fastclf.catalog.Catalog.apply"])
+def test_what_a_kill_leaves_is_mended_at_the_next_opening(
+    store: CatalogStore, folder: Path, model: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "_new" / "blue60.png", folder / "blue" / "new-0123456789abcdef-own.png")
+    with monkeypatch.context() as patch:
+        # a killed process tidies nothing up
+        patch.setattr(place, die)
+        patch.setattr("fastclf.dashboard.clean.added_files._remove_files", lambda added: None)
+        with pytest.raises(KeyboardInterrupt):
+            label(store, red60="red", green60="green")
+    assert len(copies_of(folder)) == 3
+    later = open_store(folder, model)
+    assert list(in_set(folder).values()) == ["blue"]
+    assert {"red60.png", "green60.png"} <= set(new_of(later))
+    label(later, red60="green")
+    open_store(folder, model)
+    assert sorted(in_set(folder).values()) == ["blue", "green"]
+
+
+def die(_: object, asked: Sequence[object] = (), *__: object, **___: object) -> dict[str, int]:
+    if asked:
+        raise KeyboardInterrupt
+    return {}
+
+
+def test_copies_whose_catalog_is_lost_stay_in_the_set(store: CatalogStore, folder: Path, model: Path) -> None:
+    label(store, red60="red")
+    store.catalog.close()
+    shutil.rmtree(folder / ".fastclf")
+    open_store(folder, model)
+    assert list(in_set(folder).values()) == ["red"]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"no json",
+        b"[]",
+        b"7",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"MARK": 7}',
+        b'{"MARK": "zz"}',
+        b'{"MARK": null}',
+    ],
+)
+def test_kept_hashes_that_fastclf_did_not_write_are_passed_over(
+    store: CatalogStore, folder: Path, model: Path, forged: bytes
+) -> None:
+    kept = json.loads(store.catalog.read_result("unlabelled files", "1") or b"")
+    mark = json.dumps(next(iter(kept))).encode()
+    store.catalog.keep_result("unlabelled files", "1", forged.replace(b'"MARK"', mark))
+    later = open_store(folder, model)
+    assert len(new_of(later)) == 19
+    assert label(later, red60="red").startswith("Applied: 1 added.")
+
+
+@pytest.mark.parametrize(
+    "name", ["😀" * 60 + ".png", "x" * 250 + ".png", "a.b c", "." + "y" * 200 + "." + "z" * 40]
+)
+def test_a_copy_of_any_name_fits_the_disk_and_is_found_again(name: str) -> None:
+    copy = name_copy(name, "0123456789abcdef" + 48 * "0")
+    assert len(f"{copy}-1000".encode()) <= 240
+    assert find_digest(copy) == "0123456789abcdef"
+
+
+def test_other_bytes_under_the_same_name_size_and_time_are_seen_at_the_next_look(
+    store: CatalogStore, folder: Path
+) -> None:
+    file = folder / "_new" / "red60.png"
+    before, data = file.stat(), bytearray(file.read_bytes())
+    item = new_of(store)["red60.png"]
+    file.write_bytes(bytes(reversed(data)))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(FastclfError, match="was replaced meanwhile"):
+        store.apply([Decision(item.key, "relabel", "red")])
+    assert new_of(store)["red60.png"].key != item.key
+
+
+def test_a_later_edit_of_a_copy_is_no_news_about_photos_that_wait(store: CatalogStore, folder: Path) -> None:
+    label(store, red60="red")
+    [copy] = copies_of(folder)
+    key = next(item.key for item in store.load_items() if item.name == copy)
+    store.apply([Decision(key, "remove")])
+    for words in (store.undo(), store.redo(), store.undo()):
+        assert words
+        assert "wait" not in words
+        assert store._unlearned == 1
+    assert "1 new photo waits for a label again" in (store.undo() or "")
+    assert store._unlearned == 0
+
+
+def test_where_a_copy_was_deleted_by_hand_its_original_waits_again(
+    store: CatalogStore, folder: Path, model: Path
+) -> None:
+    label(store, red60="red")
+    (folder / copies_of(folder)[0]).unlink()
+    later = open_store(folder, model)
+    assert "red60.png" in new_of(later)
+    label(later, red60="red")
+    assert "red60.png" not in new_of(later)
+    assert list(in_set(folder).values()) == ["red"]
+    later.undo()
+    assert "red60.png" in new_of(later)
+    assert in_set(folder) == {}
+    later.redo()
+    assert "red60.png" not in new_of(later)
+
+
+def test_a_class_whose_folder_no_scan_looks_into_is_refused_and_nothing_stays(
+    store: CatalogStore, folder: Path
+) -> None:
+    before = hash_folder(folder)
+    with pytest.raises(PhotosError, match=r"no class has its photos there\. Choose another class"):
+        label(store, red60="_new")
+    assert hash_folder(folder) == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,23 +30,47 @@ class AddedFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def hold_files(catalog: Catalog, additions: Sequence[Addition], why: str) -> Iterator[list[int]]:
+def hold_files(
+    catalog: Catalog,
+    additions: Sequence[Addition],
+    why: str,
+    ask: Callable[[], object] | None = None,
+) -> Iterator[list[int]]:
     """Write files into their class folders and hold them out of the set; on a fault none of them stays.
 
-    Gives the catalog's numbers of the photos, in their order, for a step that lets them in.
+    Gives the catalog's numbers of the photos, in their order, for a step that lets them in. `ask` is called
+    before they are held, while nobody else can write to the catalog: what it raises is such a fault.
     """
     added = _add_files(catalog.folder, additions)
     try:
         if added:
             catalog.scan()
-        held = catalog.arrivals.hold([file.name for file in added], why)
-        yield [held[file.name] for file in added]
+        held = catalog.arrivals.hold([file.name for file in added], why, ask=ask)
+        yield [_get_number(held, file) for file in added]
     except BaseException:
-        _remove_files(added)
+        _remove_files(_leave_let_in(catalog, added))
         with contextlib.suppress(FastclfError):  # the next scan will see it
             if added:
                 catalog.scan()
         raise
+
+
+def _leave_let_in(catalog: Catalog, added: Sequence[AddedFile]) -> list[AddedFile]:
+    """Return the files without those that somebody else's step has let in meanwhile."""
+    let_in: set[str] = set()
+    with contextlib.suppress(FastclfError):
+        for file in added:
+            let_in |= {held.name for held in catalog.arrivals.find_held(file.name) if held.action}
+    return [file for file in added if file.name not in let_in]
+
+
+def _get_number(held: Mapping[str, int], file: AddedFile) -> int:
+    if file.name not in held:
+        raise PhotosError(
+            "{name} was added, but no class has its photos there. Choose another class; nothing was changed.",
+            name=file.name,
+        )
+    return held[file.name]
 
 
 def _add_files(folder: Path, additions: Sequence[Addition]) -> list[AddedFile]:

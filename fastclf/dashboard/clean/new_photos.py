@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 from ...backbone import Backbone, open_packaged
 from ...catalog import (
@@ -21,12 +22,15 @@ from ...catalog import (
     Copy,
     Edit,
     EditRow,
+    Held,
     Unlabelled,
     describe_arrival,
     find_digest,
+    forget_hash,
     is_held_out,
     list_unlabelled,
     name_copy,
+    read_hashed,
 )
 from ...check import has_packaged
 from ...errors import (
@@ -40,8 +44,8 @@ from ...errors import (
 )
 from ...head import Suggestion, rank_unlabelled
 from ...model import ModelBundle
-from ...photos import Photo, Progress, decode_photo, encode_jpeg, make_thumbnail
-from ...system import advise_install, hash_bytes
+from ...photos import MAX_FOLDER_BYTES, Photo, Progress, decode_photo, encode_jpeg, make_thumbnail
+from ...system import advise_install
 from ..widgets import encode_large, say_share
 from .added_files import Addition, hold_files
 from .reports import describe_copy
@@ -56,14 +60,21 @@ _FIRST_LOOK = 100
 # So many teach for each one that judges.
 _TEACHING = 4
 _HELD = "without a label; not taken yet"
+_REPLACED = Message("was replaced meanwhile")
+_DECIDED = Message("was decided elsewhere meanwhile")
 _NOTHING = Unlabelled((), 0)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """The edits that decide about new photos, how many of them do what, and what had to be left out."""
+    """The edits that decide about new photos, how many of them do what, and what had to be left out.
 
-    edits: tuple[Edit, ...] = ()
+    `ask` raises a UsageError where somebody else has decided about one of them; it is to be called while
+    nobody else can write to the catalog.
+    """
+
+    edits: tuple[Edit, ...]
+    ask: Callable[[], None]
     taken: int = 0
     dismissed: int = 0
     left: tuple[tuple[str, str], ...] = ()  # (name, reason)
@@ -214,15 +225,18 @@ class NewPhotos:
         """Look which of some photos show the same picture as one of the set."""
         known = []
         for photo in photos:
-            with contextlib.suppress(FastclfError, OSError):
-                known.append((photo.sha256, describe_arrival(photo.path.read_bytes(), photo.name)))
+            with contextlib.suppress(FastclfError):
+                data, _ = read_hashed(photo)
+                known.append((photo.sha256, describe_arrival(data or b"", photo.name)))
         copies = self._catalog.arrivals.find_copies([arrival for _, arrival in known])
         self._copies = {sha: copy for (sha, _), copy in zip(known, copies, strict=True) if copy is not None}
 
     def read_thumbnail(self, key: int) -> bytes | None:
         """Return a photo's JPEG, or None."""
         photo = self._photos.get(key)
-        return None if photo is None else encode_jpeg(make_thumbnail(decode_photo(photo.path).image))
+        if photo is None:
+            return None
+        return encode_jpeg(make_thumbnail(decode_photo(photo.path, max_bytes=MAX_FOLDER_BYTES).image))
 
     def read_large(self, key: int) -> bytes | None:
         """Return a photo large, or None."""
@@ -233,40 +247,74 @@ class NewPhotos:
     def adopt(self, decisions: Sequence[Decision]) -> Iterator[Joined]:
         """Hold copies of photos and give the edits that decide about them; on a fault no copy stays.
 
-        A photo that is no longer what was shown is left out.
+        A photo that is no longer what was shown is left out. One that is dismissed is not read.
 
         Raises
         ------
         UsageError
-            If that is so of all of them.
+            If that is so of all of them, or if somebody else decides about one meanwhile.
         """
-        left = {d.key: reason for d in decisions if (reason := self._find_change(d.key))}
+        able, left = self._leave_out({d.key: d for d in decisions}.values())
+        taken = [d for d in able if d.action == "relabel"]
+        dismissed = [d for d in able if d.action == "remove"]
+        numbers = self._register(able)
+        additions = [self._describe_file(d) for d in taken]
+        # a copy that was deleted by hand is written anew, and was let in before
+        deleted = [h.name for h in self._find_held() if h.action and not h.is_there] if taken else []
+        with hold_files(self._catalog, additions, _HELD, lambda: self._ask(taken, deleted)) as copies:
+            edits = [Edit(numbers[d.key], "remove", None, d.why) for d in dismissed]
+            for number, d in zip(copies, taken, strict=True):
+                edits += [Edit(number, "relabel", d.label, d.why), Edit(number, "restore", None, d.why)]
+            yield Joined(tuple(edits), lambda: self._ask(able), len(taken), len(dismissed), left)
+
+    def _leave_out(
+        self, decisions: Collection[Decision]
+    ) -> tuple[list[Decision], tuple[tuple[str, str], ...]]:
+        """Return the decisions that can be followed, and the (name, reason) of the others."""
+        decided = self._find_decided() if decisions else set()
+        left = {d.key: reason for d in decisions if (reason := self._find_change(d, decided))}
         able = [d for d in decisions if d.key not in left]
         names = tuple((self._name(key), reason) for key, reason in left.items())
         if names and not able:
-            raise UsageError(
-                "{name} {reason}. Reload the page; nothing was changed.", name=names[0][0], reason=names[0][1]
-            )
-        taken = [d for d in able if d.action == "relabel"]
-        with hold_files(self._catalog, [self._describe_file(d) for d in taken], _HELD) as numbers:
-            dismissed = [d for d in able if d.action == "remove"]
-            away = zip(self._register(dismissed), dismissed, strict=True)
-            edits = [Edit(number, "remove", None, d.why) for number, d in away]
-            for number, d in zip(numbers, taken, strict=True):
-                edits += [Edit(number, "relabel", d.label, d.why), Edit(number, "restore", None, d.why)]
-            yield Joined(tuple(edits), len(taken), len(dismissed), names)
+            _refuse(*names[0])
+        return able, names
+
+    def _find_held(self) -> list[Held]:
+        return [h for h in self._catalog.arrivals.find_held(PREFIX) if find_digest(h.name)]
+
+    def _find_decided(self, aside: Collection[str] = ()) -> set[str]:
+        """Return the digests of the photos that a step decided about; what `aside` names does not count."""
+        held = self._find_held()
+        return {find_digest(h.name) for h in held if h.action and h.is_there and h.name not in aside}
+
+    def _ask(self, decisions: Sequence[Decision], aside: Collection[str] = ()) -> None:
+        """Refuse what somebody else has decided about meanwhile."""
+        decided = self._find_decided(aside) if decisions else set()
+        for d in decisions:
+            photo = self._photos[d.key]
+            if photo.sha256[:16] in decided:
+                _refuse(photo.name, _DECIDED)
 
     def _name(self, key: int) -> str:
         return self._photos[key].name if key in self._photos else str(key)
 
-    def _find_change(self, key: int) -> str:
+    def _find_change(self, decision: Decision, decided: Collection[str]) -> str:
         """Return what became of a photo since it was shown, or ""."""
-        photo = self._photos.get(key)
+        photo = self._photos.get(decision.key)
+        if photo is None:
+            return _REPLACED
+        if photo.sha256[:16] in decided:
+            return _DECIDED
+        return self._find_fault(photo) if decision.action == "relabel" else ""
+
+    def _find_fault(self, photo: Photo) -> str:
         try:
-            data = b"" if photo is None else photo.path.read_bytes()
-            if photo is None or hash_bytes(data) != photo.sha256:
-                return Message("was replaced meanwhile")
-            decode_photo(data, photo.name)
+            photo.path.stat()
+            data, sha256 = read_hashed(photo)
+            if sha256 != photo.sha256:
+                forget_hash(self._catalog, photo.path)
+                return _REPLACED
+            decode_photo(photo.path if data is None else data, photo.name, max_bytes=MAX_FOLDER_BYTES)
         except FileNotFoundError:
             return Message("was deleted meanwhile")
         except (FastclfError, OSError):
@@ -275,27 +323,62 @@ class NewPhotos:
 
     def _describe_file(self, decision: Decision) -> Addition:
         photo = self._photos[decision.key]
-        return Addition(decision.label, name_copy(photo.name, photo.sha256), photo.path.read_bytes)
 
-    def _register(self, decisions: Sequence[Decision]) -> list[int]:
-        photos = [self._photos[d.key] for d in decisions]
-        numbers = self._catalog.arrivals.register({name_copy(p.name, p.sha256): p.sha256 for p in photos})
-        return [numbers[name_copy(p.name, p.sha256)] for p in photos]
+        def read() -> bytes:
+            data, sha256 = read_hashed(photo)
+            if data is None or sha256 != photo.sha256:
+                _refuse(photo.name, _REPLACED)
+            return data
+
+        return Addition(decision.label, name_copy(photo.name, photo.sha256), read)
+
+    def _register(self, decisions: Sequence[Decision]) -> dict[int, int]:
+        """Return {key: the catalog's number} by which a photo can be turned away.
+
+        Those that are taken get one, too: it says that their copies wait for a step, see `recover`.
+        """
+        names = {d.key: name_copy(p.name, p.sha256) for d in decisions if (p := self._photos[d.key])}
+        hashes = {name: self._photos[key].sha256 for key, name in names.items()}
+        numbers = self._catalog.arrivals.register(hashes) if hashes else {}
+        return {key: numbers[name] for key, name in names.items()}
+
+    def recover(self) -> None:
+        """Mend what a kill between copies and their step left: they are held, and the photos wait again."""
+        held = self._find_held()
+        begun = {find_digest(h.name) for h in held if "/" not in h.name}
+        begun -= {find_digest(h.name) for h in held if h.action}
+        stray = {h.name for h in held if "/" in h.name and h.in_set and find_digest(h.name) in begun}
+        if stray:
+            # one whose bytes somebody changed is a photo of its own
+            photos = [p for p in self._catalog.photos().photos if p.name in stray]
+            same = [p.name for p in photos if p.sha256.startswith(find_digest(p.name))]
+            self._catalog.arrivals.hold(same, _HELD)
+
+    def read_actions(self) -> dict[str, str]:
+        """Return {name: what standing steps say} of the copies, and of the photos that were turned away."""
+        return {h.name: h.action for h in self._find_held()}
 
     def count_unlearned(self, learned: Collection[str]) -> int:
         """Return how many of the photos that were labelled here are not among contents (sha256)."""
         digests = {sha256[:16] for sha256 in learned}
-        held = self._catalog.arrivals.find_held(PREFIX)
-        mine = {find_digest(h.name) for h in held if h.in_set and h.action} - {""}
+        mine = {find_digest(h.name) for h in self._find_held() if h.in_set and h.action}
         return len(mine - digests)
 
 
-def count_moved(rows: Sequence[EditRow]) -> tuple[int, int]:
-    """Return how many new photos a step's rows let in or out, and how many they turn away or give back."""
-    names: Mapping[str, None] = dict.fromkeys(row.path for row in rows if row.action != "relabel")
-    mine = [name for name in names if find_digest(name)]
-    files = sum("/" in name for name in mine)
-    return files, len(mine) - files
+def count_moved(
+    rows: Sequence[EditRow], before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[int, int]:
+    """Return how many new photos a step's rows let in or out, and how many they turn away or give back.
+
+    A row about a photo that another step let in does neither: its action is the same `before` and `after`.
+    """
+    moved = {row.path for row in rows if before.get(row.path, "") != after.get(row.path, "")}
+    files = sum("/" in name for name in moved)
+    return files, len(moved) - files
+
+
+def _refuse(name: str, reason: str) -> NoReturn:
+    raise UsageError("{name} {reason}. Reload the page; nothing was changed.", name=name, reason=reason)
 
 
 def _mix(teaching: Sequence[Suggestion], judging: Sequence[Suggestion]) -> Iterator[Suggestion]:

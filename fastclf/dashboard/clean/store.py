@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -176,6 +176,7 @@ class CatalogStore(ReviewStore):
             found = catalog.scan(
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
+            self.new.recover()
             self._edited = None
             if self._checked is not None and self._checked.photos and not found.differs:
                 return  # the list as it was left stands
@@ -325,7 +326,7 @@ class CatalogStore(ReviewStore):
         reports = [d for d in decisions if d.key < 0 and not is_new(d.key)]
         new = [d for d in decisions if is_new(d.key)]
         with self._turn, self.reports.adopt(reports) as adopted, self.new.adopt(new) as joined:
-            rows = self._own_rows(self.catalog.apply([*edits, *adopted, *joined.edits]))
+            rows = self._own_rows(self.catalog.apply([*edits, *adopted, *joined.edits], ask=joined.ask))
             self._follow(rows, self.catalog.undo)
         held = {edit.photo for edit in (*adopted, *joined.edits)}
         actions = Counter(d.action for d in reports)
@@ -344,20 +345,22 @@ class CatalogStore(ReviewStore):
     def undo(self) -> str | None:
         """Take the last recorded step back; returns words, or None if there is none."""
         with self._turn:
+            before = self.new.read_actions()
             rows = self.catalog.undo()
             if rows is None:
                 return None
-            followed = self._follow(self._own_rows(rows), self.catalog.redo)
+            followed = self._follow(self._own_rows(rows), self.catalog.redo, before)
             self._unlearned = max(0, self._unlearned - followed.labelled)
             return say_undone(followed)
 
     def redo(self) -> str | None:
         """Record the last undone step again; returns words, or None if there is none."""
         with self._turn:
+            before = self.new.read_actions()
             rows = self.catalog.redo()
             if rows is None:
                 return None
-            followed = self._follow(self._own_rows(rows), self.catalog.undo)
+            followed = self._follow(self._own_rows(rows), self.catalog.undo, before)
             self._unlearned += followed.labelled
             return say_redone(followed)
 
@@ -400,7 +403,9 @@ class CatalogStore(ReviewStore):
         ]  # fmt: skip
         self.catalog.drafts.keep(drafts, dropped)
 
-    def _follow(self, rows: Sequence[EditRow], revert: Callable[[], object]) -> Followed:
+    def _follow(
+        self, rows: Sequence[EditRow], revert: Callable[[], object], before: Mapping[str, str] | None = None
+    ) -> Followed:
         try:
             followed = self.reports.follow(rows)
         except BaseException:
@@ -408,7 +413,9 @@ class CatalogStore(ReviewStore):
             raise
         # any label may change what new photos are guessed to be
         self._unranked |= bool(rows and len(self.new))
-        labelled, turned_away = count_moved(rows)
+        if before is None:
+            return followed
+        labelled, turned_away = count_moved(rows, before, self.new.read_actions())
         return replace(followed, labelled=labelled, turned_away=turned_away)
 
     def export_edits(self) -> bytes:
