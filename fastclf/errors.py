@@ -95,20 +95,26 @@ def join_messages(parts: Iterable[str], separator: str = " ") -> Message:
 
 def pack_message(text: str) -> str:
     """Return a message as a line of text, for another process or a database; other texts stay as they are."""
-    return json.dumps(_flatten(text)) if isinstance(text, Message) and text.fields else text
+    if not isinstance(text, Message) or not text.fields:
+        return text
+    packed = json.dumps(_flatten(text))
+    return packed if len(packed) <= _LONGEST else str(text)
 
 
 def unpack_message(text: str) -> Message:
     """Return what `pack_message` was given; a text that it did not make is a message without fields."""
-    if text.startswith(_PACKED):
+    if text.startswith(_PACKED) and len(text) <= _LONGEST:
         try:
-            return _rebuild(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return _rebuild(json.loads(text), _GROWTH * len(text))
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
             return Message(text)
     return Message(text)
 
 
 _PACKED = '{"template":'
+# Characters of a packed message, and how many times as long its sentence may be. Templates within templates
+# and wide fields would make gigabytes of a few letters.
+_LONGEST, _GROWTH = 10_000, 4
 
 
 def _flatten(value: object) -> object:
@@ -117,9 +123,14 @@ def _flatten(value: object) -> object:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def _rebuild(packed: Mapping[str, Any]) -> Message:
-    fields = {k: _rebuild(v) if isinstance(v, dict) else v for k, v in packed["fields"].items()}
-    return Message(packed["template"], **fields)
+def _rebuild(packed: Mapping[str, Any], most: int) -> Message:
+    fields = {k: _rebuild(v, most) if isinstance(v, dict) else v for k, v in packed["fields"].items()}
+    if not isinstance(packed["template"], str):
+        raise TypeError
+    made = Message(packed["template"], **fields)
+    if len(made) > most:
+        raise ValueError
+    return made
 
 
 class MessageFormatter(string.Formatter):

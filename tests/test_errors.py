@@ -52,12 +52,24 @@ def test_a_message_passes_through_a_line_of_text(text: str) -> None:
     assert (again.template, again.fields) == (Message(text).template, Message(text).fields)
 
 
+def nest_templates(n: int) -> str:
+    """A message that doubles n times."""
+    return '{"template": "{a}{a}", "fields": {"a": ' * n + '"laughs"' + "}}" * n
+
+
+def test_a_message_too_long_to_be_unpacked_is_packed_as_a_text() -> None:
+    words = Message("{name} is long", name="a" * 20_000)
+    assert unpack_message(pack_message(words)) == words
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '{"template": 3}', '{"template": "{a.__class__}", "fields": {"a": 1}}',
         '{"template": "{a:99999999}", "fields": {"a": 1}}', '{"template": "{a[0]}", "fields": {"a": "b"}}',
         '{"template": "{b}", "fields": {"a": 1}}', '{"template": "{", "fields": {"a": 1}}', '{"template": [',
+        '{"template": 7, "fields": {}}', '{"template": "{a:9999}", "fields": {"a": 1}}', nest_templates(12),
+        nest_templates(5000), '{"template": "{a:.2f}", "fields": {"a": 1' + "0" * 400 + "}}",
     ],
 )  # fmt: skip
 def test_a_line_that_no_message_made_is_a_text(text: str) -> None:

@@ -497,7 +497,9 @@ class Catalog:
     def read_result(self, name: str, key: str) -> bytes | None:
         """Return a result that was kept under this name and key, or None."""
         rows = self._store.read("SELECT value FROM results WHERE name = ? AND key = ?", (name, key))
-        return bytes(rows[0]["value"]) if rows else None
+        value = rows[0]["value"] if rows else None
+        # a column of a stranger's catalog holds a number, too, of which bytes() would make so many zeros
+        return value if isinstance(value, bytes) else None
 
     def _read_openings(self) -> dict[int, dict[str, Any]]:
         rows = self._store.read(

@@ -8,6 +8,7 @@ from .inputs import find_open_photos as find_open_photos
 from .inputs import find_sealed as find_sealed
 from .inputs import has_packaged as has_packaged
 from .inputs import judge_some as judge_some
+from .kept import KeptReport as KeptReport
 from .kept import keep_report as keep_report
 from .kept import read_report as read_report
 from .page import write_page as write_page

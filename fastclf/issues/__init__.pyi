@@ -1,5 +1,9 @@
 from .descriptor import DESCRIPTOR_ID as DESCRIPTOR_ID
 from .descriptor import compute_descriptor as compute_descriptor
+from .form import FindingForm as FindingForm
+from .form import is_count as is_count
+from .form import is_share as is_share
+from .form import is_text as is_text
 from .kinds import CheckedPhotos as CheckedPhotos
 from .kinds import Finding as Finding
 from .kinds import IssueKind as IssueKind

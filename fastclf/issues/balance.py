@@ -8,6 +8,7 @@ from statistics import median
 from ..errors import Message, count_message, join_messages
 from ..metrics import wilson_interval
 from ..photos import VALID
+from .form import ABOUT_CLASS, FindingForm, is_count, is_number
 from .kinds import CheckedPhotos, Finding, IssueKind
 
 # All chosen by hand, not tuned: with fewer photos a class is small whatever the others have; below a third of
@@ -90,6 +91,19 @@ def _say_remedy(missing: int, *, is_third: bool) -> Message:
     return Message("{n} more would make a tenth of the largest class.", n=missing)
 
 
-KINDS = (
-    IssueKind(key="balance", table="small_classes", title=Message("Small classes"), order=90, find=_find),
+_FORM = FindingForm(
+    ABOUT_CLASS,
+    {
+        "n": is_count,
+        "median": is_number,
+        "missing": is_count,
+        "valid": is_count,
+        "recall_from": lambda value: value is None or is_number(value),
+    },
 )
+KINDS = (
+    IssueKind(
+        key="balance", table="small_classes", title=Message("Small classes"), order=90, find=_find,
+        form=_FORM,
+    ),
+)  # fmt: skip

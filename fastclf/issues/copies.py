@@ -8,6 +8,7 @@ from itertools import islice
 
 from ..errors import Message
 from ..photos import TEST, TRAIN, VALID
+from .form import ABOUT_COPIES, FindingForm, is_list_of, is_number, is_one_of
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
 from .near import MIRRORED, PLAIN, Group, find_degrees, follow_turns, invert_turn
 
@@ -93,10 +94,19 @@ def _say_split(split: str) -> Message:
     return words.get(split, Message("another split"))
 
 
+_FORM = FindingForm(
+    ABOUT_COPIES,
+    {
+        "tier": is_one_of("bytes", "pixels", "aligned", "features"),
+        "score": is_number,
+        "turned": is_list_of(is_one_of(0, 90, 180, 270)),
+        "mirrored": is_list_of(is_one_of(False, True)),
+    },
+)
 KINDS = tuple(
     IssueKind(
         key=key, table=table, title=title, badge=badge, order=order, find=partial(_find, key),
-        measure="score", describe=partial(_describe, key),
+        form=_FORM, measure="score", describe=partial(_describe, key),
     )
     for order, key, table, title, badge in (
         (20, "conflict", "conflicting_labels", Message("Same photo, two labels"), Message("Two labels")),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import Message
+from .form import FindingForm
 
 if TYPE_CHECKING:
     from ..photos import Photo
@@ -118,6 +119,8 @@ class IssueKind:
         Kinds are shown from small to large.
     find
         Returns its findings, the worst first; None where it was not looked for.
+    form
+        What each of its findings looks like; one that was kept and looks otherwise is not believed.
     badge
         A word or two for a photo with this doubt; None for a doubt about whole classes.
     measure
@@ -134,6 +137,7 @@ class IssueKind:
     title: Message
     order: int
     find: Callable[[CheckedPhotos], Iterable[Finding] | None]
+    form: FindingForm
     badge: Message | None = None
     measure: str = ""
     needs_open: bool = False

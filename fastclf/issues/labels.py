@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..errors import CheckError, Message, UsageError, count_message
 from ..photos import Photo
 from ..system import ShortRepr, run_child, scratch_folder
+from .form import ABOUT_PHOTO, FindingForm, is_share, is_text
 from .kinds import CheckedPhotos, Finding, IssueKind, Today
 
 Array = npt.NDArray[Any]
@@ -319,9 +320,10 @@ def _describe(finding: Finding, name: str, today: Today) -> Message | None:
     return finding.words if today[name][0] == finding.labels[0] else None
 
 
+_FORM = FindingForm(ABOUT_PHOTO, {"label": is_text, "suggested": is_text, "label_quality": is_share})
 KINDS = (
     IssueKind(
         key="label", table="label_issues", title=Message("Label doubts"), badge=Message("Label?"), order=10,
-        find=_find, measure="label_quality", needs_open=True, describe=_describe,
+        find=_find, form=_FORM, measure="label_quality", needs_open=True, describe=_describe,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import Message, UsageError
+from .form import ABOUT_PHOTO, FindingForm, is_number
 from .kinds import CheckedPhotos, Finding, IssueKind
 
 Array = npt.NDArray[Any]
@@ -305,6 +306,6 @@ def _find(checked: CheckedPhotos) -> list[Finding]:
 KINDS = (
     IssueKind(
         key="odd", table="odd", title=Message("Odd photos"), badge=Message("Odd"), order=70, find=_find,
-        measure="score", needs_open=True,
+        form=FindingForm(ABOUT_PHOTO, {"score": is_number}), measure="score", needs_open=True,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..errors import Message
 from ..photos import Photo
+from .form import ABOUT_PHOTO, FindingForm, is_number, is_one_of
 from .kinds import CheckedPhotos, Finding, IssueKind
 
 Array = npt.NDArray[Any]
@@ -191,9 +192,10 @@ def _make_finding(photo: Photo, found: LowQuality) -> Finding:
     return Finding.of_photo(photo, _SCORE, words, **facts)
 
 
+_FORM = FindingForm(ABOUT_PHOTO, {"kind": is_one_of(*FLAWS), "value": is_number, "threshold": is_number})
 KINDS = (
     IssueKind(
         key="quality", table="low_quality", title=Message("Poor quality"), badge=Message("Quality"), order=60,
-        find=_find,
+        find=_find, form=_FORM,
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Message
+from .form import ABOUT_PHOTO, FindingForm, is_text
 from .kinds import CheckedPhotos, Finding, IssueKind
 
 _SCORE = 0.9  # chosen by hand, to order photos with several doubts; not tuned
@@ -18,6 +19,6 @@ def _find(checked: CheckedPhotos) -> list[Finding]:
 KINDS = (
     IssueKind(
         key="unreadable", table="unreadable", title=Message("Unreadable files"), badge=Message("Unreadable"),
-        order=80, find=_find,
+        order=80, find=_find, form=FindingForm(ABOUT_PHOTO, {"reason": is_text}),
     ),
 )  # fmt: skip

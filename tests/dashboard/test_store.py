@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastclf import Catalog, ModelBundle
+from fastclf.check import read_report
 from fastclf.dashboard import build_app
 from fastclf.dashboard.clean import CatalogStore
 from fastclf.dashboard.clean.model import ReviewModel
@@ -181,6 +182,55 @@ def test_many_known_photos_are_shown_as_they_were_left_before_the_folder_is_look
     again.open(lambda words: None)
     again.finish_opening(lambda words: None)
     assert "red/later.png" in {item.name for item in again.load_items()}
+
+
+def test_what_was_left_is_not_told_of_other_photos_under_the_same_names(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(folder, model)
+    monkeypatch.setattr("fastclf.dashboard.clean.store._KNOWN", 10)
+    swap(folder / "red" / "copy.png", folder / "red" / "003.png")
+    with Catalog(folder) as another_process:
+        another_process.scan()
+    store = CatalogStore(folder, model)
+    store.open(lambda words: None)
+    assert store.is_hurried
+    found = {item.name: item for item in store.load_items()}
+    assert not {"duplicate"} & {*kinds(found["red/copy.png"]), *kinds(found["red/003.png"])}
+    assert "conflict" in kinds(found["blue/conflict.png"])
+    store.finish_opening(lambda words: None)
+    found = {item.name: item for item in store.load_items()}
+    assert "duplicate" in kinds(found["red/003.png"])
+    assert "duplicate" not in kinds(found["red/copy.png"])
+    # what this session sees change is not told of the old names either
+    swap(folder / "red" / "000.png", folder / "green" / "000.png")
+    before = read_answers(store)
+    store.finish_opening(lambda words: None)
+    assert not {"red/000.png", "green/000.png"} & read_answers(store).keys() & before.keys()
+
+
+def test_a_small_folder_neither_reads_nor_keeps_a_check_while_it_opens(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = Catalog.read_result
+    monkeypatch.setattr(
+        Catalog, "read_result", lambda self, name, key: (asked.append(name), read(self, name, key))[1]
+    )
+    store = CatalogStore(folder, model)
+    store.open(lambda words: None)
+    assert "last check" not in asked
+    assert read_report(store.catalog) is None
+
+
+def swap(one: Path, other: Path) -> None:
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+def read_answers(store: CatalogStore) -> dict[str, str]:
+    return {item.name: item.answer for item in store.load_items() if item.answer}
 
 
 def test_edits_touch_the_photos_that_they_are_about_and_their_copies(folder: Path, model: Path) -> None:

@@ -16,7 +16,7 @@ from .targets import TARGETS
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 # About a second each; `make fuzz` takes as long as it is given.
-EXAMPLES = {"photo": 150, "manifest": 60, "model-file": 120, "catalog-file": 50, "catalog-rows": 50, "visitor-message": 40,
+EXAMPLES = {"photo": 150, "manifest": 60, "model-file": 120, "catalog-file": 50, "catalog-rows": 50, "kept-check": 120, "visitor-message": 40,
             "owner-message": 40, "project": 100, "project-file": 80, "report-file": 60, "teachable-file": 80}  # fmt: skip
 # of a tape: a message takes some ten of its bytes
 LONGEST = {"visitor-message": 240, "owner-message": 240}

@@ -18,13 +18,15 @@ TABLES = [
 
 _NEW_KIND = """
 from fastclf.errors import Message
+from fastclf.issues.form import ABOUT_PHOTO, FindingForm, is_share
 from fastclf.issues.kinds import Finding, IssueKind
 
 def _find(checked):
     return [Finding.of_photo(photo, 0.3, Message("too blue"), share=0.9) for photo in checked.photos[:2]]
 
 KINDS = (
-    IssueKind(key="tint", table="tints", title=Message("Tinted photos"), order=65, find=_find, measure="share"),
+    IssueKind(key="tint", table="tints", title=Message("Tinted photos"), order=65, find=_find,
+        form=FindingForm(ABOUT_PHOTO, {"share": is_share}), measure="share"),
 )
 """
 

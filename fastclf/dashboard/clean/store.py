@@ -17,6 +17,7 @@ from ...catalog import SCAN, Catalog, Draft, Edit, EditRow, Watermark
 from ...check import (
     CheckInputs,
     CheckReport,
+    KeptReport,
     SimilarPhotos,
     check_catalog,
     choose_inputs,
@@ -85,6 +86,8 @@ class CatalogStore(ReviewStore):
         # whether the list began before all photos were read
         self.is_hurried = False
         self._checked: CheckReport | None = None
+        # the last check that was kept, and of which photos it was
+        self._left: KeptReport | None = None
         self._similar: SimilarPhotos | None = None
         # the last items, and the numbers of those that were edited since; None where all are to be read
         self._items: Items | None = None
@@ -146,12 +149,19 @@ class CatalogStore(ReviewStore):
 
     def _begin_as_left(self) -> bool:
         """Begin with the last check of many known photos, before files are looked at; tell whether it did."""
-        found = read_report(self.catalog) if len(self.catalog.photos().photos) > _KNOWN else None
-        self._checked = found
+        self._left = read_report(self.catalog) if self._has_many() else None
+        self._checked = found = self._select_left()
         if found is not None:
             self.remarks = (*list_remarks(found), *found.notes)
             self.summary = say_ranking("model" if found.answers else "", found.sealed)
         return found is not None
+
+    def _has_many(self) -> bool:
+        return len(self.catalog.photos().photos) > _KNOWN
+
+    def _select_left(self) -> CheckReport | None:
+        """Return what the last check found about photos that are still the same."""
+        return None if self._left is None else self._left.select(self.catalog.photos(removed=True).photos)
 
     def _begin_with_model(self, tell: Tell) -> bool:
         """Have the model answer on some of many new photos, before they are all read; tell whether it did."""
@@ -178,16 +188,19 @@ class CatalogStore(ReviewStore):
             )
             self.new.recover()
             self._edited = None
-            if self._checked is not None and self._checked.photos and not found.differs:
+            photos = catalog.photos(removed=True).photos
+            is_old = self._left is not None and not self._left.is_of(photos)
+            if self._checked is not None and self._checked.photos and not found.differs and not is_old:
                 return  # the list as it was left stands
+            self._checked = self._select_left() or self._checked
             nothing = np.zeros((len(catalog.photos().photos), 0), np.float32)
             report = check_catalog(catalog, CheckInputs(nothing), labels=False)
             bundle = find_bundle(self.model, catalog.photos().photos)
             before = self._checked.answers if self._checked else {}
             first = {**before, **(find_first_answers(catalog, bundle) if bundle else {})}
             self._checked = replace(report, answers=first)
-            if read_report(catalog) is None:
-                keep_report(catalog, self._checked)
+            if self._left is None and self._has_many():
+                self._left = keep_report(catalog, self._checked, photos)
             self.remarks = catalog.remarks
             self.summary = say_ranking("model" if first else "", report.sealed)
 
@@ -236,9 +249,10 @@ class CatalogStore(ReviewStore):
         """Check the labels as well, with the best features at hand; takes seconds the first time."""
         with self._lock:
             tell(say("Begin already; doubtful labels are still being looked for ..."))
+            photos = self.catalog.photos(removed=True).photos
             self._checked = self._check(tell)
             self._edited = None
-            keep_report(self.catalog, self._checked)
+            self._left = keep_report(self.catalog, self._checked, photos)
             self.remarks = (*list_remarks(self._checked), *self._checked.notes)
             self.summary = say_ranking(self._ranking, self._checked.sealed)
 

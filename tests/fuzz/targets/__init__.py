@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..target import Target
-from . import archives, bundles, catalogs, messages, photos, projects, texts
+from . import archives, bundles, catalogs, checks, messages, photos, projects, texts
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for room in (photos, bundles, texts, archives, catalogs, messages, projects)
+    for room in (photos, bundles, texts, archives, catalogs, checks, messages, projects)
     for target in room.TARGETS
 }
