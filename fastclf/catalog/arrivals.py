@@ -66,7 +66,7 @@ class Held:
 
     @property
     def is_decided(self) -> bool:
-        """Whether nobody has to decide about it: it is in the set, or a step said so of a file that is there."""
+        """Whether nobody has to decide about it: it is in the set, or a step said so and it is there."""
         return self.in_set or bool(self.action and self.is_there)
 
 

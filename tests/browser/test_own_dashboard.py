@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from ..conftest import ROOT
-from ..docs import before
+from ..docs.before import sharing as before
 from ..docs.blocks import FILE, read_blocks
 from ..docs.playing import find_free_port
 from .conftest import Visit
