@@ -540,6 +540,8 @@ def test_in_arabic_all_of_it_reads_from_right_to_left(cleaner: Page) -> None:
     # what is before an arrow stands right of it, so it points to the left
     cleaner.keyboard.press("Control+Enter")
     expect(cleaner.locator(".fastclf-arrow").first).to_have_css("scale", "-1 1")
+    # the keys are the list's once it has the focus
+    expect(cleaner.get_by_role("button", name="تطبيق هذه التغييرات")).to_be_focused()
     cleaner.keyboard.press("Escape")
     expect(cleaner.get_by_role("list", name="ما الذي سيتغير")).to_be_hidden()
     expect(cleaner.locator(".fastclf-clean-footer button.mod-primary:visible")).to_be_focused()
