@@ -26,6 +26,15 @@ def rows_of(photos: Sequence[Photo], splits: Sequence[str]) -> list[PhotoRow]:
     return [PhotoRow(p.sha256, p.label, p.sha256, s) for p, s in zip(photos, splits, strict=True)]
 
 
+def draw_splits_of(folder: Path) -> list[PhotoRow]:
+    """Draw the splits of a folder, on record in its catalog; what a model that keeps to them was trained with."""
+    with scanned(folder) as catalog:
+        photos = catalog.photos().photos
+        given = catalog.assign_splits(photos)
+    drawn = zip(photos, given.groups, given.splits, strict=True)
+    return [PhotoRow(p.sha256, p.label, group, split) for p, group, split in drawn]
+
+
 def hash_folder(folder: Path) -> dict[str, str]:
     return {
         p.relative_to(folder).as_posix(): hash_file(p)

@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from fastclf.catalog import Catalog, find_digest
-from fastclf.model import PhotoRow
 
 from ..drawing import draw_photo, draw_photos
-from ..scanned import scanned
+from ..scanned import draw_splits_of
 from ..toy import VOCAB, write_toy_bundle
 from .conftest import Launch, speak
 from .pictures import keep, keep_light_and_dark
@@ -24,13 +23,7 @@ pytestmark = pytest.mark.slow
 def pair(tmp_path: Path) -> tuple[Path, Path]:
     """A toy model, and the folder of its photos with twenty-four that have no label."""
     folder = draw_photos(tmp_path / "photos", per_class=20)
-    with scanned(folder) as catalog:
-        photos = catalog.photos().photos
-        given = catalog.assign_splits(photos)
-        rows = [
-            PhotoRow(p.sha256, p.label, group, split)
-            for p, group, split in zip(photos, given.groups, given.splits, strict=True)
-        ]
+    rows = draw_splits_of(folder)
     (folder / "_new").mkdir()
     for i in range(200, 208):
         for label in VOCAB:

@@ -34,7 +34,7 @@ from fastclf.model import CARD_FILES, MetricsByPart, PhotoRow
 from fastclf.system import advise_install, hash_file, run_child
 
 from ..drawing import draw_photo, draw_photos
-from ..scanned import hash_folder, labels_of, scanned
+from ..scanned import draw_splits_of, hash_folder, labels_of, scanned
 from ..toy import write_toy_bundle
 
 pytestmark = pytest.mark.slow
@@ -44,13 +44,7 @@ pytestmark = pytest.mark.slow
 def pair(tmp_path: Path) -> tuple[Path, Path]:
     """A folder of 90 photos and a model of it, whose splits are the catalog's."""
     folder = draw_photos(tmp_path / "photos", per_class=30)
-    with scanned(folder) as catalog:
-        photos = catalog.photos().photos
-        given = catalog.assign_splits(photos)
-        rows = [
-            PhotoRow(p.sha256, p.label, group, split)
-            for p, group, split in zip(photos, given.groups, given.splits, strict=True)
-        ]
+    rows = draw_splits_of(folder)
     return write_toy_bundle(tmp_path / "model", rows=rows), folder
 
 
