@@ -11,6 +11,7 @@ import atexit
 import functools
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,20 @@ def put_behind_sockets(kernel: Any, kernel_id: str) -> None:
 
 
 def _find_folder() -> Path | None:
-    """Return this process's folder; a new one where whoever tidies up has removed the last."""
+    """Return this process's folder; a new one where the last was removed, or somebody's stands in its place."""
     folder = _open_folder()
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not _is_ours(folder):
         _open_folder.cache_clear()
         folder = _open_folder()
     return folder
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -70,7 +71,7 @@ def run_in_a_thread(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no such sockets")
-def test_a_visitors_kernel_has_no_port_that_others_could_take() -> None:
+def test_a_visitors_kernel_has_no_port_that_others_could_take(tmp_path: Path) -> None:
     async def prepare(**env: str) -> Any:
         return GraceKernelManager().pre_start_kernel(None, {"env": env})[0]
 
@@ -79,10 +80,14 @@ def test_a_visitors_kernel_has_no_port_that_others_could_take() -> None:
     assert kernel.transport == "ipc"
     assert len(f"{place}-5") <= 103
     assert place.parent.stat().st_mode & 0o777 == 0o700
-    # whoever tidies up temporary files may remove it
-    place.parent.rmdir()
-    place = Path(run_in_a_thread(prepare(VOILA_PREHEAT="False")).ip)
-    assert place.parent.stat().st_mode & 0o777 == 0o700
+    # whoever tidies up may remove it, and somebody may put a folder or a link there that others enter
+    for put in (lambda path: None, lambda path: path.mkdir(0o755), lambda path: path.symlink_to(tmp_path)):
+        place.parent.rmdir()
+        put(place.parent)
+        last, place = place, Path(run_in_a_thread(prepare(VOILA_PREHEAT="False")).ip)
+        assert place.parent != last.parent
+        assert place.parent.lstat().st_mode & 0o777 == 0o700
+        last.parent.unlink() if last.parent.is_symlink() else shutil.rmtree(last.parent, ignore_errors=True)
     # Jupyter looks for ports before a kernel starts that listens on some
     assert not kernel.cache_ports
     # a notebook of a Jupyter server's owner
