@@ -36,7 +36,7 @@ def put_behind_sockets(kernel: Any, kernel_id: str) -> None:
 
 
 def _find_folder() -> Path | None:
-    """Return this process's folder; a new one where the last was removed, or somebody's stands in its place."""
+    """Return this process's folder; a new one where the last was removed, or is not ours any more."""
     folder = _open_folder()
     if folder is not None and not _is_ours(folder):
         _open_folder.cache_clear()
