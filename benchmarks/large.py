@@ -115,7 +115,7 @@ def _count_processor() -> float:
 
 def _search(n: int) -> dict[str, float]:
     from fastclf.issues import N_HASHES
-    from fastclf.issues.near.duplicates import _find_candidates
+    from fastclf.issues.near.candidates import find_candidates
 
     rng, meter, all_of = np.random.default_rng(0), _Meter(), np.ones(n, bool)
     drawn = rng.integers(0, 2**64, (n, N_HASHES), np.uint64)
@@ -124,7 +124,7 @@ def _search(n: int) -> dict[str, float]:
     flipped = drawn[:1] ^ (np.uint64(1) << rng.integers(0, 64, (n, 1, 3), np.uint64)).sum(2, dtype=np.uint64)
     for name, hashes in (("drawn", drawn), ("all equal", alike), ("all within six bits", flipped)):
         with meter.take(name):
-            _find_candidates(np.ascontiguousarray(hashes), all_of, None, 64, None)
+            find_candidates(np.ascontiguousarray(hashes), all_of, None, 64, None)
     return meter.found
 
 

@@ -20,12 +20,12 @@ from fastclf.issues import (
     find_pixel_pairs,
     group_pairs,
 )
-from fastclf.issues.near import buckets, cells, duplicates, features, search
-from fastclf.issues.near.align import turn_signatures
+from fastclf.issues.near import buckets, candidates, cells, confirm, duplicates, features, search
+from fastclf.issues.near.align import score_pairs, turn_signatures
 from fastclf.issues.near.buckets import Block
 from fastclf.issues.near.duplicates import NearPairs
 from fastclf.issues.near.features import find_feature_pairs
-from fastclf.issues.near.hashes import TURNS, WINDOWS, hash_signatures, is_comparable
+from fastclf.issues.near.hashes import TURNS, WINDOWS, hash_signatures, is_comparable, make_kernel
 from fastclf.issues.near.search import CloseHashes, find_close_hashes
 from fastclf.issues.near.turns import MIRRORED, N_TURNS, follow_turns, invert_turn, turn_pixels
 from fastclf.photos import Photo, encode_jpeg
@@ -434,10 +434,83 @@ def test_photos_that_are_all_alike_are_compared_with_all_and_few_pairs_of_each_a
     n = 400
     flipped = np.uint64(1) << rng.integers(0, 64, (n, N_HASHES, spread), dtype=np.uint64)
     hashes = np.bitwise_xor.reduce(flipped, axis=2, initial=np.uint64(0b1011))
-    found = duplicates._find_candidates(hashes, np.ones(n, bool), None, 8, None)
+    found = candidates.find_candidates(hashes, np.ones(n, bool), None, 8, None)
     assert sum(bucketed) <= N_HASHES * n * n
     assert len(found.first) <= 8 * n, "neither memory nor the time to confirm grows faster than the photos"
     assert len(found.capped) > n - 10
+
+
+def test_hashes_searched_all_at_once_or_a_few_at_a_time_give_the_same_pairs(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = 300
+    hashes = rng.integers(0, 2**64, (n, N_HASHES), dtype=np.uint64)
+    close = rng.permutation(n)[:90].reshape(45, 2)
+    hashes[close[:, 0], 3] = hashes[close[:, 1], 0] ^ np.uint64(0b111)
+    searched: list[int] = []
+    search_close = candidates.find_close_hashes
+    monkeypatch.setattr(
+        candidates,
+        "find_close_hashes",
+        lambda rows, *a, **k: searched.append(1) or search_close(rows, *a, **k),
+    )
+    at_once = candidates.find_candidates(hashes, np.ones(n, bool), None, 64, None)
+    assert len(searched) == 1
+    monkeypatch.setattr(candidates, "_MANY_HASHES", 2 * n)
+    in_steps = candidates.find_candidates(hashes, np.ones(n, bool), None, 64, None)
+    assert len(searched) == 1 + -(-N_HASHES // 2)
+    assert len(at_once.first) == 45
+    for name in ("first", "second", "distance", "hash_number", "capped"):
+        assert getattr(at_once, name).tolist() == getattr(in_steps, name).tolist(), name
+
+
+def test_crowded_hashes_are_searched_a_few_at_a_time_whatever_memory_all_would_take(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = 400
+    flipped = np.uint64(1) << rng.integers(0, 64, (n, N_HASHES), dtype=np.uint64)
+    most: list[int] = []
+    search_close = candidates.find_close_hashes
+    monkeypatch.setattr(
+        candidates,
+        "find_close_hashes",
+        lambda rows, *a, **k: most.append(len(rows)) or search_close(rows, *a, **k),
+    )
+    monkeypatch.setattr(candidates, "_FEW_HASHES", n)
+    candidates.find_candidates(flipped, np.ones(n, bool), None, 8, None)
+    assert most == [n] * N_HASHES
+
+
+def test_pairs_are_confirmed_by_coarse_pictures_first_as_they_are_by_all_levels_at_once() -> None:
+    scenes = [draw_scene(seed) for seed in range(12)]
+    images = [*scenes, *(lay(cut(0.03, 0.04, 0.02, 0)(s), i % N_TURNS) for i, s in enumerate(scenes))]
+    signatures = np.stack([describe_photo(image).signature for image in images])
+    first, second = np.divmod(np.arange(len(images) * 12), 12)
+    turns = np.array([TURNS.index(invert_turn(i % N_TURNS)) if i % N_TURNS != 1 else 0 for i in second])
+    found = candidates.Candidates(first, second + 12, np.zeros(len(first), np.uint8), turns, first[:0])
+    read: list[int] = []
+
+    class Reader:
+        def __getitem__(self, photos: np.ndarray) -> np.ndarray:
+            read.append(len(photos))
+            return signatures[photos]
+
+    scores = confirm.confirm_candidates(found, Reader(), threads=2)
+    turned = [
+        turn_signatures(signatures[[j + 12]], int(confirm.UNDONE[TURNS[t]]))[0] for j, t in zip(second, turns)
+    ]
+    windows = np.tile(np.array(WINDOWS[:1], np.float32), (len(first), 1))
+    expected = score_pairs(signatures[first], np.stack(turned), windows)
+    np.testing.assert_allclose(scores, expected, atol=2e-3)
+    assert 10 <= (scores >= confirm.MIN_SCORE).sum() < 24
+    assert sum(read) < len(images) + 2 * len(first) / 4, "most are refused by pictures that are read once"
+
+
+def test_no_number_in_a_kernel_is_so_small_that_processors_take_a_hundred_times_as_long() -> None:
+    for sigma in (0.6, 0.8, 1.0, 2.0, 3.0):
+        kernel = make_kernel(64, sigma)
+        assert kernel[kernel > 0].min() ** 2 > np.finfo(np.float32).tiny
+        np.testing.assert_allclose(kernel.sum(axis=1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("bits", "n"), [(1, 3000), (6, 3000), (12, 3000), (14, 30_000)])

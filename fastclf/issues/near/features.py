@@ -8,7 +8,7 @@ import numpy as np
 
 from .align import score_pairs, turn_signatures
 from .cells import list_surroundings
-from .duplicates import MIN_SCORE, Signatures
+from .confirm import MIN_SCORE, Signatures
 from .hashes import FloatArray, IntArray
 from .turns import MIRRORED, PLAIN
 

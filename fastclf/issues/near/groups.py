@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...photos import Photo
-from .duplicates import MIN_SCORE, Star, group_pairs
+from .confirm import MIN_SCORE
+from .duplicates import Star, group_pairs
 from .features import find_feature_pairs
 from .turns import PLAIN, follow_turns, invert_turn
 

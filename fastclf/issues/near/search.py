@@ -16,7 +16,7 @@ from .hashes import IntArray, UInt8Array, UInt64Array
 # 2 MB of differences at a time: they stay in a core's cache
 _ROWS, _COLUMNS = 64, 4096
 _FEW = 256
-_MAX_THREADS = 4
+MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def find_close_hashes(
         after = np.arange(len(rows)) if others is None else np.full(len(rows), -1)
     search = _Search(rows, columns, after, radius, per_photo)
     shares = choose_blocks(rows, columns, radius)
-    with ThreadPoolExecutor(threads or min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads or min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         return _join([part for parts in pool.map(search.run, shares) for part in parts], per_photo)
 
 
