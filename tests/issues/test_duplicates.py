@@ -496,9 +496,8 @@ def test_pairs_are_confirmed_by_coarse_pictures_first_as_they_are_by_all_levels_
             return signatures[photos]
 
     scores = confirm.confirm_candidates(found, Reader(), threads=2)
-    turned = [
-        turn_signatures(signatures[[j + 12]], int(confirm.UNDONE[TURNS[t]]))[0] for j, t in zip(second, turns)
-    ]
+    undone = confirm.UNDONE[np.array(TURNS)[turns]].tolist()
+    turned = [turn_signatures(signatures[[j + 12]], t)[0] for j, t in zip(second, undone, strict=True)]
     windows = np.tile(np.array(WINDOWS[:1], np.float32), (len(first), 1))
     expected = score_pairs(signatures[first], np.stack(turned), windows)
     np.testing.assert_allclose(scores, expected, atol=2e-3)
