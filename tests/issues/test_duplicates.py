@@ -21,7 +21,7 @@ from fastclf.issues import (
     group_pairs,
 )
 from fastclf.issues.near import buckets, candidates, cells, confirm, duplicates, features, search
-from fastclf.issues.near.align import score_pairs, turn_signatures
+from fastclf.issues.near.align import align_coarse, make_coarse, score_aligned, turn_signatures
 from fastclf.issues.near.buckets import Block
 from fastclf.issues.near.duplicates import NearPairs
 from fastclf.issues.near.features import find_feature_pairs
@@ -499,7 +499,10 @@ def test_pairs_are_confirmed_by_coarse_pictures_first_as_they_are_by_all_levels_
     undone = confirm.UNDONE[np.array(TURNS)[turns]].tolist()
     turned = [turn_signatures(signatures[[j + 12]], t)[0] for j, t in zip(second, undone, strict=True)]
     windows = np.tile(np.array(WINDOWS[:1], np.float32), (len(first), 1))
-    expected = score_pairs(signatures[first], np.stack(turned), windows)
+    laid = np.stack(turned)
+    alike, windows = align_coarse(make_coarse(signatures[first]), make_coarse(laid), windows)
+    expected = np.zeros(len(first))
+    expected[alike] = score_aligned(signatures[first[alike]], laid[alike], windows)
     np.testing.assert_allclose(scores, expected, atol=2e-3)
     assert 10 <= (scores >= confirm.MIN_SCORE).sum() < 24
     assert sum(read) < len(images) + 2 * len(first) / 4, "most are refused by pictures that are read once"

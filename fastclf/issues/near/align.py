@@ -30,28 +30,16 @@ _MAX_SPOT = 0.8
 _MAX_COLOUR_GAP = 8.0
 
 
-def score_pairs(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> FloatArray:
-    """Return (B,) correlations of fine detail after alignment; 0 for pairs dropped early.
-
-    Also 0 where one spot or the colours differ or the overlap is too small. Takes (B, 72, 64) signatures, the
-    second already turned as the first is, and (B, 4) shares where the second lies in the first to begin with:
-    top, bottom, left, right.
-    """
-    scores = np.zeros(len(first), np.float32)
-    alike, windows = align_coarse(make_coarse(first), make_coarse(second), windows)
-    scores[alike] = score_aligned(first[alike], second[alike], windows)
-    return scores
-
-
 def make_coarse(signatures: UInt8Array) -> FloatArray:
     """Return the (B, 16, 16) coarse pictures of (B, 72, 64) signatures."""
     return _reduce(signatures, SIDE // COARSE_SIDE, _COARSE[0])
 
 
 def align_coarse(first: FloatArray, second: FloatArray, windows: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Return which of (B,) pairs of coarse pictures may become one, and the moved windows of these.
+    """Return which of B pairs of coarse pictures may become one, and the moved windows of these.
 
-    Takes what `score_pairs` does, with coarse pictures for signatures.
+    Takes (B, 16, 16) pictures, the second already turned as the first is, and (B, 4) shares where the second
+    lies in the first to begin with: top, bottom, left, right.
     """
     _, steps, least = _COARSE
     windows = _align(first, second, windows.astype(np.float32), steps)
@@ -60,7 +48,11 @@ def align_coarse(first: FloatArray, second: FloatArray, windows: FloatArray) -> 
 
 
 def score_aligned(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> FloatArray:
-    """Return the (B,) scores of pairs whose coarse pictures were aligned, from the windows of these on."""
+    """Return (B,) correlations of fine detail after alignment, from the windows of the coarse pictures on.
+
+    0 for pairs dropped on the way, and where one spot or the colours differ or the overlap is too small. Takes
+    (B, 72, 64) signatures, the second already turned.
+    """
     scores = np.zeros(len(first), np.float32)
     alive = np.arange(len(first))
     for shrink, sigma, steps, least in _FINE:

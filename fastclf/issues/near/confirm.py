@@ -37,7 +37,7 @@ class Signatures(Protocol):
 
 
 def confirm_candidates(found: Candidates, signatures: Signatures, threads: int | None = None) -> FloatArray:
-    """Return the (C,) scores of candidates as `score_pairs` gives them; each photo is read once, or twice."""
+    """Return the (C,) scores of candidates as `score_aligned` gives them; 0 where coarse pictures differ."""
     scores = np.zeros(len(found.first), np.float32)
     with ThreadPoolExecutor(threads or min(MAX_THREADS, os.cpu_count() or 1)) as pool:
         work = _Work(pool, found, signatures)

@@ -45,7 +45,7 @@ def find_pixel_pairs(
 ) -> NearPairs:
     """Find near-duplicates by pixels: resized, recompressed, slightly cropped, re-lit, mirrored, turned ones.
 
-    Photos whose hashes are close are laid over each other; what counts is the score of `score_pairs`.
+    Photos whose hashes are close are laid over each other; what counts is the score of `score_aligned`.
 
     Parameters
     ----------

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .align import score_pairs, turn_signatures
+from .align import align_coarse, make_coarse, score_aligned, turn_signatures
 from .cells import list_surroundings
 from .confirm import MIN_SCORE, Signatures
-from .hashes import FloatArray, IntArray
-from .turns import MIRRORED, PLAIN
+from .hashes import FloatArray, IntArray, UInt8Array
+from .turns import MIRRORED, PLAIN, turn_pixels
 
 # The defaults of the search and the starts of the confirmation were chosen by hand, and measured on copies
 # planted among photos of hand signs and of clothing (benchmarks/README.md).
@@ -20,7 +20,7 @@ _BLOCK_VALUES = 4_000_000
 _ITSELF = -2.0  # below every similarity
 # From more photos on each is compared with its surroundings alone.
 _ALL_WITH_ALL = 10_000
-_CONFIRMED = 64
+_CONFIRMED = 128
 
 
 def find_feature_pairs(
@@ -102,22 +102,26 @@ def confirm_pairs(pairs: IntArray, signatures: Signatures) -> FloatArray:
     Returns
     -------
     numpy.ndarray
-        (P,) best score in [0, 1] of `score_pairs`.
+        (P,) best score in [0, 1] of the fine detail's correlation, 0 for pairs that are dropped early.
     """
-    scores = np.zeros(len(pairs), np.float32)
-    for start in range(0, len(pairs), _CONFIRMED):
-        block = np.arange(start, min(start + _CONFIRMED, len(pairs)))
-        ends = signatures[pairs[block, 0]], signatures[pairs[block, 1]]
-        for whole, part, turn, window in _list_starts():
-            left = np.flatnonzero(scores[block] < MIN_SCORE)
-            if not len(left):
-                break
-            tried = score_pairs(
-                ends[whole][left],
-                turn_signatures(ends[part][left], turn),
-                np.tile(np.array(window, np.float32), (len(left), 1)),
-            )
-            scores[block[left]] = np.maximum(scores[block[left]], tried)
+    blocks = (pairs[start : start + _CONFIRMED] for start in range(0, len(pairs), _CONFIRMED))
+    scores = (_try_starts((signatures[block[:, 0]], signatures[block[:, 1]])) for block in blocks)
+    return np.concatenate([np.zeros(0, np.float32), *scores])
+
+
+def _try_starts(ends: tuple[UInt8Array, UInt8Array]) -> FloatArray:
+    """Return the (B,) best scores of pairs of signatures."""
+    scores = np.zeros(len(ends[0]), np.float32)
+    coarse = [make_coarse(signatures) for signatures in ends]
+    for whole, part, turn, window in _list_starts():
+        left = np.flatnonzero(scores < MIN_SCORE)
+        if not len(left):
+            break
+        turned = turn_pixels(coarse[part][left], turn)
+        alike, windows = align_coarse(coarse[whole][left], turned, np.tile(window, (len(left), 1)))
+        left = left[alike]
+        tried = score_aligned(ends[whole][left], turn_signatures(ends[part][left], turn), windows)
+        scores[left] = np.maximum(scores[left], tried)
     return scores
 
 
