@@ -50,8 +50,8 @@ def align_coarse(first: FloatArray, second: FloatArray, windows: FloatArray) -> 
 def score_aligned(first: UInt8Array, second: UInt8Array, windows: FloatArray) -> FloatArray:
     """Return (B,) correlations of fine detail after alignment, from the windows of the coarse pictures on.
 
-    0 for pairs dropped on the way, and where one spot or the colours differ or the overlap is too small. Takes
-    (B, 72, 64) signatures, the second already turned.
+    0 for pairs dropped on the way, and where a spot or the colours differ or the overlap is too small.
+    Takes (B, 72, 64) signatures, the second already turned.
     """
     scores = np.zeros(len(first), np.float32)
     alive = np.arange(len(first))
