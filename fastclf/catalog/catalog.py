@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ from ..errors import Message, PhotosError, UsageError, join_messages, unpack_mes
 from ..issues import Quality
 from ..model import FeatureCache
 from ..photos import Photo, PhotoSet, Progress, refuse_early
-from ..system import DATABASE, find_private_place, unify_name, utc_now
+from ..system import DATABASE, find_private_place, make_frozen, making_many, unify_name, utc_now
 from .arrivals import Arrivals
 from .damage import reads_rows
 from .drafts import Drafts
@@ -56,9 +56,12 @@ _PHOTOS = (
     "SELECT p.id, p.path AS name, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.size,"
     " COALESCE(p.trouble, c.reason) AS reason, c.pixel_hash, c.width, c.height, c.plain,"
     " COALESCE(s.split, '') AS split"
-    " FROM photos p LEFT JOIN contents c ON c.sha256 = p.sha256 LEFT JOIN splits s ON s.sha256 = p.sha256"
-    # in the order in which contents lie: that is three times as fast as to look for one after the other
-    " WHERE p.present ORDER BY p.sha256"
+    # The limit, which is none, has contents read once from end to end, for these few columns alone: to look
+    # for one after the other takes far longer.
+    " FROM photos p LEFT JOIN"
+    " (SELECT sha256, reason, pixel_hash, width, height, plain FROM contents LIMIT -1) c"
+    " ON c.sha256 = p.sha256 LEFT JOIN splits s ON s.sha256 = p.sha256 WHERE p.present"
+    " ORDER BY p.label, p.path"
 )
 
 
@@ -240,10 +243,8 @@ class Catalog:
         stamp = self._store.stamp
         if self._files is None or self._files.stamp != stamp:
             rows = self._store.read(_PHOTOS)
-            photos = sorted(
-                (_make_photo(row, self.folder) for row in rows if not row["reason"]),
-                key=attrgetter("label", "name"),
-            )
+            with making_many():
+                photos = _make_photos([row for row in rows if not row["reason"]], self.folder)
             bad = sorted((row for row in rows if row["reason"]), key=itemgetter("name"))
             self._files = _Files(stamp, tuple(photos), tuple(map(_make_unreadable, bad)))
         return self._files
@@ -545,8 +546,14 @@ def _make_unreadable(row: sqlite3.Row) -> UnreadableFile:
     )
 
 
-def _make_photo(row: sqlite3.Row, folder: Path) -> Photo:
-    refuse_forged(row, folder)
-    facts = {**dict(row), "plain": bool(row["plain"]), "removed": bool(row["removed"])}
-    del facts["reason"]  # it is readable
-    return Photo(path=folder / row["name"], **facts)
+def _make_photos(rows: Sequence[sqlite3.Row], folder: Path) -> list[Photo]:
+    """Return the readable photos of rows."""
+    refuse_forged(rows, folder)
+    names = rows[0].keys() if rows else []
+    photos = []
+    for row in rows:
+        facts = dict(zip(names, row, strict=True))
+        facts.pop("reason")
+        facts.update(path=folder / facts["name"], plain=bool(facts["plain"]), removed=bool(facts["removed"]))
+        photos.append(make_frozen(Photo, facts))
+    return photos

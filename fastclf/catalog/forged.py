@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import CatalogError
 from ..system import DATABASE
 from .store import Store
 
 _PATHS = ("name", "given_split")
-_PARTS = ("label", "folder_label", "sha256", "split")
+_PARTS = ("label", "folder_label", "sha256", "split", "pixel_hash")
 _MEASURES = ("width", "height")
+_TYPES: dict[str, set[type]] = {
+    **{name: {str} for name in (*_PATHS, *_PARTS[:-1])},
+    "pixel_hash": {str, type(None)},
+    **{name: {int} for name in ("id", "size")},
+    **{name: {int, type(None)} for name in _MEASURES},
+}
 # No system has a longer path.
 _LONGEST = 4096
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^\.$|\0", re.MULTILINE)
@@ -30,17 +38,38 @@ def refuse_unnameable(store: Store, folder: Path) -> None:
         _refuse(row, folder)
 
 
-def refuse_forged(row: sqlite3.Row, folder: Path) -> None:
-    """Refuse a photo's row that leads out of the folder, or is of other types than fastclf writes.
+def refuse_forged(rows: Sequence[sqlite3.Row], folder: Path) -> None:
+    """Refuse photos' rows of which one leads out of the folder, or is of other types than fastclf writes.
+
+    All are looked at together, column by column, which takes a quarter of the time; one by one only where
+    something is found.
 
     Raises
     ------
     CatalogError
         If so.
     """
+    if not rows or not _is_suspect(dict(zip(rows[0].keys(), zip(*rows, strict=True), strict=True))):
+        return
+    for row in rows:
+        _refuse_forged(row, folder)
+
+
+def _is_suspect(columns: Mapping[str, Sequence[Any]]) -> bool:
+    """Tell whether some row among all, by their columns, may be one to refuse."""
+    if any(set(map(type, columns[name])) - types for name, types in _TYPES.items()):
+        return True
+    texts = {name: [text for text in columns[name] if text] for name in (*_PATHS, *_PARTS)}
+    lines = "\n".join(["", *chain(*texts.values()), ""])
+    is_long = any(max(map(len, column), default=0) > _LONGEST for column in texts.values())
+    has_parts = any("/" in text for name in _PARTS for text in texts[name])
+    return is_long or has_parts or any(mark in lines for mark in _MARKS)
+
+
+def _refuse_forged(row: sqlite3.Row, folder: Path) -> None:
     # what was not read yet has no measures
     measured = [row[name] for name in _MEASURES if row[name] is not None]
-    parts = [row[name] for name in _PARTS] + ([] if row["pixel_hash"] is None else [row["pixel_hash"]])
+    parts = [row[name] for name in _PARTS if name != "pixel_hash" or row[name] is not None]
     texts = [row[name] for name in _PATHS] + parts
     numbers = [row["id"], row["size"], *measured]
     is_typed = all(isinstance(n, int) for n in numbers) and all(isinstance(text, str) for text in texts)

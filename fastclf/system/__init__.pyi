@@ -24,6 +24,8 @@ from .home import ensure_home as ensure_home
 from .home import find_user_cache as find_user_cache
 from .home import find_user_data as find_user_data
 from .installed import advise_install as advise_install
+from .many_objects import make_frozen as make_frozen
+from .many_objects import making_many as making_many
 from .memory import is_out_of_memory as is_out_of_memory
 from .memory_limit import guard_process as guard_process
 from .memory_limit import has_memory as has_memory

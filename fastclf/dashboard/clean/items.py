@@ -9,6 +9,7 @@ from dataclasses import replace
 from ...catalog import Catalog
 from ...check import CheckReport
 from ...photos import TEST, Photo
+from ...system import make_frozen, making_many
 from .doubts import Doubts
 from .review import ReviewItem
 
@@ -32,7 +33,8 @@ class Items:
         self._doubts = Doubts(report) if report is not None else None
         photos = catalog.photos(removed=True).photos
         self.photos = {photo.id: photo for photo in photos}
-        self.every = [*_build_items(photos, catalog.opened_hashes(), report)]
+        with making_many():
+            self.every = [*_build_items(photos, catalog.opened_hashes(), report)]
         for file in catalog.unreadable():
             fn = catalog.folder / file.name
             item = ReviewItem(key=file.id, fn=fn, name=file.name, label=file.label, removed=file.removed)
@@ -88,7 +90,8 @@ def _build_items(
         # it may have been sealed after it was judged
         is_sealed = photo.split == TEST and photo.sha256 not in opened
         answer, probability = (None, None) if is_sealed else answers.get(photo.name, (None, None))
-        yield ReviewItem(
-            key=photo.id, fn=photo.path, name=photo.name, label=photo.label, split=photo.split,
-            removed=photo.removed, answer=answer, probability=probability,
-        )  # fmt: skip
+        facts = {
+            "key": photo.id, "fn": photo.path, "name": photo.name, "label": photo.label,
+            "split": photo.split, "removed": photo.removed, "answer": answer, "probability": probability,
+        }  # fmt: skip
+        yield make_frozen(ReviewItem, facts)
