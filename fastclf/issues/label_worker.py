@@ -75,9 +75,9 @@ def _expand(features: Array) -> Array:
     from scipy.linalg import cholesky, solve_triangular
 
     # of length 1: a network's features of a few bright photos may be hundreds of times longer than others
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
     x = features / np.where(lengths > 0, lengths, 1)
-    x = x - x.mean(axis=0)
+    x -= x.mean(axis=0)
     landmarks = x[:_MAX_LANDMARKS]
     squared = _squared_distances(landmarks, landmarks)
     typical = float(np.median(squared[~np.eye(len(squared), dtype=bool)])) or float(squared.mean()) or 1.0

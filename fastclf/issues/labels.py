@@ -119,8 +119,9 @@ def find_label_issues(
     repeats = _REPEATS if len(x) <= _REPEATED_UP_TO else 1
     drawn = [draw_folds(given[order], [groups[i] for i in order], _FOLDS, seed + r) for r in range(repeats)]
     arrays = {"features": x, "targets": given, "own": own, "judged": judged}
-    ordered = {name: rows[order] for name, rows in arrays.items()}
-    answer = _run_worker(timeout, folds=np.stack(drawn), **ordered)
+    answer = _run_worker(
+        timeout, folds=np.stack(drawn), **{name: rows[order] for name, rows in arrays.items()}
+    )
     back = np.argsort(order)
     return _decide(given, names, {name: rows[back] for name, rows in answer.items()}, notes)
 
@@ -274,6 +275,7 @@ def _run_worker(timeout: float, **arrays: Array) -> dict[str, Array]:
     with scratch_folder("labels") as name:
         folder = Path(name)
         save_arrays(folder / "in.npz", arrays)
+        arrays.clear()  # very many photos' features are not held here while the child works on them
         run_child(_WORKER, [folder], what="Judging the labels", error=CheckError, timeout=timeout)
         if not (folder / "out.npz").is_file():
             raise CheckError("Judging the labels ended without an answer; try again.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ _LEAST_KAPPA = 0.1  # where labels follow the photos less than this they cannot 
 _MIN_SPREAD = 0.02  # where all photos are alike, a hair's breadth is not odd
 _FLOOR = 1e-6  # of the features' own size
 _MAX_WIDTH, _MAX_REFERENCE = 1280, 3000
+_ROWS = 4096  # that are worked on at a time
 _BLOCK_NUMBERS = 2**22  # distances held at a time: 16 MiB of float32
 
 
@@ -108,12 +109,22 @@ def _check(x: Array, groups: Sequence[str] | None, labels: Sequence[str] | None)
 
 def _transform(x: Array) -> Array:
     """Take signed roots of length 1, which a Gaussian fits better; project wide ones to bounded width."""
-    roots = np.copysign(np.sqrt(np.abs(x)), x)
-    roots /= np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12)
-    if x.shape[1] > _MAX_WIDTH:
-        directions = np.random.default_rng(0).normal(size=(x.shape[1], _MAX_WIDTH)) / math.sqrt(_MAX_WIDTH)
-        roots = roots @ directions.astype(np.float32)
-    return np.asarray(roots)
+    width = min(x.shape[1], _MAX_WIDTH)
+    directions = None
+    if x.shape[1] > width:
+        directions = np.random.default_rng(0).normal(size=(x.shape[1], width)) / math.sqrt(width)
+    taken = np.empty((len(x), width), np.float32)
+    for rows in _list_blocks(len(x)):
+        roots = np.copysign(np.sqrt(np.abs(x[rows])), x[rows])
+        roots /= np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12)
+        taken[rows] = roots if directions is None else roots @ directions.astype(np.float32)
+    return taken
+
+
+def _list_blocks(n: int) -> Iterator[slice]:
+    """Yield the rows, some at a time: what is computed of them is held for these alone."""
+    for start in range(0, n, _ROWS):
+        yield slice(start, min(start + _ROWS, n))
 
 
 def _average(x: Array, group: Array) -> Array:
@@ -161,7 +172,7 @@ def _look_around(x: Array, target: Array, reference: Array) -> tuple[Array, Arra
     columns = np.flatnonzero(reference)
     members = [m for k in np.unique(target) if len(m := np.flatnonzero(target[columns] == k)) > 1]
     ranks = [min(len(m) - 1, math.ceil(_NEIGHBOUR * len(m))) - 1 for m in members]
-    near, agree, lengths = np.empty(len(x)), np.empty(len(x)), (x**2).sum(1)
+    near, agree, lengths = np.empty(len(x)), np.empty(len(x)), np.einsum("ij,ij->i", x, x)
     step = max(1, _BLOCK_NUMBERS // len(columns))
     for start in range(0, len(x), step):
         rows = np.arange(start, min(start + step, len(x)))
@@ -190,11 +201,14 @@ def _measure(x: Array, target: Array, fitted: Array) -> Array:
     means = np.zeros((len(counts), x.shape[1]), np.float32)
     for k in known:
         means[k] = x[fitted & (target == k)].mean(0)
-    residuals = x - means[target]
     freedom = max(int(fitted.sum()) - len(known), 1)
-    inverse, share = _invert_covariance(residuals[fitted], freedom, float((x**2).mean()))
-    squared = _leave_one_out(x, target, means, residuals, inverse, share / freedom, counts, fitted)
-    logs = np.log(np.maximum(squared, 1e-12)) / 2
+    size = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) / x.size
+    inverse, share = _invert_covariance(x[fitted] - means[target[fitted]], freedom, size)
+    squared = [
+        _leave_one_out(x[rows], target[rows], means, inverse, share / freedom, counts, fitted[rows])
+        for rows in _list_blocks(len(x))
+    ]
+    logs = np.log(np.maximum(np.concatenate(squared), 1e-12)) / 2
     own = logs[np.arange(len(x)), target]
     usual = np.median(own[fitted])
     for k in known:
@@ -224,7 +238,6 @@ def _leave_one_out(
     x: Array,
     target: Array,
     means: Array,
-    residuals: Array,
     inverse: Array,
     weight: float,
     counts: Array,
@@ -244,7 +257,7 @@ def _leave_one_out(
     squared[own] *= growth**2
     cross[own] *= growth
     weights = np.where(fitted, weight * growth, 0)
-    left = np.maximum(1 - weights * (rows * residuals).sum(1), 1e-3)
+    left = np.maximum(1 - weights * (rows * (x - means[target])).sum(1), 1e-3)
     squared += (weights / left)[:, None] * cross**2
     return np.asarray(squared)
 
