@@ -89,7 +89,9 @@ def find_outliers(
     if len(found) < MIN_PHOTOS:
         return Outliers(np.zeros(len(x)), np.inf, np.zeros(len(x), bool))
     target = _join_small(np.unique(np.array(kinds, str), return_inverse=True)[1], group)
-    logs, threshold = _judge(_average(_transform(x), group), target, _choose_reference(found))
+    roots = _average(_transform(x), group)
+    del x, features  # of very many photos, as large as all that follows
+    logs, threshold = _judge(roots, target, _choose_reference(found))
     scores = np.exp(logs)[group]
     return Outliers(scores, math.exp(threshold), scores >= math.exp(threshold))
 
@@ -132,7 +134,8 @@ def _average(x: Array, group: Array) -> Array:
     total = np.zeros((int(group.max()) + 1, x.shape[1]), np.float32)
     np.add.at(total, group, x)
     total /= np.bincount(group)[:, None]
-    return np.asarray(total - total.mean(0))
+    total -= total.mean(0)
+    return total
 
 
 def _join_small(kind: Array, group: Array) -> Array:

@@ -51,7 +51,7 @@ def find_feature_pairs(
 
 
 def _normalise(features: FloatArray) -> FloatArray:
-    length = np.linalg.norm(features, axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("ij,ij->i", features, features))[:, None]
     unit: FloatArray = np.divide(features, np.where(length > 0, length, 1), dtype=np.float32)
     return unit
 
