@@ -15,6 +15,7 @@ from fastclf.issues import (
     SIGNATURE_SHAPE,
     Copies,
     Fingerprint,
+    confirm_pairs,
     describe_photo,
     find_copies,
     find_pixel_pairs,
@@ -506,6 +507,16 @@ def test_pairs_are_confirmed_by_coarse_pictures_first_as_they_are_by_all_levels_
     np.testing.assert_allclose(scores, expected, atol=2e-3)
     assert 10 <= (scores >= confirm.MIN_SCORE).sum() < 24
     assert sum(read) < len(images) + 2 * len(first) / 4, "most are refused by pictures that are read once"
+
+
+def test_pairs_of_which_nothing_is_alike_are_confirmed_as_none() -> None:
+    signatures = np.stack([describe_photo(draw_scene(seed)).signature for seed in range(6)])
+    signatures[3:, :64] = 255 - signatures[3:, :64]
+    pairs = np.array([(0, 3), (1, 4), (2, 5)])
+    assert confirm_pairs(pairs, signatures).tolist() == [0, 0, 0]
+    assert confirm_pairs(pairs[:0], signatures).tolist() == []
+    for turn in range(N_TURNS):
+        assert turn_signatures(signatures[:0], turn).shape == (0, 72, 64)
 
 
 def test_no_number_in_a_kernel_is_so_small_that_processors_take_a_hundred_times_as_long() -> None:

@@ -72,11 +72,11 @@ def score_aligned(first: UInt8Array, second: UInt8Array, windows: FloatArray) ->
 
 
 def turn_signatures(signatures: UInt8Array, turn: int) -> UInt8Array:
-    """Return the (B, 72, 64) signatures of the turned photos."""
+    """Return the (B, 72, 64) signatures of the turned photos; there may be none."""
     if turn == PLAIN:
         return signatures
     grey, colours = signatures[:, :SIDE], _get_colours(signatures)
-    rows = turn_pixels(colours, turn).reshape(len(signatures), -1, SIDE)
+    rows = turn_pixels(colours, turn).reshape(len(signatures), 2 * COLOUR_SIDE**2 // SIDE, SIDE)
     return np.concatenate([turn_pixels(grey, turn), rows], axis=1)
 
 
