@@ -49,7 +49,8 @@ from .unlabelled import PREFIX as PREFIX
 from .unlabelled import Unlabelled as Unlabelled
 from .unlabelled import find_digest as find_digest
 from .unlabelled import forget_hash as forget_hash
+from .unlabelled import is_about_waiting as is_about_waiting
 from .unlabelled import is_held_out as is_held_out
-from .unlabelled import lies_in as lies_in
+from .unlabelled import leave_out as leave_out
 from .unlabelled import list_unlabelled as list_unlabelled
 from .unlabelled import name_copy as name_copy

@@ -51,6 +51,7 @@ from .scan import ScanResult, scan_folder
 from .splits import Assignment, adopt_splits, assign_splits, clear_splits
 from .store import Store
 from .thumbnails import unpack_thumbnail
+from .unlabelled import describe_waiting
 
 _PHOTOS = (
     "SELECT p.id, p.path AS name, p.sha256, p.label, p.folder_label, p.given_split, p.removed, p.size,"
@@ -106,8 +107,6 @@ class Catalog:
         Where the catalog, the features and the decoded copies lie.
     note
         A sentence where they do not lie beside the photos; else "".
-    remarks
-        Of the last scan: what was concluded about the folders, and what was passed over.
     scans
         How often this object has looked at the folder.
 
@@ -140,7 +139,7 @@ class Catalog:
         place = find_private_place(self.folder)
         self.private, self.note, self._who = place.path, place.note, who
         self._stray = place.stray
-        self.remarks: tuple[Message, ...] = ()
+        self._remarks: tuple[Message, ...] = ()
         self._store = Store(place.path / DATABASE, wal=place.inside)
         self._files: _Files | None = None
         self.scans = 0
@@ -171,6 +170,11 @@ class Catalog:
     ) -> None:
         self.close()
 
+    @property
+    def remarks(self) -> tuple[Message, ...]:
+        """Of the last scan: what was concluded about the folders, what waits for a label or was left out."""
+        return (*self._remarks, *describe_waiting(self)) if self.scans else ()
+
     @reads_rows
     def scan(self, progress: Progress | None = None, *, empty_ok: bool = False) -> ScanResult:
         """Look at the folder; read and decode only what is not known yet.
@@ -200,7 +204,7 @@ class Catalog:
 
     def _note_scan(self, result: ScanResult) -> None:
         self.scans += 1
-        self.remarks = (*result.notes, *describe_near_labels(self.folder, self._list_labels()))
+        self._remarks = (*result.notes, *describe_near_labels(self.folder, self._list_labels()))
         if result.lapsed:
             lapsed = Message(
                 "{n} photos were rewritten, so edits of their old content no longer hold: {names}.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ..errors import CatalogError, UnreadablePhotoError
-from ..photos import FoundFile, Photo, Progress, list_photo_files
+from ..errors import CatalogError, Message, PhotosError, UnreadablePhotoError, count_message
+from ..photos import NEW_FOLDER, FoundFile, Photo, Progress, list_photo_files
 from .reading import make_text, read_hashed
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _ONE_OF = 5
 _RESULT = "unlabelled files"
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ONE_WAITS = Message(
+    "1 photo in {folder} waits for a label: the Clean tab shows it among New photos, and `fastclf suggest` "
+    "names what to label first."
+)
+_SOME_WAIT = Message(
+    "{n} photos in {folder} wait for a label: the Clean tab shows them as New photos, and `fastclf suggest` "
+    "names those to label first."
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,28 @@ def list_unlabelled(catalog: Catalog, folder: Path, progress: Progress | None = 
     return Unlabelled(tuple(found.values()), known, tuple(failures))
 
 
+def describe_waiting(catalog: Catalog) -> Iterator[Message]:
+    """Say how many photos wait in `_new` beside the classes.
+
+    No file is read: one that was never hashed waits.
+    """
+    folder = catalog.folder / NEW_FOLDER
+    try:
+        files = list_photo_files(folder)
+    except PhotosError:  # there is none; or who wants to give labels is told why it cannot be read
+        return
+    known, is_known = _read_hashes(catalog), _build_judge(catalog, folder)
+    hashes = [known.get(_mark_file(file)) for file in files]
+    n = hashes.count(None) + sum(not is_known(sha256) for sha256 in {*hashes} if sha256)
+    if n:
+        yield count_message(n, _ONE_WAITS, _SOME_WAIT, folder=NEW_FOLDER)
+
+
+def is_about_waiting(note: str) -> bool:
+    """Tell whether a sentence is one of `describe_waiting`."""
+    return isinstance(note, Message) and note.template in (_ONE_WAITS, _SOME_WAIT)
+
+
 def name_copy(name: str, sha256: str) -> str:
     """Return what a labelled photo's copy in its class's folder is called, so that it is found again.
 
@@ -112,7 +143,7 @@ def find_digest(path: str) -> str:
 
 def _build_judge(catalog: Catalog, folder: Path) -> Callable[[str], bool]:
     """Return what tells of a hash whether that content has a label, or was dismissed."""
-    photos = [p for p in catalog.photos(removed=True).photos if not lies_in(p.path, folder)]
+    photos = leave_out(catalog.photos(removed=True).photos, folder)
     inside, there = {p.sha256 for p in photos if not p.removed}, {p.sha256 for p in photos}
     decided, undone = set[str](), set[str]()
     for held in catalog.arrivals.find_held(PREFIX):
@@ -126,9 +157,17 @@ def _build_judge(catalog: Catalog, folder: Path) -> Callable[[str], bool]:
     return is_known
 
 
-def lies_in(path: Path, folder: Path) -> bool:
-    """Tell whether a file lies in a folder, or below it."""
-    return folder.resolve() in path.resolve().parents
+def leave_out(photos: Iterable[Photo], folder: Path) -> list[Photo]:
+    """Return the photos that do not lie in a folder, or below it."""
+    real = folder.resolve()
+
+    @cache
+    def is_inside(place: Path) -> bool:
+        found = place.resolve()
+        return real == found or real in found.parents
+
+    # a file that is a link lies where the link does
+    return [photo for photo in photos if not is_inside(photo.path.parent)]
 
 
 def _hash_files(
@@ -136,7 +175,7 @@ def _hash_files(
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return {name: hash} and what could not be read; known are files of the same place, size and time."""
     known = _read_hashes(catalog)
-    marks = {file.name: f"{_mark(file.path)}{file.size}|{file.mtime_ns}" for file in files}
+    marks = {file.name: _mark_file(file) for file in files}
     fresh = [file for file in files if marks[file.name] not in known]
     failures: list[tuple[str, str]] = []
     for i, file in enumerate(fresh, 1):
@@ -155,6 +194,10 @@ def forget_hash(catalog: Catalog, file: Path) -> None:
     """Have a file hashed again: it has other bytes under the same name, size and time."""
     known = _read_hashes(catalog)
     _keep_hashes(catalog, {mark: known[mark] for mark in known if not mark.startswith(_mark(file))})
+
+
+def _mark_file(file: FoundFile) -> str:
+    return f"{_mark(file.path)}{file.size}|{file.mtime_ns}"
 
 
 def _mark(file: Path) -> str:

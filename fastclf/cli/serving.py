@@ -37,6 +37,13 @@ def serve(
         Path | None,
         typer.Option(help="Folder of the photos; by default FASTCLF_PHOTOS, or the one in photos/."),
     ] = None,
+    new: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Photos without a label, for the Clean tab; by default those in _new beside the classes.",
+        ),
+    ] = None,
     owner: Annotated[
         bool, typer.Option("--owner", help="Let whoever opens the page edit and clean.")
     ] = False,
@@ -118,7 +125,7 @@ def serve(
     settings = read_api_options(api, api_token_file, api_cors or [], api_photos_from)
     more = {
         "title": title, "intro": intro, "colour": colour, "hosts": hosts, "embed": ",".join(embed or []),
-        "max-visitors": max_visitors, "password-file": password_file,
+        "max-visitors": max_visitors, "new": new, "password-file": password_file,
         "owner-password-file": owner_password_file,
     }  # fmt: skip
     check_serving(

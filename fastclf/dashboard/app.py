@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from ..errors import FastclfError
 from ..inbox import find_inbox
 from ..model import ModelBundle, ModelSource, find_photo_folder, read_stamp
+from ..photos import find_new_folder
 from ..system import guard_process
 from .classify import ClassifyModel, ClassifyPanel
 from .tabs import AboutTab, CleanTab, TabStrip
@@ -135,7 +136,8 @@ class DashboardPage(SpokenBox):
     def _build_clean(self) -> CleanTab:
         from .clean import CatalogStore
 
-        return CleanTab(CatalogStore(_find_photos(self.bundle), self.path, find_inbox()))
+        folder = _find_photos(self.bundle)
+        return CleanTab(CatalogStore(folder, self.path, find_inbox(), find_new_folder(folder)))
 
     def say_words(self) -> None:
         """Say title, intro and refusal in the page's language."""

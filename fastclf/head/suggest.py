@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..backbone import Backbone, open_packaged
-from ..catalog import Catalog, Unlabelled, lies_in, list_unlabelled
+from ..catalog import Catalog, Unlabelled, leave_out, list_unlabelled
 from ..errors import Message, PhotosError, UsageError
 from ..metrics import choose_next, compute_doubt, compute_softmax
 from ..model import ModelBundle
@@ -160,8 +160,7 @@ def rank_unlabelled(
     PhotosError
         If there is no photo to choose, or no two classes to tell apart.
     """
-    there = catalog.photos().photos
-    labelled = [p for p in there if p.split != TEST and not lies_in(p.path, folder)]
+    labelled = [p for p in leave_out(catalog.photos().photos, folder) if p.split != TEST]
     _check(labelled, waiting, catalog.folder, folder)
     cache = catalog.feature_cache(body.features_id)
     features = body.extract(cache, [*labelled, *waiting.photos], progress)

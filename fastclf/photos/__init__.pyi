@@ -18,6 +18,8 @@ from .given import NO_NAME as NO_NAME
 from .given import Given as Given
 from .given import take_photo as take_photo
 from .layout import find_layout as find_layout
+from .new_folder import check_new_folder as check_new_folder
+from .new_folder import find_new_folder as find_new_folder
 from .no_classes import describe_one_class as describe_one_class
 from .rgb import DecodedPhoto as DecodedPhoto
 from .signatures import HEAD_BYTES as HEAD_BYTES

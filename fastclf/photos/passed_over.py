@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import Message, count_message
 from .layout import Layout
-from .tree import Folder, show_name
+from .tree import NEW_FOLDER, Folder, show_name
 
 # So many folders that may not be entered are named one by one.
 _NAMED = 3
@@ -78,7 +78,8 @@ def write_notes(layout: Layout, passed: PassedOver) -> Iterator[Message]:
         words = "The {n} photos in {folder} lie in no class folders, so they were passed over."
         yield Message(words, n=n, folder=show_name(folder.name))
     for folder in layout.loose:
-        passed.hidden += folder.listing.hidden
+        # photos without a label are no oversight: whoever knows which of them wait says so
+        passed.hidden += [name for name in folder.listing.hidden if name != NEW_FOLDER]
     yield from _describe_others(layout, passed)
     yield from passed.describe()
 

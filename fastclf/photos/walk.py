@@ -88,7 +88,7 @@ def walk_photos(folder: Path, *, empty_ok: bool = False) -> FoundFiles:
         If `folder` is no folder or may not be entered, holds no class folder with photos in it, or holds what
         would be misunderstood; the message says what is there and what was meant.
     """
-    root = _open_root(folder)
+    root = open_root(folder)
     layout = find_layout(root, strict=not empty_ok)
     found, passed = _walk_classes(layout.classes)
     if not found and not empty_ok:
@@ -112,7 +112,7 @@ def refuse_early(folder: str | Path, classes: int = 1) -> None:
     PhotosError
         As `walk_photos` does.
     """
-    root = _open_root(Path(folder))
+    root = open_root(Path(folder))
     layout = find_layout(root)
     full = {one.label for one in layout.classes if one.folder.contains_photos}
     if not full:
@@ -149,7 +149,7 @@ def list_photos(folder: Path) -> FoundFiles:
     >>> [file.name for file in list_photos(Path("photos/new")).files][:2]
     ['000.png', '001.png']
     """
-    root = _open_root(folder, Message("There is no folder {folder}. Name a folder with photos."))
+    root = open_root(folder, Message("There is no folder {folder}. Name a folder with photos."))
     found, passed = _walk_classes([ClassFolder(root, "")])
     return FoundFiles(tuple(found), (), tuple(passed.describe()))
 
@@ -199,16 +199,26 @@ def leave_class_out(name: str, label: str) -> tuple[str, str]:
     return "/".join(parts[:place]), "/".join([*parts[place + 1 :], file])
 
 
-def _open_root(folder: Path, no_folder: str = _NO_FOLDER) -> Folder:
+def open_root(folder: Path, no_folder: str = _NO_FOLDER) -> Folder:
+    """Return a folder that can be listed.
+
+    Raises
+    ------
+    PhotosError
+        If it cannot; `no_folder` is what to say where there is none.
+    """
     root = Folder(folder)
-    if not folder.is_dir():
+    try:
+        is_folder, is_file = folder.is_dir(), folder.is_file()
+        fault = root.listing.fault if is_folder else ""
+    except OSError as e:  # what it lies in may not be entered
+        is_folder, is_file, fault = True, False, e.strerror or str(e)
+    if not is_folder:
         a_file = "{folder} is a file, not a folder with photos. Name the folder that it lies in."
-        words = a_file if folder.is_file() else no_folder
+        words = a_file if is_file else no_folder
         raise PhotosError(words, folder=folder)
-    if root.listing.fault:
-        raise PhotosError(
-            "The folder {folder} cannot be read ({reason}).", folder=folder, reason=root.listing.fault
-        )
+    if fault:
+        raise PhotosError("The folder {folder} cannot be read ({reason}).", folder=folder, reason=fault)
     return root
 
 

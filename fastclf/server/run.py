@@ -18,6 +18,7 @@ from ..api import ApiSettings
 from ..card import repair_bundle
 from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
+from ..photos import check_new_folder
 from ..system import advise_install, find_file_error, find_private_place, scratch_folder
 from .base_url import read_base_url
 from .embed import read_embed
@@ -114,6 +115,8 @@ def check_serving(
     ------
     BundleError
         If the model does not open.
+    PhotosError
+        If the folder of photos without a label cannot be used.
     ServingError
         If the port, the folder of photos, the inbox, the path, a password's file, a site that may show the
         page, or a setting of the API cannot be used.
@@ -123,11 +126,14 @@ def check_serving(
     Keeper.read(said)
     read_embed(said)
     repair_bundle(model)
-    ModelBundle.load(model)
+    vocab = ModelBundle.load(model).vocab
     if photos is not None and not photos.is_dir():
         raise ServingError("There is no folder {photos}. Name that of the photos.", photos=photos)
     if inbox is not None:
         _check_inbox(inbox)
+    if new := said.get("FASTCLF_NEW"):
+        place = inbox or find_inbox_file(photos, model)
+        check_new_folder(Path(new).expanduser(), photos or find_photo_folder(vocab), place)
     if api is not None:
         api.check()
     check_port(host, port)
@@ -197,8 +203,10 @@ def serve(
     ------
     BundleError
         If the model does not open.
+    PhotosError
+        If the folder of photos without a label cannot be used.
     ServingError
-        If the port or the path cannot be used, or the server does not start.
+        If a folder, the port or the path cannot be used, or the server does not start.
 
     Examples
     --------
@@ -207,7 +215,7 @@ def serve(
     0
     """
     base_url = read_base_url(base_url)
-    check_serving(model, host=host, port=port)
+    check_serving(model, photos=photos, host=host, port=port, more=more)
     if find_spec("voila") is None:
         raise ServingError("Voila is not installed. Run `{install}` again.", install=advise_install())
     with scratch_folder("serve") as folder:
@@ -265,7 +273,7 @@ def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None
     if inbox is not None:
         env["FASTCLF_INBOX"] = str(inbox)
     # the server runs in a folder of its own, so every path has to be a whole one
-    named = ("FASTCLF_CATALOG", "FASTCLF_INBOX", PASSWORD_FILE, OWNER_PASSWORD_FILE)
+    named = ("FASTCLF_CATALOG", "FASTCLF_INBOX", "FASTCLF_NEW", PASSWORD_FILE, OWNER_PASSWORD_FILE)
     for name, default in (("FASTCLF_PHOTOS", "photos"), *((name, None) for name in named)):
         value = env.get(name) or default
         if value:

@@ -54,6 +54,7 @@ class Setting:
 SETTINGS = (
     Setting("model", "path"),
     Setting("photos", "path"),
+    Setting("new", "path"),
     Setting("owner", "true or false"),
     Setting("inbox", "path"),
     Setting("title"),

@@ -269,6 +269,50 @@ def test_what_will_change_is_seen_and_can_be_left_out_one_by_one(cleaner: Page) 
     expect(cleaner.get_by_role("button", name="Apply 2 changes ...")).to_be_focused()
 
 
+def test_escape_on_a_photo_leaves_what_will_change_and_stays_there(cleaner: Page) -> None:
+    rows = cleaner.get_by_role("list", name="What will change")
+    apply = cleaner.get_by_role("button", name="Apply 2 changes ...")
+    tile(cleaner, 0).focus()
+    cleaner.keyboard.press("Shift+ArrowRight")
+    cleaner.keyboard.press("x")
+    expect(apply).to_be_enabled()
+    # Escape comes before the list does
+    cleaner.evaluate("""() => {
+        const press = (key, ctrlKey) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", {key, ctrlKey, bubbles: true, cancelable: true}));
+        press("Enter", true);
+        press("Escape", false);
+        press("PageDown", false);
+    }""")
+    # answers come in the order of the keys
+    expect_said(cleaner, "Page 2 of 3")
+    expect(rows).to_be_hidden()
+    expect_focus(cleaner, 24)
+    # and after it
+    cleaner.keyboard.press("Control+Enter")
+    expect(cleaner.get_by_role("button", name="Apply these changes")).to_be_focused()
+    tile(cleaner, 3).locator(".fastclf-tile-name").click()
+    cleaner.keyboard.press(" ")
+    cleaner.keyboard.press("Escape")
+    expect(rows).to_be_hidden()
+    expect_focus(cleaner, 27)
+    # what is selected stays until the next one
+    expect(tile(cleaner, 3).get_by_role("checkbox")).to_be_checked()
+    cleaner.keyboard.press("Escape")
+    expect(tile(cleaner, 3).get_by_role("checkbox")).not_to_be_checked()
+    # as on the button that asks for it
+    apply.focus()
+    cleaner.evaluate("""() => {
+        document.activeElement.click();
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "Escape", bubbles: true}));
+    }""")
+    expect(rows).to_be_hidden()
+    tile(cleaner, 0).focus()
+    cleaner.keyboard.press("PageUp")
+    expect_said(cleaner, "Page 1 of 3")
+    expect(rows).to_be_hidden()
+
+
 def test_a_photo_is_seen_large_and_decided_there(cleaner: Page) -> None:
     viewer, keyboard = cleaner.get_by_role("dialog", name="The photo, large"), cleaner.keyboard
     tile(cleaner, 1).locator(".fastclf-tile-image").dblclick()

@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 from fastclf.catalog import Catalog, find_digest
 
 from ..drawing import draw_photo, draw_photos
-from ..scanned import draw_splits_of
+from ..scanned import draw_splits_of, hash_folder
 from ..toy import VOCAB, write_toy_bundle
-from .conftest import Launch, speak
+from .conftest import Launch, Visit, speak
 from .pictures import keep, keep_light_and_dark
 from .test_clean import open_clean
 
@@ -78,3 +78,43 @@ def test_an_owner_labels_new_photos_by_keys_and_sees_what_they_brought(
     expect(summary).to_contain_text("24 new photos wait for a label.")
     with Catalog(folder) as catalog:
         assert not [p for p in catalog.photos().photos if find_digest(p.name)]
+
+
+def test_the_host_names_another_folder_whose_photos_an_owner_labels_and_a_visitor_never_hears_of(
+    launch: Launch, visit: Visit, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, photos = pair
+    card = tmp_path / "camera-card"
+    card.mkdir()
+    for i, label in enumerate(VOCAB):
+        draw_photo(label, 300 + i, (160, 120)).save(card / f"{label}.png")
+    (tmp_path / "owners").write_text("owner of it all")
+    before = hash_folder(card)
+    options = ["--photos=photos/photos", f"--new={card}", f"--owner-password-file={tmp_path / 'owners'}"]
+    server = launch("serve", model=model, photos=photos, options=options)
+    folder = server.folder / "photos" / "photos"
+    page = visit()
+    heard: list[str] = []
+    page.on("websocket", lambda line: line.on("framereceived", lambda data: heard.append(str(data))))
+    page.goto(server.url)
+    expect(page.get_by_role("tab")).to_have_count(2)
+    assert "fastclf" in str(heard)
+    assert card.name not in f"{page.content()}{heard}"
+    page.goto(f"{server.root}login")
+    page.get_by_label("Password").fill("owner of it all")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="Clean").click()
+    page.locator(".fastclf-tile").first.wait_for()
+    page.get_by_label("Show", exact=True).select_option(label="New photos (3)")
+    tile = page.locator(".fastclf-tile", has_text="green.png")
+    tile.focus()
+    page.keyboard.press(str(VOCAB.index("green") + 1))
+    expect(tile).to_contain_text("will be added to green")
+    page.get_by_role("button", name="Apply 1 change").click()
+    page.get_by_role("button", name="Apply these changes").click()
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("2 new photos wait for a label.")
+    [copy] = [path for path in folder.glob("*/*") if find_digest(path.name)]
+    assert (copy.parent.name, copy.read_bytes()) == ("green", (card / "green.png").read_bytes())
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator(".fastclf-clean-summary")).to_contain_text("3 new photos wait for a label.")
+    assert hash_folder(card) == before

@@ -512,6 +512,28 @@ def test_the_new_model_or_the_old_one(panel: CleanPanel, button: str, choice: st
     assert not panel.retrain.button.disabled
 
 
+def test_escape_among_the_photos_closes_what_will_change_and_what_is_pressed_meanwhile_applies_nothing(
+    panel: CleanPanel, store: MemoryStore
+) -> None:
+    act(panel, 4)
+    led = panel.grid.place["lead"]
+    send(panel, type="close")
+    assert panel.grid.place["lead"] == led
+    send(panel, type="apply")
+    assert panel.is_previewing
+    assert (panel.grid.confirming, panel.grid.asked) == (True, 1)
+    send(panel, type="close")
+    assert not panel.is_previewing
+    assert not panel.grid.confirming
+    assert panel.grid.place["lead"] != led
+    panel.confirm.click()
+    assert list(panel.model.pending) == [4]
+    # what was asked for in vain is over, too
+    panel.model.undo()
+    send(panel, type="apply")
+    assert (panel.grid.confirming, panel.grid.asked) == (False, 2)
+
+
 def test_a_retraining_that_is_cancelled_leaves_nothing_to_choose(panel: CleanPanel) -> None:
     panel.retrain.button.click()
     panel.retrain.cancel.click()

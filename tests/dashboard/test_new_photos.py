@@ -6,17 +6,20 @@ import json
 import os
 import shutil
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ipywidgets import Widget
 from PIL import Image
 
 from fastclf import Catalog, ModelBundle
 from fastclf.catalog import find_digest, is_held_out, list_unlabelled, name_copy
+from fastclf.dashboard.app import build_app
 from fastclf.dashboard.clean import CatalogStore, CleanPanel
-from fastclf.dashboard.clean.new_photos import BATCH, is_new
+from fastclf.dashboard.clean.new_photos import is_new
+from fastclf.dashboard.clean.new_ranking import BATCH
 from fastclf.dashboard.clean.review import NEW, Decision, ReviewItem
 from fastclf.errors import FastclfError, PhotosError
 from fastclf.head import ChangedPhoto, Refit
@@ -50,8 +53,8 @@ def model(tmp_path: Path) -> Path:
     return write_toy_bundle(tmp_path / "m")
 
 
-def open_store(folder: Path, model: Path) -> CatalogStore:
-    store = CatalogStore(folder, model)
+def open_store(folder: Path, model: Path, new: Path | None = None) -> CatalogStore:
+    store = CatalogStore(folder, model, new=new)
     store.open(lambda words: None)
     store.load_items()
     return store
@@ -98,6 +101,13 @@ def test_the_view_is_there_only_where_photos_wait_and_they_stand_in_no_other(
     assert "19 new photos wait for a label." in panel.summary.value
     other = draw_photos(tmp_path / "other", per_class=2)
     assert "new" not in [value for _, value in CleanPanel(open_store(other, model)).view.options]
+
+
+def test_their_number_of_the_last_look_is_no_remark_beside_the_queue(store: CatalogStore) -> None:
+    assert any("wait for a label" in note for note in store.catalog.remarks)
+    for _ in range(2):
+        assert not any("_new" in note for note in store.remarks)
+        store.prepare(lambda words: None)
 
 
 def test_they_are_ranked_with_guess_and_second_and_every_fifth_is_there_by_chance(
@@ -320,7 +330,7 @@ def test_the_page_starts_the_retraining_after_ten_and_not_before(
 def test_where_many_are_new_some_are_ranked_and_shown_first(
     store: CatalogStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fastclf.dashboard.clean.new_photos._FIRST_LOOK", 5)
+    monkeypatch.setattr("fastclf.dashboard.clean.new_ranking._FIRST_LOOK", 5)
     seen: list[int] = []
 
     def count() -> None:
@@ -548,3 +558,138 @@ def test_a_class_whose_folder_no_scan_looks_into_is_refused_and_nothing_stays(
     with pytest.raises(PhotosError, match=r"no class has its photos there\. Choose another class"):
         label(store, red60="_new")
     assert hash_folder(folder) == before
+
+
+@pytest.fixture
+def card(folder: Path) -> Path:
+    """A folder elsewhere with three photos that have no label, one of them a copy of one in `_new`."""
+    card = folder.parent / "card"
+    (card / "monday").mkdir(parents=True)
+    for i, name in ((80, "a.png"), (81, "monday/b.png")):
+        draw_photo("green", i).save(card / name)
+    shutil.copy(folder / "_new" / "mixed.png", card / "half.png")
+    return card
+
+
+def test_the_photos_of_a_folder_that_is_named_wait_in_place_of_those_beside_the_classes(
+    folder: Path, model: Path, card: Path
+) -> None:
+    before, there = hash_folder(card), hash_folder(folder)
+    store = open_store(folder, model, card)
+    rank(store)
+    items = new_of(store)
+    assert sorted(items) == ["a.png", "half.png", "monday/b.png"]
+    assert items["monday/b.png"].reasons[0].suggested == "green"
+    assert store.read_thumbnail(items["monday/b.png"].key)
+    store.apply([Decision(items["monday/b.png"].key, "relabel", "green")])
+    [copy] = copies_of(folder)
+    assert (folder / copy).read_bytes() == (card / "monday" / "b.png").read_bytes()
+    assert in_set(folder) == {copy: "green"}
+    assert sorted(new_of(store)) == ["a.png", "half.png"]
+    store.undo()
+    assert in_set(folder) == {}
+    assert sorted(new_of(store)) == ["a.png", "half.png", "monday/b.png"]
+    # the originals stay, and nothing else came to the set's folder
+    assert hash_folder(card) == before
+    assert hash_folder(folder) == {**there, copy: before["monday/b.png"]}
+
+
+def test_a_dismissal_keeps_to_its_photo_whatever_folder_is_named(
+    folder: Path, model: Path, card: Path
+) -> None:
+    apply_one(open_store(folder, model), "mixed.png", "remove")
+    store = open_store(folder, model, card)
+    assert sorted(new_of(store)) == ["a.png", "monday/b.png"]
+    apply_one(store, "a.png", "remove")
+    assert len(new_of(open_store(folder, model))) == 18
+    # each is taken back from either folder
+    assert store.undo() == "1 dismissed photo is new again."
+    assert sorted(new_of(store)) == ["a.png", "monday/b.png"]
+    assert store.undo() == "1 dismissed photo is new again."
+    assert sorted(new_of(store)) == ["a.png", "half.png", "monday/b.png"]
+    assert "mixed.png" in new_of(open_store(folder, model))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nowhere", "There is no folder {}."),
+        ("photos/red", "{} belongs to"),
+        (".", "{} holds photos of"),
+        ("link", "{} holds photos of"),
+        ("photos/red/000.png", "{} is a file"),
+    ],
+)
+def test_a_folder_that_cannot_be_one_is_said_and_the_photos_are_cleaned_all_the_same(
+    folder: Path, model: Path, place: str, words: str
+) -> None:
+    (folder.parent / "link").symlink_to(".")
+    new = folder.parent / place
+    store = open_store(folder, model, new)
+    assert store.note.startswith(words.format(new))
+    assert not new_of(store)
+    panel = CleanPanel(store)
+    assert ("All photos (18)", "all") in panel.view.options
+    assert "new" not in [value for _, value in panel.view.options]
+
+
+def test_beside_the_classes_a_link_to_a_class_is_no_folder_of_new_photos(folder: Path, model: Path) -> None:
+    shutil.rmtree(folder / "_new")
+    (folder / "_new").symlink_to("red")
+    store = open_store(folder, model)
+    assert "_new holds photos of" in store.note or "_new belongs to" in store.note
+    assert not new_of(store)
+    # one to elsewhere is
+    (folder / "_new").unlink()
+    (folder.parent / "other").mkdir()
+    draw_photo("red", 90).save(folder.parent / "other" / "90.png")
+    (folder / "_new").symlink_to(folder.parent / "other")
+    assert list(new_of(store)) == ["90.png"]
+    assert store.note == ""
+
+
+def test_a_folder_that_goes_away_and_comes_back_leaves_the_others_to_be_cleaned(
+    folder: Path, model: Path, card: Path
+) -> None:
+    store = open_store(folder, model, card)
+    assert len(new_of(store)) == 3
+    card.rename(folder.parent / "away")
+    assert not new_of(store)
+    assert len(store.load_items()) == 18
+    assert "There is no folder" in store.note
+    (folder.parent / "away").rename(card)
+    assert len(new_of(store)) == 3
+    assert store.note == ""
+
+
+def test_a_photo_of_a_class_that_is_a_link_into_the_new_ones_has_a_label(folder: Path, model: Path) -> None:
+    (folder / "red" / "mine.png").symlink_to(folder / "_new" / "red60.png")
+    store = open_store(folder, model)
+    assert "red60.png" not in new_of(store)
+    assert len(new_of(store)) == 18
+
+
+def test_the_page_takes_the_folder_of_the_setting_and_a_visitor_hears_nothing_of_it(
+    folder: Path, model: Path, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTCLF_PHOTOS", str(folder))
+    monkeypatch.setenv("FASTCLF_NEW", str(card))
+    monkeypatch.setenv("FASTCLF_OWNER", "1")
+    app = build_app(model)
+    app.strip.selected = "clean"
+    assert app.clean.done.wait(60)
+    app.clean.stop()
+    assert ("New photos (3)", "new") in app.clean.panel.view.options
+    monkeypatch.delenv("FASTCLF_OWNER")
+    app = build_app(model)
+    app.strip.selected = "about"
+    told = str([widget.get_state() for widget in walk(app)])
+    assert "fastclf-panel-about" in told
+    assert str(card) not in told
+    assert "New photos" not in told
+
+
+def walk(widget: Widget) -> Iterator[Widget]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)

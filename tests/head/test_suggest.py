@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from fastclf import ModelBundle
+from fastclf import Catalog, ModelBundle
+from fastclf.catalog import list_unlabelled
 from fastclf.errors import PhotosError, UsageError
 from fastclf.head import suggest_photos
 
 from ..conftest import call_fastclf
 from ..drawing import draw_photo
-from ..scanned import hash_folder, scanned
+from ..scanned import hash_folder
 from ..toy import write_toy_bundle
 
 
@@ -53,11 +54,33 @@ def test_doubtful_photos_come_first_wherever_the_new_ones_lie(
     assert hash_folder(photo_folder) == before
 
 
-def test_photos_in_the_folder_new_are_no_class_and_that_is_said(photo_folder: Path) -> None:
-    draw_new(photo_folder / "_new")
-    with scanned(photo_folder) as catalog:
+def test_photos_in_the_folder_new_are_no_class_and_are_said_to_wait_rather_than_to_be_passed_over(
+    photo_folder: Path,
+) -> None:
+    new = draw_new(photo_folder / "_new")
+    (photo_folder / ".secret").touch()
+    (photo_folder / "red" / "_new").mkdir()
+    with Catalog(photo_folder) as catalog:
+        assert catalog.remarks == ()
+        catalog.scan()
         assert {p.label for p in catalog.photos().photos} == {"red", "green", "blue"}
-        assert any("_new" in note for note in catalog.remarks)
+        hidden, waiting = catalog.remarks
+        assert hidden == "2 hidden files and folders were passed over, for example red/_new."
+        assert waiting == (
+            "16 photos in _new wait for a label: the Clean tab shows them as New photos, and `fastclf suggest` "
+            "names those to label first."
+        )
+        # what has a label, or is a copy of another one, does not wait once that is known
+        shutil.copy(photo_folder / "red" / "000.png", new / "known.png")
+        shutil.copy(new / "red60.png", new / "again.png")
+        assert catalog.remarks[1].startswith("18 photos")
+        list_unlabelled(catalog, new)
+        assert catalog.remarks[1].startswith("16 photos")
+        for file in sorted(new.iterdir())[1:]:
+            file.unlink()
+        assert catalog.remarks[1].startswith("1 photo in _new waits for a label")
+        shutil.rmtree(new)
+        assert catalog.remarks == (hidden,)
 
 
 def test_what_cannot_be_chosen_is_refused(photo_folder: Path, tmp_path: Path, model: Path) -> None:

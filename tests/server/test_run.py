@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from fastclf import ModelBundle
-from fastclf.errors import BundleError, ServingError
-from fastclf.server import serve
+from fastclf.errors import BundleError, PhotosError, ServingError
+from fastclf.server import check_serving, serve
 from fastclf.server.run import check_port, read_settings
+
+from ..drawing import draw_photos
 
 
 class StartedError(Exception):
@@ -54,7 +56,51 @@ def test_serve_passes_whole_paths_and_honours_the_environment(
     assert env["FASTCLF_OWNER"] == "1"
     monkeypatch.delenv("FASTCLF_OWNER")
     assert "FASTCLF_OWNER" not in start(Path("model"))
+    (folder / "p").mkdir()
     assert start(Path("model"), photos=Path("p"), owner=True)["FASTCLF_PHOTOS"] == str(folder / "p")
+
+
+def test_the_folder_of_new_photos_is_a_whole_path_too_however_it_is_named(
+    toy_model: Path, start: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = toy_model.parent
+    monkeypatch.chdir(folder)
+    (folder / "card").mkdir()
+    (folder / "later").mkdir()
+    assert "FASTCLF_NEW" not in start(Path("model"))
+    monkeypatch.setenv("FASTCLF_NEW", "card")
+    assert start(Path("model"))["FASTCLF_NEW"] == str(folder / "card")
+    assert start(Path("model"), more={"new": Path("later")})["FASTCLF_NEW"] == str(folder / "later")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nowhere", "There is no folder .*nowhere. Make it, or name another"),
+        ("p/red", "red belongs to p, where a folder is a class"),
+        ("photos/colours/blue", "blue belongs to photos/colours,"),
+        ("p", "p holds photos of p, which have a label"),
+        ("reports", "reports is where the inbox of visitors' reports lies"),
+        ("p/.fastclf", "fastclf is where the inbox of visitors' reports lies"),
+    ],
+)
+def test_a_folder_of_new_photos_that_cannot_be_one_is_refused_before_anything_starts(
+    toy_model: Path, place: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = toy_model.parent
+    monkeypatch.chdir(folder)
+    draw_photos(folder / "p", per_class=1)
+    draw_photos(folder / "photos" / "colours", per_class=1)
+    (folder / "reports").mkdir()
+    (folder / "p" / ".fastclf").mkdir()
+    named = {"photos": None if place.startswith("photos") else Path("p"), "host": "", "port": 0}
+    named |= {"inbox": Path("reports", "inbox.sqlite")} if place == "reports" else {}
+    monkeypatch.setattr("fastclf.server.run.check_port", lambda host, port: None)
+    with pytest.raises(PhotosError, match=words):
+        check_serving(Path("model"), **named, more={"new": Path(place)})
+    monkeypatch.setenv("FASTCLF_NEW", place)
+    with pytest.raises(PhotosError, match=words):
+        check_serving(Path("model"), **named)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class ChangeList {
     this.listeners.abort();
     this.watcher.disconnect();
     this.urls.forEach((url) => URL.revokeObjectURL(url));
-    this.sheet?.removeEventListener("keydown", this.onKey);
+    this.foot?.removeEventListener("keydown", this.onKey);
   }
 
   build() {
@@ -40,8 +40,8 @@ class ChangeList {
     this.watcher = new IntersectionObserver((seen) => this.onSeen(seen), { root: this.list, rootMargin: "200px" });
     this.onKey = (event) => event.key === "Escape" && (event.stopPropagation(), this.model.send({ type: "close" }));
     requestAnimationFrame(() => {
-      this.sheet = this.el.closest(".fastclf-clean-sheet");
-      this.sheet?.addEventListener("keydown", this.onKey);
+      this.foot = this.el.closest(".fastclf-clean-footer");
+      this.foot?.addEventListener("keydown", this.onKey);
     });
   }
 
@@ -49,7 +49,7 @@ class ChangeList {
     this.watcher.disconnect();
     this.root.remove();
     this.rows.clear();
-    this.sheet?.removeEventListener("keydown", this.onKey);
+    this.foot?.removeEventListener("keydown", this.onKey);
     this.build();
     this.draw();
   }

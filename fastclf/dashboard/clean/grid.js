@@ -280,6 +280,8 @@ class Grid {
     this.marked = null;
     this.anchor = null;
     this.keys = [];
+    // how often what will change was asked for
+    this.asked = model.get("asked");
     this.el = el;
     this.build();
     this.listen();
@@ -413,6 +415,16 @@ class Grid {
 
   send(message) {
     this.model.send(message);
+  }
+
+  askToApply(type) {
+    this.asked = Math.max(this.asked, this.model.get("asked")) + 1;
+    this.send({ type });
+  }
+
+  // what will change is shown, or is about to be
+  get confirming() {
+    return this.model.get("confirming") || this.asked > this.model.get("asked");
   }
 
   // ---- drawing
@@ -761,6 +773,7 @@ class Grid {
     if (step) return this.move(step, event.shiftKey);
     if (key === "PageUp" || key === "PageDown") return this.turn(key === "PageUp" ? -1 : 1), true;
     if (key === "Home" || key === "End") return this.focus(this.keys.at(key === "Home" ? 0 : -1)), true;
+    if (key === "Escape" && this.confirming) return this.send({ type: "close" }), true;
     if (key === "Escape" && this.selected.size) return this.selectNone(), true;
     if (key === "Escape" && this.shown.title) return this.send({ type: "back" }), true;
     return !event.repeat && this.handleDecision(key);
@@ -785,7 +798,7 @@ class Grid {
     if (step) this.acting = true;
     if (step) return this.send({ type: step }), true;
     if (key === "a") return this.selectPage(), true;
-    if (key === "Enter") return this.send({ type: "apply" }), true;
+    if (key === "Enter") return this.askToApply("apply"), true;
     return false;
   }
 
@@ -933,7 +946,7 @@ class Tools {
     this.find.addEventListener("change", () => this.onFind(0));
     this.size = this.makeSelect(t("Size of the photos"), [["small", t("Small")], ["medium", t("Medium")], ["large", t("Large")]], () => this.setSize(this.size.value));
     this.pageSize = this.makeSelect(t("Photos on a page"), PAGE_SIZES.map((n) => [String(n), t("{n} a page", { n })]), () => this.setPageSize());
-    this.sure = makeButton("fastclf-grid-sure", "", () => grid.send({ type: "sure" }));
+    this.sure = makeButton("fastclf-grid-sure", "", () => grid.askToApply("sure"));
     this.row.append(...(grid.model.get("fastai") ? [] : [this.find]), this.size, this.sure);
     this.setSize(recall("fastclf-tile-size") || "medium");
     this.wanted = Number(recall("fastclf-page-size"));

@@ -26,7 +26,8 @@ class PhotoGrid(ScriptedWidget):
     """Photos in tiles, for mouse, touch, keyboard and screen reader.
 
     A thumbnail travels once: the page keeps what it has and asks for what it lacks. `on_apply` is called when
-    the keys for it are pressed. It brings the styles of all that lies around it.
+    the keys for it are pressed, and `on_close` when Escape is, while what will change is shown. It brings the
+    styles of all that lies around it.
     """
 
     _css = read_shorter(sorted(Path(__file__).parent.glob("*.css")))
@@ -43,12 +44,21 @@ class PhotoGrid(ScriptedWidget):
     said = traitlets.Dict().tag(sync=True)
     # whether leaving the page would lose choices that wait
     unkept = traitlets.Bool(False).tag(sync=True)
+    # whether what will change is shown, and how often the page was heard to ask for that: until it is, Escape
+    # has to wait for the answer
+    confirming = traitlets.Bool(False).tag(sync=True)
+    asked = traitlets.Int(0).tag(sync=True)
 
     def __init__(
-        self, model: ReviewModel, *, fastai: bool = False, on_apply: Callable[[], None] | None = None
+        self,
+        model: ReviewModel,
+        *,
+        fastai: bool = False,
+        on_apply: Callable[[], None] | None = None,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         self.model = model
-        self._on_apply = on_apply
+        self._on_apply, self._on_close = on_apply, on_close
         self._faults: dict[int, str] = {}
         self._sent: set[int] = set()
         # the photo that the page shall lead to; counted, so that a page which opens late hears of it too
@@ -182,6 +192,9 @@ class PhotoGrid(ScriptedWidget):
             model.redo()
         elif kind == "apply":
             self._ask_to_apply()
+        elif kind == "close":
+            if self._on_close is not None:
+                self._on_close()
         elif kind == "back":
             self.go_back()
         elif kind == "need":
@@ -203,8 +216,10 @@ class PhotoGrid(ScriptedWidget):
             self.send_large(key, self._read_large(key))
 
     def _ask_to_apply(self) -> None:
-        if self._on_apply is not None:
-            self._on_apply()
+        with self.hold_sync():
+            self.asked += 1
+            if self._on_apply is not None:
+                self._on_apply()
 
     def _read_keys(self, message: dict[str, Any]) -> list[int]:
         keys = message.get("keys")

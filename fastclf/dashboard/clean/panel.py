@@ -38,7 +38,7 @@ class CleanPanel(SpokenBox):
         self.summary = widgets.HTML().add_class("fastclf-clean-summary")
         self._build_kept()
         self._build_groups()
-        self.grid = PhotoGrid(self.model, on_apply=self._on_apply_click)
+        self.grid = PhotoGrid(self.model, on_apply=self._on_apply_click, on_close=self._return_to_photos)
         self._build_footer()
         self.retrain = RetrainPanel(self.retrain_model, lambda: len(self.model.pending), store.read_thumbnail)
         parts = [
@@ -241,10 +241,12 @@ class CleanPanel(SpokenBox):
     def _open_preview(self) -> None:
         self.changes.draw(is_open=True)
         self.sheet.layout.display, self.apply.layout.display = "", "none"
+        self.grid.confirming = True
 
     def _close_preview(self) -> None:
         self.sheet.layout.display, self.apply.layout.display = "none", ""
         self.changes.draw(is_open=False)
+        self.grid.confirming = False
 
     def _on_apply_click(self) -> None:
         if not self.model.pending:
@@ -254,11 +256,18 @@ class CleanPanel(SpokenBox):
         self.confirm.focus()
 
     def _on_cancel_click(self) -> None:
-        self._close_preview()
-        self.apply.focus()
+        if self.is_previewing:
+            self._close_preview()
+            self.apply.focus()
+
+    def _return_to_photos(self) -> None:
+        if self.is_previewing:
+            self._close_preview()
+            self.grid.lead()
 
     def _on_confirm_click(self) -> None:
-        if self.model.apply():
+        # what was pressed while Escape was on its way applies nothing
+        if self.is_previewing and self.model.apply():
             self._close_preview()
             # the button that had the focus is gone, and Undo in its place would be pressed by a second Enter
             self.grid.settle()

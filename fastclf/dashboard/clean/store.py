@@ -6,14 +6,14 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from ...catalog import SCAN, Catalog, Draft, Edit, EditRow, Watermark
+from ...catalog import SCAN, Catalog, Draft, Edit, EditRow, Watermark, is_about_waiting
 from ...check import (
     CheckInputs,
     CheckReport,
@@ -47,7 +47,10 @@ from ..texts import say, translate
 from ..widgets import encode_large
 from .doubts import list_remarks
 from .items import Items
-from .new_photos import NewPhotos, choose_body, count_moved, is_new
+from .new_copies import NewCopies, count_moved
+from .new_decisions import NewDecisions
+from .new_photos import NewPhotos, is_new
+from .new_ranking import choose_body
 from .reports import Followed, Reports
 from .review import Decision, ReviewItem, ReviewStore, Waiting
 from .wording import say_applied, say_learned, say_news, say_ranking, say_redone, say_undone
@@ -69,14 +72,18 @@ class CatalogStore(ReviewStore):
     """Keeps the photos of a folder in its catalog, and retrains the model beside it.
 
     What it tells about progress is in the page's language; what it returns is English, to be translated. The
-    reports of the inbox and the photos without a label stand among the photos.
+    reports of the inbox and the photos without a label, by default those in `_new` beside the classes, stand
+    among the photos.
     """
 
     keeps_drafts = True
     finds_similar = True
 
-    def __init__(self, folder: Path, model: Path, inbox: Inbox | None = None) -> None:
+    def __init__(
+        self, folder: Path, model: Path, inbox: Inbox | None = None, new: Path | None = None
+    ) -> None:
         self.folder, self.model = folder, model
+        self._new_folder = new or folder / NEW_FOLDER
         self.vocab: list[str] = []
         self.has_inbox = inbox is not None
         # on the null device lies an inbox that stays empty
@@ -115,7 +122,12 @@ class CatalogStore(ReviewStore):
     @cached_property
     def new(self) -> NewPhotos:
         """The photos that have no label yet."""
-        return NewPhotos(self.catalog, self.folder / NEW_FOLDER)
+        return NewPhotos(self.catalog, self._new_folder, self._inbox.path)
+
+    @cached_property
+    def new_copies(self) -> NewCopies:
+        """What the catalog holds of those that were decided about."""
+        return NewCopies(self.catalog)
 
     @property
     def new_remarks(self) -> Sequence[str]:  # type: ignore[override]
@@ -125,7 +137,8 @@ class CatalogStore(ReviewStore):
     @property
     def note(self) -> str:
         """What has to be said about the folder, in the page's language."""
-        return " ".join(translate(note) for note in (self.catalog.note, self._remark) if note)
+        notes = (self.catalog.note, self._remark, self.new.fault)
+        return " ".join(translate(note) for note in notes if note)
 
     def open(self, tell: Tell) -> None:
         """Look through the folder for enough to begin with.
@@ -152,7 +165,7 @@ class CatalogStore(ReviewStore):
         self._left = read_report(self.catalog) if self._has_many() else None
         self._checked = found = self._select_left()
         if found is not None:
-            self.remarks = (*list_remarks(found), *found.notes)
+            self.remarks = _leave_waiting_out((*list_remarks(found), *found.notes))
             self.summary = say_ranking("model" if found.answers else "", found.sealed)
         return found is not None
 
@@ -186,7 +199,7 @@ class CatalogStore(ReviewStore):
             found = catalog.scan(
                 lambda i, n: tell(say("Reading photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
             )
-            self.new.recover()
+            self.new_copies.recover()
             self._edited = None
             photos = catalog.photos(removed=True).photos
             is_old = self._left is not None and not self._left.is_of(photos)
@@ -201,19 +214,17 @@ class CatalogStore(ReviewStore):
             self._checked = replace(report, answers=first)
             if self._left is None and self._has_many():
                 self._left = keep_report(catalog, self._checked, photos)
-            self.remarks = catalog.remarks
+            self.remarks = _leave_waiting_out(catalog.remarks)
             self.summary = say_ranking("model" if first else "", report.sealed)
 
     def _read_new(self, tell: Tell) -> None:
         """Look which photos wait for a label; without them the others are cleaned all the same."""
-        try:
-            self.new.read(
-                lambda i, n: tell(say("Reading new photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
-            )
-            self._unranked = bool(len(self.new))
-        except FastclfError as e:
-            _logger.warning("The photos without a label are not shown. %s", e)
-            self._remark = e.message
+        self.new.read(
+            lambda i, n: tell(say("Reading new photo {i} of {n} ...", i=i, n=n)) if i % 25 == 0 else None
+        )
+        self._unranked = bool(len(self.new))
+        if self.new.fault:
+            _logger.warning("The photos without a label are not shown. %s", self.new.fault)
 
     def rank_new(self, tell: Tell, show: Callable[[], None]) -> bool:
         """Rank the photos without a label by today's labels; tell whether there was anything to do.
@@ -253,7 +264,7 @@ class CatalogStore(ReviewStore):
             self._checked = self._check(tell)
             self._edited = None
             self._left = keep_report(self.catalog, self._checked, photos)
-            self.remarks = (*list_remarks(self._checked), *self._checked.notes)
+            self.remarks = _leave_waiting_out((*list_remarks(self._checked), *self._checked.notes))
             self.summary = say_ranking(self._ranking, self._checked.sealed)
 
     def _check(self, tell: Tell, attempts: int = 3) -> CheckReport:
@@ -339,7 +350,8 @@ class CatalogStore(ReviewStore):
         edits = [Edit(d.key, d.action, d.label, d.why) for d in decisions if d.key >= 0]
         reports = [d for d in decisions if d.key < 0 and not is_new(d.key)]
         new = [d for d in decisions if is_new(d.key)]
-        with self._turn, self.reports.adopt(reports) as adopted, self.new.adopt(new) as joined:
+        decided = NewDecisions(self.catalog, self.new_copies, self.new.photos)
+        with self._turn, self.reports.adopt(reports) as adopted, decided.adopt(new) as joined:
             rows = self._own_rows(self.catalog.apply([*edits, *adopted, *joined.edits], ask=joined.ask))
             self._follow(rows, self.catalog.undo)
         held = {edit.photo for edit in (*adopted, *joined.edits)}
@@ -359,7 +371,7 @@ class CatalogStore(ReviewStore):
     def undo(self) -> str | None:
         """Take the last recorded step back; returns words, or None if there is none."""
         with self._turn:
-            before = self.new.read_actions()
+            before = self.new_copies.read_actions()
             rows = self.catalog.undo()
             if rows is None:
                 return None
@@ -370,7 +382,7 @@ class CatalogStore(ReviewStore):
     def redo(self) -> str | None:
         """Record the last undone step again; returns words, or None if there is none."""
         with self._turn:
-            before = self.new.read_actions()
+            before = self.new_copies.read_actions()
             rows = self.catalog.redo()
             if rows is None:
                 return None
@@ -429,7 +441,7 @@ class CatalogStore(ReviewStore):
         self._unranked |= bool(rows and len(self.new))
         if before is None:
             return followed
-        labelled, turned_away = count_moved(rows, before, self.new.read_actions())
+        labelled, turned_away = count_moved(rows, before, self.new_copies.read_actions())
         return replace(followed, labelled=labelled, turned_away=turned_away)
 
     def export_edits(self) -> bytes:
@@ -443,7 +455,7 @@ class CatalogStore(ReviewStore):
         result = refit_head(self.model, self.folder, progress)
         self._stamp = result.stamp
         self._unlearned -= seen
-        n = self.new.count_unlearned(learned)
+        n = self.new_copies.count_unlearned(learned)
         return replace(result, notes=(*say_learned(result, n), *result.notes)) if n else result
 
     def use_new(self) -> str:
@@ -472,6 +484,11 @@ class CatalogStore(ReviewStore):
             return ModelBundle.load(self.model, verify=False).vocab
         except FastclfError:
             return []
+
+
+def _leave_waiting_out(notes: Iterable[str]) -> tuple[str, ...]:
+    """Leave out how many new photos there were: the queue of them says how many there are."""
+    return tuple(note for note in notes if not is_about_waiting(note))
 
 
 def _make_thumbnail(path: Path) -> bytes:

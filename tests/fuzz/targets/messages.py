@@ -43,7 +43,7 @@ SPOKEN = {
     },
     "grid": {
         "act": "keys action label", "page": "step to", "size": "n", "find": "part", "sure": "", "undo": "",
-        "redo": "", "apply": "", "group": "kind group", "need": "keys", "large": "key", "x": "key",
+        "redo": "", "apply": "", "close": "", "group": "kind group", "need": "keys", "large": "key", "x": "key",
     },
     "changes": {"drop": "key", "confirm": "key", "close": "", "need": "keys", "x": "key"},
 }  # fmt: skip
