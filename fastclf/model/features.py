@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-_MAX_CHUNKS = 16
+# So many chunks of about one size become one: each vector is written a few times, however many there are.
+_MERGED = 16
 # So many are kept in memory before they are written down.
 _KEEP = 256
 
@@ -83,23 +86,33 @@ class FeatureCache:
         self._vectors = None
 
     def _store(self, new: Mapping[str, Array]) -> None:
-        chunks = self._chunks()
-        if len(chunks) < _MAX_CHUNKS:
-            self._write(new)
-            return
-        self._write(self.load())
-        for chunk in chunks:
-            chunk.unlink(missing_ok=True)
+        self._write(new)
+        while chunks := self._find_mergeable():
+            vectors = {sha: row for chunk in chunks for sha, row in _read_chunk(chunk).items()}
+            merged = self._write(vectors) if vectors else None
+            for chunk in chunks:
+                if chunk != merged:
+                    chunk.unlink(missing_ok=True)
+
+    def _find_mergeable(self) -> list[Path]:
+        """Return the chunks of about one size, where there are many of them."""
+        sizes: dict[int, list[Path]] = defaultdict(list)
+        for chunk in self._chunks():
+            with contextlib.suppress(FileNotFoundError):  # another process merged it
+                sizes[int(math.log(max(chunk.stat().st_size, 1), _MERGED))].append(chunk)
+        return next((chunks for _, chunks in sorted(sizes.items()) if len(chunks) >= _MERGED), [])
 
     def _chunks(self) -> list[Path]:
         return sorted(self.folder.glob("*.npz"))
 
-    def _write(self, vectors: Mapping[str, Array]) -> None:
+    def _write(self, vectors: Mapping[str, Array]) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         hashes = np.array(sorted(vectors))
         rows = np.stack([vectors[sha] for sha in hashes])
         name = hash_bytes("".join(hashes).encode())[:24]
-        write_atomic_with(self.folder / f"{name}.npz", lambda f: np.savez(f, sha256=hashes, features=rows))
+        chunk = self.folder / f"{name}.npz"
+        write_atomic_with(chunk, lambda f: np.savez(f, sha256=hashes, features=rows))
+        return chunk
 
 
 def _read_chunk(chunk: Path) -> dict[str, Array]:

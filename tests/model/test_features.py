@@ -101,3 +101,39 @@ def test_features_that_cannot_be_written_down_are_there_until_the_process_ends(t
     cache = FeatureCache(tmp_path, "net")
     cache.add({"0" * 64: np.zeros(3, np.float32)})
     assert len(cache.load()) == 1
+
+
+def add_vectors(folder: Path, numbers: range, size: int = 4) -> None:
+    for start in range(numbers.start, numbers.stop, size):
+        rows = range(start, min(start + size, numbers.stop))
+        FeatureCache(folder, "net").add({f"{n:064x}": np.full(3, n, np.float32) for n in rows})
+
+
+def test_however_many_features_there_are_each_is_written_a_few_times_and_few_files_hold_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    write = FeatureCache._write
+    monkeypatch.setattr(
+        FeatureCache, "_write", lambda self, vectors: written.append(len(vectors)) or write(self, vectors)
+    )
+    n = 4 * 700
+    add_vectors(tmp_path, range(n))
+    assert sum(written) <= 4 * n
+    assert len(list(tmp_path.glob("features/net/*"))) <= 3 * 16
+    rows, there = FeatureCache(tmp_path, "net").stack([f"{i:064x}" for i in range(n)])
+    assert there.all()
+    assert rows[:, 0].tolist() == list(range(n))
+
+
+def test_chunks_of_two_processes_that_hold_the_same_become_one_and_damaged_ones_go(tmp_path: Path) -> None:
+    add_vectors(tmp_path, range(60))
+    [folder] = tmp_path.glob("features/net")
+    chunks = sorted(folder.glob("*.npz"))
+    assert len(chunks) == 15
+    for number in range(14):
+        (folder / f"other{number}.npz").write_bytes(chunks[0].read_bytes())
+    chunks[3].write_bytes(b"?" * chunks[3].stat().st_size)
+    add_vectors(tmp_path, range(60, 64))
+    assert len(list(folder.glob("*.npz"))) == 1
+    assert len(FeatureCache(tmp_path, "net").load()) == 60
