@@ -61,7 +61,7 @@ def _is_suspect(columns: Mapping[str, Sequence[Any]]) -> bool:
         return True
     texts = {name: [text for text in columns[name] if text] for name in (*_PATHS, *_PARTS)}
     lines = "\n".join(["", *chain(*texts.values()), ""])
-    is_long = any(max(map(len, column), default=0) > _LONGEST for column in texts.values())
+    is_long = sum(max(map(len, column), default=0) for column in texts.values()) > _LONGEST
     has_parts = any("/" in text for name in _PARTS for text in texts[name])
     return is_long or has_parts or any(mark in lines for mark in _MARKS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _NAME = re.compile(rf"(?:^|/){PREFIX}(?P<digest>[0-9a-f]{{16}})(?:-[^/]*)?\.[A-Z
 # Characters and bytes of a name: with what stands around it and what a file is called while it is written it
 # fits into the 255 bytes that most disks take.
 _MOST_STEM, _MOST_STEM_BYTES = 60, 180
+# What a catalog of this folder would take for a way out of it, or a system for the end of a line.
+_ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _ONE_OF = 5
 _RESULT = "unlabelled files"
@@ -98,9 +101,10 @@ def describe_waiting(catalog: Catalog) -> Iterator[Message]:
     folder = catalog.folder / NEW_FOLDER
     try:
         files = list_photo_files(folder)
-    except PhotosError:  # there is none; or who wants to give labels is told why it cannot be read
+        known, is_known = _read_hashes(catalog), _build_judge(catalog, folder)
+    # there is none; or who wants to give labels is told why it cannot be read. Or the catalog was closed.
+    except (PhotosError, CatalogError):
         return
-    known, is_known = _read_hashes(catalog), _build_judge(catalog, folder)
     hashes = [known.get(_mark_file(file)) for file in files]
     n = hashes.count(None) + sum(not is_known(sha256) for sha256 in {*hashes} if sha256)
     if n:
@@ -121,7 +125,7 @@ def name_copy(name: str, sha256: str) -> str:
     'new-0123456789abcdef-DSC 1.JPG'
     """
     path = PurePosixPath(name)
-    stem = path.stem[:_MOST_STEM].encode()[:_MOST_STEM_BYTES].decode(errors="ignore")
+    stem = _ODD.sub("_", path.stem)[:_MOST_STEM].encode()[:_MOST_STEM_BYTES].decode(errors="ignore")
     suffix = path.suffix if _SUFFIX.fullmatch(path.suffix) else ".jpg"
     return f"{PREFIX}{sha256[:16]}-{stem}{suffix}"
 
@@ -159,11 +163,12 @@ def _build_judge(catalog: Catalog, folder: Path) -> Callable[[str], bool]:
 
 def leave_out(photos: Iterable[Photo], folder: Path) -> list[Photo]:
     """Return the photos that do not lie in a folder, or below it."""
-    real = folder.resolve()
+    # unlike Path.resolve, this raises nothing where a link leads back to itself
+    real = Path(os.path.realpath(folder))
 
     @cache
     def is_inside(place: Path) -> bool:
-        found = place.resolve()
+        found = Path(os.path.realpath(place))
         return real == found or real in found.parents
 
     # a file that is a link lies where the link does

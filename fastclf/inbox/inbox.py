@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from PIL import Image
 
 from ..errors import InboxError, UsageError
-from ..system import Database, lies_on_network, make_folder
+from ..system import Database, expand_home, lies_on_network, make_folder
 from .claim import Claim, KeptReport, Report, build_report, encode_report_photo
 
 VARIABLE = "FASTCLF_INBOX"
@@ -268,4 +268,4 @@ def _read_stamp(path: Path) -> tuple[int, int]:
 def find_inbox() -> Inbox | None:
     """Return the inbox that FASTCLF_INBOX names, or None where it names none."""
     value = os.environ.get(VARIABLE, "").strip()
-    return Inbox(Path(value).expanduser()) if value else None
+    return Inbox(expand_home(value)) if value else None

@@ -7,11 +7,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..photos import find_class_folders
+from ..system import expand_home
 
 
 def find_photo_folder(vocab: Collection[str]) -> Path:
     """Return ``FASTCLF_PHOTOS`` (by default ``photos``), or the folder in it that has these classes."""
-    root = Path(os.environ.get("FASTCLF_PHOTOS") or "photos").expanduser()
+    root = expand_home(os.environ.get("FASTCLF_PHOTOS") or "photos")
     if not root.is_dir() or not vocab:
         return root
     for folder in [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]:

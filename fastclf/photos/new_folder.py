@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import Message, PhotosError
+from ..system import expand_home
 from .tree import NEW_FOLDER, Folder
 from .walk import open_root
 
@@ -23,7 +24,7 @@ _BELONGS = Message(
 def find_new_folder(photos: Path) -> Path:
     """Return where photos without a label wait: what FASTCLF_NEW names, else `_new` beside the classes."""
     named = os.environ.get(_VARIABLE, "").strip()
-    return Path(named).expanduser() if named else photos / NEW_FOLDER
+    return expand_home(named) if named else photos / NEW_FOLDER
 
 
 def check_new_folder(folder: Path, photos: Path, inbox: Path | None = None) -> None:
@@ -55,7 +56,7 @@ def check_new_folder(folder: Path, photos: Path, inbox: Path | None = None) -> N
     open_root(folder, _NO_FOLDER)
     walked = [*Folder(photos).walk()]
     # what no link leads to lies in the folder of the classes, as that does
-    starts = [one.path.resolve() for one in walked if one.is_link or not one.name]
+    starts = [Path(os.path.realpath(one.path)) for one in walked if one.is_link or not one.name]
     above = {_identify(path) for start in starts for path in (start, *start.parents)}
     if (own := _identify(folder)) in above:
         raise PhotosError(_HOLDS, folder=folder, photos=photos)

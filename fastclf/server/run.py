@@ -19,7 +19,7 @@ from ..card import repair_bundle
 from ..errors import BundleError, CatalogError, ServingError
 from ..model import ModelBundle, find_photo_folder
 from ..photos import check_new_folder
-from ..system import advise_install, find_file_error, find_private_place, scratch_folder
+from ..system import advise_install, expand_home, find_file_error, find_private_place, scratch_folder
 from .base_url import read_base_url
 from .embed import read_embed
 from .fork_support import PROVISIONER, can_fork
@@ -133,7 +133,7 @@ def check_serving(
         _check_inbox(inbox)
     if new := said.get("FASTCLF_NEW"):
         place = inbox or find_inbox_file(photos, model)
-        check_new_folder(Path(new).expanduser(), photos or find_photo_folder(vocab), place)
+        check_new_folder(expand_home(new), photos or find_photo_folder(vocab), place)
     if api is not None:
         api.check()
     check_port(host, port)
@@ -244,7 +244,7 @@ def find_inbox_file(photos: Path | None, model: Path | None = None) -> Path | No
     """
     named = os.environ.get("FASTCLF_INBOX")
     if named is not None:
-        return Path(named).expanduser() if named.strip() else None
+        return expand_home(named) if named.strip() else None
     folder = photos or find_photo_folder(_read_vocab(model))
     if not folder.is_dir():
         return None
@@ -277,7 +277,7 @@ def _build_env(model: Path, photos: Path | None, owner: bool, inbox: Path | None
     for name, default in (("FASTCLF_PHOTOS", "photos"), *((name, None) for name in named)):
         value = env.get(name) or default
         if value:
-            env[name] = str(Path(value).expanduser().absolute())
+            env[name] = str(expand_home(value).absolute())
     return env
 
 
@@ -288,16 +288,14 @@ def _build_env_besides(api: ApiSettings | None, metrics: bool, access_log: str) 
         env["FASTCLF_METRICS"] = "1"
     log = access_log or os.environ.get("FASTCLF_ACCESS_LOG", "")
     if log:
-        env["FASTCLF_ACCESS_LOG"] = log if log == "-" else str(Path(log).expanduser().absolute())
+        env["FASTCLF_ACCESS_LOG"] = log if log == "-" else str(expand_home(log).absolute())
     return env
 
 
 def _build_env_of_settings(more: Mapping[str, Any]) -> dict[str, str]:
     """Return {variable: value} of what is given; every path is a whole one."""
     known = {setting.name: setting for setting in SETTINGS}
-    paths = {
-        name: Path(value).expanduser().absolute() for name, value in more.items() if isinstance(value, Path)
-    }
+    paths = {name: expand_home(value).absolute() for name, value in more.items() if isinstance(value, Path)}
     return {known[name].variable: str(value) for name, value in {**more, **paths}.items() if value}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ServingError
-from ..system import read_given_file
+from ..system import expand_home, read_given_file
 
 SETTINGS_FILE = "fastclf.toml"
 _MOST_BYTES = 2**16
@@ -36,7 +36,11 @@ class Setting:
     def write(self, value: Any, folder: Path) -> str:
         """Return a value of the file as the environment has it; paths begin at the file's folder."""
         fits = isinstance(value, _TYPES[self.kind]) and (self.kind == "true or false" or value is not True)
-        if not fits or (self.kind == "list of texts" and not all(isinstance(word, str) for word in value)):
+        if (
+            not fits
+            or "\0" in str(value)
+            or (self.kind == "list of texts" and not all(isinstance(word, str) for word in value))
+        ):
             raise ServingError(
                 "{file}: {name} is {value}, but has to be a {kind}.",
                 file=SETTINGS_FILE,
@@ -45,7 +49,7 @@ class Setting:
                 kind=self.kind,
             )
         if self.kind == "path" and value != "-":
-            return str(folder / Path(value).expanduser())
+            return str(folder / expand_home(value))
         if self.kind == "list of texts":
             return ",".join(value)
         return str(int(value)) if self.kind == "true or false" else str(value)

@@ -21,6 +21,7 @@ from .given_file import find_given_fault as find_given_fault
 from .given_file import open_given_file as open_given_file
 from .given_file import read_given_file as read_given_file
 from .home import ensure_home as ensure_home
+from .home import expand_home as expand_home
 from .home import find_user_cache as find_user_cache
 from .home import find_user_data as find_user_data
 from .installed import advise_install as advise_install

@@ -27,6 +27,14 @@ def ensure_home() -> None:
         os.environ["MPLCONFIGDIR"] = str(_make_home())
 
 
+def expand_home(path: str | Path) -> Path:
+    """Return a path with the home for its ``~``; one of a user whom nobody knows stays, and is no folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def find_user_cache() -> Path:
     """Return the folder for what can be made again; it need not be there."""
     ensure_home()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_lock = threading.Lock()
+# how many blocks, of any thread, wait for the search, and whether it is to go on after the last of them
+_blocks, _goes_on = 0, False
 
 
 def make_frozen(cls: type[T], facts: Mapping[str, Any]) -> T:
@@ -25,12 +29,28 @@ def make_frozen(cls: type[T], facts: Mapping[str, Any]) -> T:
 def making_many() -> Iterator[None]:
     """Let a block make very many objects that stay: the search for unused ones waits for its end.
 
-    It would go over all objects again and again meanwhile, for as long as making them takes.
+    It would go over all objects again and again meanwhile, for as long as making them takes. Where blocks of
+    several threads overlap it comes back with the end of the last one.
     """
-    was_on = gc.isenabled()
-    gc.disable()
+    _begin()
     try:
         yield
     finally:
-        if was_on:
+        _end()
+
+
+def _begin() -> None:
+    global _blocks, _goes_on
+    with _lock:
+        if not _blocks:
+            _goes_on = gc.isenabled()
+            gc.disable()
+        _blocks += 1
+
+
+def _end() -> None:
+    global _blocks
+    with _lock:
+        _blocks -= 1
+        if not _blocks and _goes_on:
             gc.enable()

@@ -36,6 +36,7 @@ def forge(folder: Path, *statements: str) -> None:
         database.commit()
 
 
+LONG = "printf('%.*c', 4000, 'a')"
 OUTSIDE = (
     "photos SET label = '../../escaped'", "photos SET label = '..'", "photos SET label = '/tmp/escaped'",
     "photos SET label = x'2e2e'", "photos SET folder_label = 'a/b'",
@@ -43,6 +44,8 @@ OUTSIDE = (
     "photos SET path = '/etc/passwd' || id", "photos SET path = 'a' || char(0) || id",
     "photos SET sha256 = '../' || id", "contents SET pixel_hash = '../escaped'", "photos SET label = 'a\\..\\..\\b'",
     "photos SET label = printf('%.*c', 20000, 'a')", "photos SET path = printf('%.*c', 10000000, 'a') || id",
+    # each is short enough to be a name
+    f"photos SET label = {LONG}, folder_label = {LONG}, given_split = {LONG}, path = {LONG} || id, sha256 = {LONG} || id",
     "contents SET width = ''", "contents SET height = 'tall'", "contents SET pixel_hash = x''",
 )  # fmt: skip
 

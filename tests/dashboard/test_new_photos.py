@@ -508,6 +508,43 @@ def test_a_copy_of_any_name_fits_the_disk_and_is_found_again(name: str) -> None:
     assert find_digest(copy) == "0123456789abcdef"
 
 
+@pytest.mark.parametrize("name", ["a\n..\nb.png", "a\n.\nb.png", "a\n\\b.png", "x\\..\\y.png", "t\tb.png"])
+def test_a_copy_of_a_file_with_an_odd_name_leaves_the_catalog_in_use(
+    folder: Path, model: Path, name: str
+) -> None:
+    (folder / "_new" / "red60.png").rename(folder / "_new" / name)
+    store = open_store(folder, model)
+    store.apply([Decision(new_of(store)[name].key, "relabel", "red")])
+    assert len(new_of(open_store(folder, model))) == 18
+    [copy] = copies_of(folder)
+    assert find_digest(copy)
+    assert not {*copy} & {"\n", "\t", "\\"}
+
+
+def test_a_class_that_became_a_link_to_itself_lets_photos_wait(store: CatalogStore, folder: Path) -> None:
+    shutil.rmtree(folder / "red")
+    (folder / "red").symlink_to("red")
+    assert len(new_of(store)) == 19
+
+
+@pytest.mark.parametrize("place", ["red", "."])
+def test_a_folder_that_meanwhile_leads_to_photos_with_a_label_gives_none(
+    folder: Path, model: Path, tmp_path: Path, place: str
+) -> None:
+    new = tmp_path / "card"
+    (folder / "_new").rename(new)
+    store = open_store(folder, model, new)
+    assert len(new_of(store)) == 19
+    new.rename(tmp_path / "old")
+    new.symlink_to(folder / place)
+    assert new_of(store) == {}
+    assert "have a label" in store.note
+    new.unlink()
+    (tmp_path / "old").rename(new)
+    assert len(new_of(store)) == 19
+    assert not store.note
+
+
 def test_other_bytes_under_the_same_name_size_and_time_are_seen_at_the_next_look(
     store: CatalogStore, folder: Path
 ) -> None:

@@ -76,6 +76,9 @@ def test_photos_in_the_folder_new_are_no_class_and_are_said_to_wait_rather_than_
         assert catalog.remarks[1].startswith("18 photos")
         list_unlabelled(catalog, new)
         assert catalog.remarks[1].startswith("16 photos")
+        with Catalog(photo_folder) as other:
+            other.scan()
+        assert other.remarks == (hidden,)  # a catalog that was closed knows of no hashes
         for file in sorted(new.iterdir())[1:]:
             file.unlink()
         assert catalog.remarks[1].startswith("1 photo in _new waits for a label")

@@ -84,6 +84,9 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
+FRAMES = {82: (9, 9, 9, 9, "black"), 73: (0, 9, 0, 0, "white")}
+
+
 def find(photos: list[Fingerprint], **options: object) -> NearPairs:
     hashes = np.stack([photo.hashes for photo in photos])
     signatures = np.stack([photo.signature for photo in photos])
@@ -608,3 +611,11 @@ def test_features_that_are_all_equal_have_partners_nevertheless(monkeypatch: pyt
     monkeypatch.setattr(features, "_ALL_WITH_ALL", 10)
     found = find_feature_pairs(np.ones((60, 4), np.float32))
     assert np.unique(found).tolist() == list(range(60))
+
+
+@pytest.mark.parametrize("seed", FRAMES)
+def test_a_frame_whose_coarse_picture_differs_most_hides_no_copy(seed: int) -> None:
+    *widths, colour = FRAMES[seed]
+    scene = draw_scene(seed)
+    framed = ImageOps.expand(scene, tuple(widths), colour)  # type: ignore[arg-type]
+    assert as_set(find([describe_photo(scene), describe_photo(framed)]).pairs) == {(0, 1)}

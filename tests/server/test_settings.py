@@ -10,7 +10,8 @@ import typer
 
 from fastclf.cli import app
 from fastclf.errors import ServingError
-from fastclf.server import SETTINGS, load_settings
+from fastclf.photos import find_new_folder
+from fastclf.server import SETTINGS, find_inbox_file, load_settings
 
 
 def test_a_file_says_what_the_environment_does_not(tmp_path: Path) -> None:
@@ -48,6 +49,7 @@ def test_where_there_is_no_file_nothing_is_said(tmp_path: Path) -> None:
         ("owner = 1", "owner is 1, but has to be a true or false"),
         ("hosts = 'a'", "hosts is 'a', but has to be a list of texts"),
         ("hosts = ['a', 1]", "has to be a list of texts"),
+        ('new = "a\\u0000b"', "but has to be a path"),
         ("[server]\nport = 1", "there is no setting server"),
         ("title = ", "fastclf.toml is not read"),
         ("title = '" + "x" * 70_000 + "'", "fastclf.toml is not read"),
@@ -57,6 +59,19 @@ def test_what_is_no_setting_is_refused_in_a_sentence(text: str, words: str, tmp_
     (tmp_path / "fastclf.toml").write_text(text)
     with pytest.raises(ServingError, match=re.escape(words)):
         load_settings(tmp_path, {})
+
+
+def test_the_home_of_a_user_whom_nobody_knows_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fastclf.toml").write_text("new = '~nobody-knows/a'")
+    said: dict[str, str] = {}
+    load_settings(tmp_path, said)
+    assert said == {"FASTCLF_NEW": str(tmp_path / "~nobody-knows/a")}
+    monkeypatch.setenv("FASTCLF_NEW", "~nobody-knows/a")
+    assert find_new_folder(tmp_path) == Path("~nobody-knows/a")
+    monkeypatch.setenv("FASTCLF_INBOX", "~nobody-knows/a")
+    assert find_inbox_file(tmp_path, None) == Path("~nobody-knows/a")
 
 
 def test_every_setting_is_a_flag_and_every_flag_a_setting() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from dataclasses import FrozenInstanceError, dataclass, replace
 
 import pytest
@@ -47,3 +48,32 @@ def test_the_search_for_unused_objects_comes_back_after_a_fault_and_stays_off_wh
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_the_search_for_unused_objects_comes_back_after_blocks_of_threads_that_overlap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_enabled, lets_go = gc.isenabled, threading.Event()
+    has_begun = threading.Event()
+
+    def hold() -> None:
+        with making_many():
+            has_begun.set()
+            lets_go.wait(10)
+
+    def look() -> bool:
+        """Tell what a second block sees; meanwhile the first one ends."""
+        was_on = is_enabled()
+        lets_go.set()
+        first.join(10)
+        return was_on
+
+    first = threading.Thread(target=hold)
+    first.start()
+    assert has_begun.wait(10)
+    monkeypatch.setattr(gc, "isenabled", look)
+    with making_many():
+        lets_go.set()
+        first.join(10)
+        assert not is_enabled()
+    assert is_enabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,8 @@ class NewPhotos:
         self.folder, self.fault = folder, ""
         self.photos: dict[int, Photo] = {}
         self._catalog, self._inbox = catalog, inbox
-        self._is_checked = False
+        # where the folder led when it was found to hold no photos with a label
+        self._checked: str | None = None
         self._waiting = _NOTHING
         self._ranking = NewRanking(catalog, folder)
 
@@ -84,9 +86,10 @@ class NewPhotos:
         self.photos = {_make_key(photo.sha256): photo for photo in waiting.photos}
 
     def _look(self, progress: Progress | None) -> Unlabelled:
-        if not self._is_checked:
+        # a link may lead elsewhere by now
+        if (place := os.path.realpath(self.folder)) != self._checked:
             check_new_folder(self.folder, self._catalog.folder, self._inbox)
-            self._is_checked = True
+            self._checked = place
         return list_unlabelled(self._catalog, self.folder, progress)
 
     def load_items(self) -> list[ReviewItem]:

@@ -15,10 +15,10 @@ from .hashes import COLOUR_SIDE, SIDE, FloatArray, IntArray, UInt8Array, blur, m
 from .turns import PLAIN, turn_pixels
 
 # Side of a coarse picture, and its blur, steps and least correlation to go on; then, finer, the same by how
-# much is shrunk. Of 15,000 copies of photos of hands and clothes, 9,995 in 10,000 stay above the first, 999
-# in 1,000 above the second; 63 % of other close photos of hands, and 89 % of all kinds, do not.
+# much is shrunk. Of 20,329 pairs of copies of photos of hands and clothes, some in frames, 16 stay under the
+# first (145 would under 0.8); so do 39 in 100 of 25,339 other close photos of hands.
 COARSE_SIDE = 16
-_COARSE = (0.6, 3, 0.8)
+_COARSE = (0.6, 3, 0.75)
 _FINE = ((2, 0.8, 3, 0.85), (1, 1.0, 4, 0.0))
 # of a pixel, in a step
 _TERMS = 6
