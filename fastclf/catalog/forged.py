@@ -73,11 +73,12 @@ def _refuse_forged(row: sqlite3.Row, folder: Path) -> None:
     texts = [row[name] for name in _PATHS] + parts
     numbers = [row["id"], row["size"], *measured]
     is_typed = all(isinstance(n, int) for n in numbers) and all(isinstance(text, str) for text in texts)
-    if not is_typed or _leads_out("\n".join(texts)) or "/" in "".join(parts):
+    if not is_typed or leads_out("\n".join(texts)) or "/" in "".join(parts):
         _refuse(row, folder)
 
 
-def _leads_out(names: str) -> bool:
+def leads_out(names: str) -> bool:
+    """Tell whether one of some lines names what may lie outside of a folder."""
     if len(names) > 4 * _LONGEST:
         return True
     # without one of these the pattern finds nothing, and takes ten times as long to say so

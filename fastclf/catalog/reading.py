@@ -25,6 +25,7 @@ from ..photos import (
     reads_heif,
 )
 from ..system import hash_bytes, hash_file
+from .forged import leads_out
 from .near_pairs import pack_signature
 from .store import Store
 from .thumbnails import THUMBNAIL_SIDE, pack_thumbnail
@@ -40,6 +41,7 @@ _BATCH = 64
 # Bytes of a file that is hashed; nobody has a larger photo, and hashing takes a second for a gigabyte.
 _MOST_HASHED = 2**32
 _BAD_NAME = "has a name that is no valid text; rename it"
+_LEADING_NAME = "has a name with .. or a line break in it, as if it lay elsewhere; rename it"
 _COLUMNS = (
     "sha256", "reason", "measured", "bytes", "width", "height", "format", "plain", "pixel_hash",
     "hashes", "signature", "comparable", "quality",
@@ -131,6 +133,8 @@ def _map_bounded(
 
 def _read_file(file: FoundFile, known: set[str]) -> tuple[SeenFile, dict[str, Any] | None]:
     name = make_text(file.name)
+    if leads_out(name):  # a catalog that holds such a name is taken for a forged one
+        return SeenFile(file, name, "", pack_message(_LEADING_NAME)), None
     try:
         data, sha256 = read_hashed(file)
     except UnreadablePhotoError as e:

@@ -77,6 +77,22 @@ def test_a_scan_does_not_go_through_a_name_without_end(given: Path) -> None:
         catalog.scan()
 
 
+@pytest.mark.parametrize("name", ["a\n..\nb.png", "x\\..\\y.png", "a\n.\nb.png", "a\n\\b.png"])
+def test_a_name_that_a_forged_catalog_would_hold_spoils_no_folder(given: Path, name: str) -> None:
+    draw_photo("blue", 7, (64, 48)).save(given / "blue" / name)
+    with Catalog(given) as catalog:
+        catalog.scan()
+        assert len(catalog.photos(removed=True).photos) == 4
+        [bad] = catalog.unreadable()
+        assert bad.name == f"blue/{name}"
+        assert "rename it" in bad.reason
+    (given / "blue" / name).rename(given / "blue" / "better.png")
+    with Catalog(given) as catalog:
+        catalog.scan()
+        assert len(catalog.photos(removed=True).photos) == 5
+        assert not catalog.unreadable()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
