@@ -246,8 +246,8 @@ class Catalog:
         """Return all photos and unreadable files; they are read once more when anything was written."""
         stamp = self._store.stamp
         if self._files is None or self._files.stamp != stamp:
-            rows = self._store.read(_PHOTOS)
             with making_many():
+                rows = self._store.read(_PHOTOS)
                 photos = _make_photos([row for row in rows if not row["reason"]], self.folder)
             bad = sorted((row for row in rows if row["reason"]), key=itemgetter("name"))
             self._files = _Files(stamp, tuple(photos), tuple(map(_make_unreadable, bad)))

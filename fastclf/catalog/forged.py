@@ -59,11 +59,11 @@ def _is_suspect(columns: Mapping[str, Sequence[Any]]) -> bool:
     """Tell whether some row among all, by their columns, may be one to refuse."""
     if any(set(map(type, columns[name])) - types for name, types in _TYPES.items()):
         return True
-    texts = {name: [text for text in columns[name] if text] for name in (*_PATHS, *_PARTS)}
-    lines = "\n".join(["", *chain(*texts.values()), ""])
+    texts = {name: list(filter(None, columns[name])) for name in (*_PATHS, *_PARTS)}
+    lines = ["\n".join(chain(*(texts[name] for name in names))) for names in (_PATHS, _PARTS)]
     is_long = sum(max(map(len, column), default=0) for column in texts.values()) > _LONGEST
-    has_parts = any("/" in text for name in _PARTS for text in texts[name])
-    return is_long or has_parts or any(mark in lines for mark in _MARKS)
+    is_marked = any(mark in f"\n{text}\n" for mark in _MARKS for text in lines)
+    return is_long or is_marked or "/" in lines[1]
 
 
 def _refuse_forged(row: sqlite3.Row, folder: Path) -> None:

@@ -46,8 +46,12 @@ class Doubts:
         """Return the reasons to look at some photos, of {name: item} of all that are in."""
         # of each finding once, however many photos it is about
         self._now = {}
-        found = {name: tuple(self._list_reasons(items[name], items)) for name in names if name in items}
+        there = (items[name] for name in names if name in items)
+        found = {i.name: tuple(self._list_reasons(i, items)) for i in there if self._may_doubt(i)}
         return {name: reasons for name, reasons in found.items() if reasons}
+
+    def _may_doubt(self, item: ReviewItem) -> bool:
+        return item.name in self._of or (item.answer is not None and item.answer != item.label)
 
     def _list_reasons(self, item: ReviewItem, items: Mapping[str, ReviewItem]) -> Iterator[Reason]:
         if item.answer is not None and item.answer != item.label and item.name not in self._doubtful:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import traitlets
 
 from ...errors import Message, count_message, join_messages
-from ...system import unify_name
+from ...system import making_many, unify_name
 from ..widgets import Status, say_fault
 from .history import History, Moved
 from .preview import Preview, build_preview
@@ -197,8 +197,9 @@ class ReviewModel(traitlets.HasTraits):
         items = self._ask(self.store.load_items, Message("The photos could not be read. Reload the page."))
         if items is None:
             return False
-        self._ranked = sorted(items, key=self._rank)
-        self._by_key = {item.key: item for item in items}
+        with making_many():
+            self._ranked = sorted(items, key=self._rank)
+            self._by_key = {item.key: item for item in items}
         # what waits outside is not in the set
         self._size = sum(not item.outside for item in items)
         found = {item.split for item in items if not item.outside}

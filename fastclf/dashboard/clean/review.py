@@ -54,7 +54,7 @@ class ReviewItem:
     @property
     def doubt(self) -> float:
         """The largest doubt of all reasons; 0 without any."""
-        return max((reason.doubt for reason in self.reasons), default=0.0)
+        return max(reason.doubt for reason in self.reasons) if self.reasons else 0.0
 
     @property
     def classes(self) -> set[str]:
