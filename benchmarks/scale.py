@@ -36,7 +36,7 @@ def _compare(bench: Bench, model: Path, folder: Path) -> list[Line]:
     took = alternate(
         bench.repeats,
         {
-            "limit": lambda: {"limit": _find_limit(model, photos, cores)},
+            "limit": lambda: {"limit": _find_limit(model, sorted(many.rglob("*.*")), cores)},
             "score": lambda: _score(bench, model, many, cores),
         },
     )
