@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -56,6 +57,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if is_slow else None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare the collector what a run keeps to its end: half of the collecting went into looking through it again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # what takes long comes first, so that no worker waits for another one's last file; a notebook takes longest
@@ -82,8 +94,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
                 left.kill()
 
 
+_RESOLVED: dict[str, set[str]] = {}
+
+
 def pytest_runtest_setup() -> None:
-    socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+    hosts = ["127.0.0.1", "localhost", "::1"]
+    socket_allow_hosts(hosts, allow_unix_socket=True, resolution_cache=_RESOLVED)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -111,15 +127,24 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@pytest.fixture
-def photo_folder(tmp_path: Path) -> Path:
-    """Thirty drawn photos of three classes: red, green and blue."""
-    return draw_photos(tmp_path / "photos", per_class=10)
+@pytest.fixture(scope="session")
+def scanned_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty drawn photos of three classes, red, green and blue, with their catalog; tests take copies."""
+    folder = draw_photos(tmp_path_factory.mktemp("scanned") / "photos", per_class=10)
+    scanned(folder).close()
+    return folder
 
 
 @pytest.fixture
-def catalog(photo_folder: Path) -> Iterator[Catalog]:
+def photo_folder(scanned_photos: Path, tmp_path: Path) -> Path:
+    """Those photos, without a catalog."""
+    return shutil.copytree(scanned_photos, tmp_path / "photos", ignore=shutil.ignore_patterns(".fastclf"))
+
+
+@pytest.fixture
+def catalog(scanned_photos: Path, photo_folder: Path) -> Iterator[Catalog]:
     """Those photos, scanned by Ann."""
+    shutil.copytree(scanned_photos / ".fastclf", photo_folder / ".fastclf")
     with scanned(photo_folder) as catalog:
         yield catalog
 

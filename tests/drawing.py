@@ -25,8 +25,13 @@ def draw_photos(folder: Path, per_class: int, size: tuple[int, int] = (40, 30)) 
     for label in COLOURS:
         (folder / label).mkdir(parents=True)
         for i in range(per_class):
-            draw_photo(label, i, size).save(folder / label / f"{i:03d}.png")
+            (folder / label / f"{i:03d}.png").write_bytes(_draw_png(label, i, size))
     return folder
+
+
+@cache
+def _draw_png(label: str, seed: int, size: tuple[int, int]) -> bytes:
+    return encode(draw_photo(label, seed, size), "PNG")
 
 
 def draw_navy(folder: Path, n: int) -> Path:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -31,7 +33,22 @@ def write_toy_bundle(
 
     With `judged`, the manifest holds the metrics measured on thirty drawn photos; else none.
     """
-    folder.mkdir(parents=True)
+    (folder / "examples").mkdir(parents=True)
+    for name, content in _build_files(tuple(rows or ()), judged).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@cache
+def _build_files(rows: tuple[PhotoRow, ...], judged: bool) -> dict[str, bytes]:
+    """Make a bundle once for all tests that take it; two of the same rows are the same to the byte."""
+    with TemporaryDirectory() as made:
+        _make(Path(made), rows, judged)
+        files = [p for p in Path(made).rglob("*") if p.is_file()]
+        return {p.relative_to(made).as_posix(): p.read_bytes() for p in files}
+
+
+def _make(folder: Path, rows: tuple[PhotoRow, ...], judged: bool) -> None:
     # the logit of "red" grows with the red share, and so on
     weight = 8 * np.array([[COLOURS[c][i] / 255 for i in range(3)] for c in VOCAB], np.float32)
     weight -= weight.mean(1, keepdims=True)
@@ -41,7 +58,7 @@ def write_toy_bundle(
     features = np.array([np.asarray(draw_photo(c, i)).mean((0, 1)) / 255 for c in VOCAB for i in range(20)])
     detector = MahalanobisDetector.fit(features[::2], features[1::2], np.repeat(range(len(VOCAB)), 10))
     detector.save(folder / "ood.npz")
-    write_photos(folder, rows or [])
+    write_photos(folder, [*rows])
     (folder / "examples").mkdir()
     for number, label in enumerate(VOCAB, 1):
         (folder / "examples" / f"example-{number}.jpg").write_bytes(encode(draw_photo(label, 99), "JPEG"))
@@ -61,7 +78,6 @@ def write_toy_bundle(
             manifest, metrics=MetricsByPart(valid=compute_metrics(probs, targets, VOCAB, probs))
         )
     write_bundle(folder, manifest)
-    return folder
 
 
 def add_maps(folder: Path, side: int, places: int) -> Path:
@@ -86,6 +102,12 @@ def add_maps(folder: Path, side: int, places: int) -> Path:
 
 def write_large_graph(path: Path, seed: int = 0, wide: int = 2048) -> Path:
     """Write a convolutional network of five megabytes with the input and outputs of a bundle."""
+    path.write_bytes(_build_large_graph(seed, wide))
+    return path
+
+
+@cache
+def _build_large_graph(seed: int, wide: int) -> bytes:
     rng = np.random.default_rng(seed)
     shapes = {"first": (64, 3, 3, 3), "second": (wide, 64, 3, 3), "head.weight": (3, wide), "head.bias": (3,)}
     arrays = {name: rng.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}
@@ -98,8 +120,8 @@ def write_large_graph(path: Path, seed: int = 0, wide: int = 2048) -> Path:
         helper.make_node("ReduceMean", ["maps", "axes"], ["features"], keepdims=0),
         helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1),
     ]
-    onnx.save(build_model(nodes, arrays, [3, 8, 8], {"features": [wide], "logits": [3]}), path)
-    return path
+    model = build_model(nodes, arrays, [3, 8, 8], {"features": [wide], "logits": [3]})
+    return bytes(model.SerializeToString())
 
 
 def build_model(

@@ -78,16 +78,16 @@ def find_filesystem(path: Path, mounts: str | None = None) -> str:
             mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
-    real, best, kind = path.resolve(), -1, ""
+    real, best, kind = f"{path.resolve()}/", -1, ""
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split()
         if len(fields) < 5 or not after:
             continue
-        point = Path(fields[4].replace("\\040", " "))
+        point = fields[4].replace("\\040", " ").rstrip("/") + "/"
         # of two mounts on one point the later one hides the other
-        if (point == real or point in real.parents) and len(point.parts) >= best:
-            best, kind = len(point.parts), after.split()[0]
+        if real.startswith(point) and len(point) >= best:
+            best, kind = len(point), after.split()[0]
     return kind
 
 

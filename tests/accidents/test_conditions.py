@@ -24,6 +24,8 @@ from ..scanned import labels_of, scanned
 from .shim import preloaded, run_behind
 from .training_modes import MODES
 
+pytestmark = pytest.mark.slow
+
 _WORK = """
 import os, sys
 from pathlib import Path
@@ -200,7 +202,6 @@ for room in (2, 120, 200, 400):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has no limit on a process's memory")
 def test_a_visitor_is_told_where_there_is_no_memory_and_the_next_photo_is_answered(
     toy_model: Path, red_png: Path, tmp_path: Path

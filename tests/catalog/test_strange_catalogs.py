@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from fastclf.errors import CatalogError
 from ..drawing import draw_photo
 
 
-@pytest.fixture
-def given(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def given_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of photos with its catalog."""
-    folder = tmp_path / "deep" / "given"
+    folder = tmp_path_factory.mktemp("strange") / "given"
     for label in ("blue", "red"):
         (folder / label).mkdir(parents=True)
         for n in range(2):
@@ -27,6 +28,11 @@ def given(tmp_path: Path) -> Path:
         catalog.scan()
         catalog.remove([f"red/{n}.png" for n in range(1)])
     return folder
+
+
+@pytest.fixture
+def given(given_once: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(given_once, tmp_path / "deep" / "given")
 
 
 def forge(folder: Path, *statements: str) -> None:

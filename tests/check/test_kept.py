@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,17 +20,36 @@ from fastclf.errors import Message
 from fastclf.issues import Finding
 
 from ..drawing import draw_photos
+from ..scanned import scanned
 
 
-@pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    folder = draw_photos(tmp_path / "photos", per_class=4)
+@pytest.fixture(scope="module")
+def scanned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = draw_photos(tmp_path_factory.mktemp("kept") / "photos", per_class=4)
     (folder / "red" / "copy.png").write_bytes((folder / "red" / "000.png").read_bytes())
     (folder / "blue" / "conflict.png").write_bytes((folder / "red" / "001.png").read_bytes())
     (folder / "red" / "broken.png").write_bytes(b"broken")
-    found = Catalog(folder)
-    found.scan()
-    return found
+    scanned(folder).close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checked_once(scanned_once: Path) -> Path:
+    """The same with a kept report."""
+    folder = shutil.copytree(scanned_once, scanned_once.with_name("checked"))
+    with scanned(folder) as catalog:
+        keep(catalog)
+    return folder
+
+
+@pytest.fixture
+def catalog(scanned_once: Path, tmp_path: Path) -> Catalog:
+    return scanned(shutil.copytree(scanned_once, tmp_path / "photos"))
+
+
+@pytest.fixture
+def checked(checked_once: Path, tmp_path: Path) -> Catalog:
+    return scanned(shutil.copytree(checked_once, tmp_path / "photos"))
 
 
 def test_a_report_comes_back_as_it_was(catalog: Catalog) -> None:
@@ -103,15 +123,15 @@ def cell(kind: str, column: int, value: object) -> Callable[[dict[str, Any]], ob
     ],
 )
 def test_a_report_that_fastclf_did_not_write_is_none(
-    catalog: Catalog, change: Callable[[dict[str, Any]], object]
+    checked: Catalog, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    found = keep(catalog)
-    assert read_report(catalog) is not None
+    found = unpack(checked)
+    assert read_report(checked) is not None
     change(found)
-    put(catalog, json.dumps(found))
-    assert read_report(catalog) is None
-    catalog.keep_result(_RESULT, _KEY, b"no zlib")
-    assert read_report(catalog) is None
+    put(checked, json.dumps(found))
+    assert read_report(checked) is None
+    checked.keep_result(_RESULT, _KEY, b"no zlib")
+    assert read_report(checked) is None
 
 
 def test_findings_of_a_kind_that_is_not_known_are_left_out(catalog: Catalog) -> None:
@@ -196,6 +216,10 @@ def test_nothing_is_told_of_a_photo_whose_content_is_another_one(catalog: Catalo
 def keep(catalog: Catalog) -> dict[str, Any]:
     photos = catalog.photos(removed=True).photos
     keep_report(catalog, check_catalog(catalog, labels=False), photos)
+    return unpack(catalog)
+
+
+def unpack(catalog: Catalog) -> dict[str, Any]:
     packed = catalog.read_result(_RESULT, _KEY)
     assert packed is not None
     return json.loads(zlib.decompress(packed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +20,20 @@ from fastclf.collect.summary import ClassCount, count_classes, fold_reason, writ
 from fastclf.system import hash_file
 
 from ..drawing import COLOURS, draw_photo, draw_photos
+from ..scanned import scanned
+
+
+@pytest.fixture(scope="module")
+def scanned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = draw_photos(tmp_path_factory.mktemp("summary") / "photos", per_class=4)
+    scanned(folder).close()
+    return folder
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
+def catalog(scanned_once: Path, tmp_path: Path) -> Iterator[Catalog]:
     """Four photos each of three colours."""
-    with Catalog(draw_photos(tmp_path / "photos", per_class=4)) as catalog:
-        catalog.scan()
+    with scanned(shutil.copytree(scanned_once, tmp_path / "photos")) as catalog:
         yield catalog
 
 

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,18 @@ def find_calls(
 ) -> Iterator[tuple[int, str | None]]:
     """Yield (line, text) of what a module says, also by `more` calls; None where the text is no literal."""
     calls = {**CALLS, **(more or {})}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            first, n = calls.get(node.func.id, (0, 0))
-            for argument in node.args[first : first + n]:
-                is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-                yield node.lineno, argument.value if is_text else None
+    for name, call in list_calls(source):
+        first, n = calls.get(name, (0, 0))
+        for argument in call.args[first : first + n]:
+            is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+            yield call.lineno, argument.value if is_text else None
+
+
+@cache
+def list_calls(source: str) -> list[tuple[str, ast.Call]]:
+    """Return (name, call) of every call of a module by a plain name."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return [(call.func.id, call) for call in calls if isinstance(call.func, ast.Name)]
 
 
 def find_constants(source: str) -> set[str]:

@@ -47,7 +47,9 @@ def find_docstrings() -> Iterator[Docstring]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        yield from _search(ast.parse(path.read_text(encoding="utf-8")), module, "")
+        text = path.read_text(encoding="utf-8")
+        if ">>> " in text:
+            yield from _search(ast.parse(text), module, "")
 
 
 def _search(node: ast.AST, module: str, name: str) -> Iterator[Docstring]:
@@ -116,6 +118,11 @@ def _write_browser_files(folder: Path) -> None:
                 archive.writestr(f"{label}-!-{n}.jpg", encode(draw_photo(colour, n, (80, 60)), "JPEG"))
 
 
-def copy_folder(written: Path, to: Path) -> None:
-    """Give an example a folder of its own."""
-    shutil.copytree(written, to, dirs_exist_ok=True)
+def copy_named(written: Path, to: Path, text: str) -> None:
+    """Give an example a folder of its own, with what it names; the recipe names the photos."""
+    named = f"{text} photos" if "mine" in text else text
+    for entry in written.iterdir():
+        if entry.is_dir() and entry.name in named:
+            shutil.copytree(entry, to / entry.name)
+        elif entry.is_file():
+            shutil.copy2(entry, to)

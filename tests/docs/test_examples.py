@@ -9,7 +9,7 @@ import pytest
 
 from ..conftest import Once
 from ..received.taught import write_project
-from .examples import Docstring, copy_folder, find_docstrings, run_examples, write_folder
+from .examples import Docstring, copy_named, find_docstrings, run_examples, write_folder
 
 DOCSTRINGS = {f"{d.module}:{d.name}": d for d in find_docstrings()}
 # what trains, asks a child process, or loads fastai
@@ -35,7 +35,7 @@ def written(once: Once) -> Path:
 
 
 def run(docstring: Docstring, written: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    copy_folder(written, folder)
+    copy_named(written, folder, docstring.text)
     if "project.zip" in docstring.text:
         write_project(folder / "project.zip")
     monkeypatch.chdir(folder)

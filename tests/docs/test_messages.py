@@ -18,7 +18,6 @@ from reference import messages, read_blocks  # isort: skip
 
 FOLDER = REFERENCE / "messages"
 PAGES = {p: p.read_text(encoding="utf-8") for p in sorted(FOLDER.glob("*.md")) if p.stem != "index"}
-FOUND, PASSED_ON = messages.find_raised()
 # what is said where it was raised first, and is raised once more with the same words
 AGAIN = re.compile(r"\b(\w+\.(message|reason)|said\.prediction\.error|problem)\b")
 
@@ -45,18 +44,19 @@ def _read_builtins() -> dict[str, str]:
 def test_every_room_that_refuses_something_is_on_one_page() -> None:
     rooms = [room for text in PAGES.values() for block in read_blocks(text, "messages") for room in block]
     assert len(rooms) == len(set(rooms))
-    assert {raised.room for raised in FOUND} <= set(rooms)
+    assert {raised.room for raised in messages.find_raised()[0]} <= set(rooms)
     listed = set(re.findall(r"^(\w+)$", (FOLDER / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert listed >= {page.stem for page in PAGES}
 
 
 def test_no_sentence_is_overlooked() -> None:
     """Whatever begins an error in the code is found as a text, or is said again."""
-    assert len(FOUND) > 500
-    assert [place for place in PASSED_ON if not AGAIN.search(place.partition(": ")[2])] == []
-    raised = {r.template for r in FOUND}
+    found, passed_on = messages.find_raised()
+    assert len(found) > 500
+    assert [place for place in passed_on if not AGAIN.search(place.partition(": ")[2])] == []
+    raised = {r.template for r in found}
     for name, module in messages.load_modules().items():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 texts = [
                     a.value for a in node.exc.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
@@ -79,7 +79,7 @@ def test_no_sentence_is_overlooked() -> None:
 def test_a_sentence_is_found_wherever_it_stands(source: str, texts: set[str], tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(source)
     module = messages._Module(tmp_path / "m.py")
-    [call] = messages._find_calls(module.tree)
+    [call] = messages._find_calls(module)
     at = messages.TEXT_AT[messages._name(call)]
     assert messages._resolve(call.args[at], module, set()) == texts
 

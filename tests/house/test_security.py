@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -21,6 +22,7 @@ TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 PROMISES = list(mutate.PROMISE.finditer(TEXT))
 
 
+@cache
 def find_tests(file: Path) -> set[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -177,13 +178,19 @@ def lay(image: Image.Image, turn: int) -> Image.Image:
     return mirrored.rotate(-90 * (turn % 4), expand=True)
 
 
+@cache
+def draw_described(size: tuple[int, int]) -> tuple[list[Image.Image], list[Fingerprint]]:
+    """Six scenes of a size, with what is compared of them."""
+    scenes = [draw_scene(seed, size) for seed in range(6)]
+    return scenes, [describe_photo(scene) for scene in scenes]
+
+
 @pytest.mark.parametrize("turn", range(1, N_TURNS))
 @pytest.mark.parametrize("size", [(400, 300), (300, 400), (320, 320)])
 def test_a_turned_copy_is_paired_with_its_original_whichever_comes_first(
     turn: int, size: tuple[int, int]
 ) -> None:
-    scenes = [draw_scene(seed, size) for seed in range(6)]
-    photos = [describe_photo(scene) for scene in scenes]
+    scenes, photos = draw_described(size)
     copies = [describe_photo(save_jpeg(lay(scene, turn), 85)) for scene in scenes]
     for every, expected in ((photos + copies, turn), (copies + photos, invert_turn(turn))):
         found = find(every)
@@ -402,12 +409,12 @@ def test_a_search_in_buckets_equals_one_of_all(
     per_photo: int,
 ) -> None:
     # the lower bits are hardly ever set, as the hashes of real photos have bits that tell little
-    columns = rng.integers(0, 2**64, 3000, dtype=np.uint64) & ~rng.integers(0, 2**20, 3000, dtype=np.uint64)
-    flipped = np.uint64(1) << rng.integers(0, 64, (900, radius), dtype=np.uint64)
+    columns = rng.integers(0, 2**64, 1500, dtype=np.uint64) & ~rng.integers(0, 2**20, 1500, dtype=np.uint64)
+    flipped = np.uint64(1) << rng.integers(0, 64, (450, radius), dtype=np.uint64)
     rows = np.concatenate(
-        [columns[:900], columns[:900] ^ np.bitwise_xor.reduce(flipped, axis=1), columns[:90]]
+        [columns[:450], columns[:450] ^ np.bitwise_xor.reduce(flipped, axis=1), columns[:45]]
     )
-    after = rng.integers(-1, 3000, len(rows))
+    after = rng.integers(-1, len(columns), len(rows))
     found = find_close_hashes(rows, radius, others=columns, after=after, per_photo=per_photo, threads=2)
     assert sum(bucketed) < len(rows) * len(columns) / 2, "most pairs are not even looked at"
     distance = np.bitwise_count(rows[:, None] ^ columns)
@@ -417,7 +424,7 @@ def test_a_search_in_buckets_equals_one_of_all(
     for name in ("i", "j", "distance", "capped"):
         assert getattr(found, name).tolist() == getattr(plain, name).tolist(), name
     if per_photo == 6000:
-        near = (distance <= radius) & (np.arange(3000) > after[:, None])
+        near = (distance <= radius) & (np.arange(len(columns)) > after[:, None])
         assert as_set(np.stack([found.i, found.j], 1)) == as_set(np.argwhere(near))
 
 

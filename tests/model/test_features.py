@@ -21,10 +21,10 @@ from ..drawing import draw_photos
 PREPROCESS = Preprocess((3, 8, 8), (8, 8), "squish")
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> list[Photo]:
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Photo]:
     """150 photos, of which the 20th and a whole batch can no longer be read."""
-    with Catalog(draw_photos(tmp_path / "photos", per_class=50)) as catalog:
+    with Catalog(draw_photos(tmp_path_factory.mktemp("features") / "photos", per_class=50)) as catalog:
         catalog.scan()
         found = catalog.photos().photos
     for photo in [found[20], *found[48:64]]:

@@ -100,7 +100,7 @@ STRANGE: dict[str, tuple[Callable[[Members], object], str]] = {
     "another photo": (lambda m: m.update({"photo.jpg": b"x"}), "another photo"),
     "a page for a photo": (swap(bad_files()["page.jpg"][0]), "web page"),
     "a photo of a billion pixels": (swap(png_with_size(60_000, 60_000)), "pixels"),
-    "a photo larger than a page makes": (swap(encode(Image.new("RGB", (6000, 4000)), "PNG")), "megapixels"),
+    "a photo larger than a page makes": (swap(encode(Image.new("1", (6000, 4000)), "PNG")), "megapixels"),
     "no photo": (lambda m: m.pop("photo.jpg"), "is no report"),
     "a program": (lambda m: m.update({"run.py": b"x"}), "is no report"),
     "a text of a gigabyte": (lambda m: m.update({"report.json": bytes(2**20)}), "is no report"),

@@ -135,7 +135,7 @@ VALUES: dict[str, tuple[Change, str]] = {
     "another photo than was taught": (swap_photo(b"\xff\xd8 another", told=False), "its hash differs"),
     "a photo that is none": (swap_photo(bad_files()["page.jpg"][0]), "web page"),
     "a photo of a billion pixels": (swap_photo(png_with_size(60_000, 60_000)), "pixels"),
-    "a photo larger than a page keeps": (swap_photo(encode(Image.new("RGB", (5000, 4000)), "PNG")), "megapixels"),
+    "a photo larger than a page keeps": (swap_photo(encode(Image.new("1", (5000, 4000)), "PNG")), "megapixels"),
     "a photo cut off": (swap_photo(bad_files()["cut.jpg"][0]), "cut off"),
     "a photo too few": (lambda v, m: m.pop(FIRST), "lacks 1 of its photos"),
     "a photo too many": (lambda v, m: m.update({"photos/0/99999.jpg": m[FIRST]}), "does not name"),

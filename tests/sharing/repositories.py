@@ -27,7 +27,7 @@ def build_repository(folder: Path, *, model: bool = True) -> Path:
     if not shutil.which("git"):
         pytest.skip("git is not installed")
     folder.mkdir()
-    git(folder, "init", "-q", "-b", "main")
+    git(folder, "init", "-q", "--template=", "-b", "main")
     shutil.copy(ROOT / "dashboard.ipynb", folder)
     (folder / ".binder").mkdir()
     (folder / ".binder" / "requirements.txt").write_text("fastclf[head]\n")
@@ -43,7 +43,9 @@ def build_repository(folder: Path, *, model: bool = True) -> Path:
 def publish(folder: Path) -> None:
     """Push to a bare repository whose address is a host's."""
     host = folder.parent / f"{folder.name}.git"
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(host)], check=True, timeout=60)
+    subprocess.run(
+        ["git", "init", "-q", "--bare", "--template=", "-b", "main", str(host)], check=True, timeout=60
+    )
     git(folder, "remote", "add", "origin", str(host))
     git(folder, "push", "-q", "-u", "origin", "main")
     git(folder, "remote", "set-head", "origin", "main")

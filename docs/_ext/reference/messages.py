@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ _SAYING = {"Message": 1, "count_message": 3, "join_messages": 1}
 # how a field is written: no matter for a reader
 _SPEC = re.compile(r"\{(\w+)[:!][^{}]*\}")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Assignment = tuple[ast.expr, ast.expr]
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,28 @@ class _Module:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        # a file is gone through once, not once a question
+        self.nodes = list(ast.walk(self.tree))
+
+    @cached_property
+    def all_functions(self) -> list[_Function]:
+        """All functions and methods."""
+        return [n for n in self.nodes if isinstance(n, _Function)]
 
     @cached_property
     def functions(self) -> dict[str, _Function]:
         """All functions and methods, by name."""
-        return {n.name: n for n in ast.walk(self.tree) if isinstance(n, _Function)}
+        return {f.name: f for f in self.all_functions}
+
+    @cached_property
+    def assignments(self) -> list[_Assignment]:
+        """All that is assigned in the file, in functions too."""
+        return _list_assignments(self.nodes)
 
     def find_function(self, node: ast.AST) -> _Function | None:
         """Return the innermost function around a node."""
         line = getattr(node, "lineno", 0)
-        around = [f for f in ast.walk(self.tree) if isinstance(f, _Function) and _holds(f, line)]
+        around = [f for f in self.all_functions if _holds(f, line)]
         return max(around, key=lambda f: f.lineno, default=None)
 
 
@@ -81,7 +94,7 @@ def find_raised() -> tuple[set[Raised], set[str]]:
     found, passed_on = set(), set()
     for name, module in load_modules().items():
         room = name.partition("/")[0].removesuffix(".py")
-        for call in _find_calls(module.tree):
+        for call in _find_calls(module):
             at = TEXT_AT[_name(call)]
             texts = _resolve(call.args[at], module, set()) if len(call.args) > at else set()
             if not texts:
@@ -91,8 +104,8 @@ def find_raised() -> tuple[set[Raised], set[str]]:
     return found, passed_on
 
 
-def _find_calls(tree: ast.Module) -> Iterator[ast.Call]:
-    for node in ast.walk(tree):
+def _find_calls(module: _Module) -> Iterator[ast.Call]:
+    for node in module.nodes:
         if isinstance(node, ast.Call) and _name(node) in TEXT_AT:
             yield node
 
@@ -149,22 +162,26 @@ def _resolve_call(call: ast.Call, module: _Module, seen: set[int]) -> set[str]:
 def _find_values(name: ast.Name, module: _Module) -> list[tuple[ast.expr, _Module]]:
     """Return what is assigned to a name: in the function around it, else in its module, else anywhere."""
     function = module.find_function(name)
-    for home, trees in ((module, [function]), (module, [module.tree])):
-        values = [v for tree in trees if tree is not None for v in _list_assigned(tree, name.id)]
+    inside = _list_assignments(ast.walk(function)) if function else []
+    for assignments in (inside, module.assignments):
+        values = [v for target, value in assignments for v in _match(target, value, name.id)]
         if values:
-            return [(value, home) for value in values]
+            return [(value, module) for value in values]
     if not name.id.lstrip("_").isupper():
         return []
-    return [(v, m) for m in load_modules().values() for v in _list_assigned(m.tree, name.id)]
+    everywhere = ((t, v, m) for m in load_modules().values() for t, v in m.assignments)
+    return [(found, m) for target, value, m in everywhere for found in _match(target, value, name.id)]
 
 
-def _list_assigned(tree: ast.AST, name: str) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
+def _list_assignments(nodes: Iterable[ast.AST]) -> list[_Assignment]:
+    """Return (target, value) of all that is assigned."""
+    found: list[_Assignment] = []
+    for node in nodes:
         if isinstance(node, ast.Assign):
-            for target in node.targets:
-                yield from _match(target, node.value, name)
+            found += [(target, node.value) for target in node.targets]
         elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
-            yield from _match(node.target, node.value, name)
+            found.append((node.target, node.value))
+    return found
 
 
 def _match(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:

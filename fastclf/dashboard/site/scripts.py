@@ -108,14 +108,20 @@ def _wrap(component: type[ScriptedWidget]) -> str:
 def _select_texts(scripts: list[str]) -> dict[str, dict[str, str]]:
     """Return {language: {English text: text}} of all that stands in the scripts as it is."""
     whole = "\n".join(scripts)
-    found = {text: said for text, said in load_catalogue().items() if _stands_in(text, whole)}
+    pieces = {mark: set(whole.split(mark)[1:-1]) for mark in "\"'`"}
+    found = {text: said for text, said in load_catalogue().items() if _stands_in(text, whole, pieces)}
     codes = [code for code in LANGUAGES if code != "en"]
     return {code: {text: said[code] for text, said in found.items() if code in said} for code in codes}
 
 
-def _stands_in(text: str, script: str) -> bool:
-    quoted = json.dumps(text, ensure_ascii=False)[1:-1]
-    return any(f"{mark}{form}{mark}" in script for mark in "\"'`" for form in {text, quoted})
+def _stands_in(text: str, script: str, pieces: Mapping[str, set[str]]) -> bool:
+    """Return whether a text stands between two marks of a script; `pieces` lie between one and the next."""
+    forms = {text, json.dumps(text, ensure_ascii=False)[1:-1]}
+    return any(
+        f"{mark}{form}{mark}" in script if mark in form else form in between
+        for mark, between in pieces.items()
+        for form in forms
+    )
 
 
 def _write_json(value: Any) -> str:
