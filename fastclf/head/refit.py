@@ -129,7 +129,7 @@ def refit_head(
             what="Retraining",
             error=RefitError,
             timeout=_TIMEOUT,
-            watch=None if progress is None else lambda: _tell(progress, told),
+            watch=None if progress is None else _Follower(progress, told),
         )
         values: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     values["changed"] = tuple(ChangedPhoto(**changed) for changed in values["changed"])
@@ -138,9 +138,16 @@ def refit_head(
     return Refit(old.path, candidate, seconds=seconds, stamp=hash_file(candidate / MANIFEST), **values)
 
 
-def _tell(progress: Callable[[RefitProgress], object], told: Path) -> None:
-    # before the child has begun, too: somebody may want it to end
-    progress(read_progress(told) or RefitProgress(STEPS[0]))
+class _Follower:
+    """Tells how far the child is, and before that has begun, too: somebody may want it to end."""
+
+    def __init__(self, progress: Callable[[RefitProgress], object], told: Path) -> None:
+        self._progress, self._told, self._last = progress, told, RefitProgress(STEPS[0])
+
+    def __call__(self) -> None:
+        # while it is being written nothing can be read
+        self._last = read_progress(self._told) or self._last
+        self._progress(self._last)
 
 
 def find_obstacle(bundle: ModelBundle) -> str:

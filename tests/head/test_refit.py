@@ -29,7 +29,8 @@ from fastclf.head import (
     use_refit,
 )
 from fastclf.head.earlier import find_earlier
-from fastclf.head.refit import find_candidate
+from fastclf.head.refit import _Follower, find_candidate
+from fastclf.head.refit_progress import ProgressFile
 from fastclf.model import CARD_FILES, MetricsByPart, PhotoRow
 from fastclf.system import advise_install, hash_file, run_child
 
@@ -297,3 +298,16 @@ def test_a_child_without_its_packages_says_which(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingExtraError, match=rf"scipy.*{re.escape(advise_install('head'))}"):
         run_child("fastclf.head.refit_worker", [], what="Retraining", error=RefitError, timeout=60)
+
+
+def test_a_bar_does_not_fall_back_while_the_child_writes_how_far_it_is(tmp_path: Path) -> None:
+    told, seen = tmp_path / "progress", []
+    follower = _Follower(lambda progress: seen.append(progress.share), told)
+    follower()
+    ProgressFile(told).begin("features")(1, 2)
+    follower()
+    told.write_text("")
+    follower()
+    ProgressFile(told).begin("fit")
+    follower()
+    assert seen == [0, 0.25, 0.25, 0.5]
