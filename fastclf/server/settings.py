@@ -38,7 +38,7 @@ class Setting:
         fits = isinstance(value, _TYPES[self.kind]) and (self.kind == "true or false" or value is not True)
         if (
             not fits
-            or "\0" in str(value)
+            or "\0" in "".join(map(str, value if isinstance(value, list) else [value]))
             or (self.kind == "list of texts" and not all(isinstance(word, str) for word in value))
         ):
             raise ServingError(

@@ -50,6 +50,7 @@ def test_where_there_is_no_file_nothing_is_said(tmp_path: Path) -> None:
         ("hosts = 'a'", "hosts is 'a', but has to be a list of texts"),
         ("hosts = ['a', 1]", "has to be a list of texts"),
         ('new = "a\\u0000b"', "but has to be a path"),
+        ('hosts = ["a.example", "b\\u0000"]', "but has to be a list of texts"),
         ("[server]\nport = 1", "there is no setting server"),
         ("title = ", "fastclf.toml is not read"),
         ("title = '" + "x" * 70_000 + "'", "fastclf.toml is not read"),
